@@ -1,0 +1,75 @@
+# Front door. Everything happens in .venv, with this repository as the working directory.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+STAMP := $(VENV)/.installed
+PORT ?= 5000
+
+export PATH := $(BIN):$(PATH)
+export DAGSTER_HOME := $(CURDIR)/work/dagster
+export DAGSTER_MODULE_NAME := orchestration.definitions
+export DAGSTER_DISABLE_TELEMETRY := 1
+export DVC_NO_ANALYTICS := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export GX_ANALYTICS_ENABLED := false
+export HF_HUB_DISABLE_TELEMETRY := 1
+
+.PHONY: help setup run dev serve test test-slow lint figures page weights example clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(STAMP): requirements.lock pyproject.toml
+	@echo "Setting up $(VENV) (once; a minute or two)"
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": name another with make PYTHON=...") if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall $$(grep ^opencv-python-headless requirements.lock)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+setup: $(STAMP) ## Make the virtual environment from the lock file
+	@$(BIN)/python -m orchestration.home
+	@git ls-files --error-unmatch dvc.lock >/dev/null 2>&1 && git update-index --skip-worktree dvc.lock || true
+
+run: setup ## Run the whole pipeline (SOURCES=folder FACEPACK=pack CONSENT='basis' for your own media)
+ifdef SOURCES
+	@$(BIN)/python -m mm_model use --sources "$(SOURCES)" $(if $(FACEPACK),--facepack "$(FACEPACK)") $(if $(CONSENT),--consent "$(CONSENT)")
+endif
+ifdef PROFILE
+	@$(BIN)/python -m mm_model use --profile "$(PROFILE)"
+endif
+	@$(BIN)/python -m orchestration.run
+
+dev: setup ## Open Dagster's web page on the graph
+	@$(BIN)/dagster dev -w workspace.yaml
+
+serve: setup ## Serve the champion on 127.0.0.1:$(PORT)
+	@$(BIN)/mlflow models serve -m models:/magic-mirror@champion --env-manager local -t 3600 --host 127.0.0.1 --port $(PORT)
+
+example: setup ## Write an example request for the served model
+	@$(BIN)/python -m mm_model example
+
+figures: setup ## Print the last run's figures as JSON
+	@$(BIN)/python -m mm_model figures
+
+page: setup ## Rebuild the report page
+	@$(BIN)/python -m mm_model page
+
+test: setup ## Run all tests
+	@$(BIN)/python -m pytest
+
+test-slow: setup ## Run the tests that take minutes
+	@$(BIN)/python -m pytest -m slow
+
+lint: setup ## Check style
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+weights: setup ## Train the embedded default's weights again (about an hour)
+	@$(BIN)/python -m mm_model.foundry
+
+clean: ## Remove what the pipeline wrote (not the environment)
+	rm -rf data work reports mlruns mlflow.db

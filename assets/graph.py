@@ -1,0 +1,60 @@
+"""Reads `dvc.yaml`, the one graph: which stage takes which outputs, inputs and settings.
+
+Only reads, and only the placeholders of the repository's own file; nothing is interpolated here,
+so that the graph is the same whatever profile is chosen.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+FILE = Path(__file__).resolve().parent.parent / "dvc.yaml"
+INPUT_ASSETS = {"sources": "raw", "facepack": "facepack", "judge": "judge", "backbone": "backbone"}
+"""Entries of `params.yaml` that stages read, and the asset that stands for each."""
+
+_OUTPUT = re.compile(r"data/\$\{profile\}/(\w+)")
+_INPUT = re.compile(r"\$\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class Node:
+    """One stage of `dvc.yaml`.
+
+    `takes` are stages, `models` entries of `params.yaml`, `sections` parts of the profile,
+    `code` the source files whose change runs the stage again.
+    """
+
+    name: str
+    command: str
+    takes: tuple[str, ...]
+    models: tuple[str, ...]
+    sections: tuple[str, ...]
+    code: tuple[str, ...]
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Names of the assets this one depends on."""
+        return (*self.takes, *(INPUT_ASSETS[name] for name in self.models))
+
+
+def _node(name: str, entry: dict) -> Node:
+    takes, models, code = [], [], []
+    for dependency in entry["deps"]:
+        if found := _OUTPUT.fullmatch(dependency):
+            takes.append(found[1])
+        elif found := _INPUT.fullmatch(dependency):
+            models.append(found[1])
+        else:
+            code.append(dependency)
+    sections = [part for file in entry["params"] for parts in file.values() for part in parts]
+    return Node(name, entry["cmd"], tuple(takes), tuple(models), tuple(sections), tuple(code))
+
+
+@cache
+def nodes() -> dict[str, Node]:
+    """Every stage by name, in the order of the file."""
+    stages = yaml.safe_load(FILE.read_text())["stages"]
+    return {name: _node(name, entry) for name, entry in stages.items()}

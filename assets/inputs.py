@@ -1,0 +1,28 @@
+"""What the pipeline is given: the raw media and the weights that `params.yaml` names.
+
+Observed, never made: an observation records the version that lies there. Each run observes what
+its stages read, so that a changed input shows as such.
+"""
+
+import warnings
+
+import dagster as dg
+
+from assets.wiring import Stages
+
+
+def _given(name: str, description: str) -> dg.AssetsDefinition:
+    def observe(stages: Stages) -> dg.DataVersion:
+        return stages.input_version(name)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return dg.observable_source_asset(name=name, group_name="inputs", description=description)(
+            observe
+        )
+
+
+raw = _given("raw", "Photographs and clips as they were given, or the recipe that draws people.")
+facepack = _given("facepack", "Face pack that filters, pairs and gives evaluation landmarks.")
+judge = _given("judge", "Recogniser of the headline identity figure; no training used it.")
+backbone = _given("backbone", "Frozen video pipeline with its identity encoder.")

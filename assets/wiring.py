@@ -1,0 +1,55 @@
+"""What the asset files share: the port to whatever runs a stage, and a stage's description.
+
+Holds no asset, and never runs anything itself.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import dagster as dg
+
+from assets import graph
+from mm_model.stages import registry
+
+AUDIT = "audit"
+StageEvents = Iterator[dg.AssetCheckResult | dg.MaterializeResult]
+
+
+class StageRunner(Protocol):
+    """Runs stages and says which version of an input lies there now."""
+
+    def run(self, context: dg.AssetExecutionContext, stage: str) -> StageEvents:
+        """Run one stage to its end; yield its audit and its result, or raise `dg.Failure`."""
+        ...
+
+    def input_version(self, asset: str) -> dg.DataVersion:
+        """Version of one of the inputs that `params.yaml` names."""
+        ...
+
+
+Stages = dg.ResourceParam[StageRunner]
+
+
+def stage_asset(
+    name: str, *, group: str, kinds: set[str], pool: str | None = None
+) -> dict[str, Any]:
+    """Arguments of `dg.asset` for the stage `name`: its edges from `dvc.yaml`, its title and code
+    version from the stage itself.
+    """
+    stage = registry.load(name)
+    return {
+        "name": name,
+        "deps": list(graph.nodes()[name].parents),
+        "group_name": group,
+        "kinds": {"dvc", *kinds},
+        "description": stage.title,
+        "code_version": str(stage.version),
+        "pool": pool,
+        "check_specs": [
+            dg.AssetCheckSpec(
+                AUDIT,
+                asset=name,
+                description="The suite this stage's output passed before it was published.",
+            )
+        ],
+    }

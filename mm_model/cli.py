@@ -1,0 +1,104 @@
+"""Commands of the project: run a stage, choose inputs, print figures, rebuild derived views.
+
+Every knob lives in the profile; the command line only names what to do. A `UserError` is
+printed as its one sentence and gives exit status 1.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mm_model.environment import silence_telemetry
+from mm_model.errors import UserError
+from mm_model.stages import registry
+from mm_model.store.layout import Layout, repository_root
+
+
+def _layout() -> Layout:
+    from mm_model.settings import load_params
+
+    root = repository_root()
+    return Layout(root, load_params(root).profile)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from mm_model.stages import runner
+
+    runner.run(options.stage, repository_root())
+
+
+def _use(options: argparse.Namespace) -> None:
+    from mm_model import inputs
+
+    root = repository_root()
+    if options.profile:
+        inputs.use_profile(root, options.profile)
+    else:
+        inputs.use_folder(
+            root, sources=options.sources, facepack=options.facepack, consent=options.consent,
+            base=options.base,
+        )  # fmt: skip
+
+
+def _figures(_: argparse.Namespace) -> None:
+    from mm_model.evaluation import figures
+
+    print(json.dumps(figures.collect(_layout()), indent=1, sort_keys=True))
+
+
+def _catalogue(options: argparse.Namespace) -> None:
+    from mm_model.store import catalogue
+
+    print(catalogue.rebuild(_layout(), url=options.url))
+
+
+def _page(_: argparse.Namespace) -> None:
+    from mm_model.evaluation import page
+
+    print(page.build(_layout()))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line; a test holds this list of options still."""
+    root = argparse.ArgumentParser(prog="python -m mm_model", description=__doc__)
+    commands = root.add_subparsers(required=True, metavar="command")
+
+    command = commands.add_parser("run", help="run one stage of the profile params.yaml names")
+    command.add_argument("stage", choices=registry.NAMES)
+    command.set_defaults(act=_run)
+
+    command = commands.add_parser("use", help="choose a profile, or a folder of your own media")
+    command.add_argument("--profile", help="a name from profiles/ on its shipped inputs")
+    command.add_argument("--sources", help="folder of photographs and clips")
+    command.add_argument("--facepack", help="InsightFace pack folder, <root>/<name>")
+    command.add_argument("--consent", help="basis on which the people shown may be used")
+    command.add_argument("--base", default="real-small", help="profile whose values to start from")
+    command.set_defaults(act=_use)
+
+    command = commands.add_parser("figures", help="print the last run's figures as JSON")
+    command.set_defaults(act=_figures)
+
+    command = commands.add_parser("catalogue", help="rebuild the SQL catalogue from the manifests")
+    command.add_argument("--url", help="database URL; SQLite below work/ when absent")
+    command.set_defaults(act=_catalogue)
+
+    command = commands.add_parser("page", help="rebuild the report page and print its path")
+    command.set_defaults(act=_page)
+    return root
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit status."""
+    silence_telemetry()
+    options = parser().parse_args(arguments)
+    try:
+        options.act(options)
+    except UserError as error:
+        print(f"Stopped: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted; finished work is kept and the next run resumes.", file=sys.stderr)
+        return 130
+    return 0

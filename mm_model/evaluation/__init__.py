@@ -1,0 +1,1 @@
+"""Metrics, controls, intervals and the report page."""

@@ -1,0 +1,119 @@
+"""The test set: held-out people with references that are shown, pictures that are not, a true clip.
+
+Chosen from the pairs of the held-out split in a fixed order, so that equal data gives equal tests.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mm_model.errors import UserError
+from mm_model.nn.portrait import Portrait, portrait
+from mm_model.stages.stage import Job
+from mm_model.train.backbone import Backbone
+from mm_model.train.dataset import training_frames, usable_caption
+from mm_model.train.references import ReferenceBook, read_reference
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A photograph or frame with its face: `pixels [H,W,3]`, `box [4]`, `landmarks [5,2]`."""
+
+    pixels: np.ndarray
+    box: np.ndarray
+    landmarks: np.ndarray
+
+    def portrait(self, margin: float | None) -> Portrait:
+        """The square that the identity encoder sees."""
+        return portrait(self.pixels, self.box, self.landmarks, margin)
+
+
+@dataclass(frozen=True)
+class TestPerson:
+    """One held-out person. `withheld` pictures are never shown to the model."""
+
+    identity: str
+    prompt: str
+    shown: tuple[Picture, ...]
+    withheld: tuple[Picture, ...]
+    true_clip: np.ndarray | None
+
+
+class _Readers:
+    def __init__(self, job: Job, backbone: Backbone) -> None:
+        self.job = job
+        self.ingest = pd.read_parquet(job.inputs["ingest"] / "samples.parquet").set_index("sample_id")
+        self.tracks = pd.read_parquet(job.inputs["faces"] / "tracks.parquet")
+        self.book = ReferenceBook.open(job.inputs, backbone)
+
+    def sample(self, sample_id: str) -> Picture:
+        """A photograph, or the middle examined frame of a clip."""
+        track = self.tracks[self.tracks["sample_id"] == sample_id].sort_values("frame")
+        row = track.iloc[len(track) // 2]
+        file = f"ingest:{self.ingest.loc[sample_id, 'file']}"
+        if self.ingest.loc[sample_id, "media"] == "clip":
+            file += f"#frame={int(row['frame'])}"
+        return _picture(read_reference(self.job.inputs, file), row)
+
+    def true_clip(self, sample_id: str) -> np.ndarray:
+        """The person's real clip, cut and resized like a training clip."""
+        row, sizes = self.ingest.loc[sample_id], self.job.profile.model
+        track = self.tracks[self.tracks["sample_id"] == sample_id]
+        file = self.job.inputs["ingest"] / row["file"]
+        return training_frames(file, row, track, sizes, sizes.num_frames).frames
+
+
+def _picture(pixels: np.ndarray, row: pd.Series) -> Picture:
+    box = row[["x1", "y1", "x2", "y2"]].to_numpy(float)
+    points = row[[f"{a}{p}" for p in range(5) for a in ("kx", "ky")]].to_numpy(float)
+    return Picture(pixels, box, points.reshape(5, 2))
+
+
+def test_people(job: Job, backbone: Backbone) -> tuple[list[TestPerson], list[str]]:
+    """Up to `evaluate.people` held-out people and sentences on what could not be had.
+
+    Shown references are real pictures of the person (photographs before clip frames); the rest of
+    their pictures is withheld. A person with a single picture is judged on the shown one.
+
+    Raises:
+        UserError: no held-out person has a usable face.
+    """
+    rules = job.profile.evaluate
+    faces = pd.read_parquet(job.inputs["faces"] / "samples.parquet").query("status == 'kept'")
+    held_out = faces[faces["split"] == "held_out"]
+    if held_out.empty:
+        raise UserError(
+            "No held-out person has a usable face, so nothing can be evaluated: add people to the "
+            "sources or raise faces.held_out_share."
+        )
+    readers = _Readers(job, backbone)
+    people, without_withheld = [], 0
+    for identity, group in held_out.sort_values("sample_id").groupby("identity"):
+        if len(people) == rules.people:
+            break
+        person = _person(str(identity), group, readers, rules.references_per_person)
+        without_withheld += person.withheld is person.shown
+        people.append(person)
+    notes = []
+    if without_withheld:
+        notes.append(
+            f"{without_withheld} of {len(people)} held-out people have no further picture: they are "
+            "judged on the reference that the model saw."
+        )
+    return people, notes
+
+
+def _person(
+    identity: str, group: pd.DataFrame, readers: _Readers, references: int
+) -> TestPerson:
+    photographs = list(group[group["media"] == "image"]["sample_id"])
+    clips = list(group[group["media"] == "clip"]["sample_id"])
+    target = clips[0] if clips else photographs[-1]
+    ordered = photographs + clips
+    count = min(references, max(1, len(ordered) - 1))
+    shown = tuple(readers.sample(s) for s in ordered[:count])
+    withheld = tuple(readers.sample(s) for s in ordered[count:]) or shown
+    prompt, _ = usable_caption(readers.ingest.loc[target, "caption"])
+    true_clip = readers.true_clip(target) if clips else None
+    return TestPerson(identity, prompt, shown, withheld, true_clip)

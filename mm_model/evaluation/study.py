@@ -1,0 +1,241 @@
+"""The evaluation stage's work: cells (variant, person, seed), then means with intervals."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+
+from mm_model.evaluation import metrics, variants
+from mm_model.evaluation.intervals import mean_interval, paired_interval
+from mm_model.evaluation.looks import Look, look_at
+from mm_model.evaluation.people import TestPerson, test_people
+from mm_model.eyes.pack import FacePack, open_pack
+from mm_model.records import Counts
+from mm_model.settings import EvaluateSettings
+from mm_model.stages.stage import Job, Report
+from mm_model.store import digests
+from mm_model.store.atomic import write_json, written_aside
+from mm_model.train.backbone import load_backbone
+from mm_model.train.sampler import strip
+
+MEASURES = {
+    "identity": "identity_similarity_penalised",
+    "identity_shown": "identity_shown_penalised",
+    "face_found_rate": "face_found_rate",
+    "fm_ref": "fm_ref",
+    "fm_inter": "fm_inter",
+    "fm_inter_p95": "fm_inter_p95",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One clip of one variant: what was made and what was measured (None = not to be had)."""
+
+    cell_id: str
+    variant: str
+    identity: str
+    prompt: str
+    seed: int
+    video: str
+    identity_similarity: float | None
+    identity_similarity_penalised: float
+    identity_shown_penalised: float
+    face_found_rate: float
+    fm_ref: float | None
+    fm_inter: float | None
+    fm_inter_p95: float | None
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Unit embeddings of a person's pictures, and where the shown face's landmarks lie."""
+
+    shown: np.ndarray
+    withheld: np.ndarray
+    landmarks: np.ndarray
+    boxes: np.ndarray
+
+
+def gallery_of(person: TestPerson, judge: FacePack) -> Gallery:
+    """Embed the pictures of a person with the judge, at the landmarks the pipeline found."""
+    from mm_model.eyes.pack import Face, unit
+
+    def embedded(pictures: tuple) -> np.ndarray:
+        return np.stack(
+            [
+                unit(judge.embed(p.pixels, Face(p.box.astype(np.float32), 1.0,
+                                                p.landmarks.astype(np.float32))))
+                for p in pictures
+            ]
+        )  # fmt: skip
+
+    return Gallery(
+        embedded(person.shown),
+        embedded(person.withheld),
+        np.stack([p.landmarks for p in person.shown]),
+        np.stack([p.box for p in person.shown]),
+    )
+
+
+def measure(
+    variant: str, person: TestPerson, seed: int, video: str, look: Look, gallery: Gallery
+) -> Cell:
+    """All measures of one clip against one person's gallery."""
+    inter = {
+        kind: metrics.fm_inter(look.landmarks, look.boxes, look.faces, look.size, kind)
+        for kind in ("max", "p95")
+    }
+    return Cell(
+        cell_id=f"{variant}/{person.identity}/{seed}",
+        variant=variant,
+        identity=person.identity,
+        prompt=person.prompt,
+        seed=seed,
+        video=video,
+        identity_similarity=metrics.identity_similarity(look.faces, gallery.withheld),
+        identity_similarity_penalised=metrics.penalised_similarity(look.faces, gallery.withheld)
+        or 0.0,
+        identity_shown_penalised=metrics.penalised_similarity(look.faces, gallery.shown) or 0.0,
+        face_found_rate=metrics.face_found_rate(look.faces),
+        fm_ref=metrics.fm_ref(look.landmarks, look.boxes, gallery.landmarks, gallery.boxes),
+        fm_inter=inter["max"],
+        fm_inter_p95=inter["p95"],
+    )
+
+
+def _cells(
+    job: Job, people: list[TestPerson], clips: dict[str, list[list[np.ndarray]]], pack: FacePack,
+    judge: FacePack,
+) -> list[Cell]:  # fmt: skip
+    """Write, read back, look at and measure every clip; save strips for the report page."""
+    rules, sizes = job.profile.evaluate, job.profile.model
+    galleries = [gallery_of(person, judge) for person in people]
+    seeds = variants.seeds_of(len(people), rules.clips_per_person)
+    work = [
+        (name, p, c, clip)
+        for name, by_person in clips.items()
+        for p, row in enumerate(by_person)
+        for c, clip in enumerate(row)
+    ]
+    cells = []
+    for name, p, c, clip in job.each(work, len(work), "clips measured"):
+        person, seed = people[p], seeds[p][c] if name in variants.MODELS else 0
+        video = f"videos/{person.identity}_{name}_{seed}.mp4"
+        frames = variants.through_file(clip, job.out / video, sizes.fps)
+        _save_strip(frames, job, f"{person.identity}_{name}_{seed}")
+        look = look_at(frames, pack, judge, job.profile.faces)
+        cells.append(measure(name, person, seed, video, look, galleries[p]))
+        if name == "finetune" and len(people) > 1:
+            other = galleries[(p + 1) % len(people)]
+            cells.append(measure("shuffled", person, seed, video, look, other))
+    return cells
+
+
+def _save_strip(frames: np.ndarray, job: Job, name: str) -> None:
+    path = job.out / "strips" / f"{name}.jpg"
+    with written_aside(path) as aside:
+        Image.fromarray(strip(frames)).save(aside, quality=90)
+
+
+def _save_references(job: Job, people: list[TestPerson]) -> None:
+    for person in people:
+        image = person.shown[0].portrait(job.profile.model.crop_margin).image
+        with written_aside(job.out / "references" / f"{person.identity}.jpg") as aside:
+            image.resize((128, 128), Image.Resampling.BICUBIC).save(aside, quality=90)
+
+
+def summarise(cells: list[Cell], rules: EvaluateSettings, seed: int) -> dict[str, Any]:
+    """Means over people with intervals, the paired gains, and every person's numbers."""
+    frame = pd.DataFrame([asdict(cell) for cell in cells])
+    people = sorted(frame["identity"].unique())
+    per_person: dict[str, dict[str, list[float | None]]] = {}
+    for variant, group in frame.groupby("variant", sort=False):
+        table = group.groupby("identity")[list(dict.fromkeys(MEASURES.values()))].mean()
+        table = table.reindex(people)
+        per_person[str(variant)] = {
+            name: [None if pd.isna(v) else float(v) for v in table[column]]
+            for name, column in MEASURES.items()
+        }
+    draws = rules.bootstrap_draws
+    summary = {
+        variant: {name: mean_interval(v, draws, seed) for name, v in values.items()}
+        for variant, values in per_person.items()
+    }
+
+    def gain(first: str, second: str) -> dict:
+        return paired_interval(
+            per_person[first]["identity"], per_person[second]["identity"], draws, seed
+        )
+
+    gains = {
+        "finetune_over_base": gain("finetune", "base"),
+        "pretrain_over_base": gain("pretrain", "base"),
+    }
+    if "shuffled" in per_person:
+        gains["finetune_over_shuffled"] = gain("finetune", "shuffled")
+    return {
+        "people": len(people),
+        "identities": people,
+        "variants": summary,
+        "gain": gains,
+        "per_person": per_person,
+    }
+
+
+def _conditions(job: Job, people: list[TestPerson], pack: FacePack, judge: FacePack) -> dict:
+    rules = job.profile.evaluate
+    prompts = [[p.identity, p.prompt, len(p.shown), len(p.withheld)] for p in people]
+    pictures = [digests.of_bytes(q.pixels.tobytes()) for p in people for q in p.shown + p.withheld]
+    return {
+        "test_set_digest": digests.of_value([prompts, pictures, rules.model_dump(), judge.digest]),
+        "judge": judge.describe(),
+        "pack": pack.describe(),
+        "conventions": {
+            "identity": "mean_ref on withheld pictures, frames without a face score 0",
+            "fm_ref": "box-sum-mean",
+            "fm_inter": "frame-sum-max, consecutive frames with a face",
+            "interval": "percentile bootstrap over people, 95%",
+        },
+        "sampler": rules.model_dump(),
+    }
+
+
+def run_study(job: Job) -> Report:
+    """The evaluation stage. Raises UserError when there is no held-out person."""
+    torch.set_num_threads(job.profile.run.threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    backbone = load_backbone(job.model("backbone"), job.profile.run)
+    pack = open_pack(job.model("facepack"), job.profile.faces.detection_size)
+    judge = open_pack(job.model("judge"), job.profile.faces.detection_size)
+    people, notes = test_people(job, backbone)
+    _save_references(job, people)
+    clips = variants.generated(job, backbone, people)
+    made = [variants.controls(backbone, person, job.profile.model) for person in people]
+    for name in variants.CONTROLS[:-1]:
+        clips[name] = [[m[name]] if name in m else [] for m in made]
+    cells = _cells(job, people, clips, pack, judge)
+    with written_aside(job.out / "cells.parquet") as aside:
+        pd.DataFrame([asdict(cell) for cell in cells]).to_parquet(aside, index=False)
+    summary = summarise(cells, job.profile.evaluate, job.profile.run.seed)
+    write_json(job.out / "metrics.json", {**summary, **_conditions(job, people, pack, judge)})
+    return _report(summary, cells, tuple(notes))
+
+
+def _report(summary: dict, cells: list[Cell], notes: tuple[str, ...]) -> Report:
+    flat: dict[str, float | int | None] = {"people": summary["people"]}
+    for variant in (*variants.MODELS, "true_clip", "shuffled"):
+        for name, value in summary["variants"].get(variant, {}).items():
+            flat[f"{variant}_{name}"] = value["value"]
+    gain = summary["gain"]["finetune_over_base"]
+    flat.update({f"identity_gain_{key}": gain[key] for key in ("value", "low", "high")})
+    if gain["low"] is not None and gain["low"] <= 0:
+        notes += (
+            f"the adapter's identity gain over the base is {gain['value']:.3f} with a 95% interval "
+            f"from {gain['low']:.3f} to {gain['high']:.3f}: not told apart from nothing on "
+            f"{summary['people']} people.",
+        )
+    return Report(Counts(len(cells), len(cells)), flat, (), notes)

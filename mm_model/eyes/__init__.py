@@ -1,0 +1,1 @@
+"""Models that look at pictures: face detection and recognition behind one port."""

@@ -1,0 +1,158 @@
+"""Sizes and training lengths of the tiny backbone as data.
+
+Frozen dataclasses only; their digest names a checkpoint, so that a run never resumes from another
+recipe. All values are design choices; those found by measurement say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from mm_model.store import digests
+
+SIZE = 64
+"""Side of a frame in pixels."""
+
+FRAMES = 9
+"""Frames of a clip; legal counts are 1 and 8k+1."""
+
+FPS = 8
+"""Frames per second of a clip."""
+
+
+@dataclass(frozen=True)
+class CacheRecipe:
+    """What is rendered once: people, pictures of each, reference portraits of each, clips."""
+
+    seed: int = 0
+    people: int = 1400
+    pictures_each: int = 12
+    portraits_each: int = 8
+    clips: int = 5600
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """AdamW with linear warm-up and cosine decay to `final_share` of the rate.
+
+    `workers` single-threaded processes share each batch; the number is part of the result.
+    """
+
+    steps: int
+    learning_rate: float
+    warmup: int = 100
+    final_share: float = 0.02
+    weight_decay: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.99)
+    clip: float = 1.0
+    ema: float = 0.995
+    workers: int = 2
+
+
+@dataclass(frozen=True)
+class VaeRecipe:
+    """`AutoencoderKLCogVideoX` and its two phases: single pictures (folded to 2-D), then clips.
+
+    `face_weight` multiplies the error inside the face box, where identity lives.
+    """
+
+    seed: int = 1
+    channels: tuple[int, ...] = (24, 48, 56, 56)
+    latent_channels: int = 16
+    layers: int = 1
+    groups: int = 8
+    picture_steps: int = 2800
+    picture_batch: int = 16
+    clip_batch: int = 2
+    mixed_pictures: int = 8
+    face_weight: float = 3.0
+    edge_weight: float = 0.5
+    kl_weight: float = 1e-6
+    optimisation: Optimisation = Optimisation(
+        steps=3300, learning_rate=2e-3, betas=(0.9, 0.95), clip=0.5
+    )
+
+    def config(self) -> dict[str, Any]:
+        """Keyword arguments of `AutoencoderKLCogVideoX`; scaling is set after training."""
+        return {
+            "block_out_channels": list(self.channels),
+            "latent_channels": self.latent_channels,
+            "layers_per_block": self.layers,
+            "norm_num_groups": self.groups,
+            "sample_height": SIZE,
+            "sample_width": SIZE,
+            "scaling_factor": 1.0,
+        }
+
+
+@dataclass(frozen=True)
+class TextRecipe:
+    """`T5EncoderModel` sizes; `max_length` is the padded length the DiT is trained with."""
+
+    d_model: int = 96
+    d_kv: int = 24
+    d_ff: int = 192
+    layers: int = 2
+    heads: int = 4
+    max_length: int = 32
+
+
+@dataclass(frozen=True)
+class DitRecipe:
+    """`CogVideoXTransformer3DModel` with its text encoder.
+
+    `image_batch` single pictures or `clip_batch` clips a step; `clip_share` of the steps are clips.
+    `copies_share` of the captions repeat the class word 2R times, as identity prompts do.
+    """
+
+    seed: int = 2
+    layers: int = 6
+    heads: int = 5
+    head_dim: int = 32
+    time_dim: int = 64
+    patch: int = 2
+    image_batch: int = 64
+    clip_batch: int = 48
+    clip_share: float = 0.65
+    drop_text: float = 0.1
+    copies_share: float = 0.3
+    text: TextRecipe = field(default_factory=TextRecipe)
+    optimisation: Optimisation = Optimisation(
+        steps=8000, learning_rate=1e-3, warmup=200, ema=0.999, weight_decay=1e-3
+    )
+
+
+@dataclass(frozen=True)
+class IdentityRecipe:
+    """CLIP-shaped vision encoder and identity perceiver, trained without the video DiT."""
+
+    seed: int = 3
+    image: int = SIZE
+    patch: int = 8
+    hidden: int = 128
+    mlp: int = 256
+    layers: int = 4
+    heads: int = 4
+    id_dim: int = 128
+    id_depth: int = 2
+    batch: int = 64
+    optimisation: Optimisation = Optimisation(
+        steps=4000, learning_rate=1e-3, warmup=200, weight_decay=0.05, betas=(0.9, 0.98)
+    )
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The whole backbone."""
+
+    cache: CacheRecipe = field(default_factory=CacheRecipe)
+    vae: VaeRecipe = field(default_factory=VaeRecipe)
+    dit: DitRecipe = field(default_factory=DitRecipe)
+    identity: IdentityRecipe = field(default_factory=IdentityRecipe)
+
+
+def digest(*parts: Any) -> str:
+    """Hex digest of recipes and plain values, for the name of a checkpoint."""
+    return digests.of_value([p if isinstance(p, (str, Mapping)) else asdict(p) for p in parts])

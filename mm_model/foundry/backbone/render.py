@@ -1,0 +1,204 @@
+"""The render cache: pictures, portraits and clips of the weights' people, drawn once into memmaps.
+
+Every shard is keyed by its own seeds, written aside and renamed, so an interrupted run goes on and
+any number of processes gives the same bytes. Refuses people outside `split.WEIGHTS_PEOPLE`.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mm_model.errors import UserError
+from mm_model.foundry.backbone.recipe import FRAMES, SIZE, CacheRecipe, digest
+from mm_model.progress import each
+from mm_model.store import atomic
+from mm_model.world import clips, people, split
+from mm_model.world.action import ACTIONS, STILLS, describe
+from mm_model.world.shot import shot
+
+PORTRAIT_SIZE = 128
+"""Side of a reference portrait in pixels; face crops are cut from it at training time."""
+
+KINDS = ("pictures", "portraits", "clips")
+_STREAMS = {"pictures": 0x50, "portraits": 0x51, "clips": 0x52}
+_SHARD_PEOPLE = 50
+_SHARD_CLIPS = 100
+_ACTIONS = tuple(ACTIONS)
+_STILLS = tuple(STILLS)
+
+
+@dataclass(frozen=True)
+class Cache:
+    """The finished cache, memory mapped.
+
+    pictures: uint8 [N, 64, 64, 3] with boxes float32 [N, 4] pixels, seeds int64 [N] and stills
+    int64 [N] (index into STILLS). portraits: uint8 [M, 128, 128, 3] with boxes, landmarks
+    float32 [M, 5, 2], seeds. clips: uint8 [K, 9, 64, 64, 3] with boxes [K, 9, 4], seeds and
+    actions int64 [K] (index into ACTIONS).
+    """
+
+    arrays: dict[str, np.ndarray]
+    digest: str
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.arrays[name]
+
+    def caption(self, kind: str, index: int) -> str:
+        """The caption of a picture or clip."""
+        from mm_model.world.caption import caption
+
+        who = people.person(int(self[f"{kind}_seeds"][index]))
+        if kind == "pictures":
+            return caption(who, _STILLS[int(self["pictures_stills"][index])])
+        return caption(who, _ACTIONS[int(self["clips_actions"][index])])
+
+
+def _check(seed: int) -> None:
+    if seed not in split.WEIGHTS_PEOPLE:
+        raise UserError(
+            f"person {seed} is not among the weights' people "
+            f"{split.WEIGHTS_PEOPLE.start}..{split.WEIGHTS_PEOPLE.stop - 1}: lower `people`."
+        )
+
+
+def picture(seed: int, number: int, size: int, recipe_seed: int, kind: str = "pictures"):
+    """Photograph `number` of person `seed`; equal arguments give equal bits."""
+    rng = np.random.default_rng([_STREAMS[kind], recipe_seed, seed, number])
+    return clips.photograph(people.person(seed), rng, size)
+
+
+def clip(number: int, recipe: CacheRecipe, seeds: range = split.WEIGHTS_PEOPLE) -> clips.Clip:
+    """Clip `number`: people in turn, actions so that every category meets every action."""
+    rng = np.random.default_rng([_STREAMS["clips"], recipe.seed, number])
+    action = _ACTIONS[(number + number // len(people.CATEGORIES)) % len(_ACTIONS)]
+    return clips.clip(
+        people.person(clip_seed(number, recipe, seeds)), action, shot(rng), FRAMES, SIZE, rng
+    )
+
+
+def clip_seed(number: int, recipe: CacheRecipe, seeds: range = split.WEIGHTS_PEOPLE) -> int:
+    """The person of clip `number`."""
+    return seeds[number % min(recipe.people, len(seeds))]
+
+
+def _photographs(job: tuple[CacheRecipe, str, int]) -> dict[str, np.ndarray]:
+    recipe, kind, shard = job
+    size, each_person = (
+        (SIZE, recipe.pictures_each) if kind == "pictures" else (PORTRAIT_SIZE, recipe.portraits_each)
+    )
+    first = shard * _SHARD_PEOPLE
+    seeds = range(first, min(first + _SHARD_PEOPLE, recipe.people))
+    keys = [(s, n) for s in seeds for n in range(each_person)]
+    for seed in seeds:
+        _check(seed)
+    frames = [picture(s, n, size, recipe.seed, kind) for s, n in keys]
+    return {
+        "": np.stack([f.image for f in frames]),
+        "_boxes": np.stack([f.box for f in frames]),
+        "_landmarks": np.stack([f.landmarks for f in frames]),
+        "_seeds": np.array([s for s, _ in keys]),
+        "_stills": np.array([_STILLS.index(describe(f.pose)) for f in frames]),
+    }
+
+
+def _clips(job: tuple[CacheRecipe, str, int]) -> dict[str, np.ndarray]:
+    recipe, _, shard = job
+    first = shard * _SHARD_CLIPS
+    numbers = range(first, min(first + _SHARD_CLIPS, recipe.clips))
+    seeds = [clip_seed(n, recipe) for n in numbers]
+    for seed in seeds:
+        _check(seed)
+    drawn = [clip(n, recipe) for n in numbers]
+    return {
+        "": np.stack([c.frames for c in drawn]),
+        "_boxes": np.stack([np.stack([f.box for f in c.faces]) for c in drawn]),
+        "_landmarks": np.stack([np.stack([f.landmarks for f in c.faces]) for c in drawn]),
+        "_seeds": np.array(seeds),
+        "_actions": np.array([_ACTIONS.index(c.action) for c in drawn]),
+    }
+
+
+_MAKERS: dict[str, Callable] = {"pictures": _photographs, "portraits": _photographs, "clips": _clips}
+
+
+def _render_shard(job: tuple[CacheRecipe, str, int, Path]) -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+    recipe, kind, shard, folder = job
+    target = folder / f"{kind}-{shard:04d}.npz"
+    if target.is_file():
+        return
+    arrays = _MAKERS[kind]((recipe, kind, shard))
+    with atomic.written_aside(target) as aside:
+        np.savez(aside, **{f"a{k}": v for k, v in arrays.items()})
+
+
+def _shards(recipe: CacheRecipe, kind: str) -> int:
+    total, step = (
+        (recipe.clips, _SHARD_CLIPS) if kind == "clips" else (recipe.people, _SHARD_PEOPLE)
+    )
+    return -(-total // step)
+
+
+def render_cache(folder: Path, recipe: CacheRecipe, processes: int = 2) -> Cache:
+    """Render what is missing below `folder` and return the cache.
+
+    Raises `UserError` when the folder holds a cache of another recipe or renderer.
+    """
+    name = digest(recipe, {"renderer": renderer_digest()})
+    mark = folder / "cache.json"
+    if mark.is_file():
+        if json.loads(mark.read_text())["digest"] != name:
+            raise UserError(
+                f"{folder} holds pictures of another recipe or renderer: remove it to render afresh."
+            )
+        return open_cache(folder)
+    parts = folder / f"parts-{name[:12]}"
+    parts.mkdir(parents=True, exist_ok=True)
+    jobs = [(recipe, kind, s, parts) for kind in KINDS for s in range(_shards(recipe, kind))]
+    if processes > 1:
+        with multiprocessing.get_context("spawn").Pool(processes) as pool:
+            for _ in each(pool.imap_unordered(_render_shard, jobs), len(jobs), "render"):
+                pass
+    else:
+        for job in each(jobs, len(jobs), "render"):
+            _render_shard(job)
+    for kind in KINDS:
+        _join(folder, parts, kind, _shards(recipe, kind))
+    atomic.write_json(mark, {"digest": name, "recipe": asdict(recipe)})
+    for part in parts.iterdir():
+        part.unlink()
+    parts.rmdir()
+    return open_cache(folder)
+
+
+def _join(folder: Path, parts: Path, kind: str, shards: int) -> None:
+    """Concatenate the shards of one kind into one .npy file an array."""
+    files = [np.load(parts / f"{kind}-{shard:04d}.npz") for shard in range(shards)]
+    for key in files[0].files:
+        with atomic.written_aside(folder / f"{kind}{key[1:]}.npy") as aside:
+            np.save(aside, np.concatenate([file[key] for file in files]))
+
+
+def open_cache(folder: Path) -> Cache:
+    """The finished cache of `folder`, memory mapped; `UserError` when it is not finished."""
+    mark = folder / "cache.json"
+    if not mark.is_file():
+        raise UserError(f"{folder} holds no finished render cache: run `make weights`.")
+    arrays = {p.stem: np.load(p, mmap_mode="r") for p in sorted(folder.glob("*.npy"))}
+    return Cache(arrays, json.loads(mark.read_text())["digest"])
+
+
+def renderer_digest() -> str:
+    """Digest of the renderer's source, so that a changed look never mixes with an old cache."""
+    from mm_model.store import digests
+
+    folder = Path(people.__file__).parent
+    return digests.of_value({p.name: digests.of_file(p) for p in sorted(folder.glob("*.py"))})

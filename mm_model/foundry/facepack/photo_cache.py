@@ -1,0 +1,103 @@
+"""Photographs of procedural people, rendered once and read many times.
+
+A folder of shards of a few people each; a shard is written whole or not at all, so rendering
+resumes where it stopped. The folder's name carries the renderer's digest: pictures of two looks
+are never mixed. Refuses people of several splits in one cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from mm_model.progress import each
+
+_SHARD = 50
+_PHOTO_STREAM = 0x70686F
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Photographs of P people: images uint8 [P, K, S, S, 3] RGB, boxes float32 [P, K, 4],
+    landmarks float32 [P, K, 5, 2] in pixels, and the seed of each person, int64 [P]."""
+
+    images: np.ndarray
+    boxes: np.ndarray
+    landmarks: np.ndarray
+    seeds: np.ndarray
+
+
+@lru_cache(maxsize=1)
+def renderer_digest() -> str:
+    """Twelve hexadecimal digits over the renderer's source files."""
+    import mm_model.world
+    from mm_model.store import digests
+
+    return digests.of_folder(Path(mm_model.world.__file__).parent)[:12]
+
+
+def photo_rng(seed: int, number: int, size: int) -> np.random.Generator:
+    """The generator of one photograph of one person; independent of every other."""
+    return np.random.default_rng([_PHOTO_STREAM, seed, number, size])
+
+
+def _render_shard(job: tuple[Path, list[int], int, int]) -> None:
+    """Write one shard: images, boxes and landmarks of some people, aside and renamed."""
+    import cv2
+
+    from mm_model.store import atomic
+    from mm_model.world import clips, people
+
+    target, seeds, count, size = job
+    cv2.setNumThreads(1)
+    images = np.empty((len(seeds), count, size, size, 3), np.uint8)
+    boxes = np.empty((len(seeds), count, 4), np.float32)
+    landmarks = np.empty((len(seeds), count, 5, 2), np.float32)
+    for row, seed in enumerate(seeds):
+        for number in range(count):
+            frame = clips.photograph(people.person(seed), photo_rng(seed, number, size), size)
+            images[row, number] = frame.image
+            boxes[row, number] = frame.box
+            landmarks[row, number] = frame.landmarks
+    with atomic.written_aside(target) as aside, aside.open("wb") as file:
+        np.savez(file, images=images, boxes=boxes, landmarks=landmarks, seeds=np.asarray(seeds))
+
+
+def _jobs(folder: Path, people: range, count: int, size: int) -> Iterator[tuple]:
+    for start in range(0, len(people), _SHARD):
+        seeds = list(people[start : start + _SHARD])
+        target = folder / f"people-{seeds[0]:06d}-{seeds[-1]:06d}.npz"
+        yield target, seeds, count, size
+
+
+def photos(
+    root: Path, people: range, *, count: int = 16, size: int = 128, workers: int = 2
+) -> Photos:
+    """``count`` photographs of ``size`` pixels of every person, from the cache below ``root``.
+
+    Missing shards are rendered by ``workers`` processes. Raises ``ValueError`` when ``people``
+    cross a split.
+    """
+    from mm_model.world import split
+
+    if len({split.split_of(people[0]), split.split_of(people[-1])}) != 1:
+        raise ValueError(f"people {people.start}..{people.stop - 1} belong to two splits")
+    folder = root / f"photos-{renderer_digest()}-{count}x{size}"
+    jobs = list(_jobs(folder, people, count, size))
+    missing = [job for job in jobs if not job[0].is_file()]
+    label = f"photographs of people {people.start}..{people.stop - 1}"
+    if missing and workers > 1:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            list(each(pool.map(_render_shard, missing), len(missing), label))
+    else:
+        for job in each(missing, len(missing), label):
+            _render_shard(job)
+    shards = [np.load(job[0]) for job in jobs]
+    fields = ("images", "boxes", "landmarks", "seeds")
+    return Photos(*(np.concatenate([shard[name] for shard in shards]) for name in fields))

@@ -1,0 +1,191 @@
+"""Choosing what runs: a shipped profile on its shipped inputs, or a folder of one's own media.
+
+Writes `params.yaml` and, for a folder, the ignored `profiles/local.yaml`. Checks every path first
+and changes nothing when one is wrong.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mm_model.errors import UserError
+from mm_model.media.consent import NAME as CONSENT_FILE
+from mm_model.media.consent import consent_for
+from mm_model.media.folder import media_below
+from mm_model.settings import Params, Profile, load_params, load_profile
+from mm_model.store import atomic
+
+LOCAL = "local"
+"""Name of the profile that `use_folder` writes."""
+
+_HEAD = (
+    "# Which profile runs, and on what. Paths count from here; "
+    "`make run SOURCES=... FACEPACK=...` rewrites them.\n"
+)
+_MEANING = {
+    "profile": "profiles/<profile>.yaml holds every value",
+    "sources": "a folder of photographs and clips, or a recipe of procedural people",
+    "facepack": "InsightFace-format pack: filters, pairs, evaluation landmarks",
+    "judge": "recogniser that no loss, filter or conditioning ever used",
+    "backbone": "frozen CogVideoX pipeline folder with its identity encoder",
+}
+_COMMENT_COLUMN = 47
+
+_EMBEDDED = {
+    "sources": "profiles/people.yaml",
+    "facepack": "weights/tiny/facepack/models/tiny",
+    "judge": "weights/tiny/judge/models/judge",
+    "backbone": "weights/tiny/backbone",
+}
+"""The shipped inputs, all of them ours."""
+
+_EMBEDDED_PROFILES = ("tiny", "tiny-long")
+_ROWS_OF_FILES = {  # the least share of the files found that a stage's table must still hold
+    "ingest": 0.5, "faces": 0.25, "pairs": 0.25, "pretrain": 0.2, "finetune": 0.05, "evaluate": 0.05,
+}  # fmt: skip
+
+
+def use_profile(root: Path, name: str) -> None:
+    """Make `<root>/params.yaml` name the profile `name` on the inputs shipped for it.
+
+    A profile without shipped inputs keeps the inputs that params.yaml names now.
+
+    Raises:
+        UserError: there is no such profile.
+    """
+    load_profile(root, name)
+    if name in _EMBEDDED_PROFILES:
+        values = {"profile": name, **_EMBEDDED}
+    else:
+        values = load_params(root).model_dump() | {"profile": name}
+        print(f"Profile {name} has no inputs of its own; params.yaml keeps "
+              f"sources {values['sources']}, backbone {values['backbone']}.")  # fmt: skip
+    atomic.write_text(root / "params.yaml", params_text(values))
+    print(f"params.yaml: profile {name}, sources {values['sources']}.")
+
+
+def use_folder(
+    root: Path,
+    sources: str | None,
+    facepack: str | None,
+    consent: str | None,
+    base: str = "real-small",
+) -> None:
+    """Make the next run use a folder of media: write `profiles/local.yaml` and `params.yaml`.
+
+    Args:
+        sources: the folder; relative paths count from the working directory.
+        facepack: `<root>/<name>` of InsightFace's `FaceAnalysis(name, root)`, or that pack's own
+            folder `<root>/models/<name>`.
+        consent: basis for the whole folder; giving it states that everyone shown agreed to this
+            use and is an adult. Not needed when the folder holds a consent.yaml.
+        base: profile whose values to start from.
+
+    Raises:
+        UserError: a path is wrong, the folder holds no media, or there is no consent record.
+    """
+    values = load_profile(root, base)
+    folder = _folder(sources)
+    pack = _pack(root, facepack, base)
+    record = consent_for(folder, consent)
+    files = sum(found.problem is None for found in media_below(folder))
+    if files == 0:
+        raise UserError(
+            f"SOURCES={sources} holds no photographs or clips: "
+            "name a folder with JPEG, PNG, WebP, MP4 or WebM files."
+        )
+    profile, lowered = _local_profile(values, base, files, consent)
+    params = {"profile": LOCAL, "sources": _from_root(root, folder),
+              "facepack": _from_root(root, pack)}  # fmt: skip
+    atomic.write_text(root / "profiles" / f"{LOCAL}.yaml", profile)
+    atomic.write_text(root / "params.yaml", params_text(_EMBEDDED | params))
+    load_profile(root, LOCAL)
+    print(f"params.yaml: profile {LOCAL} (values of {base}), {files} files in {folder}.")
+    print(f"Consent: {record.basis!r} from {_consent_origin(folder, consent)}.")
+    for line in lowered:
+        print(line)
+
+
+def params_text(values: dict[str, str]) -> str:
+    """The text of a params.yaml with these five values, comments included.
+
+    Raises:
+        ValueError: not exactly the keys of `settings.Params`.
+    """
+    chosen = Params(**values)
+    lines = [_HEAD]
+    for key, meaning in _MEANING.items():
+        text = yaml.safe_dump({key: getattr(chosen, key)}, width=10_000, allow_unicode=True).strip()
+        lines.append(f"{text.ljust(_COMMENT_COLUMN - 1)} # {meaning}\n")
+    return "".join(lines)
+
+
+def _folder(sources: str | None) -> Path:
+    if not sources:
+        raise UserError("Give --profile <name>, or --sources <folder of photographs and clips>.")
+    folder = Path(sources).expanduser().resolve()
+    if not folder.is_dir():
+        raise UserError(f"SOURCES={sources} is no folder: name one with photographs and clips.")
+    return folder
+
+
+def _pack(root: Path, facepack: str | None, base: str) -> Path:
+    if not facepack:
+        if base in _EMBEDDED_PROFILES:
+            return root / _EMBEDDED["facepack"]
+        raise UserError(
+            "FACEPACK is missing: name an InsightFace pack folder, <root>/<name> "
+            "(docs: 'FaceAnalysis(name, root)'), since the shipped pack knows drawn faces only."
+        )
+    named = Path(facepack).expanduser().resolve()
+    places = [named, named.parent / "models" / named.name]
+    for place in places:
+        if place.is_dir() and any(place.glob("*.onnx")):
+            return place
+    raise UserError(
+        f"FACEPACK={facepack} holds no .onnx files, nor does {places[1]}: "
+        "name the pack as <root>/<name>, with its files in <root>/models/<name>."
+    )
+
+
+def _from_root(root: Path, path: Path) -> str:
+    root = root.resolve()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def _consent_origin(folder: Path, consent: str | None) -> str:
+    if (folder / CONSENT_FILE).is_file():
+        ignored = ", which wins over CONSENT" if consent else ""
+        return f"{folder / CONSENT_FILE}{ignored}"
+    return "CONSENT, stating that everyone shown agreed to this use and is an adult"
+
+
+def _local_profile(
+    base: Profile, base_name: str, files: int, consent: str | None
+) -> tuple[str, list[str]]:
+    """(text of local.yaml, lines on what its data-quality suites can no longer tell)."""
+    content: dict[str, Any] = base.model_dump(mode="json", by_alias=True)
+    content["title"] = f"Your folder, with the values of profile {base_name}"
+    content["ingest"]["consent"] = consent.strip() if consent else content["ingest"]["consent"]
+    lowered = []
+    for section, share in _ROWS_OF_FILES.items():
+        usual = content[section]["row_floor"]
+        floor = min(usual, max(1, int(files * share)))
+        content[section]["row_floor"] = floor
+        if floor < usual:
+            lowered.append(f"{section} {usual} -> {floor}")
+    lines = []
+    if lowered:
+        lines.append(f"Row floors lowered for {files} files: {', '.join(lowered)}.")
+    weak = [s for s in _ROWS_OF_FILES if content[s]["row_floor"] == 1]
+    if weak:
+        lines.append(
+            "With a floor of one row, a stage that loses nearly everything still passes its "
+            f"suite; look at the counts yourself: {', '.join(weak)}."
+        )
+    head = (
+        f"# Written by `make run SOURCES=...` from profile {base_name}; ignored by git, "
+        "rewritten the next time.\n"
+    )
+    return head + yaml.safe_dump(content, sort_keys=False, allow_unicode=True), lines

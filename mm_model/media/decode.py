@@ -1,0 +1,100 @@
+"""Frames of clips that were verified before: decord for batches, PyAV where decord cannot read.
+
+Use it on files that ingest has kept. A foreign file goes through `media.sandbox` first: decord can
+hang for ever on a damaged one. Both readers give upright pictures.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from mm_model.media.failure import MediaError
+from mm_model.media.probe import best_stream, open_clip
+from mm_model.records import Reason
+
+
+def read_frames(
+    path: Path,
+    indices: Sequence[int] | None = None,
+    reader: Literal["decord", "pyav"] = "decord",
+) -> np.ndarray:
+    """Frames of a verified clip, uint8 [T, H, W, 3] RGB, in the order of `indices`.
+
+    `indices` count decoded frames from 0 (None: all). decord reads first; a codec that it does
+    not know (AV1) is read with PyAV.
+
+    Raises:
+        MediaError: VID_DECODE_ERROR when the frames cannot be had.
+        IndexError: an index beyond the clip.
+    """
+    if reader == "pyav":
+        return _with_pyav(path, indices)
+    import decord
+
+    try:
+        clip = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)
+    except (decord.DECORDError, RuntimeError):
+        return _with_pyav(path, indices)
+    chosen = _chosen(indices, len(clip))
+    try:
+        frames = clip.get_batch(chosen).asnumpy()
+    except (decord.DECORDError, RuntimeError):
+        return _with_pyav(path, indices)
+    return frames
+
+
+def _chosen(indices: Sequence[int] | None, total: int) -> list[int]:
+    if indices is None:
+        return list(range(total))
+    chosen = [int(index) for index in indices]
+    if any(not 0 <= index < total for index in chosen):
+        raise IndexError(f"frame indices {chosen} reach beyond the clip's {total} frames")
+    return chosen
+
+
+def _with_pyav(path: Path, indices: Sequence[int] | None) -> np.ndarray:
+    if indices is None:
+        frames = list(iterate_frames(path))
+        if not frames:
+            raise MediaError(Reason.VID_DECODE_ERROR, "no frame can be decoded", 0, 1)
+        return np.stack(frames)
+    wanted = {int(index) for index in indices}
+    found: dict[int, np.ndarray] = {}
+    total = 0
+    for total, frame in enumerate(iterate_frames(path), start=1):
+        if total - 1 in wanted:
+            found[total - 1] = frame
+        if len(found) == len(wanted):
+            break
+    if wanted - found.keys():
+        _chosen(indices, total)
+    return np.stack([found[int(index)] for index in indices])
+
+
+def iterate_frames(path: Path) -> Iterator[np.ndarray]:
+    """Decode one frame after the other with PyAV: uint8 [H, W, 3] RGB, upright.
+
+    Raises:
+        MediaError: not a clip, or VID_DECODE_ERROR with the number of frames read as value.
+    """
+    import av
+
+    with open_clip(path) as container:
+        stream = best_stream(container)
+        done = 0
+        try:
+            for frame in container.decode(stream):
+                yield upright(frame.to_ndarray(format="rgb24"), frame.rotation)
+                done += 1
+        except av.error.FFmpegError:
+            raise MediaError(
+                Reason.VID_DECODE_ERROR, f"decoding stops after frame {done}", done
+            ) from None
+
+
+def upright(pixels: np.ndarray, rotation: int) -> np.ndarray:
+    """`pixels` [H, W, 3] turned by `rotation` degrees counter-clockwise (a multiple of 90)."""
+    quarter_turns = round(rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(pixels, quarter_turns)) if quarter_turns else pixels

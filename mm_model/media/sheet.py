@@ -1,0 +1,57 @@
+"""Contact sheets: many pictures on one, each with a small label."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+_LABEL_HEIGHT = 14
+_GAP = 4
+_PAPER = 250
+_INK = (40, 40, 40)
+_FONT_SCALE = 0.34
+
+
+def contact_sheet(
+    images: Sequence[np.ndarray], labels: Sequence[str], columns: int, side: int = 96
+) -> np.ndarray:
+    """One picture, uint8 [H, W, 3] RGB, of `images` (each uint8 [h, w, 3]) in rows of `columns`.
+
+    Every image is fitted into a square of `side` pixels; its label stands below, cut to fit.
+
+    Raises:
+        ValueError: no image, or not one label each.
+    """
+    if not images or len(images) != len(labels) or columns < 1:
+        raise ValueError(f"{len(images)} images, {len(labels)} labels, {columns} columns")
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    wide, high = side + _GAP, side + _LABEL_HEIGHT + _GAP
+    sheet = np.full((rows * high + _GAP, columns * wide + _GAP, 3), _PAPER, dtype=np.uint8)
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        row, column = divmod(number, columns)
+        cell = sheet[_GAP + row * high :, _GAP + column * wide :][: high - _GAP, :side]
+        _place(cell, image, label, side)
+    return sheet
+
+
+def _place(cell: np.ndarray, image: np.ndarray, label: str, side: int) -> None:
+    import cv2
+
+    scale = side / max(image.shape[:2])
+    width, height = (max(1, round(n * scale)) for n in (image.shape[1], image.shape[0]))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
+    small = cv2.resize(image, (width, height), interpolation=method)
+    top, left = (side - height) // 2, (side - width) // 2
+    cell[top : top + height, left : left + width] = small
+    strip = np.full((_LABEL_HEIGHT, cell.shape[1], 3), _PAPER, dtype=np.uint8)
+    text = label.encode("ascii", "replace").decode()
+    cv2.putText(strip, text, (0, 10), cv2.FONT_HERSHEY_SIMPLEX, _FONT_SCALE, _INK, 1, cv2.LINE_AA)
+    cell[side : side + _LABEL_HEIGHT] = strip
+
+
+def jpeg_bytes(image: np.ndarray, quality: int = 88) -> bytes:
+    """`image` (uint8 [H, W, 3] RGB) as a JPEG file."""
+    import cv2
+
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    return cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]), options)[1].tobytes()

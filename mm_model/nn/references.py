@@ -1,0 +1,122 @@
+"""Reference pictures to model inputs: CLIP pixels and aligned faces.
+
+The face detector stays outside: landmarks come with the pictures or from a callable. A picture
+without a face is refused by name, never skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mm_model.errors import UserError
+from mm_model.nn.align import align_faces
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Detect = Callable[["Image"], "np.ndarray | Tensor | None"]
+
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+@dataclass(frozen=True)
+class IdentityInput:
+    """R references of one subject, ready for the identity encoder.
+
+    `pixels [R,3,S,S]` CLIP-normalised; `aligned [R,3,112,112]` RGB in [-1,1] or None when the raw
+    recogniser vectors `embedding [R,E]` are given instead.
+    """
+
+    pixels: Tensor
+    aligned: Tensor | None = None
+    embedding: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.aligned is None and self.embedding is None:
+            raise UserError(
+                "A reference needs its aligned face or its raw embedding; give one of them."
+            )
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+
+def clip_pixels(image: Image, size: int) -> Tensor:
+    """Shorter side to `size`, centre crop, CLIP mean and deviation: `[3,size,size]`."""
+    image = image.convert("RGB")
+    scale = size / min(image.size)
+    width, height = (max(size, round(side * scale)) for side in image.size)
+    left, top = (width - size) // 2, (height - size) // 2
+    image = image.resize((width, height), resample=3).crop((left, top, left + size, top + size))
+    array = torch.from_numpy(np.asarray(image, dtype=np.float32) / 255.0).permute(2, 0, 1)
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (CLIP_MEAN, CLIP_STD))
+    return (array - mean) / std
+
+
+def aligned_face(image: Image, landmarks: np.ndarray | Tensor) -> Tensor:
+    """Face cut from a picture by five landmarks (pixels): `[3,112,112]` in [-1,1]."""
+    array = torch.from_numpy(np.asarray(image.convert("RGB"), dtype=np.float32).copy())
+    pixels = (array / 127.5 - 1.0).permute(2, 0, 1)[None]
+    points = torch.as_tensor(landmarks, dtype=torch.float64).reshape(1, 5, 2)
+    return align_faces(pixels, points)[0]
+
+
+def prepare_references(
+    images: Sequence[Image],
+    landmarks: Sequence[np.ndarray | Tensor] | None = None,
+    image_size: int = 224,
+    detect: Detect | None = None,
+) -> IdentityInput:
+    """References of one subject from pictures with landmarks `[5,2]` (given, or found by `detect`).
+
+    `detect(image)` returns landmarks or None. Raises `UserError` when there is no picture, when
+    neither landmarks nor a detector is given, or when a picture shows no face.
+    """
+    if not images:
+        raise UserError("No reference picture was given; give one to four pictures of one person.")
+    if landmarks is None:
+        if detect is None:
+            raise UserError(
+                "Reference pictures need face landmarks: pass landmarks or a detector (detect=...)."
+            )
+        landmarks = [detect(image) for image in images]
+    if len(landmarks) != len(images):
+        raise UserError(f"{len(images)} reference pictures, but landmarks for {len(landmarks)}.")
+    for index, points in enumerate(landmarks):
+        if points is None:
+            raise UserError(
+                f"No face was found in reference picture {index + 1} of {len(images)}; "
+                "give a clear picture of one face."
+            )
+    return IdentityInput(
+        torch.stack([clip_pixels(image, image_size) for image in images]),
+        torch.stack([aligned_face(i, p) for i, p in zip(images, landmarks, strict=True)]),
+    )
+
+
+def batch_references(
+    subjects: Sequence[IdentityInput], embed: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Pad subjects to the same number of references: pixels `[B,R,...]`, raw `[B,R,E]`, mask
+    `[B,R]`.
+
+    `embed` maps aligned faces to raw vectors where a subject brings none.
+    """
+    most = max(len(subject) for subject in subjects)
+    pixels, raw, mask = [], [], torch.zeros(len(subjects), most, dtype=torch.bool)
+    for row, subject in enumerate(subjects):
+        vectors = subject.embedding if subject.embedding is not None else embed(subject.aligned)
+        pad = most - len(subject)
+        pixels.append(
+            torch.cat([subject.pixels, subject.pixels.new_zeros(pad, *subject.pixels.shape[1:])])
+        )
+        raw.append(torch.cat([vectors, vectors.new_zeros(pad, vectors.shape[1])]))
+        mask[row, : len(subject)] = True
+    return torch.stack(pixels), torch.stack(raw), mask

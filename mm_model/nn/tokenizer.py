@@ -1,0 +1,61 @@
+"""A `T5Tokenizer` from an in-memory vocabulary, for backbones that are built here.
+
+No sentencepiece model and no network is needed. Words that the vocabulary lacks fall apart into
+single characters, never into one unknown token.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from mm_model.errors import UserError
+
+SPACE = "\u2581"
+SPECIAL = (("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0))
+ALPHABET = string.ascii_letters + string.digits + string.punctuation
+_WORD_SCORE, _PIECE_SCORE, _CHARACTER_SCORE = -2.0, -6.0, -12.0
+
+
+def build_vocabulary(words: Iterable[str], pieces: Iterable[str] = ()) -> list[tuple[str, float]]:
+    """(piece, score) pairs: specials, whole words, word pieces, single characters as a fallback.
+
+    Order is deterministic (sorted), so equal words give equal ids.
+    """
+    vocabulary: dict[str, float] = dict(SPECIAL)
+    for word in sorted({w.strip() for w in words if w.strip()}):
+        vocabulary.setdefault(SPACE + word, _WORD_SCORE)
+    for piece in sorted({p for p in pieces if p}):
+        vocabulary.setdefault(piece, _PIECE_SCORE)
+    for character in (SPACE, *ALPHABET):
+        vocabulary.setdefault(character, _CHARACTER_SCORE)
+    return list(vocabulary.items())
+
+
+def build_tokenizer(vocabulary: list[tuple[str, float]], max_length: int = 226) -> Any:
+    """A `transformers.T5Tokenizer` over `vocabulary`; ids follow its order (pad 0, end 1, unknown
+    2).
+    """
+    from transformers import T5Tokenizer
+
+    if tuple(vocabulary[:3]) != SPECIAL:
+        raise UserError("A T5 vocabulary must begin with <pad>, </s> and <unk>.")
+    return T5Tokenizer(vocab=vocabulary, extra_ids=0, model_max_length=max_length)
+
+
+def save_tokenizer(tokenizer: Any, folder: str | Path) -> Path:
+    """Write the tokenizer in the transformers folder format."""
+    tokenizer.save_pretrained(str(folder))
+    return Path(folder)
+
+
+def load_tokenizer(folder: str | Path) -> Any:
+    """Read a tokenizer folder; raises `UserError` when it holds none."""
+    from transformers import T5Tokenizer
+
+    try:
+        return T5Tokenizer.from_pretrained(str(folder), local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder} holds no T5 tokenizer: {error}") from error

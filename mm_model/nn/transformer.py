@@ -1,0 +1,277 @@
+"""`MagicMirrorTransformer3DModel`: CogVideoX's transformer with identity inputs.
+
+A subclass: base weights keep their names and load by identity; adapter tensors are extra keys below
+`transformer_blocks.{even}.adapter.`. Without identity inputs the base forward itself runs.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from diffusers import CogVideoXTransformer3DModel
+from diffusers.models.modeling_outputs import Transformer2DModelOutput
+from diffusers.utils.peft_utils import apply_lora_scale
+from torch import Tensor, nn
+
+from mm_model.errors import UserError
+from mm_model.nn.block import LayerModulation, MagicMirrorBlock, register_for_caching
+from mm_model.nn.config import AdapterConfig
+from mm_model.nn.initialise import materialise
+from mm_model.nn.layer_adapter import LayerAdapter
+from mm_model.nn.modulation import ModulationTable, build_modulation_table, modulation_modules
+
+ADAPTER_PART = ".adapter."
+
+
+class MagicMirrorTransformer3DModel(CogVideoXTransformer3DModel):
+    """The backbone DiT with optional layer adapters; `forward` adds the face inputs as keywords.
+
+    Takes the configuration fields of `CogVideoXTransformer3DModel` and no others; adapters are put
+    in by `attach_layers`, never by the constructor.
+    """
+
+    _no_split_modules: ClassVar[list[str]] = ["MagicMirrorBlock", "CogVideoXPatchEmbed"]
+    _repeated_blocks: ClassVar[list[str]] = ["MagicMirrorBlock"]
+    _skip_layerwise_casting_patterns: ClassVar[list[str]] = ["patch_embed", "norm", "adapter"]
+
+    def __init__(self, **base: Any) -> None:
+        super().__init__(**base)
+        self.transformer_blocks = nn.ModuleList(
+            MagicMirrorBlock(b) for b in self.transformer_blocks
+        )
+        register_for_caching()
+
+    @staticmethod
+    def _get_init_keys(input_class: type) -> set[str]:
+        """Configuration fields are the base class's; this constructor only passes them on."""
+        keys = set(inspect.signature(input_class.__init__).parameters)
+        if issubclass(input_class, MagicMirrorTransformer3DModel):
+            keys |= set(inspect.signature(CogVideoXTransformer3DModel.__init__).parameters)
+            keys.discard("base")
+        return keys
+
+    @classmethod
+    def from_base(
+        cls,
+        base: CogVideoXTransformer3DModel | str | Path,
+        torch_dtype: torch.dtype | None = None,
+        subfolder: str | None = None,
+    ) -> MagicMirrorTransformer3DModel:
+        """Take over a plain CogVideoX transformer (object or diffusers folder, safetensors only).
+
+        Tensors are shared with a given object, not copied. The result is in eval mode. Raises
+        `UserError` when the folder holds no such transformer.
+        """
+        if not isinstance(base, CogVideoXTransformer3DModel):
+            base = _load_base(base, torch_dtype, subfolder)
+        with torch.device("meta"):
+            model = cls(**base_config(base))
+        model.load_state_dict(base.state_dict(), strict=True, assign=True)
+        _copy_non_persistent(base, model)
+        return model.eval()
+
+    @property
+    def width(self) -> int:
+        """DiT width d."""
+        return self.config.num_attention_heads * self.config.attention_head_dim
+
+    def attach_layers(self, config: AdapterConfig) -> dict[int, LayerAdapter]:
+        """Put uninitialised layer adapters into the even layers and return them by layer index.
+
+        Raises `UserError` when the configuration belongs to another backbone shape.
+        """
+        config.check_backbone(self.config)
+        like = self.proj_out.weight
+        layers: dict[int, LayerAdapter] = {}
+        for index in config.adapter_layers:
+            with torch.device("meta"):
+                adapter = LayerAdapter(config)
+            if not like.is_meta:
+                adapter = materialise(adapter, like.device, like.dtype)
+            self.transformer_blocks[index].adapter = layers[index] = adapter
+        return layers
+
+    def detach_layers(self) -> None:
+        """Remove all layer adapters; afterwards this is the plain base."""
+        for block in self.transformer_blocks:
+            block.adapter = None
+
+    def base_parameters(self) -> list[nn.Parameter]:
+        """Parameters of the backbone alone."""
+        return [p for n, p in self.named_parameters() if ADAPTER_PART not in n]
+
+    def time_embed(
+        self, timestep: Tensor, timestep_cond: Tensor | None, dtype: torch.dtype
+    ) -> Tensor:
+        """Time embedding `[B,t]` of `timestep [B]`, as the base computes it."""
+        return self.time_embedding(self.time_proj(timestep).to(dtype=dtype), timestep_cond)
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor,
+        timestep: Tensor,
+        timestep_cond: Tensor | None = None,
+        ofs: Tensor | None = None,
+        image_rotary_emb: tuple[Tensor, Tensor] | None = None,
+        attention_kwargs: dict[str, Any] | None = None,
+        return_dict: bool = True,
+        *,
+        face_tokens: Tensor | None = None,
+        id_code: Tensor | None = None,
+        can_scale: float = 1.0,
+        ca_scale: float = 1.0,
+        id_scale: float = 1.0,
+        modulation: Sequence[LayerModulation] | None = None,
+    ) -> Transformer2DModelOutput | tuple[Tensor]:
+        """Predict v `[B,T,C,H,W]` for noisy latents `hidden_states` of that shape.
+
+        Identity inputs: `face_tokens [B,F,d]` (x_face), `id_code [B,c]` (projected, flattened
+        x_id). `id_scale` multiplies the CAN shifts and the cross-attention; at 0, or without
+        identity, the base forward runs untouched. `modulation` holds one `LayerModulation` a layer
+        (tables).
+        """
+        no_identity = id_scale == 0.0 or (face_tokens is None and id_code is None)
+        base_inputs = {
+            "hidden_states": hidden_states,
+            "encoder_hidden_states": encoder_hidden_states,
+            "timestep": timestep,
+            "timestep_cond": timestep_cond,
+            "ofs": ofs,
+            "image_rotary_emb": image_rotary_emb,
+            "attention_kwargs": attention_kwargs,
+        }
+        if no_identity and modulation is None:
+            return super().forward(**base_inputs, return_dict=return_dict)
+        if no_identity:
+            face_tokens = id_code = None
+        sample = self._forward_identity(
+            **base_inputs,
+            face_tokens=face_tokens,
+            id_code=id_code,
+            scales=(id_scale * can_scale, id_scale * ca_scale),
+            modulation=modulation,
+        )
+        return Transformer2DModelOutput(sample=sample) if return_dict else (sample,)
+
+    @apply_lora_scale("attention_kwargs")
+    def _forward_identity(
+        self,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor,
+        timestep: Tensor,
+        timestep_cond: Tensor | None,
+        ofs: Tensor | None,
+        image_rotary_emb: tuple[Tensor, Tensor] | None,
+        attention_kwargs: dict[str, Any] | None,
+        face_tokens: Tensor | None,
+        id_code: Tensor | None,
+        scales: tuple[float, float],
+        modulation: Sequence[LayerModulation] | None,
+    ) -> Tensor:
+        """The base forward with face tokens packed in front of the text tokens."""
+        shape = hidden_states.shape
+        temb = self.time_embed(timestep, timestep_cond, hidden_states.dtype)
+        if self.ofs_embedding is not None:
+            temb = temb + self.ofs_embedding(self.ofs_proj(ofs).to(dtype=hidden_states.dtype))
+        states = self.embedding_dropout(self.patch_embed(encoder_hidden_states, hidden_states))
+        text_length = encoder_hidden_states.shape[1]
+        encoder, video = states[:, :text_length], states[:, text_length:]
+        face_length = 0
+        if face_tokens is not None:
+            face_length = face_tokens.shape[1]
+            encoder = torch.cat([face_tokens.to(encoder.dtype), encoder], dim=1)
+        if id_code is not None:
+            id_code = id_code.to(encoder.dtype)
+        for index, block in enumerate(self.transformer_blocks):
+            inputs = (
+                video,
+                encoder,
+                temb,
+                image_rotary_emb,
+                attention_kwargs,
+                face_length,
+                id_code,
+                *scales,
+                modulation[index] if modulation is not None else None,
+            )
+            if torch.is_grad_enabled() and self.gradient_checkpointing:
+                video, encoder = self._gradient_checkpointing_func(block, *inputs)
+            else:
+                video, encoder = block(*inputs)
+        video = self.norm_out(self.norm_final(video), temb=temb)
+        return self._unpatchify(self.proj_out(video), shape)
+
+    def _unpatchify(self, tokens: Tensor, shape: torch.Size) -> Tensor:
+        """Tokens `[B,V,p*p*(p_t)*C]` -> `[B,T,C,H,W]`, in the base's order of patch dimensions."""
+        batch, frames, _, height, width = shape
+        p, p_t = self.config.patch_size, self.config.patch_size_t
+        if p_t is None:
+            grid = tokens.reshape(batch, frames, height // p, width // p, -1, p, p)
+            return grid.permute(0, 1, 4, 2, 5, 3, 6).flatten(5, 6).flatten(3, 4)
+        steps = (frames + p_t - 1) // p_t
+        grid = tokens.reshape(batch, steps, height // p, width // p, -1, p_t, p, p)
+        return grid.permute(0, 1, 5, 4, 2, 6, 3, 7).flatten(6, 7).flatten(4, 5).flatten(1, 2)
+
+    @torch.no_grad()
+    def modulation_table(
+        self, timesteps: Tensor, id_code: Tensor | None = None, can_scale: float = 1.0
+    ) -> ModulationTable:
+        """Modulation of all layers for `timesteps [T]`; `id_code [B,c]` or None for the plain base.
+
+        Pass `table.step(i)` as `modulation`; it equals the direct path up to rounding.
+        """
+        weight = self.proj_out.weight
+        temb = self.time_embed(timesteps.to(weight.device), None, weight.dtype)
+        if id_code is not None:
+            id_code = id_code.to(weight.device, weight.dtype)
+        return build_modulation_table(self.transformer_blocks, timesteps, temb, id_code, can_scale)
+
+    def move_modulation(self, device: torch.device | str) -> None:
+        """Move the layers that a modulation table replaces (to "cpu" while sampling, then back)."""
+        for module in modulation_modules(self.transformer_blocks):
+            module.to(device)
+
+    def fuse_qkv_projections(self) -> None:
+        """Refused: the stock fused processor would drop the cross-attention to the face."""
+        raise UserError(
+            "Fused QKV projections are not available: they would drop the face attention. "
+            "Leave fuse_qkv_projections out."
+        )
+
+
+def base_config(model: CogVideoXTransformer3DModel) -> dict[str, Any]:
+    """The public configuration fields of a CogVideoX transformer as keyword arguments."""
+    names = inspect.signature(CogVideoXTransformer3DModel.__init__).parameters
+    config: Mapping[str, Any] = model.config
+    return {name: config[name] for name in names if name != "self" and name in config}
+
+
+def _load_base(
+    path: str | Path, dtype: torch.dtype | None, subfolder: str | None
+) -> CogVideoXTransformer3DModel:
+    folder = Path(path) / (subfolder or "")
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder} holds no transformer: config.json is missing there.")
+    try:
+        return CogVideoXTransformer3DModel.from_pretrained(
+            str(folder), torch_dtype=dtype, use_safetensors=True, local_files_only=True
+        )
+    except OSError as error:
+        raise UserError(
+            f"{folder} could not be loaded as a CogVideoX transformer from safetensors files: "
+            f"{error}"
+        ) from error
+
+
+def _copy_non_persistent(base: nn.Module, model: nn.Module) -> None:
+    """Carry over buffers that a state dict leaves out (fixed sincos positions of small bases)."""
+    saved = set(base.state_dict())
+    for name, value in base.named_buffers():
+        if name not in saved:
+            owner, _, leaf = name.rpartition(".")
+            model.get_submodule(owner).register_buffer(leaf, value, persistent=False)

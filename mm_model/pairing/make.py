@@ -1,0 +1,75 @@
+"""One synthesised reference: made, written as JPEG, read back, and looked at like any other.
+
+What training will read is what was judged: detection and embedding see the decoded file, never
+the picture in memory.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mm_model.eyes.detect import chosen_faces
+from mm_model.eyes.pack import FacePack, unit
+from mm_model.pairing.synthesizer import Identity, open_synthesizer
+from mm_model.records import Reason
+from mm_model.settings import FacesSettings
+from mm_model.store import atomic, digests
+
+JPEG_QUALITY = 95
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """One picture to be made; `key` names it, `folder` is where it is written as <key>.jpg."""
+
+    key: str
+    identity: Identity
+    synthesizer: str
+    seed: int
+    folder: Path
+    rules: FacesSettings
+
+
+def order_key(lasting_name: str, synthesizer: str, number: int, seed: int) -> tuple[str, int]:
+    """Name and seed (63 bits) of the `number`-th picture of an identity.
+
+    Both depend on the identity's lasting name, so other people do not change them.
+    """
+    text = digests.of_value([lasting_name, synthesizer, number, seed])
+    return f"made-{text[:16]}", int(text[16:32], 16) >> 1
+
+
+def make(pack: FacePack, order: Order) -> dict[str, Any]:
+    """Make, write and judge one picture; a JSON-able row.
+
+    `made` is false when the synthesiser cannot serve this identity; `flaw` is the reason when the
+    picture does not show exactly one face (or more than the profile allows).
+    """
+    from mm_model.media.images import load_image
+    from mm_model.media.sheet import jpeg_bytes
+
+    synthesizer = open_synthesizer(order.synthesizer)
+    made = synthesizer.make(order.identity, order.seed) if synthesizer else None
+    row: dict[str, Any] = {
+        "key": order.key, "identity": order.identity.name, "seed": order.seed,
+        "made": made is not None,
+    }  # fmt: skip
+    if made is None:
+        return row
+    content = jpeg_bytes(made.image, JPEG_QUALITY)
+    atomic.write_bytes(order.folder / f"{order.key}.jpg", content)
+    image = load_image(content)
+    row |= {"origin": made.origin, "sha256": digests.of_bytes(content), "flaw": None,
+            "height": image.shape[0], "width": image.shape[1]}  # fmt: skip
+    faces = chosen_faces(pack, image, order.rules).faces
+    if not faces:
+        return row | {"flaw": str(Reason.PAIR_NO_FACE)}
+    if len(faces) > order.rules.max_faces:
+        return row | {"flaw": str(Reason.PAIR_MANY_FACES)}
+    face = max(faces, key=lambda found: found.area)
+    embedding = unit(pack.embed(image, face)).astype(float).tolist()
+    return row | {
+        "box": face.box.astype(float).tolist(), "score": face.score,
+        "landmarks": face.landmarks.astype(float).reshape(-1).tolist(),
+        "embedding": None if any(value != value for value in embedding) else embedding,
+    }  # fmt: skip

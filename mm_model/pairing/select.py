@@ -1,0 +1,112 @@
+"""Which candidates are tried for a target, and which are kept: pure choice over names and cosines.
+
+A pair joins two pictures of one identity, always. The rule on cosines is strict and NaN never
+passes it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+import numpy as np
+
+from mm_model.records import Reason, Status
+
+KINDS = ("self_reference", "cross", "synthetic")
+
+TRIES_PER_PAIR = 2
+"""Candidates tried for each pair wanted (design choice: rejections stay a minority of the rows)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """A picture that may stand for an identity.
+
+    sample_id: the sample it is cut from, None when synthesised. embedding: float32 [width], unit
+    length. flaw: why it can never be used (a synthesised picture without exactly one face).
+    """
+
+    key: str
+    identity: str
+    sample_id: str | None
+    embedding: np.ndarray | None
+    seed: int | None = None
+    flaw: Reason | None = None
+
+    def kind_for(self, target: str) -> str:
+        """What this reference is to the sample `target`."""
+        if self.sample_id is None:
+            return "synthetic"
+        return "self_reference" if self.sample_id == target else "cross"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One pair that was tried, with its outcome; `cosine` is None when there is none."""
+
+    target: str
+    reference: Reference
+    kind: str
+    cosine: float | None
+    status: str
+    reason: str | None
+    threshold: float | None
+
+
+def candidates_for(
+    target: str, references: Sequence[Reference], kinds: Sequence[str], seed: int
+) -> Iterator[Reference]:
+    """References of the target's own identity, the kinds taking turns, each in seeded order.
+
+    The order depends on `seed` and `target` alone, so other samples do not disturb it.
+    """
+    rng = np.random.default_rng([seed, int(target, 16)])
+    by_kind: dict[str, list[Reference]] = {kind: [] for kind in kinds}
+    for reference in references:
+        kind = reference.kind_for(target)
+        if kind in by_kind:
+            by_kind[kind].append(reference)
+    shuffled = []
+    for members in by_kind.values():
+        order = rng.permutation(len(members))
+        shuffled.append([members[place] for place in order])
+    for turn in zip_longest(*shuffled):
+        yield from (reference for reference in turn if reference is not None)
+
+
+def judge(
+    target: str, embedding: np.ndarray, reference: Reference, cosine_above: float
+) -> Candidate:
+    """Keep the pair if and only if cosine > `cosine_above`; NaN and flaws are rejected."""
+    kind = reference.kind_for(target)
+    if reference.flaw is not None or reference.embedding is None:
+        reason = reference.flaw or Reason.PAIR_LOW_COSINE
+        return Candidate(target, reference, kind, None, Status.REJECTED, str(reason), None)
+    cosine = float(np.dot(embedding.astype(np.float64), reference.embedding.astype(np.float64)))
+    if cosine > cosine_above:
+        return Candidate(target, reference, kind, cosine, Status.KEPT, None, None)
+    return Candidate(target, reference, kind, cosine, Status.REJECTED,
+                     str(Reason.PAIR_LOW_COSINE), cosine_above)  # fmt: skip
+
+
+def pairs_for(
+    target: str,
+    embedding: np.ndarray,
+    references: Sequence[Reference],
+    kinds: Sequence[str],
+    per_target: int,
+    cosine_above: float,
+    seed: int,
+) -> list[Candidate]:
+    """All pairs tried for one target: until `per_target` are kept, or twice as many were tried.
+
+    `references` are those of the target's identity, and of nobody else.
+    """
+    tried: list[Candidate] = []
+    kept = 0
+    for reference in candidates_for(target, references, kinds, seed):
+        if kept == per_target or len(tried) == TRIES_PER_PAIR * per_target:
+            break
+        tried.append(judge(target, embedding, reference, cosine_above))
+        kept += tried[-1].status == Status.KEPT
+    return tried

@@ -1,0 +1,204 @@
+"""What must hold of each stage's tables: row floor, then not-null, then ranges.
+
+The expectations look at the written file, with thresholds from the same profile the stage used,
+so a defect in a filter is caught by the suite.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from mm_model.records import (
+    FACES_COLUMNS,
+    INGEST_COLUMNS,
+    PAIRS_COLUMNS,
+    SOURCES_COLUMNS,
+    Reason,
+    Status,
+)
+from mm_model.settings import Profile, TrainSettings
+
+
+@dataclass(frozen=True)
+class Check:
+    """One expectation on one table. `meaning` is the rule as a clause for people."""
+
+    table: str
+    expectation: str
+    meaning: str
+    column: str | None = None
+    keywords: dict[str, Any] = field(default_factory=dict)
+    severity: str = "critical"
+
+    @property
+    def snake_name(self) -> str:
+        """The expectation's public name, `expect_...`."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", self.expectation).lower()
+
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments for Great Expectations."""
+        column = {"column": self.column} if self.column else {}
+        return {**column, **self.keywords, "severity": self.severity}
+
+
+def _kept_only() -> dict[str, Any]:
+    """Row condition: judge kept rows alone."""
+    return {"row_condition": f'status=="{Status.KEPT}"', "condition_parser": "pandas"}
+
+
+def _floor(table: str, rows: int) -> Check:
+    return Check(table, "ExpectTableRowCountToBeBetween", f"at least {rows} rows", None,
+                 {"min_value": rows})  # fmt: skip
+
+
+def _columns(table: str, columns: tuple[str, ...]) -> Check:
+    return Check(table, "ExpectTableColumnsToMatchSet", "exactly the agreed columns", None,
+                 {"column_set": list(columns), "exact_match": True})  # fmt: skip
+
+
+def _present(table: str, column: str, kept: bool = False) -> Check:
+    return Check(table, "ExpectColumnValuesToNotBeNull", "never null", column,
+                 _kept_only() if kept else {})  # fmt: skip
+
+
+def _unique(table: str, column: str) -> Check:
+    return Check(table, "ExpectColumnValuesToBeUnique", "never twice", column)
+
+
+def _one_of(table: str, column: str, values: list[str]) -> Check:
+    return Check(table, "ExpectColumnValuesToBeInSet", f"one of {', '.join(values)}", column,
+                 {"value_set": values})  # fmt: skip
+
+
+def _range(
+    table: str, column: str, low: float | None, high: float | None, *, kept: bool = False,
+    strict_low: bool = False, severity: str = "critical",
+) -> Check:  # fmt: skip
+    start = f"above {low}" if strict_low else f"at least {low}"
+    bounds = start if high is None else f"{start}, at most {high}"
+    keywords = {"min_value": low, "max_value": high, "strict_min": strict_low}
+    return Check(table, "ExpectColumnValuesToBeBetween", bounds, column,
+                 {**keywords, **(_kept_only() if kept else {})}, severity)  # fmt: skip
+
+
+def _decisions(table: str, kept_floor: int) -> list[Check]:
+    """What holds of every table of decisions; the floor counts kept rows."""
+    return [
+        Check(table, "ExpectTableRowCountToBeBetween", f"at least {kept_floor} kept rows", None,
+              {"min_value": kept_floor, **_kept_only()}),
+        _present(table, "status"),
+        _one_of(table, "status", [str(status) for status in Status]),
+        _one_of(table, "reason", [str(reason) for reason in Reason]),
+    ]  # fmt: skip
+
+
+def _sources(profile: Profile) -> list[Check]:
+    table = "inventory.parquet"
+    return [
+        *_decisions(table, profile.ingest.row_floor),
+        _columns(table, SOURCES_COLUMNS),
+        *(_present(table, column) for column in ("source_id", "name", "path", "synthetic")),
+        _unique(table, "source_id"),
+        _range(table, "bytes", 0, None),
+    ]
+
+
+def _ingest(profile: Profile) -> list[Check]:
+    table, rules = "samples.parquet", profile.ingest
+    return [
+        *_decisions(table, rules.row_floor),
+        _columns(table, INGEST_COLUMNS),
+        _present(table, "source_id"),
+        _unique(table, "source_id"),
+        *(_present(table, c, kept=True) for c in ("sample_id", "file", "caption", "pixel_id",
+                                                  "media", "width", "height", "num_frames")),
+        _range(table, "width", rules.min_side, 65535, kept=True),
+        _range(table, "height", rules.min_side, 65535, kept=True),
+        _range(table, "num_frames", 1, rules.max_frames, kept=True),
+    ]  # fmt: skip
+
+
+def _faces(profile: Profile) -> list[Check]:
+    table, rules, tracks = "samples.parquet", profile.faces, "tracks.parquet"
+    threshold = min(rules.detection_above, rules.padded_detection_above)
+    return [
+        *_decisions(table, rules.row_floor),
+        _columns(table, FACES_COLUMNS),
+        _present(table, "sample_id"),
+        _unique(table, "sample_id"),
+        *(_present(table, c, kept=True) for c in ("identity", "split", "detection_score",
+                                                  "face_size", "embedding_row")),
+        _range(table, "detection_score", threshold, 1, kept=True),
+        _range(table, "face_size", rules.min_face, None, kept=True),
+        _range(table, "sharpness", rules.min_sharpness, None, kept=True),
+        _floor(tracks, rules.row_floor),
+        *(_present(tracks, c) for c in ("sample_id", "x1", "y1", "x2", "y2", "score")),
+        _range(tracks, "score", threshold, 1),
+        Check(tracks, "ExpectColumnPairValuesAToBeGreaterThanB", "x2 is right of x1", None,
+              {"column_A": "x2", "column_B": "x1"}),
+    ]  # fmt: skip
+
+
+def _pairs(profile: Profile) -> list[Check]:
+    table, rules = "pairs.parquet", profile.pairs
+    return [
+        *_decisions(table, rules.row_floor),
+        _columns(table, PAIRS_COLUMNS),
+        _present(table, "pair_id"),
+        _unique(table, "pair_id"),
+        *(_present(table, c, kept=True) for c in ("target", "reference", "identity", "split",
+                                                  "cosine")),
+        _range(table, "cosine", rules.cosine_above, 1.0001, kept=True, strict_low=True),
+        _range(table, "cosine", -1.0001, rules.cosine_warn_above, kept=True, severity="warning"),
+        _one_of(table, "kind", ["self_reference", "cross", "synthetic"]),
+    ]  # fmt: skip
+
+
+def _training(rules: TrainSettings) -> list[Check]:
+    table = "curve.parquet"
+    return [
+        _floor(table, max(1, rules.steps // rules.log_every)),
+        *(_present(table, column) for column in ("step", "loss", "learning_rate")),
+        _unique(table, "step"),
+        _range(table, "step", 1, rules.steps),
+        _range(table, "loss", 0, 100),
+        _range(table, "learning_rate", 0, 1),
+    ]
+
+
+def _evaluate(profile: Profile) -> list[Check]:
+    table = "cells.parquet"
+    return [
+        _floor(table, profile.evaluate.row_floor),
+        *(_present(table, column) for column in ("cell_id", "variant", "identity", "prompt",
+                                                 "seed", "identity_similarity_penalised",
+                                                 "face_found_rate")),
+        _unique(table, "cell_id"),
+        _range(table, "identity_similarity_penalised", -1.0001, 1.0001),
+        _range(table, "face_found_rate", 0, 1),
+    ]  # fmt: skip
+
+
+def _register(_: Profile) -> list[Check]:
+    table = "release.parquet"
+    return [
+        _floor(table, 1),
+        *(_present(table, c) for c in ("model_name", "version", "adapter_digest", "alias")),
+        _one_of(table, "alias", ["champion", "challenger"]),
+        _range(table, "version", 1, None),
+    ]
+
+
+def suite_of(stage: str, profile: Profile) -> list[Check]:
+    """The expectations of a stage under a profile, floors first."""
+    suites = {
+        "sources": _sources,
+        "ingest": _ingest,
+        "faces": _faces,
+        "pairs": _pairs,
+        "pretrain": lambda p: _training(p.pretrain),
+        "finetune": lambda p: _training(p.finetune),
+        "evaluate": _evaluate,
+        "register": _register,
+    }
+    return suites[stage](profile)

@@ -1,0 +1,136 @@
+"""What flows between stages: statuses, reason codes, and the columns of each table.
+
+Tables are Parquet. `in = kept + rejected + failed` holds for every stage; a rejected row carries
+one reason of the closed list below, with the value measured and the threshold it was held to.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """What became of one sample in one stage."""
+
+    KEPT = "kept"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+
+class Reason(StrEnum):
+    """Why a sample was rejected (or failed, for `SYS_*`)."""
+
+    IO_EMPTY = "IO_EMPTY"
+    IO_TRUNCATED = "IO_TRUNCATED"
+    IO_UNREADABLE = "IO_UNREADABLE"
+    IO_SYMLINK_ESCAPE = "IO_SYMLINK_ESCAPE"
+    FMT_UNKNOWN = "FMT_UNKNOWN"
+    FMT_MISMATCH = "FMT_MISMATCH"
+    FMT_ANIMATED = "FMT_ANIMATED"
+    FMT_BOMB = "FMT_BOMB"
+    FMT_TOO_SMALL = "FMT_TOO_SMALL"
+    VID_NO_VIDEO_STREAM = "VID_NO_VIDEO_STREAM"
+    VID_DECODE_ERROR = "VID_DECODE_ERROR"
+    VID_DECODE_TIMEOUT = "VID_DECODE_TIMEOUT"
+    VID_TOO_SHORT = "VID_TOO_SHORT"
+    VID_TOO_LONG = "VID_TOO_LONG"
+    CONTENT_STATIC = "CONTENT_STATIC"
+    CONTENT_CUT = "CONTENT_CUT"
+    CONTENT_TEXT = "CONTENT_TEXT"
+    CAPTION_UNUSABLE = "CAPTION_UNUSABLE"
+    DUP_BYTES = "DUP_BYTES"
+    DUP_PIXELS = "DUP_PIXELS"
+    RIGHTS_CONSENT = "RIGHTS_CONSENT"
+    FACE_NONE = "FACE_NONE"
+    FACE_MANY = "FACE_MANY"
+    FACE_SMALL = "FACE_SMALL"
+    FACE_BLUR = "FACE_BLUR"
+    FACE_TRACK_BROKEN = "FACE_TRACK_BROKEN"
+    PAIR_LOW_COSINE = "PAIR_LOW_COSINE"
+    PAIR_NO_FACE = "PAIR_NO_FACE"
+    PAIR_MANY_FACES = "PAIR_MANY_FACES"
+    LEAK_TEST_IDENTITY = "LEAK_TEST_IDENTITY"
+    SYS_WORKER_CRASH = "SYS_WORKER_CRASH"
+    SYS_IO = "SYS_IO"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The account of one stage. `rejected` and `failed` map reasons to numbers.
+
+    Raises:
+        ValueError: the account does not add up.
+    """
+
+    total: int
+    kept: int
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    failed: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        accounted = self.kept + sum(self.rejected.values()) + sum(self.failed.values())
+        if accounted != self.total:
+            raise ValueError(f"{self.total} samples in, {accounted} accounted for")
+
+    @classmethod
+    def of_rows(cls, statuses: list[str], reasons: list[str | None]) -> "Counts":
+        """Count rows by their status and reason columns."""
+        tally: dict[str, dict[str, int]] = {Status.REJECTED: {}, Status.FAILED: {}}
+        for status, reason in zip(statuses, reasons, strict=True):
+            if status != Status.KEPT:
+                tally[status][str(reason)] = tally[status].get(str(reason), 0) + 1
+        return cls(
+            total=len(statuses),
+            kept=sum(status == Status.KEPT for status in statuses),
+            rejected=dict(sorted(tally[Status.REJECTED].items())),
+            failed=dict(sorted(tally[Status.FAILED].items())),
+        )
+
+    def line(self) -> str:
+        """One line that always adds up: `70 in = 61 kept + 9 rejected (...) + 0 failed`."""
+
+        def named(tally: Mapping[str, int]) -> str:
+            detail = ", ".join(f"{reason} {number}" for reason, number in tally.items())
+            return f" ({detail})" if detail else ""
+
+        return (
+            f"{self.total} in = {self.kept} kept"
+            f" + {sum(self.rejected.values())} rejected{named(self.rejected)}"
+            f" + {sum(self.failed.values())} failed{named(self.failed)}"
+        )
+
+
+DECISION_COLUMNS = ("status", "reason", "reason_value", "reason_threshold", "message")
+
+SOURCES_COLUMNS = (
+    "source_id", "name", "path", "bytes", "sha256", "subject", "split", "synthetic",
+    "consent", *DECISION_COLUMNS,
+)  # fmt: skip
+
+INGEST_COLUMNS = (
+    "sample_id", "source_id", "name", "subject", "split", "synthetic", "consent", "media", "file",
+    "width", "height", "num_frames", "fps", "codec", "caption", "caption_origin", "pixel_id",
+    *DECISION_COLUMNS,
+)  # fmt: skip
+
+FACES_COLUMNS = (
+    "sample_id", "name", "media", "identity", "split", "num_frames", "frames_examined",
+    "frames_found", "padded_share", "detection_score", "face_size", "sharpness", "many_share",
+    "embedding_row", *DECISION_COLUMNS,
+)  # fmt: skip
+
+TRACKS_COLUMNS = (
+    "sample_id", "frame", "x1", "y1", "x2", "y2", "score", "pad",
+    *(f"{axis}{point}" for point in range(5) for axis in ("kx", "ky")),
+)  # fmt: skip
+
+PAIRS_COLUMNS = (
+    "pair_id", "target", "reference", "reference_file", "kind", "identity", "split", "media",
+    "cosine", "seed", *DECISION_COLUMNS,
+)  # fmt: skip
+
+REFERENCES_COLUMNS = (
+    "reference", "reference_file", "sample_id", "frame", "origin", "identity", "split", "width",
+    "height", "cosine", "x1", "y1", "x2", "y2", "score",
+    *(f"{axis}{point}" for point in range(5) for axis in ("kx", "ky")),
+)  # fmt: skip

@@ -1,0 +1,120 @@
+"""Builds the folder MLflow serves from: MLmodel, our code, configuration, weights.
+
+The weights are copied in, so that a version serves from anywhere; a backbone above two GiB is
+named by path and digest instead. No pickle, and no absolute path but that one.
+"""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from mm_model.errors import UserError
+from mm_model.serving.config import ServingConfig, of_profile
+from mm_model.settings import Profile
+from mm_model.store import digests
+
+COPY_LIMIT = 2 << 30
+_FORBIDDEN = (".pkl", ".pickle", ".pt", ".pth", ".bin", ".ckpt")
+_REQUIREMENTS = (
+    "mlflow", "torch", "diffusers", "transformers", "accelerate", "safetensors", "sentencepiece",
+    "insightface", "onnxruntime", "opencv-python-headless", "av", "pillow", "numpy", "pandas",
+    "pydantic", "pyyaml", "tqdm",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Package:
+    """What one version consists of. `folders` maps artifact names to the folders copied in."""
+
+    folders: dict[str, Path]
+    config: ServingConfig
+    code: Path
+    digest: str
+
+    @property
+    def adapter_digest(self) -> str:
+        """The name a version goes by."""
+        return self.config.digests["adapter"]
+
+    def places(self) -> Iterator[tuple[Path, str]]:
+        """Each folder with its place inside the model."""
+        for name, folder in self.folders.items():
+            yield folder, f"artifacts/{name}"
+
+
+def package(folders: dict[str, Path], profile: Profile, root: Path) -> Package:
+    """Describe a version made of the folders adapter, backbone and facepack.
+
+    Raises:
+        UserError: a folder holds a file format that can carry code.
+    """
+    for name, folder in folders.items():
+        for file in digests.files_below(folder):
+            if file.endswith(_FORBIDDEN):
+                raise UserError(
+                    f"{folder / file} may carry code: only safetensors and ONNX weights are "
+                    f"registered, convert the {name} first."
+                )
+    found = {name: digests.of_folder(folder) for name, folder in folders.items()}
+    copied, reference = dict(folders), None
+    if _size(folders["backbone"]) > COPY_LIMIT:
+        reference = str(copied.pop("backbone").resolve())
+    config = of_profile(profile, found, reference)
+    code = Path(__file__).resolve().parents[1]
+    digest = digests.of_value({"config": config.model_dump(mode="json"), "code": _code(code)})
+    return Package(copied, config, code, digest)
+
+
+def _size(folder: Path) -> int:
+    return sum((folder / name).stat().st_size for name in digests.files_below(folder))
+
+
+def _code(folder: Path) -> str:
+    """Digest of the package's modules; byte code is left out."""
+    return digests.of_value(
+        [(name, digests.of_file(folder / name)) for name in digests.files_below(folder)
+         if name.endswith(".py")]
+    )  # fmt: skip
+
+
+def requirements() -> list[str]:
+    """The installed versions of what serving imports, without local build marks such as `+cpu`."""
+    found = {}
+    for name in _REQUIREMENTS:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name).split("+")[0]
+    return [f"{name}=={version}" for name, version in found.items()]
+
+
+def write(described: Package, model_id: str, folder: Path) -> None:
+    """Write everything but the weights into `folder`: MLmodel, code, environment files."""
+    import mlflow.pyfunc
+    import yaml
+    from mlflow.models import Model
+
+    code = folder.with_name(f"{folder.name}-code") / "mm_model"
+    shutil.rmtree(code.parent, ignore_errors=True)
+    shutil.copytree(
+        described.code, code, ignore=lambda _, names: [n for n in names if n == "__pycache__"]
+    )
+    mlflow.pyfunc.save_model(
+        str(folder),
+        python_model=str(code / "serving" / "model.py"),
+        code_paths=[str(code)],
+        model_config=described.config.model_dump(mode="json"),
+        pip_requirements=requirements(),
+        mlflow_model=Model(model_id=model_id),
+    )
+    shutil.rmtree(code.parent)
+    path = folder / "MLmodel"
+    content = yaml.safe_load(path.read_text())
+    flavour = content["flavors"]["python_function"]
+    flavour["model_code_path"] = "model.py"
+    flavour["artifacts"] = {
+        name: {"path": place, "uri": place}
+        for name, place in ((place.rsplit("/", 1)[1], place) for _, place in described.places())
+    }
+    path.write_text(yaml.safe_dump(content, sort_keys=False))

@@ -1,0 +1,139 @@
+"""Opens MLflow's store: the SQLite file at the root by default, or the server that the URI names.
+
+A missing SQLite store is created aside and linked into place under a lock, so that processes that
+race for the first use all work and a killed one leaves no half-made tables. It stores nothing.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+import socket
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from mm_model.environment import silence_telemetry
+from mm_model.errors import UserError
+from mm_model.store.layout import Layout
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_SQLITE = "sqlite:///"
+_CONNECT_SECONDS = 2.0
+_SHORT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
+_LONG = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "300"}
+
+
+def local_file(uri: str) -> Path | None:
+    """The database file of a SQLite URI, else None."""
+    return Path(uri.removeprefix(_SQLITE)).absolute() if uri.startswith(_SQLITE) else None
+
+
+def reachable(uri: str) -> bool:
+    """Whether a connection to the store opens within two seconds; always true for a local file."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https"):
+        return True
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname or "", port), _CONNECT_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def patient() -> Iterator[None]:
+    """Long time limits for uploads, for the length of the block; the user's own values win."""
+    before = {name: os.environ.get(name) for name in _LONG}
+    os.environ.update(
+        {name: value for name, value in _LONG.items() if before[name] in (None, _SHORT[name])}
+    )
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _creation_lock(lock: Path) -> Iterator[None]:
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _quieten() -> None:
+    for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking", "mlflow.utils"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _create(database: Path, artifacts: Path) -> None:
+    """Make all tables in a file aside (seconds), then rename it into place."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    for abandoned in database.parent.glob(f".{database.name}.*.aside*"):
+        abandoned.unlink(missing_ok=True)
+    aside = database.with_name(f".{database.name}.{uuid.uuid4().hex[:8]}.aside")
+    made = SqlAlchemyStore(f"{_SQLITE}{aside}", str(artifacts))
+    made.engine.dispose()
+    os.replace(aside, database)
+
+
+def open_client(layout: Layout) -> "MlflowClient":
+    """A client of the store that `layout.tracking_uri` names, created on first use if local.
+
+    Raises:
+        UserError: the server does not answer.
+        mlflow.exceptions.MlflowException: the store refuses, e.g. tables of another release.
+    """
+    silence_telemetry()
+    for name, value in _SHORT.items():
+        os.environ.setdefault(name, value)
+    uri = layout.tracking_uri
+    if not reachable(uri):
+        raise UserError(
+            f"The MLflow server at {_shown(uri)} does not answer: start it, "
+            "or unset MLFLOW_TRACKING_URI to use mlflow.db at the root."
+        )
+    import mlflow
+
+    _quieten()
+    if (database := local_file(uri)) is not None:
+        with _creation_lock(layout.root / "work" / "mlflow.lock"):
+            if not database.exists():
+                _create(database, layout.artifact_root)
+    return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _shown(uri: str) -> str:
+    """The URI without a user name or password."""
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.hostname}:{parts.port}" if parts.hostname else uri
+
+
+def experiment_id(client: "MlflowClient", layout: Layout) -> str:
+    """The experiment `magic-mirror/<profile>`, made or brought back from the bin when needed."""
+    from mlflow.exceptions import MlflowException
+
+    name = f"magic-mirror/{layout.profile}"
+    if (known := client.get_experiment_by_name(name)) is None:
+        folder = (layout.artifact_root / name).absolute()
+        local = local_file(layout.tracking_uri) is not None
+        try:
+            return client.create_experiment(name, folder.as_uri() if local else None)
+        except MlflowException:
+            known = client.get_experiment_by_name(name)  # another process was first
+            if known is None:
+                raise
+    if known.lifecycle_stage == "deleted":
+        client.restore_experiment(known.experiment_id)
+    return known.experiment_id

@@ -1,0 +1,94 @@
+"""The engine port: a checked request and its references in, frames out.
+
+`PipelineEngine` is the real one. Anything with the same two members may stand in for it.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from mm_model.errors import UserError
+from mm_model.serving.config import ServingConfig
+from mm_model.serving.gate import Reference
+from mm_model.serving.refusal import Code, Refusal
+from mm_model.serving.request import Request
+
+
+class Engine(Protocol):
+    """What serving asks of a model."""
+
+    @property
+    def max_frames(self) -> int:
+        """The longest clip the model was built for."""
+        ...
+
+    def generate(self, request: Request, references: Sequence[Reference]) -> np.ndarray:
+        """Frames, uint8 [T, H, W, 3]; equal requests give equal frames.
+
+        Raises:
+            Refusal: the prompt cannot be used with this model.
+        """
+        ...
+
+
+class PipelineEngine:
+    """`MagicMirrorPipeline` on one device. Not for two threads at once."""
+
+    def __init__(self, backbone: Path, adapter: Path, config: ServingConfig) -> None:
+        import torch
+
+        from mm_model.pipeline import MagicMirrorPipeline
+
+        torch.set_num_threads(config.threads)
+        device = config.device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[config.dtype]
+        self._config = config
+        self._pipe = MagicMirrorPipeline.from_pretrained(backbone, adapter, torch_dtype=dtype)
+        self._pipe.to(device)
+        self._pipe.set_progress_bar_config(disable=True)
+
+    @property
+    def max_frames(self) -> int:
+        """The backbone's own limit."""
+        return int(self._pipe.transformer.config.sample_frames)
+
+    def generate(self, request: Request, references: Sequence[Reference]) -> np.ndarray:
+        """Frames, uint8 [T, H, W, 3]; the noise comes from a CPU generator with the seed."""
+        import torch
+        from PIL import Image
+
+        torch.set_num_threads(self._config.threads)  # a setting of the calling thread
+        self._check_prompt(request.prompt, len(references))
+        video = self._pipe(
+            request.prompt,
+            [Image.fromarray(reference.pixels) for reference in references],
+            landmarks=[reference.face.landmarks for reference in references],
+            num_frames=request.num_frames,
+            height=request.height,
+            width=request.width,
+            num_inference_steps=request.steps,
+            guidance_scale=request.guidance,
+            face_guidance=self._config.face_guidance,
+            generator=torch.Generator("cpu").manual_seed(request.seed),
+            output_type="np",
+        ).frames[0]
+        return (np.clip(np.nan_to_num(video), 0, 1) * 255).round().astype(np.uint8)
+
+    def _check_prompt(self, prompt: str, references: int) -> None:
+        from mm_model.nn.prompt import CLASS_WORDS, encode_prompts
+
+        trigger = self._pipe.adapter.config.trigger
+        length = self._pipe.transformer.config.max_text_seq_length
+        try:
+            encode_prompts(self._pipe.tokenizer, [prompt], [references], length, trigger=trigger)
+        except UserError:
+            # Its own message quotes the prompt, which no reply of ours does.
+            raise Refusal(
+                Code.PROMPT_SUBJECT,
+                f"prompt must name its subject once and early: write {trigger} after the subject's "
+                f"word, as in 'a man {trigger} walks', or use one of {', '.join(CLASS_WORDS)}.",
+            ) from None

@@ -1,0 +1,96 @@
+"""An example request from a held-out procedural person, and how to keep the video of a reply.
+
+The person is drawn here, belongs to no training set and needs no one's consent. Nothing is sent.
+"""
+
+import base64
+import binascii
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from mm_model.errors import UserError
+from mm_model.settings import Profile, load_profile
+from mm_model.store import atomic
+from mm_model.store.layout import Layout
+
+CONSENT = "The person shown is drawn by a program and stands for no real person."
+_SIZE = 128
+_REFERENCES = 2
+_SEED = 7
+
+
+def default_path(layout: Layout) -> Path:
+    """Where the command puts the example."""
+    return layout.root / "work" / layout.profile / "example-request.json"
+
+
+def write(path: Path, layout: Layout) -> Path:
+    """Write the body of one POST to /invocations to `path`; equal profiles give equal bytes."""
+    body = {"dataframe_records": [record(load_profile(layout.root, layout.profile))]}
+    atomic.write_json(path, body)
+    return path
+
+
+def record(profile: Profile, person: int = 0, action: str = "smiles") -> dict[str, Any]:
+    """A record that shows the held-out person number `person` and asks for `action`."""
+    from mm_model.world.caption import caption
+    from mm_model.world.people import person as drawn
+    from mm_model.world.split import HELD_OUT_PEOPLE
+
+    somebody = drawn(HELD_OUT_PEOPLE[person])
+    height, width = profile.serve.sizes[0]
+    return {
+        "prompt": caption(somebody, action),
+        "reference_images": [
+            base64.b64encode(picture).decode("ascii") for picture in _pictures(somebody, person)
+        ],
+        "consent": CONSENT,
+        "num_frames": min(profile.model.num_frames, profile.serve.max_frames),
+        "num_inference_steps": profile.serve.default_steps,
+        "guidance_scale": profile.serve.default_guidance,
+        "height": height,
+        "width": width,
+        "seed": _SEED,
+    }
+
+
+def _pictures(somebody: Any, seed: int) -> list[bytes]:
+    """Two photographs as PNG files, with the face in full view."""
+    import numpy as np
+    from PIL import Image
+
+    from mm_model.world.clips import photograph
+
+    rng = np.random.default_rng(seed)
+    found: list[bytes] = []
+    while len(found) < _REFERENCES:
+        frame = photograph(somebody, rng, _SIZE)
+        if frame.visible and abs(frame.pose.yaw) < 20:
+            buffer = io.BytesIO()
+            Image.fromarray(frame.image).save(buffer, "PNG")
+            found.append(buffer.getvalue())
+    return found
+
+
+def save_reply(reply: str | bytes, path: Path) -> dict[str, Any]:
+    """Write the video of a reply (the body as received) to `path`; return the rest of the reply.
+
+    Raises:
+        UserError: the reply is a refusal, or no reply of this model.
+    """
+    try:
+        said = json.loads(reply)
+    except ValueError:
+        raise UserError("The reply is not JSON: was the request sent to /invocations?") from None
+    if isinstance(said, dict) and "message" in said:
+        raise UserError(f"The request was refused: {said['message']}")
+    rows = said.get("predictions") if isinstance(said, dict) else said
+    try:
+        rest = dict(rows[0])
+        video = base64.b64decode(rest.pop("video_mp4"), validate=True)
+    except (TypeError, KeyError, IndexError, ValueError, binascii.Error):
+        raise UserError("The reply holds no video_mp4: it is not from this model.") from None
+    atomic.write_bytes(path, video)
+    return rest

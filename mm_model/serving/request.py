@@ -1,0 +1,236 @@
+"""The request record: what fields there are, their types and limits.
+
+Turns what MLflow hands over into one checked `Request`, or refuses with one sentence. It decodes
+base64 but opens no picture, loads no model and never quotes a value it was sent.
+"""
+
+import base64
+import binascii
+import secrets
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mm_model.diffusion.frames import check_frame_count
+from mm_model.errors import UserError
+from mm_model.serving.refusal import Code, Refusal
+from mm_model.settings import ServeSettings
+
+FIELDS = (
+    "prompt", "reference_images", "consent", "num_frames", "num_inference_steps", "seed",
+    "height", "width", "guidance_scale",
+)  # fmt: skip
+MAX_SEED = 2**32 - 1
+MAX_CONSENT_CHARACTERS = 2000
+
+
+@dataclass(frozen=True)
+class Request:
+    """A record within all limits. `references` are encoded pictures, not opened yet."""
+
+    prompt: str
+    references: tuple[bytes, ...]
+    consent: str
+    num_frames: int
+    steps: int
+    seed: int
+    height: int
+    width: int
+    guidance: float
+
+
+def one_record(handed: Any) -> dict[str, Any]:
+    """The one record in a data frame, a list of one record, or a plain mapping.
+
+    Raises:
+        Refusal: there is none, or more than one.
+    """
+    if hasattr(handed, "to_dict") and hasattr(handed, "columns"):
+        handed = handed.to_dict(orient="records")
+    elif hasattr(handed, "tolist"):
+        handed = handed.tolist()
+    if isinstance(handed, list) and len(handed) == 1:
+        handed = handed[0]
+    if not isinstance(handed, Mapping):
+        raise Refusal(
+            Code.NOT_ONE_RECORD,
+            "Send one record a request, as {\"dataframe_records\": [{...}]} or "
+            "{\"inputs\": [{...}]}, with the fields " + ", ".join(FIELDS) + ".",
+        )  # fmt: skip
+    record = {key: _plain(value) for key, value in handed.items()}
+    if record and all(_is_column_of_one(value) for value in handed.values()):
+        return {key: value[0] for key, value in record.items()}  # what "instances" becomes
+    return record
+
+
+def _is_column_of_one(value: Any) -> bool:
+    return hasattr(value, "tolist") and getattr(value, "shape", ())[:1] == (1,)
+
+
+def _plain(value: Any) -> Any:
+    """NumPy scalars and arrays as Python values."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def read(handed: Any, limits: ServeSettings, default_frames: int) -> Request:
+    """Check everything that needs no picture and no model.
+
+    Raises:
+        Refusal: with the first rule that the record breaks.
+    """
+    record = one_record(handed)
+    _fields(record)
+    height, width = _size(record, limits)
+    return Request(
+        consent=_consent(record.get("consent")),
+        prompt=_prompt(record["prompt"], limits.max_prompt_characters),
+        num_frames=_frames(_whole(record, "num_frames", default_frames), limits.max_frames),
+        steps=_between(
+            _whole(record, "num_inference_steps", limits.default_steps),
+            1, limits.max_steps, "num_inference_steps", Code.STEPS,
+        ),
+        seed=_between(
+            _whole(record, "seed", secrets.randbelow(MAX_SEED + 1)), 0, MAX_SEED, "seed", Code.SEED
+        ),
+        height=height,
+        width=width,
+        guidance=_guidance(record, limits),
+        references=_references(record["reference_images"], limits),
+    )  # fmt: skip
+
+
+def _fields(record: Mapping[Any, Any]) -> None:
+    for name in record:
+        if name not in FIELDS:
+            # Only a short plain word is shown: a picture may have slipped into the name.
+            plain = isinstance(name, str) and name.isidentifier() and len(name) < 20
+            raise Refusal(
+                Code.UNKNOWN_FIELD,
+                f"Unknown field{f' {name}' if plain else ''}: a record may hold only "
+                + ", ".join(FIELDS) + ".",
+            )  # fmt: skip
+    if record.get("consent") is None:
+        raise _no_consent()
+    for name in ("prompt", "reference_images"):
+        if record.get(name) is None:
+            raise Refusal(Code.MISSING_FIELD, f"The record lacks the field {name}.")
+
+
+def _no_consent() -> Refusal:
+    return Refusal(
+        Code.NO_CONSENT,
+        "consent is missing: state in words that the person shown is an adult and agreed to this "
+        "use, or on what other basis their likeness may be used.",
+    )
+
+
+def _consent(value: Any) -> str:
+    if not isinstance(value, str):
+        raise Refusal(Code.WRONG_TYPE, "consent must be text.")
+    if not any(character.isalpha() for character in value):
+        raise _no_consent()
+    if len(value) > MAX_CONSENT_CHARACTERS:
+        raise Refusal(
+            Code.WRONG_TYPE, f"consent may have at most {MAX_CONSENT_CHARACTERS} characters."
+        )
+    return value.strip()
+
+
+def _prompt(value: Any, longest: int) -> str:
+    if not isinstance(value, str):
+        raise Refusal(Code.WRONG_TYPE, "prompt must be text.")
+    if not value.strip():
+        raise Refusal(Code.PROMPT_EMPTY, "prompt is empty: describe the person and the action.")
+    if len(value) > longest:
+        raise Refusal(
+            Code.PROMPT_TOO_LONG, f"prompt may have at most {longest} characters, not {len(value)}."
+        )
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
+        raise Refusal(
+            Code.PROMPT_CHARACTERS,
+            "prompt holds control characters or broken Unicode: send plain text in one line.",
+        )
+    return value.strip()
+
+
+def _whole(record: Mapping[str, Any], name: str, default: int) -> int:
+    value = record.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise Refusal(Code.WRONG_TYPE, f"{name} must be a whole number.")
+    return value
+
+
+def _between(value: int, low: int, high: int, name: str, code: Code) -> int:
+    if not low <= value <= high:
+        raise Refusal(code, f"{name} must lie between {low} and {high}.")
+    return value
+
+
+def _frames(count: int, most: int) -> int:
+    try:
+        return check_frame_count(count, most)
+    except UserError:
+        raise Refusal(
+            Code.FRAME_COUNT,
+            f"num_frames must be 1 or 8k+1 (9, 17, 25, ...) and at most {most}.",
+        ) from None
+
+
+def _guidance(record: Mapping[str, Any], limits: ServeSettings) -> float:
+    value = record.get("guidance_scale")
+    if value is None:
+        return limits.default_guidance
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise Refusal(Code.WRONG_TYPE, "guidance_scale must be a number.")
+    if not 1 <= value <= limits.max_guidance:  # false for NaN as well
+        raise Refusal(
+            Code.GUIDANCE, f"guidance_scale must lie between 1 and {limits.max_guidance:g}."
+        )
+    return float(value)
+
+
+def _size(record: Mapping[str, Any], limits: ServeSettings) -> tuple[int, int]:
+    height = _whole(record, "height", limits.sizes[0][0])
+    width = _whole(record, "width", limits.sizes[0][1])
+    if (height, width) not in limits.sizes:
+        allowed = ", ".join(f"{high}x{wide}" for high, wide in limits.sizes)
+        raise Refusal(Code.SIZE, f"height and width must be one of {allowed} (height x width).")
+    return height, width
+
+
+def _references(value: Any, limits: ServeSettings) -> tuple[bytes, ...]:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise Refusal(
+            Code.WRONG_TYPE, "reference_images must be a list of pictures as base64 texts."
+        )
+    if not 1 <= len(value) <= limits.max_references:
+        raise Refusal(
+            Code.REFERENCE_COUNT,
+            f"reference_images must hold 1 to {limits.max_references} pictures, not {len(value)}.",
+        )
+    return tuple(
+        _decoded(text, number, limits.max_reference_bytes)
+        for number, text in enumerate(value, start=1)
+    )
+
+
+def _decoded(text: str, number: int, most: int) -> bytes:
+    too_large = Refusal(
+        Code.PICTURE_TOO_LARGE, f"Reference picture {number} is larger than {most} bytes."
+    )
+    if len(text) > (most + 2) // 3 * 4:
+        raise too_large
+    try:
+        content = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise Refusal(
+            Code.NOT_BASE64,
+            f"Reference picture {number} is not base64: send the file's bytes in base64, "
+            "without a data: prefix or line breaks.",
+        ) from None
+    if len(content) > most:
+        raise too_large
+    return content

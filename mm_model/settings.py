@@ -1,0 +1,254 @@
+"""The shape and the laws of the configuration: one typed tree, values in `profiles/*.yaml`.
+
+`params.yaml` at the root names the profile and the inputs; a profile holds every value. A field
+the paper states has no default here. An unknown key is an error.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mm_model.errors import UserError
+from mm_model.store import digests
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A part of a profile: frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class RunSettings(Section):
+    """What holds for every stage. `threads` bounds torch, OpenCV and ONNX Runtime alike."""
+
+    seed: int
+    threads: Count
+    device: Literal["cpu", "cuda", "auto"]
+    dtype: Literal["float32", "bfloat16"]
+
+
+class IngestSettings(Section):
+    """Which raw files are usable. Sizes in pixels, durations in frames; null switches a rule off.
+
+    `consent` is the basis that covers a whole folder; a `consent.yaml` inside the folder wins.
+    """
+
+    consent: str | None
+    caption_template: str
+    min_side: Count
+    max_pixels: Count
+    min_frames: Count
+    max_frames: Count
+    decode_seconds: float = Field(gt=0)
+    decode_memory_mb: Count
+    static_below: float | None
+    cut_above: float | None
+    text_area_above: Share | None
+    row_floor: Count
+
+
+class FacesSettings(Section):
+    """Which samples show exactly one usable face, and who is who.
+
+    Detection sizes are in pixels of the detector's square input. `identity` says whether people
+    are told apart by clustering embeddings or by the folder a file lies in.
+    """
+
+    detection_size: Count
+    detection_above: Share
+    padded_detection_above: Share
+    pads: tuple[Share, ...]
+    frames_examined: Count | None
+    found_share_min: Share
+    min_face: float = Field(ge=0)
+    min_sharpness: float = Field(ge=0)
+    max_faces: Count
+    identity: Literal["clusters", "folders"]
+    cluster_above: float = Field(ge=-1, le=1)
+    held_out_share: Share
+    row_floor: Count
+
+
+class PairsSettings(Section):
+    """Which reference stands for which target. The paper keeps pairs with cosine above 0.65."""
+
+    cosine_above: float = Field(ge=-1, le=1)
+    cosine_warn_above: float = Field(ge=-1, le=1)
+    per_target: Count
+    kinds: tuple[Literal["self_reference", "cross", "synthetic"], ...]
+    synthesizer: Literal["world", "augment", "none"]
+    synthetic_per_identity: int = Field(ge=0)
+    row_floor: Count
+
+
+class ModelSettings(Section):
+    """Sizes of the adapter and of the training samples (pixels, frames).
+
+    `crop_margin` and `reference_margin` are the sides of the training window and of the reference
+    portrait in face heights; a null `reference_margin` shows the encoder the whole picture.
+    """
+
+    preset: Literal["paper", "paper_wide", "mid", "lite", "tiny"]
+    attention: Literal["joint", "gated_joint", "asymmetric"]
+    ca_out_proj: Literal["shared", "own"]
+    height: Count
+    width: Count
+    num_frames: Count
+    fps: Count
+    crop_margin: float = Field(ge=1)
+    reference_margin: float | None
+
+    @model_validator(mode="after")
+    def _legal_frames(self) -> "ModelSettings":
+        if self.num_frames != 1 and self.num_frames % 8 != 1:
+            raise ValueError(f"num_frames must be 1 or 8k+1, not {self.num_frames}")
+        return self
+
+
+class TrainSettings(Section):
+    """One training stage (paper, section 4: 30K x 64 images, then 5K x 8 clips, lr from 1e-5).
+
+    Steps count optimiser updates; `batch_size` is global. Probabilities are per sample.
+    """
+
+    steps: Count
+    batch_size: Count
+    learning_rate: float = Field(gt=0)
+    warmup_steps: int = Field(ge=0)
+    final_lr_share: Share
+    weight_decay: float = Field(ge=0)
+    betas: tuple[float, float]
+    gradient_clip: float = Field(gt=0)
+    gradient_checkpointing: bool
+    face_loss_probability: Share
+    drop_text: Share
+    drop_face: Share
+    drop_both: Share
+    identity_loss_weight: float = Field(ge=0)
+    identity_loss_from_step: int = Field(ge=0)
+    log_every: Count
+    sample_every: Count
+    sample_steps: Count
+    sample_guidance: float = Field(ge=1)
+    checkpoint_every: Count
+    row_floor: Count
+
+
+class EvaluateSettings(Section):
+    """The test set and the sampler (50 steps, guidance 6 in the paper's setting)."""
+
+    people: Count
+    clips_per_person: Count
+    references_per_person: Annotated[int, Field(ge=1, le=4)]
+    inference_steps: Count
+    guidance_scale: float = Field(ge=1)
+    face_guidance: Literal["null", "keep", "base", "split"]
+    bootstrap_draws: Count
+    row_floor: Count
+
+
+class RegisterSettings(Section):
+    """The promotion rule: identity must rise by more than its interval, the rest may not fall."""
+
+    model_name: str
+    max_relative_drop: Share
+    confidence: Share
+
+
+class ServeSettings(Section):
+    """Limits a request must keep (pixels, frames, steps) and the values used when it is silent."""
+
+    max_references: Annotated[int, Field(ge=1, le=4)]
+    max_reference_bytes: Count
+    max_prompt_characters: Count
+    max_frames: Count
+    max_steps: Count
+    max_guidance: float = Field(ge=1)
+    sizes: tuple[tuple[int, int], ...]
+    default_steps: Count
+    default_guidance: float = Field(ge=1)
+
+
+class Profile(Section):
+    """A complete set of values."""
+
+    title: str
+    run: RunSettings
+    ingest: IngestSettings
+    faces: FacesSettings
+    pairs: PairsSettings
+    model: ModelSettings
+    pretrain: TrainSettings
+    finetune: TrainSettings
+    evaluate: EvaluateSettings
+    register_: RegisterSettings = Field(alias="register")
+    serve: ServeSettings
+
+    def section(self, name: str) -> Section:
+        """The section called `name` in the file."""
+        return getattr(self, "register_" if name == "register" else name)
+
+    def part(self, *names: str) -> dict:
+        """The named sections as plain JSON-able values."""
+        return {name: self.section(name).model_dump(mode="json") for name in names}
+
+    @property
+    def digest(self) -> str:
+        """Digest of all values."""
+        return digests.of_value(self.model_dump(mode="json", by_alias=True))
+
+
+class Params(Section):
+    """`params.yaml`: the profile's name and the inputs, as paths from the root."""
+
+    profile: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    sources: str
+    facepack: str
+    judge: str
+    backbone: str
+
+
+def _load(kind: type[Section], path: Path) -> Section:
+    if not path.is_file():
+        raise UserError(f"{path} does not exist: run from the repository root, or set MM_ROOT.")
+    try:
+        return kind.model_validate(yaml.safe_load(path.read_text()))
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" at line {where.line + 1}" if where else ""
+        raise UserError(f"{path} is not valid YAML{line}: mend it there.") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise UserError(
+            f"{path}: {field}: {first['msg']}: mend that value "
+            f"(mm_model/settings.py says what it means)."
+        ) from None
+
+
+def load_params(root: Path) -> Params:
+    """Read `<root>/params.yaml`.
+
+    Raises:
+        UserError: absent, not YAML, or a key that does not belong.
+    """
+    return _load(Params, root / "params.yaml")
+
+
+def load_profile(root: Path, name: str) -> Profile:
+    """Read `<root>/profiles/<name>.yaml`.
+
+    Raises:
+        UserError: absent, not YAML, a missing value, or one against the laws above.
+    """
+    path = root / "profiles" / f"{name}.yaml"
+    if not path.is_file():
+        files = sorted((root / "profiles").glob("*.yaml"))
+        known = ", ".join(file.stem for file in files if "\nmodel:" in file.read_text())
+        raise UserError(f"There is no profile '{name}': params.yaml may name one of {known}.")
+    return _load(Profile, path)

@@ -1,0 +1,27 @@
+"""Evaluate on held-out people: base, after pretraining, after fine-tuning, and the controls.
+
+takes  ingest, faces, pairs, pretrain, finetune
+gives  cells.parquet (one row per clip), metrics.json, videos/, strips/
+Identity comes from the judge, a recogniser that no loss, filter or conditioning ever used, against
+pictures that were not shown to the model.
+"""
+
+from mm_model.stages.stage import Job, Report, Stage
+
+
+def run(job: Job) -> Report:
+    """Generate, look, measure, summarise."""
+    from mm_model.evaluation.study import run_study
+
+    return run_study(job)
+
+
+STAGE = Stage(
+    name="evaluate",
+    title="Scores on held-out people",
+    version=1,
+    takes=("ingest", "faces", "pairs", "pretrain", "finetune"),
+    sections=("run", "model", "faces", "evaluate"),
+    models=("backbone", "facepack", "judge"),
+    run=run,
+)

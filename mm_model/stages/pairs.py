@@ -1,0 +1,154 @@
+"""Stage `pairs`: which reference picture stands for which target, held to a cosine.
+
+Targets are the kept samples of `faces`; a pair never joins two identities. Synthesised references
+are for training only, and are judged by the same detector and recogniser as everything else.
+"""
+
+import json
+import shutil
+from typing import Any
+
+import numpy as np
+
+from mm_model.errors import UserError
+from mm_model.eyes.identity import TRAIN
+from mm_model.eyes.workers import Crashed, Workers, opened
+from mm_model.pairing import report, write
+from mm_model.pairing.library import Library, read
+from mm_model.pairing.make import Order, make, order_key
+from mm_model.pairing.select import Candidate, Reference, pairs_for
+from mm_model.records import Reason
+from mm_model.stages.stage import Job, Report, Stage
+from mm_model.store import atomic, digests, shards
+
+SHARD = 32
+"""Synthesised pictures a shard."""
+
+Row = dict[str, Any]
+
+_PICTURES_WORTH_A_PROCESS = 100
+
+
+def run(job: Job) -> Report:
+    """Synthesise references, try candidates for every target, write pairs and references."""
+    library = read(job.inputs["ingest"], job.inputs["faces"])
+    orders = _orders(job, library)
+    processes = job.profile.run.threads if len(orders) >= _PICTURES_WORTH_A_PROCESS else 1
+    size = job.profile.faces.detection_size
+    with opened(job.model("facepack"), size, processes) as workers:
+        _same_pack(job, workers)
+        made = _made(job, orders, workers)
+    references = {name: list(members) for name, members in library.references.items()}
+    for row in made:
+        references[row["identity"]].append(_reference_of(row))
+    tried = _tried(job, library, references)
+    files = write.files_of(library, made)
+    write.write_pairs(job.out / "pairs.parquet", library, tried, files)
+    write.write_references(job.out / "references.parquet", library, tried, made, files)
+    _sheet(job, library, tried, files)
+    served = {row["identity"] for row in made}
+    unserved = {order.identity.name for order in orders.values()} - served
+    rules = job.profile.pairs
+    metrics = report.metrics_of(library, tried, rules.cosine_warn_above)
+    notes = report.notes_of(metrics, len(unserved), rules.synthesizer)
+    pictures = ("sheet.jpg",) if tried else ()
+    return Report(report.counts_of(tried), metrics, pictures, tuple(notes))
+
+
+def _same_pack(job: Job, workers: Workers) -> None:
+    """Embeddings of two packs must never meet: their cosines mean nothing."""
+    known = json.loads((job.inputs["faces"] / "pack.json").read_text())["digest"]
+    if workers.pack.digest != known:
+        raise UserError(
+            f"{job.params.facepack} is not the face pack that stage faces used: run stage faces "
+            "again with it."
+        )
+
+
+def _orders(job: Job, library: Library) -> dict[str, Order]:
+    """The pictures to synthesise, for train identities only."""
+    rules = job.profile.pairs
+    if "synthetic" not in rules.kinds or rules.synthesizer == "none":
+        return {}
+    orders = {}
+    for identity in library.identities().values():
+        first = min(portrait.sample_id for portrait in identity.portraits)
+        if library.samples[first]["split"] != TRAIN:
+            continue
+        for number in range(rules.synthetic_per_identity):
+            key, seed = order_key(first, rules.synthesizer, number, job.profile.run.seed)
+            orders[key] = Order(
+                key, identity, rules.synthesizer, seed, job.work / "pictures", job.profile.faces
+            )
+    return orders
+
+
+def _made(job: Job, orders: dict[str, Order], workers: Workers) -> list[Row]:
+    """Rows of the pictures that could be made; the pictures lie in `out/synthetic`."""
+
+    def compute(keys: list[str]) -> list[Row]:
+        results = workers.run(make, [orders[key] for key in keys])
+        return [
+            {"key": key, "made": False} if isinstance(result, Crashed) else result
+            for key, result in zip(keys, results, strict=True)
+        ]
+
+    rows = shards.in_shards(job.work / "made", list(orders), SHARD, compute, "[pairs] make")
+    made = [row for row in rows if row["made"]]
+    for row in made:
+        path = job.work / "pictures" / f"{row['key']}.jpg"
+        if not path.is_file() or digests.of_file(path) != row["sha256"]:
+            make(workers.pack, orders[row["key"]])
+        (job.out / "synthetic").mkdir(exist_ok=True)
+        shutil.copyfile(path, job.out / "synthetic" / path.name)
+    return made
+
+
+def _reference_of(row: Row) -> Reference:
+    vector = row.get("embedding")
+    embedding = None if vector is None else np.array(vector, np.float32)
+    flaw = Reason(row["flaw"]) if row["flaw"] else None
+    return Reference(row["key"], row["identity"], None, embedding, row["seed"], flaw)
+
+
+def _tried(job: Job, library: Library, references: dict[str, list[Reference]]) -> list[Candidate]:
+    rules, seed = job.profile.pairs, job.profile.run.seed
+    tried: list[Candidate] = []
+    for target, sample in sorted(library.samples.items()):
+        own = references[sample["identity"]]
+        tried += pairs_for(target, library.embeddings[target], own, rules.kinds,
+                           rules.per_target, rules.cosine_above, seed)  # fmt: skip
+    return tried
+
+
+def _sheet(job: Job, library: Library, tried: list[Candidate], files: dict[str, str]) -> None:
+    from mm_model.eyes.pictures import Pictures
+    from mm_model.media.sheet import jpeg_bytes
+
+    def picture(file: str) -> np.ndarray:
+        path, frame = report.picture_path(file, job.inputs, job.out)
+        media = "image" if frame is None else "clip"
+        pictures = Pictures(path, media, (frame or 0) + 1, 1, 1)
+        return next(image for _, image in pictures.at([frame or 0]))
+
+    shown = report.chosen_for_sheet(tried)
+    references = {pair.reference.key: picture(files[pair.reference.key]) for pair in shown}
+    targets = {}
+    for pair in shown:
+        row = library.samples[pair.target]
+        frame = "" if row["media"] == "image" else f"#frame={row['num_frames'] // 2}"
+        targets[pair.target] = picture(f"ingest:{row['file']}{frame}")
+    if shown:
+        sheet = report.sheet(shown, references, targets)
+        atomic.write_bytes(job.out / "sheet.jpg", jpeg_bytes(sheet))
+
+
+STAGE = Stage(
+    name="pairs",
+    title="Pairs: references for every target",
+    version=1,
+    takes=("ingest", "faces"),
+    sections=("run", "faces", "pairs"),
+    models=("facepack",),
+    run=run,
+)

@@ -1,0 +1,158 @@
+"""Runs one stage: lock, compute aside, audit, publish. The one way a result comes into being.
+
+Order: verify inputs, name the work by its fingerprint, compute into `work/.../out`, audit that
+folder, seal it with its manifest, rename it to `data/<profile>/<stage>`. A failure leaves the
+declared output untouched and the candidate aside.
+"""
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+from mm_model.environment import bound_threads, silence_telemetry
+from mm_model.errors import UserError
+from mm_model.settings import Params, Profile, load_params, load_profile
+from mm_model.stages import registry
+from mm_model.stages.stage import Job, Report, Stage
+from mm_model.store import atomic, digests, lock, manifest
+from mm_model.store.layout import Layout
+
+
+def fingerprint_of(
+    stage: Stage, profile: Profile, inputs: dict[str, str], models: dict[str, str]
+) -> str:
+    """Name of the work: stage, code version, its part of the profile, inputs and models."""
+    return digests.of_value(
+        {
+            "stage": stage.name,
+            "version": stage.version,
+            "settings": profile.part(*stage.sections),
+            "inputs": inputs,
+            "models": models,
+        }
+    )
+
+
+def _model_digests(stage: Stage, params: Params, layout: Layout) -> dict[str, str]:
+    found = {}
+    for name in stage.models:
+        path = layout.root / getattr(params, name)
+        if not path.exists():
+            raise UserError(
+                f"params.yaml: {name}: {getattr(params, name)} does not exist: "
+                "correct the path there."
+            )
+        found[name] = digests.of_path(path)
+    return found
+
+
+def _record_time(layout: Layout, stage: str, seconds: float) -> None:
+    path = layout.root / "work" / layout.profile / "timings.json"
+    known = json.loads(path.read_text()) if path.is_file() else {}
+    known[stage] = {"seconds": round(seconds, 3), "finished": time.time()}
+    atomic.write_json(path, known)
+
+
+def _already_done(output: Path, fingerprint: str) -> manifest.Manifest | None:
+    if not (output / manifest.NAME).is_file():
+        return None
+    known = manifest.read(output)
+    return manifest.verified(output) if known.fingerprint == fingerprint else None
+
+
+def _compute(stage: Stage, job: Job) -> Report:
+    shutil.rmtree(job.out, ignore_errors=True)
+    job.out.mkdir(parents=True)
+    with job.tracker.running(job):
+        report = stage.run(job)
+        job.tracker.report(report)
+    atomic.write_json(job.out / "report.json", report.as_dict())
+    return report
+
+
+def _derived_views(layout: Layout) -> None:
+    """Rebuild what is derived from manifests; a defect there must not lose a stage's work."""
+    from mm_model.evaluation import page
+    from mm_model.store import catalogue
+
+    for name, rebuild in (("catalogue", catalogue.rebuild), ("report page", page.build)):
+        try:
+            rebuild(layout)
+        except (OSError, ValueError, KeyError, UserError) as error:
+            print(f"The {name} was not rebuilt ({error}); the stage's output is unaffected.")
+
+
+def run(name: str, root: Path) -> Report:
+    """Run one stage of the profile that `<root>/params.yaml` names, and publish its output.
+
+    Raises:
+        UserError: an input is missing or damaged, settings do not fit, or the audit failed.
+    """
+    silence_telemetry()
+    params = load_params(root)
+    profile = load_profile(root, params.profile)
+    bound_threads(profile.run.threads)
+    layout = Layout(root, params.profile)
+    stage = registry.load(name)
+    inputs = {taken: layout.output(taken) for taken in stage.takes}
+    input_digests = {taken: manifest.verified(path).digest for taken, path in inputs.items()}
+    models = _model_digests(stage, params, layout)
+    fingerprint = fingerprint_of(stage, profile, input_digests, models)
+    work = layout.work(name, fingerprint)
+    with lock.held(work, f"stage {name}"):
+        return _run_locked(stage, params, profile, layout, fingerprint, inputs, input_digests)
+
+
+def _run_locked(
+    stage: Stage,
+    params: Params,
+    profile: Profile,
+    layout: Layout,
+    fingerprint: str,
+    inputs: dict[str, Path],
+    input_digests: dict[str, str],
+) -> Report:
+    from mm_model.quality import judge
+    from mm_model.tracking import Tracker
+
+    output, work = layout.output(stage.name), layout.work(stage.name, fingerprint)
+    if done := _already_done(output, fingerprint):
+        print(f"[{stage.name}] up to date: {done.report['line']}", flush=True)
+        return _report_of(done)
+    started = time.monotonic()
+    job = Job(stage, params, profile, layout, fingerprint, inputs, work, work / "out",
+              Tracker(layout, stage.name))  # fmt: skip
+    report = _compute(stage, job)
+    judge.audit(stage.name, job.out, profile)
+    manifest.seal(
+        job.out,
+        manifest.Manifest(
+            stage=stage.name,
+            version=stage.version,
+            fingerprint=fingerprint,
+            inputs=input_digests,
+            settings_digest=digests.of_value(profile.part(*stage.sections)),
+            report=report.as_dict(),
+        ),
+    )
+    atomic.publish_folder(job.out, output)
+    shutil.rmtree(work / "checkpoints", ignore_errors=True)
+    _record_time(layout, stage.name, time.monotonic() - started)
+    _derived_views(layout)
+    print(f"[{stage.name}] {report.counts.line()}", flush=True)
+    for note in report.notes:
+        print(f"[{stage.name}] note: {note}", flush=True)
+    return report
+
+
+def _report_of(known: manifest.Manifest) -> Report:
+    from mm_model.records import Counts
+
+    said = known.report
+    return Report(
+        Counts(said["total"], said["kept"], said["rejected"], said["failed"]),
+        said["metrics"],
+        tuple(said["pictures"]),
+        tuple(said["notes"]),
+    )

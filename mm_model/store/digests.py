@@ -1,0 +1,50 @@
+"""SHA-256 of bytes, files, folders and settings: the names things go by."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+_CHUNK = 1 << 20
+
+
+def of_bytes(content: bytes) -> str:
+    """Hex SHA-256 of `content`."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def of_file(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with path.open("rb") as handle:
+        while chunk := handle.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def of_folder(folder: Path) -> str:
+    """Hex SHA-256 over the sorted (relative path, file digest) list of a folder."""
+    return of_value(sorted((name, of_file(folder / name)) for name in files_below(folder)))
+
+
+def of_path(path: Path) -> str:
+    """Digest of a file or of a folder."""
+    return of_folder(path) if path.is_dir() else of_file(path)
+
+
+def of_value(value: Any) -> str:
+    """Hex SHA-256 of a JSON-able value in canonical form."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return of_bytes(text.encode())
+
+
+def files_below(folder: Path) -> list[str]:
+    """Sorted POSIX-style relative paths of the regular files below `folder`.
+
+    Python's own byte-code folders are left out: they come and go without meaning.
+    """
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    )

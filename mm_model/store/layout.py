@@ -1,0 +1,64 @@
+"""Where everything lies, from the repository root: outputs, work, tracking, weights.
+
+Every path the pipeline uses is named here once.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def repository_root() -> Path:
+    """The folder that holds `params.yaml`: `MM_ROOT` if set, else the working directory."""
+    return Path(os.environ.get("MM_ROOT") or Path.cwd()).resolve()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths of one profile below one root."""
+
+    root: Path
+    profile: str
+
+    @property
+    def data(self) -> Path:
+        """Declared outputs, versioned by DVC: one folder a stage."""
+        return self.root / "data" / self.profile
+
+    def output(self, stage: str) -> Path:
+        """The published output folder of a stage."""
+        return self.data / stage
+
+    def work(self, stage: str, fingerprint: str) -> Path:
+        """The undeclared work folder of one stage at one fingerprint."""
+        return self.root / "work" / self.profile / stage / fingerprint[:12]
+
+    @property
+    def page(self) -> Path:
+        """The growing report page, a derived view."""
+        return self.root / "reports" / self.profile / "index.html"
+
+    @property
+    def catalogue(self) -> Path:
+        """The disposable SQLite catalogue."""
+        return self.root / "work" / self.profile / "catalogue.db"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow's store: `MLFLOW_TRACKING_URI` if set, else `mlflow.db` at the root, absolute."""
+        default = f"sqlite:///{self.root / 'mlflow.db'}"
+        return os.environ.get("MLFLOW_TRACKING_URI") or default
+
+    @property
+    def artifact_root(self) -> Path:
+        """MLflow's artifacts at the root (used only with the default store)."""
+        return self.root / "mlruns"
+
+    def relative(self, path: Path) -> str:
+        """`path` below the root as relative text, else absolute."""
+        resolved = path.resolve()
+        return (
+            resolved.relative_to(self.root).as_posix()
+            if resolved.is_relative_to(self.root)
+            else str(resolved)
+        )

@@ -1,0 +1,68 @@
+"""Work in shards that survive a kill: each finished shard is committed by one atomic rename.
+
+A rerun reads the committed shards and computes the rest, so the result is the same as of an
+undisturbed run. Belongs in a stage's work folder, whose name is the fingerprint: a shard made
+from other items is never read, and a damaged one is computed again.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mm_model.progress import each
+from mm_model.store import atomic, digests
+
+T = TypeVar("T")
+
+_SCHEMA = 1
+
+
+def in_shards(
+    work: Path,
+    items: Sequence[T],
+    shard_size: int,
+    compute: Callable[[Sequence[T]], list[dict[str, Any]]],
+    label: str,
+) -> list[dict[str, Any]]:
+    """The rows `compute` gives for all `items`, in order, computed `shard_size` items at a time.
+
+    Args:
+        work: folder of the shard files, made when absent; nothing else may write there.
+        items: JSON-able values (or such that `str` names them), in a fixed order.
+        compute: items of one shard -> its rows, JSON-able (non-finite numbers are refused). Rows
+            always pass through JSON, so tuples come back as lists, resumed or not.
+        label: what the progress line calls the work.
+
+    Raises:
+        ValueError: shard_size below 1, or rows that JSON cannot hold.
+    """
+    if shard_size < 1:
+        raise ValueError(f"shard_size is at least 1, not {shard_size}")
+    work.mkdir(parents=True, exist_ok=True)
+    parts = [items[start : start + shard_size] for start in range(0, len(items), shard_size)]
+    rows: list[dict[str, Any]] = []
+    for number, part in each(enumerate(parts), total=len(parts), label=f"{label}, shards"):
+        path = work / f"shard-{number:06d}.json"
+        origin = digests.of_value(list(part))
+        found = _committed(path, origin)
+        rows.extend(_commit(path, origin, compute(part)) if found is None else found)
+    return rows
+
+
+def _committed(path: Path, origin: str) -> list[dict[str, Any]] | None:
+    """Rows of an earlier commit for the same items; None when there is none to trust."""
+    try:
+        record = json.loads(path.read_bytes())
+        known = (record["schema"], record["items"]) == (_SCHEMA, origin)
+        whole = record["digest"] == digests.of_value(record["rows"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return record["rows"] if known and whole else None
+
+
+def _commit(path: Path, origin: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    rows = json.loads(json.dumps(rows, allow_nan=False))
+    record = {"schema": _SCHEMA, "items": origin, "digest": digests.of_value(rows), "rows": rows}
+    atomic.write_bytes(path, json.dumps(record).encode())
+    return rows

@@ -1,0 +1,216 @@
+"""The training set: latents, captions, boxes and identity features of every kept pair.
+
+Everything the frozen parts say is computed once (latents, CLIP tokens, identity tokens) and kept in
+one safetensors file of the work folder, so that a resumed run starts at once. Only `split == train`
+enters. Nothing here is trained.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from mm_model.diffusion.face_mask import latent_face_mask
+from mm_model.errors import UserError
+from mm_model.nn.prompt import parse_prompt
+from mm_model.progress import each
+from mm_model.settings import ModelSettings
+from mm_model.stages.stage import Job
+from mm_model.store.atomic import written_aside
+from mm_model.train import crops
+from mm_model.train.backbone import Backbone
+from mm_model.train.references import ReferenceBook
+
+_ENCODE_BATCH = 16
+
+PLAIN_CAPTION = "a person"
+"""Stands in for a caption without a word for the subject."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One clip or picture to learn: its latents' row, caption, and which references may stand for it."""
+
+    sample_id: str
+    identity: str
+    caption: str
+    references: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """N targets and M references, all on the CPU.
+
+    `latents [N,T,C,h,w]` scaled, `masks [N,T,h,w]` face cells, `landmarks [N,5,2]` and `boxes [N,4]`
+    of frame 0 in training pixels, `frame_valid [N]`; `embeddings [N,E]` raw conditioning vectors of
+    the target itself; `x_id [M,2,D]`, `clip_tokens [M,P,C]`, `reference_embeddings [M,E]`.
+    """
+
+    targets: tuple[Target, ...]
+    tensors: dict[str, Tensor]
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+@dataclass(frozen=True)
+class _Frames:
+    frames: np.ndarray  # [F,H,W,3] uint8, training size
+    boxes: np.ndarray  # [F,4] training pixels, NaN where no face
+    landmarks: np.ndarray  # [F,5,2]
+
+
+def frame_indices(num_source: int, source_fps: float, num_frames: int, fps: int) -> list[int]:
+    """Source frames that give `num_frames` at `fps`, from the middle of the clip.
+
+    Steps are slowed down to fit a short clip; a source with too few frames repeats its last one.
+    """
+    stride = max(1.0, source_fps / fps)
+    if num_frames > 1:
+        stride = min(stride, max(1.0, (num_source - 1) / (num_frames - 1)))
+    start = max(0, int((num_source - 1 - stride * (num_frames - 1)) / 2))
+    return [min(num_source - 1, round(start + stride * k)) for k in range(num_frames)]
+
+
+def usable_caption(caption: str) -> tuple[str, bool]:
+    """The caption, or a plain one when it names no subject; and whether it was replaced."""
+    try:
+        parse_prompt(caption)
+    except UserError:
+        return PLAIN_CAPTION, True
+    return caption, False
+
+
+def training_frames(
+    file: Path, row: pd.Series, track: pd.DataFrame, sizes: ModelSettings, num_frames: int
+) -> _Frames:
+    """Read, cut around the face and resize one sample; boxes and landmarks follow.
+
+    `row` is the sample's row of ingest, `track` its rows of `tracks.parquet`. A frame that was not
+    examined takes the nearest examined frame's face.
+    """
+    if row["media"] == "image":
+        from mm_model.media.images import load_image
+
+        indices, frames = [0] * num_frames, load_image(file)[None]
+        frames = np.repeat(frames, num_frames, axis=0)
+    else:
+        from mm_model.media.decode import read_frames
+
+        indices = frame_indices(int(row["num_frames"]), float(row["fps"]), num_frames, sizes.fps)
+        frames = read_frames(file, indices)
+    known = track.sort_values("frame")
+    nearest = [int(np.abs(known["frame"].to_numpy() - index).argmin()) for index in indices]
+    boxes = known[["x1", "y1", "x2", "y2"]].to_numpy(float)[nearest]
+    points = known[[f"{a}{p}" for p in range(5) for a in ("kx", "ky")]].to_numpy(float)
+    points = points[nearest].reshape(-1, 5, 2)
+    size = (sizes.height, sizes.width)
+    window = crops.face_window(boxes, frames.shape[1:3], sizes.crop_margin, size[1] / size[0])
+    cut = np.stack([crops.cut(frame, window, size) for frame in frames])
+    corners = crops.into_window(boxes.reshape(-1, 2, 2), window, size).reshape(-1, 4)
+    return _Frames(cut, corners, crops.into_window(points, window, size))
+
+
+def to_tensor(frames: np.ndarray) -> Tensor:
+    """uint8 `[F,H,W,3]` to float `[3,F,H,W]` in [-1,1], the VAE's convention."""
+    return torch.from_numpy(np.ascontiguousarray(frames)).permute(3, 0, 1, 2).float() / 127.5 - 1.0
+
+
+@torch.no_grad()
+def encode_frames(backbone: Backbone, pixels: Tensor) -> Tensor:
+    """Scaled latents `[B,T,C,h,w]` (float32) of `pixels [B,3,F,H,W]`: the posterior's mode."""
+    posterior = backbone.vae.encode(pixels.to(backbone.device, backbone.dtype)).latent_dist
+    latents = posterior.mode() * backbone.vae.config.scaling_factor
+    return latents.permute(0, 2, 1, 3, 4).float().cpu()
+
+
+def build(job: Job, backbone: Backbone, num_frames: int, media: tuple[str, ...]) -> TrainingSet:
+    """The training set of a stage, from the work folder if it was built before.
+
+    Raises:
+        UserError: no kept pair of the training split has the media this stage learns from.
+    """
+    path = job.work / "checkpoints" / "training_set.safetensors"
+    if path.is_file():
+        return _load(path)
+    made = _build(job, backbone, num_frames, media)
+    header = {"targets": json.dumps([vars(target) for target in made.targets])}
+    with written_aside(path) as aside:
+        save_file({k: v.contiguous() for k, v in made.tensors.items()}, aside, metadata=header)
+    return _load(path)
+
+
+def _load(path: Path) -> TrainingSet:
+    with safe_open(path, framework="pt") as file:
+        said = json.loads(file.metadata()["targets"])
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    targets = tuple(Target(**{**t, "references": tuple(t["references"])}) for t in said)
+    return TrainingSet(targets, tensors)
+
+
+def _build(job: Job, backbone: Backbone, num_frames: int, media: tuple[str, ...]) -> TrainingSet:
+    ingest = pd.read_parquet(job.inputs["ingest"] / "samples.parquet").set_index("sample_id")
+    tracks = pd.read_parquet(job.inputs["faces"] / "tracks.parquet").groupby("sample_id")
+    pairs = pd.read_parquet(job.inputs["pairs"] / "pairs.parquet")
+    wanted = pairs[(pairs["status"] == "kept") & (pairs["split"] == "train")]
+    wanted = wanted[wanted["media"].isin(media)].sort_values(["target", "pair_id"])
+    if wanted.empty:
+        raise UserError(
+            f"There is no kept training pair of {' or '.join(media)}: add such files to the sources, "
+            "or lower pairs.cosine_above in the profile."
+        )
+    book = ReferenceBook.open(job.inputs, backbone)
+    rows, frames, replaced = [], [], 0
+    groups = list(wanted.groupby("target", sort=True))
+    for sample_id, group in each(groups, total=len(groups), label=f"[{job.stage.name}] reading"):
+        row = ingest.loc[sample_id]
+        caption, changed = usable_caption(row["caption"])
+        replaced += changed
+        file = job.inputs["ingest"] / row["file"]
+        track = tracks.get_group(sample_id)
+        frames.append(training_frames(file, row, track, job.profile.model, num_frames))
+        references = tuple(book.number(key) for key in group["reference"])
+        rows.append(Target(str(sample_id), str(group["identity"].iloc[0]), caption, references))
+    if replaced:
+        job.say(f"{replaced} captions name no subject; '{PLAIN_CAPTION}' stands in for them.")
+    tensors = _target_tensors(job, backbone, frames)
+    return TrainingSet(tuple(rows), {**tensors, **book.features(job)})
+
+
+def _target_tensors(job: Job, backbone: Backbone, samples: list[_Frames]) -> dict[str, Tensor]:
+    from mm_model.nn.align import align_faces
+
+    latents, embeddings = [], []
+    starts = range(0, len(samples), _ENCODE_BATCH)
+    for start in each(starts, total=len(starts), label=f"[{job.stage.name}] encoding batches"):
+        batch = samples[start : start + _ENCODE_BATCH]
+        pixels = torch.stack([to_tensor(sample.frames) for sample in batch])
+        latents.append(encode_frames(backbone, pixels))
+        first = torch.from_numpy(np.stack([sample.landmarks[0] for sample in batch])).float()
+        aligned = align_faces(pixels[:, :, 0], first).clamp(-1, 1)
+        embeddings.append(backbone.identity_encoder.embed(aligned[:, None])[:, 0].float().cpu())
+    stacked = torch.cat(latents)
+    masks = torch.stack(
+        [
+            latent_face_mask(
+                torch.from_numpy(sample.boxes).float(),
+                torch.ones(len(sample.boxes), dtype=torch.bool),
+                tuple(stacked.shape[-2:]),
+                backbone.latent_factor,
+            )
+            for sample in samples
+        ]
+    )
+    return {
+        "latents": stacked,
+        "masks": masks,
+        "landmarks": torch.from_numpy(np.stack([s.landmarks[0] for s in samples])).float(),
+        "boxes": torch.from_numpy(np.stack([s.boxes[0] for s in samples])).float(),
+        "embeddings": torch.cat(embeddings),
+    }

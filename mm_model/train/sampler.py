@@ -1,0 +1,126 @@
+"""Generating clips for people: the pipeline class, in batches, with one seed a clip.
+
+Training pictures, evaluation and nothing else go through here; serving calls the same pipeline.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from mm_model.nn.adapter import MagicMirrorAdapter
+from mm_model.nn.condition import IdentityFeatures
+from mm_model.nn.portrait import Portrait
+from mm_model.nn.references import batch_references, prepare_references
+from mm_model.settings import ModelSettings
+from mm_model.train.backbone import Backbone
+
+if TYPE_CHECKING:
+    from mm_model.pipeline import MagicMirrorPipeline
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to sample: solver steps, guidance and its mode, batch size."""
+
+    steps: int
+    guidance: float
+    face_guidance: str
+    batch_size: int = 7
+
+
+def pipeline_of(backbone: Backbone, adapter: MagicMirrorAdapter | None) -> "MagicMirrorPipeline":
+    """The pipeline over an already loaded backbone; its modules are shared, not copied.
+
+    Build it before a trainer: its constructor freezes the transformer with everything inside.
+    """
+    from mm_model.pipeline import MagicMirrorPipeline
+
+    pipe = MagicMirrorPipeline(
+        backbone.tokenizer, backbone.text_encoder, backbone.vae, backbone.transformer,
+        backbone.scheduler, backbone.identity_encoder, adapter,
+    )  # fmt: skip
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def features_of(backbone: Backbone, subjects: Sequence[Sequence[Portrait]]) -> IdentityFeatures:
+    """Frozen features `[B,R,...]` of the reference portraits of B subjects."""
+    encoder = backbone.identity_encoder
+    inputs = [
+        prepare_references(
+            [face.image for face in faces], [face.landmarks for face in faces], encoder.image_size
+        )
+        for faces in subjects
+    ]
+    pixels, raw, mask = batch_references(inputs, lambda aligned: encoder.embed(aligned))
+    return encoder.features(pixels, raw, mask)
+
+
+@torch.no_grad()
+def generate(
+    pipe: "MagicMirrorPipeline",
+    prompts: Sequence[str],
+    features: IdentityFeatures | None,
+    seeds: Sequence[int],
+    sizes: ModelSettings,
+    sampling: Sampling,
+    num_frames: int,
+) -> np.ndarray:
+    """Clips uint8 `[B,F,H,W,3]`; row b depends on its own prompt, references and seed alone.
+
+    Without `features` the plain backbone answers the same prompts from the same noise.
+    """
+    clips = []
+    for start in range(0, len(prompts), sampling.batch_size):
+        rows = slice(start, start + sampling.batch_size)
+        identity = None
+        if features is not None:
+            identity = pipe.adapter.encode_identity(_rows(features, rows))
+        video = pipe(
+            prompt=list(prompts[rows]),
+            identity=identity,
+            num_frames=num_frames,
+            height=sizes.height,
+            width=sizes.width,
+            num_inference_steps=sampling.steps,
+            guidance_scale=sampling.guidance,
+            face_guidance=sampling.face_guidance,
+            generator=[torch.Generator().manual_seed(seed) for seed in seeds[rows]],
+            output_type="np",
+            return_dict=False,
+        )[0]
+        clips.append((np.asarray(video) * 255).round().astype(np.uint8))
+    return np.concatenate(clips)
+
+
+def _rows(features: IdentityFeatures, rows: slice) -> IdentityFeatures:
+    def part(x: Tensor | None) -> Tensor | None:
+        return x[rows] if x is not None else None
+
+    return IdentityFeatures(
+        features.x_id[rows], features.clip_tokens[rows], features.mask[rows],
+        part(features.embedding),
+    )  # fmt: skip
+
+
+def grid(rows: Sequence[Sequence[np.ndarray]], size: tuple[int, int], zoom: int = 1) -> np.ndarray:
+    """Pictures in rows, each resized to `size` = (height, width) times `zoom`, on a light ground."""
+    height, width, gap = size[0] * zoom, size[1] * zoom, 4
+    columns = max(len(row) for row in rows)
+    sheet = np.full((len(rows) * (height + gap) + gap, columns * (width + gap) + gap, 3), 245, np.uint8)
+    for r, row in enumerate(rows):
+        for c, picture in enumerate(row):
+            fitted = Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC)
+            y, x = gap + r * (height + gap), gap + c * (width + gap)
+            sheet[y : y + height, x : x + width] = np.asarray(fitted)
+    return sheet
+
+
+def strip(clip: np.ndarray) -> np.ndarray:
+    """Frames `[F,H,W,3]` side by side `[H,F*W,3]`: a page plays it by moving a background."""
+    return np.concatenate(list(clip), axis=1)

@@ -1,0 +1,99 @@
+"""What pretraining and fine-tuning share: load, train, save the adapter, report.
+
+Pretraining starts a fresh adapter on pictures, fine-tuning continues the pretrained one on clips
+(paper, section 3.3); all else is equal.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from mm_model.nn.adapter import MagicMirrorAdapter
+from mm_model.nn.presets import adapter_config
+from mm_model.records import Counts
+from mm_model.settings import TrainSettings
+from mm_model.stages.stage import Job, Report
+from mm_model.store import digests
+from mm_model.store.atomic import write_json, written_aside
+from mm_model.train import dataset
+from mm_model.train.backbone import Backbone, load_backbone
+from mm_model.train.loop import Trainer
+from mm_model.train.sampler import pipeline_of
+from mm_model.train.watch import Watcher
+
+
+def fresh_adapter(job: Job, backbone: Backbone) -> MagicMirrorAdapter:
+    """A new adapter of the profile's preset, seeded."""
+    sizes, encoder = job.profile.model, backbone.identity_encoder
+    config = adapter_config(
+        sizes.preset,
+        backbone.transformer.config,
+        encoder.clip_dim,
+        encoder.id_dim,
+        attention_mode=sizes.attention,
+        ca_out_proj=sizes.ca_out_proj,
+        backbone_id=backbone.folder.name,
+        recognizer_sha256=encoder.recognizer_sha256,
+    )
+    return MagicMirrorAdapter.create(backbone.transformer, config, job.profile.run.seed)
+
+
+def given_adapter(folder: Path, backbone: Backbone) -> MagicMirrorAdapter:
+    """The adapter of an earlier stage."""
+    digest = backbone.identity_encoder.recognizer_sha256
+    return MagicMirrorAdapter.from_pretrained(folder / "adapter", backbone.transformer, digest)
+
+
+def train(
+    job: Job, settings: TrainSettings, num_frames: int, media: tuple[str, ...], start: Path | None
+) -> Report:
+    """Run one training stage and write `adapter/`, `curve.parquet` and `samples/`.
+
+    `start` is the output of the stage whose adapter is continued, or None for a fresh one.
+    """
+    torch.set_num_threads(job.profile.run.threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    backbone = load_backbone(job.model("backbone"), job.profile.run)
+    adapter = given_adapter(start, backbone) if start else fresh_adapter(job, backbone)
+    data = dataset.build(job, backbone, num_frames, media)
+    watcher = Watcher(job, backbone, pipeline_of(backbone, adapter), settings, num_frames)
+    seed = int(digests.of_value([job.profile.run.seed, job.stage.name])[:12], 16)
+    trainer = Trainer(backbone, adapter, data, settings, seed, job.fingerprint,
+                      job.work / "checkpoints")  # fmt: skip
+    people = len({target.identity for target in data.targets})
+    job.say(f"{len(data)} targets of {people} people, {settings.steps} steps of {settings.batch_size}")
+
+    def watch(step: int) -> None:
+        live = {"step": step, "steps": settings.steps, "curve": trainer.curve}
+        write_json(job.work / "live.json", live)
+        watcher(step)
+
+    curve = trainer.run(lambda metrics, step: job.tracker.log(metrics, step), watch, job.say)
+    adapter.save_pretrained(job.out / "adapter", stage=job.stage.name, step=settings.steps)
+    frame = pd.DataFrame(curve).astype({"identity_cosine": float})
+    with written_aside(job.out / "curve.parquet") as aside:
+        frame.to_parquet(aside, index=False)
+    return _report(job, settings, data, frame, people)
+
+
+def _report(
+    job: Job, settings: TrainSettings, data: dataset.TrainingSet, curve: pd.DataFrame, people: int
+) -> Report:
+    tail = max(1, len(curve) // 10)
+    notes = []
+    if people < 20:
+        notes.append(
+            f"only {people} people to learn from: the adapter will copy them rather than learn to "
+            "follow a reference."
+        )
+    pictures = sorted(f"samples/{p.name}" for p in (job.out / "samples").glob("step_*.jpg"))
+    last = [p for p in pictures if not p.endswith(".strip.jpg")][-1:]
+    metrics = {
+        "targets": len(data),
+        "people": people,
+        "steps": settings.steps,
+        "loss_first": float(curve["loss_velocity"].head(tail).mean()),
+        "loss_last": float(curve["loss_velocity"].tail(tail).mean()),
+    }
+    return Report(Counts(len(data), len(data)), metrics, tuple(last), tuple(notes))

@@ -1,0 +1,107 @@
+"""Pictures of a training run: held-out people from step 0 on, at the same seeds every time.
+
+Writes `samples/step_<n>.jpg` (references above, what the model makes of them below) and, for clips,
+`samples/step_<n>.strip.jpg` that the report page plays. Nothing here touches training's randomness.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from mm_model.nn.condition import IdentityFeatures
+from mm_model.nn.portrait import Portrait
+from mm_model.settings import TrainSettings
+from mm_model.stages.stage import Job
+from mm_model.store.atomic import write_json, written_aside
+from mm_model.train.backbone import Backbone
+from mm_model.train.dataset import usable_caption
+from mm_model.train.references import ReferenceBook
+from mm_model.train.sampler import Sampling, features_of, generate, grid, strip
+
+PEOPLE = 6
+
+
+@dataclass(frozen=True)
+class Watched:
+    """One person to look at: a prompt and one or two reference portraits."""
+
+    identity: str
+    prompt: str
+    portraits: tuple[Portrait, ...]
+
+
+def chosen_people(job: Job, backbone: Backbone, count: int = PEOPLE) -> list[Watched]:
+    """Held-out people with a kept cross or synthetic pair; training people where there are none."""
+    pairs = pd.read_parquet(job.inputs["pairs"] / "pairs.parquet").query("status == 'kept'")
+    ingest = pd.read_parquet(job.inputs["ingest"] / "samples.parquet").set_index("sample_id")
+    held_out = pairs[pairs["split"] == "held_out"]
+    source = held_out if len(held_out) else pairs
+    book = ReferenceBook.open(job.inputs, backbone)
+    people = []
+    for identity, group in source.sort_values("pair_id").groupby("identity"):
+        if len(people) == count:
+            break
+        clips = group[group["media"] == "clip"]
+        row = (clips if len(clips) else group).iloc[0]
+        caption, _ = usable_caption(ingest.loc[row["target"], "caption"])
+        keys = group.sort_values(["kind", "pair_id"])["reference"].drop_duplicates()[:2]
+        faces = tuple(book.portrait(k, job.profile.model.reference_margin) for k in keys)
+        people.append(Watched(str(identity), caption, faces))
+    return people
+
+
+class Watcher:
+    """Makes the pictures of one run; call it with the step."""
+
+    def __init__(
+        self, job: Job, backbone: Backbone, pipe: Any, settings: TrainSettings, num_frames: int
+    ) -> None:
+        self.job, self.pipe, self.num_frames = job, pipe, num_frames
+        self.people = chosen_people(job, backbone)
+        self.features: IdentityFeatures = features_of(backbone, [p.portraits for p in self.people])
+        self.sampling = Sampling(settings.sample_steps, settings.sample_guidance, "null")
+        self.folder = job.out / "samples"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_json(
+            self.folder / "people.json",
+            [{"identity": p.identity, "prompt": p.prompt} for p in self.people],
+        )
+
+    def __call__(self, step: int) -> None:
+        """Generate, save, send to tracking, and let the report page grow."""
+        sizes = self.job.profile.model
+        clips = generate(
+            self.pipe, [p.prompt for p in self.people], self.features,
+            range(1000, 1000 + len(self.people)), sizes, self.sampling, self.num_frames,
+        )  # fmt: skip
+        references = [np.asarray(p.portraits[0].image) for p in self.people]
+        rows = [references, [clip[0] for clip in clips]]
+        if self.num_frames > 1:
+            rows += [[clip[len(clip) // 2] for clip in clips], [clip[-1] for clip in clips]]
+            strips = np.concatenate([strip(clip) for clip in clips])
+            _save(strips, self.folder / f"step_{step:06d}.strip.jpg")
+        path = self.folder / f"step_{step:06d}.jpg"
+        _save(grid(rows, (sizes.height, sizes.width), zoom=max(1, 96 // sizes.height)), path)
+        self.job.tracker.picture(path, f"samples/step_{step:06d}.jpg", step)
+        self._grow_page()
+
+    def _grow_page(self) -> None:
+        from mm_model.evaluation import page
+
+        page.build(self.job.layout)
+
+
+def _save(picture: np.ndarray, path: Path) -> None:
+    with written_aside(path) as aside:
+        Image.fromarray(picture).save(aside, quality=92)
+
+
+def read_people(folder: Path) -> list[dict[str, str]]:
+    """Identities and prompts of the watched people."""
+    path = folder / "people.json"
+    return json.loads(path.read_text()) if path.is_file() else []

@@ -1,0 +1,38 @@
+"""The version of what makes a stage's output: its code and its part of the profile.
+
+Read twice, from the same two facts: for what would run now (stage and profile) and for what made
+an output (its manifest).
+"""
+
+import json
+from pathlib import Path
+
+from mm_model.settings import load_params, load_profile
+from mm_model.stages import registry
+from mm_model.store import digests
+
+_SHOWN = 12
+
+
+def _text(version: int, settings_digest: str) -> str:
+    return f"{version}+{settings_digest[:_SHOWN]}"
+
+
+def current(root: Path, stage: str) -> str:
+    """Version of the stage as it would run now below `root`.
+
+    Raises:
+        UserError: `params.yaml` or the profile is not valid.
+    """
+    profile = load_profile(root, load_params(root).profile)
+    known = registry.load(stage)
+    return _text(known.version, digests.of_value(profile.part(*known.sections)))
+
+
+def of_output(folder: Path) -> str | None:
+    """Version that made the output in `folder`; None when there is no manifest."""
+    path = folder / "manifest.json"
+    if not path.is_file():
+        return None
+    manifest = json.loads(path.read_text())
+    return _text(manifest["version"], manifest["settings_digest"])

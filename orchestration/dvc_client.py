@@ -1,0 +1,227 @@
+"""Runs one stage through `dvc repro` in a process group of its own, and reports its result.
+
+DVC decides whether anything must run and writes `dvc.lock`; this only starts it, listens, and
+reads what was published. It never commits, checks out or repairs anything.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
+
+from assets.graph import INPUT_ASSETS, nodes
+from assets.wiring import StageEvents
+from mm_model.settings import load_params
+from mm_model.store.layout import Layout
+from orchestration import code_version, dvc_lock, listing, rendering, runs
+from orchestration.listing import Listing
+from orchestration.pipes import LineReader
+from orchestration.process_group import ProcessGroup
+
+_STOPPED = "Stopped: "
+_NOISE = (
+    "To track the changes with git", "To enable auto staging", "Use `dvc push`", "git add",
+    "dvc config core.autostage", "Updating lock file", "Generating lock file",
+)  # fmt: skip
+
+
+def environment(root: Path) -> dict[str, str]:
+    """This process's environment with its own `bin` first on PATH and `root` as the root."""
+    own = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    return {**os.environ, "PATH": own, "MM_ROOT": str(root), "PYTHONUNBUFFERED": "1",
+            "DVC_NO_ANALYTICS": "1"}  # fmt: skip
+
+
+def dvc(*arguments: str) -> list[str]:
+    """The command line of this environment's DVC, waiting for its lock instead of failing."""
+    return [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments]
+
+
+@dataclass
+class Outcome:
+    """How one `dvc repro` of a stage went: `how` is computed, restored or unchanged."""
+
+    stage: str
+    status: int = 0
+    how: str = "unchanged"
+    seconds: float = 0.0
+    account: str = ""
+    last: list[str] = field(default_factory=list)
+
+    def hear(self, line: str) -> None:
+        """Take in one line of the output."""
+        if line.startswith("Running stage"):
+            self.how = "computed"
+        elif "is cached - skipping run" in line:
+            self.how = "restored"
+        self.last = [*self.last[-39:], line]
+
+    @property
+    def sentence(self) -> str:
+        """Why it failed, in the stage's own words when it had any."""
+        for line in reversed(self.last):
+            if line.startswith(_STOPPED):
+                return line.removeprefix(_STOPPED)
+        for line in self.last:
+            if line.startswith("ERROR: ") and "exited with" not in line:
+                return f"DVC could not run {self.stage}: {line.removeprefix('ERROR: ')}."
+        return (
+            f"{self.stage} ended with status {self.status} and said no reason: "
+            f"see its last lines with 'python -m mm_model run {self.stage}'."
+        )
+
+
+class DvcStageClient:
+    """The resource `stages`: runs stages of the tree at `root`.
+
+    `echo` is called with each line besides logging it; `views` are the commands of `mm_model`
+    that rebuild derived views when DVC restored an output without running its stage. `finished`
+    holds the outcomes so far.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        echo: Callable[[str], None] | None = None,
+        views: tuple[str, ...] = ("catalogue", "page"),
+    ) -> None:
+        self.root, self._echo, self._views = root, echo, views
+        self.finished: list[Outcome] = []
+
+    def input_version(self, asset: str) -> dg.DataVersion:
+        """Version of one of the inputs that `params.yaml` names, by its listing."""
+        return dg.DataVersion(self.inputs()[asset].digest)
+
+    def inputs(self) -> dict[str, Listing]:
+        """The listing of every input that `params.yaml` names, by asset name."""
+        params = load_params(self.root)
+        return {
+            asset: listing.of(self.root / getattr(params, name))
+            for name, asset in INPUT_ASSETS.items()
+        }
+
+    def run(self, context: dg.AssetExecutionContext, stage: str) -> StageEvents:
+        """Bring one stage up to date; yield its audit, then its result.
+
+        Raises:
+            dagster.Failure: the stage or DVC failed; the description is the stage's sentence.
+        """
+        runs.claim(context.instance, context.run.run_id)
+        layout = Layout(self.root, load_params(self.root).profile)
+        observed = self._observe(context, stage)
+        started = time.time()
+        outcome = self._repro(context, stage)
+        outcome.seconds = time.time() - started
+        self.finished.append(outcome)
+        if outcome.status:
+            yield from self._failed_audit(layout, stage, started)
+            raise dg.Failure(
+                outcome.sentence,
+                metadata={"last lines": dg.MetadataValue.md(_quoted(outcome.last))},
+                allow_retries=False,
+            )
+        if outcome.how == "restored":
+            self._rebuild_views(context)
+        output = layout.output(stage)
+        yield rendering.check_result(stage, output / "audit.json")
+        yield self._result(context, layout, outcome, observed)
+
+    def _observe(self, context: dg.AssetExecutionContext, stage: str) -> dict[str, Listing]:
+        """Record the versions of the inputs this stage reads, before it reads them."""
+        observed = self.inputs()
+        for model in nodes()[stage].models:
+            asset = INPUT_ASSETS[model]
+            if observed[asset].digest != recorded_version(context.instance, asset):
+                context.log_event(observation(asset, observed[asset].digest))
+        return observed
+
+    def _repro(self, context: dg.AssetExecutionContext, stage: str) -> Outcome:
+        outcome, reader = Outcome(stage), LineReader()
+        with dg.open_pipes_session(
+            context=context,
+            context_injector=dg.PipesEnvContextInjector(),
+            message_reader=reader,
+        ) as session:
+            env = {
+                **environment(self.root),
+                **session.get_bootstrap_env_vars(),
+                "DAGSTER_RUN_ID": context.run.run_id,
+            }
+            with ProcessGroup(dvc("repro", "--single-item", stage), self.root, env) as group:
+                for line in _worth_reading(group.lines()):
+                    outcome.hear(line)
+                    reader.say(line)
+                    if self._echo:
+                        self._echo(line)
+                outcome.status = group.wait()
+        return outcome
+
+    def _failed_audit(
+        self, layout: Layout, stage: str, started: float
+    ) -> Iterator[dg.AssetCheckResult]:
+        """The audit of the candidate that this run left aside, if it came that far."""
+        aside = layout.work(stage, "*")
+        written = [
+            (path.stat().st_mtime, path)
+            for path in aside.parent.glob("*/out/audit.json")
+            if path.stat().st_mtime >= started - 1
+        ]
+        if written:
+            yield rendering.check_result(stage, max(written)[1])
+
+    def _result(
+        self,
+        context: dg.AssetExecutionContext,
+        layout: Layout,
+        outcome: Outcome,
+        observed: Mapping[str, Listing],
+    ) -> dg.MaterializeResult:
+        stage, output = outcome.stage, layout.output(outcome.stage)
+        entry = dvc_lock.entries(self.root, layout.profile)[stage]
+        made_by = code_version.of_output(output) or context.assets_def.code_versions_by_key[
+            dg.AssetKey(stage)
+        ]
+        tags = dvc_lock.version_tags(entry, made_by, self.root, observed)
+        metadata = rendering.report_metadata(output, layout.page)
+        outcome.account = str(metadata.get("account", ""))
+        return dg.MaterializeResult(
+            metadata={"how": outcome.how, "seconds": round(outcome.seconds, 1), **metadata},
+            data_version=dg.DataVersion(entry.data_version),
+            tags=tags,
+        )
+
+    def _rebuild_views(self, context: dg.AssetExecutionContext) -> None:
+        for view in self._views:
+            done = subprocess.run(
+                [sys.executable, "-m", "mm_model", view], cwd=self.root,
+                env=environment(self.root), capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            if done.returncode:
+                context.log.warning(f"The {view} was not rebuilt: {done.stderr.strip()}")
+
+
+def observation(asset: str, version: str) -> dg.AssetObservation:
+    """An event that records which version of an input lies there."""
+    return dg.AssetObservation(asset, tags={DATA_VERSION_TAG: version})
+
+
+def recorded_version(instance: dg.DagsterInstance, asset: str) -> str | None:
+    """Version of an input as last observed; None when it never was."""
+    records = instance.fetch_observations(dg.AssetKey(asset), limit=1).records
+    event = records[0].asset_observation if records else None
+    return event.tags.get(DATA_VERSION_TAG) if event and event.tags else None
+
+
+def _worth_reading(lines: Iterator[str]) -> Iterator[str]:
+    """Lines without DVC's hints on git, of which `dvc.lock` needs none here."""
+    return (line for line in lines if line.strip() and not line.strip().startswith(_NOISE))
+
+
+def _quoted(lines: list[str]) -> str:
+    return "\n".join(["```", *lines, "```"])

@@ -1,0 +1,79 @@
+"""Reads `dvc.lock`, DVC's account of what ran with what, as Dagster's versions. Never writes it.
+
+The tag names are Dagster's own constants, so that an asset which an outside `dvc repro` made is
+judged fresh or stale exactly like one Dagster made.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from dagster import AssetKey
+from dagster._core.definitions.data_version import (
+    CODE_VERSION_TAG,
+    DATA_VERSION_IS_USER_PROVIDED_TAG,
+    DATA_VERSION_TAG,
+    NULL_EVENT_POINTER,
+    get_input_data_version_tag,
+    get_input_event_pointer_tag,
+)
+
+from assets.graph import INPUT_ASSETS, Node, nodes
+from mm_model.settings import Params, load_params
+from orchestration.listing import Listing
+
+NEWEST_TAG = "magic_mirror/newest_raw"
+"""On a materialization of `sources`: arrival time of the newest raw file it may have read."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One stage of the lock: DVC's digest of its output, and of each dependency by path."""
+
+    stage: str
+    data_version: str
+    dependencies: Mapping[str, str]
+
+
+def entries(root: Path, profile: str) -> dict[str, Entry]:
+    """The locked stages whose output belongs to `profile`, in the order of `dvc.yaml`."""
+    path = root / "dvc.lock"
+    stages = (yaml.safe_load(path.read_text()) or {}).get("stages", {}) if path.is_file() else {}
+    found = {}
+    for name in nodes():
+        entry = stages.get(name, {})
+        for out in entry.get("outs", []):
+            if out["path"] == f"data/{profile}/{name}":
+                dependencies = {dep["path"]: dep["md5"] for dep in entry.get("deps", [])}
+                found[name] = Entry(name, out["md5"], dependencies)
+    return found
+
+
+def _parent_versions(
+    entry: Entry, params: Params, observed: Mapping[str, Listing]
+) -> dict[str, str]:
+    """Outputs go by DVC's digest, inputs by their listing."""
+    node: Node = nodes()[entry.stage]
+    taken = {name: entry.dependencies[f"data/{params.profile}/{name}"] for name in node.takes}
+    given = {INPUT_ASSETS[model]: observed[INPUT_ASSETS[model]].digest for model in node.models}
+    return {**taken, **given}
+
+
+def version_tags(
+    entry: Entry, code_version: str, root: Path, observed: Mapping[str, Listing]
+) -> dict[str, str]:
+    """The tags that say what was made, by which code, from what.
+
+    `observed` maps input assets to the listing the run may have read.
+    """
+    versions = _parent_versions(entry, load_params(root), observed)
+    raw = {NEWEST_TAG: repr(observed["raw"].newest)} if "raw" in versions else {}
+    return {
+        **raw,
+        DATA_VERSION_TAG: entry.data_version,
+        DATA_VERSION_IS_USER_PROVIDED_TAG: "true",
+        CODE_VERSION_TAG: code_version,
+        **{get_input_data_version_tag(AssetKey(name)): value for name, value in versions.items()},
+        **{get_input_event_pointer_tag(AssetKey(name)): NULL_EVENT_POINTER for name in versions},
+    }

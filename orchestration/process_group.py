@@ -1,0 +1,91 @@
+"""A command in a process group of its own that never outlives whoever started it.
+
+The group's first member is a keeper that waits on a pipe: when this process goes, however it
+goes, the pipe closes and the keeper ends the group. Knows nothing of DVC or Dagster.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import psutil
+
+_KEEPER = "trap '' TERM; cat >/dev/null; kill -TERM 0; sleep 1; kill -KILL 0"
+
+
+class ProcessGroup:
+    """Context manager around one command.
+
+    Leaving the block ends whatever of the group is still there: TERM first, KILL after `grace`
+    seconds.
+    """
+
+    def __init__(
+        self, command: Sequence[str], cwd: Path, env: Mapping[str, str], grace: float = 1.0
+    ) -> None:
+        self._command, self._cwd, self._env, self._grace = command, cwd, env, grace
+
+    def __enter__(self) -> "ProcessGroup":
+        self._keeper = subprocess.Popen(
+            ["/bin/sh", "-c", _KEEPER], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, process_group=0,
+        )  # fmt: skip
+        try:
+            self._process = subprocess.Popen(
+                self._command, cwd=self._cwd, env=dict(self._env), stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                bufsize=1, process_group=self._keeper.pid,
+            )  # fmt: skip
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def lines(self) -> Iterator[str]:
+        """Each line of output as it comes, stdout and stderr together, without its end."""
+        for line in self._process.stdout:
+            yield line.rstrip()
+
+    def wait(self) -> int:
+        """Exit status of the command."""
+        return self._process.wait()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self._signal(signal.SIGTERM)
+            deadline = time.monotonic() + self._grace
+            while self._living() and time.monotonic() < deadline:
+                time.sleep(0.05)
+        self._end()
+
+    def _end(self) -> None:
+        self._signal(signal.SIGKILL)
+        self._keeper.wait()
+        self._keeper.stdin.close()
+        if hasattr(self, "_process"):
+            self._process.wait()
+            self._process.stdout.close()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._keeper.pid, number)
+
+    def _living(self) -> list[int]:
+        """Members of the group besides the keeper that are not yet dead."""
+        found = []
+        for process in psutil.process_iter(["status"]):
+            with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess, PermissionError):
+                mine = os.getpgid(process.pid) == self._keeper.pid != process.pid
+                if mine and process.info["status"] != psutil.STATUS_ZOMBIE:
+                    found.append(process.pid)
+        return found

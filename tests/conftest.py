@@ -1,0 +1,52 @@
+"""Fixtures every area shares: real test media, quiet libraries, one torch thread."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("DVC_NO_ANALYTICS", "1")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = Path(os.environ.get("MM_TEST_MEDIA", ROOT.parent / "shared"))
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository root."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def real_media() -> Path:
+    """Folder of real photographs and clips."""
+    folder = SHARED / "media"
+    if not folder.is_dir():
+        pytest.skip("no real test media (set MM_TEST_MEDIA to a folder that holds media/)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_facepack() -> Path:
+    """A real InsightFace pack folder, <root>/models/real."""
+    folder = SHARED / "facepack" / "models" / "real"
+    if not folder.is_dir():
+        pytest.skip("no real face pack (set MM_TEST_MEDIA to a folder that holds facepack/)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_facepack() -> Path:
+    """The shipped tiny pack."""
+    return ROOT / "weights" / "tiny" / "facepack" / "models" / "tiny"
+
+
+@pytest.fixture(scope="session")
+def tiny_backbone() -> Path:
+    """The shipped tiny backbone."""
+    return ROOT / "weights" / "tiny" / "backbone"

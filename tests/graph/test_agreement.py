@@ -1,0 +1,103 @@
+"""`dvc.yaml`, the stages and the assets tell one story, and loading it is light."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+from dagster._core.workspace.load_target import ModuleTarget, WorkspaceFileTarget
+
+from assets import graph
+from mm_model.stages import registry
+from orchestration.definitions import defs
+
+GROUPS = {
+    "inputs": {"raw", "facepack", "judge", "backbone"},
+    "data": {"sources", "ingest", "faces", "pairs"},
+    "training": {"pretrain", "finetune"},
+    "release": {"evaluate", "register"},
+}
+
+
+def test_dvc_lists_the_stages_in_order() -> None:
+    assert tuple(graph.nodes()) == registry.NAMES
+
+
+@pytest.mark.parametrize("name", registry.NAMES)
+def test_a_stage_is_described_alike_everywhere(name: str) -> None:
+    node, stage = graph.nodes()[name], registry.load(name)
+    assert node.takes == stage.takes
+    assert set(node.models) == set(stage.models)
+    assert set(node.sections) == set(stage.sections)
+    assert node.command == f"python -m mm_model run {name}"
+    assert node.code == (f"mm_model/stages/{name}.py",)
+    spec = defs.resolve_asset_graph().get(dg.AssetKey(name))
+    assert {key.to_user_string() for key in spec.parent_keys} == set(node.parents)
+    assert spec.description == stage.title
+    assert spec.code_version.startswith(f"{stage.version}+")
+    assert [key.name for key in spec.check_keys] == ["audit"]
+
+
+def test_dvc_reads_and_writes_only_what_it_can_restore(root: Path) -> None:
+    stages = yaml.safe_load((root / "dvc.yaml").read_text())["stages"]
+    for name, entry in stages.items():
+        assert entry["outs"] == [f"data/${{profile}}/{name}"]
+        assert set(entry) == {"cmd", "deps", "params", "outs"}
+
+
+def test_groups_and_the_gpu_pool() -> None:
+    assets = defs.resolve_asset_graph()
+    for group, names in GROUPS.items():
+        for name in names:
+            node = assets.get(dg.AssetKey(name))
+            assert node.group_name == group
+            wants_gpu = name in {"pretrain", "finetune", "evaluate"}
+            assert (node.pools or set()) == ({"gpu"} if wants_gpu else set())
+    assert len(assets.get_all_asset_keys()) == sum(map(len, GROUPS.values()))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("*", {name for names in GROUPS.values() for name in names}),
+        ("group:data", GROUPS["data"]),
+        ("key:finetune+", {"finetune", "evaluate", "register"}),
+        ("+key:ingest and not group:inputs", {"sources", "ingest"}),
+        ('kind:"pytorch" or key:register', {"pretrain", "finetune", "evaluate", "register"}),
+    ],
+)
+def test_string_selections_parse_beside_dvc(text: str, expected: set[str]) -> None:
+    selection = dg.AssetSelection.from_string(text, include_sources=True)
+    chosen = selection.resolve(defs.resolve_asset_graph())
+    assert {key.to_user_string() for key in chosen} == expected
+
+
+def test_every_launcher_uses_one_location_name(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root)
+    by_module = ModuleTarget("orchestration.definitions", None, str(root), None)
+    by_file = WorkspaceFileTarget(["workspace.yaml"])
+    names = [
+        origin.location_name
+        for target in (by_module, by_file)
+        for origin in target.create_origins()
+    ]
+    assert names == ["orchestration.definitions"] * 2
+
+
+def test_loading_the_definitions_is_light(root: Path) -> None:
+    heavy = ["torch", "mlflow", "great_expectations", "diffusers", "transformers", "insightface",
+             "onnxruntime", "decord", "av", "dvc"]  # fmt: skip
+    code = (
+        "import json, sys, orchestration.definitions;"
+        f"print(json.dumps([name for name in {heavy!r} if name in sys.modules]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) == []
+    assert "Warning" not in done.stderr

@@ -1,0 +1,174 @@
+"""Dagster and plain DVC on one tree: whoever ran last, both agree."""
+
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import dagster as dg
+import yaml
+
+from tests.graph.conftest import STAGES, Tree
+
+
+def _metadata(result: dg.ExecuteInProcessResult, stage: str) -> dict:
+    events = result.asset_materializations_for_node(stage)
+    return {name: value.value for name, value in events[0].metadata.items()}
+
+
+def _failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+    events = result.filter_events(lambda event: event.is_step_failure)
+    return {
+        event.step_key: event.step_failure_data.user_failure_data.description for event in events
+    }
+
+
+def test_a_full_run_leaves_everything_up_to_date(fresh: Tree) -> None:
+    result = fresh.dagster()
+    assert result.success
+    assert fresh.executed() == list(STAGES)
+    assert fresh.is_clean()
+    assert fresh.stale() == {}
+    shown = _metadata(result, "faces")
+    assert shown["how"] == "computed"
+    assert shown["account"] == "3 in = 2 kept + 1 rejected (FACE_NONE 1) + 0 failed"
+    assert (shown["in"], shown["kept"], shown["rejected"], shown["failed"]) == (3, 2, 1, 0)
+    assert shown["metric seen"] == 2
+    assert shown["metric absent"] == "unavailable"
+    assert "One sample showed no face." in shown["notes"]
+    assert shown["picture"].startswith("![pictures/sheet.jpg](data:image/jpeg;base64,")
+    checks = result.get_asset_check_evaluations()
+    assert {check.asset_key.to_user_string() for check in checks} == set(STAGES)
+    assert all(check.passed for check in checks)
+    git = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=fresh.root, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert git.stdout == ""
+
+    assert fresh.dagster("faces").success
+    assert fresh.executed() == []
+    assert fresh.tick_outside_runs() == 0, "a run that Dagster made needs no report"
+
+
+def test_an_outside_repro_is_reported_once(done: Tree) -> None:
+    assert set(done.stale()) == set(STAGES)
+    assert done.tick_outside_runs() > 0
+    assert done.stale() == {}
+    lock = yaml.safe_load((done.root / "dvc.lock").read_text())["stages"]
+    for name in STAGES:
+        event = done.instance.get_latest_materialization_event(dg.AssetKey(name))
+        tags = event.asset_materialization.tags
+        assert tags["dagster/data_version"] == lock[name]["outs"][0]["md5"]
+    assert done.tick_outside_runs() == 0
+
+
+def test_parts_by_either_in_any_order(done: Tree) -> None:
+    done.tick_outside_runs()
+    done.set("pairs", "per_target", 7)
+    assert list(done.stale()) == ["pairs"]
+    assert "code version" in done.stale()["pairs"]
+    assert done.dagster("pairs", "pretrain").success
+    assert set(done.stale()) == {"finetune", "evaluate"}, "their inputs changed"
+    done.dvc("repro")
+    assert done.executed() == ["pairs", "pretrain", "finetune", "evaluate", "register"]
+    done.tick_outside_runs()
+    assert done.stale() == {}
+    assert done.is_clean()
+
+    done.set("register", "confidence", 0.9)
+    done.dvc("repro", "register")
+    done.set("evaluate", "people", 3)
+    assert done.dagster("evaluate", "register").success
+    done.executed()
+    assert done.tick_outside_runs() == 0
+    assert done.stale() == {}
+    assert done.is_clean()
+
+
+def test_changed_raw_media_make_sources_stale_until_it_ran(done: Tree) -> None:
+    done.tick_outside_runs()
+    (done.root / "raw" / "second").write_text("new")
+    done.instance.report_runless_asset_event(
+        dg.AssetObservation("raw", tags={"dagster/data_version": "whatever lies there now"})
+    )
+    assert list(done.stale()) == ["sources"]
+    assert done.dagster("sources").success
+    assert done.executed() == ["sources"]
+    assert "sources" not in done.stale()
+    (done.root / "raw" / "third").write_text("new")
+    (done.root / "params.yaml").touch()
+    done.dvc("repro", "--single-item", "ingest")
+    done.tick_outside_runs()
+    assert "sources" in done.stale(), "DVC says raw changed after sources ran"
+
+
+def test_a_value_there_and_back_is_restored_not_computed(done: Tree) -> None:
+    before = (done.root / "data/tiny/pretrain/result.txt").read_text()
+    steps = yaml.safe_load((done.root / "profiles/tiny.yaml").read_text())["pretrain"]["steps"]
+    done.set("pretrain", "steps", steps + 1)
+    there = done.dagster("pretrain")
+    assert done.executed() == ["pretrain"]
+    assert (done.root / "data/tiny/pretrain/result.txt").read_text() != before
+    done.set("pretrain", "steps", steps)
+    back = done.dagster("pretrain")
+    assert done.executed() == []
+    assert [_metadata(run, "pretrain")["how"] for run in (there, back)] == ["computed", "restored"]
+    assert (done.root / "data/tiny/pretrain/result.txt").read_text() == before
+
+
+def test_an_experiment_with_one_value_changed(done: Tree) -> None:
+    done.dvc("exp", "run", "-S", "profiles/tiny.yaml:pretrain.steps=3")
+    assert done.executed() == ["pretrain", "finetune", "evaluate", "register"]
+    done.tick_outside_runs()
+    assert done.stale() == {}
+
+
+def test_a_failed_audit_stops_the_graph_with_the_stages_words(done: Tree) -> None:
+    done.behave(faces="audit")
+    done.set("faces", "min_face", 30)
+    result = done.dagster("faces", "pairs")
+    words = "The audit of faces failed: samples.parquet has 3 rows, 60 are needed."
+    assert _failures(result) == {"faces": words}
+    assert done.executed() == ["faces"]
+    (check,) = result.get_asset_check_evaluations()
+    assert not check.passed
+    assert check.severity is dg.AssetCheckSeverity.ERROR
+    assert check.description == words
+    assert "| row_floor | samples.parquet |" in check.metadata["expectations"].value
+    assert not (done.root / "data/tiny/faces").exists()
+
+    done.behave()
+    assert done.dagster("faces", "pairs").success
+    assert (done.root / "data/tiny/faces/manifest.json").is_file()
+
+
+def test_a_killed_stage_fails_and_runs_again(done: Tree) -> None:
+    done.behave(register="sleep")
+    done.set("register", "confidence", 0.9)
+
+    def kill() -> None:
+        deadline = time.monotonic() + 60
+        while not (done.root / "sleeping-register").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for process in done.processes():
+            if "toy_stage.py" in process.cmdline():
+                process.kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    result = done.dagster("register")
+    killer.join()
+    assert "register ended with status" in _failures(result)["register"]
+    assert done.processes() == [], "the stage's own child went with it"
+    done.behave()
+    assert done.dagster("register").success
+    assert done.is_clean()
+
+
+def test_a_missing_input_is_named(done: Tree) -> None:
+    folder: Path = done.root / "weights" / "judge"
+    (folder / "first").unlink()
+    folder.rmdir()
+    failure = _failures(done.dagster("evaluate"))["evaluate"]
+    assert "weights/judge" in failure

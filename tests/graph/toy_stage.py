@@ -1,0 +1,80 @@
+"""Stands for `python -m mm_model run <stage>` in a toy tree: same files, no learning.
+
+`behaviour.json` (no dependency of any stage) says which stage is to fail, sleep or die.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import yaml
+
+from mm_model.settings import load_params, load_profile
+from mm_model.store import atomic, digests, manifest
+from mm_model.store.layout import Layout
+
+ROOT = Path.cwd()
+
+
+def _expectation(success: bool) -> dict:
+    return {
+        "expectation": "row_floor", "table": "samples.parquet", "column": None,
+        "severity": "critical", "success": success, "observed": "3 rows", "rows": ["a", "b"],
+        "sentence": "samples.parquet has 3 rows, 60 are needed",
+    }  # fmt: skip
+
+
+def _sleep(name: str) -> None:
+    """Sleep with a child beside it, both found by the name of this tree."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)", str(ROOT)])
+    (ROOT / f"sleeping-{name}").write_text(str(child.pid))
+    time.sleep(300)
+
+
+def main(name: str) -> int:
+    """Run the toy stage `name`; return the exit status."""
+    behaviour = json.loads((ROOT / "behaviour.json").read_text()).get(name)
+    with (ROOT / "executions.txt").open("a") as log:
+        log.write(f"{name}\n")
+    print(f"[{name}] at work", flush=True)
+    if behaviour == "sleep":
+        _sleep(name)
+    params = load_params(ROOT)
+    profile, layout = load_profile(ROOT, params.profile), Layout(ROOT, params.profile)
+    stage = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][name]
+    sections = stage["params"][0]["profiles/${profile}.yaml"]
+    taken = [dep for dep in stage["deps"] if dep.startswith("data/")]
+    inputs = {
+        Path(dep).name: manifest.verified(layout.output(Path(dep).name)).digest for dep in taken
+    }
+    raw = digests.of_path(ROOT / params.sources) if name == "sources" else ""
+    settings = digests.of_value(profile.part(*sections))
+    fingerprint = digests.of_value([name, settings, inputs, raw])
+    out = layout.work(name, fingerprint) / "out"
+    (out / "pictures").mkdir(parents=True, exist_ok=True)
+    (out / "result.txt").write_text(fingerprint)
+    (out / "pictures" / "sheet.jpg").write_bytes(b"\xff\xd8 toy \xff\xd9")
+    if name == "evaluate":
+        atomic.write_json(out / "metrics.json", {"identity": 0.5})
+    report = {"total": 3, "kept": 2, "rejected": {"FACE_NONE": 1}, "failed": {},
+              "line": "3 in = 2 kept + 1 rejected (FACE_NONE 1) + 0 failed",
+              "metrics": {"seen": 2, "absent": None}, "pictures": ["pictures/sheet.jpg"],
+              "notes": ["One sample showed no face."]}  # fmt: skip
+    atomic.write_json(out / "report.json", report)
+    failed = behaviour == "audit"
+    sentence = f"The audit of {name} failed: samples.parquet has 3 rows, 60 are needed."
+    atomic.write_json(out / "audit.json", {
+        "stage": name, "success": not failed, "sentence": sentence if failed else None,
+        "expectations": [_expectation(not failed)]})  # fmt: skip
+    if failed:
+        print(f"Stopped: {sentence}", file=sys.stderr)
+        return 1
+    manifest.seal(out, manifest.Manifest(name, 1, fingerprint, inputs, settings, report))
+    atomic.publish_folder(out, layout.output(name))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

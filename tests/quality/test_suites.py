@@ -1,0 +1,165 @@
+"""Every suite stops its own mutants, in words that name the expectation and the rows."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mm_model.errors import AuditError, UserError
+from mm_model.quality import judge
+from mm_model.quality.suites import suite_of
+from mm_model.records import FACES_COLUMNS, INGEST_COLUMNS, PAIRS_COLUMNS, SOURCES_COLUMNS
+from mm_model.settings import Profile, load_profile
+from mm_model.stages.registry import NAMES
+
+ROWS = 120
+
+
+@pytest.fixture(scope="module")
+def profile(root: Path) -> Profile:
+    return load_profile(root, "tiny")
+
+
+def _names(prefix: str) -> list[str]:
+    return [f"{prefix}{i:04d}" for i in range(ROWS)]
+
+
+def _decided(columns: tuple[str, ...], **values) -> pd.DataFrame:
+    frame = pd.DataFrame({column: [None] * ROWS for column in columns})
+    for column, value in {"status": "kept", **values}.items():
+        frame[column] = value
+    for column in ("reason_value", "reason_threshold"):
+        frame[column] = frame[column].astype(float)
+    return frame
+
+
+def _good(stage: str) -> dict[str, pd.DataFrame]:
+    if stage == "sources":
+        table = _decided(SOURCES_COLUMNS, source_id=_names("s"), name=_names("n"), path=_names("p"),
+                         bytes=10, sha256=_names("d"), synthetic=True)  # fmt: skip
+        return {"inventory.parquet": table}
+    if stage == "ingest":
+        table = _decided(INGEST_COLUMNS, sample_id=_names("a"), source_id=_names("s"),
+                         name=_names("n"), synthetic=True, media="image", file=_names("f"),
+                         width=128, height=128, num_frames=1, caption="a man smiles",
+                         caption_origin="sidecar", pixel_id=_names("x"))  # fmt: skip
+        return {"samples.parquet": table}
+    if stage == "faces":
+        table = _decided(FACES_COLUMNS, sample_id=_names("a"), name=_names("n"), media="image",
+                         identity="id-0001", split="train", num_frames=1, detection_score=0.9,
+                         face_size=64.0, sharpness=200.0,
+                         embedding_row=range(ROWS))  # fmt: skip
+        tracks = pd.DataFrame({"sample_id": _names("a"), "frame": 0, "x1": 1.0, "y1": 1.0,
+                               "x2": 9.0, "y2": 9.0, "score": 0.9, "pad": 0.0})  # fmt: skip
+        return {"samples.parquet": table, "tracks.parquet": tracks}
+    if stage == "pairs":
+        table = _decided(PAIRS_COLUMNS, pair_id=_names("p"), target=_names("a"),
+                         reference=_names("r"), kind="cross", identity="id-0001", split="train",
+                         media="image", cosine=0.8)  # fmt: skip
+        return {"pairs.parquet": table}
+    if stage in ("pretrain", "finetune"):
+        return {"curve.parquet": pd.DataFrame({"step": range(1, 81), "loss": 0.5,
+                                               "learning_rate": 1e-3})}  # fmt: skip
+    if stage == "evaluate":
+        table = pd.DataFrame({"cell_id": _names("c"), "variant": "base", "identity": "id-1",
+                              "prompt": "a man", "seed": 1, "identity_similarity_penalised": 0.5,
+                              "face_found_rate": 1.0})  # fmt: skip
+        return {"cells.parquet": table}
+    release = {"model_name": ["magic-mirror"], "version": [1], "adapter_digest": ["d"],
+               "alias": ["champion"]}  # fmt: skip
+    return {"release.parquet": pd.DataFrame(release)}
+
+
+def _write(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table in tables.items():
+        table.to_parquet(folder / name)
+
+
+MUTANTS = {
+    "sources": ("inventory.parquet", "source_id", "s0000"),
+    "ingest": ("samples.parquet", "width", 12),
+    "faces": ("samples.parquet", "detection_score", np.nan),
+    "pairs": ("pairs.parquet", "cosine", 0.2),
+    "pretrain": ("curve.parquet", "loss", np.nan),
+    "finetune": ("curve.parquet", "learning_rate", -1.0),
+    "evaluate": ("cells.parquet", "face_found_rate", 1.5),
+    "register": ("release.parquet", "alias", "winner"),
+}
+
+
+@pytest.mark.parametrize("stage", NAMES)
+def test_a_good_table_passes(stage: str, tmp_path: Path, profile: Profile) -> None:
+    _write(tmp_path, _good(stage))
+    verdicts = judge.audit(stage, tmp_path, profile)
+    assert all(verdict.success for verdict in verdicts)
+    assert json.loads((tmp_path / "audit.json").read_text())["success"] is True
+
+
+@pytest.mark.parametrize("stage", NAMES)
+def test_one_bad_row_stops_the_stage_by_name(
+    stage: str, tmp_path: Path, profile: Profile
+) -> None:
+    table, column, value = MUTANTS[stage]
+    tables = _good(stage)
+    tables[table].loc[len(tables[table]) - 1, column] = value
+    _write(tmp_path, tables)
+    with pytest.raises(AuditError) as stopped:
+        judge.audit(stage, tmp_path, profile)
+    said = str(stopped.value)
+    assert f"stage '{stage}'" in said and "expect_" in said and f"column '{column}'" in said
+    assert f"(row {len(tables[table]) - 1})" in said
+    audit = json.loads((tmp_path / "audit.json").read_text())
+    assert audit["success"] is False and audit["sentence"] == said
+
+
+@pytest.mark.parametrize("stage", NAMES)
+def test_an_empty_table_stops_the_stage(stage: str, tmp_path: Path, profile: Profile) -> None:
+    _write(tmp_path, {name: table.iloc[:0] for name, table in _good(stage).items()})
+    with pytest.raises(AuditError, match="expect_table_row_count_to_be_between"):
+        judge.audit(stage, tmp_path, profile)
+
+
+@pytest.mark.parametrize("stage", NAMES)
+def test_a_missing_column_stops_the_stage(stage: str, tmp_path: Path, profile: Profile) -> None:
+    table, column, _ = MUTANTS[stage]
+    tables = _good(stage)
+    tables[table] = tables[table].drop(columns=column)
+    _write(tmp_path, tables)
+    with pytest.raises(AuditError, match=f"has no column '{column}'"):
+        judge.audit(stage, tmp_path, profile)
+
+
+def test_a_missing_table_names_the_file(tmp_path: Path, profile: Profile) -> None:
+    with pytest.raises(UserError, match=r"pairs\.parquet is missing"):
+        judge.audit("pairs", tmp_path, profile)
+
+
+def test_rejected_rows_do_not_count_towards_the_floor(tmp_path: Path, profile: Profile) -> None:
+    tables = _good("pairs")
+    frame = tables["pairs.parquet"]
+    frame.loc[5:, "status"] = "rejected"
+    frame.loc[5:, "reason"] = "PAIR_LOW_COSINE"
+    _write(tmp_path, tables)
+    with pytest.raises(AuditError, match="at least 60 kept rows; observed 5"):
+        judge.audit("pairs", tmp_path, profile)
+
+
+def test_a_warning_lets_the_stage_go_on(
+    tmp_path: Path, profile: Profile, capsys: pytest.CaptureFixture
+) -> None:
+    tables = _good("pairs")
+    tables["pairs.parquet"].loc[3, "cosine"] = 0.999
+    _write(tmp_path, tables)
+    verdicts = judge.audit("pairs", tmp_path, profile)
+    assert [v.severity for v in verdicts if not v.success] == ["warning"]
+    assert "audit warning" in capsys.readouterr().out
+
+
+def test_every_stage_has_a_floor_and_a_not_null(profile: Profile) -> None:
+    for stage in NAMES:
+        checks = suite_of(stage, profile)
+        assert checks[0].expectation == "ExpectTableRowCountToBeBetween", stage
+        assert any(c.expectation == "ExpectColumnValuesToNotBeNull" for c in checks), stage

@@ -1,0 +1,132 @@
+"""Fixtures of the stage tests: a small root of its own, a quiet tracker, runs of single stages."""
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mm_model.settings import load_params, load_profile
+from mm_model.stages import registry
+from mm_model.stages.runner import fingerprint_of
+from mm_model.stages.stage import Job, Report
+from mm_model.store import atomic, digests, manifest
+from mm_model.store.layout import Layout
+
+SMALL_PEOPLE = {
+    "train_people": 3, "held_out_people": 2, "photos_per_person": 3, "clips_per_person": 2,
+    "size": 96, "num_frames": 9, "fps": 8, "fault_rate": 0.0, "seed": 7,
+}  # fmt: skip
+
+
+class QuietTracker:
+    """Takes what a tracker takes and keeps the metrics; sends nothing anywhere."""
+
+    def __init__(self) -> None:
+        self.logged: list[tuple[dict, int | None]] = []
+
+    @contextlib.contextmanager
+    def running(self, job: Job) -> Iterator[None]:
+        yield
+
+    def log(self, metrics: dict, step: int | None = None) -> None:
+        self.logged.append((metrics, step))
+
+    def picture(self, path: Path, name: str, step: int | None = None) -> None:
+        pass
+
+    def report(self, report: Report) -> None:
+        pass
+
+
+@pytest.fixture
+def small_root(tmp_path: Path, root: Path) -> Path:
+    """A temporary root: profile `tiny` with small row floors, five procedural people.
+
+    The shipped weights are named by absolute path. Change values with `edit_profile`.
+    """
+    place = tmp_path / "root"
+    shutil.copytree(root / "profiles", place / "profiles", ignore=lambda *_: ["local.yaml"])
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    for name in ("facepack", "judge", "backbone"):
+        params[name] = str(root / params[name])
+    params |= {"profile": "tiny", "sources": "profiles/people.yaml"}
+    (place / "params.yaml").write_text(yaml.safe_dump(params))
+    (place / "profiles" / "people.yaml").write_text(yaml.safe_dump(SMALL_PEOPLE))
+    edit_profile(place, **{f"{part}.row_floor": 1 for part in
+                           ("ingest", "faces", "pairs", "pretrain", "finetune", "evaluate")})  # fmt: skip
+    return place
+
+
+def edit_profile(place: Path, **values: Any) -> None:
+    """Set values of the root's profile by dotted name: `edit_profile(r, **{"faces.max_faces": 2})`."""
+    params = yaml.safe_load((place / "params.yaml").read_text())
+    path = place / "profiles" / f"{params['profile']}.yaml"
+    content = yaml.safe_load(path.read_text())
+    for name, value in values.items():
+        *parents, last = name.split(".")
+        node = content
+        for parent in parents:
+            node = node[parent]
+        node[last] = value
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def use_sources(place: Path, sources: Path | str) -> None:
+    """Point the root's params.yaml at another folder or recipe."""
+    params = yaml.safe_load((place / "params.yaml").read_text())
+    (place / "params.yaml").write_text(yaml.safe_dump(params | {"sources": str(sources)}))
+
+
+def make_job(place: Path, name: str) -> Job:
+    """The job of stage `name` below `place`, its inputs verified, without the runner's views."""
+    params = load_params(place)
+    profile, layout, stage = load_profile(place, params.profile), Layout(place, params.profile), (
+        registry.load(name))  # fmt: skip
+    inputs = {taken: layout.output(taken) for taken in stage.takes}
+    taken = {key: manifest.verified(path).digest for key, path in inputs.items()}
+    models = {key: digests.of_path((place / getattr(params, key)).resolve()) for key in stage.models}
+    fingerprint = fingerprint_of(stage, profile, taken, models)
+    work = layout.work(name, fingerprint)
+    return Job(stage, params, profile, layout, fingerprint, inputs, work, work / "out",
+               QuietTracker())  # fmt: skip
+
+
+def run_stage(place: Path, name: str) -> Report:
+    """Run one stage as the runner does, without audit, tracking and derived views."""
+    job = make_job(place, name)
+    shutil.rmtree(job.out, ignore_errors=True)
+    job.out.mkdir(parents=True)
+    report = job.stage.run(job)
+    atomic.write_json(job.out / "report.json", report.as_dict())
+    said = manifest.Manifest(name, job.stage.version, job.fingerprint, {}, "", report.as_dict())
+    manifest.seal(job.out, said)
+    atomic.publish_folder(job.out, job.layout.output(name))
+    return report
+
+
+@pytest.fixture(name="run_stage")
+def run_stage_fixture() -> Callable[[Path, str], Report]:
+    """`run_stage(place, name)`: publish one stage's output below `place/data/tiny/<name>`."""
+    return run_stage
+
+
+@pytest.fixture(name="edit_profile")
+def edit_profile_fixture() -> Callable[..., None]:
+    """`edit_profile(place, **{"section.key": value})`."""
+    return edit_profile
+
+
+@pytest.fixture(name="use_sources")
+def use_sources_fixture() -> Callable[[Path, Path | str], None]:
+    """`use_sources(place, folder_or_recipe)`."""
+    return use_sources
+
+
+@pytest.fixture(name="make_job")
+def make_job_fixture() -> Callable[[Path, str], Job]:
+    """`make_job(place, stage)`: a job to call a stage's own functions with."""
+    return make_job

@@ -1,0 +1,111 @@
+"""Write aside, then rename: what a reader can see."""
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mm_model.errors import BusyError, UserError
+from mm_model.store import atomic, digests, lock, manifest
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
+    target = tmp_path / "a.json"
+    atomic.write_json(target, {"old": 1})
+    with pytest.raises(RuntimeError), atomic.written_aside(target) as aside:
+        aside.write_text("half")
+        raise RuntimeError
+    assert json.loads(target.read_text()) == {"old": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_nan_never_reaches_a_json_file(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        atomic.write_json(tmp_path / "a.json", {"x": float("nan")})
+    assert not list(tmp_path.iterdir())
+
+
+def test_publishing_replaces_the_whole_folder(tmp_path: Path) -> None:
+    old, new = tmp_path / "out", tmp_path / "work"
+    old.mkdir()
+    (old / "stale").write_text("x")
+    new.mkdir()
+    (new / "fresh").write_text("y")
+    atomic.publish_folder(new, old)
+    assert [p.name for p in old.iterdir()] == ["fresh"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
+
+
+def _sealed(folder: Path) -> manifest.Manifest:
+    folder.mkdir()
+    (folder / "a.txt").write_text("a")
+    return manifest.seal(folder, manifest.Manifest("faces", 1, "f", {}, "s", {"line": ""}))
+
+
+def test_a_changed_file_is_noticed_by_name(tmp_path: Path) -> None:
+    _sealed(tmp_path / "faces")
+    (tmp_path / "faces" / "a.txt").write_text("b")
+    with pytest.raises(UserError, match=r"a\.txt is missing or differs"):
+        manifest.verified(tmp_path / "faces")
+
+
+def test_a_missing_output_says_which_stage_makes_it(tmp_path: Path) -> None:
+    (tmp_path / "faces").mkdir()
+    with pytest.raises(UserError, match="mm_model run faces"):
+        manifest.verified(tmp_path / "faces")
+
+
+def test_equal_folders_have_equal_manifests(tmp_path: Path) -> None:
+    assert _sealed(tmp_path / "a").digest == _sealed(tmp_path / "b").digest
+
+
+def test_folder_digest_sees_names_and_content(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("1")
+    first = digests.of_folder(tmp_path)
+    (tmp_path / "a").rename(tmp_path / "b")
+    renamed = digests.of_folder(tmp_path)
+    (tmp_path / "b").write_text("2")
+    assert len({first, renamed, digests.of_folder(tmp_path)}) == 3
+
+
+def _hold(folder: str, ready) -> None:
+    with lock.held(Path(folder), "stage test"):
+        ready.set()
+        time.sleep(60)
+
+
+def test_a_second_writer_is_told_who_holds_the_folder(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    holder = context.Process(target=_hold, args=(str(tmp_path), ready))
+    holder.start()
+    try:
+        assert ready.wait(30)
+        with (
+            pytest.raises(BusyError, match=f"process {holder.pid} .stage test."),
+            lock.held(tmp_path, "me"),
+        ):
+            pass
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.join()
+        with lock.held(tmp_path, "me"):
+            pass
+    finally:
+        holder.kill()
+
+
+def test_the_command_line_prints_one_sentence_and_no_traceback(tmp_path: Path, root: Path) -> None:
+    said = subprocess.run(
+        [sys.executable, "-m", "mm_model", "figures"],
+        env={**os.environ, "MM_ROOT": str(tmp_path), "PYTHONPATH": str(root)},
+        capture_output=True, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert said.returncode == 1
+    assert said.stderr.startswith("Stopped: ")
+    assert "Traceback" not in said.stderr

@@ -1,0 +1,116 @@
+"""The house rules that no single module can keep: imports, packaging, names."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FORBIDDEN = {
+    "mm_model": {"dagster", "dagster_pipes", "dvc", "assets", "orchestration"},
+    "assets": {"orchestration", "dvc"},
+}
+
+
+def _imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found.add(node.module)
+    return found
+
+
+@pytest.mark.parametrize("package", sorted(FORBIDDEN))
+def test_imports_run_one_way(root: Path, package: str) -> None:
+    for path in (root / package).rglob("*.py"):
+        tops = {name.split(".")[0] for name in _imports(path)}
+        assert not tops & FORBIDDEN[package], path
+
+
+def test_a_stage_imports_no_other_stage(root: Path) -> None:
+    names = {"sources", "ingest", "faces", "pairs", "pretrain", "finetune", "evaluate", "register"}
+    for name in names:
+        path = root / "mm_model" / "stages" / f"{name}.py"
+        others = {f"mm_model.stages.{other}" for other in names - {name}}
+        assert not _imports(path) & others, path
+
+
+def test_only_tracking_registry_and_serving_import_mlflow(root: Path) -> None:
+    allowed = {"tracking.py", "registry", "serving", "tracking"}
+    for path in (root / "mm_model").rglob("*.py"):
+        if any(name.split(".")[0] == "mlflow" for name in _imports(path)):
+            assert path.relative_to(root / "mm_model").parts[0] in allowed, path
+
+
+def test_mlflow_folder_holds_no_python(root: Path) -> None:
+    assert not [p for p in (root / "mlflow").rglob("*.py")]
+
+
+def test_names_resolve_to_the_right_packages(root: Path) -> None:
+    code = (
+        "import mlflow, assets, mm_model, orchestration;"
+        "print(mlflow.__file__, assets.__file__, mm_model.__file__, sep='\\n')"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert "site-packages" in said[0]
+    assert said[1] == str(root / "assets" / "__init__.py")
+    assert said[2] == str(root / "mm_model" / "__init__.py")
+
+
+def test_wheel_holds_the_library_alone(root: Path, tmp_path: Path) -> None:
+    import zipfile
+
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
+         "--wheel-dir", str(tmp_path), str(root)],
+        check=True, capture_output=True, cwd=tmp_path,
+    )  # fmt: skip
+    names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"mm_model"}
+
+
+def test_pyproject_leaves_the_workspace_file_in_charge(root: Path) -> None:
+    import tomllib
+
+    tool = tomllib.loads((root / "pyproject.toml").read_text())["tool"]
+    assert not {"dagster", "dg"} & set(tool)
+
+
+def test_environment_is_consistent() -> None:
+    import importlib.metadata as metadata
+
+    from packaging.version import Version
+
+    assert Version(metadata.version("antlr4-python3-runtime")) >= Version("4.13")
+    said = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True)
+    assert said.returncode == 0, said.stdout
+
+
+def test_only_the_seed_range_of_weights_people_trained_the_shipped_weights(root: Path) -> None:
+    import json
+
+    from mm_model.world import split
+
+    held_out = set(split.HELD_OUT_PEOPLE) | set(split.TRAIN_PEOPLE)
+    for path in (root / "weights" / "tiny").rglob("manifest.json"):
+        said = json.loads(path.read_text())
+        for name, bounds in said.get("people", {}).items():
+            assert not set(range(*bounds)) & held_out, (path, name)
+
+
+def test_every_module_says_what_it_holds(root: Path) -> None:
+    for package in ("mm_model", "assets", "orchestration"):
+        for path in (root / package).rglob("*.py"):
+            assert ast.get_docstring(ast.parse(path.read_text())), path
+
+
+def test_no_file_grows_past_what_one_can_hold_in_the_head(root: Path) -> None:
+    for package in ("mm_model", "assets", "orchestration", "tests"):
+        for path in (root / package).rglob("*.py"):
+            assert len(path.read_text().splitlines()) <= 450, path

@@ -1,0 +1,74 @@
+"""Profiles: complete, lawful, and wrong ones refused with the field's name."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mm_model.errors import UserError
+from mm_model.settings import load_params, load_profile
+
+SHIPPED = ("tiny", "real-small", "paper")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_profiles_load(root: Path, name: str) -> None:
+    assert load_profile(root, name).title
+
+
+def test_the_paper_profile_holds_the_numbers_of_the_paper(root: Path) -> None:
+    paper = load_profile(root, "paper")
+    assert (paper.pretrain.steps, paper.pretrain.batch_size) == (30_000, 64)
+    assert (paper.finetune.steps, paper.finetune.batch_size) == (5_000, 8)
+    assert paper.pretrain.learning_rate == 1e-5
+    assert paper.pairs.cosine_above == 0.65
+    assert paper.pretrain.face_loss_probability == 0.5
+    assert (paper.model.height, paper.model.width, paper.model.num_frames) == (480, 720, 49)
+
+
+def _broken(root: Path, tmp_path: Path, change) -> Path:
+    values = yaml.safe_load((root / "profiles" / "tiny.yaml").read_text())
+    change(values)
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "tiny.yaml").write_text(yaml.safe_dump(values))
+    return tmp_path
+
+
+def test_a_missing_value_names_its_field(root: Path, tmp_path: Path) -> None:
+    broken = _broken(root, tmp_path, lambda v: v["pairs"].pop("cosine_above"))
+    with pytest.raises(UserError, match=r"tiny\.yaml: pairs\.cosine_above: Field required"):
+        load_profile(broken, "tiny")
+
+
+def test_an_unknown_key_is_refused(root: Path, tmp_path: Path) -> None:
+    broken = _broken(root, tmp_path, lambda v: v["faces"].update(min_fase=3))
+    with pytest.raises(UserError, match=r"faces\.min_fase"):
+        load_profile(broken, "tiny")
+
+
+@pytest.mark.parametrize("frames", [0, 2, 8, 10, 48])
+def test_frame_counts_that_the_vae_cannot_return_are_refused(
+    root: Path, tmp_path: Path, frames: int
+) -> None:
+    broken = _broken(root, tmp_path, lambda v: v["model"].update(num_frames=frames))
+    with pytest.raises(UserError, match="num_frames|model"):
+        load_profile(broken, "tiny")
+
+
+def test_an_unknown_profile_lists_the_known_ones(root: Path) -> None:
+    with pytest.raises(UserError, match=r"may name one of .*paper.*tiny"):
+        load_profile(root, "huge")
+
+
+def test_params_name_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="run from the repository root"):
+        load_params(tmp_path)
+
+
+def test_another_stages_section_does_not_change_a_stages_part(root: Path) -> None:
+    profile = load_profile(root, "tiny")
+    faster = profile.model_copy(
+        update={"pretrain": profile.pretrain.model_copy(update={"steps": 7})}
+    )
+    assert profile.part("run", "faces") == faster.part("run", "faces")
+    assert profile.part("pretrain") != faster.part("pretrain")

@@ -1,0 +1,67 @@
+"""Which frames a training clip takes, and where faces land after cutting."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mm_model.train import crops
+from mm_model.train.dataset import PLAIN_CAPTION, frame_indices, usable_caption
+
+
+@given(st.integers(1, 400), st.floats(1, 60), st.sampled_from([1, 9, 17]), st.integers(4, 24))
+def test_indices_are_ordered_and_inside_the_clip(count, source_fps, wanted, fps) -> None:
+    indices = frame_indices(count, source_fps, wanted, fps)
+    assert len(indices) == wanted
+    assert all(0 <= i < count for i in indices)
+    assert indices == sorted(indices)
+
+
+def test_a_clip_at_the_training_rate_gives_neighbouring_middle_frames() -> None:
+    assert frame_indices(17, 8, 9, 8) == list(range(4, 13))
+
+
+def test_a_faster_clip_is_thinned_out() -> None:
+    assert np.diff(frame_indices(100, 24, 9, 8)).tolist() == [3] * 8
+
+
+def test_a_picture_gives_its_only_frame() -> None:
+    assert frame_indices(1, 0.1, 1, 8) == [0]
+
+
+@given(
+    st.integers(40, 300), st.integers(40, 300), st.floats(1, 3), st.floats(0.05, 0.6),
+    st.floats(0, 1), st.floats(0, 1),
+)  # fmt: skip
+def test_the_window_lies_inside_the_frame_and_holds_the_face(
+    height, width, margin, share, px, py
+) -> None:
+    side = share * min(height, width)
+    left, top = px * (width - side), py * (height - side)
+    boxes = np.array([[left, top, left + side, top + side]])
+    window = crops.face_window(boxes, (height, width), margin, 1.0)
+    assert 0 <= window.left and window.left + window.width <= width + 1
+    assert 0 <= window.top and window.top + window.height <= height + 1
+    assert window.left <= left + 1 and window.left + window.width >= left + side - 1.5
+
+
+def test_landmarks_follow_the_pixels() -> None:
+    frame = np.zeros((200, 200, 3), np.uint8)
+    frame[90:94, 110:114] = 255
+    window = crops.face_window(np.array([[80.0, 60, 140, 130]]), (200, 200), 2.0, 1.0)
+    cut = crops.cut(frame, window, (64, 64))
+    x, y = crops.into_window(np.array([112.0, 92.0]), window, (64, 64))
+    bright = np.argwhere(cut[..., 0] > 100).mean(axis=0)
+    assert bright == pytest.approx([y, x], abs=1.0)
+
+
+def test_a_square_portrait_gets_black_bars_left_and_right() -> None:
+    boxed = crops.letterboxed(np.full((100, 100, 3), 200, np.uint8), (480, 720))
+    assert boxed.shape == (480, 720, 3)
+    assert boxed[:, :120].max() == 0 and boxed[:, 600:].max() == 0
+    assert boxed[:, 121:599].min() == 200
+
+
+def test_a_caption_without_a_subject_is_replaced_and_counted() -> None:
+    assert usable_caption("sunset over hills") == (PLAIN_CAPTION, True)
+    assert usable_caption("an elderly woman nods") == ("an elderly woman nods", False)
