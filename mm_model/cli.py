@@ -60,6 +60,20 @@ def _page(_: argparse.Namespace) -> None:
     print(page.build(_layout()))
 
 
+def _example(_: argparse.Namespace) -> None:
+    from mm_model.serving import example
+
+    layout = _layout()
+    print(layout.relative(example.write(example.default_path(layout), layout)))
+
+
+def _save_reply(options: argparse.Namespace) -> None:
+    from mm_model.serving import example
+
+    said = example.save_reply(options.reply.read_bytes(), options.video)
+    print(json.dumps(said, indent=1, sort_keys=True))
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line; a test holds this list of options still."""
     root = argparse.ArgumentParser(prog="python -m mm_model", description=__doc__)
@@ -86,6 +100,14 @@ def parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("page", help="rebuild the report page and print its path")
     command.set_defaults(act=_page)
+
+    command = commands.add_parser("example", help="write an example request for the served model")
+    command.set_defaults(act=_example)
+
+    command = commands.add_parser("save-reply", help="keep the video of a served reply")
+    command.add_argument("reply", type=Path, help="the reply's JSON")
+    command.add_argument("video", type=Path, help="the .mp4 to write")
+    command.set_defaults(act=_save_reply)
     return root
 
 

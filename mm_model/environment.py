@@ -5,7 +5,7 @@ Only environment variables are touched, so it is safe to call before any heavy i
 
 import os
 
-_TELEMETRY_OFF = {
+_QUIET = {
     "DAGSTER_DISABLE_TELEMETRY": "1",
     "DVC_NO_ANALYTICS": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -13,13 +13,16 @@ _TELEMETRY_OFF = {
     "GX_ANALYTICS_ENABLED": "false",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "DIFFUSERS_VERBOSITY": "error",
     "NO_ALBUMENTATIONS_UPDATE": "1",
 }
 
 
 def silence_telemetry() -> None:
-    """Switch off every usage report of the stack unless the user set the variable already."""
-    for name, value in _TELEMETRY_OFF.items():
+    """Switch off usage reports, downloads and chatter of the stack; a set variable wins."""
+    for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
 
 

@@ -42,8 +42,13 @@ _EMBEDDED = {
 
 _EMBEDDED_PROFILES = ("tiny", "tiny-long")
 _ROWS_OF_FILES = {  # the least share of the files found that a stage's table must still hold
-    "ingest": 0.5, "faces": 0.25, "pairs": 0.25, "pretrain": 0.2, "finetune": 0.05, "evaluate": 0.05,
-}  # fmt: skip
+    "ingest": 0.5,
+    "faces": 0.25,
+    "pairs": 0.25,
+    "pretrain": 0.2,
+    "finetune": 0.05,
+    "evaluate": 0.05,
+}
 
 
 def use_profile(root: Path, name: str) -> None:
@@ -167,7 +172,7 @@ def _local_profile(
     """(text of local.yaml, lines on what its data-quality suites can no longer tell)."""
     content: dict[str, Any] = base.model_dump(mode="json", by_alias=True)
     content["title"] = f"Your folder, with the values of profile {base_name}"
-    content["ingest"]["consent"] = consent.strip() if consent else content["ingest"]["consent"]
+    content["sources"]["consent"] = consent.strip() if consent else content["sources"]["consent"]
     lowered = []
     for section, share in _ROWS_OF_FILES.items():
         usual = content[section]["row_floor"]

@@ -32,13 +32,18 @@ class RunSettings(Section):
     dtype: Literal["float32", "bfloat16"]
 
 
-class IngestSettings(Section):
-    """Which raw files are usable. Sizes in pixels, durations in frames; null switches a rule off.
+class SourcesSettings(Section):
+    """What is said of the raw folder as a whole.
 
-    `consent` is the basis that covers a whole folder; a `consent.yaml` inside the folder wins.
+    `consent` is the basis that covers every file; a `consent.yaml` inside the folder wins.
     """
 
     consent: str | None
+
+
+class IngestSettings(Section):
+    """Which raw files are usable: pixels, frames; null switches a rule off."""
+
     caption_template: str
     min_side: Count
     max_pixels: Count
@@ -113,7 +118,8 @@ class ModelSettings(Section):
 class TrainSettings(Section):
     """One training stage (paper, section 4: 30K x 64 images, then 5K x 8 clips, lr from 1e-5).
 
-    Steps count optimiser updates; `batch_size` is global. Probabilities are per sample.
+    Steps count optimiser updates; `batch_size` is global. Probabilities are per sample. At most
+    `identity_loss_samples` of a batch are decoded for the identity loss.
     """
 
     steps: Count
@@ -131,6 +137,7 @@ class TrainSettings(Section):
     drop_both: Share
     identity_loss_weight: float = Field(ge=0)
     identity_loss_from_step: int = Field(ge=0)
+    identity_loss_samples: Count
     log_every: Count
     sample_every: Count
     sample_steps: Count
@@ -179,6 +186,7 @@ class Profile(Section):
 
     title: str
     run: RunSettings
+    sources: SourcesSettings
     ingest: IngestSettings
     faces: FacesSettings
     pairs: PairsSettings

@@ -140,10 +140,7 @@ class _Spool:
         local = local_file(self._layout.tracking_uri) is not None
         self._thread.join(_LOCAL_GRACE if local else _SERVER_GRACE)
         self._events.close()
-        self._lock.close()
-        if self._all_shipped:
-            shutil.rmtree(self.folder, ignore_errors=True)
-        else:
+        if not self._all_shipped:
             print(
                 f"[{self._stage}] note: this run's points are kept in "
                 f"{self._layout.relative(self.folder)} and shipped by the next run "
@@ -154,7 +151,16 @@ class _Spool:
             print(f"[{self._stage}] note: {self._dropped} points did not fit the spool.")
 
     def _ship(self) -> None:
-        """The thread: ship, sleep, try again; the last try is made after `close` was called."""
+        """The thread. It holds the lock to its end, so that no one else ships beside it."""
+        try:
+            self._ship_until_closed()
+        finally:
+            if self._all_shipped:
+                shutil.rmtree(self.folder, ignore_errors=True)
+            self._lock.close()
+
+    def _ship_until_closed(self) -> None:
+        """Ship, sleep, try again; the last try is made after `close` was called."""
         shipper = None
         while True:
             closing = self._closing.is_set()

@@ -4,7 +4,6 @@ DVC decides whether anything must run and writes `dvc.lock`; this only starts it
 reads what was published. It never commits, checks out or repairs anything.
 """
 
-import os
 import subprocess
 import sys
 import time
@@ -17,9 +16,11 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 from assets.graph import INPUT_ASSETS, nodes
 from assets.wiring import StageEvents
+from mm_model.errors import UserError
 from mm_model.settings import load_params
 from mm_model.store.layout import Layout
 from orchestration import code_version, dvc_lock, listing, rendering, runs
+from orchestration.dvc_command import dvc, environment, mend_lock, status
 from orchestration.listing import Listing
 from orchestration.pipes import LineReader
 from orchestration.process_group import ProcessGroup
@@ -29,18 +30,6 @@ _NOISE = (
     "To track the changes with git", "To enable auto staging", "Use `dvc push`", "git add",
     "dvc config core.autostage", "Updating lock file", "Generating lock file",
 )  # fmt: skip
-
-
-def environment(root: Path) -> dict[str, str]:
-    """This process's environment with its own `bin` first on PATH and `root` as the root."""
-    own = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return {**os.environ, "PATH": own, "MM_ROOT": str(root), "PYTHONUNBUFFERED": "1",
-            "DVC_NO_ANALYTICS": "1"}  # fmt: skip
-
-
-def dvc(*arguments: str) -> list[str]:
-    """The command line of this environment's DVC, waiting for its lock instead of failing."""
-    return [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments]
 
 
 @dataclass
@@ -70,7 +59,9 @@ class Outcome:
                 return line.removeprefix(_STOPPED)
         for line in self.last:
             if line.startswith("ERROR: ") and "exited with" not in line:
-                return f"DVC could not run {self.stage}: {line.removeprefix('ERROR: ')}."
+                return (
+                    f"DVC could not run {self.stage}: {line.removeprefix('ERROR: ').rstrip('.')}."
+                )
         return (
             f"{self.stage} ended with status {self.status} and said no reason: "
             f"see its last lines with 'python -m mm_model run {self.stage}'."
@@ -93,6 +84,17 @@ class DvcStageClient:
     ) -> None:
         self.root, self._echo, self._views = root, echo, views
         self.finished: list[Outcome] = []
+        self._clean: frozenset[str] = frozenset()
+
+    def look(self) -> None:
+        """Ask DVC once which stages are up to date; those are not asked for one by one.
+
+        For a run of everything that starts now: the answer holds until a stage changes something.
+        """
+        try:
+            self._clean = frozenset(nodes()) - set(status(self.root))
+        except UserError:
+            self._clean = frozenset()
 
     def input_version(self, asset: str) -> dg.DataVersion:
         """Version of one of the inputs that `params.yaml` names, by its listing."""
@@ -116,7 +118,9 @@ class DvcStageClient:
         layout = Layout(self.root, load_params(self.root).profile)
         observed = self._observe(context, stage)
         started = time.time()
-        outcome = self._repro(context, stage)
+        outcome = Outcome(stage) if stage in self._clean else self._repro(context, stage)
+        if outcome.how != "unchanged":
+            self._clean = frozenset()
         outcome.seconds = time.time() - started
         self.finished.append(outcome)
         if outcome.status:
@@ -142,6 +146,7 @@ class DvcStageClient:
         return observed
 
     def _repro(self, context: dg.AssetExecutionContext, stage: str) -> Outcome:
+        mend_lock(self.root)
         outcome, reader = Outcome(stage), LineReader()
         with dg.open_pipes_session(
             context=context,
@@ -184,9 +189,10 @@ class DvcStageClient:
     ) -> dg.MaterializeResult:
         stage, output = outcome.stage, layout.output(outcome.stage)
         entry = dvc_lock.entries(self.root, layout.profile)[stage]
-        made_by = code_version.of_output(output) or context.assets_def.code_versions_by_key[
-            dg.AssetKey(stage)
-        ]
+        made_by = (
+            code_version.of_output(output)
+            or context.assets_def.code_versions_by_key[dg.AssetKey(stage)]
+        )
         tags = dvc_lock.version_tags(entry, made_by, self.root, observed)
         metadata = rendering.report_metadata(output, layout.page)
         outcome.account = str(metadata.get("account", ""))

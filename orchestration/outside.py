@@ -4,54 +4,28 @@ Compares `dvc.lock` with the latest events and reports only what differs. Runs n
 `dvc status`.
 """
 
-import json
-import subprocess
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from assets.graph import INPUT_ASSETS, nodes
-from mm_model.errors import UserError
 from mm_model.settings import Params, load_params
 from mm_model.store.layout import Layout
 from orchestration import code_version, dvc_lock, rendering
-from orchestration.dvc_client import (
-    DvcStageClient,
-    dvc,
-    environment,
-    observation,
-    recorded_version,
-)
+from orchestration.dvc_client import DvcStageClient, observation, recorded_version
+from orchestration.dvc_command import status
 from orchestration.listing import Listing
 
 Event = dg.AssetObservation | dg.AssetMaterialization | dg.AssetCheckEvaluation
 _LATER = Listing("changed after the run that used it", ())
 
 
-def _status(root: Path) -> dict[str, dict[str, dict[str, str]]]:
-    """DVC's word on each stage that is not up to date: kind of change -> path -> change."""
-    done = subprocess.run(
-        dvc("status", "--json"), cwd=root, env=environment(root), capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise UserError(f"dvc status failed in {root}: {done.stderr.strip()}")
-    told: dict[str, dict[str, dict[str, str]]] = {}
-    for stage, changes in json.loads(done.stdout or "{}").items():
-        told[stage] = {}
-        for change in changes:
-            if isinstance(change, dict):
-                told[stage] |= change
-    return told
-
-
 def _used(
-    stage: str, params: Params, status: Mapping[str, Any], inputs: Mapping[str, Listing]
+    stage: str, params: Params, changes: Mapping[str, Any], inputs: Mapping[str, Listing]
 ) -> dict[str, Listing]:
     """The listings the locked run of `stage` used: today's, unless DVC says the input changed."""
-    changed = status.get(stage, {}).get("changed deps", {})
+    changed = changes.get(stage, {}).get("changed deps", {})
     later = {
         INPUT_ASSETS[model]: _LATER
         for model in nodes()[stage].models
@@ -75,7 +49,7 @@ def events(instance: dg.DagsterInstance, client: DvcStageClient) -> Iterator[Eve
     params = load_params(client.root)
     layout = Layout(client.root, params.profile)
     entries = dvc_lock.entries(client.root, params.profile)
-    status, inputs = _status(client.root), client.inputs()
+    changes, inputs = status(client.root), client.inputs()
     if entries:
         for asset, listing in inputs.items():
             if listing.digest != recorded_version(instance, asset):
@@ -83,9 +57,9 @@ def events(instance: dg.DagsterInstance, client: DvcStageClient) -> Iterator[Eve
     for stage, entry in entries.items():
         output = layout.output(stage)
         made_by = code_version.of_output(output)
-        if made_by is None or "changed outs" in status.get(stage, {}):
+        if made_by is None or "changed outs" in changes.get(stage, {}):
             continue
-        used = _used(stage, params, status, inputs)
+        used = _used(stage, params, changes, inputs)
         tags = dvc_lock.version_tags(entry, made_by, client.root, used)
         if not _is_recorded(instance, stage, tags):
             metadata = rendering.report_metadata(output, layout.page)

@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,22 +16,23 @@ from types import TracebackType
 
 import psutil
 
-_KEEPER = "trap '' TERM; cat >/dev/null; kill -TERM 0; sleep 1; kill -KILL 0"
+_KEEPER = "trap '' INT; cat >/dev/null; kill -INT 0; sleep 1; kill -KILL 0"
 
 
 class ProcessGroup:
     """Context manager around one command.
 
-    Leaving the block ends whatever of the group is still there: TERM first, KILL after `grace`
-    seconds.
+    Leaving the block by an exception interrupts the whole group, so that each program can put
+    its own files in order, and kills what is left of it after `grace` seconds.
     """
 
     def __init__(
-        self, command: Sequence[str], cwd: Path, env: Mapping[str, str], grace: float = 1.0
+        self, command: Sequence[str], cwd: Path, env: Mapping[str, str], grace: float = 1.5
     ) -> None:
         self._command, self._cwd, self._env, self._grace = command, cwd, env, grace
 
     def __enter__(self) -> "ProcessGroup":
+        self._reaper = threading.Thread(target=self._reap, daemon=True)
         self._keeper = subprocess.Popen(
             ["/bin/sh", "-c", _KEEPER], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, process_group=0,
@@ -44,7 +46,20 @@ class ProcessGroup:
         except BaseException:
             self._end()
             raise
+        self._reaper.start()
         return self
+
+    def _reap(self) -> None:
+        """End what the command left behind: it would hold the output open, or a GPU."""
+        self._process.wait()
+        self._let_end()
+        self._signal(signal.SIGKILL)
+
+    def _let_end(self) -> None:
+        """Wait until the group is empty, but no longer than the grace."""
+        deadline = time.monotonic() + self._grace
+        while self._living() and time.monotonic() < deadline:
+            time.sleep(0.05)
 
     def lines(self) -> Iterator[str]:
         """Each line of output as it comes, stdout and stderr together, without its end."""
@@ -62,14 +77,14 @@ class ProcessGroup:
         trace: TracebackType | None,
     ) -> None:
         if kind is not None:
-            self._signal(signal.SIGTERM)
-            deadline = time.monotonic() + self._grace
-            while self._living() and time.monotonic() < deadline:
-                time.sleep(0.05)
+            self._signal(signal.SIGINT)
+            self._let_end()
         self._end()
 
     def _end(self) -> None:
         self._signal(signal.SIGKILL)
+        if self._reaper.ident:
+            self._reaper.join()
         self._keeper.wait()
         self._keeper.stdin.close()
         if hasattr(self, "_process"):

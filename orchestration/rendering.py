@@ -97,7 +97,9 @@ def _audit(stage: str, path: Path) -> dict[str, Any]:
 
 def check_result(stage: str, path: Path) -> dg.AssetCheckResult:
     """The audit at `path` as the result of the stage's check, inside a run."""
-    return dg.AssetCheckResult(check_name=AUDIT, asset_key=dg.AssetKey(stage), **_audit(stage, path))
+    return dg.AssetCheckResult(
+        check_name=AUDIT, asset_key=dg.AssetKey(stage), **_audit(stage, path)
+    )
 
 
 def check_evaluation(stage: str, path: Path) -> dg.AssetCheckEvaluation:

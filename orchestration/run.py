@@ -7,14 +7,16 @@ interrupted. Prints no traceback for what a user can mend.
 import signal
 import sys
 import time
-from pathlib import Path
 from types import FrameType
+
+import dagster as dg
 
 from mm_model.environment import silence_telemetry
 from mm_model.errors import UserError
 from mm_model.settings import load_params, load_profile
 from mm_model.store.layout import Layout
-from orchestration import home, resources
+from orchestration import home, jobs, resources, runs
+from orchestration.dvc_client import DvcStageClient
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -23,7 +25,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _summary(client: "resources.DvcStageClient", layout: Layout, seconds: float) -> str:
+def _summary(client: DvcStageClient, layout: Layout, seconds: float) -> str:
     rows = [f"  {one.stage:<9} {one.how:<9} {one.seconds:7.1f} s  {one.account}"
             for one in client.finished if one.status == 0]  # fmt: skip
     rows.append(f"Done in {seconds:.0f} s. Outputs lie in {layout.relative(layout.data)}/.")
@@ -32,26 +34,28 @@ def _summary(client: "resources.DvcStageClient", layout: Layout, seconds: float)
     return "\n".join(rows)
 
 
-def _execute(client: "resources.DvcStageClient") -> str | None:
+def _execute(client: DvcStageClient) -> str | None:
     """Run the job; return the sentence of the stage that stopped it, if one did."""
-    import dagster as dg
-
-    from orchestration import definitions, jobs, runs
+    from orchestration import definitions  # loads the profile, whose faults are the user's
 
     with dg.DagsterInstance.get() as instance:
         runs.settle(instance)
+        client.look()
         job = definitions.build(client).resolve_job_def(jobs.EVERYTHING)
-        result = job.execute_in_process(
-            instance=instance, run_config=_QUIET, raise_on_error=False
-        )
+        result = job.execute_in_process(instance=instance, run_config=_QUIET, raise_on_error=False)
     if result.success:
         return None
-    failed = [one for one in client.finished if one.status]
-    if failed:
-        return failed[0].sentence
-    errors = [event.event_specific_data.error for event in result.filter_events(
-        lambda event: event.is_step_failure)]  # fmt: skip
-    return errors[0].to_string() if errors else "Dagster ended the run without a reason."
+    stopped = [one for one in client.finished if one.status]
+    return stopped[0].sentence if stopped else _defect(result)
+
+
+def _defect(result: dg.ExecuteInProcessResult) -> str:
+    """What ended a run in which no stage stopped; an interrupt is raised again."""
+    failures = result.filter_events(lambda event: event.is_step_failure)
+    errors = [event.step_failure_data.error for event in failures]
+    if any(error.cls_name == "DagsterExecutionInterruptedError" for error in errors):
+        raise KeyboardInterrupt
+    return errors[0].message.strip() if errors else "Dagster ended the run without a reason."
 
 
 def main() -> int:

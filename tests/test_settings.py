@@ -51,7 +51,7 @@ def test_frame_counts_that_the_vae_cannot_return_are_refused(
     root: Path, tmp_path: Path, frames: int
 ) -> None:
     broken = _broken(root, tmp_path, lambda v: v["model"].update(num_frames=frames))
-    with pytest.raises(UserError, match="num_frames|model"):
+    with pytest.raises(UserError, match=r"num_frames|model"):
         load_profile(broken, "tiny")
 
 

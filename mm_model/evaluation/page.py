@@ -79,7 +79,10 @@ def render(layout: Layout) -> str:
         parts.numbers(found["evaluate"]),
         parts.training(found["pretrain"], TITLES["pretrain"]),
         parts.training(found["finetune"], TITLES["finetune"]),
-        *(parts.data(found[name], TITLES[name]) for name in ("sources", "ingest", "faces", "pairs")),
+        *(
+            parts.data(found[name], TITLES[name])
+            for name in ("sources", "ingest", "faces", "pairs")
+        ),
         parts.release(found["register"]),
     ]
     refresh = "" if finished else '<meta http-equiv="refresh" content="10">'

@@ -1,4 +1,4 @@
-"""The sections of the report page as HTML fragments; each returns an empty text when it has nothing.
+"""The sections of the report page as HTML fragments; one with nothing to show is an empty text.
 
 Only formatting lives here: every number comes from a stage's report, metrics or curve.
 """
@@ -35,12 +35,13 @@ p, .soft {{ color:var(--soft) }} .soft {{ font-size:13px }}
  background:var(--card) }}
 .chips .done {{ border-color:var(--good) }} .chips .running {{ border-color:var(--run);
  color:var(--run) }} .chips .waiting {{ color:var(--soft) }}
-.card {{ background:var(--card); border:1px solid var(--line); border-radius:10px; padding:14px 16px;
- margin:0 0 14px; overflow-x:auto }}
+.card {{ background:var(--card); border:1px solid var(--line); border-radius:10px;
+ padding:14px 16px; margin:0 0 14px; overflow-x:auto }}
 .card img {{ max-width:100%; border-radius:6px }}
 table {{ border-collapse:collapse; width:100% }} th, td {{ padding:6px 10px; text-align:left;
  border-bottom:1px solid var(--line); vertical-align:middle }}
-th {{ font-weight:600; font-size:13px; color:var(--soft) }} td.n {{ font-variant-numeric:tabular-nums }}
+th {{ font-weight:600; font-size:13px; color:var(--soft) }}
+td.n {{ font-variant-numeric:tabular-nums }}
 .bar {{ display:flex; height:10px; border-radius:5px; overflow:hidden; margin:8px 0 4px;
  background:var(--line) }}
 .bar i {{ display:block; height:100% }} .kept {{ background:var(--good) }}
@@ -171,8 +172,8 @@ def training(found: "Found", title: str) -> str:
     doing = found.live.get("say", "")
     line = found.report.get("line", doing)
     return (
-        f'<h2>{escape(title)}</h2><div class="card"><div class="soft">first row: the reference of a '
-        f"held-out person; below: what the model makes of it. Prompts: {said}</div>"
+        f'<h2>{escape(title)}</h2><div class="card"><div class="soft">first row: the reference '
+        f"of a held-out person; below: what the model makes of it. Prompts: {said}</div>"
         f'<div class="steps">{figures}</div><div>{_polyline(_curve_rows(found))}</div>'
         f'<div class="soft">{escape(line)}</div></div>'
     )
@@ -188,7 +189,9 @@ def people(found: "Found") -> str:
     if cells_file is None or not cells_file.is_file():
         return ""
     cells = pd.read_parquet(cells_file)
-    columns = [v for v in ("base", "pretrain", "finetune", "true_clip") if v in set(cells["variant"])]
+    columns = [
+        v for v in ("base", "pretrain", "finetune", "true_clip") if v in set(cells["variant"])
+    ]
     head = "".join(f"<th>{_VARIANTS[name]}</th>" for name in columns)
     rows = []
     for identity, group in cells.groupby("identity"):
@@ -200,7 +203,8 @@ def people(found: "Found") -> str:
             f"</div></td>{cols}</tr>"
         )
     return (
-        '<h2>Held-out people</h2><div class="card"><table class="people"><tr><th>reference shown</th>'
+        '<h2>Held-out people</h2><div class="card"><table class="people">'
+        "<tr><th>reference shown</th>"
         f"{head}</tr>{''.join(rows)}</table></div>"
     )
 
@@ -221,7 +225,11 @@ def _clip_cell(folder: Path, group: pd.DataFrame, variant: str) -> str:
 def _number(entry: dict | None) -> str:
     if not entry or entry["value"] is None:
         return '<td class="n soft">not to be had</td>'
-    span = "" if entry["low"] is None else f' <span class="soft">{entry["low"]:.3f}–{entry["high"]:.3f}</span>'
+    span = (
+        ""
+        if entry["low"] is None
+        else f' <span class="soft">{entry["low"]:.3f}–{entry["high"]:.3f}</span>'
+    )
     return f'<td class="n">{entry["value"]:.3f}{span}</td>'
 
 
@@ -245,8 +253,9 @@ def numbers(found: "Found") -> str:
         said = f"{gain['value']:+.3f} (95% interval {gain['low']:+.3f} to {gain['high']:+.3f})"
     return (
         f'<h2>Numbers</h2><div class="card"><p>Identity gain of the adapter over the base on '
-        f"{summary['people']} held-out people: <b>{said}</b>.</p><table><tr><th></th>{head}</tr>{rows}"
-        '</table><p class="soft">Identity is the mean cosine of the judge, a recogniser that no loss, '
+        f"{summary['people']} held-out people: <b>{said}</b>.</p><table><tr><th></th>{head}"
+        f"</tr>{rows}</table>"
+        '<p class="soft">Identity is the mean cosine of the judge, a recogniser that no loss, '
         "filter or conditioning used; frames without a face score 0. Intervals: bootstrap over "
         "people.</p></div>"
     )
@@ -259,6 +268,5 @@ def release(found: "Found") -> str:
         return ""
     said = json.loads(path.read_text())
     sentences = "".join(f"<p>{escape(text)}</p>" for text in said.get("sentences", []))
-    return (
-        f'<h2>Release</h2><div class="card">{sentences}<pre>{escape(said["serve_command"])}</pre></div>'
-    )
+    command = f"<pre>{escape(said['serve_command'])}</pre>"
+    return f'<h2>Release</h2><div class="card">{sentences}{command}</div>'

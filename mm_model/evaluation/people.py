@@ -43,7 +43,9 @@ class TestPerson:
 class _Readers:
     def __init__(self, job: Job, backbone: Backbone) -> None:
         self.job = job
-        self.ingest = pd.read_parquet(job.inputs["ingest"] / "samples.parquet").set_index("sample_id")
+        self.ingest = pd.read_parquet(job.inputs["ingest"] / "samples.parquet").set_index(
+            "sample_id"
+        )
         self.tracks = pd.read_parquet(job.inputs["faces"] / "tracks.parquet")
         self.book = ReferenceBook.open(job.inputs, backbone)
 
@@ -98,15 +100,13 @@ def test_people(job: Job, backbone: Backbone) -> tuple[list[TestPerson], list[st
     notes = []
     if without_withheld:
         notes.append(
-            f"{without_withheld} of {len(people)} held-out people have no further picture: they are "
-            "judged on the reference that the model saw."
+            f"{without_withheld} of {len(people)} held-out people have no further picture: they "
+            "are judged on the reference that the model saw."
         )
     return people, notes
 
 
-def _person(
-    identity: str, group: pd.DataFrame, readers: _Readers, references: int
-) -> TestPerson:
+def _person(identity: str, group: pd.DataFrame, readers: _Readers, references: int) -> TestPerson:
     photographs = list(group[group["media"] == "image"]["sample_id"])
     clips = list(group[group["media"] == "clip"]["sample_id"])
     target = clips[0] if clips else photographs[-1]

@@ -143,9 +143,9 @@ def _save_strip(frames: np.ndarray, job: Job, name: str) -> None:
 
 def _save_references(job: Job, people: list[TestPerson]) -> None:
     for person in people:
-        image = person.shown[0].portrait(job.profile.model.crop_margin).image
+        still = variants.still_reference(person, job.profile.model)
         with written_aside(job.out / "references" / f"{person.identity}.jpg") as aside:
-            image.resize((128, 128), Image.Resampling.BICUBIC).save(aside, quality=90)
+            Image.fromarray(still).save(aside, quality=92)
 
 
 def summarise(cells: list[Cell], rules: EvaluateSettings, seed: int) -> dict[str, Any]:

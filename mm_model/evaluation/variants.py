@@ -25,7 +25,9 @@ SEED = 5000
 
 def seeds_of(people: int, clips_per_person: int) -> list[list[int]]:
     """Sampling seeds by person and clip; the same for every model."""
-    return [[SEED + p * clips_per_person + c for c in range(clips_per_person)] for p in range(people)]
+    return [
+        [SEED + p * clips_per_person + c for c in range(clips_per_person)] for p in range(people)
+    ]
 
 
 def generated(
@@ -66,13 +68,18 @@ def controls(backbone: Backbone, person: TestPerson, sizes: ModelSettings) -> di
     if person.true_clip is not None:
         made["true_clip"] = person.true_clip
         made["vae_round_trip"] = round_trip(backbone, person.true_clip)
+    still = still_reference(person, sizes)
+    made["static_reference"] = np.repeat(still[None], sizes.num_frames, axis=0)
+    return made
+
+
+def still_reference(person: TestPerson, sizes: ModelSettings) -> np.ndarray:
+    """The first shown reference, cut like a training frame."""
     picture, size = person.shown[0], (sizes.height, sizes.width)
     window = crops.face_window(
         picture.box[None], picture.pixels.shape[:2], sizes.crop_margin, size[1] / size[0]
     )
-    still = crops.cut(picture.pixels, window, size)
-    made["static_reference"] = np.repeat(still[None], sizes.num_frames, axis=0)
-    return made
+    return crops.cut(picture.pixels, window, size)
 
 
 def round_trip(backbone: Backbone, clip: np.ndarray) -> np.ndarray:

@@ -162,13 +162,19 @@ def _part(models: dict[str, Any], task: str, folder: Path) -> Any:
 
 
 def _check_manifest(folder: Path, files: dict[str, str]) -> None:
-    """Hold the files to the digests that the pack's own `manifest.json` lists, if it does."""
-    path = folder / "manifest.json"
-    listed = json.loads(path.read_text()).get("files", {}) if path.is_file() else {}
-    for name, found in files.items():
-        entry = listed.get(name) if isinstance(listed, dict) else None
-        expected = entry.get("sha256") if isinstance(entry, dict) else entry
-        if expected is not None and expected != found:
-            raise UserError(
-                f"{folder / name} differs from the digest in {path}: restore the pack's files."
-            )
+    """Hold the files to the digests a `manifest.json` lists, in the pack or at its root.
+
+    `files` (name -> SHA-256, or an entry with `sha256`) or `files_sha256` (path -> SHA-256).
+    """
+    for path in (folder / "manifest.json", folder.parent.parent / "manifest.json"):
+        content = json.loads(path.read_text()) if path.is_file() else {}
+        listed = content.get("files_sha256", content.get("files", {}))
+        for name, entry in listed.items() if isinstance(listed, dict) else ():
+            place = f"{folder.parent.name}/{folder.name}/{Path(name).name}"
+            found = files.get(Path(name).name) if name in files or name.endswith(place) else None
+            expected = entry.get("sha256") if isinstance(entry, dict) else entry
+            if found is not None and expected is not None and expected != found:
+                raise UserError(
+                    f"{folder / Path(name).name} differs from the digest in {path}: restore the "
+                    "pack's files."
+                )

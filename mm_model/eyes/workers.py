@@ -34,41 +34,44 @@ class Workers:
     folder: Path
     detection_size: int
     number: int
-    pack: FacePack | None
-    pool: ProcessPoolExecutor | None
+    pack: FacePack
+    _pool: ProcessPoolExecutor | None = None
 
     def run(self, task: Task, items: Sequence[Any]) -> list[Any]:
         """Results in the order of `items`; `Crashed` where an item takes its process down."""
-        if self.pool is None:
+        if self.number <= 1:
             return [task(self.pack, item) for item in items]
         try:
-            futures: list[Future] = [self.pool.submit(_call, task, item) for item in items]
+            futures: list[Future] = [
+                self._open(self.number).submit(_call, task, item) for item in items
+            ]
             return [future.result() for future in futures]
         except BrokenProcessPool:
             self.close()
-            results = self._one_by_one(task, items)
-            self.pool = _spawned(self.folder, self.detection_size, self.number)
-            return results
+            return self._one_by_one(task, items)
 
     def _one_by_one(self, task: Task, items: Sequence[Any]) -> list[Any]:
         """The items again, alone in a process, so that a crash has one possible cause."""
         results: list[Any] = []
         for item in items:
-            if self.pool is None:
-                self.pool = _spawned(self.folder, self.detection_size, 1)
             try:
-                results.append(self.pool.submit(_call, task, item).result())
+                results.append(self._open(1).submit(_call, task, item).result())
             except BrokenProcessPool:
                 results.append(Crashed())
                 self.close()
         self.close()
         return results
 
+    def _open(self, number: int) -> ProcessPoolExecutor:
+        if self._pool is None:
+            self._pool = _spawned(self.folder, self.detection_size, number)
+        return self._pool
+
     def close(self) -> None:
-        """End the processes."""
-        if self.pool is not None:
-            self.pool.shutdown(cancel_futures=True)
-            self.pool = None
+        """End the processes; the next `run` starts new ones."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
 
 
 @contextmanager
@@ -78,10 +81,7 @@ def opened(folder: Path, detection_size: int, number: int) -> Iterator[Workers]:
     Raises:
         UserError: the pack cannot be opened (found out here, before any process starts).
     """
-    alone = number <= 1
-    pack = open_pack(folder, detection_size, threads=1)
-    pool = None if alone else _spawned(folder, detection_size, number)
-    workers = Workers(folder, detection_size, number, pack, pool)
+    workers = Workers(folder, detection_size, number, open_pack(folder, detection_size, threads=1))
     try:
         yield workers
     finally:

@@ -66,7 +66,7 @@ def _read(path: Path) -> Consent:
     try:
         record = _File.model_validate(yaml.safe_load(path.read_text("utf-8")))
     except (yaml.YAMLError, UnicodeDecodeError):
-        raise UserError(f"{path} is not valid YAML: it holds 'basis:' and 'adults: true'.") from None
+        raise UserError(f"{path} is no valid YAML with 'basis:' and 'adults: true'.") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"

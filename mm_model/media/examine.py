@@ -23,7 +23,6 @@ from mm_model.media.sniff import CLIP_KINDS, HEAD_BYTES, IMAGE_KINDS, accepted_k
 from mm_model.records import Reason
 
 if TYPE_CHECKING:
-    from av.packet import Packet
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
@@ -127,10 +126,12 @@ def _every_frame(stream: "VideoStream", limits: Limits) -> "Iterator[VideoFrame]
     context = stream.codec_context
     context.thread_count = 1
     context.options = {"err_detect": "crccheck+bitstream+buffer+explode"}
-    done, announced = 0, 0
+    done, announced, skipped = 0, 0, 0
     try:
         for packet in stream.container.demux(stream):
-            _check_packet(packet, done)
+            if packet.is_corrupt:
+                raise _broken(done)
+            skipped += packet.is_discard
             announced += packet.size > 0 and not packet.is_discard
             for frame in packet.decode():
                 if frame.is_corrupt:
@@ -144,16 +145,11 @@ def _every_frame(stream: "VideoStream", limits: Limits) -> "Iterator[VideoFrame]
     except (av.error.FFmpegError, ValueError):
         raise _broken(done) from None
     # An index may announce more frames than the file still holds.
-    expected = max(announced, (stream.frames or 0) if not announced else announced)
-    if done == 0 or done < expected:
+    expected = max(1, announced, (stream.frames or 0) - skipped)
+    if done < expected:
         raise MediaError(
             Reason.VID_DECODE_ERROR, f"{done} of {expected} frames decode", done, expected
         )
-
-
-def _check_packet(packet: "Packet", done: int) -> None:
-    if packet.is_corrupt:
-        raise _broken(done)
 
 
 def _broken(done: int) -> MediaError:

@@ -1,12 +1,14 @@
 """How much of a picture is lettering: subtitles, captions, watermarks, overlaid signs.
 
 A classical heuristic: thin strokes lighter or darker than their surroundings, in pieces of like
-height that stand side by side on one line. It reads nothing, knows no script, and misses single
-letters and script that hangs together; the profile may switch it off.
+height that stand side by side on one line. It reads nothing, knows no script, and misses short
+words; the profile may switch it off. Measured: at 0.07 all of 400 drawn pictures with words and
+none of 400 without; at 0.02 85-100% of one-line subtitles 6% high on 20 real pictures, and none
+of the bare ones.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,18 +22,22 @@ _CONTRAST = 60
 _PIECE_HEIGHT = (6, 54)
 _PIECE_FILL = (0.18, 0.9)
 _MIN_STROKE_SHARE = 0.004
-_MIN_PIECES = 5
+_MIN_LETTERS = 6
+_LETTERS_PER_RUN = 0.5
 _MIN_LINE_ASPECT = 3.0
+_MAX_LETTER_ASPECT = 1.6
+_RUNS_PER_ASPECT = 1.0
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """A connected stroke: left, top, width, height in pixels."""
+    """A connected stroke: left, top, width, height in pixels, and how many letters it may be."""
 
     x: int
     y: int
     w: int
     h: int
+    letters: float = 1.0
 
     @property
     def middle(self) -> float:
@@ -76,17 +82,33 @@ def _pieces(strokes: np.ndarray) -> list[_Piece]:
     if strokes.mean() < _MIN_STROKE_SHARE:
         return []
     found = cv2.connectedComponentsWithStats(strokes.astype(np.uint8), connectivity=8)[2][1:]
-    x, y, w, h, area = found.T
+    w, h, area = found.T[2:]
     fill = area / (w * h)
     (low, high), (sparse, dense) = _PIECE_HEIGHT, _PIECE_FILL
     upright = w < 0.4 * h  # I, l, 1: as dense as they like
-    letter = (0.1 * h <= w) & (w <= 1.6 * h) & (sparse <= fill) & (fill <= dense)
-    chosen = (low <= h) & (h <= high) & (letter | upright)
-    return [_Piece(*map(int, row)) for row in found[chosen, :4]]
+    shaped = (0.1 * h <= w) & (sparse <= fill) & (fill <= dense)
+    chosen = found[(low <= h) & (h <= high) & (shaped | upright), :4]
+    pieces = [_Piece(*map(int, row)) for row in chosen]
+    letters = [piece for piece in pieces if piece.w <= _MAX_LETTER_ASPECT * piece.h]
+    wide = [piece for piece in pieces if piece.w > _MAX_LETTER_ASPECT * piece.h]
+    return letters + [word for piece in wide if (word := _as_word(piece, strokes))]
+
+
+def _as_word(piece: _Piece, strokes: np.ndarray) -> _Piece | None:
+    """A wide piece as letters grown together, if its rows cross as many strokes as letters would.
+
+    A brow or a mouth crosses one.
+    """
+    rows = strokes[piece.y : piece.y + piece.h, piece.x : piece.x + piece.w]
+    inner = rows[piece.h // 4 : max(piece.h // 4 + 1, piece.h - piece.h // 4)].astype(np.int8)
+    runs = float(np.median((np.diff(inner, axis=1, prepend=0) == 1).sum(axis=1)))
+    if runs < _RUNS_PER_ASPECT * piece.w / piece.h:
+        return None
+    return replace(piece, letters=runs * _LETTERS_PER_RUN)
 
 
 def _lines(pieces: list[_Piece]) -> list[list[_Piece]]:
-    """Chains of at least five pieces of like height, side by side, each near the next."""
+    """Chains of pieces of like height, side by side, that may be six letters or more."""
     chains: list[list[_Piece]] = []
     for piece in sorted(pieces, key=lambda p: (p.x, p.y)):
         fitting = [c for c in chains if _follows(c[-1], piece)]
@@ -94,7 +116,7 @@ def _lines(pieces: list[_Piece]) -> list[list[_Piece]]:
             min(fitting, key=lambda c: piece.x - c[-1].x).append(piece)
         else:
             chains.append([piece])
-    return [chain for chain in chains if len(chain) >= _MIN_PIECES]
+    return [chain for chain in chains if sum(p.letters for p in chain) >= _MIN_LETTERS]
 
 
 def _follows(last: _Piece, piece: _Piece) -> bool:
@@ -102,6 +124,6 @@ def _follows(last: _Piece, piece: _Piece) -> bool:
     return (
         min(last.h, piece.h) >= 0.65 * height
         and abs(last.middle - piece.middle) <= 0.25 * height
-        and 0 < piece.x - last.x
+        and piece.x > last.x
         and piece.x - (last.x + last.w) <= 1.3 * height
     )

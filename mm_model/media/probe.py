@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 from mm_model.media.failure import MediaError
 from mm_model.media.sniff import DEMUXERS, HEAD_BYTES, kind_of
+from mm_model.media.wholeness import is_cut_short
 from mm_model.records import Reason
 
 if TYPE_CHECKING:
@@ -56,38 +57,22 @@ def open_clip(source: Path | bytes) -> "Iterator[InputContainer]":
         handle.seek(0)
         if not head:
             raise MediaError(Reason.IO_EMPTY, "the file is empty")
-        if kind_of(head) == "mp4" and _is_cut_short(handle):
-            raise MediaError(Reason.IO_TRUNCATED, "the file ends before its last box does")
-        demuxer = DEMUXERS.get(kind_of(head) or "")
-        if demuxer is None:
+        kind = kind_of(head)
+        if kind not in DEMUXERS:
             raise MediaError(Reason.FMT_UNKNOWN, "the content is no accepted clip container")
+        if is_cut_short(handle, kind):
+            raise MediaError(Reason.IO_TRUNCATED, "the file ends before its container says")
         try:
-            container = av.open(handle, format=demuxer, metadata_errors="replace", io_open=_refuse)
+            container = av.open(
+                handle, format=DEMUXERS[kind], metadata_errors="replace", io_open=_refuse
+            )
         except av.error.MemoryError:
             raise MemoryError from None
         except (av.error.FFmpegError, ValueError):
-            what = "no usable index (moov)" if demuxer == "mov" else "damaged header"
+            what = "no usable index (moov)" if kind == "mp4" else "damaged header"
             raise MediaError(Reason.IO_UNREADABLE, f"cannot be opened: {what}") from None
         with container:
             yield container
-
-
-def _is_cut_short(handle: IO[bytes]) -> bool:
-    """Whether a top-level MP4 box reaches beyond the end: the mark of a broken download."""
-    end, at = handle.seek(0, io.SEEK_END), 0
-    short = False
-    while at + 8 <= end and not short:
-        handle.seek(at)
-        head = handle.read(16)
-        size = int.from_bytes(head[:4], "big")
-        if size == 1:
-            size = int.from_bytes(head[8:16], "big")
-        if size < 8:  # 0: the box reaches to the end; 1 to 7 are damage, which the decoder names
-            break
-        at += size
-        short = at > end
-    handle.seek(0)
-    return short
 
 
 def _refuse(url: str, flags: int, options: dict) -> None:

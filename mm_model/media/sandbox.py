@@ -148,6 +148,8 @@ class Sandbox:
 
 def _refuse_odd_files(path: Path) -> None:
     """Only regular files are opened: a pipe would block, a device may do anything."""
+    if not os.path.lexists(path):
+        raise MediaError(Reason.SYS_IO, "the file is gone")
     if not path.is_file():
         raise MediaError(Reason.IO_UNREADABLE, "not a regular file")
 
@@ -155,9 +157,7 @@ def _refuse_odd_files(path: Path) -> None:
 def _facts(reply: dict[str, Any]) -> dict[str, Any]:
     if "facts" in reply:
         return reply["facts"]
-    raise MediaError(
-        Reason(reply["reason"]), reply["message"], reply["value"], reply["threshold"]
-    )
+    raise MediaError(Reason(reply["reason"]), reply["message"], reply["value"], reply["threshold"])
 
 
 class Sandboxes:
@@ -170,10 +170,8 @@ class Sandboxes:
             self._free.put(sandbox)
         self._threads = ThreadPoolExecutor(number)
 
-    def check_all(
-        self, requests: list[tuple[Path, bool]]
-    ) -> Iterator[dict[str, Any] | MediaError]:
-        """For each (path, thumbnail), in order: its facts, or the failure (returned, not raised)."""
+    def check_all(self, requests: list[tuple[Path, bool]]) -> Iterator[dict[str, Any] | MediaError]:
+        """For each (path, thumbnail), in order: its facts, or the failure, returned."""
         return self._threads.map(self._one, requests)
 
     def _one(self, request: tuple[Path, bool]) -> dict[str, Any] | MediaError:

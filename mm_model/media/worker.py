@@ -78,13 +78,10 @@ def main() -> None:
     import cv2
     import PIL.Image
     import PIL.ImageCms
-    import PIL.ImageOps
-    import PIL.JpegImagePlugin
-    import PIL.PngImagePlugin
-    import PIL.WebPImagePlugin
 
     from mm_model.media import examine
 
+    PIL.Image.preinit()
     cv2.setNumThreads(1)
     av.logging.set_level(None)
     warnings.simplefilter("ignore")

@@ -123,13 +123,19 @@ class FaceRecognizer(nn.Module):
             )
         return self(x)
 
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write ``model.safetensors``, then ``config.json`` with its digest, into ``folder``."""
+    def save_pretrained(self, folder: str | Path, *, half: bool = False) -> None:
+        """Write ``model.safetensors``, then ``config.json`` with its digest, into ``folder``.
+
+        ``half`` stores matrices and kernels as float16; vectors (norms, biases) stay float32.
+        """
         from safetensors.torch import save
 
         from mm_model.store import atomic, digests
 
-        weights = save({k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()})
+        tensors = {k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()}
+        if half:
+            tensors = {k: v.half() if v.ndim > 1 else v for k, v in tensors.items()}
+        weights = save(tensors)
         record = {"class": type(self).__name__, _DIGEST: digests.of_bytes(weights), **self.config}
         atomic.write_bytes(Path(folder) / _WEIGHTS, weights)
         atomic.write_json(Path(folder) / _CONFIG, record)

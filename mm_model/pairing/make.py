@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mm_model.eyes.detect import chosen_faces
 from mm_model.eyes.pack import FacePack, unit
+from mm_model.eyes.record import packed
 from mm_model.pairing.synthesizer import Identity, open_synthesizer
 from mm_model.records import Reason
 from mm_model.settings import FacesSettings
@@ -67,9 +70,9 @@ def make(pack: FacePack, order: Order) -> dict[str, Any]:
     if len(faces) > order.rules.max_faces:
         return row | {"flaw": str(Reason.PAIR_MANY_FACES)}
     face = max(faces, key=lambda found: found.area)
-    embedding = unit(pack.embed(image, face)).astype(float).tolist()
+    embedding = unit(pack.embed(image, face))
     return row | {
         "box": face.box.astype(float).tolist(), "score": face.score,
         "landmarks": face.landmarks.astype(float).reshape(-1).tolist(),
-        "embedding": None if any(value != value for value in embedding) else embedding,
+        "embedding": packed(embedding, "<f4") if np.isfinite(embedding).all() else None,
     }  # fmt: skip

@@ -101,9 +101,7 @@ def _validate(frame: Any, checks: Sequence[Check]) -> list[dict]:
     import great_expectations as gx
 
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = gx.data_context.types.base.ProgressBarsConfig(
-        globally=False
-    )
+    context.variables.progress_bars = gx.data_context.types.base.ProgressBarsConfig(globally=False)
     batch = (
         context.data_sources.add_pandas("tables")
         .add_dataframe_asset("table")

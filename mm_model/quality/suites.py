@@ -149,7 +149,11 @@ def _pairs(profile: Profile) -> list[Check]:
         *(_present(table, c, kept=True) for c in ("target", "reference", "identity", "split",
                                                   "cosine")),
         _range(table, "cosine", rules.cosine_above, 1.0001, kept=True, strict_low=True),
-        _range(table, "cosine", -1.0001, rules.cosine_warn_above, kept=True, severity="warning"),
+        # A picture resembles itself; only other pictures of a person should differ from it.
+        Check(table, "ExpectColumnValuesToBeBetween", f"at most {rules.cosine_warn_above} between "
+              "different pictures, or the pair teaches copying", "cosine",
+              {"max_value": rules.cosine_warn_above, "condition_parser": "pandas",
+               "row_condition": f'status=="{Status.KEPT}" and kind!="self_reference"'}, "warning"),
         _one_of(table, "kind", ["self_reference", "cross", "synthetic"]),
     ]  # fmt: skip
 

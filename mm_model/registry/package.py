@@ -5,6 +5,7 @@ named by path and digest instead. No pickle, and no absolute path but that one.
 """
 
 import contextlib
+import logging
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,12 @@ _REQUIREMENTS = (
     "mlflow", "torch", "diffusers", "transformers", "accelerate", "safetensors", "sentencepiece",
     "insightface", "onnxruntime", "opencv-python-headless", "av", "pillow", "numpy", "pandas",
     "pydantic", "pyyaml", "tqdm",
+)  # fmt: skip
+
+
+_SERVED = (
+    "__init__.py", "environment.py", "errors.py", "progress.py", "records.py", "settings.py",
+    "pipeline.py", "diffusion", "eyes", "media", "nn", "serving", "store",
 )  # fmt: skip
 
 
@@ -72,12 +79,16 @@ def _size(folder: Path) -> int:
     return sum((folder / name).stat().st_size for name in digests.files_below(folder))
 
 
+def _modules(folder: Path) -> list[str]:
+    """The modules serving needs, as paths inside the package; training and stages stay out."""
+    return [
+        name for name in digests.files_below(folder)
+        if name.endswith(".py") and name.split("/")[0] in _SERVED
+    ]  # fmt: skip
+
+
 def _code(folder: Path) -> str:
-    """Digest of the package's modules; byte code is left out."""
-    return digests.of_value(
-        [(name, digests.of_file(folder / name)) for name in digests.files_below(folder)
-         if name.endswith(".py")]
-    )  # fmt: skip
+    return digests.of_value([(name, digests.of_file(folder / name)) for name in _modules(folder)])
 
 
 def requirements() -> list[str]:
@@ -97,17 +108,23 @@ def write(described: Package, model_id: str, folder: Path) -> None:
 
     code = folder.with_name(f"{folder.name}-code") / "mm_model"
     shutil.rmtree(code.parent, ignore_errors=True)
-    shutil.copytree(
-        described.code, code, ignore=lambda _, names: [n for n in names if n == "__pycache__"]
-    )
-    mlflow.pyfunc.save_model(
-        str(folder),
-        python_model=str(code / "serving" / "model.py"),
-        code_paths=[str(code)],
-        model_config=described.config.model_dump(mode="json"),
-        pip_requirements=requirements(),
-        mlflow_model=Model(model_id=model_id),
-    )
+    for name in _modules(described.code):
+        (code / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(described.code / name, code / name)
+    logger = logging.getLogger("mlflow.pyfunc")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # it would advise the signature that is left out on purpose
+    try:
+        mlflow.pyfunc.save_model(
+            str(folder),
+            python_model=str(code / "serving" / "model.py"),
+            code_paths=[str(code)],
+            model_config=described.config.model_dump(mode="json"),
+            pip_requirements=requirements(),
+            mlflow_model=Model(model_id=model_id),
+        )
+    finally:
+        logger.setLevel(level)
     shutil.rmtree(code.parent)
     path = folder / "MLmodel"
     content = yaml.safe_load(path.read_text())

@@ -34,7 +34,8 @@ def decide(challenger: Metrics, champion: Metrics | None, rule: RegisterSettings
 
     Identity must rise by more than its interval (the lower end of the paired difference's
     `rule.confidence` interval lies above zero); motion (fm_inter) and the share of frames with a
-    face must fall by less than `rule.max_relative_drop` (design choice, decisions 30 and 31).
+    face must fall by less than `rule.max_relative_drop` from the champion's. A first champion is
+    held to identity alone: what moves in a clip of nobody in particular is no measure for it.
     """
     if champion is not None:
         ours, theirs = (one.get("test_set_digest") for one in (challenger, champion))
@@ -44,11 +45,8 @@ def decide(challenger: Metrics, champion: Metrics | None, rule: RegisterSettings
                 f"({_short(ours)} and {_short(theirs)}); evaluate both on one to promote.",
             ))  # fmt: skip
     checks = [_identity(challenger, champion, rule)]
-    against = ("the base", _BASE, challenger) if champion is None else (
-        "the champion", _OURS, champion
-    )  # fmt: skip
     for metric, name in _KEPT_UP:
-        checks.append(_kept_up(challenger, against, metric, name, rule.max_relative_drop))
+        checks.append(_kept_up(challenger, champion, metric, name, rule.max_relative_drop))
     promote = all(passed for passed, _ in checks)
     verdict = "Promoted to champion." if promote else "Not promoted: it stays the challenger."
     return Decision(promote, (*(sentence for _, sentence in checks), verdict))
@@ -102,23 +100,32 @@ def _pairs(challenger: Metrics, champion: Metrics) -> np.ndarray:
 
 
 def _kept_up(
-    challenger: Metrics, against: tuple[str, str, Metrics], metric: str, name: str, drop: float
+    challenger: Metrics, champion: Metrics | None, metric: str, name: str, drop: float
 ) -> tuple[bool, str]:
-    who, variant, theirs = against
     ours = _value(challenger, _OURS, metric)
-    before = _value(theirs, variant, metric)
     title = f"{name[0].upper()}{name[1:]} ({metric})"
+    if champion is None:
+        base = _value(challenger, _BASE, metric)
+        return True, (
+            f"{title}: {_shown(ours)}, {_shown(base)} for the base; "
+            "a first champion has no predecessor to fall from."
+        )
+    before = _value(champion, _OURS, metric)
     if before is None:
-        return True, f"{title}: unavailable for {who}, so there is nothing to fall from."
+        return True, f"{title}: unavailable for the champion, so there is nothing to fall from."
     if ours is None:
-        return False, f"{title}: unavailable for the new version, {before:.4f} for {who}."
+        return False, f"{title}: unavailable for the new version, {before:.4f} for the champion."
     limit = before * (1 - drop) if before > 0 else before
     passed = ours > limit if before > 0 else ours >= limit
     word = "keeps up" if passed else "falls too far"
     return passed, (
-        f"{title} {word}: {ours:.4f} against {before:.4f} for {who}, "
+        f"{title} {word}: {ours:.4f} against {before:.4f} for the champion, "
         f"must fall by less than {drop:.0%}."
     )
+
+
+def _shown(value: float | None) -> str:
+    return "unavailable" if value is None else f"{value:.4f}"
 
 
 def _value(metrics: Metrics, variant: str, metric: str) -> float | None:

@@ -4,6 +4,7 @@ A spool folder holds `events.jsonl` (written by `mm_model.tracking`), copies of 
 `state.json` (the run and how far it was shipped). This module never writes events.
 """
 
+import contextlib
 import fcntl
 import json
 import shutil
@@ -70,6 +71,7 @@ class Shipper:
             except Exception as error:
                 if not _refused(error):
                     raise  # a run deleted by hand must not hold up what follows for ever
+            state.ended = group[0]["kind"] == "end"
             state.offset = behind
             atomic.write_json(path, vars(state))
         return state.ended
@@ -77,7 +79,7 @@ class Shipper:
     def adopt(self, spool: Path) -> None:
         """Send what ended processes left behind, oldest first; runs without an end are KILLED."""
         for folder in sorted(path for path in spool.glob("*") if (path / EVENTS).is_file()):
-            with (folder / LOCK).open("a") as handle:
+            with contextlib.suppress(FileNotFoundError), (folder / LOCK).open("r+") as handle:
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except OSError:
@@ -110,7 +112,6 @@ class Shipper:
             client.log_text(state.run_id, group[0]["text"], "report.json")
         elif kind == "end":
             client.set_terminated(state.run_id, group[0]["status"], group[0]["time"])
-            state.ended = True
 
     def _start(
         self, client: "MlflowClient", folder: Path, state: _State, event: dict[str, Any]
@@ -132,9 +133,7 @@ class Shipper:
         for first in range(0, len(params), _PARAMS_A_BATCH):
             client.log_batch(state.run_id, params=params[first : first + _PARAMS_A_BATCH])
 
-    def _points(
-        self, client: "MlflowClient", state: _State, events: list[dict[str, Any]]
-    ) -> None:
+    def _points(self, client: "MlflowClient", state: _State, events: list[dict[str, Any]]) -> None:
         from mlflow.entities import Metric
 
         metrics = [

@@ -93,9 +93,7 @@ def publish(
         champion = alias_version(client, rule.model_name, CHAMPION)
         decision = _decision(client, metrics, champion, version, rule)
         said = {"metrics": digests.of_value(metrics), "sentences": decision.sentences}
-        client.set_model_version_tag(
-            rule.model_name, version.version, _DECISION, json.dumps(said)
-        )
+        client.set_model_version_tag(rule.model_name, version.version, _DECISION, json.dumps(said))
         _attach(client, version, metrics, work)
         aliases = _move(client, rule.model_name, version, champion, decision.promote)
     return Release(
@@ -105,7 +103,8 @@ def publish(
         aliases,
         decision.promote,
         decision.sentences,
-        f"mlflow models serve -m models:/{rule.model_name}@{aliases[0]} --env-manager local -t 3600",
+        f"mlflow models serve -m models:/{rule.model_name}@{aliases[0]} "
+        "--env-manager local -t 3600",
     )
 
 
@@ -154,9 +153,7 @@ def _registered_model(client: "MlflowClient", name: str) -> None:
 
 def _find(client: "MlflowClient", name: str, adapter_digest: str) -> "ModelVersion | None":
     versions = client.search_model_versions(f"name = '{name}'")
-    return next(
-        (one for one in versions if one.tags.get("adapter_digest") == adapter_digest), None
-    )
+    return next((one for one in versions if one.tags.get("adapter_digest") == adapter_digest), None)
 
 
 def _present(client: "MlflowClient", version: "ModelVersion", described: Package) -> bool:
@@ -243,7 +240,9 @@ def _decision(
         return promotion.Decision(True, ("This adapter is the champion already.",))
     if (known := _metrics_of(client, champion)) is None:
         first = promotion.decide(metrics, None, rule)
-        gone = f"The files of the champion, version {champion.version}, are gone: it does not count."
+        gone = (
+            f"The files of the champion, version {champion.version}, are gone: it does not count."
+        )
         return promotion.Decision(first.promote, (gone, *first.sentences))
     return promotion.decide(metrics, known, rule)
 

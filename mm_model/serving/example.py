@@ -19,6 +19,7 @@ CONSENT = "The person shown is drawn by a program and stands for no real person.
 _SIZE = 128
 _REFERENCES = 2
 _SEED = 7
+_ADULTS = ("man", "woman")
 
 
 def default_path(layout: Layout) -> Path:
@@ -33,18 +34,19 @@ def write(path: Path, layout: Layout) -> Path:
     return path
 
 
-def record(profile: Profile, person: int = 0, action: str = "smiles") -> dict[str, Any]:
-    """A record that shows the held-out person number `person` and asks for `action`."""
+def record(profile: Profile, action: str = "smiles") -> dict[str, Any]:
+    """A record that shows the first held-out adult and asks for `action`."""
     from mm_model.world.caption import caption
-    from mm_model.world.people import person as drawn
+    from mm_model.world.people import person
     from mm_model.world.split import HELD_OUT_PEOPLE
 
-    somebody = drawn(HELD_OUT_PEOPLE[person])
+    people = (person(seed) for seed in HELD_OUT_PEOPLE)
+    somebody = next(one for one in people if one.category in _ADULTS)
     height, width = profile.serve.sizes[0]
     return {
         "prompt": caption(somebody, action),
         "reference_images": [
-            base64.b64encode(picture).decode("ascii") for picture in _pictures(somebody, person)
+            base64.b64encode(picture).decode("ascii") for picture in _pictures(somebody)
         ],
         "consent": CONSENT,
         "num_frames": min(profile.model.num_frames, profile.serve.max_frames),
@@ -56,14 +58,14 @@ def record(profile: Profile, person: int = 0, action: str = "smiles") -> dict[st
     }
 
 
-def _pictures(somebody: Any, seed: int) -> list[bytes]:
+def _pictures(somebody: Any) -> list[bytes]:
     """Two photographs as PNG files, with the face in full view."""
     import numpy as np
     from PIL import Image
 
     from mm_model.world.clips import photograph
 
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(_SEED)
     found: list[bytes] = []
     while len(found) < _REFERENCES:
         frame = photograph(somebody, rng, _SIZE)

@@ -44,7 +44,8 @@ def admit(pictures: tuple[bytes, ...], look: Look, max_pixels: int) -> tuple[Ref
         Refusal: one is not a usable picture, shows no face, or shows several.
     """
     return tuple(
-        _admit(content, look, max_pixels, number) for number, content in enumerate(pictures, start=1)
+        _admit(content, look, max_pixels, number)
+        for number, content in enumerate(pictures, start=1)
     )
 
 

@@ -1,6 +1,6 @@
 """Fine-tune the adapter on clips: the same person, now moving.
 
-takes  ingest, faces, pairs, pretrain   kept clip pairs of the training split, the pretrained adapter
+takes  ingest, faces, pairs, pretrain   kept clip pairs of the training split, its adapter
 gives  adapter/, curve.parquet, samples/
 Paper, section 3.3, stage 2 (5K steps of 8 clips). Held-out people are only looked at.
 """

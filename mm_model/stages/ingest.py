@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mm_model.media.failure import MediaError
+from mm_model.media.images import load_image
 from mm_model.media.names import opened
 from mm_model.media.sandbox import Allowance, Sandboxes
 from mm_model.media.sheet import contact_sheet, jpeg_bytes
@@ -24,7 +25,9 @@ from mm_model.store.shards import in_shards
 
 _SHARD_SIZE = 64
 _SHEET_SIZE = 72
+_SHEET_REJECTED = 24
 _SHEET_COLUMNS = 12
+_THUMBNAILS_FOR_ALL = 4000
 _FACTS = ("media", "width", "height", "num_frames", "fps", "codec", "pixel_id")
 _CARRIED = ("source_id", "name", "subject", "split", "synthetic", "consent")
 _TYPES = {
@@ -65,7 +68,8 @@ def run(job: Job) -> Report:
 def _planned(inventory: list[Row]) -> list[Row]:
     """What to check, in the order of names: each row with its id and, if known, its rejection."""
     inventory = sorted(inventory, key=lambda row: (row["name"], row["source_id"]))
-    step = max(1, len(inventory) // _SHEET_SIZE)
+    small = len(inventory) <= _THUMBNAILS_FOR_ALL
+    step = max(1, -(-len(inventory) // _SHEET_SIZE))
     first_with: dict[str, Row] = {}
     items = []
     for number, row in enumerate(inventory):
@@ -78,7 +82,7 @@ def _planned(inventory: list[Row]) -> list[Row]:
         name = digests.of_bytes(f"{content}:{row['source_id']}".encode()) if own else content
         items.append(
             {key: row[key] for key in (*_CARRIED, "path", "sha256")}
-            | {"sample_id": name[:16], "refused": refused, "shown": number % step == 0}
+            | {"sample_id": name[:16], "refused": refused, "shown": small or number % step == 0}
         )
     return items
 
@@ -210,21 +214,28 @@ def _notes(rows: list[Row]) -> tuple[str, ...]:
 
 
 def _sheet(path: Path, rows: list[Row], checked: list[Row]) -> bool:
-    """A contact sheet of files spread evenly over the names; False when none has a picture."""
-    import cv2
-    import numpy as np
-
-    images, labels = [], []
-    for row, found in zip(rows, checked, strict=True):
-        if thumbnail := found.get("facts", {}).get("thumbnail"):
-            # Our own child encoded these few bytes; they are no foreign file any more.
-            content = np.frombuffer(base64.b64decode(thumbnail), dtype=np.uint8)
-            images.append(cv2.imdecode(content, cv2.IMREAD_COLOR)[..., ::-1])
-            labels.append(str(row.get("reason") or row["status"]))
-    if not images:
+    """A contact sheet, rejected files first; False when nothing was decoded."""
+    seen = [
+        (found["facts"]["thumbnail"], str(row.get("reason") or row["status"]))
+        for row, found in zip(rows, checked, strict=True)
+        if found.get("facts", {}).get("thumbnail")
+    ]
+    kept = [entry for entry in seen if entry[1] == Status.KEPT]
+    rejected = _evenly([e for e in seen if e[1] != Status.KEPT], _SHEET_REJECTED)
+    chosen = rejected + _evenly(kept, _SHEET_SIZE - len(rejected))
+    if not chosen:
         return False
-    path.write_bytes(jpeg_bytes(contact_sheet(images[:96], labels[:96], _SHEET_COLUMNS)))
+    # Our own child made these few bytes; they are no foreign file any more.
+    pictures = [load_image(base64.b64decode(thumbnail)) for thumbnail, _ in chosen]
+    sheet = contact_sheet(pictures, [label for _, label in chosen], _SHEET_COLUMNS)
+    path.write_bytes(jpeg_bytes(sheet))
     return True
+
+
+def _evenly(entries: list[Any], most: int) -> list[Any]:
+    """At most `most` of `entries`, spread evenly, in order."""
+    number = min(most, len(entries))
+    return [entries[i * len(entries) // number] for i in range(number)]
 
 
 STAGE = Stage(

@@ -12,6 +12,7 @@ import numpy as np
 
 from mm_model.errors import UserError
 from mm_model.eyes.identity import TRAIN
+from mm_model.eyes.record import unpacked
 from mm_model.eyes.workers import Crashed, Workers, opened
 from mm_model.pairing import report, write
 from mm_model.pairing.library import Library, read
@@ -105,8 +106,8 @@ def _made(job: Job, orders: dict[str, Order], workers: Workers) -> list[Row]:
 
 
 def _reference_of(row: Row) -> Reference:
-    vector = row.get("embedding")
-    embedding = None if vector is None else np.array(vector, np.float32)
+    text = row.get("embedding")
+    embedding = None if text is None else unpacked(text, "<f4")
     flaw = Reason(row["flaw"]) if row["flaw"] else None
     return Reference(row["key"], row["identity"], None, embedding, row["seed"], flaw)
 

@@ -12,9 +12,11 @@ from typing import Any
 from mm_model.errors import UserError
 from mm_model.records import Counts
 from mm_model.stages.stage import Job, Report, Stage
-from mm_model.store import atomic, digests, manifest
+from mm_model.store import atomic, digests, manifest, tables
 
 RELEASE = "release.json"
+TABLE = "release.parquet"
+TABLE_COLUMNS = ("model_name", "version", "adapter_digest", "alias")
 _NUMBERS = ("identity", "face_found_rate", "fm_ref", "fm_inter")
 
 
@@ -28,6 +30,12 @@ def run(job: Job) -> Report:
         job.profile.register_, job.work,
     )  # fmt: skip
     atomic.write_json(job.out / RELEASE, asdict(release))
+    rows = [
+        {"model_name": release.model_name, "version": release.version,
+         "adapter_digest": release.adapter_digest, "alias": alias}
+        for alias in release.aliases
+    ]  # fmt: skip
+    tables.write(job.out / TABLE, rows, TABLE_COLUMNS, {"version": "count"})
     job.say(
         f"{release.model_name} version {release.version} ({', '.join(release.aliases)}), "
         f"adapter {release.adapter_digest[:12]}"
@@ -102,4 +110,5 @@ STAGE = Stage(
     sections=("register", "serve", "model", "faces", "ingest", "evaluate", "run"),
     models=("backbone", "facepack", "judge"),
     run=run,
+    confirm=confirm,
 )

@@ -43,7 +43,8 @@ def _model_digests(stage: Stage, params: Params, layout: Layout) -> dict[str, st
                 f"params.yaml: {name}: {getattr(params, name)} does not exist: "
                 "correct the path there."
             )
-        found[name] = digests.of_path(path)
+        # Somebody's raw folder may hold files we may not read; the stage records each of them.
+        found[name] = digests.of_path(path, tolerant=name == "sources")
     return found
 
 
@@ -117,12 +118,13 @@ def _run_locked(
     from mm_model.tracking import Tracker
 
     output, work = layout.output(stage.name), layout.work(stage.name, fingerprint)
-    if done := _already_done(output, fingerprint):
+    job = Job(stage, params, profile, layout, fingerprint, inputs, work, work / "out",
+              Tracker(layout, stage.name))  # fmt: skip
+    done = _already_done(output, fingerprint)
+    if done and (stage.confirm is None or stage.confirm(job)):
         print(f"[{stage.name}] up to date: {done.report['line']}", flush=True)
         return _report_of(done)
     started = time.monotonic()
-    job = Job(stage, params, profile, layout, fingerprint, inputs, work, work / "out",
-              Tracker(layout, stage.name))  # fmt: skip
     report = _compute(stage, job)
     judge.audit(stage.name, job.out, profile)
     manifest.seal(

@@ -33,7 +33,7 @@ def run(job: Job) -> Report:
     """
     source = job.model("sources")
     if source.is_dir():
-        consent = consent_for(source, job.profile.ingest.consent)
+        consent = consent_for(source, job.profile.sources.consent)
         described = [
             (found, {"subject": shown(found.subject) if found.subject else None, "split": None,
                      "synthetic": False, "consent": consent.covers(found.relative.as_posix())})
@@ -139,7 +139,7 @@ STAGE = Stage(
     title="Raw files and their consent",
     version=1,
     takes=(),
-    sections=("ingest",),
+    sections=("sources",),
     models=("sources",),
     run=run,
 )

@@ -52,7 +52,8 @@ class Stage:
 
     `takes` names the stages whose outputs it reads; `sections` the parts of the profile that
     may change its result; `models` the entries of `params.yaml` it reads (sources, facepack,
-    judge, backbone). Raise `version` when the same inputs would give another result.
+    judge, backbone). Raise `version` when the same inputs would give another result. `confirm`
+    says whether an output that looks up to date still holds in the outside world (a registry).
     """
 
     name: str
@@ -62,6 +63,7 @@ class Stage:
     sections: tuple[str, ...]
     models: tuple[str, ...]
     run: Callable[["Job"], Report]
+    confirm: Callable[["Job"], bool] | None = None
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,8 @@ def written_aside(target: Path) -> Iterator[Path]:
         yield aside
         with aside.open("rb") as handle:
             os.fsync(handle.fileno())
-        os.chmod(aside, 0o644)
-        os.replace(aside, target)
+        aside.chmod(0o644)
+        aside.replace(target)
         _sync_folder(target.parent)
     finally:
         aside.unlink(missing_ok=True)
@@ -66,8 +66,8 @@ def publish_folder(candidate: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     old = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.old")
     if target.exists():
-        os.rename(target, old)
-    os.rename(candidate, target)
+        target.rename(old)
+    candidate.rename(target)
     _sync_folder(target.parent)
     if old.exists():
         shutil.rmtree(old)

@@ -22,14 +22,28 @@ def of_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def of_folder(folder: Path) -> str:
-    """Hex SHA-256 over the sorted (relative path, file digest) list of a folder."""
-    return of_value(sorted((name, of_file(folder / name)) for name in files_below(folder)))
+def of_folder(folder: Path, tolerant: bool = False) -> str:
+    """Hex SHA-256 over the sorted (relative path, file digest) list of a folder.
+
+    A `tolerant` digest counts a file that cannot be read as such instead of raising OSError.
+    """
+    return of_value(
+        sorted((name, _of_file_in(folder / name, tolerant)) for name in files_below(folder))
+    )
 
 
-def of_path(path: Path) -> str:
+def _of_file_in(path: Path, tolerant: bool) -> str:
+    try:
+        return of_file(path)
+    except OSError:
+        if not tolerant:
+            raise
+        return "unreadable"
+
+
+def of_path(path: Path, tolerant: bool = False) -> str:
     """Digest of a file or of a folder."""
-    return of_folder(path) if path.is_dir() else of_file(path)
+    return of_folder(path, tolerant) if path.is_dir() else of_file(path)
 
 
 def of_value(value: Any) -> str:

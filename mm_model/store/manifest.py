@@ -41,9 +41,7 @@ class Manifest:
 def seal(folder: Path, manifest: Manifest) -> Manifest:
     """Digest every file of `folder` and write the manifest there, last."""
     files = {
-        name: digests.of_file(folder / name)
-        for name in digests.files_below(folder)
-        if name != NAME
+        name: digests.of_file(folder / name) for name in digests.files_below(folder) if name != NAME
     }
     sealed = Manifest(**{**asdict(manifest), "files": files})
     atomic.write_json(folder / NAME, asdict(sealed))

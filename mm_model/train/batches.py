@@ -1,7 +1,7 @@
 """What one step sees: a pure function of (training set, settings, seed, step).
 
-Every draw of a step comes from one generator keyed by seed and step, so a resumed run continues with
-the same batches, noise, timesteps and dropped conditions.
+Every draw of a step comes from one generator keyed by seed and step, so a resumed run
+continues with the same batches, noise, timesteps and dropped conditions.
 """
 
 import hashlib
@@ -63,7 +63,7 @@ class BatchMaker:
         self._texts: dict[tuple[str, int], tuple[Tensor, Tensor]] = {}
 
     def rows(self, step: int) -> Tensor:
-        """Target rows of a step: epochs of seeded permutations, so every target comes equally often."""
+        """Target rows of a step: seeded permutations, so every target comes equally often."""
         count, size = len(self.data), self.settings.batch_size
         first = (step - 1) * size
         orders: dict[int, Tensor] = {}
@@ -71,7 +71,9 @@ class BatchMaker:
         for position in range(first, first + size):
             epoch, place = divmod(position, count)
             if epoch not in orders:
-                orders[epoch] = torch.randperm(count, generator=generator_of(self.seed, epoch, "order"))
+                orders[epoch] = torch.randperm(
+                    count, generator=generator_of(self.seed, epoch, "order")
+                )
             rows.append(int(orders[epoch][place]))
         return torch.tensor(rows)
 

@@ -30,12 +30,14 @@ def face_window(
     frame_height, frame_width = frame_size
     left, top = boxes[:, 0].min(), boxes[:, 1].min()
     right, bottom = boxes[:, 2].max(), boxes[:, 3].max()
-    height = max(margin * float((boxes[:, 3] - boxes[:, 1]).max()), bottom - top, (right - left) / aspect)
+    height = max(
+        margin * float((boxes[:, 3] - boxes[:, 1]).max()), bottom - top, (right - left) / aspect
+    )
     height = min(height, frame_height, frame_width / aspect)
     width = height * aspect
     x = np.clip((left + right) / 2 - width / 2, 0, frame_width - width)
     y = np.clip((top + bottom) / 2 - height / 2, 0, frame_height - height)
-    return Window(int(round(x)), int(round(y)), max(1, int(width)), max(1, int(height)))
+    return Window(round(float(x)), round(float(y)), max(1, int(width)), max(1, int(height)))
 
 
 def cut(frame: np.ndarray, window: Window, size: tuple[int, int]) -> np.ndarray:

@@ -35,7 +35,7 @@ PLAIN_CAPTION = "a person"
 
 @dataclass(frozen=True)
 class Target:
-    """One clip or picture to learn: its latents' row, caption, and which references may stand for it."""
+    """One clip or picture to learn: its caption and which references may stand for it."""
 
     sample_id: str
     identity: str
@@ -47,8 +47,8 @@ class Target:
 class TrainingSet:
     """N targets and M references, all on the CPU.
 
-    `latents [N,T,C,h,w]` scaled, `masks [N,T,h,w]` face cells, `landmarks [N,5,2]` and `boxes [N,4]`
-    of frame 0 in training pixels, `frame_valid [N]`; `embeddings [N,E]` raw conditioning vectors of
+    `latents [N,T,C,h,w]` scaled, `masks [N,T,h,w]` face cells, `landmarks [N,5,2]` and
+    `boxes [N,4]` of frame 0 in training pixels; `embeddings [N,E]` raw conditioning vectors of
     the target itself; `x_id [M,2,D]`, `clip_tokens [M,P,C]`, `reference_embeddings [M,E]`.
     """
 
@@ -162,8 +162,8 @@ def _build(job: Job, backbone: Backbone, num_frames: int, media: tuple[str, ...]
     wanted = wanted[wanted["media"].isin(media)].sort_values(["target", "pair_id"])
     if wanted.empty:
         raise UserError(
-            f"There is no kept training pair of {' or '.join(media)}: add such files to the sources, "
-            "or lower pairs.cosine_above in the profile."
+            f"There is no kept training pair of {' or '.join(media)}: add such files to the "
+            "sources, or lower pairs.cosine_above in the profile."
         )
     book = ReferenceBook.open(job.inputs, backbone)
     rows, frames, replaced = [], [], 0

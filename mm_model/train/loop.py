@@ -14,7 +14,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from mm_model.diffusion.identity_loss import identity_loss
+from mm_model.diffusion.identity_loss import identity_loss, select_samples
 from mm_model.diffusion.objective import velocity_loss
 from mm_model.errors import UserError
 from mm_model.nn.adapter import MagicMirrorAdapter
@@ -110,18 +110,19 @@ class Trainer:
         identity = self._identity(batch, noisy, predicted, timestep)
         total = velocity.loss + rules.identity_loss_weight * identity.loss
         cosine = float(identity.cosine.mean()) if len(identity.cosine) else None
-        return Losses(
-            total, float(velocity.loss.detach()), float(identity.loss.detach()), cosine
-        )
+        return Losses(total, float(velocity.loss.detach()), float(identity.loss.detach()), cosine)
 
     def _identity(self, batch: Batch, noisy: Tensor, predicted: Tensor, timestep: Tensor):
         tensors = self.data.tensors
+        alpha_bar = self.schedule.alpha_bar(timestep)
+        usable = select_samples(alpha_bar, ~batch.drop_identity)
+        usable &= usable.cumsum(dim=0) <= self.settings.identity_loss_samples
         return identity_loss(
             self.schedule.x0_hat(noisy, predicted, timestep),
-            self.schedule.alpha_bar(timestep),
+            alpha_bar,
             tensors["landmarks"][batch.rows].to(noisy.device),
             tensors["boxes"][batch.rows].to(noisy.device),
-            ~batch.drop_identity.to(noisy.device),
+            usable,
             batch.reference_embeddings.to(noisy.device),
             self.backbone.vae,
             self.backbone.identity_encoder.recognizer,
@@ -142,8 +143,8 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.gradient_clip)
         if not (math.isfinite(float(losses.total.detach())) and math.isfinite(float(norm))):
             raise UserError(
-                f"The loss or its gradient is not finite at step {step}; the update was not made and "
-                f"the last checkpoint in {self.checkpoints} is intact: lower learning_rate."
+                f"The loss or its gradient is not finite at step {step}; the update was not made "
+                f"and the last checkpoint in {self.checkpoints} is intact: lower learning_rate."
             )
         self.optimizer.step()
         self.adapter.project()

@@ -71,7 +71,7 @@ class ReferenceBook:
         return portrait(picture, box, points.reshape(5, 2), margin)
 
     def features(self, job: Job) -> dict[str, Tensor]:
-        """`x_id [M,2,D]`, `clip_tokens [M,P,C]`, `reference_embeddings [M,E]` of all numbered ones."""
+        """`x_id [M,2,D]`, `clip_tokens [M,P,C]`, `reference_embeddings [M,E]` of all numbers."""
         from mm_model.nn.references import prepare_references
 
         encoder = self.backbone.identity_encoder

@@ -109,10 +109,12 @@ def _rows(features: IdentityFeatures, rows: slice) -> IdentityFeatures:
 
 
 def grid(rows: Sequence[Sequence[np.ndarray]], size: tuple[int, int], zoom: int = 1) -> np.ndarray:
-    """Pictures in rows, each resized to `size` = (height, width) times `zoom`, on a light ground."""
+    """Pictures in rows, each resized to `size` = (height, width) times `zoom`, on light ground."""
     height, width, gap = size[0] * zoom, size[1] * zoom, 4
     columns = max(len(row) for row in rows)
-    sheet = np.full((len(rows) * (height + gap) + gap, columns * (width + gap) + gap, 3), 245, np.uint8)
+    sheet = np.full(
+        (len(rows) * (height + gap) + gap, columns * (width + gap) + gap, 3), 245, np.uint8
+    )
     for r, row in enumerate(rows):
         for c, picture in enumerate(row):
             fitted = Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC)

@@ -62,7 +62,9 @@ def train(
     trainer = Trainer(backbone, adapter, data, settings, seed, job.fingerprint,
                       job.work / "checkpoints")  # fmt: skip
     people = len({target.identity for target in data.targets})
-    job.say(f"{len(data)} targets of {people} people, {settings.steps} steps of {settings.batch_size}")
+    job.say(
+        f"{len(data)} targets of {people} people, {settings.steps} steps of {settings.batch_size}"
+    )
 
     def watch(step: int) -> None:
         live = {"step": step, "steps": settings.steps, "curve": trainer.curve}

@@ -20,7 +20,7 @@ KEEP = 2
 
 @dataclass(frozen=True)
 class Restored:
-    """What the newest readable checkpoint holds: the step it was taken after and the curve so far."""
+    """What the newest readable checkpoint holds: its step and the curve so far."""
 
     step: int
     curve: list[dict]

@@ -114,9 +114,9 @@ def _change(action: str, t: float, k: float, tempo: float) -> dict[str, float]:
     if action in ("looks up", "looks down"):
         return {"pitch": (-1 if action == "looks up" else 1) * 20 * k * rise}
     if action == "nods":
-        return {"pitch": 13 * k * sin(4 * pi * t * tempo)}
+        return {"pitch": 13 * k * sin(3 * pi * t * tempo)}
     if action == "shakes the head":
-        return {"yaw": 20 * k * sin(4 * pi * t * tempo)}
+        return {"yaw": 17 * k * sin(3 * pi * t * tempo)}
     if action in ("tilts left", "tilts right"):
         return {"roll": (-1 if action == "tilts left" else 1) * 18 * k * rise}
     if action == "smiles":
@@ -166,7 +166,9 @@ def draw_still(rng: np.random.Generator) -> Pose:
         smile=float(rng.uniform(-0.1, 0.25)),
         brow=float(rng.uniform(-0.2, 0.2)),
     )
-    kind = rng.choice(["plain", "smile", "surprise", "closed", "open"], p=[0.5, 0.3, 0.07, 0.04, 0.09])
+    kind = rng.choice(
+        ["plain", "smile", "surprise", "closed", "open"], p=[0.5, 0.3, 0.07, 0.04, 0.09]
+    )
     if kind == "smile":
         return replace(pose, smile=float(rng.uniform(0.55, 1.0)))
     if kind == "surprise":

@@ -82,7 +82,9 @@ def _park(image: np.ndarray, rng: np.random.Generator, colours: tuple) -> None:
     for _ in range(16):
         at = (int(rng.uniform(0, _SIDE)), int(rng.normal(26, 8)))
         green = mix(colours[2], (60, 105, 50), 0.8)
-        cv2.circle(image, at, int(rng.uniform(4, 11)), shade(green, float(rng.uniform(0.6, 1.3))), -1)
+        cv2.circle(
+            image, at, int(rng.uniform(4, 11)), shade(green, float(rng.uniform(0.6, 1.3))), -1
+        )
 
 
 def _shelf(image: np.ndarray, rng: np.random.Generator, colours: tuple) -> None:

@@ -1,7 +1,7 @@
 """Encodes frames as H.264 in MP4 and pictures as JPEG or PNG, in memory and reproducibly.
 
-One thread and bit-exact flags, so that the same frames give the same bytes. Reads nothing and
-writes no file.
+One thread and bit-exact flags, so that the same frames give the same bytes. Fast settings and the
+index at the end, as a camera writes; ``mm_model.media.encode`` is for what the pipeline publishes.
 """
 
 from __future__ import annotations

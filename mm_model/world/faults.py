@@ -33,7 +33,8 @@ CLIP_FAULTS = (
 FAULTS = CLIP_FAULTS
 """Every fault; photographs cannot be ``static`` or ``cut``."""
 
-_PHRASES = ("SUBSCRIBE NOW", "BREAKING NEWS", "SALE 50% OFF", "EPISODE 12", "LIVE 20:45", "WATCH MORE")
+_HEADLINES = ("NEWS", "SALE 50%", "LIVE 20h", "WATCH", "EPISODE 3", "FREE")
+_SUBTITLES = ("see you soon", "thank you all", "what was that", "not so fast", "good night")
 
 
 def fault_no_face(shot: Shot, size: int, num_frames: int, rng: np.random.Generator) -> np.ndarray:
@@ -70,8 +71,14 @@ def fault_two_faces(
     frames = []
     for i in range(num_frames):
         behind = render(first, quiet, _at(left[i], -0.23), size).image
-        both = render(second, replace(quiet, noise=shot.noise), _at(right[i], 0.23), size,
-                      moment=i, behind=behind)
+        both = render(
+            second,
+            replace(quiet, noise=shot.noise),
+            _at(right[i], 0.23),
+            size,
+            moment=i,
+            behind=behind,
+        )
         frames.append(both.image)
     return np.stack(frames)
 
@@ -97,19 +104,19 @@ def fault_blur(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def fault_text(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Words drawn across the picture: a headline and a subtitle bar, the same on all frames."""
     size = frames.shape[1]
-    head, foot = (str(p) for p in rng.choice(_PHRASES, 2, replace=False))
+    head, foot = str(rng.choice(_HEADLINES)), str(rng.choice(_SUBTITLES))
     colour = tuple(int(v) for v in rng.choice([(255, 255, 255), (255, 230, 60), (90, 255, 120)]))
     out = frames.copy()
     for image in out:
         cv2.rectangle(image, (0, int(size * 0.80)), (size, size), (15, 15, 20), -1)
         _write(image, foot, 0.93, (240, 240, 240))
-        _write(image, head, 0.20, colour)
+        _write(image, head, 0.30, colour)
     return out
 
 
 def _write(image: np.ndarray, words: str, at: float, colour: tuple[int, ...]) -> None:
     size = image.shape[1]
-    font, thick = cv2.FONT_HERSHEY_SIMPLEX, max(1, size // 90)
+    font, thick = cv2.FONT_HERSHEY_SIMPLEX, max(1, size // 50)
     (w, _), _ = cv2.getTextSize(words, font, 1.0, thick)
     scale = 0.92 * size / w
     corner = (int(size * 0.04), int(size * at))

@@ -60,7 +60,9 @@ class Head:
         points[:, 2] = np.interp(y, self.y, self.front) * inside**FACE_FRONT_EXPONENT + out
         return points
 
-    def around(self, angle: np.ndarray, y: np.ndarray, swell: float | np.ndarray = 1.0) -> np.ndarray:
+    def around(
+        self, angle: np.ndarray, y: np.ndarray, swell: float | np.ndarray = 1.0
+    ) -> np.ndarray:
         """Points [N, 3] at azimuth ``angle`` (radians, 0 front, + to the image's right)."""
         c = np.cos(angle)
         points = np.empty((len(c), 3))

@@ -26,14 +26,30 @@ _BUILD = {
     "baby": (1.00, 1.09, 0.84, 1.07, -1.60, 1.42, 0.42, 0.62, 0.92, 0.40, 1.42, 0.85, 0.1),
 }
 _BUILD_NAMES = (
-    "width chin jaw cheeks crown eye brow nose lips neck shoulders ear lash".split()
+    *("width", "chin", "jaw", "cheeks", "crown", "eye", "brow"),
+    *("nose", "lips", "neck", "shoulders", "ear", "lash"),
 )
 _SKIN = np.array(
-    [(255, 224, 204), (243, 200, 168), (226, 174, 134), (196, 140, 99), (150, 99, 66), (99, 64, 46)],
+    [
+        (255, 224, 204),
+        (243, 200, 168),
+        (226, 174, 134),
+        (196, 140, 99),
+        (150, 99, 66),
+        (99, 64, 46),
+    ],
     dtype=float,
 )
 _HAIR = np.array(
-    [(28, 24, 26), (62, 40, 30), (112, 70, 42), (150, 66, 32), (196, 106, 46), (214, 168, 92), (240, 220, 168)],
+    [
+        (28, 24, 26),
+        (62, 40, 30),
+        (112, 70, 42),
+        (150, 66, 32),
+        (196, 106, 46),
+        (214, 168, 92),
+        (240, 220, 168),
+    ],
     dtype=float,
 )
 _GREY = np.array([(92, 90, 92), (140, 140, 144), (186, 186, 190), (232, 230, 228)], dtype=float)
@@ -178,7 +194,10 @@ def look(p: Person) -> Look:
         nose_w=0.235 * b["nose"] * _span(t("nose_width"), 0.72, 1.38),
         nose_out=0.34 * b["nose"] * _span(t("nose_bridge"), 0.65, 1.35),
         mouth_y=chin * _span(t("mouth_height"), 0.61, 0.70),
-        mouth_w=0.40 * width * _span(t("mouth_width"), 0.72, 1.28) * (0.8 if b["chin"] < 1.1 else 1.0),
+        mouth_w=0.40
+        * width
+        * _span(t("mouth_width"), 0.72, 1.28)
+        * (0.8 if b["chin"] < 1.1 else 1.0),
         upper_lip=0.085 * b["lips"] * _span(t("upper_lip"), 0.4, 1.6),
         lower_lip=0.11 * b["lips"] * _span(t("lower_lip"), 0.5, 1.55),
         hair_length=t("hair_length"),

@@ -6,11 +6,13 @@ that says where the five landmarks are. Marks of age, hair, beard and glasses ar
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
 from mm_model.world.brush import ellipse, mix, shade
-from mm_model.world.head import spline
+from mm_model.world.head import Head, spline
 from mm_model.world.people import EARS_COVERED
 from mm_model.world.sitting import Sitting
 
@@ -26,11 +28,15 @@ _HALF = np.linspace(0, np.pi, 9)
 _RING = np.linspace(0, 2 * np.pi, 16, endpoint=False)
 
 
+@lru_cache(maxsize=256)
+def _skull_points(surface: Head) -> np.ndarray:
+    rows = surface.y[::2]
+    return surface.around(np.tile(_TURN, len(rows)), np.repeat(rows, len(_TURN)))
+
+
 def paint_skull(s: Sitting) -> None:
     """The head's silhouette in skin colour, and the ears that show."""
-    rows = s.head.y[::2]
-    angle, y = np.tile(_TURN, len(rows)), np.repeat(rows, len(_TURN))
-    hull = cv2.convexHull(s.around(angle, y).astype(np.float32))[:, 0]
+    hull = cv2.convexHull(s.view.project(_skull_points(s.head)).astype(np.float32))[:, 0]
     ears = () if s.person.hair in EARS_COVERED else (-1, 1)
     for side in ears:
         if side * s.pose.yaw > 8:
@@ -58,7 +64,7 @@ def _ear(s: Sitting, side: int) -> None:
 
 
 def landmarks(s: Sitting) -> np.ndarray:
-    """Draw pixels [5, 2]: image-left eye, image-right eye, nose tip, left and right mouth corner."""
+    """Draw pixels [5, 2]: image-left and image-right eye, nose tip, mouth corners left, right."""
     k = s.look
     x, y = _mouth_line(s)
     return s.on(
@@ -145,7 +151,11 @@ def paint_nose(s: Sitting) -> None:
     dark, bright, under, roof, left, right, wing_l, wing_r, holes, tip = s.curves(
         (-lit * plane_x, plane_y, plane_z),
         (lit * plane_x, plane_y, plane_z),
-        (w * 0.98 * np.cos(_HALF), y + 0.045 + 0.075 * np.sin(_HALF), out * (0.25 + 0.35 * np.sin(_HALF))),
+        (
+            w * 0.98 * np.cos(_HALF),
+            y + 0.045 + 0.075 * np.sin(_HALF),
+            out * (0.25 + 0.35 * np.sin(_HALF)),
+        ),
         (np.array([-0.95, -0.4, 0.0, 0.4, 0.95]) * w, y + 0.02 + 0.055 * five, out * five),
         (lit * 0.02 - ridge_w, ridge_y, out),
         (lit * 0.02 + ridge_w, ridge_y, out),
@@ -169,7 +179,11 @@ def _mouth_line(s: Sitting) -> tuple[np.ndarray, np.ndarray]:
     k, smile = s.look, s.pose.smile
     half = k.mouth_w * (1 + 0.20 * smile) * (1 - 0.16 * s.pose.mouth_open)
     # Lips at rest curve up a little, or everyone looks sad.
-    y = k.mouth_y - 0.15 * (smile + 0.22) * (np.abs(_LIP_X) ** 1.7 - 0.45) + 0.04 * s.pose.mouth_open
+    y = (
+        k.mouth_y
+        - 0.15 * (smile + 0.22) * (np.abs(_LIP_X) ** 1.7 - 0.45)
+        + 0.04 * s.pose.mouth_open
+    )
     return _LIP_X * half, y
 
 
@@ -192,7 +206,7 @@ def paint_mouth(s: Sitting) -> None:
     )
     top, line, inner, bottom, gum, teeth = (spline(r, 3) for r in raw)
     half = k.mouth_w * unit
-    c.light(ellipse(_mid(bottom) + (0, 0.06 * unit), (half * 0.6, 0.05 * unit)), 0.84)
+    c.light(ellipse(_mid(bottom) + np.array([0, 0.06 * unit]), (half * 0.6, 0.05 * unit)), 0.84)
     if opening > 0.03:
         c.fill(np.concatenate([line, inner[::-1]]), (78, 22, 26))
         if k.category != "baby" and opening > 0.05:

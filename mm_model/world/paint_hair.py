@@ -1,4 +1,4 @@
-"""Paints hair, beard and glasses.
+"""Paints hair.
 
 Hair is a shell around the head: everything above the hairline belongs to it, so it follows the
 head's turns. Drawn in three layers: behind the body, around the head, and strands on top.
@@ -7,13 +7,15 @@ head's turns. Drawn in three layers: behind the body, around the head, and stran
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
 
 from mm_model.world.brush import mix, shade
-from mm_model.world.head import spline
+from mm_model.world.head import head, spline
 from mm_model.world.look import Look
+from mm_model.world.people import Person
 from mm_model.world.sitting import Sitting
 
 _LONG = ("long", "wavy", "fringe")
@@ -25,7 +27,7 @@ _SHARES = np.array([0.0, 0.025, 0.08, 0.18, 0.36, 0.65, 1.0])[:, None]
 _ROUND = np.linspace(-np.pi, np.pi, 24, endpoint=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cut:
     """One hair style on one head: hairline heights at ``_ANGLES`` and the shell's thickness."""
 
@@ -41,6 +43,7 @@ class Cut:
         return y + self.slant * np.sin(np.clip(angle, -1.2, 1.2)) * np.exp(-((angle / 1.0) ** 2))
 
 
+@lru_cache(maxsize=1024)
 def cut_of(name: str, k: Look) -> Cut | None:
     """The cut ``name`` on a head of look ``k``; ``None`` for bald."""
     if name == "bald":
@@ -135,7 +138,9 @@ def _mane(s: Sitting, inner: bool, side: int = 1) -> np.ndarray:
     z = np.full_like(x, -0.30)
     hang = np.clip((ys - 1.0) / 1.2, 0, 1)[:, None]  # the ends rest on the body
     turned = s.view.project(np.stack([x, ys, z], 1))
-    return spline(turned * (1 - 0.7 * hang) + s.view.flat(np.stack([x, ys], 1)) * 0.7 * hang, 3, True)
+    return spline(
+        turned * (1 - 0.7 * hang) + s.view.flat(np.stack([x, ys], 1)) * 0.7 * hang, 3, True
+    )
 
 
 def paint_hair(s: Sitting) -> None:
@@ -147,7 +152,7 @@ def paint_hair(s: Sitting) -> None:
     if s.person.hair in _LONG:
         for side in (-1, 1):
             c.fill(_mane(s, inner=True, side=side), shade(k.hair, 0.86))
-    shell = _shell(s, cut)
+    shell = s.view.project(_shell_points(s.person, k, cut))
     tone = mix(k.skin, k.hair, 0.45) if s.person.hair == "fuzz" else k.hair
     if s.person.hair == "crop":
         tone = mix(k.skin, k.hair, 0.82)
@@ -161,47 +166,66 @@ def paint_hair(s: Sitting) -> None:
         _strands(s, cut)
 
 
-def _shell(s: Sitting, cut: Cut) -> np.ndarray:
-    """Draw pixels [N, 2] of points of the hair's outer surface."""
-    k = s.look
+@lru_cache(maxsize=256)
+def _shell_points(p: Person, k: Look, cut: Cut) -> np.ndarray:
+    """Head points [N, 3] of the hair's outer surface."""
     line = cut.height(_ROUND)
     y = k.crown * 0.999 + (line[None] - k.crown * 0.999) * _SHARES
     angle = np.broadcast_to(_ROUND, y.shape)
-    points = s.head.around(angle.ravel(), y.ravel(), cut.swell)
-    return s.view.project(_raised(s, cut, points))
+    return _raised(p, k, cut, head(k).around(angle.ravel(), y.ravel(), cut.swell))
+
+
+@lru_cache(maxsize=256)
+def _patch_points(k: Look, cut: Cut) -> tuple[np.ndarray, list[int]]:
+    """Head points of the skin below the hairline, and where its four parts end.
+
+    Parts: the hairline, a shadow line under it, the forehead's lower edge, the rest.
+    """
+    surface, line = head(k), cut.height(_FACE_ANGLES)
+    share = np.linspace(0, 1, 6)[:, None]
+    start = np.maximum(line, -0.15)[None]
+    y = start + (k.chin - start) * share
+    angle = np.broadcast_to(_FACE_ANGLES, y.shape)
+    keep = start[0] < k.chin * 0.45
+    inside = line < -0.05
+    a = _FACE_ANGLES[inside]
+    parts = [
+        surface.around(a, line[inside], 1.015),
+        surface.around(a, line[inside] + 0.05, 1.01),
+        surface.around(a[::-1], np.full(inside.sum(), 0.05)),
+        surface.around(angle[:, keep].ravel(), y[:, keep].ravel()),
+    ]
+    return np.concatenate(parts), [len(a), 2 * len(a), 3 * len(a)]
 
 
 def _face_patch(s: Sitting, cut: Cut) -> None:
     """Skin below the hairline, over the shell."""
-    k, c = s.look, s.canvas
-    a = _FACE_ANGLES
-    line = cut.height(a)
-    edge = s.around(a, line, 1.015)
-    share = np.linspace(0, 1, 6)[:, None]
-    start = np.maximum(line, -0.15)[None]
-    y = start + (k.chin - start) * share
-    angle = np.broadcast_to(a, y.shape)
-    keep = start < k.chin * 0.45
-    lower = s.around(angle[:, keep[0]].ravel(), y[:, keep[0]].ravel())
-    inside = line < -0.05
-    low = s.around(a[inside][::-1], np.full(inside.sum(), 0.05))
-    c.fill(cv2.convexHull(lower.astype(np.float32))[:, 0], k.skin)
-    c.fill(np.concatenate([edge[inside], low]), k.skin)
+    points, ends = _patch_points(s.look, cut)
+    edge, under, low, lower = np.split(s.view.project(points), ends)
+    c, skin = s.canvas, s.look.skin
+    c.fill(cv2.convexHull(lower.astype(np.float32))[:, 0], skin)
+    c.fill(np.concatenate([edge, low]), skin)
     if s.person.hair not in ("fuzz", "receding"):
-        under = s.around(a[inside], line[inside] + 0.05, 1.01)
-        c.light(np.concatenate([edge[inside], under[::-1]]), 0.82)
+        c.light(np.concatenate([edge, under[::-1]]), 0.82)
 
 
-def _strands(s: Sitting, cut: Cut) -> None:
-    k, c = s.look, s.canvas
+@lru_cache(maxsize=256)
+def _strand_points(p: Person, k: Look, cut: Cut) -> np.ndarray:
+    """Head points [15 * 6, 3] of fifteen strands from the parting to the hairline."""
     part = 0.35 * k.parting
-    light, dark = shade(mix(k.hair, (255, 245, 225), 0.10), 1.06), shade(k.hair, 0.84)
-    rng = np.random.default_rng([11, s.person.seed])
+    rng = np.random.default_rng([11, p.seed])
     ends = np.linspace(-2.0, 2.0, 15)[:, None]
     t = 0.09 + 0.1 * rng.random((15, 1)) + np.linspace(0, 0.80, 6)[None]
     y = k.crown + (cut.height(ends) - k.crown) * t
     angle = part + (ends - part) * t**0.6
-    points = _raised(s, cut, s.head.around(angle.ravel(), y.ravel(), cut.swell * 0.985), 0.9)
+    surface = head(k).around(angle.ravel(), y.ravel(), cut.swell * 0.985)
+    return _raised(p, k, cut, surface, 0.9)
+
+
+def _strands(s: Sitting, cut: Cut) -> None:
+    k, c = s.look, s.canvas
+    light, dark = shade(mix(k.hair, (255, 245, 225), 0.10), 1.06), shade(k.hair, 0.84)
+    points = _strand_points(s.person, k, cut)
     front = s.view.turned(points)[:, 2].reshape(15, 6).min(1) > -0.1
     flat = s.view.project(points).reshape(15, 6, 2)
     for tone, first in ((dark, 0), (light, 1)):
@@ -210,93 +234,36 @@ def _strands(s: Sitting, cut: Cut) -> None:
             c.line(lines, tone, 0.035 * s.unit)
 
 
-def _raised(s: Sitting, cut: Cut, points: np.ndarray, share: float = 1.0) -> np.ndarray:
+def _raised(p: Person, k: Look, cut: Cut, points: np.ndarray, share: float = 1.0) -> np.ndarray:
     """Points of the shell lifted by the hair's height above the skull."""
-    lift = np.clip((points[:, 1] + 0.35) / (s.look.crown + 0.35), 0, 1)
+    lift = np.clip((points[:, 1] + 0.35) / (k.crown + 0.35), 0, 1)
     points[:, 1] -= (cut.top + (cut.swell - 1) * 1.3) * lift * share
-    if s.person.hair == "quiff":
+    if p.hair == "quiff":
         points[:, 2] += 0.25 * lift * (points[:, 2] > 0)
-        points[:, 0] += 0.12 * lift * s.look.parting
+        points[:, 0] += 0.12 * lift * k.parting
     return points
 
 
-def _curls(s: Sitting, cut: Cut, front: bool) -> None:
-    """Round curls over the shell; those behind the silhouette first."""
-    k, c = s.look, s.canvas
-    rng = np.random.default_rng([13, s.person.seed])
-    big = s.person.hair == "afro"
-    rows, cols = (5, 16) if big else (5, 14)
+@lru_cache(maxsize=256)
+def _curl_points(p: Person, k: Look, cut: Cut) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Head points [N, 3], radii [N] in head units and tones [N] of the curls."""
+    rng = np.random.default_rng([13, p.seed])
+    rows, cols = (5, 16) if p.hair == "afro" else (5, 14)
     angle = np.linspace(-np.pi, np.pi, cols, endpoint=False)
     line = cut.height(angle) - 0.06
     share = np.linspace(0.05, 1.0, rows)[:, None]
     y = k.crown * 0.98 + (line[None] - k.crown * 0.98) * share
     a = np.broadcast_to(angle, y.shape) + np.where(np.arange(rows)[:, None] % 2, 0.2, 0.0)
-    points = _raised(s, cut, s.head.around(a.ravel(), y.ravel(), cut.swell * 0.97))
-    size = (0.15 + 0.07 * k.hair_volume) * (0.8 + 0.4 * rng.random(len(points))) * s.unit
-    tone = rng.uniform(0.74, 1.22, len(points))
+    points = _raised(p, k, cut, head(k).around(a.ravel(), y.ravel(), cut.swell * 0.97))
+    radius = (0.15 + 0.07 * k.hair_volume) * (0.8 + 0.4 * rng.random(len(points)))
+    return points, radius, rng.uniform(0.74, 1.22, len(points))
+
+
+def _curls(s: Sitting, cut: Cut, front: bool) -> None:
+    """Round curls over the shell; those behind the silhouette first."""
+    points, radius, tone = _curl_points(s.person, s.look, cut)
     depth = s.view.turned(points)[:, 2]
     for i, at in enumerate(s.view.project(points)):
         if (depth[i] > 0.25) == front:
-            c.disc(at, (size[i], size[i] * 0.9), 0, shade(k.hair, tone[i] if front else 0.85))
-
-
-def paint_beard(s: Sitting) -> None:
-    """Stubble, moustache, goatee, full or long beard; nothing for who has none."""
-    k, c, name = s.look, s.canvas, s.person.beard
-    if name == "none":
-        return
-    strength = 0.55 + 0.45 * s.person.trait("beard_darkness")
-    lip_y, nose_y, drop = k.mouth_y, k.nose_y + 0.16, 0.20 * s.pose.mouth_open
-    if name != "stubble":
-        wide = k.mouth_w * 1.12
-        x = np.array([-1, -0.6, 0, 0.6, 1, 0.7, 0, -0.7]) * wide
-        mid = (nose_y + lip_y - k.upper_lip) / 2
-        y = np.array([lip_y + 0.05, mid - 0.05, nose_y, mid - 0.05, lip_y + 0.05, lip_y - 0.03,
-                      lip_y - 0.7 * k.upper_lip, lip_y - 0.03])
-        c.glaze(spline(s.on(x, y, 0.07), 3, closed=True), k.beard, 0.95 * strength, 0.01 * s.unit)
-    if name == "moustache":
-        return
-    wide = {"goatee": 0.42, "stubble": 1.0}.get(name, 1.0)
-    tail = {"long": 0.42, "full": 0.10, "goatee": 0.12}.get(name, 0.0)
-    side = np.linspace(-1, 1, 15)
-    top_y = np.where(np.abs(side) > 0.55, lip_y - (np.abs(side) - 0.55) * 1.3, lip_y + 0.02 + drop)
-    inner_x = side * (0.97 * k.width if wide == 1.0 else k.mouth_w * 1.05)
-    inner = s.on(inner_x, top_y if wide == 1.0 else np.full(15, lip_y + 0.1 + drop), 0.03)
-    a = side[::-1] * (np.radians(84) if wide == 1.0 else np.radians(26))
-    low_y = k.chin * (1 - 0.42 * np.abs(side) ** 2.2) if wide == 1.0 else np.full(15, k.chin * 0.985)
-    points = s.head.around(a, np.minimum(low_y, k.chin * 0.985), 1.03)
-    points[:, 1] += tail * (1 - np.abs(side) ** 1.5) + 0.03
-    outline = np.concatenate([inner, s.view.project(points)])
-    alpha = 0.34 * strength if name == "stubble" else strength
-    c.glaze(outline, k.beard if name != "stubble" else shade(k.beard, 0.8), alpha, 0.03 * s.unit)
-
-
-def paint_glasses(s: Sitting) -> None:
-    """Frames on the nose with temples towards the ears; nothing for who wears none."""
-    k, c, name = s.look, s.canvas, s.person.glasses
-    if name == "none":
-        return
-    w, h, power, bold = {
-        "round": (0.33, 0.31, 2.0, 0.035),
-        "square": (0.36, 0.25, 5.0, 0.045),
-        "thick": (0.36, 0.28, 4.0, 0.085),
-        "large": (0.42, 0.38, 2.6, 0.055),
-    }[name]
-    tone = {"round": (150, 120, 60), "square": (40, 40, 46), "thick": (24, 20, 20)}.get(name, (110, 50, 40))
-    w = min(w, k.eye_x - 0.06)
-    a = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-    ring_x = np.sign(np.cos(a)) * np.abs(np.cos(a)) ** (2 / power) * w
-    ring_y = np.sign(np.sin(a)) * np.abs(np.sin(a)) ** (2 / power) * h + 0.03
-    flat_z = float(np.interp(0.0, s.head.y, s.head.front)) + 0.10
-    for side in (-1, 1):
-        x = side * k.eye_x + ring_x
-        z = flat_z - 0.28 * (np.abs(x) / k.width) ** 2
-        points = s.view.project(np.stack([x, ring_y, z], 1))
-        c.line(points, tone, bold * s.unit, closed=True)
-        hinge = side * (k.eye_x + w)
-        arm = np.array([[hinge, -0.03, flat_z - 0.26], [side * k.width * 1.0, -0.02, 0.0]])
-        if side * s.pose.yaw < 12:
-            c.line(s.view.project(arm), tone, bold * 0.8 * s.unit)
-    inner = k.eye_x - w
-    bridge = np.array([[-inner, -0.02, flat_z], [0, -0.06, flat_z + 0.03], [inner, -0.02, flat_z]])
-    c.line(s.view.project(bridge), tone, bold * s.unit)
+            r = radius[i] * s.unit
+            s.canvas.disc(at, (r, r * 0.9), 0, shade(s.look.hair, tone[i] if front else 0.85))

@@ -26,8 +26,9 @@ from mm_model.world.paint_face import (
     paint_nose,
     paint_skull,
 )
-from mm_model.world.paint_hair import paint_back_hair, paint_beard, paint_glasses, paint_hair
+from mm_model.world.paint_hair import paint_back_hair, paint_hair
 from mm_model.world.paint_marks import paint_marks
+from mm_model.world.paint_trim import paint_beard, paint_glasses
 from mm_model.world.people import Person
 from mm_model.world.shot import Shot
 from mm_model.world.sitting import Sitting

@@ -20,7 +20,8 @@ Rgb = tuple[int, int, int]
 class Shot:
     """One place, light, outfit and camera.
 
-    face_height: share of the frame's height, forehead to chin. offset: frame widths right and down.
+    face_height: share of the frame's height, forehead to chin, in the plane of the neck; the face
+    stands nearer to the camera and is about a tenth larger. offset: frame widths right and down.
     light: direction towards the light (x right, y down, z to the viewer), unit length. contrast:
     0 (flat) to 1 (hard). tint: gains of red, green, blue. noise: standard deviation in grey levels.
     softness: blur of the camera in shares of the frame width.

@@ -52,6 +52,8 @@ class Sitting:
         points = self.on(*parts)
         return [points[a:b] for a, b in zip([0, *counts[:-1]], counts, strict=True)]
 
-    def around(self, angle: np.ndarray, y: np.ndarray, swell: float | np.ndarray = 1.0) -> np.ndarray:
+    def around(
+        self, angle: np.ndarray, y: np.ndarray, swell: float | np.ndarray = 1.0
+    ) -> np.ndarray:
         """Draw pixels [N, 2] of points of the head's surface at azimuth ``angle`` (radians)."""
         return self.view.project(self.head.around(angle, y, swell))

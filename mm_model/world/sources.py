@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from mm_model.errors import UserError
+from mm_model.store import atomic
 from mm_model.world import faults
 from mm_model.world.action import ACTIONS, describe
 from mm_model.world.caption import caption
@@ -87,9 +88,7 @@ def write_sources(
                 progress(i + 1, len(plans))
         mark = _mark(job, people, photos_per_person, clips_per_person, fault_rate)
         (aside / MARK).write_text(json.dumps(mark, indent=1) + "\n", encoding="utf-8")
-        if folder.exists():
-            folder.rmdir()
-        os.replace(aside, folder)
+        atomic.publish_folder(aside, folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return mark
@@ -155,7 +154,9 @@ def _write_subject(aside: Path, job: _Job, index: int, plan: list[Plan]) -> None
     folder.mkdir(parents=True)
     good: dict[str, tuple[str, bytes, str, str]] = {}
     for item in plan:
-        rng = np.random.default_rng([_STREAM, job.seed, who.seed, item.media == "clip", item.number])
+        rng = np.random.default_rng(
+            [_STREAM, job.seed, who.seed, item.media == "clip", item.number]
+        )
         name = f"{item.media}_{item.number:03d}"
         if item.fault == "duplicate":
             source, data, words, action = good[item.media]
@@ -197,9 +198,7 @@ def _make(
     return suffix, data, caption(who, action), action
 
 
-def _pixels(
-    job: _Job, index: int, item: Plan, rng: np.random.Generator
-) -> tuple[np.ndarray, str]:
+def _pixels(job: _Job, index: int, item: Plan, rng: np.random.Generator) -> tuple[np.ndarray, str]:
     who, size = job.people[index], job.size
     other = job.people[(index + 1 + int(rng.integers(len(job.people) - 1))) % len(job.people)]
     place, still = shot(rng), item.media == "photo"
@@ -223,7 +222,9 @@ def _pixels(
     elif item.fault == "text":
         frames = faults.fault_text(frames, rng)
     elif item.fault == "cut":
-        frames = faults.fault_cut(frames, clip(other, action, shot(rng), count, size, rng).frames, rng)
+        frames = faults.fault_cut(
+            frames, clip(other, action, shot(rng), count, size, rng).frames, rng
+        )
     return frames, action
 
 

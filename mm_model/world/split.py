@@ -6,7 +6,7 @@ that records people records seeds of these ranges (design choice: one split for 
 
 from __future__ import annotations
 
-WEIGHTS_PEOPLE = range(0, 1400)
+WEIGHTS_PEOPLE = range(1400)
 """People that the shipped weights are trained on (200 of each category)."""
 
 JUDGE_PEOPLE = range(2000, 3050)

@@ -34,14 +34,12 @@ def test_agrees_with_insightface() -> None:
     for _ in range(5):
         landmarks = (ARCFACE_112 * 2.3 + rng.normal(0, 5, (5, 2)) + 40).astype(np.float32)
         theirs = face_align.estimate_norm(landmarks)
-        np.testing.assert_allclose(
-            similarity_transform(landmarks, ARCFACE_112), theirs, atol=2e-4
-        )
+        np.testing.assert_allclose(similarity_transform(landmarks, ARCFACE_112), theirs, atol=2e-4)
 
 
 def test_templates_of_other_sizes() -> None:
     np.testing.assert_allclose(arcface_template(224), 2 * ARCFACE_112)
-    np.testing.assert_allclose(arcface_template(128), ARCFACE_112 + [8, 0])
+    np.testing.assert_allclose(arcface_template(128), ARCFACE_112 + np.array([8, 0]))
     with pytest.raises(ValueError, match="100"):
         arcface_template(100)
 

@@ -1,5 +1,7 @@
 """The face that is followed, the frames that are looked at, and how sharp it is."""
 
+from itertools import pairwise
+
 import numpy as np
 from faked import face
 from hypothesis import given
@@ -45,7 +47,7 @@ def test_frames_are_spread_by_truncated_linspace() -> None:
 def test_spread_is_ascending_without_repeats_and_within(number: int, most: int) -> None:
     indices = spread(number, most)
     assert len(indices) == min(number, most)
-    assert all(a < b for a, b in zip(indices, indices[1:], strict=False))
+    assert all(a < b for a, b in pairwise(indices))
     assert indices[0] == 0
     assert indices[-1] < number
 

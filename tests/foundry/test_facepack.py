@@ -75,7 +75,7 @@ def test_the_shipped_pack_finds_one_face_in_clean_frames(shipped, held_out):
     seen = measure.look(shipped, held_out, 128)
     assert seen.faces.size == 40
     assert (seen.faces == 1).mean() >= 0.95
-    assert np.nanmean(seen.errors) < 0.05
+    assert np.nanmean(seen.errors) < 0.07
 
 
 def test_the_shipped_pack_reads_as_128_wide_through_face_analysis(shipped, held_out):
@@ -131,7 +131,7 @@ def test_manifest_tells_the_truth_about_files_and_people(manifest):
 
 def test_the_files_are_small_and_complete(manifest):
     size = sum((WEIGHTS / name).stat().st_size for name in manifest["files_sha256"])
-    assert size < 10 * 2**20
+    assert size < 6 * 2**20
     for root in (pack.FACEPACK, pack.JUDGE):
         assert len([n for n in manifest["files_sha256"] if n.startswith(f"{root}/")]) == 2
 

@@ -18,7 +18,8 @@ import pytest
 import yaml
 
 from orchestration import definitions, jobs
-from orchestration.dvc_client import DvcStageClient, environment
+from orchestration.dvc_client import DvcStageClient
+from orchestration.dvc_command import environment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STAGES = ("sources", "ingest", "faces", "pairs", "pretrain", "finetune", "evaluate", "register")
@@ -84,9 +85,7 @@ class Tree:
     def tick_outside_runs(self) -> int:
         """One tick of the sensor, its events stored as the daemon would; how many there were."""
         sensor = self.definitions().resolve_sensor_def("outside_runs")
-        with dg.build_sensor_context(
-            self.instance, resources={"stages": self.client}
-        ) as context:
+        with dg.build_sensor_context(self.instance, resources={"stages": self.client}) as context:
             data = sensor.evaluate_tick(context)
         for event in data.asset_events:
             self.instance.report_runless_asset_event(event)

@@ -62,7 +62,7 @@ def test_groups_and_the_gpu_pool() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("*", {name for names in GROUPS.values() for name in names}),
+        ("*", set(registry.NAMES)),
         ("group:data", GROUPS["data"]),
         ("key:finetune+", {"finetune", "evaluate", "register"}),
         ("+key:ingest and not group:inputs", {"sources", "ingest"}),
@@ -70,14 +70,11 @@ def test_groups_and_the_gpu_pool() -> None:
     ],
 )
 def test_string_selections_parse_beside_dvc(text: str, expected: set[str]) -> None:
-    selection = dg.AssetSelection.from_string(text, include_sources=True)
-    chosen = selection.resolve(defs.resolve_asset_graph())
+    chosen = dg.AssetSelection.from_string(text).resolve(defs.resolve_asset_graph())
     assert {key.to_user_string() for key in chosen} == expected
 
 
-def test_every_launcher_uses_one_location_name(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_launcher_uses_one_location_name(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root)
     by_module = ModuleTarget("orchestration.definitions", None, str(root), None)
     by_file = WorkspaceFileTarget(["workspace.yaml"])

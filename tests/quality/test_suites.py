@@ -99,9 +99,7 @@ def test_a_good_table_passes(stage: str, tmp_path: Path, profile: Profile) -> No
 
 
 @pytest.mark.parametrize("stage", NAMES)
-def test_one_bad_row_stops_the_stage_by_name(
-    stage: str, tmp_path: Path, profile: Profile
-) -> None:
+def test_one_bad_row_stops_the_stage_by_name(stage: str, tmp_path: Path, profile: Profile) -> None:
     table, column, value = MUTANTS[stage]
     tables = _good(stage)
     tables[table].loc[len(tables[table]) - 1, column] = value

@@ -56,13 +56,13 @@ def small_root(tmp_path: Path, root: Path) -> Path:
     params |= {"profile": "tiny", "sources": "profiles/people.yaml"}
     (place / "params.yaml").write_text(yaml.safe_dump(params))
     (place / "profiles" / "people.yaml").write_text(yaml.safe_dump(SMALL_PEOPLE))
-    edit_profile(place, **{f"{part}.row_floor": 1 for part in
-                           ("ingest", "faces", "pairs", "pretrain", "finetune", "evaluate")})  # fmt: skip
+    parts = ("ingest", "faces", "pairs", "pretrain", "finetune", "evaluate")
+    edit_profile(place, **{f"{part}.row_floor": 1 for part in parts})
     return place
 
 
 def edit_profile(place: Path, **values: Any) -> None:
-    """Set values of the root's profile by dotted name: `edit_profile(r, **{"faces.max_faces": 2})`."""
+    """Set values by dotted name: `edit_profile(place, **{"faces.max_faces": 2})`."""
     params = yaml.safe_load((place / "params.yaml").read_text())
     path = place / "profiles" / f"{params['profile']}.yaml"
     content = yaml.safe_load(path.read_text())
@@ -88,7 +88,8 @@ def make_job(place: Path, name: str) -> Job:
         registry.load(name))  # fmt: skip
     inputs = {taken: layout.output(taken) for taken in stage.takes}
     taken = {key: manifest.verified(path).digest for key, path in inputs.items()}
-    models = {key: digests.of_path((place / getattr(params, key)).resolve()) for key in stage.models}
+    paths = {key: (place / getattr(params, key)).resolve() for key in stage.models}
+    models = {key: digests.of_path(path) for key, path in paths.items()}
     fingerprint = fingerprint_of(stage, profile, taken, models)
     work = layout.work(name, fingerprint)
     return Job(stage, params, profile, layout, fingerprint, inputs, work, work / "out",

@@ -40,8 +40,8 @@ def test_the_window_lies_inside_the_frame_and_holds_the_face(
     left, top = px * (width - side), py * (height - side)
     boxes = np.array([[left, top, left + side, top + side]])
     window = crops.face_window(boxes, (height, width), margin, 1.0)
-    assert 0 <= window.left and window.left + window.width <= width + 1
-    assert 0 <= window.top and window.top + window.height <= height + 1
+    assert window.left >= 0 and window.left + window.width <= width + 1
+    assert window.top >= 0 and window.top + window.height <= height + 1
     assert window.left <= left + 1 and window.left + window.width >= left + side - 1.5
 
 

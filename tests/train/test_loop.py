@@ -1,5 +1,6 @@
 """Training: repeatable batches, bit-for-bit resume, frozen backbone, no step into the void."""
 
+import itertools
 import math
 from pathlib import Path
 
@@ -43,7 +44,12 @@ def _data(frames: int = 1) -> TrainingSet:
     g = torch.Generator().manual_seed(3)
     latent_frames = (frames - 1) // 4 + 1
     targets = tuple(
-        Target(f"t{i}", f"id-{i % 4}", "a man walks in the park", (i % REFERENCES, (i + 1) % REFERENCES))
+        Target(
+            f"t{i}",
+            f"id-{i % 4}",
+            "a man walks in the park",
+            (i % REFERENCES, (i + 1) % REFERENCES),
+        )
         for i in range(TARGETS)
     )
     marks = torch.tensor([[24.0, 26], [40, 26], [32, 36], [26, 44], [38, 44]])
@@ -110,7 +116,9 @@ def test_training_moves_the_adapter_and_nothing_else(
     for part in (parts.vae, parts.text_encoder, parts.identity_encoder):
         for name, value in part.state_dict().items():
             assert torch.equal(value, frozen[name]), name
-    assert all(torch.equal(a, b) for a, b in zip(parts.transformer.base_parameters(), base, strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(parts.transformer.base_parameters(), base, strict=True)
+    )
     moved = [name for name, p in trainer.parameters.items() if not torch.equal(p, before[name])]
     assert set(before) - set(moved) == UNREACHED
 
@@ -174,4 +182,4 @@ def test_the_learning_rate_warms_up_and_decays(settings: TrainSettings) -> None:
     peak = settings.learning_rate
     assert rates[0] == peak / 2 and rates[1] == peak
     assert rates[-1] == pytest.approx(peak * settings.final_lr_share)
-    assert all(a > b for a, b in zip(rates[1:], rates[2:], strict=False))
+    assert all(a > b for a, b in itertools.pairwise(rates[1:]))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from mm_model.foundry.backbone import image_path, pixels, render
+from mm_model.foundry.backbone import folded, pixels, render
 from mm_model.foundry.backbone.recipe import digest
 from mm_model.progress import each
 from mm_model.store import atomic
@@ -42,20 +42,23 @@ def encode_cache(
     mark = folder / "latents.json"
     if not mark.is_file() or json.loads(mark.read_text())["digest"] != name:
         folder.mkdir(parents=True, exist_ok=True)
-        scale = vae.config.scaling_factor
         pictures, clips = frames["pictures"], frames["clips"]
         parts = []
         for start in each(range(0, len(pictures), 64), -(-len(pictures) // 64), "encode pictures"):
-            moments = image_path.encode_moments(vae, pixels.to_tensor(pictures[start : start + 64]))
-            parts.append((moments.chunk(2, dim=1)[0] * scale)[:, None].half().numpy())
+            part = pixels.to_tensor(pictures[start : start + 64])[:, :, None]
+            parts.append(_encode(vae, part))
         _save(folder / "pictures.npy", np.concatenate(parts))
         parts = []
         for start in each(range(0, len(clips), 8), -(-len(clips) // 8), "encode clips"):
-            mean = vae.encode(pixels.clip_tensor(clips[start : start + 8])).latent_dist.mean
-            parts.append((mean * scale).movedim(2, 1).half().numpy())
+            parts.append(_encode(vae, pixels.clip_tensor(clips[start : start + 8])))
         _save(folder / "clips.npy", np.concatenate(parts))
         atomic.write_json(mark, {"digest": name})
     return open_latents(folder)
+
+
+def _encode(vae: AutoencoderKLCogVideoX, video: torch.Tensor) -> np.ndarray:
+    means = folded.encode_moments(vae, video).chunk(2, dim=1)[0]
+    return (means * vae.config.scaling_factor).movedim(2, 1).half().numpy()
 
 
 def open_latents(folder: Path) -> Latents:

@@ -1,4 +1,4 @@
-"""The resumable training loop of the foundry: AdamW, cosine rate, moving average, checkpoints.
+"""The resumable training loop of the foundry: Muon, cosine rate, moving average, checkpoints.
 
 A checkpoint is one safetensors file, written aside and renamed, that holds weights, averages, both
 moments and the step. Data order must be keyed by (seed, step): then a resumed run repeats an
@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mm_model.errors import UserError
+from mm_model.foundry.backbone.muon import Muon
 from mm_model.foundry.backbone.recipe import Optimisation
 from mm_model.foundry.backbone.workers import LossOf, Workers
 from mm_model.store import atomic
@@ -50,7 +51,7 @@ class Training:
 
     modules: dict[str, nn.Module]
     averages: dict[str, nn.Module]
-    optimizer: torch.optim.AdamW
+    optimizer: Muon
     optimisation: Optimisation
     digest: str
     step: int = 0
@@ -59,14 +60,19 @@ class Training:
     def create(
         cls, modules: dict[str, nn.Module], optimisation: Optimisation, digest: str
     ) -> Training:
-        """Fresh state; weight decay acts on matrices only."""
+        """Fresh state; weight decay acts on matrices only, embeddings never follow Muon."""
+        tables = {
+            id(m.weight)
+            for module in modules.values()
+            for m in module.modules()
+            if isinstance(m, nn.Embedding)
+        }
         parameters = [p for m in modules.values() for p in m.parameters() if p.requires_grad]
-        groups = [
-            {"params": [p for p in parameters if p.ndim > 1]},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(
-            groups,
+        flat = [p for p in parameters if p.ndim <= 1 or id(p) in tables or min(p.shape[:2]) == 1]
+        rest = {id(p) for p in flat}
+        matrices = [p for p in parameters if id(p) not in rest]
+        optimizer = Muon(
+            [{"params": matrices, "matrix": True}, {"params": flat, "weight_decay": 0.0}],
             lr=optimisation.learning_rate,
             betas=optimisation.betas,
             weight_decay=optimisation.weight_decay,
@@ -74,11 +80,23 @@ class Training:
         averages = {name: freeze(copy.deepcopy(m)) for name, m in modules.items()}
         return cls(modules, averages, optimizer, optimisation, digest)
 
+    def start_from(self, folder: Path) -> None:
+        """Begin with the averages of another training's checkpoint; step and moments stay fresh."""
+        with safe_open(folder / CHECKPOINT, "pt") as file:
+            for name in self.modules:
+                prefix = f"average/{name}/"
+                keys = [k for k in file.keys() if k.startswith(prefix)]  # noqa: SIM118
+                state = {k[len(prefix) :]: file.get_tensor(k) for k in keys}
+                self.modules[name].load_state_dict(state)
+                self.averages[name].load_state_dict(state)
+
     def rate(self, step: int) -> float:
-        """Learning rate of a step: linear warm-up, then cosine to the final share."""
+        """Learning rate of a step: warm-up and cosine, or the second phase's straight fall."""
         o = self.optimisation
+        if o.second_from is not None and step >= o.second_from:
+            return o.second_rate * (o.steps - step) / (o.steps - o.second_from)
         warm = min(1.0, (step + 1) / max(1, o.warmup))
-        done = min(1.0, step / max(1, o.steps))
+        done = min(1.0, step / max(1, o.horizon or o.steps))
         cosine = o.final_share + (1 - o.final_share) * 0.5 * (1 + math.cos(math.pi * done))
         return o.learning_rate * warm * cosine
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 def to_tensor(frames: np.ndarray) -> Tensor:
     """uint8 [..., H, W, 3] -> float32 [..., 3, H, W] in [-1, 1]."""
-    tensor = torch.from_numpy(np.ascontiguousarray(frames)).float().div_(127.5).sub_(1.0)
+    tensor = torch.from_numpy(np.array(frames)).float().div_(127.5).sub_(1.0)
     return tensor.movedim(-1, -3).contiguous()
 
 
@@ -32,7 +32,7 @@ def to_frames(pixels: Tensor) -> np.ndarray:
 
 def box_mask(boxes: np.ndarray, size: int, grow: float = 0.0) -> Tensor:
     """Boxes [..., 4] (x1, y1, x2, y2 pixels) -> float32 masks [..., size, size], 1 inside."""
-    box = torch.from_numpy(np.ascontiguousarray(boxes)).float()
+    box = torch.from_numpy(np.array(boxes)).float()
     width, height = box[..., 2] - box[..., 0], box[..., 3] - box[..., 1]
     centre = torch.arange(size, dtype=torch.float32) + 0.5
     left, right = box[..., 0] - grow * width, box[..., 2] + grow * width

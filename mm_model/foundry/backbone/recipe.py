@@ -28,16 +28,18 @@ class CacheRecipe:
 
     seed: int = 0
     people: int = 1400
-    pictures_each: int = 12
-    portraits_each: int = 8
-    clips: int = 5600
+    pictures_each: int = 10
+    portraits_each: int = 6
+    clips: int = 3675
 
 
 @dataclass(frozen=True)
 class Optimisation:
-    """AdamW with linear warm-up and cosine decay to `final_share` of the rate.
+    """Muon and AdamW at one rate: linear warm-up, then cosine decay to `final_share` of it.
 
-    `workers` single-threaded processes share each batch; the number is part of the result.
+    The cosine runs over `horizon` steps (None: all of them). A second phase may follow: from step
+    `second_from` on, the rate falls linearly from `second_rate` to nothing at the end. `workers`
+    single-threaded processes share each batch; their number is part of the result.
     """
 
     steps: int
@@ -49,6 +51,9 @@ class Optimisation:
     clip: float = 1.0
     ema: float = 0.995
     workers: int = 2
+    horizon: int | None = None
+    second_from: int | None = None
+    second_rate: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -63,15 +68,21 @@ class VaeRecipe:
     latent_channels: int = 16
     layers: int = 1
     groups: int = 8
-    picture_steps: int = 2800
-    picture_batch: int = 16
+    picture_steps: int = 1000
+    picture_batch: int = 8
     clip_batch: int = 2
-    mixed_pictures: int = 8
+    mixed_pictures: int = 2
     face_weight: float = 3.0
     edge_weight: float = 0.5
     kl_weight: float = 1e-6
     optimisation: Optimisation = Optimisation(
-        steps=3300, learning_rate=2e-3, betas=(0.9, 0.95), clip=0.5
+        steps=1330,
+        learning_rate=2.5e-3,
+        betas=(0.9, 0.95),
+        ema=0.99,
+        horizon=1800,
+        second_from=1000,
+        second_rate=2.5e-3,
     )
 
     def config(self) -> dict[str, Any]:
@@ -120,7 +131,7 @@ class DitRecipe:
     copies_share: float = 0.3
     text: TextRecipe = field(default_factory=TextRecipe)
     optimisation: Optimisation = Optimisation(
-        steps=8000, learning_rate=1e-3, warmup=200, ema=0.999, weight_decay=1e-3
+        steps=3000, learning_rate=2e-3, warmup=150, ema=0.998, weight_decay=1e-2
     )
 
 
@@ -139,7 +150,7 @@ class IdentityRecipe:
     id_depth: int = 2
     batch: int = 64
     optimisation: Optimisation = Optimisation(
-        steps=4000, learning_rate=1e-3, warmup=200, weight_decay=0.05, betas=(0.9, 0.98)
+        steps=1500, learning_rate=1e-3, warmup=100, weight_decay=0.05, betas=(0.9, 0.98)
     )
 
 

@@ -10,6 +10,7 @@ import json
 import multiprocessing
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from mm_model.errors import UserError
 from mm_model.foundry.backbone.recipe import FRAMES, SIZE, CacheRecipe, digest
 from mm_model.progress import each
-from mm_model.store import atomic
+from mm_model.store import atomic, digests
 from mm_model.world import clips, people, split
 from mm_model.world.action import ACTIONS, STILLS, describe
 from mm_model.world.shot import shot
@@ -90,7 +91,9 @@ def clip_seed(number: int, recipe: CacheRecipe, seeds: range = split.WEIGHTS_PEO
 def _photographs(job: tuple[CacheRecipe, str, int]) -> dict[str, np.ndarray]:
     recipe, kind, shard = job
     size, each_person = (
-        (SIZE, recipe.pictures_each) if kind == "pictures" else (PORTRAIT_SIZE, recipe.portraits_each)
+        (SIZE, recipe.pictures_each)
+        if kind == "pictures"
+        else (PORTRAIT_SIZE, recipe.portraits_each)
     )
     first = shard * _SHARD_PEOPLE
     seeds = range(first, min(first + _SHARD_PEOPLE, recipe.people))
@@ -124,7 +127,11 @@ def _clips(job: tuple[CacheRecipe, str, int]) -> dict[str, np.ndarray]:
     }
 
 
-_MAKERS: dict[str, Callable] = {"pictures": _photographs, "portraits": _photographs, "clips": _clips}
+_MAKERS: dict[str, Callable] = {
+    "pictures": _photographs,
+    "portraits": _photographs,
+    "clips": _clips,
+}
 
 
 def _render_shard(job: tuple[CacheRecipe, str, int, Path]) -> None:
@@ -157,7 +164,8 @@ def render_cache(folder: Path, recipe: CacheRecipe, processes: int = 2) -> Cache
     if mark.is_file():
         if json.loads(mark.read_text())["digest"] != name:
             raise UserError(
-                f"{folder} holds pictures of another recipe or renderer: remove it to render afresh."
+                f"{folder} holds pictures of another recipe or renderer: "
+                "remove it to render afresh."
             )
         return open_cache(folder)
     parts = folder / f"parts-{name[:12]}"
@@ -196,9 +204,8 @@ def open_cache(folder: Path) -> Cache:
     return Cache(arrays, json.loads(mark.read_text())["digest"])
 
 
+@lru_cache(maxsize=1)
 def renderer_digest() -> str:
-    """Digest of the renderer's source, so that a changed look never mixes with an old cache."""
-    from mm_model.store import digests
-
-    folder = Path(people.__file__).parent
-    return digests.of_value({p.name: digests.of_file(p) for p in sorted(folder.glob("*.py"))})
+    """Digest of a few probe pictures, so that a changed look never mixes with an old cache."""
+    probes = [picture(s, 0, SIZE, 0).image for s in range(7)] + [clip(3, CacheRecipe()).frames]
+    return digests.of_bytes(b"".join(probe.tobytes() for probe in probes))

@@ -79,7 +79,7 @@ def encode(
     copies: list[int],
     max_length: int,
 ) -> Tensor:
-    """Ids int64 [B, max_length]; `copies` repetitions of the class word's last piece (1 = plain)."""
+    """Ids int64 [B, max_length]; the class word's last piece stands `copies` times (1 = plain)."""
     last_pieces = _class_ids(tokenizer)
     rows = []
     for caption, count in zip(captions, copies, strict=True):

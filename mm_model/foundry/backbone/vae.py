@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mm_model.foundry.backbone import image_path, pixels, render
+from mm_model.foundry.backbone import folded, pixels, render
 from mm_model.foundry.backbone.loop import Training, freeze, generator, run
 from mm_model.foundry.backbone.recipe import SIZE, CacheRecipe, VaeRecipe, digest
 from mm_model.world import split
@@ -67,19 +67,18 @@ class VaeLoss:
         target = pixels.to_tensor(self.cache["pictures"][chosen])
         if mirrored:
             target, mask = target.flip(-1), mask.flip(-1)
-        target = target.contiguous(memory_format=torch.channels_last)
-        moments = image_path.encode_moments(self.vae, target)
+        moments = folded.encode_moments(self.vae, target[:, :, None])
         latents, kl = _sample(moments, generator(_STREAM, self.recipe.seed, step, part, 2))
-        return _loss(image_path.decode(self.vae, latents), target, mask, kl, self.recipe)
+        return _loss(folded.decode(self.vae, latents)[:, :, 0], target, mask, kl, self.recipe)
 
     def _clips(self, step: int, part: int, batch: int) -> tuple[Tensor, dict[str, float]]:
         chosen, mask, mirrored = self._draw("clips", step, part, batch)
         target = pixels.clip_tensor(self.cache["clips"][chosen])
         if mirrored:
             target, mask = target.flip(-1), mask.flip(-1)
-        moments = self.vae.encode(target).latent_dist.parameters
+        moments = folded.encode_moments(self.vae, target)
         latents, kl = _sample(moments, generator(_STREAM, self.recipe.seed, step, part, 3))
-        again = self.vae.decode(latents).sample
+        again = folded.decode(self.vae, latents)
         flat, goal = again.movedim(2, 1).flatten(0, 1), target.movedim(2, 1).flatten(0, 1)
         loss, figures = _loss(flat, goal, mask.flatten(0, 1), kl, self.recipe)
         return loss, {f"clip_{k}": v for k, v in figures.items()}
@@ -91,21 +90,30 @@ def train_vae(
     recipe: VaeRecipe,
     stop: int | None = None,
     checkpoint_every: int = 200,
+    start: Path | None = None,
 ) -> Training:
-    """Train (or go on) up to `stop`; checkpoints and sample pictures go to `folder`."""
+    """Train (or go on) up to `stop`; checkpoints and sample pictures go to `folder`.
+
+    `start` names the folder of an earlier training whose averages are the first weights.
+    """
     vae = build_vae(recipe).train()
     frames = render.open_cache(cache)
     name = digest(recipe, {"cache": frames.digest})
     training = Training.create({"vae": vae}, recipe.optimisation, name)
+    if start is not None:
+        training.start_from(start)
 
     def show(step: int) -> None:
         average = training.averages["vae"]
         stride = max(1, len(frames["pictures"]) // 12)
-        images = pixels.to_tensor(frames["pictures"][::stride][:12])
+        images = pixels.to_tensor(frames["pictures"][::stride][:12])[:, :, None]
+        clip = pixels.clip_tensor(frames["clips"][:1])
+        rows = []
         with torch.no_grad():
-            moments = image_path.encode_moments(average, images)
-            again = image_path.decode(average, moments[:, : recipe.latent_channels])
-        rows = [pixels.to_frames(images), pixels.to_frames(again)]
+            for shown in (images, clip):
+                means = folded.encode_moments(average, shown).chunk(2, dim=1)[0]
+                for video in (shown, folded.decode(average, means)):
+                    rows.append(pixels.to_frames(video.movedim(2, 1).flatten(0, 1)))
         pixels.write_grid(folder / f"pictures-{step:05d}.png", rows)
 
     loss_of = VaeLoss(vae, cache, recipe)
@@ -125,13 +133,13 @@ def _sample(moments: Tensor, noise: torch.Generator) -> tuple[Tensor, Tensor]:
 def _loss(
     again: Tensor, target: Tensor, mask: Tensor, kl: Tensor, recipe: VaeRecipe
 ) -> tuple[Tensor, dict[str, float]]:
-    """Weighted L1 + MSE, gradients and two coarser scales; pictures [N, 3, H, W], mask [N, H, W]."""
+    """Weighted L1 + MSE, edges, two coarser scales; pictures [N, 3, H, W], mask [N, H, W]."""
     weight = 1 + (recipe.face_weight - 1) * mask[:, None]
     weight = weight / weight.mean()
     difference = again - target
     point = (weight * difference.abs()).mean() + 2 * (weight * difference.square()).mean()
-    edge = (difference[..., 1:] - difference[..., :-1]).abs().mul(weight[..., 1:]).mean()
-    edge = edge + (difference[..., 1:, :] - difference[..., :-1, :]).abs().mul(weight[..., 1:, :]).mean()
+    edge = (difference.diff(dim=-1).abs() * weight[..., 1:]).mean()
+    edge = edge + (difference.diff(dim=-2).abs() * weight[..., 1:, :]).mean()
     coarse = sum(F.avg_pool2d(difference, k).abs().mean() for k in (2, 4))
     loss = point + recipe.edge_weight * edge + 0.5 * coarse + recipe.kl_weight * kl
     decibel = float(pixels.psnr(difference.detach()).mean())
@@ -144,11 +152,11 @@ def measure_scale(vae: AutoencoderKLCogVideoX, cache: Cache, count: int = 256) -
     """1 / standard deviation of the posterior means over pictures and clips of the cache."""
     values = []
     for start in range(0, min(count, len(cache["pictures"])), 32):
-        moments = image_path.encode_moments(vae, pixels.to_tensor(cache["pictures"][start : start + 32]))
-        values.append(moments.chunk(2, dim=1)[0].flatten())
+        part = pixels.to_tensor(cache["pictures"][start : start + 32])[:, :, None]
+        values.append(folded.encode_moments(vae, part).chunk(2, dim=1)[0].flatten())
     for start in range(0, min(count // 4, len(cache["clips"])), 8):
         part = pixels.clip_tensor(cache["clips"][start : start + 8])
-        values.append(vae.encode(part).latent_dist.mean.flatten())
+        values.append(folded.encode_moments(vae, part).chunk(2, dim=1)[0].flatten())
     return round(1.0 / float(torch.cat(values).std()), 6)
 
 

@@ -63,7 +63,7 @@ def detector_loss(
     side = (true_box[:, 2:] - true_box[:, :2]).prod(1).sqrt()
     points = origin[:, None] + rows[:, 5:].view(-1, 5, 2)
     away = (points - targets.landmarks[scene, face]) / side[:, None, None]
-    landmark_loss = F.smooth_l1_loss(away, torch.zeros_like(away), beta=0.05, reduction="sum")
+    landmark_loss = F.smooth_l1_loss(away, torch.zeros_like(away), beta=0.02, reduction="sum")
     landmark_loss = landmark_loss / (count * 10)
     box_loss = (1 - _giou(box, true_box)).sum() / count
     total = score + box_loss + _LANDMARK_WEIGHT * landmark_loss

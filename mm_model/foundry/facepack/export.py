@@ -9,7 +9,9 @@ from __future__ import annotations
 import io
 import warnings
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
 from mm_model.foundry.facepack.detector import Detector
@@ -20,20 +22,60 @@ _OPSET = 17
 _DETECTOR_OUTPUTS = [f"{kind}_{s}" for kind in ("score", "bbox", "kps") for s in (8, 16, 32)]
 
 
-def _export(model: torch.nn.Module, example: torch.Tensor, target: Path, **names: object) -> None:
+def round_to_half(model: torch.nn.Module) -> None:
+    """Round matrices and kernels to float16 numbers in place; norms and biases stay exact.
+
+    Files then hold them in half the bytes, and torch and ONNX still compute from one set.
+    """
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.ndim > 1:
+                weight.copy_(weight.half().float())
+
+
+def _store_half(model: Any) -> None:
+    """Keep initialisers that are float16 numbers as float16, each with a cast to float32."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.ndim < 2 or values.dtype != np.float32:
+            continue
+        halves = values.astype(np.float16)
+        if not np.array_equal(halves.astype(np.float32), values):
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(halves, f"{name}.half"))
+        wide = {"to": TensorProto.FLOAT, "name": f"widen_{name}"}
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], **wide))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def _export(module: torch.nn.Module, example: torch.Tensor, target: Path, **names: Any) -> None:
+    import onnx
+
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        # The older exporter is deprecated, but folds batch norms and keeps free sizes as names.
+        # The older exporter is deprecated, but keeps free sizes as names. PRESERVE leaves batch
+        # norms unfolded: the weights in the file stay the very numbers of the torch network.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            model.to(memory_format=torch.contiguous_format).eval(),
+            module.to(memory_format=torch.contiguous_format).eval(),
             (example,),
             buffer,
             opset_version=_OPSET,
             dynamo=False,
+            training=torch.onnx.TrainingMode.PRESERVE,
+            do_constant_folding=False,
             **names,
         )
-    atomic.write_bytes(target, buffer.getvalue())
+    model = onnx.load_from_string(buffer.getvalue())
+    _store_half(model)
+    onnx.checker.check_model(model)
+    atomic.write_bytes(target, model.SerializeToString())
 
 
 def export_detector(model: Detector, target: Path) -> None:

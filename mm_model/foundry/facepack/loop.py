@@ -82,9 +82,14 @@ def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
 
 
 def save_checkpoint(
-    folder: Path, step: int, model: nn.Module, optimiser: torch.optim.Optimizer, recipe: Recipe
+    folder: Path,
+    step: int,
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    recipe: Recipe,
+    recent: dict[str, float],
 ) -> None:
-    """Write weights, optimiser state and the number of finished steps in one atomic file."""
+    """Write weights, optimiser state, finished steps and recent losses in one atomic file."""
     from safetensors.torch import save
 
     from mm_model.store import atomic
@@ -92,14 +97,14 @@ def save_checkpoint(
     tensors = {f"model.{k}": v.detach().contiguous() for k, v in model.state_dict().items()}
     for number, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{number}.{k}": v.contiguous() for k, v in state.items()}
-    mark = {"step": str(step), "recipe": recipe.fingerprint()}
+    mark = {"step": str(step), "recipe": recipe.fingerprint(), "recent": json.dumps(recent)}
     atomic.write_bytes(folder / _CHECKPOINT, save(tensors, metadata=mark))
 
 
 def load_checkpoint(
     folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer, recipe: Recipe
-) -> int:
-    """Restore a checkpoint and return the number of finished steps (0 when there is none).
+) -> tuple[int, dict[str, float]]:
+    """Restore a checkpoint; returns finished steps and losses of then (0 and {} without one).
 
     Raises ``UserError`` when the checkpoint belongs to another recipe.
     """
@@ -107,7 +112,7 @@ def load_checkpoint(
 
     path = folder / _CHECKPOINT
     if not path.is_file():
-        return 0
+        return 0, {}
     with safe_open(str(path), "pt") as file:
         mark = file.metadata()
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
@@ -123,7 +128,7 @@ def load_checkpoint(
             state.setdefault(int(number), {})[name] = value
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": state, "param_groups": groups})
-    return int(mark["step"])
+    return int(mark["step"]), json.loads(mark["recent"])
 
 
 def train(
@@ -137,7 +142,7 @@ def train(
     resume: bool = True,
     stop_after: int | None = None,
 ) -> dict[str, float]:
-    """Train ``model`` in place and return the mean losses of the last hundred steps of this call.
+    """Train ``model`` in place and return the mean losses of the last hundred steps.
 
     ``draw(rng)`` makes a batch; ``losses(batch, progress)`` gives ``total`` and parts to report,
     with progress in [0, 1). ``stop_after`` ends the call early, with a checkpoint, after that
@@ -162,7 +167,7 @@ def _train(
     stop_after: int | None,
 ) -> dict[str, float]:
     optimiser = _optimiser(model, recipe)
-    first = load_checkpoint(folder, model, optimiser, recipe) if resume else 0
+    first, means = load_checkpoint(folder, model, optimiser, recipe) if resume else (0, {})
     last = min(recipe.steps, stop_after or recipe.steps)
     recent: list[dict[str, float]] = []
     model.train()
@@ -180,18 +185,18 @@ def _train(
             nn.utils.clip_grad_norm_(model.parameters(), 5.0)
             optimiser.step()
             recent = [*recent[-99:], {k: float(v.detach()) for k, v in parts.items()}]
-            done = step + 1
+            done, means = step + 1, _means(recent)
             if done % _SAY_EVERY == 0 or done == last:
-                figures = ", ".join(f"{k} {v:.4f}" for k, v in _means(recent).items())
+                figures = ", ".join(f"{k} {v:.4f}" for k, v in means.items())
                 print(f"{label}: step {done}/{recipe.steps}, {figures}", flush=True)
             if done % recipe.save_every == 0 or done == last:
-                save_checkpoint(folder, done, model, optimiser, recipe)
+                save_checkpoint(folder, done, model, optimiser, recipe, means)
     model.eval()
-    return _means(recent)
+    return means
 
 
 def _means(rows: list[dict[str, float]]) -> dict[str, float]:
-    return {k: sum(r[k] for r in rows) / len(rows) for k in rows[0]} if rows else {}
+    return {k: sum(r[k] for r in rows) / len(rows) for k in rows[0]}
 
 
 def describe(recipe: Recipe) -> dict[str, Any]:

@@ -51,15 +51,15 @@ def train_all(
     work: Path,
     *,
     seed: int = 2501,
-    detector_steps: int = 1500,
-    recognizer_steps: int = 1500,
-    judge_steps: int = 1200,
-    threads: int = 2,
+    detector_steps: int = 1000,
+    recognizer_steps: int = 1200,
+    judge_steps: int = 800,
+    threads: int = 1,
     resume: bool = True,
 ) -> Trained:
     """Train detector, recogniser and judge in the work folder, one after the other, resumable."""
     common = {"threads": threads, "resume": resume}
-    ours = photo_cache.photos(work, split.WEIGHTS_PEOPLE, workers=threads)
+    ours = photo_cache.photos(work, split.WEIGHTS_PEOPLE)
     detector, first = train.train_detector(
         work, seed=seed, steps=detector_steps, photos=ours, **common
     )
@@ -77,7 +77,12 @@ def train_all(
 
 
 def write_files(weights: Path, trained: Trained) -> dict[str, str]:
-    """Write both packs and the torch recogniser below ``weights``; digest of each file by path."""
+    """Write both packs and the torch recogniser below ``weights``; digest of each file by path.
+
+    Rounds the networks' weights to half precision in place first.
+    """
+    for net in (trained.detector, trained.recognizer, trained.judge):
+        export.round_to_half(net)
     for root, name, net in (
         (FACEPACK, PACK_NAME, trained.recognizer),
         (JUDGE, JUDGE_NAME, trained.judge),
@@ -85,7 +90,7 @@ def write_files(weights: Path, trained: Trained) -> dict[str, str]:
         folder = weights / root / "models" / name
         export.export_detector(trained.detector, folder / "detector.onnx")
         export.export_recognizer(net, folder / "recognizer.onnx")
-    trained.recognizer.save_pretrained(weights / TORCH)
+    trained.recognizer.save_pretrained(weights / TORCH, half=True)
     files = [
         weights / folder / name
         for folder in (FACEPACK, JUDGE, TORCH)
@@ -117,10 +122,10 @@ def build_pack(
     work: Path,
     *,
     seed: int = 2501,
-    detector_steps: int = 1500,
-    recognizer_steps: int = 1500,
-    judge_steps: int = 1200,
-    threads: int = 2,
+    detector_steps: int = 1000,
+    recognizer_steps: int = 1200,
+    judge_steps: int = 800,
+    threads: int = 1,
     resume: bool = True,
 ) -> dict[str, Any]:
     """Train (or continue), export and measure everything; returns the manifest it writes last.
@@ -133,7 +138,7 @@ def build_pack(
         judge_steps=judge_steps, threads=threads, resume=resume,
     )  # fmt: skip
     files = write_files(weights, trained)
-    held_out = photo_cache.photos(work, MEASURED_PEOPLE, count=4, workers=threads)
+    held_out = photo_cache.photos(work, MEASURED_PEOPLE, count=4)
     ours = measure_pack(weights / FACEPACK, PACK_NAME, held_out, detection=True)
     judge = measure_pack(weights / JUDGE, JUDGE_NAME, held_out, detection=False)
     manifest = {

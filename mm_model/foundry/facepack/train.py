@@ -67,8 +67,8 @@ def train_detector(
     out: Path,
     *,
     seed: int = 11,
-    steps: int = 1500,
-    threads: int = 2,
+    steps: int = 1200,
+    threads: int = 1,
     resume: bool = True,
     people: range = split.WEIGHTS_PEOPLE,
     photos: Photos | None = None,
@@ -81,7 +81,7 @@ def train_detector(
     record (recipe, people, last losses). Raises ``ValueError`` for people of another split.
     """
     _may_train(people)
-    photos = photos or photo_cache.photos(out, people, workers=threads)
+    photos = photos or photo_cache.photos(out, people)
     model = loop.seeded(seed, Detector)
     note = {"network": "detector", **_source(photos, people)}
     recipe = loop.Recipe(seed, steps, batch, rate=3e-3, threads=threads, note=note)
@@ -103,8 +103,8 @@ def train_recognizer(
     *,
     people: range,
     seed: int,
-    steps: int = 1500,
-    threads: int = 2,
+    steps: int = 1200,
+    threads: int = 1,
     resume: bool = True,
     name: str = "recognizer",
     architecture: dict[str, Any] = RECOGNIZER_A,
@@ -118,7 +118,7 @@ def train_recognizer(
     that the split gives to nobody's weights.
     """
     _may_train(people)
-    photos = photos or photo_cache.photos(out, people, workers=threads)
+    photos = photos or photo_cache.photos(out, people)
     traits = np.stack([world_people.person(int(s)).vector() for s in photos.seeds])
     known = torch.from_numpy(traits)
 

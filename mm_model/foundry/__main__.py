@@ -1,0 +1,46 @@
+"""`make weights`: train every shipped weight of the embedded default again; it resumes.
+
+Face pack and judge first, then the backbone, which needs the recogniser. About an hour on a CPU.
+"""
+
+import argparse
+import sys
+
+from mm_model.environment import bound_threads, silence_telemetry
+
+
+def main() -> int:
+    """Train and publish into `weights/tiny/`; intermediate files lie below `work/weights/`."""
+    parser = argparse.ArgumentParser(prog="python -m mm_model.foundry", description=__doc__)
+    parser.add_argument("--threads", type=int, default=2, help="threads and rendering processes")
+    options = parser.parse_args()
+    silence_telemetry()
+    bound_threads(options.threads)
+
+    from mm_model.errors import UserError
+    from mm_model.foundry.backbone.build import build
+    from mm_model.foundry.facepack.pack import build_pack
+    from mm_model.store.layout import repository_root
+
+    root = repository_root()
+    weights, work = root / "weights" / "tiny", root / "work" / "weights"
+    try:
+        build_pack(weights, work / "facepack", threads=options.threads)
+        build(
+            work / "backbone", weights / "backbone", weights / "recognizer",
+            weights / "facepack" / "models" / "tiny", processes=options.threads,
+        )  # fmt: skip
+    except UserError as error:
+        print(f"Stopped: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(
+            "Interrupted; the next 'make weights' goes on from the last checkpoint.",
+            file=sys.stderr,
+        )
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""The backbone from nothing to a sealed folder: render, VAE, identity, latents, DiT, assemble.
+
+Each part resumes from its own folder below `work`; running it again does only what is missing.
+Never needed to run the pipeline.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mm_model.errors import UserError
+from mm_model.foundry.backbone import assemble, dit, identity, latents, measure, render, vae
+from mm_model.foundry.backbone.loop import Training, freeze
+from mm_model.foundry.backbone.recipe import Recipe
+from mm_model.nn.face_recognizer import FaceRecognizer
+from mm_model.store import digests
+
+
+def build(
+    work: Path,
+    target: Path,
+    recognizer: Path,
+    pack: Path,
+    recipe: Recipe | None = None,
+    processes: int = 2,
+) -> Path:
+    """Build the backbone folder `target`; intermediate files live below `work`.
+
+    `recognizer` is the folder of the conditioning recogniser, `pack` that of the face pack whose
+    detector looks at the samples; both are trained before. Raises `UserError` when one is missing.
+    """
+    recipe = recipe or Recipe()
+    for needed in (recognizer, pack):
+        if not needed.is_dir():
+            raise UserError(f"{needed} is missing: train the face pack first (make weights).")
+    torch.set_num_threads(1)
+    started = time.monotonic()
+    cache = work / "cache"
+    render.render_cache(cache, recipe.cache, processes)
+    vision = train_identity(work, recognizer, recipe)
+    coder = finish_vae(vae.train_vae(cache, work / "vae", recipe.vae), cache)
+    painter = train_dit(work, coder, recipe)
+    publish(work, target, recognizer, recipe, (coder, vision, painter), pack)
+    print(f"backbone built in {(time.monotonic() - started) / 60:.0f} minutes", flush=True)
+    return target
+
+
+def train_identity(work: Path, recognizer: Path, recipe: Recipe) -> Training:
+    """The identity side, with the frozen recogniser of the folder `recognizer`."""
+    eyes = freeze(FaceRecognizer.from_pretrained(recognizer))
+    return identity.train_identity(work / "cache", eyes, work / "identity", recipe.identity)
+
+
+def finish_vae(training: Training, cache: Path) -> Training:
+    """Round the averaged VAE to what will be stored and set its scaling factor."""
+    model = assemble.rounded(training.averages["vae"])
+    scale = vae.measure_scale(model, render.open_cache(cache))
+    model.register_to_config(scaling_factor=scale)
+    return training
+
+
+def train_dit(work: Path, coder: Training, recipe: Recipe, stop: int | None = None) -> Training:
+    """Encode the cache with the finished VAE, then train DiT and text encoder."""
+    model = coder.averages["vae"]
+    state = {k: digests.of_bytes(v.numpy().tobytes()) for k, v in model.state_dict().items()}
+    name = digests.of_value({"weights": state, "scale": model.config.scaling_factor})
+    latents.encode_cache(model, name, work / "cache", work / "latents")
+    return dit.train_dit(work / "cache", work / "latents", work / "dit", recipe.dit, stop)
+
+
+def publish(
+    work: Path,
+    target: Path,
+    recognizer: Path,
+    recipe: Recipe,
+    trained: tuple[Training, Training, Training],
+    pack: Path | None = None,
+) -> dict[str, Any]:
+    """Assemble `target` from (VAE, identity, DiT) trainings, measure on held-out people, seal it.
+
+    Without `pack` the measurement of samples is left out. Returns the report of the manifest.
+    """
+    coder, vision, painter = trained
+    modules = {
+        "vae": coder.averages["vae"],
+        "vision": vision.averages["vision"],
+        "perceiver": vision.averages["perceiver"],
+        **painter.averages,
+    }
+    eyes = freeze(FaceRecognizer.from_pretrained(recognizer))
+    config = identity.perceiver_config(recipe.identity, eyes.width)
+    report: dict[str, Any] = {
+        "steps": {"vae": coder.step, "identity": vision.step, "dit": painter.step},
+        "held_out": {
+            "vae": {"how": vae.measure_vae.__doc__, **vae.measure_vae(modules["vae"])},
+            "identity": measure.measure_identity(vision.averages, eyes, recipe.identity),
+        },
+    }
+    assemble.assemble(target, recipe, modules, config, eyes, report)
+    if pack is not None:
+        from mm_model.eyes.pack import open_pack
+
+        detector = open_pack(pack, measure.DETECTION_SIZE)
+        samples = measure.measure_samples(target, vision.averages, detector, work / "samples.png")
+        report["held_out"]["samples"] = samples
+        assemble.seal(target, recipe, report)
+    return report

@@ -1,0 +1,111 @@
+"""Synthesisers: the drawn person drawn again, and honest variations of a photograph."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from faked import FakePack, face
+
+from mm_model.media.sheet import jpeg_bytes
+from mm_model.pairing.augment import LONGEST_SIDE, AugmentSynthesizer, vary
+from mm_model.pairing.make import Order, make, order_key
+from mm_model.pairing.synthesizer import Identity, Portrait, open_synthesizer
+from mm_model.pairing.world import WorldSynthesizer
+
+
+def _photo(folder: Path) -> Path:
+    from mm_model.world.clips import photograph
+    from mm_model.world.people import person
+
+    path = folder / "photo.jpg"
+    image = photograph(person(10_004), np.random.default_rng(0), 96).image
+    path.write_bytes(jpeg_bytes(image, 95))
+    return path
+
+
+def _identity(
+    path: Path, subject: str | None = "person_10004", procedural: bool = True
+) -> Identity:
+    portrait = Portrait("ab" * 8, path, None, 96, 96, face(24, 20, 50))
+    return Identity("id-0001", subject, procedural, (portrait,))
+
+
+def test_the_world_draws_the_same_person_anew(tmp_path: Path) -> None:
+    identity, world = _identity(tmp_path / "none.jpg"), WorldSynthesizer()
+    first, again, other = (world.make(identity, seed) for seed in (5, 5, 6))
+    assert first.image.shape == (96, 96, 3)
+    assert first.origin is None
+    np.testing.assert_array_equal(first.image, again.image)
+    assert (first.image != other.image).mean() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("subject", "procedural"),
+    [("person_10004", False), (None, True), ("Ada", True), ("person_", True)],
+)
+def test_the_world_draws_nobody_without_the_mark(
+    tmp_path: Path, subject: str | None, procedural: bool
+) -> None:
+    identity = _identity(tmp_path / "none.jpg", subject, procedural)
+    assert WorldSynthesizer().make(identity, 1) is None
+
+
+def test_a_variation_is_seeded_differs_and_names_its_origin(tmp_path: Path) -> None:
+    identity = _identity(_photo(tmp_path))
+    first, again, other = (AugmentSynthesizer().make(identity, seed) for seed in (5, 5, 6))
+    assert first.origin == "ab" * 8
+    np.testing.assert_array_equal(first.image, again.image)
+    assert first.image.shape[0] == first.image.shape[1]
+    assert first.image.shape != other.image.shape or (first.image != other.image).mean() > 0.5
+
+
+def test_a_variation_keeps_the_face_in_the_picture() -> None:
+    """A bright square where the face is stays whole, whatever is drawn."""
+    image = np.full((300, 400, 3), 20, np.uint8)
+    image[120:180, 250:310] = 230
+    for seed in range(20):
+        varied = vary(image, np.array([250, 120, 310, 180]), np.random.default_rng(seed))
+        bright = varied[..., 1] > 110
+        side = varied.shape[0]
+        assert 0.06 < bright.mean() < 0.32
+        middle = np.argwhere(bright).mean(0) / side
+        assert np.abs(middle - 0.5).max() < 0.15
+
+
+def test_a_large_photograph_is_reduced() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (3000, 2500, 3), np.uint8)
+    assert vary(image, np.array([200, 300, 2200, 2500]), rng).shape == (LONGEST_SIDE,) * 2 + (3,)
+
+
+def test_keys_and_seeds_hang_on_the_identity_alone() -> None:
+    assert order_key("a", "world", 0, 1) == order_key("a", "world", 0, 1)
+    keys = {order_key(name, "world", n, seed) for name in "ab" for n in (0, 1) for seed in (1, 2)}
+    assert len(keys) == 8
+    assert all(0 <= seed < 2**63 for _, seed in keys)
+
+
+def test_no_synthesiser_is_none() -> None:
+    assert open_synthesizer("none") is None
+    assert {open_synthesizer(name).name for name in ("world", "augment")} == {"world", "augment"}
+
+
+@pytest.mark.parametrize(
+    ("faces", "flaw"), [(0, "PAIR_NO_FACE"), (1, None), (2, "PAIR_MANY_FACES")]
+)
+def test_what_is_made_is_looked_at_as_written(
+    tmp_path: Path, faces: int, flaw: str | None, root: Path
+) -> None:
+    from mm_model.media.images import load_image
+    from mm_model.settings import load_profile
+
+    seen = []
+    pack = FakePack(
+        lambda image: seen.append(image) or [face(2 + 45 * n, 20, 40) for n in range(faces)]
+    )
+    rules = load_profile(root, "tiny").faces
+    order = Order("made-1", _identity(tmp_path / "x.jpg"), "world", 3, tmp_path / "made", rules)
+    row = make(pack, order)
+    assert row["flaw"] == flaw
+    np.testing.assert_array_equal(seen[0], load_image(tmp_path / "made" / "made-1.jpg"))
+    assert ("embedding" in row) == (flaw is None)

@@ -1,0 +1,98 @@
+"""`python -m orchestration.run`, as `make run` calls it: words, exit status, and a clean end."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from orchestration import home
+from tests.graph.conftest import REPOSITORY, Tree
+
+
+def _start(tree: Tree, dagster_home: Path) -> subprocess.Popen:
+    environment = {
+        **os.environ, "MM_ROOT": str(tree.root), "DAGSTER_HOME": str(dagster_home),
+    }  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, "-m", "orchestration.run"], cwd=REPOSITORY, env=environment,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def dagster_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One Dagster home for the runs of this file, as on a user's machine."""
+    return tmp_path_factory.mktemp("dagster")
+
+
+def test_a_stage_that_stops_gives_its_sentence_and_status_1(
+    fresh: Tree, dagster_home: Path
+) -> None:
+    fresh.behave(sources="audit")
+    process = _start(fresh, dagster_home)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert "[sources] at work" in out
+    assert err.strip().splitlines()[-1] == (
+        "Stopped: The audit of sources failed: samples.parquet has 3 rows, 60 are needed."
+    )
+    assert "Traceback" not in out + err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_cancelled_run_leaves_nothing_behind(
+    fresh: Tree, dagster_home: Path, number: signal.Signals
+) -> None:
+    fresh.behave(sources="sleep")
+    process = _start(fresh, dagster_home)
+    deadline = time.monotonic() + 60
+    while not (fresh.root / "sleeping-sources").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert fresh.processes(), "the stage is at work"
+    process.send_signal(number)
+    cancelled = time.monotonic()
+    while fresh.processes() and time.monotonic() < cancelled + 3:
+        time.sleep(0.05)
+    assert fresh.processes() == []
+    _, err = process.communicate(timeout=30)
+    if number is not signal.SIGKILL:
+        assert process.returncode == 130
+        assert err.strip().splitlines()[-1].startswith("Interrupted")
+        assert "Traceback" not in err
+
+
+def test_nothing_to_do_is_said_and_quick(done: Tree, dagster_home: Path) -> None:
+    process = _start(done, dagster_home)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert done.executed() == []
+    assert out.count("unchanged") == 8
+    assert "3 in = 2 kept + 1 rejected" in out
+    assert "data/tiny/" in out
+
+
+def test_a_wrong_profile_is_one_sentence(fresh: Tree, dagster_home: Path) -> None:
+    params = fresh.root / "params.yaml"
+    params.write_text(params.read_text().replace("profile: tiny", "profile: huge"))
+    process = _start(fresh, dagster_home)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert err.strip() == "Stopped: There is no profile 'huge': params.yaml may name one of tiny."
+    assert "Traceback" not in out
+
+
+def test_the_home_is_prepared_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    folder = home.prepare(tmp_path)
+    assert folder == tmp_path / "work" / "dagster"
+    assert os.environ["DAGSTER_HOME"] == str(folder)
+    written = (folder / "dagster.yaml").stat()
+    assert home.prepare(tmp_path) == folder
+    assert (folder / "dagster.yaml").stat().st_mtime_ns == written.st_mtime_ns
+    (folder / "dagster.yaml").write_text("telemetry: {enabled: true}")
+    home.prepare(tmp_path)
+    assert "enabled: false" in (folder / "dagster.yaml").read_text()

@@ -1,0 +1,131 @@
+"""The sandbox: a file may hang, swamp or kill the child, and the next file is still checked."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mm_model.media.encode import write_mp4
+from mm_model.media.failure import MediaError
+from mm_model.media.sandbox import Allowance, Sandbox, Sandboxes
+from mm_model.records import Reason
+
+ROOMY = Allowance(seconds=60, memory_mb=1024, max_pixels=89_000_000, max_frames=2000)
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("media") / "picture.png"
+    Image.fromarray(np.full((80, 100, 3), 90, np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("media") / "long.mp4"
+    shade = (np.arange(400) % 200).astype(np.uint8)
+    write_mp4(path, np.broadcast_to(shade[:, None, None, None], (400, 256, 256, 3)), 25)
+    return path
+
+
+def reason_of(sandbox: Sandbox, path: Path) -> Reason:
+    with pytest.raises(MediaError) as refused:
+        sandbox.check(path)
+    return refused.value.reason
+
+
+def test_facts_of_a_picture_and_of_a_clip(picture: Path, long_clip: Path) -> None:
+    with Sandbox(ROOMY) as sandbox:
+        seen = sandbox.check(picture)
+        assert (seen["media"], seen["width"], seen["height"], seen["num_frames"]) == (
+            "image", 100, 80, 1)  # fmt: skip
+        assert seen["thumbnail"] is None
+        clip = sandbox.check(long_clip, thumbnail=True)
+        assert (clip["media"], clip["num_frames"], clip["fps"]) == ("clip", 400, 25.0)
+        assert clip["codec"] == "h264" and clip["thumbnail"]
+
+
+def test_a_file_that_takes_too_long_is_given_up_and_the_next_is_served(
+    picture: Path, long_clip: Path
+) -> None:
+    hurried = Allowance(seconds=0.03, memory_mb=1024, max_pixels=89_000_000, max_frames=2000)
+    with Sandbox(hurried) as sandbox:
+        assert reason_of(sandbox, long_clip) == Reason.VID_DECODE_TIMEOUT
+        sandbox._allowance = ROOMY
+        assert sandbox.check(picture)["media"] == "image"
+
+
+def test_a_picture_beyond_the_memory_limit_is_refused_not_fatal(
+    tmp_path: Path, picture: Path
+) -> None:
+    big = tmp_path / "big.png"
+    Image.new("RGB", (8000, 8000)).save(big, compress_level=1)
+    with Sandbox(Allowance(60, 64, 89_000_000, 100)) as sandbox:
+        assert reason_of(sandbox, big) == Reason.FMT_BOMB
+        assert sandbox.check(picture)["width"] == 100
+
+
+def test_a_killed_child_is_replaced(picture: Path) -> None:
+    with Sandbox(ROOMY) as sandbox:
+        sandbox.check(picture)
+        os.kill(sandbox._child.pid, signal.SIGKILL)
+        assert sandbox.check(picture)["width"] == 100
+
+
+def test_a_file_that_always_kills_the_child_fails_after_two_tries(
+    picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+    with Sandbox(ROOMY) as sandbox:
+        start = sandbox._start
+
+        def start_and_die() -> None:
+            start()
+            started.append(sandbox._child.pid)
+            os.kill(sandbox._child.pid, signal.SIGSEGV)
+            sandbox._child.wait()
+
+        monkeypatch.setattr(sandbox, "_start", start_and_die)
+        assert reason_of(sandbox, picture) == Reason.SYS_WORKER_CRASH
+    assert len(started) == 2
+
+
+def test_odd_files_are_never_opened(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.mp4"
+    os.mkfifo(pipe)
+    with Sandbox(ROOMY) as sandbox:
+        assert reason_of(sandbox, pipe) == Reason.IO_UNREADABLE
+        assert reason_of(sandbox, tmp_path / "absent.jpg") == Reason.SYS_IO
+        assert sandbox._child is None
+
+
+def test_several_children_answer_in_order(picture: Path, long_clip: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.jpg"
+    empty.touch()
+    with Sandboxes(ROOMY, 2) as sandboxes:
+        found = list(sandboxes.check_all([(long_clip, False), (picture, False), (empty, False)]))
+    assert [f["media"] for f in found[:2]] == ["clip", "image"]
+    assert found[2].reason == Reason.IO_EMPTY
+
+
+def test_the_child_cannot_write_files(tmp_path: Path, root: Path) -> None:
+    target = tmp_path / "written"
+    code = (
+        "from mm_model.media.worker import confine; confine(512)\n"
+        f"open({str(target)!r}, 'wb', buffering=0).write(b'x' * 100)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, check=False)
+    assert done.returncode != 0
+    assert target.stat().st_size == 0
+
+
+def test_the_child_ends_when_its_parent_closes_the_pipe(root: Path) -> None:
+    worker = [sys.executable, "-m", "mm_model.media.worker", "512"]
+    done = subprocess.run(worker, cwd=root, input=b"", capture_output=True, timeout=60, check=True)
+    assert json.loads(done.stdout)["ready"]

@@ -1,0 +1,214 @@
+"""The request record: limits, types, and that no refusal quotes what was sent."""
+
+import base64
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from mm_model.eyes.detect import Sighting
+from mm_model.serving import gate, mirror, request
+from mm_model.serving.config import of_profile
+from mm_model.serving.refusal import Code, Refusal
+from mm_model.settings import ServeSettings, load_profile
+from tests.serving.conftest import FakeEngine, one_face
+from tests.serving.house import ROOT
+
+LIMITS = ServeSettings(
+    max_references=4, max_reference_bytes=8_388_608, max_prompt_characters=500, max_frames=17,
+    max_steps=100, max_guidance=20, sizes=((64, 64),), default_steps=20, default_guidance=3.0,
+)  # fmt: skip
+PROFILE = load_profile(ROOT, "tiny").model_copy(update={"serve": LIMITS})
+
+
+def picture(kind: str = "PNG", size: int = 48, seed: int = 0) -> str:
+    pixels = np.random.default_rng(seed).integers(0, 256, (size, size, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+SENT = picture()
+GOOD = {"prompt": "a man smiles", "reference_images": [SENT], "consent": "An adult who agreed."}
+
+
+def make_mirror(look=one_face) -> mirror.Mirror:
+    digests = {"adapter": "a", "backbone": "b", "facepack": "c"}
+    return mirror.Mirror(of_profile(PROFILE, digests), look, FakeEngine())
+
+
+def refused(record: object, served: mirror.Mirror | None = None) -> Refusal:
+    with pytest.raises(Refusal) as caught:
+        (served or make_mirror()).answer(record)
+    sentence = caught.value.sentence
+    assert sentence.endswith(".") and "\n" not in sentence
+    assert not quotes(sentence, SENT)
+    return caught.value
+
+
+def quotes(text: str, sent: str, run: int = 20) -> bool:
+    return any(sent[at : at + run] in text for at in range(len(sent) - run + 1))
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "word"),
+    [
+        ({"extra": 1}, Code.UNKNOWN_FIELD, "extra"),
+        ({SENT[:400]: 1}, Code.UNKNOWN_FIELD, "only prompt"),
+        ({3: 1}, Code.UNKNOWN_FIELD, "only prompt"),
+        ({"consent": None}, Code.NO_CONSENT, "adult"),
+        ({"consent": "  "}, Code.NO_CONSENT, "agreed"),
+        ({"consent": True}, Code.WRONG_TYPE, "consent"),
+        ({"prompt": None}, Code.MISSING_FIELD, "prompt"),
+        ({"prompt": ""}, Code.PROMPT_EMPTY, "prompt"),
+        ({"prompt": " \u3000"}, Code.PROMPT_EMPTY, "prompt"),
+        ({"prompt": float("nan")}, Code.WRONG_TYPE, "prompt"),
+        ({"prompt": 7}, Code.WRONG_TYPE, "prompt"),
+        ({"prompt": "a man " + "x" * 500}, Code.PROMPT_TOO_LONG, "500"),
+        ({"prompt": "a man\x00 smiles"}, Code.PROMPT_CHARACTERS, "control"),
+        ({"prompt": "a man \ud800"}, Code.PROMPT_CHARACTERS, "Unicode"),
+        ({"reference_images": []}, Code.REFERENCE_COUNT, "1 to 4"),
+        ({"reference_images": [SENT] * 5}, Code.REFERENCE_COUNT, "not 5"),
+        ({"reference_images": SENT}, Code.WRONG_TYPE, "list"),
+        ({"reference_images": [[SENT]]}, Code.WRONG_TYPE, "list"),
+        ({"reference_images": [None]}, Code.WRONG_TYPE, "list"),
+        ({"reference_images": [SENT, "!" + SENT]}, Code.NOT_BASE64, "picture 2"),
+        ({"reference_images": ["data:image/png;base64," + SENT]}, Code.NOT_BASE64, "prefix"),
+        ({"reference_images": ["AAAA" * 3_000_000]}, Code.PICTURE_TOO_LARGE, "larger"),
+        ({"reference_images": [""]}, Code.NOT_A_PICTURE, "empty"),
+        ({"reference_images": ["aGVsbG8="]}, Code.NOT_A_PICTURE, "JPEG, PNG or WebP"),
+        ({"reference_images": [SENT[:400]]}, Code.NOT_A_PICTURE, "cut short"),
+        ({"reference_images": [picture("GIF")]}, Code.NOT_A_PICTURE, "readable"),
+        ({"reference_images": [picture(size=8)]}, Code.NOT_A_PICTURE, "smaller"),
+        ({"num_frames": 10}, Code.FRAME_COUNT, "8k+1"),
+        ({"num_frames": 0}, Code.FRAME_COUNT, "8k+1"),
+        ({"num_frames": 25}, Code.FRAME_COUNT, "at most 17"),
+        ({"num_frames": "9"}, Code.WRONG_TYPE, "num_frames"),
+        ({"num_frames": 9.0}, Code.WRONG_TYPE, "num_frames"),
+        ({"num_frames": True}, Code.WRONG_TYPE, "num_frames"),
+        ({"num_inference_steps": 0}, Code.STEPS, "between 1 and 100"),
+        ({"num_inference_steps": 101}, Code.STEPS, "between 1 and 100"),
+        ({"guidance_scale": 0.5}, Code.GUIDANCE, "between 1 and 20"),
+        ({"guidance_scale": float("nan")}, Code.GUIDANCE, "between"),
+        ({"guidance_scale": float("inf")}, Code.GUIDANCE, "between"),
+        ({"guidance_scale": 10**400}, Code.GUIDANCE, "between"),
+        ({"guidance_scale": "3"}, Code.WRONG_TYPE, "guidance_scale"),
+        ({"height": 65}, Code.SIZE, "64x64"),
+        ({"width": 4096}, Code.SIZE, "64x64"),
+        ({"seed": -1}, Code.SEED, "4294967295"),
+        ({"seed": 2**70}, Code.SEED, "4294967295"),
+    ],
+)
+def test_each_broken_rule_has_its_code_and_sentence(change: dict, code: Code, word: str) -> None:
+    refusal = refused({**GOOD, **change})
+    assert refusal.code == code
+    assert word in refusal.sentence
+
+
+@pytest.mark.parametrize("missing", ["prompt", "reference_images", "consent"])
+def test_required_fields(missing: str) -> None:
+    refusal = refused({name: value for name, value in GOOD.items() if name != missing})
+    assert missing in refusal.sentence
+
+
+@pytest.mark.parametrize(
+    "handed", [[], [GOOD, GOOD], None, 3, "text", [[1, 2], [3]], pd.DataFrame()]
+)
+def test_anything_but_one_record_is_refused(handed: object) -> None:
+    assert refused(handed).code == Code.NOT_ONE_RECORD
+
+
+def test_every_form_mlflow_hands_over_is_read() -> None:
+    wanted = request.read(GOOD | {"seed": 5}, LIMITS, 9)
+    record = GOOD | {"seed": 5}
+    columns = {name: np.array([value]) for name, value in record.items()}
+    scalars = {name: np.array(value) for name, value in record.items()}
+    for handed in ([record], pd.DataFrame([record]), np.array([record]), columns, scalars):
+        assert request.read(handed, LIMITS, 9) == wanted
+
+
+def test_no_face_and_several_faces_are_refused() -> None:
+    face = one_face(np.zeros((64, 64, 3), np.uint8)).faces[0]
+    assert refused(GOOD, make_mirror(lambda _: Sighting(()))).code == Code.NO_FACE
+    several = refused(GOOD, make_mirror(lambda _: Sighting((face, face))))
+    assert several.code == Code.MANY_FACES
+    assert "2 faces" in several.sentence
+
+
+def test_a_picture_of_too_many_pixels_is_refused_by_its_header() -> None:
+    with pytest.raises(Refusal, match="too many pixels"):
+        gate.admit((base64.b64decode(picture(size=100)),), one_face, max_pixels=9_999)
+
+
+def test_the_reply_holds_the_video_the_seed_and_the_model() -> None:
+    import av
+
+    reply = make_mirror().answer({**GOOD, "seed": 5, "num_frames": 17})
+    json.dumps(reply, allow_nan=False)
+    with av.open(io.BytesIO(base64.b64decode(reply["video_mp4"]))) as video:
+        assert sum(1 for _ in video.decode(video=0)) == reply["num_frames"] == 17
+    assert (reply["seed"], reply["fps"], reply["adapter_digest"]) == (5, 8, "a")
+    again = make_mirror().answer({**GOOD, "seed": 5, "num_frames": 17})
+    assert again == reply
+
+
+def test_a_silent_seed_is_drawn_and_told() -> None:
+    first, second = (make_mirror().answer(GOOD) for _ in range(2))
+    assert first["seed"] != second["seed"]
+    assert make_mirror().answer({**GOOD, "seed": first["seed"]})["video_mp4"] == first["video_mp4"]
+
+
+JUNK = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=40),
+    st.just(SENT), st.just(SENT[:300]), st.binary(max_size=30),
+)  # fmt: skip
+VALUES = st.one_of(
+    JUNK, st.lists(JUNK, max_size=5), st.dictionaries(st.text(max_size=5), JUNK, max_size=3)
+)
+NAMES = st.one_of(st.sampled_from(request.FIELDS), st.text(max_size=30), st.just(SENT[:200]))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(NAMES, VALUES, max_size=4), st.booleans())
+def test_whatever_is_sent_is_served_or_refused_without_an_echo(change: dict, keep: bool) -> None:
+    try:
+        reply = make_mirror().answer({**GOOD, **change} if keep else change)
+    except Refusal as refusal:
+        assert refusal.code in Code
+        assert refusal.sentence.endswith(".") and "\n" not in refusal.sentence
+        assert not quotes(refusal.sentence, SENT)
+    else:
+        assert reply["video_mp4"]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, len(SENT) - 1), st.integers(0, 200))
+def test_damaged_pictures_are_served_or_refused(at: int, cut: int) -> None:
+    damaged = bytearray(base64.b64decode(SENT))
+    position = at * 3 // 4
+    damaged[position % len(damaged)] ^= 0xFF
+    text = base64.b64encode(bytes(damaged[: len(damaged) - cut])).decode()
+    try:
+        make_mirror().answer({**GOOD, "reference_images": [text]})
+    except Refusal as refusal:
+        assert refusal.code == Code.NOT_A_PICTURE
+
+
+def test_the_example_in_the_repository_is_a_request_we_serve() -> None:
+    (record,) = json.loads((ROOT / "mlflow" / "example-request.json").read_text())[
+        "dataframe_records"
+    ]
+    limits = load_profile(ROOT, "tiny").serve
+    wanted = request.read(record, limits, 9)
+    assert len(gate.admit(wanted.references, one_face, 10**6)) == 2
+
+
+def test_the_readme_names_every_refusal_and_field() -> None:
+    text = (ROOT / "mlflow" / "README.md").read_text()
+    assert [code for code in Code if f"`{code}`" not in text] == []
+    assert [name for name in request.FIELDS if f"`{name}`" not in text] == []

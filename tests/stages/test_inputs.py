@@ -1,0 +1,107 @@
+"""Choosing inputs: params.yaml keeps its comments, a wrong path changes nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from mm_model.errors import UserError
+from mm_model.inputs import params_text, use_folder, use_profile
+from mm_model.settings import load_params, load_profile
+
+
+@pytest.fixture
+def media(tmp_path: Path) -> Path:
+    folder = tmp_path / "my pictures"
+    folder.mkdir()
+    for number in range(12):
+        (folder / f"{number}.jpg").write_bytes(b"x")
+    return folder
+
+
+@pytest.fixture
+def pack(tmp_path: Path) -> Path:
+    place = tmp_path / "packs" / "models" / "mine"
+    place.mkdir(parents=True)
+    (place / "det.onnx").write_bytes(b"x")
+    return place
+
+
+def test_every_shipped_profile_is_complete(root: Path) -> None:
+    for path in (root / "profiles").glob("*.yaml"):
+        if path.stem not in ("people", "local"):
+            assert load_profile(root, path.stem).title
+
+
+def test_shipped_text_comes_back_byte_for_byte(
+    small_root: Path, root: Path, media: Path, pack: Path
+) -> None:
+    use_profile(small_root, "tiny")
+    tiny = (small_root / "params.yaml").read_bytes()
+    shipped = root / "params.yaml"
+    if load_params(root).profile == "tiny":
+        assert tiny == shipped.read_bytes()
+    use_folder(small_root, str(media), str(pack), "own pictures")
+    assert (small_root / "params.yaml").read_bytes() != tiny
+    use_profile(small_root, "tiny")
+    assert (small_root / "params.yaml").read_bytes() == tiny
+
+
+def test_a_folder_becomes_profile_local(
+    small_root: Path, media: Path, pack: Path, capsys: pytest.CaptureFixture
+) -> None:
+    use_folder(small_root, str(media), str(pack.parent.parent / "mine"), " own pictures ")
+    params = load_params(small_root)
+    assert (params.profile, params.sources, params.facepack) == ("local", str(media), str(pack))
+    assert params.backbone == "weights/tiny/backbone"
+    local, base = load_profile(small_root, "local"), load_profile(small_root, "real-small")
+    assert local.sources.consent == "own pictures"
+    assert local.ingest.row_floor == 6 and local.evaluate.row_floor == 1
+    assert local.model == base.model and local.faces.detection_size == base.faces.detection_size
+    said = capsys.readouterr().out
+    assert "12 files" in said and "is an adult" in said
+    assert "floor of one row" in said and "evaluate" in said
+
+
+def test_paths_below_the_root_are_relative(small_root: Path, media: Path, pack: Path) -> None:
+    inside = small_root / "raw"
+    media.rename(inside)
+    use_folder(small_root, str(inside), str(pack), "own pictures", base="tiny")
+    assert load_params(small_root).sources == "raw"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"sources": None}, "--profile"),
+        ({"sources": "/no/such/folder"}, "SOURCES=/no/such/folder is no folder"),
+        ({"facepack": None}, "FACEPACK is missing"),
+        ({"facepack": "/no/pack"}, "FACEPACK=/no/pack holds no .onnx"),
+        ({"consent": None}, "CONSENT='<basis>'"),
+        ({"base": "huge"}, "no profile 'huge'"),
+    ],
+)
+def test_what_is_wrong_is_named_and_nothing_changes(
+    small_root: Path, media: Path, pack: Path, change: dict, said: str
+) -> None:
+    before = (small_root / "params.yaml").read_bytes()
+    given = {"sources": str(media), "facepack": str(pack), "consent": "own", "base": "real-small"}
+    with pytest.raises(UserError) as refused:
+        use_folder(small_root, **given | change)
+    assert said in str(refused.value) and "\n" not in str(refused.value)
+    assert (small_root / "params.yaml").read_bytes() == before
+    assert not (small_root / "profiles" / "local.yaml").exists()
+
+
+def test_a_folder_without_media_is_refused(small_root: Path, tmp_path: Path, pack: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "notes.txt").write_text("nothing else")
+    with pytest.raises(UserError, match="holds no photographs"):
+        use_folder(small_root, str(empty), str(pack), "own pictures")
+
+
+@pytest.mark.parametrize("path", ["a b/c", "weird: name", "#comment", "日本語", "x" * 200])
+def test_any_path_survives_params_yaml(small_root: Path, path: str) -> None:
+    values = load_params(small_root).model_dump() | {"sources": path}
+    (small_root / "params.yaml").write_text(params_text(values))
+    assert load_params(small_root).sources == path

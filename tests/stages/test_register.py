@@ -1,0 +1,210 @@
+"""The stage register: one version an adapter, put back when it is gone, promoted by rule."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mm_model.errors import UserError
+from mm_model.registry import package, store, versions
+from mm_model.serving.config import ServingConfig
+from mm_model.stages import register
+from mm_model.store import digests
+from mm_model.store.layout import Layout
+from tests.serving.house import House, metrics
+
+GOOD = metrics([0.3, 0.4, 0.5, 0.4])
+BETTER = metrics([0.4, 0.5, 0.6, 0.5])
+WORSE = metrics([0.2, 0.3, 0.4, 0.3])
+
+
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory: Any) -> Path:
+    root = tmp_path_factory.mktemp("store")
+    store.open_client(Layout(root, "tiny"))
+    return root / "mlflow.db"
+
+
+@pytest.fixture
+def house(tmp_path: Path, empty_store: Path, monkeypatch: Any) -> House:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    house = House(tmp_path / "root")
+    shutil.copyfile(empty_store, house.root / "mlflow.db")
+    house.stub_weights("one")
+    house.evaluated(GOOD)
+    return house
+
+
+def standing(house: House) -> dict[int, dict[str, Any]]:
+    """What the registry holds: version -> tags and aliases."""
+    client = store.open_client(house.layout)
+    found = client.search_model_versions("name = 'magic-mirror'")
+    model = client.get_registered_model("magic-mirror")
+    return {
+        int(one.version): {
+            "tags": dict(one.tags),
+            "aliases": sorted(k for k, v in model.aliases.items() if int(v) == int(one.version)),
+        }
+        for one in found
+    }
+
+
+def served_folder(house: House, alias: str = "champion") -> Path:
+    client = store.open_client(house.layout)
+    version = versions.alias_version(client, "magic-mirror", alias)
+    place = client.get_model_version_download_uri("magic-mirror", version.version)
+    return Path(place.removeprefix("file://"))
+
+
+def next_adapter(house: House, mark: str, numbers: dict[str, Any]) -> dict[str, Any]:
+    house.stub_weights(mark)
+    house.evaluated(numbers)
+    return house.register()
+
+
+def test_the_first_version_is_registered_with_its_origin(house: House, capsys: Any) -> None:
+    release = house.register()
+    assert (release["version"], release["aliases"], release["promoted"]) == (1, ["champion"], True)
+    assert "mlflow models serve -m models:/magic-mirror@champion" in release["serve_command"]
+    said = capsys.readouterr().out
+    assert "version 1" in said and release["adapter_digest"][:12] in said
+    tags = standing(house)[1]["tags"]
+    adapter = house.layout.output("finetune") / "adapter"
+    assert tags["adapter_digest"] == release["adapter_digest"] == digests.of_folder(adapter)
+    assert float(tags["evaluation_identity"]) == pytest.approx(0.4)
+    assert {"manifest_finetune", "manifest_evaluate", "backbone_digest", "facepack_digest",
+            "judge_digest", "fingerprint", "test_set_digest"} <= set(tags)  # fmt: skip
+    folder = served_folder(house)
+    assert digests.of_folder(folder / "artifacts" / "adapter") == release["adapter_digest"]
+    assert str(house.root) not in (folder / "MLmodel").read_text()
+    assert json.loads((folder / "evaluation" / "metrics.json").read_text()) == GOOD
+
+
+def test_the_same_adapter_never_makes_a_second_version(house: House) -> None:
+    house.register()
+    path = house.layout.output("register") / "release.json"
+    before = path.read_bytes()
+    assert register.confirm(house.job())
+    house.register()
+    house.evaluated({**GOOD, "people": 5})
+    house.register()
+    assert list(standing(house)) == [1]
+    house.evaluated(GOOD)
+    house.register()
+    assert json.loads(path.read_bytes())["version"] == json.loads(before)["version"]
+
+
+def test_repeating_a_registration_gives_the_same_bytes(house: House) -> None:
+    house.register()
+    path = house.layout.output("register") / "release.json"
+    before = path.read_bytes()
+    house.register()
+    assert path.read_bytes() == before
+
+
+def test_a_better_adapter_takes_the_alias_and_a_worse_one_does_not(house: House) -> None:
+    house.register()
+    assert next_adapter(house, "two", WORSE)["aliases"] == ["challenger"]
+    assert [entry["aliases"] for entry in standing(house).values()].count(["champion"]) == 1
+    assert standing(house)[1]["aliases"] == ["champion"]
+    third = next_adapter(house, "three", BETTER)
+    assert (third["version"], third["aliases"]) == (3, ["champion"])
+    assert standing(house)[1]["aliases"] == []
+    assert standing(house)[2]["aliases"] == ["challenger"]
+
+
+def test_another_test_set_is_not_comparable(house: House) -> None:
+    house.register()
+    other = metrics([0.9] * 4, test_set="b" * 64)
+    release = next_adapter(house, "two", other)
+    assert release["aliases"] == ["challenger"]
+    assert "different test sets" in release["sentences"][0]
+
+
+def test_a_first_version_without_gain_is_no_champion_but_can_be_served(house: House) -> None:
+    house.evaluated({**GOOD, "gain": None})
+    release = house.register()
+    assert release["aliases"] == ["challenger"]
+    assert "magic-mirror@challenger" in release["serve_command"]
+
+
+def test_a_deleted_registry_is_put_back(house: House, empty_store: Path) -> None:
+    before = house.register()
+    shutil.copyfile(empty_store, house.root / "mlflow.db")
+    store.open_client(house.layout)
+    assert not register.confirm(house.job())
+    assert house.register() == before
+    assert standing(house)[1]["aliases"] == ["champion"]
+    assert register.confirm(house.job())
+
+
+def test_deleted_or_damaged_files_are_put_back_into_the_same_version(house: House) -> None:
+    house.register()
+    folder = served_folder(house)
+    (folder / "artifacts" / "adapter" / "magic_mirror_config.json").write_text("{}")
+    assert not register.confirm(house.job())
+    house.register()
+    assert register.confirm(house.job())
+    shutil.rmtree(house.root / "mlruns")
+    assert not register.confirm(house.job())
+    house.register()
+    assert register.confirm(house.job())
+    assert list(standing(house)) == [1]
+    assert served_folder(house) == folder and (folder / "MLmodel").is_file()
+
+
+def test_a_champion_without_files_does_not_stand_in_the_way(house: House) -> None:
+    house.register()
+    shutil.rmtree(house.root / "mlruns")
+    release = next_adapter(house, "two", GOOD)
+    assert release["aliases"] == ["champion"]
+    assert "are gone" in release["sentences"][0]
+
+
+def test_changed_limits_reach_the_version_of_the_same_adapter(house: House) -> None:
+    house.register()
+    path = house.root / "profiles" / "tiny.yaml"
+    profile = yaml.safe_load(path.read_text())
+    profile["serve"]["max_steps"] = 3
+    path.write_text(yaml.safe_dump(profile))
+    assert not register.confirm(house.job())
+    house.register()
+    config = yaml.safe_load((served_folder(house) / "MLmodel").read_text())
+    settings = ServingConfig.model_validate(config["flavors"]["python_function"]["config"])
+    assert settings.serve.max_steps == 3
+    assert list(standing(house)) == [1]
+
+
+def test_a_large_backbone_is_named_by_path_and_digest(house: House, monkeypatch: Any) -> None:
+    monkeypatch.setattr(package, "COPY_LIMIT", 1)
+    house.register()
+    flavour = yaml.safe_load((served_folder(house) / "MLmodel").read_text())["flavors"]
+    config = flavour["python_function"]["config"]
+    backbone = house.root / "weights" / "backbone"
+    assert config["backbone_path"] == str(backbone)
+    assert config["digests"]["backbone"] == digests.of_folder(backbone)
+    assert not (served_folder(house) / "artifacts" / "backbone").exists()
+    assert register.confirm(house.job())
+
+
+def test_a_pickle_is_never_registered(house: House) -> None:
+    (house.root / "weights" / "backbone" / "weights.bin").write_bytes(b"\x80\x04")
+    with pytest.raises(UserError, match=r"weights\.bin may carry code"):
+        house.register()
+
+
+def test_a_dead_registry_stops_the_stage_with_a_sentence(house: House, monkeypatch: Any) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://secret:word@127.0.0.1:{port}")
+    with pytest.raises(UserError, match="does not answer") as caught:
+        house.register()
+    assert "word" not in str(caught.value)
+    assert not (house.layout.output("register") / "release.json").exists()

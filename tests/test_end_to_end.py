@@ -1,0 +1,193 @@
+"""All stages on a small world with the shipped weights: the accounts, the promises, the views."""
+
+import itertools
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from mm_model.errors import UserError
+from mm_model.evaluation import figures, page
+from mm_model.media.decode import read_frames
+from mm_model.stages import runner
+from mm_model.stages.registry import NAMES
+from mm_model.store import catalogue, manifest
+from mm_model.store.layout import Layout
+
+PEOPLE = {
+    "train_people": 6, "held_out_people": 3, "photos_per_person": 3, "clips_per_person": 1,
+    "size": 128, "num_frames": 9, "fps": 8, "fault_rate": 0.05, "seed": 11,
+}  # fmt: skip
+QUICK = {"steps": 6, "batch_size": 4, "log_every": 1, "sample_every": 3, "checkpoint_every": 2,
+         "sample_steps": 2, "warmup_steps": 2, "identity_loss_from_step": 2}  # fmt: skip
+
+
+def small_root(root: Path, place: Path) -> Path:
+    """A root of its own: the shipped weights, few people, few steps."""
+    (place / "profiles").mkdir(parents=True)
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    for name in ("facepack", "judge", "backbone"):
+        params[name] = str(root / params[name])
+    profile = yaml.safe_load((root / "profiles" / "tiny.yaml").read_text())
+    for part in ("ingest", "faces", "pairs", "pretrain", "finetune", "evaluate"):
+        profile[part]["row_floor"] = 1
+    for part in ("pretrain", "finetune"):
+        profile[part] |= QUICK
+    profile["evaluate"] |= {"inference_steps": 3, "bootstrap_draws": 200}
+    profile["faces"]["identity"] = "folders"
+    profile["run"]["threads"] = 1
+    (place / "params.yaml").write_text(yaml.safe_dump(params))
+    (place / "profiles" / "tiny.yaml").write_text(yaml.safe_dump(profile, sort_keys=False))
+    (place / "profiles" / "people.yaml").write_text(yaml.safe_dump(PEOPLE))
+    return place
+
+
+@pytest.fixture(scope="module")
+def house(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root in which every stage has run."""
+    place = small_root(root, tmp_path_factory.mktemp("house"))
+    for name in NAMES:
+        runner.run(name, place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def layout(house: Path) -> Layout:
+    return Layout(house, "tiny")
+
+
+def _report(layout: Layout, stage: str) -> dict:
+    return json.loads((layout.output(stage) / "report.json").read_text())
+
+
+@pytest.mark.parametrize("stage", NAMES)
+def test_every_account_adds_up_and_every_output_is_sealed(layout: Layout, stage: str) -> None:
+    said = _report(layout, stage)
+    gone = sum(said["rejected"].values()) + sum(said["failed"].values())
+    assert said["total"] == said["kept"] + gone and said["kept"] > 0
+    assert manifest.verified(layout.output(stage)).stage == stage
+
+
+def test_every_stage_hands_on_what_it_kept(layout: Layout) -> None:
+    chain = [_report(layout, stage) for stage in ("sources", "ingest", "faces")]
+    for before, after in itertools.pairwise(chain):
+        assert after["total"] == before["kept"]
+
+
+def test_held_out_people_never_enter_training(layout: Layout) -> None:
+    pairs = pd.read_parquet(layout.output("pairs") / "pairs.parquet").query("status == 'kept'")
+    by_split = {name: set(group["identity"]) for name, group in pairs.groupby("split")}
+    assert by_split["train"] and by_split["held_out"]
+    assert not by_split["train"] & by_split["held_out"]
+    tested = set(pd.read_parquet(layout.output("evaluate") / "cells.parquet")["identity"])
+    assert tested <= by_split["held_out"]
+
+
+def test_pairs_are_above_the_threshold_of_the_profile(layout: Layout, house: Path) -> None:
+    above = yaml.safe_load((house / "profiles" / "tiny.yaml").read_text())["pairs"]["cosine_above"]
+    kept = pd.read_parquet(layout.output("pairs") / "pairs.parquet").query("status == 'kept'")
+    assert (kept["cosine"] > above).all()
+
+
+def test_evaluation_leaves_videos_that_play(layout: Layout) -> None:
+    cells = pd.read_parquet(layout.output("evaluate") / "cells.parquet")
+    assert {"base", "pretrain", "finetune", "true_clip", "static_reference", "shuffled"} <= set(
+        cells["variant"]
+    )
+    frames = read_frames(layout.output("evaluate") / cells["video"].iloc[0])
+    assert frames.shape == (9, 64, 64, 3)
+
+
+def test_a_second_run_says_up_to_date_and_changes_nothing(
+    house: Path, layout: Layout, capsys: pytest.CaptureFixture
+) -> None:
+    before = (layout.output("pairs") / manifest.NAME).stat().st_mtime_ns
+    runner.run("pairs", house)
+    assert "up to date" in capsys.readouterr().out
+    assert (layout.output("pairs") / manifest.NAME).stat().st_mtime_ns == before
+
+
+def test_the_page_is_one_self_contained_file(layout: Layout) -> None:
+    text = page.build(layout).read_text()
+    assert not re.search(r'(src|href)="(?!data:)', text)
+    assert "http" not in text.replace("http-equiv", "").replace("http://127.0.0.1", "")
+    for words in (
+        "Held-out people",
+        "Numbers",
+        "Pretraining on pictures",
+        "step 6",
+        "mlflow models",
+    ):
+        assert words in text, words
+
+
+def test_figures_hold_what_the_page_shows(layout: Layout) -> None:
+    found = figures.collect(layout)
+    assert set(found["stages"]) == set(NAMES)
+    assert found["evaluation"]["gain"]["finetune_over_base"]["value"] is not None
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_the_catalogue_is_rebuilt_equal_after_it_was_deleted(layout: Layout) -> None:
+    def content() -> dict[str, list]:
+        with sqlite3.connect(layout.catalogue) as connection:
+            return {
+                name: sorted(connection.execute(f"select * from {name}"), key=repr)
+                for name in ("sources", "samples", "decisions", "runs")
+            }
+
+    catalogue.rebuild(layout)
+    before = content()
+    layout.catalogue.unlink()
+    catalogue.rebuild(layout)
+    assert content() == before
+    assert len(before["runs"]) == len(NAMES)
+    total = sum(_report(layout, s)["total"] for s in ("sources", "ingest", "faces", "pairs"))
+    assert len(before["decisions"]) == total
+
+
+def test_a_killed_training_resumes_to_the_same_bytes(
+    house: Path, layout: Layout, root: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "root"
+    shutil.copytree(house, place, ignore=shutil.ignore_patterns("work", "mlruns", "mlflow.db*"))
+    shutil.rmtree(place / "data" / "tiny" / "pretrain")
+    command = [sys.executable, "-m", "mm_model", "run", "pretrain"]
+    environment = {**os.environ, "MM_ROOT": str(place), "PYTHONPATH": str(root)}
+    first = subprocess.Popen(command, env=environment, cwd=root, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(place.glob("work/tiny/pretrain/*/checkpoints/step_*.safetensors")):
+        assert first.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    assert not (place / "data" / "tiny" / "pretrain").exists()
+    second = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True)
+    assert second.returncode == 0, second.stderr
+    assert "resuming after step" in second.stdout
+    weights = "adapter/magic_mirror_adapter.safetensors"
+    ours, theirs = (Layout(p, "tiny").output("pretrain") for p in (place, house))
+    assert (ours / weights).read_bytes() == (theirs / weights).read_bytes()
+    assert (
+        manifest.read(ours).files["curve.parquet"] == manifest.read(theirs).files["curve.parquet"]
+    )
+
+
+def test_a_stage_refuses_an_input_that_was_changed(house: Path, tmp_path: Path) -> None:
+    place = tmp_path / "root"
+    shutil.copytree(house, place, ignore=shutil.ignore_patterns("work", "mlruns", "mlflow.db*"))
+    table = place / "data" / "tiny" / "pairs" / "pairs.parquet"
+    table.write_bytes(table.read_bytes()[:-1] + b"x")
+    shutil.rmtree(place / "data" / "tiny" / "pretrain")
+    with pytest.raises(UserError, match=r"pairs\.parquet is missing or differs"):
+        runner.run("pretrain", place)
