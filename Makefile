@@ -48,6 +48,7 @@ dev: setup ## Open Dagster's web page on the graph
 	@$(BIN)/dagster dev -w workspace.yaml
 
 serve: setup ## Serve the champion on 127.0.0.1:$(PORT)
+	@$(BIN)/python -m mm_model run register
 	@$(BIN)/mlflow models serve -m models:/magic-mirror@champion --env-manager local -t 3600 --host 127.0.0.1 --port $(PORT)
 
 example: setup ## Write an example request for the served model

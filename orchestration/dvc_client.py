@@ -72,8 +72,9 @@ class DvcStageClient:
     """The resource `stages`: runs stages of the tree at `root`.
 
     `echo` is called with each line besides logging it; `views` are the commands of `mm_model`
-    that rebuild derived views when DVC restored an output without running its stage. `finished`
-    holds the outcomes so far.
+    that rebuild derived views when DVC restored an output without running its stage. `outward`
+    names stages whose result also lives outside this tree (the registry), which DVC cannot see:
+    when DVC has nothing to run, the stage itself is asked to look. `finished` holds the outcomes.
     """
 
     def __init__(
@@ -81,8 +82,9 @@ class DvcStageClient:
         root: Path,
         echo: Callable[[str], None] | None = None,
         views: tuple[str, ...] = ("catalogue", "page"),
+        outward: tuple[str, ...] = ("register",),
     ) -> None:
-        self.root, self._echo, self._views = root, echo, views
+        self.root, self._echo, self._views, self._outward = root, echo, views, outward
         self.finished: list[Outcome] = []
         self._clean: frozenset[str] = frozenset()
 
@@ -119,6 +121,8 @@ class DvcStageClient:
         observed = self._observe(context, stage)
         started = time.time()
         outcome = Outcome(stage) if stage in self._clean else self._repro(context, stage)
+        if stage in self._outward and not outcome.status and outcome.how != "computed":
+            self._ask_the_stage(context, outcome)
         if outcome.how != "unchanged":
             self._clean = frozenset()
         outcome.seconds = time.time() - started
@@ -201,6 +205,18 @@ class DvcStageClient:
             data_version=dg.DataVersion(entry.data_version),
             tags=tags,
         )
+
+    def _ask_the_stage(self, context: dg.AssetExecutionContext, outcome: Outcome) -> None:
+        """Let a stage confirm what it left outside; it mends what is gone and else does nothing."""
+        command = [sys.executable, "-m", "mm_model", "run", outcome.stage]
+        env = {**environment(self.root), "DAGSTER_RUN_ID": context.run.run_id}
+        with ProcessGroup(command, self.root, env) as group:
+            for line in group.lines():
+                outcome.hear(line)
+                context.log.info(line)
+                if self._echo and "up to date" not in line:
+                    self._echo(line)
+            outcome.status = group.wait()
 
     def _rebuild_views(self, context: dg.AssetExecutionContext) -> None:
         for view in self._views:

@@ -14,6 +14,7 @@ import dagster as dg
 from mm_model.environment import silence_telemetry
 from mm_model.errors import UserError
 from mm_model.settings import load_params, load_profile
+from mm_model.store import atomic
 from mm_model.store.layout import Layout
 from orchestration import home, jobs, resources, runs
 from orchestration.dvc_client import DvcStageClient
@@ -79,7 +80,12 @@ def main() -> int:
     if sentence:
         print(f"Stopped: {sentence}", file=sys.stderr)
         return 1
-    print(_summary(client, Layout(root, params.profile), time.monotonic() - started))
+    layout, seconds = Layout(root, params.profile), time.monotonic() - started
+    atomic.write_json(
+        layout.root / "work" / layout.profile / "last_run.json",
+        {"seconds": round(seconds, 1), "stages": {one.stage: one.how for one in client.finished}},
+    )
+    print(_summary(client, layout, seconds))
     return 0
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from mm_model.diffusion.face_mask import box_to_cells
+from mm_model.nn import folded_vae
 from mm_model.nn.align import align_faces
 from mm_model.nn.recognizer import FaceEmbedder, unit
 
@@ -106,4 +107,6 @@ def decode_window(vae: Any, latent: Tensor, window: tuple[int, int, int, int]) -
     left, top, right, bottom = window
     dtype = next(vae.parameters()).dtype
     crop = latent[None, :, None, top:bottom, left:right].to(dtype) / vae.config.scaling_factor
-    return vae.decode(crop).sample[:, :, 0].float()
+    # One frame on a CPU: the same values by 2-D convolutions, several times faster.
+    decoded = folded_vae.decode(vae, crop) if crop.device.type == "cpu" else vae.decode(crop).sample
+    return decoded[:, :, 0].float()

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from mm_model.diffusion.face_mask import latent_face_mask
 from mm_model.errors import UserError
+from mm_model.nn import folded_vae
 from mm_model.nn.prompt import parse_prompt
 from mm_model.progress import each
 from mm_model.settings import ModelSettings
@@ -125,8 +126,12 @@ def to_tensor(frames: np.ndarray) -> Tensor:
 @torch.no_grad()
 def encode_frames(backbone: Backbone, pixels: Tensor) -> Tensor:
     """Scaled latents `[B,T,C,h,w]` (float32) of `pixels [B,3,F,H,W]`: the posterior's mode."""
-    posterior = backbone.vae.encode(pixels.to(backbone.device, backbone.dtype)).latent_dist
-    latents = posterior.mode() * backbone.vae.config.scaling_factor
+    vae, pixels = backbone.vae, pixels.to(backbone.device, backbone.dtype)
+    if backbone.device.type == "cpu" and pixels.shape[2] in (1, 9):
+        mean, _ = folded_vae.encode_moments(vae, pixels).chunk(2, dim=1)
+    else:
+        mean = vae.encode(pixels).latent_dist.mode()
+    latents = mean * vae.config.scaling_factor
     return latents.permute(0, 2, 1, 3, 4).float().cpu()
 
 

@@ -18,6 +18,7 @@ from mm_model.foundry.backbone import (
     folded,
     identity,
     latents,
+    loop,
     pixels,
     portraits,
     render,
@@ -378,7 +379,7 @@ def test_published_parts_of_a_small_training_load(cache, encoded, eyes, tmp_path
     painter = dit.train_dit(cache, encoded, tmp_path / "dit", SMALL_DIT, 1)
     seen = identity.train_identity(cache, eyes, tmp_path / "identity", SMALL_IDENTITY, 1)
     modules = {
-        "vae": assemble.rounded(vae.build_vae(SMALL_VAE).eval()),
+        "vae": loop.rounded(vae.build_vae(SMALL_VAE).eval()),
         "vision": seen.averages["vision"],
         "perceiver": seen.averages["perceiver"],
         **painter.averages,

@@ -35,7 +35,7 @@ class Tree:
     @property
     def client(self) -> DvcStageClient:
         """A fresh client of this tree."""
-        return DvcStageClient(self.root, views=())
+        return DvcStageClient(self.root, views=(), outward=())
 
     def definitions(self) -> dg.Definitions:
         """The real definitions, loaded for this tree as it is now."""

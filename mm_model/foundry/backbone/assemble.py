@@ -12,12 +12,12 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from mm_model.diffusion.schedule import build_scheduler, save_schedule
 from mm_model.errors import UserError
 from mm_model.foundry.backbone import text
+from mm_model.foundry.backbone.loop import rounded
 from mm_model.foundry.backbone.recipe import FPS, FRAMES, SIZE, Recipe
 from mm_model.nn.face_recognizer import FaceRecognizer
 from mm_model.nn.identity_encoder import CONFIG_NAME, FOLDER, IdentityEncoder
@@ -68,15 +68,6 @@ def assemble(
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return target
-
-
-def rounded(module: nn.Module) -> nn.Module:
-    """The module with weights rounded to float16 values, still float32: what a loader sees."""
-    with torch.no_grad():
-        for value in (*module.parameters(), *module.buffers()):
-            if value.is_floating_point():
-                value.copy_(value.half().float())
-    return module
 
 
 def _save_model(module: nn.Module, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The backbone from nothing to a sealed folder: render, VAE, identity, latents, DiT, assemble.
+"""The backbone from nothing to a sealed folder: render, train each part, assemble, measure.
 
 Each part resumes from its own folder below `work`; running it again does only what is missing.
 Never needed to run the pipeline.
@@ -13,8 +13,17 @@ from typing import Any
 import torch
 
 from mm_model.errors import UserError
-from mm_model.foundry.backbone import assemble, dit, identity, latents, measure, render, vae
-from mm_model.foundry.backbone.loop import Training, freeze
+from mm_model.foundry.backbone import (
+    assemble,
+    decoder,
+    dit,
+    identity,
+    latents,
+    measure,
+    render,
+    vae,
+)
+from mm_model.foundry.backbone.loop import Training, freeze, rounded
 from mm_model.foundry.backbone.recipe import Recipe
 from mm_model.nn.face_recognizer import FaceRecognizer
 from mm_model.store import digests
@@ -43,7 +52,9 @@ def build(
     render.render_cache(cache, recipe.cache, processes)
     vision = train_identity(work, recognizer, recipe)
     coder = finish_vae(vae.train_vae(cache, work / "vae", recipe.vae), cache)
-    painter = train_dit(work, coder, recipe)
+    encode(work, coder, processes)
+    train_decoder(work, coder, recipe)
+    painter = dit.train_dit(cache, work / "latents", work / "dit", recipe.dit)
     publish(work, target, recognizer, recipe, (coder, vision, painter), pack)
     print(f"backbone built in {(time.monotonic() - started) / 60:.0f} minutes", flush=True)
     return target
@@ -57,19 +68,31 @@ def train_identity(work: Path, recognizer: Path, recipe: Recipe) -> Training:
 
 def finish_vae(training: Training, cache: Path) -> Training:
     """Round the averaged VAE to what will be stored and set its scaling factor."""
-    model = assemble.rounded(training.averages["vae"])
+    model = rounded(training.averages["vae"])
     scale = vae.measure_scale(model, render.open_cache(cache))
     model.register_to_config(scaling_factor=scale)
     return training
 
 
-def train_dit(work: Path, coder: Training, recipe: Recipe, stop: int | None = None) -> Training:
-    """Encode the cache with the finished VAE, then train DiT and text encoder."""
+def encode(work: Path, coder: Training, processes: int) -> None:
+    """Latents of the cache; named by the VAE as it is before the decoder's last phase."""
     model = coder.averages["vae"]
     state = {k: digests.of_bytes(v.numpy().tobytes()) for k, v in model.state_dict().items()}
     name = digests.of_value({"weights": state, "scale": model.config.scaling_factor})
-    latents.encode_cache(model, name, work / "cache", work / "latents")
-    return dit.train_dit(work / "cache", work / "latents", work / "dit", recipe.dit, stop)
+    latents.encode_cache(model, name, work / "cache", work / "latents", processes)
+
+
+def train_decoder(work: Path, coder: Training, recipe: Recipe, stop: int | None = None) -> None:
+    """The last phase of the VAE's decoder; the averaged VAE is changed in place."""
+    decoder.train_decoder(
+        coder.averages["vae"],
+        work / "cache",
+        work / "latents",
+        work / "decoder",
+        recipe.decoder,
+        recipe.vae,
+        stop,
+    )
 
 
 def publish(

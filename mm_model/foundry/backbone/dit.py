@@ -103,7 +103,8 @@ class DitLoss:
         source = getattr(self.latents, kind)
         chosen = np.sort(rng.choice(len(source), batch, replace=batch > len(source)))
         x0 = torch.from_numpy(source[chosen].astype(np.float32))
-        ids = self._ids(kind, chosen, rng)
+        stride = latent_cache.PICTURE_STRIDE if kind == "pictures" else 1
+        ids = self._ids(kind, chosen * stride, rng)
         noise_key = generator(_STREAM, recipe.seed, step, part, 1)
         timestep = self._timesteps(batch, noise_key)
         noise = torch.randn(x0.shape, generator=noise_key)

@@ -7,6 +7,8 @@ scaling factor, float16 on disk. A cache of another VAE is rebuilt.
 from __future__ import annotations
 
 import json
+import multiprocessing
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,42 +25,74 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderKLCogVideoX
 
 
+PICTURE_STRIDE = 2
+"""Every second picture is encoded: the DiT sees a person five times instead of ten."""
+
+_BATCH = {"pictures": 64, "clips": 8}
+_coder: AutoencoderKLCogVideoX | None = None
+
+
 @dataclass(frozen=True)
 class Latents:
-    """pictures: float16 [N, 1, C, 8, 8]; clips: float16 [K, 3, C, 8, 8]; scaled, DiT layout."""
+    """pictures: float16 [N, 1, C, 8, 8]; clips: float16 [K, 3, C, 8, 8]; scaled, DiT layout.
+
+    Picture i is number `i * PICTURE_STRIDE` of the render cache.
+    """
 
     pictures: np.ndarray
     clips: np.ndarray
     digest: str
 
 
-@torch.no_grad()
 def encode_cache(
-    vae: AutoencoderKLCogVideoX, vae_digest: str, cache: Path, folder: Path
+    vae: AutoencoderKLCogVideoX, vae_digest: str, cache: Path, folder: Path, processes: int = 1
 ) -> Latents:
     """Encode what the render cache holds; `vae_digest` names the weights."""
     frames = render.open_cache(cache)
-    name = digest({"vae": vae_digest, "cache": frames.digest})
+    name = digest({"vae": vae_digest, "cache": frames.digest, "stride": PICTURE_STRIDE})
     mark = folder / "latents.json"
     if not mark.is_file() or json.loads(mark.read_text())["digest"] != name:
         folder.mkdir(parents=True, exist_ok=True)
-        pictures, clips = frames["pictures"], frames["clips"]
-        parts = []
-        for start in each(range(0, len(pictures), 64), -(-len(pictures) // 64), "encode pictures"):
-            part = pixels.to_tensor(pictures[start : start + 64])[:, :, None]
-            parts.append(_encode(vae, part))
-        _save(folder / "pictures.npy", np.concatenate(parts))
-        parts = []
-        for start in each(range(0, len(clips), 8), -(-len(clips) // 8), "encode clips"):
-            parts.append(_encode(vae, pixels.clip_tensor(clips[start : start + 8])))
-        _save(folder / "clips.npy", np.concatenate(parts))
+        for kind, batch in _BATCH.items():
+            count = len(_source(frames, kind))
+            jobs = [(kind, cache, start) for start in range(0, count, batch)]
+            parts = list(each(_encoded(vae, jobs, processes), len(jobs), f"encode {kind}"))
+            with atomic.written_aside(folder / f"{kind}.npy") as aside:
+                np.save(aside, np.concatenate(parts))
         atomic.write_json(mark, {"digest": name})
     return open_latents(folder)
 
 
-def _encode(vae: AutoencoderKLCogVideoX, video: torch.Tensor) -> np.ndarray:
-    means = folded.encode_moments(vae, video).chunk(2, dim=1)[0]
-    return (means * vae.config.scaling_factor).movedim(2, 1).half().numpy()
+def _source(frames: render.Cache, kind: str) -> np.ndarray:
+    return frames["pictures"][::PICTURE_STRIDE] if kind == "pictures" else frames["clips"]
+
+
+def _encoded(
+    vae: AutoencoderKLCogVideoX, jobs: list[tuple[str, Path, int]], processes: int
+) -> Iterator[np.ndarray]:
+    """Encoded batches in order, by single-threaded processes that share the weights."""
+    if processes == 1:
+        _receive(vae)
+        yield from map(_encode, jobs)
+        return
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(processes, _receive, (vae,)) as pool:
+        yield from pool.imap(_encode, jobs)
+
+
+def _receive(vae: AutoencoderKLCogVideoX) -> None:
+    global _coder
+    torch.set_num_threads(1)
+    _coder = vae
+
+
+@torch.no_grad()
+def _encode(job: tuple[str, Path, int]) -> np.ndarray:
+    kind, cache, start = job
+    frames = _source(render.open_cache(cache), kind)[start : start + _BATCH[kind]]
+    video = pixels.clip_tensor(frames[:, None] if kind == "pictures" else frames)
+    means = folded.encode_moments(_coder, video).chunk(2, dim=1)[0]
+    return (means * _coder.config.scaling_factor).movedim(2, 1).half().numpy()
 
 
 def open_latents(folder: Path) -> Latents:
@@ -66,8 +100,3 @@ def open_latents(folder: Path) -> Latents:
     name = json.loads((folder / "latents.json").read_text())["digest"]
     arrays = (np.load(folder / f"{kind}.npy", mmap_mode="r") for kind in ("pictures", "clips"))
     return Latents(*arrays, name)
-
-
-def _save(path: Path, array: np.ndarray) -> None:
-    with atomic.written_aside(path) as aside:
-        np.save(aside, array)

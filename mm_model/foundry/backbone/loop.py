@@ -41,6 +41,15 @@ def freeze(module: nn.Module) -> nn.Module:
     return module.eval().requires_grad_(False)
 
 
+def rounded(module: nn.Module) -> nn.Module:
+    """The module with weights rounded to float16 values, still float32: what a loader sees."""
+    with torch.no_grad():
+        for value in (*module.parameters(), *module.buffers()):
+            if value.is_floating_point():
+                value.copy_(value.half().float())
+    return module
+
+
 @dataclass
 class Training:
     """Modules under training, their moving averages and the optimiser.

@@ -99,6 +99,18 @@ class VaeRecipe:
 
 
 @dataclass(frozen=True)
+class DecoderRecipe:
+    """The VAE's last phase: its decoder alone, on frozen latents, while the DiT may train."""
+
+    seed: int = 4
+    clips: int = 2
+    pictures: int = 2
+    optimisation: Optimisation = Optimisation(
+        steps=600, learning_rate=2e-3, warmup=20, betas=(0.9, 0.95), ema=0.99
+    )
+
+
+@dataclass(frozen=True)
 class TextRecipe:
     """`T5EncoderModel` sizes; `max_length` is the padded length the DiT is trained with."""
 
@@ -124,14 +136,14 @@ class DitRecipe:
     head_dim: int = 32
     time_dim: int = 64
     patch: int = 2
-    image_batch: int = 64
+    image_batch: int = 63
     clip_batch: int = 48
     clip_share: float = 0.65
     drop_text: float = 0.1
     copies_share: float = 0.3
     text: TextRecipe = field(default_factory=TextRecipe)
     optimisation: Optimisation = Optimisation(
-        steps=3000, learning_rate=2e-3, warmup=150, ema=0.998, weight_decay=1e-2
+        steps=1200, learning_rate=2.5e-3, warmup=100, ema=0.995, weight_decay=1e-2, workers=3
     )
 
 
@@ -150,7 +162,7 @@ class IdentityRecipe:
     id_depth: int = 2
     batch: int = 64
     optimisation: Optimisation = Optimisation(
-        steps=1500, learning_rate=1e-3, warmup=100, weight_decay=0.05, betas=(0.9, 0.98)
+        steps=1200, learning_rate=3e-3, warmup=100, weight_decay=0.02, betas=(0.9, 0.98)
     )
 
 
@@ -160,6 +172,7 @@ class Recipe:
 
     cache: CacheRecipe = field(default_factory=CacheRecipe)
     vae: VaeRecipe = field(default_factory=VaeRecipe)
+    decoder: DecoderRecipe = field(default_factory=DecoderRecipe)
     dit: DitRecipe = field(default_factory=DitRecipe)
     identity: IdentityRecipe = field(default_factory=IdentityRecipe)
 

@@ -52,9 +52,9 @@ class VaeLoss:
         recipe = self.recipe
         if step < recipe.picture_steps:
             return self._pictures(step, part, recipe.picture_batch // parts)
-        loss, figures = self._clips(step, part, recipe.clip_batch // parts)
+        moving, figures = self._clips(step, part, recipe.clip_batch // parts)
         extra, more = self._pictures(step, part, recipe.mixed_pictures // parts)
-        return loss + 0.5 * extra, {**more, **figures}
+        return moving + 0.5 * extra, {**more, **figures}
 
     def _draw(self, kind: str, step: int, part: int, batch: int) -> tuple[np.ndarray, Tensor, bool]:
         rng = np.random.default_rng([_STREAM, self.recipe.seed, step, part, kind == "clips"])
@@ -69,7 +69,7 @@ class VaeLoss:
             target, mask = target.flip(-1), mask.flip(-1)
         moments = folded.encode_moments(self.vae, target[:, :, None])
         latents, kl = _sample(moments, generator(_STREAM, self.recipe.seed, step, part, 2))
-        return _loss(folded.decode(self.vae, latents)[:, :, 0], target, mask, kl, self.recipe)
+        return loss(folded.decode(self.vae, latents)[:, :, 0], target, mask, kl, self.recipe)
 
     def _clips(self, step: int, part: int, batch: int) -> tuple[Tensor, dict[str, float]]:
         chosen, mask, mirrored = self._draw("clips", step, part, batch)
@@ -80,8 +80,8 @@ class VaeLoss:
         latents, kl = _sample(moments, generator(_STREAM, self.recipe.seed, step, part, 3))
         again = folded.decode(self.vae, latents)
         flat, goal = again.movedim(2, 1).flatten(0, 1), target.movedim(2, 1).flatten(0, 1)
-        loss, figures = _loss(flat, goal, mask.flatten(0, 1), kl, self.recipe)
-        return loss, {f"clip_{k}": v for k, v in figures.items()}
+        loss_value, figures = loss(flat, goal, mask.flatten(0, 1), kl, self.recipe)
+        return loss_value, {f"clip_{k}": v for k, v in figures.items()}
 
 
 def train_vae(
@@ -130,7 +130,7 @@ def _sample(moments: Tensor, noise: torch.Generator) -> tuple[Tensor, Tensor]:
     return mean + (0.5 * logvar).exp() * draw, kl
 
 
-def _loss(
+def loss(
     again: Tensor, target: Tensor, mask: Tensor, kl: Tensor, recipe: VaeRecipe
 ) -> tuple[Tensor, dict[str, float]]:
     """Weighted L1 + MSE, edges, two coarser scales; pictures [N, 3, H, W], mask [N, H, W]."""
@@ -141,10 +141,10 @@ def _loss(
     edge = (difference.diff(dim=-1).abs() * weight[..., 1:]).mean()
     edge = edge + (difference.diff(dim=-2).abs() * weight[..., 1:, :]).mean()
     coarse = sum(F.avg_pool2d(difference, k).abs().mean() for k in (2, 4))
-    loss = point + recipe.edge_weight * edge + 0.5 * coarse + recipe.kl_weight * kl
+    total = point + recipe.edge_weight * edge + 0.5 * coarse + recipe.kl_weight * kl
     decibel = float(pixels.psnr(difference.detach()).mean())
     face = float(pixels.psnr(difference.detach(), mask).mean())
-    return loss, {"psnr": decibel, "face": face, "kl": float(kl.detach())}
+    return total, {"psnr": decibel, "face": face, "kl": float(kl.detach())}
 
 
 @torch.no_grad()

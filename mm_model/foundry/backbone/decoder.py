@@ -1,0 +1,92 @@
+"""A last phase for the VAE's decoder alone, on latents that no longer change.
+
+The DiT depends on the encoder only, so the decoder may go on learning motion while the DiT trains.
+The encoder is never touched: latents, scaling factor and DiT stay valid.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mm_model.foundry.backbone import folded, pixels, render, vae
+from mm_model.foundry.backbone import latents as latent_cache
+from mm_model.foundry.backbone.loop import Training, freeze, rounded, run
+from mm_model.foundry.backbone.recipe import SIZE, DecoderRecipe, VaeRecipe, digest
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKLCogVideoX
+
+_STREAM = 0xDEC
+
+
+class DecoderLoss:
+    """The loss of one part of a step's batch, from cached latents to cached frames."""
+
+    def __init__(
+        self,
+        model: AutoencoderKLCogVideoX,
+        cache: Path,
+        latents: Path,
+        recipe: DecoderRecipe,
+        weights: VaeRecipe,
+    ) -> None:
+        self.model, self.recipe, self.weights = model, recipe, weights
+        self.cache_folder, self.latent_folder = cache, latents
+        self.cache: render.Cache | None = None
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "cache": None, "latents": None}
+
+    def __call__(self, step: int, part: int, parts: int) -> tuple[Tensor, dict[str, float]]:
+        if self.cache is None:
+            self.cache = render.open_cache(self.cache_folder)
+            self.latents = latent_cache.open_latents(self.latent_folder)
+        rng = np.random.default_rng([_STREAM, self.recipe.seed, step, part])
+        clips, figures = self._part("clips", self.recipe.clips // parts, rng)
+        pictures, more = self._part("pictures", self.recipe.pictures // parts, rng)
+        named = {f"clip_{name}": value for name, value in figures.items()}
+        return clips + 0.5 * pictures, {**more, **named}
+
+    def _part(
+        self, kind: str, batch: int, rng: np.random.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        source = getattr(self.latents, kind)
+        chosen = np.sort(rng.choice(len(source), batch, replace=False))
+        z = torch.from_numpy(source[chosen].astype(np.float32)).movedim(2, 1)
+        again = folded.decode(self.model, z / self.model.config.scaling_factor)
+        if kind == "pictures":
+            chosen = chosen * latent_cache.PICTURE_STRIDE
+        frames = np.asarray(self.cache[kind][chosen]).reshape(-1, SIZE, SIZE, 3)
+        boxes = np.asarray(self.cache[f"{kind}_boxes"][chosen]).reshape(-1, 4)
+        flat = again.movedim(2, 1).flatten(0, 1)
+        mask = pixels.box_mask(boxes, SIZE, 0.1)
+        return vae.loss(flat, pixels.to_tensor(frames), mask, torch.zeros(()), self.weights)
+
+
+def train_decoder(
+    model: AutoencoderKLCogVideoX,
+    cache: Path,
+    latents: Path,
+    folder: Path,
+    recipe: DecoderRecipe,
+    weights: VaeRecipe,
+    stop: int | None = None,
+    checkpoint_every: int = 100,
+) -> Training:
+    """Train (or go on) up to `stop`; afterwards `model` holds the averaged decoder.
+
+    The loss is that of the VAE's recipe `weights`.
+    """
+    name = digest(recipe, weights, {"latents": latent_cache.open_latents(latents).digest})
+    model.decoder.requires_grad_(True)
+    training = Training.create({"decoder": model.decoder}, recipe.optimisation, name)
+    loss_of = DecoderLoss(model, cache, latents, recipe, weights)
+    run(training, loss_of, folder, "decoder", stop, checkpoint_every)
+    model.decoder.load_state_dict(training.averages["decoder"].state_dict())
+    freeze(rounded(model.decoder))
+    return training
