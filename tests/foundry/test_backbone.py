@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mm_model.errors import UserError
 from mm_model.foundry.backbone import (
     assemble,
+    decoder,
     dit,
     folded,
     identity,
@@ -28,6 +29,7 @@ from mm_model.foundry.backbone import (
 from mm_model.foundry.backbone.muon import orthogonalised
 from mm_model.foundry.backbone.recipe import (
     CacheRecipe,
+    DecoderRecipe,
     DitRecipe,
     IdentityRecipe,
     Optimisation,
@@ -326,6 +328,20 @@ def assert_resumes(train, folder: Path) -> None:
 
 def test_vae_training_resumes_bit_for_bit(cache, tmp_path):
     assert_resumes(lambda folder, stop: vae.train_vae(cache, folder, SMALL_VAE, stop), tmp_path)
+
+
+def test_decoder_training_resumes_bit_for_bit_and_spares_the_encoder(cache, encoded, tmp_path):
+    recipe = DecoderRecipe(clips=1, pictures=1, optimisation=short())
+    models = []
+
+    def train(folder: Path, stop: int) -> loop.Training:
+        models.append(vae.build_vae(SMALL_VAE).eval())
+        return decoder.train_decoder(models[-1], cache, encoded, folder, recipe, SMALL_VAE, stop)
+
+    assert_resumes(train, tmp_path)
+    before = vae.build_vae(SMALL_VAE).encoder.state_dict()
+    after = models[0].encoder.state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before)
 
 
 def test_dit_training_resumes_bit_for_bit(cache, encoded, tmp_path):

@@ -29,7 +29,8 @@ PICTURE_STRIDE = 2
 """Every second picture is encoded: the DiT sees a person five times instead of ten."""
 
 _BATCH = {"pictures": 64, "clips": 8}
-_coder: AutoencoderKLCogVideoX | None = None
+Job = tuple[str, Path, int]
+"""What to encode: kind, render cache, first index."""
 
 
 @dataclass(frozen=True)
@@ -67,32 +68,34 @@ def _source(frames: render.Cache, kind: str) -> np.ndarray:
     return frames["pictures"][::PICTURE_STRIDE] if kind == "pictures" else frames["clips"]
 
 
-def _encoded(
-    vae: AutoencoderKLCogVideoX, jobs: list[tuple[str, Path, int]], processes: int
-) -> Iterator[np.ndarray]:
+def _encoded(vae: AutoencoderKLCogVideoX, jobs: list[Job], processes: int) -> Iterator[np.ndarray]:
     """Encoded batches in order, by single-threaded processes that share the weights."""
     if processes == 1:
-        _receive(vae)
-        yield from map(_encode, jobs)
+        yield from (_encode(vae, job) for job in jobs)
         return
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(processes, _receive, (vae,)) as pool:
-        yield from pool.imap(_encode, jobs)
-
-
-def _receive(vae: AutoencoderKLCogVideoX) -> None:
-    global _coder
-    torch.set_num_threads(1)
-    _coder = vae
+    with multiprocessing.get_context("spawn").Pool(processes, _start, (vae,)) as pool:
+        yield from pool.imap(_encode_here, jobs)
 
 
 @torch.no_grad()
-def _encode(job: tuple[str, Path, int]) -> np.ndarray:
+def _encode(vae: AutoencoderKLCogVideoX, job: Job) -> np.ndarray:
     kind, cache, start = job
     frames = _source(render.open_cache(cache), kind)[start : start + _BATCH[kind]]
     video = pixels.clip_tensor(frames[:, None] if kind == "pictures" else frames)
-    means = folded.encode_moments(_coder, video).chunk(2, dim=1)[0]
-    return (means * _coder.config.scaling_factor).movedim(2, 1).half().numpy()
+    means = folded.encode_moments(vae, video).chunk(2, dim=1)[0]
+    return (means * vae.config.scaling_factor).movedim(2, 1).half().numpy()
+
+
+_here: dict[str, AutoencoderKLCogVideoX] = {}  # a helper process's own VAE
+
+
+def _start(vae: AutoencoderKLCogVideoX) -> None:
+    torch.set_num_threads(1)
+    _here["vae"] = vae
+
+
+def _encode_here(job: Job) -> np.ndarray:
+    return _encode(_here["vae"], job)
 
 
 def open_latents(folder: Path) -> Latents:

@@ -106,7 +106,7 @@ class DecoderRecipe:
     clips: int = 2
     pictures: int = 2
     optimisation: Optimisation = Optimisation(
-        steps=600, learning_rate=2e-3, warmup=20, betas=(0.9, 0.95), ema=0.99
+        steps=160, learning_rate=1e-3, warmup=10, betas=(0.9, 0.95), ema=0.97
     )
 
 
@@ -143,13 +143,26 @@ class DitRecipe:
     copies_share: float = 0.3
     text: TextRecipe = field(default_factory=TextRecipe)
     optimisation: Optimisation = Optimisation(
-        steps=1200, learning_rate=2.5e-3, warmup=100, ema=0.995, weight_decay=1e-2, workers=3
+        steps=4800,
+        learning_rate=2.5e-3,
+        warmup=100,
+        ema=0.995,
+        weight_decay=1e-2,
+        workers=3,
+        horizon=1200,
+        second_from=1200,
+        second_rate=2e-3,
     )
 
 
 @dataclass(frozen=True)
 class IdentityRecipe:
-    """CLIP-shaped vision encoder and identity perceiver, trained without the video DiT."""
+    """CLIP-shaped vision encoder and identity perceiver, trained without the video DiT.
+
+    The recogniser knew the training people, so its vectors alone would name them. From step
+    `blur_from` on they get noise of up to `blur` deviations and are withheld for `withhold` of the
+    rows, and the perceiver must look at the picture.
+    """
 
     seed: int = 3
     image: int = SIZE
@@ -161,6 +174,9 @@ class IdentityRecipe:
     id_dim: int = 128
     id_depth: int = 2
     batch: int = 64
+    blur_from: int = 600
+    blur: float = 0.8
+    withhold: float = 0.3
     optimisation: Optimisation = Optimisation(
         steps=1200, learning_rate=3e-3, warmup=100, weight_decay=0.02, betas=(0.9, 0.98)
     )
