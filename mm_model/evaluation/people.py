@@ -30,7 +30,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class TestPerson:
+class HeldOutPerson:
     """One held-out person. `withheld` pictures are never shown to the model."""
 
     identity: str
@@ -49,10 +49,10 @@ class _Readers:
         self.tracks = pd.read_parquet(job.inputs["faces"] / "tracks.parquet")
         self.book = ReferenceBook.open(job.inputs, backbone)
 
-    def sample(self, sample_id: str) -> Picture:
-        """A photograph, or the middle examined frame of a clip."""
+    def sample(self, sample_id: str, place: float = 0.5) -> Picture:
+        """A photograph, or the examined frame of a clip at `place` from 0 to 1 (its middle)."""
         track = self.tracks[self.tracks["sample_id"] == sample_id].sort_values("frame")
-        row = track.iloc[len(track) // 2]
+        row = track.iloc[round(place * (len(track) - 1))]
         file = f"ingest:{self.ingest.loc[sample_id, 'file']}"
         if self.ingest.loc[sample_id, "media"] == "clip":
             file += f"#frame={int(row['frame'])}"
@@ -72,11 +72,12 @@ def _picture(pixels: np.ndarray, row: pd.Series) -> Picture:
     return Picture(pixels, box, points.reshape(5, 2))
 
 
-def test_people(job: Job, backbone: Backbone) -> tuple[list[TestPerson], list[str]]:
+def held_out_people(job: Job, backbone: Backbone) -> tuple[list[HeldOutPerson], list[str]]:
     """Up to `evaluate.people` held-out people and sentences on what could not be had.
 
-    Shown references are real pictures of the person (photographs before clip frames); the rest of
-    their pictures is withheld. A person with a single picture is judged on the shown one.
+    Shown references are real pictures of the person, photographs before clip frames; further
+    photographs are withheld, or where there are none, other clip frames. A person with a single
+    photograph is judged on that one.
 
     Raises:
         UserError: no held-out person has a usable face.
@@ -91,10 +92,10 @@ def test_people(job: Job, backbone: Backbone) -> tuple[list[TestPerson], list[st
         )
     readers = _Readers(job, backbone)
     people, without_withheld = [], 0
-    for identity, group in held_out.sort_values("sample_id").groupby("identity"):
-        if len(people) == rules.people:
-            break
-        person = _person(str(identity), group, readers, rules.references_per_person)
+    groups = dict(list(held_out.sort_values("sample_id").groupby("identity")))
+    # People with many pictures first: they can be judged on pictures the model did not see.
+    for identity in sorted(groups, key=lambda name: (-len(groups[name]), name))[: rules.people]:
+        person = _person(identity, groups[identity], readers, rules.references_per_person)
         without_withheld += person.withheld is person.shown
         people.append(person)
     notes = []
@@ -106,14 +107,20 @@ def test_people(job: Job, backbone: Backbone) -> tuple[list[TestPerson], list[st
     return people, notes
 
 
-def _person(identity: str, group: pd.DataFrame, readers: _Readers, references: int) -> TestPerson:
+def _person(
+    identity: str, group: pd.DataFrame, readers: _Readers, references: int
+) -> HeldOutPerson:
     photographs = list(group[group["media"] == "image"]["sample_id"])
     clips = list(group[group["media"] == "clip"]["sample_id"])
-    target = clips[0] if clips else photographs[-1]
-    ordered = photographs + clips
-    count = min(references, max(1, len(ordered) - 1))
-    shown = tuple(readers.sample(s) for s in ordered[:count])
-    withheld = tuple(readers.sample(s) for s in ordered[count:]) or shown
-    prompt, _ = usable_caption(readers.ingest.loc[target, "caption"])
-    true_clip = readers.true_clip(target) if clips else None
-    return TestPerson(identity, prompt, shown, withheld, true_clip)
+    count = min(references, max(1, len(photographs) - 1)) if photographs else 0
+    shown = tuple(readers.sample(s) for s in photographs[:count])
+    withheld = tuple(readers.sample(s) for s in photographs[count:])
+    if not shown:
+        shown = (readers.sample(clips[0]),)
+    if not withheld and clips:
+        withheld = tuple(readers.sample(clips[-1], place) for place in (0.0, 1.0))
+    prompt, _ = usable_caption(
+        readers.ingest.loc[clips[0] if clips else photographs[-1], "caption"]
+    )
+    true_clip = readers.true_clip(clips[0]) if clips else None
+    return HeldOutPerson(identity, prompt, shown, withheld or shown, true_clip)

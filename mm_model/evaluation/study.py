@@ -11,7 +11,7 @@ from PIL import Image
 from mm_model.evaluation import metrics, variants
 from mm_model.evaluation.intervals import mean_interval, paired_interval
 from mm_model.evaluation.looks import Look, look_at
-from mm_model.evaluation.people import TestPerson, test_people
+from mm_model.evaluation.people import HeldOutPerson, held_out_people
 from mm_model.eyes.pack import FacePack, open_pack
 from mm_model.records import Counts
 from mm_model.settings import EvaluateSettings
@@ -19,7 +19,10 @@ from mm_model.stages.stage import Job, Report
 from mm_model.store import digests
 from mm_model.store.atomic import write_json, written_aside
 from mm_model.train.backbone import load_backbone
-from mm_model.train.sampler import strip
+from mm_model.train.sampler import grid, strip
+
+OVERVIEW = "people.jpg"
+OVERVIEW_PEOPLE = 7
 
 MEASURES = {
     "identity": "identity_similarity_penalised",
@@ -60,7 +63,7 @@ class Gallery:
     boxes: np.ndarray
 
 
-def gallery_of(person: TestPerson, judge: FacePack) -> Gallery:
+def gallery_of(person: HeldOutPerson, judge: FacePack) -> Gallery:
     """Embed the pictures of a person with the judge, at the landmarks the pipeline found."""
     from mm_model.eyes.pack import Face, unit
 
@@ -82,7 +85,7 @@ def gallery_of(person: TestPerson, judge: FacePack) -> Gallery:
 
 
 def measure(
-    variant: str, person: TestPerson, seed: int, video: str, look: Look, gallery: Gallery
+    variant: str, person: HeldOutPerson, seed: int, video: str, look: Look, gallery: Gallery
 ) -> Cell:
     """All measures of one clip against one person's gallery."""
     inter = {
@@ -108,7 +111,7 @@ def measure(
 
 
 def _cells(
-    job: Job, people: list[TestPerson], clips: dict[str, list[list[np.ndarray]]], pack: FacePack,
+    job: Job, people: list[HeldOutPerson], clips: dict[str, list[list[np.ndarray]]], pack: FacePack,
     judge: FacePack,
 ) -> list[Cell]:  # fmt: skip
     """Write, read back, look at and measure every clip; save strips for the report page."""
@@ -141,11 +144,28 @@ def _save_strip(frames: np.ndarray, job: Job, name: str) -> None:
         Image.fromarray(strip(frames)).save(aside, quality=90)
 
 
-def _save_references(job: Job, people: list[TestPerson]) -> None:
+def _save_references(job: Job, people: list[HeldOutPerson]) -> None:
     for person in people:
         still = variants.still_reference(person, job.profile.model)
         with written_aside(job.out / "references" / f"{person.identity}.jpg") as aside:
             Image.fromarray(still).save(aside, quality=92)
+
+
+def _save_overview(
+    job: Job, people: list[HeldOutPerson], clips: dict[str, list[list[np.ndarray]]]
+) -> str:
+    """One picture of the first people: reference, then three frames of each variant."""
+    sizes, rows = job.profile.model, []
+    for p, person in enumerate(people[:OVERVIEW_PEOPLE]):
+        row = [variants.still_reference(person, sizes)]
+        for name in ("base", "finetune", "true_clip"):
+            clip = clips[name][p][0] if clips[name][p] else np.full_like(row[:1], 245)
+            row += [clip[0], clip[len(clip) // 2], clip[-1]]
+        rows.append(row)
+    zoom = max(1, 128 // sizes.height)
+    with written_aside(job.out / OVERVIEW) as aside:
+        Image.fromarray(grid(rows, (sizes.height, sizes.width), zoom)).save(aside, quality=92)
+    return OVERVIEW
 
 
 def summarise(cells: list[Cell], rules: EvaluateSettings, seed: int) -> dict[str, Any]:
@@ -186,7 +206,7 @@ def summarise(cells: list[Cell], rules: EvaluateSettings, seed: int) -> dict[str
     }
 
 
-def _conditions(job: Job, people: list[TestPerson], pack: FacePack, judge: FacePack) -> dict:
+def _conditions(job: Job, people: list[HeldOutPerson], pack: FacePack, judge: FacePack) -> dict:
     rules = job.profile.evaluate
     prompts = [[p.identity, p.prompt, len(p.shown), len(p.withheld)] for p in people]
     pictures = [digests.of_bytes(q.pixels.tobytes()) for p in people for q in p.shown + p.withheld]
@@ -211,7 +231,7 @@ def run_study(job: Job) -> Report:
     backbone = load_backbone(job.model("backbone"), job.profile.run)
     pack = open_pack(job.model("facepack"), job.profile.faces.detection_size)
     judge = open_pack(job.model("judge"), job.profile.faces.detection_size)
-    people, notes = test_people(job, backbone)
+    people, notes = held_out_people(job, backbone)
     _save_references(job, people)
     clips = variants.generated(job, backbone, people)
     made = [variants.controls(backbone, person, job.profile.model) for person in people]
@@ -222,10 +242,11 @@ def run_study(job: Job) -> Report:
         pd.DataFrame([asdict(cell) for cell in cells]).to_parquet(aside, index=False)
     summary = summarise(cells, job.profile.evaluate, job.profile.run.seed)
     write_json(job.out / "metrics.json", {**summary, **_conditions(job, people, pack, judge)})
-    return _report(summary, cells, tuple(notes))
+    overview = _save_overview(job, people, clips)
+    return _report(summary, cells, tuple(notes), overview)
 
 
-def _report(summary: dict, cells: list[Cell], notes: tuple[str, ...]) -> Report:
+def _report(summary: dict, cells: list[Cell], notes: tuple[str, ...], overview: str) -> Report:
     flat: dict[str, float | int | None] = {"people": summary["people"]}
     for variant in (*variants.MODELS, "true_clip", "shuffled"):
         for name, value in summary["variants"].get(variant, {}).items():
@@ -238,4 +259,4 @@ def _report(summary: dict, cells: list[Cell], notes: tuple[str, ...]) -> Report:
             f"from {gain['low']:.3f} to {gain['high']:.3f}: not told apart from nothing on "
             f"{summary['people']} people.",
         )
-    return Report(Counts(len(cells), len(cells)), flat, (), notes)
+    return Report(Counts(len(cells), len(cells)), flat, (overview,), notes)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mm_model.evaluation.people import TestPerson
+from mm_model.evaluation.people import HeldOutPerson
 from mm_model.media.decode import read_frames
 from mm_model.media.encode import write_mp4
 from mm_model.settings import ModelSettings
@@ -31,7 +31,7 @@ def seeds_of(people: int, clips_per_person: int) -> list[list[int]]:
 
 
 def generated(
-    job: Job, backbone: Backbone, people: list[TestPerson]
+    job: Job, backbone: Backbone, people: list[HeldOutPerson]
 ) -> dict[str, list[list[np.ndarray]]]:
     """Clips `[F,H,W,3]` by model, person and seed."""
     rules, sizes = job.profile.evaluate, job.profile.model
@@ -62,7 +62,9 @@ def generated(
     return found
 
 
-def controls(backbone: Backbone, person: TestPerson, sizes: ModelSettings) -> dict[str, np.ndarray]:
+def controls(
+    backbone: Backbone, person: HeldOutPerson, sizes: ModelSettings
+) -> dict[str, np.ndarray]:
     """True clip, its round trip through the VAE, and the shown reference standing still."""
     made = {}
     if person.true_clip is not None:
@@ -73,7 +75,7 @@ def controls(backbone: Backbone, person: TestPerson, sizes: ModelSettings) -> di
     return made
 
 
-def still_reference(person: TestPerson, sizes: ModelSettings) -> np.ndarray:
+def still_reference(person: HeldOutPerson, sizes: ModelSettings) -> np.ndarray:
     """The first shown reference, cut like a training frame."""
     picture, size = person.shown[0], (sizes.height, sizes.width)
     window = crops.face_window(
