@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -66,7 +68,7 @@ class Server:
         ]  # fmt: skip
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                command, cwd=root, env=environment, stdout=log, stderr=log
+                command, cwd=root, env=environment, stdout=log, stderr=log, start_new_session=True
             )
 
     def wait(self) -> None:
@@ -97,8 +99,13 @@ class Server:
         return self.post({"dataframe_records": [record]})
 
     def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(20)
+        """End the whole group: the scorer's own server is a child that must not outlive it."""
+        os.killpg(self.process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(10)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
 
 
 @pytest.fixture(scope="session")

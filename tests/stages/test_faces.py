@@ -109,7 +109,7 @@ def test_a_copy_of_a_held_out_person_among_the_train_files_is_a_leak(
     copy = recompressed(held_out[0].frames[0], 80)[None]
     leak = Sample("stolen.jpg", copy, "person_10077", "train", "LEAK_TEST_IDENTITY")
     write_ingest(_ingest(small_root), [*held_out, *people(TRAIN[:2], photos=3, clips=0), leak])
-    edit_profile(small_root, **{"faces.cluster_above": 0.3})
+    edit_profile(small_root, **{"faces.identity": "clusters", "faces.cluster_above": 0.3})
     report = run_stage(small_root, "faces")
     rows = {row["name"]: row for row in _rows(small_root)}
     stolen = rows["stolen.jpg"]
