@@ -42,7 +42,8 @@ def ready(
     small_root: Path, run_stage: Run, edit_profile: Callable, drawn: list[Sample], finished: Path
 ) -> Path:
     """A root with `ingest` and `faces` done; identities come from folders."""
-    edit_profile(small_root, **{"faces.identity": "folders", "pairs.cosine_above": 0.2})
+    edit_profile(small_root, **{"faces.identity": "folders", "pairs.cosine_above": 0.2,
+                                "pairs.synthetic_per_identity": 4})  # fmt: skip
     if finished.is_dir():
         shutil.copytree(finished, small_root / "data")
         return small_root
