@@ -16,7 +16,6 @@ from mm_model.foundry.backbone import (
     assemble,
     decoder,
     dit,
-    folded,
     identity,
     latents,
     loop,
@@ -36,6 +35,7 @@ from mm_model.foundry.backbone.recipe import (
     TextRecipe,
     VaeRecipe,
 )
+from mm_model.nn import folded_vae
 from mm_model.nn.face_recognizer import FaceRecognizer
 from mm_model.world import people, split
 from mm_model.world.action import ACTIONS, STILLS
@@ -152,7 +152,7 @@ def test_scheduler_is_cogvideox_5b(pipeline):
 def test_latents_of_held_out_people_have_about_unit_deviation(pipeline):
     frames = np.stack([render.picture(s, 0, 64, 5).image for s in split.HELD_OUT_PEOPLE[:16]])
     with torch.no_grad():
-        moments = folded.encode_moments(pipeline.vae, pixels.to_tensor(frames)[:, :, None])
+        moments = folded_vae.encode_moments(pipeline.vae, pixels.to_tensor(frames)[:, :, None])
     scaled = moments.chunk(2, dim=1)[0] * pipeline.vae.config.scaling_factor
     assert 0.8 < float(scaled.std()) < 1.25
 
@@ -257,19 +257,19 @@ def test_repeated_class_word_is_what_an_identity_prompt_looks_like():
 def test_folded_vae_equals_the_model(pipeline, frames):
     video = torch.rand(2, 3, frames, 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
     with torch.no_grad():
-        moments = folded.encode_moments(pipeline.vae, video)
+        moments = folded_vae.encode_moments(pipeline.vae, video)
         expected = pipeline.vae.encode(video).latent_dist.parameters
         assert torch.allclose(moments, expected, atol=2e-4)
         latent = moments.chunk(2, dim=1)[0]
         again = pipeline.vae.decode(latent).sample
-        assert torch.allclose(folded.decode(pipeline.vae, latent), again, atol=2e-4)
+        assert torch.allclose(folded_vae.decode(pipeline.vae, latent), again, atol=2e-4)
 
 
 def test_folded_vae_refuses_what_needs_chunks(pipeline):
     with pytest.raises(UserError, match="17"):
-        folded.encode_moments(pipeline.vae, torch.zeros(1, 3, 17, 64, 64))
+        folded_vae.encode_moments(pipeline.vae, torch.zeros(1, 3, 17, 64, 64))
     with pytest.raises(UserError, match="5"):
-        folded.decode(pipeline.vae, torch.zeros(1, 16, 5, 8, 8))
+        folded_vae.decode(pipeline.vae, torch.zeros(1, 16, 5, 8, 8))
 
 
 def test_pixels_round_trip():

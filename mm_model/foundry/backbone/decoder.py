@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mm_model.foundry.backbone import folded, pixels, render, vae
 from mm_model.foundry.backbone import latents as latent_cache
+from mm_model.foundry.backbone import pixels, render, vae
 from mm_model.foundry.backbone.loop import Training, freeze, rounded, run
 from mm_model.foundry.backbone.recipe import SIZE, DecoderRecipe, VaeRecipe, digest
+from mm_model.nn import folded_vae
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLCogVideoX
@@ -58,7 +59,7 @@ class DecoderLoss:
         source = getattr(self.latents, kind)
         chosen = np.sort(rng.choice(len(source), batch, replace=False))
         z = torch.from_numpy(source[chosen].astype(np.float32)).movedim(2, 1)
-        again = folded.decode(self.model, z / self.model.config.scaling_factor)
+        again = folded_vae.decode(self.model, z / self.model.config.scaling_factor)
         if kind == "pictures":
             chosen = chosen * latent_cache.PICTURE_STRIDE
         frames = np.asarray(self.cache[kind][chosen]).reshape(-1, SIZE, SIZE, 3)

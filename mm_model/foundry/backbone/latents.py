@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from mm_model.foundry.backbone import folded, pixels, render
+from mm_model.foundry.backbone import pixels, render
 from mm_model.foundry.backbone.recipe import digest
+from mm_model.nn import folded_vae
 from mm_model.progress import each
 from mm_model.store import atomic
 
@@ -82,7 +83,7 @@ def _encode(vae: AutoencoderKLCogVideoX, job: Job) -> np.ndarray:
     kind, cache, start = job
     frames = _source(render.open_cache(cache), kind)[start : start + _BATCH[kind]]
     video = pixels.clip_tensor(frames[:, None] if kind == "pictures" else frames)
-    means = folded.encode_moments(vae, video).chunk(2, dim=1)[0]
+    means = folded_vae.encode_moments(vae, video).chunk(2, dim=1)[0]
     return (means * vae.config.scaling_factor).movedim(2, 1).half().numpy()
 
 

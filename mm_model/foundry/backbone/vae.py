@@ -15,9 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mm_model.foundry.backbone import folded, pixels, render
+from mm_model.foundry.backbone import pixels, render
 from mm_model.foundry.backbone.loop import Training, freeze, generator, run
 from mm_model.foundry.backbone.recipe import SIZE, CacheRecipe, VaeRecipe, digest
+from mm_model.nn import folded_vae
 from mm_model.world import split
 
 if TYPE_CHECKING:
@@ -67,18 +68,18 @@ class VaeLoss:
         target = pixels.to_tensor(self.cache["pictures"][chosen])
         if mirrored:
             target, mask = target.flip(-1), mask.flip(-1)
-        moments = folded.encode_moments(self.vae, target[:, :, None])
+        moments = folded_vae.encode_moments(self.vae, target[:, :, None])
         latents, kl = _sample(moments, generator(_STREAM, self.recipe.seed, step, part, 2))
-        return loss(folded.decode(self.vae, latents)[:, :, 0], target, mask, kl, self.recipe)
+        return loss(folded_vae.decode(self.vae, latents)[:, :, 0], target, mask, kl, self.recipe)
 
     def _clips(self, step: int, part: int, batch: int) -> tuple[Tensor, dict[str, float]]:
         chosen, mask, mirrored = self._draw("clips", step, part, batch)
         target = pixels.clip_tensor(self.cache["clips"][chosen])
         if mirrored:
             target, mask = target.flip(-1), mask.flip(-1)
-        moments = folded.encode_moments(self.vae, target)
+        moments = folded_vae.encode_moments(self.vae, target)
         latents, kl = _sample(moments, generator(_STREAM, self.recipe.seed, step, part, 3))
-        again = folded.decode(self.vae, latents)
+        again = folded_vae.decode(self.vae, latents)
         flat, goal = again.movedim(2, 1).flatten(0, 1), target.movedim(2, 1).flatten(0, 1)
         loss_value, figures = loss(flat, goal, mask.flatten(0, 1), kl, self.recipe)
         return loss_value, {f"clip_{k}": v for k, v in figures.items()}
@@ -111,8 +112,8 @@ def train_vae(
         rows = []
         with torch.no_grad():
             for shown in (images, clip):
-                means = folded.encode_moments(average, shown).chunk(2, dim=1)[0]
-                for video in (shown, folded.decode(average, means)):
+                means = folded_vae.encode_moments(average, shown).chunk(2, dim=1)[0]
+                for video in (shown, folded_vae.decode(average, means)):
                     rows.append(pixels.to_frames(video.movedim(2, 1).flatten(0, 1)))
         pixels.write_grid(folder / f"pictures-{step:05d}.png", rows)
 
@@ -153,10 +154,10 @@ def measure_scale(vae: AutoencoderKLCogVideoX, cache: Cache, count: int = 256) -
     values = []
     for start in range(0, min(count, len(cache["pictures"])), 32):
         part = pixels.to_tensor(cache["pictures"][start : start + 32])[:, :, None]
-        values.append(folded.encode_moments(vae, part).chunk(2, dim=1)[0].flatten())
+        values.append(folded_vae.encode_moments(vae, part).chunk(2, dim=1)[0].flatten())
     for start in range(0, min(count // 4, len(cache["clips"])), 8):
         part = pixels.clip_tensor(cache["clips"][start : start + 8])
-        values.append(folded.encode_moments(vae, part).chunk(2, dim=1)[0].flatten())
+        values.append(folded_vae.encode_moments(vae, part).chunk(2, dim=1)[0].flatten())
     return round(1.0 / float(torch.cat(values).std()), 6)
 
 
