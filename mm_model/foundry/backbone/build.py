@@ -53,9 +53,9 @@ def build(
     vision = train_identity(work, recognizer, recipe)
     coder = finish_vae(vae.train_vae(cache, work / "vae", recipe.vae), cache)
     encode(work, coder, processes)
-    train_decoder(work, coder, recipe)
+    last = train_decoder(work, coder, recipe)
     painter = dit.train_dit(cache, work / "latents", work / "dit", recipe.dit)
-    publish(work, target, recognizer, recipe, (coder, vision, painter), pack)
+    publish(work, target, recognizer, recipe, (coder, last, vision, painter), pack)
     print(f"backbone built in {(time.monotonic() - started) / 60:.0f} minutes", flush=True)
     return target
 
@@ -82,9 +82,9 @@ def encode(work: Path, coder: Training, processes: int) -> None:
     latents.encode_cache(model, name, work / "cache", work / "latents", processes)
 
 
-def train_decoder(work: Path, coder: Training, recipe: Recipe, stop: int | None = None) -> None:
+def train_decoder(work: Path, coder: Training, recipe: Recipe, stop: int | None = None) -> Training:
     """The last phase of the VAE's decoder; the averaged VAE is changed in place."""
-    decoder.train_decoder(
+    return decoder.train_decoder(
         coder.averages["vae"],
         work / "cache",
         work / "latents",
@@ -100,14 +100,14 @@ def publish(
     target: Path,
     recognizer: Path,
     recipe: Recipe,
-    trained: tuple[Training, Training, Training],
+    trained: tuple[Training, Training, Training, Training],
     pack: Path | None = None,
 ) -> dict[str, Any]:
-    """Assemble `target` from (VAE, identity, DiT) trainings, measure on held-out people, seal it.
+    """Assemble `target` from (VAE, decoder, identity, DiT) trainings, measure it, seal it.
 
     Without `pack` the measurement of samples is left out. Returns the report of the manifest.
     """
-    coder, vision, painter = trained
+    coder, last, vision, painter = trained
     modules = {
         "vae": coder.averages["vae"],
         "vision": vision.averages["vision"],
@@ -117,7 +117,12 @@ def publish(
     eyes = freeze(FaceRecognizer.from_pretrained(recognizer))
     config = identity.perceiver_config(recipe.identity, eyes.width)
     report: dict[str, Any] = {
-        "steps": {"vae": coder.step, "identity": vision.step, "dit": painter.step},
+        "steps": {
+            "vae": coder.step,
+            "decoder": last.step,
+            "identity": vision.step,
+            "dit": painter.step,
+        },
         "held_out": {
             "vae": {"how": vae.measure_vae.__doc__, **vae.measure_vae(modules["vae"])},
             "identity": measure.measure_identity(vision.averages, eyes, recipe.identity),
