@@ -55,15 +55,3 @@ def into_window(points: np.ndarray, window: Window, size: tuple[int, int]) -> np
     """Map pixel coordinates `points [...,2]` of the source frame into the resized window."""
     scale = np.array([size[1] / window.width, size[0] / window.height])
     return (points - np.array([window.left, window.top])) * scale
-
-
-def letterboxed(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Fit a whole square portrait between black bars (paper, section 4: square images to 3:2)."""
-    height, width = size
-    scale = min(height / frame.shape[0], width / frame.shape[1])
-    inner = (max(1, round(frame.shape[1] * scale)), max(1, round(frame.shape[0] * scale)))
-    resized = cv2.resize(frame, inner, interpolation=cv2.INTER_AREA)
-    canvas = np.zeros((height, width, 3), frame.dtype)
-    y, x = (height - inner[1]) // 2, (width - inner[0]) // 2
-    canvas[y : y + inner[1], x : x + inner[0]] = resized
-    return canvas

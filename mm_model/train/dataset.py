@@ -49,8 +49,8 @@ class TrainingSet:
     """N targets and M references, all on the CPU.
 
     `latents [N,T,C,h,w]` scaled, `masks [N,T,h,w]` face cells, `landmarks [N,5,2]` and
-    `boxes [N,4]` of frame 0 in training pixels; `embeddings [N,E]` raw conditioning vectors of
-    the target itself; `x_id [M,2,D]`, `clip_tokens [M,P,C]`, `reference_embeddings [M,E]`.
+    `boxes [N,4]` of frame 0 in training pixels; `x_id [M,2,D]`, `clip_tokens [M,P,C]`,
+    `reference_embeddings [M,E]`.
     """
 
     targets: tuple[Target, ...]
@@ -189,17 +189,12 @@ def _build(job: Job, backbone: Backbone, num_frames: int, media: tuple[str, ...]
 
 
 def _target_tensors(job: Job, backbone: Backbone, samples: list[_Frames]) -> dict[str, Tensor]:
-    from mm_model.nn.align import align_faces
-
-    latents, embeddings = [], []
+    latents = []
     starts = range(0, len(samples), _ENCODE_BATCH)
     for start in each(starts, total=len(starts), label=f"[{job.stage.name}] encoding batches"):
         batch = samples[start : start + _ENCODE_BATCH]
         pixels = torch.stack([to_tensor(sample.frames) for sample in batch])
         latents.append(encode_frames(backbone, pixels))
-        first = torch.from_numpy(np.stack([sample.landmarks[0] for sample in batch])).float()
-        aligned = align_faces(pixels[:, :, 0], first).clamp(-1, 1)
-        embeddings.append(backbone.identity_encoder.embed(aligned[:, None])[:, 0].float().cpu())
     stacked = torch.cat(latents)
     masks = torch.stack(
         [
@@ -217,5 +212,4 @@ def _target_tensors(job: Job, backbone: Backbone, samples: list[_Frames]) -> dic
         "masks": masks,
         "landmarks": torch.from_numpy(np.stack([s.landmarks[0] for s in samples])).float(),
         "boxes": torch.from_numpy(np.stack([s.boxes[0] for s in samples])).float(),
-        "embeddings": torch.cat(embeddings),
     }

@@ -4,7 +4,6 @@ Writes `samples/step_<n>.jpg` (references above, what the model makes of them be
 `samples/step_<n>.strip.jpg` that the report page plays. Nothing here touches training's randomness.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,9 +98,3 @@ class Watcher:
 def _save(picture: np.ndarray, path: Path) -> None:
     with written_aside(path) as aside:
         Image.fromarray(picture).save(aside, quality=92)
-
-
-def read_people(folder: Path) -> list[dict[str, str]]:
-    """Identities and prompts of the watched people."""
-    path = folder / "people.json"
-    return json.loads(path.read_text()) if path.is_file() else []

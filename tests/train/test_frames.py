@@ -55,13 +55,6 @@ def test_landmarks_follow_the_pixels() -> None:
     assert bright == pytest.approx([y, x], abs=1.0)
 
 
-def test_a_square_portrait_gets_black_bars_left_and_right() -> None:
-    boxed = crops.letterboxed(np.full((100, 100, 3), 200, np.uint8), (480, 720))
-    assert boxed.shape == (480, 720, 3)
-    assert boxed[:, :120].max() == 0 and boxed[:, 600:].max() == 0
-    assert boxed[:, 121:599].min() == 200
-
-
 def test_a_caption_without_a_subject_is_replaced_and_counted() -> None:
     assert usable_caption("sunset over hills") == (PLAIN_CAPTION, True)
     assert usable_caption("an elderly woman nods") == ("an elderly woman nods", False)

@@ -58,7 +58,6 @@ def _data(frames: int = 1) -> TrainingSet:
         "masks": torch.ones(TARGETS, latent_frames, 8, 8),
         "landmarks": marks.expand(TARGETS, 5, 2).clone(),
         "boxes": torch.tensor([16.0, 16, 48, 52]).expand(TARGETS, 4).clone(),
-        "embeddings": torch.randn(TARGETS, 16, generator=g),
         "x_id": torch.randn(REFERENCES, 2, 32, generator=g),
         "clip_tokens": torch.randn(REFERENCES, 5, 24, generator=g),
         "reference_embeddings": torch.randn(REFERENCES, 16, generator=g),
