@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mm_model.environment import silence_telemetry
+from mm_model.environment import keep_freed_memory, silence_telemetry
 from mm_model.errors import UserError
 from mm_model.stages import registry
 from mm_model.store.layout import Layout, repository_root
@@ -114,6 +114,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
     silence_telemetry()
+    keep_freed_memory()
     options = parser().parse_args(arguments)
     try:
         options.act(options)

@@ -1,8 +1,10 @@
-"""Process-wide settings every entry point applies first: telemetry off, threads bounded.
+"""Process-wide settings every entry point applies first: telemetry off, threads and memory.
 
-Only environment variables are touched, so it is safe to call before any heavy import.
+Only environment variables and the C library's allocator are touched, so it is safe to call before
+any heavy import.
 """
 
+import ctypes
 import os
 
 _QUIET = {
@@ -30,3 +32,18 @@ def bound_threads(threads: int) -> None:
     """Give numeric libraries at most `threads` threads; call before importing them."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, str(threads))
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep freed blocks for the next tensor instead of giving them back.
+
+    Tensors of some megabytes are otherwise mapped and cleared page by page at each operation, which
+    doubles the time of small networks on a CPU. Does nothing where the C library is not glibc.
+    """
+    trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return
+    mallopt(trim_threshold, 2**31 - 1)
+    mallopt(mmap_threshold, 2**30)

@@ -27,6 +27,7 @@ from mm_model.diffusion.guidance import (
 )
 from mm_model.diffusion.schedule import correlate_frames
 from mm_model.errors import UserError
+from mm_model.nn import folded_vae
 from mm_model.nn.adapter import MagicMirrorAdapter
 from mm_model.nn.backbone import load_components
 from mm_model.nn.condition import IdentityCondition
@@ -242,6 +243,11 @@ class MagicMirrorPipeline(CogVideoXPipeline):
             video = self.video_processor.postprocess_video(self.decode_latents(result), output_type)
         self.maybe_free_model_hooks()
         return CogVideoXPipelineOutput(frames=video) if return_dict else (video,)
+
+    def decode_latents(self, latents: Tensor) -> Tensor:
+        """Frames `[B,3,T,H,W]` in [-1,1] of scaled latents `[B,t,C,h,w]`."""
+        unscaled = latents.permute(0, 2, 1, 3, 4) / self.vae_scaling_factor_image
+        return folded_vae.decode_best(self.vae, unscaled)
 
     def _check_size(
         self, frames: int | None, height: int | None, width: int | None

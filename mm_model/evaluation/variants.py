@@ -10,6 +10,7 @@ import numpy as np
 from mm_model.evaluation.people import HeldOutPerson
 from mm_model.media.decode import read_frames
 from mm_model.media.encode import write_mp4
+from mm_model.nn import folded_vae
 from mm_model.settings import ModelSettings
 from mm_model.stages.stage import Job
 from mm_model.train import crops
@@ -91,7 +92,8 @@ def round_trip(backbone: Backbone, clip: np.ndarray) -> np.ndarray:
     with torch.no_grad():
         latents = encode_frames(backbone, to_tensor(clip)[None]).permute(0, 2, 1, 3, 4)
         latents = latents.to(backbone.device, backbone.dtype)
-        decoded = backbone.vae.decode(latents / backbone.vae.config.scaling_factor).sample[0]
+        unscaled = latents / backbone.vae.config.scaling_factor
+        decoded = folded_vae.decode_best(backbone.vae, unscaled)[0]
     pixels = ((decoded.float().clamp(-1, 1) + 1) * 127.5).round()
     return pixels.permute(1, 2, 3, 0).to(torch.uint8).cpu().numpy()
 

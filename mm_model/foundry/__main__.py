@@ -6,7 +6,7 @@ Face pack and judge first, then the backbone, which needs the recogniser. About 
 import argparse
 import sys
 
-from mm_model.environment import bound_threads, silence_telemetry
+from mm_model.environment import bound_threads, keep_freed_memory, silence_telemetry
 
 
 def main() -> int:
@@ -15,6 +15,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=2, help="threads and rendering processes")
     options = parser.parse_args()
     silence_telemetry()
+    keep_freed_memory()
     bound_threads(options.threads)
 
     from mm_model.errors import UserError

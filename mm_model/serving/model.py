@@ -16,7 +16,7 @@ from mlflow.models import set_model
 from mlflow.protos.databricks_pb2 import BAD_REQUEST, INTERNAL_ERROR, RESOURCE_EXHAUSTED
 from mlflow.pyfunc import PythonModel
 
-from mm_model.environment import bound_threads, silence_telemetry
+from mm_model.environment import bound_threads, keep_freed_memory, silence_telemetry
 from mm_model.serving.refusal import Code, Refusal
 
 _LOG = logging.getLogger("mm_model.serving")
@@ -54,6 +54,7 @@ class MagicMirrorServed(PythonModel):
     def load_context(self, context: Any) -> None:
         """Load the weights named by the model's artifacts; digests are checked first."""
         silence_telemetry()
+        keep_freed_memory()
         bound_threads(int(context.model_config["threads"]))
         from mm_model.serving import mirror
 

@@ -127,11 +127,7 @@ def to_tensor(frames: np.ndarray) -> Tensor:
 def encode_frames(backbone: Backbone, pixels: Tensor) -> Tensor:
     """Scaled latents `[B,T,C,h,w]` (float32) of `pixels [B,3,F,H,W]`: the posterior's mode."""
     vae, pixels = backbone.vae, pixels.to(backbone.device, backbone.dtype)
-    if backbone.device.type == "cpu" and pixels.shape[2] in (1, 9):
-        mean, _ = folded_vae.encode_moments(vae, pixels).chunk(2, dim=1)
-    else:
-        mean = vae.encode(pixels).latent_dist.mode()
-    latents = mean * vae.config.scaling_factor
+    latents = folded_vae.encode_mode(vae, pixels) * vae.config.scaling_factor
     return latents.permute(0, 2, 1, 3, 4).float().cpu()
 
 
