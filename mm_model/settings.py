@@ -14,6 +14,7 @@ from mm_model.errors import UserError
 from mm_model.store import digests
 
 Share = Annotated[float, Field(ge=0, le=1)]
+FaceGuidance = Literal["null", "keep", "base", "split"]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -142,6 +143,7 @@ class TrainSettings(Section):
     sample_every: Count
     sample_steps: Count
     sample_guidance: float = Field(ge=1)
+    sample_face_guidance: FaceGuidance
     checkpoint_every: Count
     row_floor: Count
 
@@ -154,7 +156,7 @@ class EvaluateSettings(Section):
     references_per_person: Annotated[int, Field(ge=1, le=4)]
     inference_steps: Count
     guidance_scale: float = Field(ge=1)
-    face_guidance: Literal["null", "keep", "base", "split"]
+    face_guidance: FaceGuidance
     bootstrap_draws: Count
     row_floor: Count
 

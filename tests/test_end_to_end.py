@@ -183,6 +183,16 @@ def test_a_killed_training_resumes_to_the_same_bytes(
     )
 
 
+def test_the_same_seed_gives_the_same_bits(layout: Layout, root: Path, tmp_path: Path) -> None:
+    again = small_root(root, tmp_path / "again")
+    for name in NAMES[: NAMES.index("register")]:
+        runner.run(name, again)
+        ours, theirs = (
+            manifest.read(place.output(name)).files for place in (Layout(again, "tiny"), layout)
+        )
+        assert ours == theirs, name
+
+
 def test_a_stage_refuses_an_input_that_was_changed(house: Path, tmp_path: Path) -> None:
     place = tmp_path / "root"
     shutil.copytree(house, place, ignore=shutil.ignore_patterns("work", "mlruns", "mlflow.db*"))

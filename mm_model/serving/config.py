@@ -8,7 +8,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from mm_model.settings import Count, Profile, Section, ServeSettings, Share
+from mm_model.settings import (
+    Count,
+    FaceGuidance,
+    Profile,
+    Section,
+    ServeSettings,
+    Share,
+)
 
 
 class Detection(Section):
@@ -31,7 +38,7 @@ class ServingConfig(Section):
     max_pixels: Count
     num_frames: Count
     fps: Count
-    face_guidance: Literal["null", "keep", "base", "split"]
+    face_guidance: FaceGuidance
     device: Literal["cpu", "cuda", "auto"]
     dtype: Literal["float32", "bfloat16"]
     threads: Count

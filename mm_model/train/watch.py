@@ -63,7 +63,9 @@ class Watcher:
         self.job, self.pipe, self.num_frames = job, pipe, num_frames
         self.people = chosen_people(job, backbone)
         self.features: IdentityFeatures = features_of(backbone, [p.portraits for p in self.people])
-        self.sampling = Sampling(settings.sample_steps, settings.sample_guidance, "null")
+        self.sampling = Sampling(
+            settings.sample_steps, settings.sample_guidance, settings.sample_face_guidance
+        )
         self.folder = job.out / "samples"
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(
