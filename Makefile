@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 STAMP := $(VENV)/.installed
 PORT ?= 5000
+DEV_PORT ?= 3000
 
 export PATH := $(BIN):$(PATH)
 export DAGSTER_HOME := $(CURDIR)/work/dagster
@@ -44,8 +45,9 @@ ifdef PROFILE
 endif
 	@$(BIN)/python -m orchestration.run
 
-dev: setup ## Open Dagster's web page on the graph
-	@$(BIN)/dagster dev -w workspace.yaml
+dev: setup ## Serve Dagster's web page on the graph at 127.0.0.1:$(DEV_PORT)
+	@# a module and a workspace file exclude each other
+	@env -u DAGSTER_MODULE_NAME $(BIN)/dagster dev -w workspace.yaml --host 127.0.0.1 --port $(DEV_PORT)
 
 serve: setup ## Serve the champion on 127.0.0.1:$(PORT)
 	@$(BIN)/python -m mm_model run register

@@ -1,10 +1,14 @@
 """`python -m orchestration.run`, as `make run` calls it: words, exit status, and a clean end."""
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -96,3 +100,45 @@ def test_the_home_is_prepared_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (folder / "dagster.yaml").write_text("telemetry: {enabled: true}")
     home.prepare(tmp_path)
     assert "enabled: false" in (folder / "dagster.yaml").read_text()
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def _assets(port: int) -> set[str]:
+    """Names of the assets that the web page's own interface tells; empty while it starts."""
+    query = json.dumps({"query": "{assetNodes {assetKey {path}}}"}).encode()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/graphql", query, {"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            nodes = json.load(answer)["data"]["assetNodes"]
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return set()
+    return {node["assetKey"]["path"][0] for node in nodes}
+
+
+def test_make_dev_serves_the_graph(tmp_path: Path) -> None:
+    port, nothing = _free_port(), tmp_path / "installed"
+    command = [
+        "make", "-o", str(nothing), f"STAMP={nothing}", f"BIN={Path(sys.executable).parent}",
+        f"DAGSTER_HOME={tmp_path / 'dagster'}", f"DEV_PORT={port}", "dev",
+    ]  # fmt: skip
+    nothing.touch()
+    server = subprocess.Popen(
+        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 120
+        while not (found := _assets(port)) and time.monotonic() < deadline:
+            assert server.poll() is None, server.communicate()[0]
+            time.sleep(0.5)
+        assert {"sources", "pretrain", "register"} <= found
+    finally:
+        os.killpg(server.pid, signal.SIGINT)
+        server.communicate(timeout=60)
