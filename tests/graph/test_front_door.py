@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
 
 from orchestration import home
@@ -108,6 +109,11 @@ def _free_port() -> int:
         return listener.getsockname()[1]
 
 
+def _take_interrupts() -> None:
+    """Undo what a shell does to jobs in its background: ignore Ctrl-C for them and their heirs."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def _assets(port: int) -> set[str]:
     """Names of the assets that the web page's own interface tells; empty while it starts."""
     query = json.dumps({"query": "{assetNodes {assetKey {path}}}"}).encode()
@@ -131,7 +137,7 @@ def test_make_dev_serves_the_graph(tmp_path: Path) -> None:
     nothing.touch()
     server = subprocess.Popen(
         command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, start_new_session=True,
+        text=True, start_new_session=True, preexec_fn=_take_interrupts,
     )  # fmt: skip
     try:
         deadline = time.monotonic() + 120
@@ -140,5 +146,9 @@ def test_make_dev_serves_the_graph(tmp_path: Path) -> None:
             time.sleep(0.5)
         assert {"sources", "pretrain", "register"} <= found
     finally:
+        processes = psutil.Process(server.pid).children(recursive=True)
         os.killpg(server.pid, signal.SIGINT)
-        server.communicate(timeout=60)
+        _, alive = psutil.wait_procs(processes, timeout=60)
+        for process in alive:
+            process.kill()
+    assert not alive, "Ctrl-C ends the page and all it started"
