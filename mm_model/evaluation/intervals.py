@@ -1,9 +1,13 @@
-"""Uncertainty: the cluster bootstrap over people, with a fixed seed.
+"""Uncertainty: the cluster bootstrap over people, with a fixed seed, and Wilson's for shares.
 
 The unit of resampling is the person, since one person's clips are correlated.
 """
 
+import math
+
 import numpy as np
+
+_Z95 = 1.959963984540054
 
 
 def _draws(count: int, draws: int, seed: int) -> np.ndarray:
@@ -41,3 +45,14 @@ def paired_interval(
         for a, b in zip(first, second, strict=True)
     ]
     return mean_interval(differences, draws, seed, confidence)
+
+
+def wilson_interval(hits: int, count: int) -> tuple[float, float] | None:
+    """95% interval of a share `hits / count` (Wilson's score); None for an empty count."""
+    if not count:
+        return None
+    share, square = hits / count, _Z95**2
+    middle = (share + square / (2 * count)) / (1 + square / count)
+    spread = math.sqrt(share * (1 - share) / count + square / (4 * count**2))
+    half = _Z95 * spread / (1 + square / count)
+    return max(0.0, middle - half), min(1.0, middle + half)

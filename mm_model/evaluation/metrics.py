@@ -96,3 +96,46 @@ def fm_inter(
     if not values:
         return None
     return float(np.max(values) if reduction == "max" else np.percentile(values, 95))
+
+
+def landmark_jitter(landmarks: np.ndarray, frame_size: tuple[int, int]) -> float | None:
+    """Trembling: mean over frames of the landmarks' second difference, summed over the five.
+
+    `landmarks [T,5,2]` in pixels (NaN rows without a face), lengths over frame width and height. An
+    even motion has none. None when no three consecutive frames show a face.
+    """
+    height, width = frame_size
+    scaled = landmarks / np.array([width, height])
+    bends = np.linalg.norm(scaled[2:] - 2 * scaled[1:-1] + scaled[:-2], axis=-1).sum(axis=-1)
+    bends = bends[np.isfinite(bends)]
+    return float(bends.mean()) if len(bends) else None
+
+
+def copy_paste_gap(faces: np.ndarray, shown: np.ndarray, withheld: np.ndarray) -> float | None:
+    """Similarity to the shown references minus similarity to withheld ones of the same person.
+
+    Frames without a face are left out. None without a face or without a reference of either kind.
+    """
+    ours, theirs = identity_similarity(faces, shown), identity_similarity(faces, withheld)
+    return ours - theirs if ours is not None and theirs is not None else None
+
+
+def centroid(faces: np.ndarray) -> np.ndarray | None:
+    """Unit mean `[E]` of the rows that hold a face; None when there is none."""
+    found = faces[np.isfinite(faces).all(axis=1)]
+    if not len(found):
+        return None
+    mean = found.mean(axis=0)
+    return mean / max(float(np.linalg.norm(mean)), 1e-12)
+
+
+def recognised(probe: np.ndarray | None, gallery: np.ndarray, own: int) -> bool:
+    """Rank 1: whether the probe is nearer to its own row of `gallery [P,E]` than to any other.
+
+    A clip without any face (None) is not recognised; neither is a tie.
+    """
+    if probe is None:
+        return False
+    cosines = gallery @ probe
+    others = np.delete(cosines, own)
+    return bool(np.isfinite(cosines[own]) and (cosines[own] > others).all())

@@ -30,8 +30,8 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class HeldOutPerson:
-    """One held-out person. `withheld` pictures are never shown to the model."""
+class Subject:
+    """A person to test with. `withheld` pictures are never shown to the model."""
 
     identity: str
     prompt: str
@@ -72,7 +72,7 @@ def _picture(pixels: np.ndarray, row: pd.Series) -> Picture:
     return Picture(pixels, box, points.reshape(5, 2))
 
 
-def held_out_people(job: Job, backbone: Backbone) -> tuple[list[HeldOutPerson], list[str]]:
+def held_out_people(job: Job, backbone: Backbone) -> tuple[list[Subject], list[str]]:
     """Up to `evaluate.people` held-out people and sentences on what could not be had.
 
     Shown references are real pictures of the person, photographs before clip frames; further
@@ -82,22 +82,13 @@ def held_out_people(job: Job, backbone: Backbone) -> tuple[list[HeldOutPerson], 
     Raises:
         UserError: no held-out person has a usable face.
     """
-    rules = job.profile.evaluate
-    faces = pd.read_parquet(job.inputs["faces"] / "samples.parquet").query("status == 'kept'")
-    held_out = faces[faces["split"] == "held_out"]
-    if held_out.empty:
+    people = _people(job, backbone, "held_out")
+    if not people:
         raise UserError(
             "No held-out person has a usable face, so nothing can be evaluated: add people to the "
             "sources or raise faces.held_out_share."
         )
-    readers = _Readers(job, backbone)
-    people, without_withheld = [], 0
-    groups = dict(list(held_out.sort_values("sample_id").groupby("identity")))
-    # People with many pictures first: they can be judged on pictures the model did not see.
-    for identity in sorted(groups, key=lambda name: (-len(groups[name]), name))[: rules.people]:
-        person = _person(identity, groups[identity], readers, rules.references_per_person)
-        without_withheld += person.withheld is person.shown
-        people.append(person)
+    without_withheld = sum(person.withheld is person.shown for person in people)
     notes = []
     if without_withheld:
         notes.append(
@@ -107,9 +98,23 @@ def held_out_people(job: Job, backbone: Backbone) -> tuple[list[HeldOutPerson], 
     return people, notes
 
 
-def _person(
-    identity: str, group: pd.DataFrame, readers: _Readers, references: int
-) -> HeldOutPerson:
+def training_people(job: Job, backbone: Backbone) -> list[Subject]:
+    """As many people of the training split, chosen alike: what the adapter makes of the known."""
+    return _people(job, backbone, "train")
+
+
+def _people(job: Job, backbone: Backbone, split: str) -> list[Subject]:
+    rules = job.profile.evaluate
+    faces = pd.read_parquet(job.inputs["faces"] / "samples.parquet").query("status == 'kept'")
+    chosen = faces[faces["split"] == split].sort_values("sample_id")
+    groups = dict(list(chosen.groupby("identity")))
+    readers = _Readers(job, backbone)
+    # People with many pictures first: they can be judged on pictures the model did not see.
+    names = sorted(groups, key=lambda name: (-len(groups[name]), name))[: rules.people]
+    return [_person(n, groups[n], readers, rules.references_per_person) for n in names]
+
+
+def _person(identity: str, group: pd.DataFrame, readers: _Readers, references: int) -> Subject:
     photographs = list(group[group["media"] == "image"]["sample_id"])
     clips = list(group[group["media"] == "clip"]["sample_id"])
     count = min(references, max(1, len(photographs) - 1)) if photographs else 0
@@ -123,4 +128,4 @@ def _person(
         readers.ingest.loc[clips[0] if clips else photographs[-1], "caption"]
     )
     true_clip = readers.true_clip(clips[0]) if clips else None
-    return HeldOutPerson(identity, prompt, shown, withheld or shown, true_clip)
+    return Subject(identity, prompt, shown, withheld or shown, true_clip)

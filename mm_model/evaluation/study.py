@@ -1,6 +1,6 @@
-"""The evaluation stage's work: cells (variant, person, seed), then means with intervals."""
+"""The evaluation stage's work: clips, cells, then means with intervals, ladder and goals."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -8,17 +8,18 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from mm_model.evaluation import metrics, variants
+from mm_model.evaluation import goals, ladder, variants
+from mm_model.evaluation.cells import Cell, gallery_of, measure
 from mm_model.evaluation.intervals import mean_interval, paired_interval
-from mm_model.evaluation.looks import Look, look_at
-from mm_model.evaluation.people import HeldOutPerson, held_out_people
+from mm_model.evaluation.looks import look_at
+from mm_model.evaluation.people import Subject, held_out_people, training_people
 from mm_model.eyes.pack import FacePack, open_pack
 from mm_model.records import Counts
 from mm_model.settings import EvaluateSettings
 from mm_model.stages.stage import Job, Report
 from mm_model.store import digests
 from mm_model.store.atomic import write_json, written_aside
-from mm_model.train.backbone import load_backbone
+from mm_model.train.backbone import Backbone, load_backbone
 from mm_model.train.sampler import grid, strip
 
 OVERVIEW = "people.jpg"
@@ -27,91 +28,18 @@ OVERVIEW_PEOPLE = 7
 MEASURES = {
     "identity": "identity_similarity_penalised",
     "identity_shown": "identity_shown_penalised",
+    "copy_paste_gap": "copy_paste_gap",
+    "rank1": "rank1",
     "face_found_rate": "face_found_rate",
     "fm_ref": "fm_ref",
     "fm_inter": "fm_inter",
     "fm_inter_p95": "fm_inter_p95",
+    "jitter": "jitter",
 }
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One clip of one variant: what was made and what was measured (None = not to be had)."""
-
-    cell_id: str
-    variant: str
-    identity: str
-    prompt: str
-    seed: int
-    video: str
-    identity_similarity: float | None
-    identity_similarity_penalised: float
-    identity_shown_penalised: float
-    face_found_rate: float
-    fm_ref: float | None
-    fm_inter: float | None
-    fm_inter_p95: float | None
-
-
-@dataclass(frozen=True)
-class Gallery:
-    """Unit embeddings of a person's pictures, and where the shown face's landmarks lie."""
-
-    shown: np.ndarray
-    withheld: np.ndarray
-    landmarks: np.ndarray
-    boxes: np.ndarray
-
-
-def gallery_of(person: HeldOutPerson, judge: FacePack) -> Gallery:
-    """Embed the pictures of a person with the judge, at the landmarks the pipeline found."""
-    from mm_model.eyes.pack import Face, unit
-
-    def embedded(pictures: tuple) -> np.ndarray:
-        return np.stack(
-            [
-                unit(judge.embed(p.pixels, Face(p.box.astype(np.float32), 1.0,
-                                                p.landmarks.astype(np.float32))))
-                for p in pictures
-            ]
-        )  # fmt: skip
-
-    return Gallery(
-        embedded(person.shown),
-        embedded(person.withheld),
-        np.stack([p.landmarks for p in person.shown]),
-        np.stack([p.box for p in person.shown]),
-    )
-
-
-def measure(
-    variant: str, person: HeldOutPerson, seed: int, video: str, look: Look, gallery: Gallery
-) -> Cell:
-    """All measures of one clip against one person's gallery."""
-    inter = {
-        kind: metrics.fm_inter(look.landmarks, look.boxes, look.faces, look.size, kind)
-        for kind in ("max", "p95")
-    }
-    return Cell(
-        cell_id=f"{variant}/{person.identity}/{seed}",
-        variant=variant,
-        identity=person.identity,
-        prompt=person.prompt,
-        seed=seed,
-        video=video,
-        identity_similarity=metrics.identity_similarity(look.faces, gallery.withheld),
-        identity_similarity_penalised=metrics.penalised_similarity(look.faces, gallery.withheld)
-        or 0.0,
-        identity_shown_penalised=metrics.penalised_similarity(look.faces, gallery.shown) or 0.0,
-        face_found_rate=metrics.face_found_rate(look.faces),
-        fm_ref=metrics.fm_ref(look.landmarks, look.boxes, gallery.landmarks, gallery.boxes),
-        fm_inter=inter["max"],
-        fm_inter_p95=inter["p95"],
-    )
-
-
 def _cells(
-    job: Job, people: list[HeldOutPerson], clips: dict[str, list[list[np.ndarray]]], pack: FacePack,
+    job: Job, people: list[Subject], clips: dict[str, list[list[np.ndarray]]], pack: FacePack,
     judge: FacePack,
 ) -> list[Cell]:  # fmt: skip
     """Write, read back, look at and measure every clip; save strips for the report page."""
@@ -126,16 +54,29 @@ def _cells(
     ]
     cells = []
     for name, p, c, clip in job.each(work, len(work), "clips measured"):
-        person, seed = people[p], seeds[p][c] if name in variants.MODELS else 0
-        video = f"videos/{person.identity}_{name}_{seed}.mp4"
-        frames = variants.through_file(clip, job.out / video, sizes.fps)
-        _save_strip(frames, job, f"{person.identity}_{name}_{seed}")
+        seed = 0 if name in variants.CONTROLS else seeds[p][c]
+        stem = f"{people[p].identity}_{name}_{seed}"
+        frames = variants.through_file(clip, job.out / f"videos/{stem}.mp4", sizes.fps)
+        _save_strip(frames, job, stem)
         look = look_at(frames, pack, judge, job.profile.faces)
-        cells.append(measure(name, person, seed, video, look, galleries[p]))
+
+        judged = [(name, p)]
         if name == "finetune" and len(people) > 1:
-            other = galleries[(p + 1) % len(people)]
-            cells.append(measure("shuffled", person, seed, video, look, other))
+            judged.append(("shuffled", (p + 1) % len(people)))
+        cells += [
+            measure(variant, people[p], seed, f"videos/{stem}.mp4", look, galleries, gallery)
+            for variant, gallery in judged
+        ]
     return cells
+
+
+def _known(job: Job, backbone: Backbone, pack: FacePack, judge: FacePack) -> list[Cell]:
+    """The adapter on people it was trained on, for the ladder only."""
+    people = training_people(job, backbone)
+    if not people:
+        return []
+    made = variants.generated(job, backbone, people, ("finetune",))
+    return _cells(job, people, {ladder.TRAINING_PEOPLE: made["finetune"]}, pack, judge)
 
 
 def _save_strip(frames: np.ndarray, job: Job, name: str) -> None:
@@ -144,7 +85,7 @@ def _save_strip(frames: np.ndarray, job: Job, name: str) -> None:
         Image.fromarray(strip(frames)).save(aside, quality=90)
 
 
-def _save_references(job: Job, people: list[HeldOutPerson]) -> None:
+def _save_references(job: Job, people: list[Subject]) -> None:
     for person in people:
         still = variants.still_reference(person, job.profile.model)
         with written_aside(job.out / "references" / f"{person.identity}.jpg") as aside:
@@ -152,7 +93,7 @@ def _save_references(job: Job, people: list[HeldOutPerson]) -> None:
 
 
 def _save_overview(
-    job: Job, people: list[HeldOutPerson], clips: dict[str, list[list[np.ndarray]]]
+    job: Job, people: list[Subject], clips: dict[str, list[list[np.ndarray]]]
 ) -> str:
     """One picture of the first people: reference, then three frames of each variant."""
     sizes, rows = job.profile.model, []
@@ -202,11 +143,24 @@ def summarise(cells: list[Cell], rules: EvaluateSettings, seed: int) -> dict[str
         "identities": people,
         "variants": summary,
         "gain": gains,
+        "goals": goals.judge(summary),
         "per_person": per_person,
     }
 
 
-def _conditions(job: Job, people: list[HeldOutPerson], pack: FacePack, judge: FacePack) -> dict:
+def rungs(cells: list[Cell]) -> list[dict[str, Any]]:
+    """The ladder from the first clip of every person and variant."""
+    hits: dict[str, tuple[int, int]] = {}
+    seen = set()
+    for cell in cells:
+        if (cell.variant, cell.identity) not in seen:
+            seen.add((cell.variant, cell.identity))
+            found, people = hits.get(cell.variant, (0, 0))
+            hits[cell.variant] = (found + int(cell.rank1), people + 1)
+    return ladder.climb(hits)
+
+
+def _conditions(job: Job, people: list[Subject], pack: FacePack, judge: FacePack) -> dict:
     rules = job.profile.evaluate
     prompts = [[p.identity, p.prompt, len(p.shown), len(p.withheld)] for p in people]
     pictures = [digests.of_bytes(q.pixels.tobytes()) for p in people for q in p.shown + p.withheld]
@@ -219,6 +173,8 @@ def _conditions(job: Job, people: list[HeldOutPerson], pack: FacePack, judge: Fa
             "fm_ref": "box-sum-mean",
             "fm_inter": "frame-sum-max, consecutive frames with a face",
             "interval": "percentile bootstrap over people, 95%",
+            "ladder": "rank 1: mean of all pictures against the mean over one clip; Wilson 95%",
+            "motion": "fm_inter_p95 minus that of the still control",
         },
         "sampler": rules.model_dump(),
     }
@@ -238,9 +194,11 @@ def run_study(job: Job) -> Report:
     for name in variants.CONTROLS[:-1]:
         clips[name] = [[m[name]] if name in m else [] for m in made]
     cells = _cells(job, people, clips, pack, judge)
+    known = _known(job, backbone, pack, judge)
     with written_aside(job.out / "cells.parquet") as aside:
         pd.DataFrame([asdict(cell) for cell in cells]).to_parquet(aside, index=False)
     summary = summarise(cells, job.profile.evaluate, job.profile.run.seed)
+    summary["ladder"] = rungs([*cells, *known])
     write_json(job.out / "metrics.json", {**summary, **_conditions(job, people, pack, judge)})
     overview = _save_overview(job, people, clips)
     return _report(summary, cells, tuple(notes), overview)
@@ -251,6 +209,8 @@ def _report(summary: dict, cells: list[Cell], notes: tuple[str, ...], overview: 
     for variant in (*variants.MODELS, "true_clip", "shuffled"):
         for name, value in summary["variants"].get(variant, {}).items():
             flat[f"{variant}_{name}"] = value["value"]
+    flat.update({f"rank1_{rung['variant']}": rung["rank1"] for rung in summary["ladder"]})
+    flat.update({f"goal_{goal['name']}": goal["value"] for goal in summary["goals"]})
     gain = summary["gain"]["finetune_over_base"]
     flat.update({f"identity_gain_{key}": gain[key] for key in ("value", "low", "high")})
     if gain["low"] is not None and gain["low"] <= 0:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mm_model.evaluation.people import HeldOutPerson
+from mm_model.evaluation.people import Subject
 from mm_model.media.decode import read_frames
 from mm_model.media.encode import write_mp4
 from mm_model.nn import folded_vae
@@ -32,7 +32,7 @@ def seeds_of(people: int, clips_per_person: int) -> list[list[int]]:
 
 
 def generated(
-    job: Job, backbone: Backbone, people: list[HeldOutPerson]
+    job: Job, backbone: Backbone, people: list[Subject], models: tuple[str, ...] = MODELS
 ) -> dict[str, list[list[np.ndarray]]]:
     """Clips `[F,H,W,3]` by model, person and seed."""
     rules, sizes = job.profile.evaluate, job.profile.model
@@ -47,7 +47,7 @@ def generated(
     features = features_of(backbone, portraits)
     sampling = Sampling(rules.inference_steps, rules.guidance_scale, rules.face_guidance)
     found = {}
-    for name in MODELS:
+    for name in models:
         job.say(f"generating {len(flat)} clips with {name}")
         adapter = None
         if name != "base":
@@ -63,9 +63,7 @@ def generated(
     return found
 
 
-def controls(
-    backbone: Backbone, person: HeldOutPerson, sizes: ModelSettings
-) -> dict[str, np.ndarray]:
+def controls(backbone: Backbone, person: Subject, sizes: ModelSettings) -> dict[str, np.ndarray]:
     """True clip, its round trip through the VAE, and the shown reference standing still."""
     made = {}
     if person.true_clip is not None:
@@ -76,7 +74,7 @@ def controls(
     return made
 
 
-def still_reference(person: HeldOutPerson, sizes: ModelSettings) -> np.ndarray:
+def still_reference(person: Subject, sizes: ModelSettings) -> np.ndarray:
     """The first shown reference, cut like a training frame."""
     picture, size = person.shown[0], (sizes.height, sizes.width)
     window = crops.face_window(
