@@ -108,6 +108,19 @@ def test_evaluation_leaves_videos_that_play(layout: Layout) -> None:
     assert frames.shape == (9, 64, 64, 3)
 
 
+def test_the_ladder_has_a_rung_for_every_link(layout: Layout) -> None:
+    found = figures.collect(layout)["evaluation"]
+    assert [rung["variant"] for rung in found["ladder"]] == [
+        "true_clip", "vae_round_trip", "training_people", "finetune",
+    ]  # fmt: skip
+    assert all(rung["passed"] is None for rung in found["ladder"]), "three people prove nothing"
+    assert {goal["name"] for goal in found["goals"]} >= {"motion_over_true", "copy_paste_gap"}
+    trained = layout.output("evaluate").glob("videos/*_training_people_*.mp4")
+    pairs = pd.read_parquet(layout.output("pairs") / "pairs.parquet")
+    known = set(pairs[pairs["split"] == "train"]["identity"])
+    assert {path.name.split("_")[0] for path in trained} <= known
+
+
 def test_a_second_run_says_up_to_date_and_changes_nothing(
     house: Path, layout: Layout, capsys: pytest.CaptureFixture
 ) -> None:
@@ -123,6 +136,8 @@ def test_the_page_is_one_self_contained_file(layout: Layout) -> None:
     assert "http" not in text.replace("http-equiv", "").replace("http://127.0.0.1", "")
     for words in (
         "Held-out people",
+        "The ladder",
+        "identity over motion",
         "Numbers",
         "Pretraining on pictures",
         "step 6",

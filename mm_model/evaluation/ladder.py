@@ -4,13 +4,10 @@ Gallery: the mean embedding of each person's pictures. Probe: the mean over the 
 of one clip. Pure arithmetic on hits; the judge looks elsewhere (evaluation/study.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
-from mm_model.evaluation import metrics
 from mm_model.evaluation.intervals import wilson_interval
 
 TRAINING_PEOPLE = "training_people"
@@ -57,12 +54,6 @@ class Rung:
     needed: float | None
     passed: bool | None
     mend: str | None
-
-
-def hits_of(probes: Sequence[np.ndarray | None], gallery: np.ndarray) -> tuple[int, int]:
-    """Recognised probes and their number; probe p belongs to row p of `gallery [P,E]`."""
-    found = [metrics.recognised(probe, gallery, own) for own, probe in enumerate(probes)]
-    return sum(found), len(found)
 
 
 def climb(hits: Mapping[str, tuple[int, int]]) -> list[dict[str, Any]]:

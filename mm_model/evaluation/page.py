@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 
 from mm_model.errors import UserError
+from mm_model.evaluation import page_ladder
 from mm_model.evaluation import page_parts as parts
 from mm_model.settings import load_profile
 from mm_model.stages.registry import NAMES
@@ -76,6 +77,8 @@ def render(layout: Layout) -> str:
     body = [
         parts.header(profile.title, layout.profile, list(found.values()), TITLES),
         parts.people(found["evaluate"]),
+        page_ladder.ladder(found["evaluate"]),
+        page_ladder.motion(found["evaluate"]),
         parts.numbers(found["evaluate"]),
         parts.training(found["pretrain"], TITLES["pretrain"]),
         parts.training(found["finetune"], TITLES["finetune"]),

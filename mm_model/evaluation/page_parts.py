@@ -41,6 +41,7 @@ p, .soft {{ color:var(--soft) }} .soft {{ font-size:13px }}
 table {{ border-collapse:collapse; width:100% }} th, td {{ padding:6px 10px; text-align:left;
  border-bottom:1px solid var(--line); vertical-align:middle }}
 th {{ font-weight:600; font-size:13px; color:var(--soft) }}
+td.yes {{ color:var(--good) }} td.no {{ color:var(--bad) }}
 td.n {{ font-variant-numeric:tabular-nums }}
 .bar {{ display:flex; height:10px; border-radius:5px; overflow:hidden; margin:8px 0 4px;
  background:var(--line) }}

@@ -13,7 +13,7 @@ from mm_model.evaluation.cells import Cell, gallery_of, measure
 from mm_model.evaluation.intervals import mean_interval, paired_interval
 from mm_model.evaluation.looks import look_at
 from mm_model.evaluation.people import Subject, held_out_people, training_people
-from mm_model.eyes.pack import FacePack, open_pack
+from mm_model.eyes.pack import FacePack, open_judge, open_pack
 from mm_model.records import Counts
 from mm_model.settings import EvaluateSettings
 from mm_model.stages.stage import Job, Report
@@ -186,7 +186,7 @@ def run_study(job: Job) -> Report:
     torch.use_deterministic_algorithms(True, warn_only=True)
     backbone = load_backbone(job.model("backbone"), job.profile.run)
     pack = open_pack(job.model("facepack"), job.profile.faces.detection_size)
-    judge = open_pack(job.model("judge"), job.profile.faces.detection_size)
+    judge = open_judge(job.model("judge"), job.profile.faces.detection_size)
     people, notes = held_out_people(job, backbone)
     _save_references(job, people)
     clips = variants.generated(job, backbone, people)

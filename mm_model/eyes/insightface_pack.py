@@ -22,8 +22,12 @@ _PROVIDER = "CPUExecutionProvider"
 class InsightFacePack:
     """An InsightFace model folder behind the `FacePack` port."""
 
-    def __init__(self, folder: Path, detection_size: int, threads: int) -> None:
+    def __init__(
+        self, folder: Path, detection_size: int, threads: int, keep_fixed_size: bool = False
+    ) -> None:
         """Load the pack; `threads` bounds each ONNX session.
+
+        `keep_fixed_size` opens a detector of one fixed input size at that size.
 
         Raises:
             UserError: a part is missing, damaged, or does not take `detection_size`.
@@ -33,7 +37,7 @@ class InsightFacePack:
         models = _load(folder, threads)
         self._detector = _part(models, "detection", folder)
         self._recognizer = _part(models, "recognition", folder)
-        self._prepare_detector()
+        self._prepare_detector(keep_fixed_size)
         self._files = {
             Path(part.model_file).name: digests.of_file(Path(part.model_file))
             for part in (self._detector, self._recognizer)
@@ -77,8 +81,10 @@ class InsightFacePack:
             "files": dict(sorted(self._files.items())),
         }
 
-    def _prepare_detector(self) -> None:
+    def _prepare_detector(self, keep_fixed_size: bool) -> None:
         fixed = self._detector.static_input_size
+        if fixed is not None and keep_fixed_size:
+            self._size = (int(fixed[0]), int(fixed[1]))
         if fixed is not None and tuple(fixed) != self._size:
             raise UserError(
                 f"{self._detector.model_file} takes pictures of {fixed[0]} pixels only: set "

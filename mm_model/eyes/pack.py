@@ -89,11 +89,19 @@ def pack_digest(files: dict[str, str]) -> str:
     return digests.of_value(files)
 
 
-def open_pack(folder: Path, detection_size: int, threads: int = 1) -> FacePack:
+def open_judge(folder: Path, detection_size: int, threads: int = 1) -> FacePack:
+    """Open a pack that only embeds: a detector of fixed input keeps its own size."""
+    return open_pack(folder, detection_size, threads, keep_fixed_size=True)
+
+
+def open_pack(
+    folder: Path, detection_size: int, threads: int = 1, keep_fixed_size: bool = False
+) -> FacePack:
     """Open the face pack in `folder` for a detector input of `detection_size` pixels square.
 
-    A folder with `face_detection_yunet*.onnx` is an OpenCV pack, any other folder with `.onnx`
-    files an InsightFace pack (`<root>/models/<name>`).
+    With `keep_fixed_size` a detector that takes one size only is opened at that one. A folder with
+    `face_detection_yunet*.onnx` is an OpenCV pack, any other folder with `.onnx` files an
+    InsightFace pack (`<root>/models/<name>`).
 
     Raises:
         UserError: the folder is absent or empty, or the size does not fit the detector.
@@ -115,4 +123,4 @@ def open_pack(folder: Path, detection_size: int, threads: int = 1) -> FacePack:
         return OpenCVPack(folder, detection_size, threads)
     from mm_model.eyes.insightface_pack import InsightFacePack
 
-    return InsightFacePack(folder, detection_size, threads)
+    return InsightFacePack(folder, detection_size, threads, keep_fixed_size)
