@@ -60,6 +60,12 @@ def _page(_: argparse.Namespace) -> None:
     print(page.build(_layout()))
 
 
+def _timelapse(options: argparse.Namespace) -> None:
+    from mm_model.evaluation import timelapse
+
+    print(timelapse.build(_layout(), options.target, options.people))
+
+
 def _example(_: argparse.Namespace) -> None:
     from mm_model.serving import example
 
@@ -100,6 +106,11 @@ def parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("page", help="rebuild the report page and print its path")
     command.set_defaults(act=_page)
+
+    command = commands.add_parser("timelapse", help="write training as an animated WebP or GIF")
+    command.add_argument("target", type=Path, help="the .webp or .gif to write")
+    command.add_argument("--people", type=int, nargs="+", default=[0, 1, 2], help="whom to show")
+    command.set_defaults(act=_timelapse)
 
     command = commands.add_parser("example", help="write an example request for the served model")
     command.set_defaults(act=_example)

@@ -40,7 +40,9 @@ _EMBEDDED = {
 }
 """The shipped inputs, all of them ours."""
 
-_EMBEDDED_PROFILES = ("tiny", "tiny-long")
+_EMBEDDED_PROFILES = {"tiny": {}, "tiny-long": {"sources": "profiles/people-long.yaml"}}
+"""Profiles with shipped inputs, and where theirs differ from the embedded default's."""
+
 _ROWS_OF_FILES = {  # the least share of the files found that a stage's table must still hold
     "ingest": 0.5,
     "faces": 0.25,
@@ -61,7 +63,7 @@ def use_profile(root: Path, name: str) -> None:
     """
     load_profile(root, name)
     if name in _EMBEDDED_PROFILES:
-        values = {"profile": name, **_EMBEDDED}
+        values = {"profile": name, **_EMBEDDED, **_EMBEDDED_PROFILES[name]}
     else:
         values = load_params(root).model_dump() | {"profile": name}
         print(f"Profile {name} has no inputs of its own; params.yaml keeps "

@@ -120,7 +120,8 @@ class TrainSettings(Section):
     """One training stage (paper, section 4: 30K x 64 images, then 5K x 8 clips, lr from 1e-5).
 
     Steps count optimiser updates; `batch_size` is global. Probabilities are per sample. At most
-    `identity_loss_samples` of a batch are decoded for the identity loss.
+    `identity_loss_samples` of a batch are decoded for the identity loss. The `sample_` fields say
+    when and how held-out people are looked at; they change nothing that is learned.
     """
 
     steps: Count
@@ -141,6 +142,7 @@ class TrainSettings(Section):
     identity_loss_samples: Count
     log_every: Count
     sample_every: Count
+    sample_frames: Count
     sample_steps: Count
     sample_guidance: float = Field(ge=1)
     sample_face_guidance: FaceGuidance

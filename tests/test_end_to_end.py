@@ -15,9 +15,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 
 from mm_model.errors import UserError
-from mm_model.evaluation import figures, page
+from mm_model.evaluation import figures, page, timelapse
 from mm_model.media.decode import read_frames
 from mm_model.stages import runner
 from mm_model.stages.registry import NAMES
@@ -119,6 +120,24 @@ def test_the_ladder_has_a_rung_for_every_link(layout: Layout) -> None:
     pairs = pd.read_parquet(layout.output("pairs") / "pairs.parquet")
     known = set(pairs[pairs["split"] == "train"]["identity"])
     assert {path.name.split("_")[0] for path in trained} <= known
+
+
+def test_the_timelapse_shows_the_references_and_every_sampled_step(
+    layout: Layout, tmp_path: Path
+) -> None:
+    references, steps = timelapse.moments(layout)
+    assert [moment.words for moment in steps] == [
+        f"{stage}, step {step}" for stage in ("pretrain", "finetune") for step in (0, 3, 6)
+    ]
+    assert len(references) == len(steps[0].clips) == 3
+    assert all(clip.shape == (9, 64, 64, 3) for moment in steps for clip in moment.clips)
+    with Image.open(timelapse.build(layout, tmp_path / "t.webp", people=(0, 2))) as film:
+        assert film.n_frames >= 6 * 9 - 8, "equal neighbours may be merged"
+        assert film.width > 4 * timelapse.SIDE
+    with pytest.raises(UserError, match="numbers from 0 to 2"):
+        timelapse.build(layout, tmp_path / "t.webp", people=(3,))
+    with pytest.raises(UserError, match=r"\.webp or a \.gif"):
+        timelapse.build(layout, tmp_path / "t.mp4")
 
 
 def test_a_second_run_says_up_to_date_and_changes_nothing(

@@ -8,12 +8,27 @@ import yaml
 from mm_model.errors import UserError
 from mm_model.settings import load_params, load_profile
 
-SHIPPED = ("tiny", "real-small", "paper")
+SHIPPED = ("tiny", "tiny-long", "real-small", "paper")
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_profiles_load(root: Path, name: str) -> None:
     assert load_profile(root, name).title
+
+
+def test_the_long_run_differs_from_the_embedded_default_in_lengths_only(root: Path) -> None:
+    lengths = {"steps", "warmup_steps", "identity_loss_from_step", "log_every", "sample_every",
+               "checkpoint_every"}  # fmt: skip
+    short, long = (load_profile(root, name).model_dump() for name in ("tiny", "tiny-long"))
+    differ = {
+        (part, field)
+        for part in short
+        if part != "title"
+        for field in short[part]
+        if short[part][field] != long[part][field]
+    }
+    assert differ <= {(part, field) for part in ("pretrain", "finetune") for field in lengths}
+    assert long["pretrain"]["steps"] > short["pretrain"]["steps"]
 
 
 def test_the_paper_profile_holds_the_numbers_of_the_paper(root: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from mm_model.errors import UserError
 from mm_model.evaluation import page_ladder
 from mm_model.evaluation import page_parts as parts
+from mm_model.evaluation.page_training import training
 from mm_model.settings import load_profile
 from mm_model.stages.registry import NAMES
 from mm_model.store import atomic, manifest
@@ -80,8 +81,10 @@ def render(layout: Layout) -> str:
         page_ladder.ladder(found["evaluate"]),
         page_ladder.motion(found["evaluate"]),
         parts.numbers(found["evaluate"]),
-        parts.training(found["pretrain"], TITLES["pretrain"]),
-        parts.training(found["finetune"], TITLES["finetune"]),
+        *(
+            training(found[name], TITLES[name], getattr(profile, name).sample_frames)
+            for name in ("pretrain", "finetune")
+        ),
         *(
             parts.data(found[name], TITLES[name])
             for name in ("sources", "ingest", "faces", "pairs")

@@ -47,12 +47,10 @@ td.n {{ font-variant-numeric:tabular-nums }}
  background:var(--line) }}
 .bar i {{ display:block; height:100% }} .kept {{ background:var(--good) }}
 .rejected {{ background:var(--bad) }} .failed {{ background:var(--run) }}
-.steps {{ display:flex; gap:12px; overflow-x:auto; padding-bottom:6px }}
-.steps figure {{ margin:0; flex:none }} .steps img {{ height:190px; max-width:none }}
-figcaption {{ font-size:13px; color:var(--soft) }}
 .play {{ width:112px; height:112px; border-radius:8px; background-size:{frames}00% 100%;
  animation:play {seconds}s steps({frames}, jump-none) infinite }}
-@keyframes play {{ from {{ background-position:0 0 }} to {{ background-position:100% 0 }} }}
+@keyframes play {{ from {{ background-position-x:0 }} to {{ background-position-x:100% }} }}
+.still {{ width:112px; height:112px; border-radius:8px }}
 .people td {{ padding:6px 8px }} .people img {{ width:112px; height:112px; border-radius:8px }}
 code {{ background:#eef1f6; border-radius:5px; padding:1px 6px }}
 pre {{ background:#eef1f6; border-radius:8px; padding:12px; overflow-x:auto }}
@@ -120,68 +118,6 @@ def data(found: "Found", title: str) -> str:
         f'<h2>{escape(title)}</h2><div class="card"><div>{escape(report["line"])}</div>'
         f'<div class="bar">{bar}</div>{notes}{pictures}</div>'
     )
-
-
-def _curve_rows(found: "Found") -> list[dict]:
-    path = found.folder / "curve.parquet"
-    if path.is_file():
-        return pd.read_parquet(path).to_dict("records")
-    return found.live.get("curve", [])
-
-
-def _polyline(rows: list[dict], width: int = 520, height: int = 150) -> str:
-    """The velocity loss over steps, smoothed lightly, as SVG."""
-    points = [(row["step"], row["loss_velocity"]) for row in rows]
-    if len(points) < 2:
-        return ""
-    smooth, value = [], points[0][1]
-    for step, loss in points:
-        value = 0.8 * value + 0.2 * loss
-        smooth.append((step, value))
-    low, high = min(v for _, v in smooth), max(v for _, v in smooth)
-    last = points[-1][0]
-
-    def at(step: float, loss: float) -> str:
-        y = height - 20 - (loss - low) / max(high - low, 1e-9) * (height - 40)
-        return f"{40 + step / last * (width - 60):.1f},{y:.1f}"
-
-    line = " ".join(at(*point) for point in smooth)
-    return (
-        f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img" '
-        f'aria-label="loss over steps"><polyline fill="none" stroke="#3a6ea5" stroke-width="2" '
-        f'points="{line}"/><text x="4" y="24" font-size="11" fill="#66707f">{high:.3f}</text>'
-        f'<text x="4" y="{height - 18}" font-size="11" fill="#66707f">{low:.3f}</text>'
-        f'<text x="{width - 60}" y="{height - 4}" font-size="11" fill="#66707f">step {last}</text>'
-        "</svg>"
-    )
-
-
-def training(found: "Found", title: str) -> str:
-    """Samples at growing steps and the loss curve."""
-    samples = found.folder / "samples" if found.folder else None
-    if samples is None or not samples.is_dir():
-        return ""
-    figures = "".join(
-        f'<figure><img alt="samples at step {_step(path)}" src="{embedded(path)}">'
-        f"<figcaption>step {_step(path)}</figcaption></figure>"
-        for path in sorted(samples.glob("step_*.jpg"))
-        if not path.name.endswith(".strip.jpg")
-    )
-    people_file = samples / "people.json"
-    prompts = json.loads(people_file.read_text()) if people_file.is_file() else []
-    said = "; ".join(escape(person["prompt"]) for person in prompts)
-    doing = found.live.get("say", "")
-    line = found.report.get("line", doing)
-    return (
-        f'<h2>{escape(title)}</h2><div class="card"><div class="soft">first row: the reference '
-        f"of a held-out person; below: what the model makes of it. Prompts: {said}</div>"
-        f'<div class="steps">{figures}</div><div>{_polyline(_curve_rows(found))}</div>'
-        f'<div class="soft">{escape(line)}</div></div>'
-    )
-
-
-def _step(path: Path) -> int:
-    return int(path.name.split("_")[1].split(".")[0])
 
 
 def people(found: "Found") -> str:

@@ -57,7 +57,7 @@ def train(
     backbone = load_backbone(job.model("backbone"), job.profile.run)
     adapter = given_adapter(start, backbone) if start else fresh_adapter(job, backbone)
     data = dataset.build(job, backbone, num_frames, media)
-    watcher = Watcher(job, backbone, pipeline_of(backbone, adapter), settings, num_frames)
+    watcher = Watcher(job, backbone, pipeline_of(backbone, adapter), settings)
     seed = int(digests.of_value([job.profile.run.seed, job.stage.name])[:12], 16)
     trainer = Trainer(backbone, adapter, data, settings, seed, job.fingerprint,
                       job.work / "checkpoints")  # fmt: skip

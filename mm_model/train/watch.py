@@ -1,7 +1,8 @@
-"""Pictures of a training run: held-out people from step 0 on, at the same seeds every time.
+"""Samples of a training run: held-out people from step 0 on, at the same seeds every time.
 
-Writes `samples/step_<n>.jpg` (references above, what the model makes of them below) and, for clips,
-`samples/step_<n>.strip.jpg` that the report page plays. Nothing here touches training's randomness.
+Writes `samples/references.jpg` (a person a row), `samples/step_<n>.strip.jpg` (the same rows,
+frames side by side, which the report page plays) and the overview `samples/step_<n>.jpg`. Nothing
+here touches training's randomness.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from mm_model.evaluation.page_training import REFERENCES
 from mm_model.nn.condition import IdentityFeatures
 from mm_model.nn.portrait import Portrait
 from mm_model.settings import TrainSettings
@@ -23,6 +25,7 @@ from mm_model.train.references import ReferenceBook
 from mm_model.train.sampler import Sampling, features_of, generate, grid, strip
 
 PEOPLE = 6
+_SMOOTH = Image.Resampling.BICUBIC
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,8 @@ def chosen_people(job: Job, backbone: Backbone, count: int = PEOPLE) -> list[Wat
 class Watcher:
     """Makes the pictures of one run; call it with the step."""
 
-    def __init__(
-        self, job: Job, backbone: Backbone, pipe: Any, settings: TrainSettings, num_frames: int
-    ) -> None:
-        self.job, self.pipe, self.num_frames = job, pipe, num_frames
+    def __init__(self, job: Job, backbone: Backbone, pipe: Any, settings: TrainSettings) -> None:
+        self.job, self.pipe, self.num_frames = job, pipe, settings.sample_frames
         self.people = chosen_people(job, backbone)
         self.features: IdentityFeatures = features_of(backbone, [p.portraits for p in self.people])
         self.sampling = Sampling(
@@ -72,6 +73,9 @@ class Watcher:
             self.folder / "people.json",
             [{"identity": p.identity, "prompt": p.prompt} for p in self.people],
         )
+        size = (job.profile.model.width, job.profile.model.height)
+        fitted = [p.portraits[0].image.resize(size, _SMOOTH) for p in self.people]
+        _save(np.concatenate([np.asarray(picture) for picture in fitted]), self.folder / REFERENCES)
 
     def __call__(self, step: int) -> None:
         """Generate, save, send to tracking, and let the report page grow."""
@@ -84,8 +88,8 @@ class Watcher:
         rows = [references, [clip[0] for clip in clips]]
         if self.num_frames > 1:
             rows += [[clip[len(clip) // 2] for clip in clips], [clip[-1] for clip in clips]]
-            strips = np.concatenate([strip(clip) for clip in clips])
-            _save(strips, self.folder / f"step_{step:06d}.strip.jpg")
+        strips = np.concatenate([strip(clip) for clip in clips])
+        _save(strips, self.folder / f"step_{step:06d}.strip.jpg")
         path = self.folder / f"step_{step:06d}.jpg"
         _save(grid(rows, (sizes.height, sizes.width), zoom=max(1, 96 // sizes.height)), path)
         self.job.tracker.picture(path, f"samples/step_{step:06d}.jpg", step)

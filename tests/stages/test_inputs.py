@@ -1,5 +1,6 @@
 """Choosing inputs: params.yaml keeps its comments, a wrong path changes nothing."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from mm_model.errors import UserError
 from mm_model.inputs import params_text, use_folder, use_profile
 from mm_model.settings import load_params, load_profile
+from mm_model.stages.sources_recipe import load_recipe
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def pack(tmp_path: Path) -> Path:
 
 def test_every_shipped_profile_is_complete(root: Path) -> None:
     for path in (root / "profiles").glob("*.yaml"):
-        if path.stem not in ("people", "local"):
+        if path.stem not in ("people", "people-long", "local"):
             assert load_profile(root, path.stem).title
 
 
@@ -44,6 +46,16 @@ def test_shipped_text_comes_back_byte_for_byte(
     assert (small_root / "params.yaml").read_bytes() != tiny
     use_profile(small_root, "tiny")
     assert (small_root / "params.yaml").read_bytes() == tiny
+
+
+def test_the_long_run_brings_its_own_people(small_root: Path, root: Path) -> None:
+    shutil.copy(root / "profiles" / "tiny-long.yaml", small_root / "profiles")
+    use_profile(small_root, "tiny-long")
+    params = load_params(small_root)
+    assert (params.profile, params.sources) == ("tiny-long", "profiles/people-long.yaml")
+    assert params.backbone == "weights/tiny/backbone"
+    more = load_recipe(root / params.sources)
+    assert more.train_people > load_recipe(root / "profiles" / "people.yaml").train_people
 
 
 def test_a_folder_becomes_profile_local(
