@@ -51,7 +51,12 @@ def build(
     cache = work / "cache"
     render.render_cache(cache, recipe.cache, processes)
     vision = train_identity(work, recognizer, recipe)
-    coder = finish_vae(vae.train_vae(cache, work / "vae", recipe.vae), cache)
+    vae.train_vae(cache, work / "vae", recipe.vae)
+    eyes = freeze(FaceRecognizer.from_pretrained(recognizer))
+    polished = vae.train_vae(
+        cache, work / "vae-polish", recipe.polish, start=work / "vae", recognizer=eyes
+    )
+    coder = finish_vae(polished, cache)
     encode(work, coder, processes)
     last = train_decoder(work, coder, recipe)
     painter = dit.train_dit(cache, work / "latents", work / "dit", recipe.dit)

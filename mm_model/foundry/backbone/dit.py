@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mm_model.diffusion.face_mask import latent_face_mask
 from mm_model.diffusion.schedule import NoiseSchedule, build_scheduler
 from mm_model.foundry.backbone import latents as latent_cache
 from mm_model.foundry.backbone import render, text
@@ -115,8 +116,19 @@ class DitLoss:
             image_rotary_emb=self.rotary[x0.shape[1]],
             return_dict=False,
         )[0]
-        loss = (predicted - self.schedule.velocity(x0, noise, timestep)).square().mean()
-        return loss, {f"v_{kind}": float(loss.detach())}
+        error = (predicted - self.schedule.velocity(x0, noise, timestep)).square()
+        weight = self._weight(kind, chosen * stride, x0.shape[1])
+        plain = float(error.detach().mean())
+        return (error * weight).mean(), {f"v_{kind}": plain}
+
+    def _weight(self, kind: str, chosen: np.ndarray, frames: int) -> Tensor:
+        """`[B,T,1,h,w]` with mean 1: `face_weight` where a face is, 1 elsewhere."""
+        boxes = np.asarray(self.cache[f"{kind}_boxes"][chosen], np.float32)
+        boxes = torch.from_numpy(boxes).reshape(len(chosen), -1, 4)
+        known, side = torch.ones(boxes.shape[1], dtype=torch.bool), (SIZE // 8, SIZE // 8)
+        masks = torch.stack([latent_face_mask(one, known, side) for one in boxes])
+        weight = 1 + (self.recipe.face_weight - 1) * masks[:, :frames, None]
+        return weight / weight.mean()
 
     def _timesteps(self, batch: int, noise_key: torch.Generator) -> Tensor:
         """Stratified uniform draws over all training timesteps: less noise in the gradient."""
@@ -142,8 +154,12 @@ def train_dit(
     recipe: DitRecipe,
     stop: int | None = None,
     checkpoint_every: int = 400,
+    start: Path | None = None,
 ) -> Training:
-    """Train (or go on) up to `stop`; modules `transformer` and `text_encoder`."""
+    """Train (or go on) up to `stop`; modules `transformer` and `text_encoder`.
+
+    `start` names the folder of an earlier training whose averages are the first weights.
+    """
     encoded = latent_cache.open_latents(latents)
     transformer = build_transformer(recipe, encoded.pictures.shape[2]).train()
     vocabulary = len(text.make_tokenizer(recipe.text.max_length))
@@ -151,6 +167,8 @@ def train_dit(
     modules = {"transformer": transformer, "text_encoder": text_encoder}
     name = digest(recipe, {"latents": encoded.digest})
     training = Training.create(modules, recipe.optimisation, name)
+    if start is not None:
+        training.start_from(start)
     loss_of = DitLoss(transformer, text_encoder, cache, latents, recipe)
     run(training, loss_of, folder, "dit", stop, checkpoint_every)
     return training

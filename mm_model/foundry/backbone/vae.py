@@ -15,18 +15,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mm_model.diffusion.identity_loss import cosine_loss
 from mm_model.foundry.backbone import pixels, render
 from mm_model.foundry.backbone.loop import Training, freeze, generator, run
-from mm_model.foundry.backbone.recipe import SIZE, CacheRecipe, VaeRecipe, digest
+from mm_model.foundry.backbone.recipe import FRAMES, SIZE, CacheRecipe, VaeRecipe, digest
 from mm_model.nn import folded_vae
+from mm_model.nn.align import align_faces
 from mm_model.world import split
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLCogVideoX
 
     from mm_model.foundry.backbone.render import Cache
+    from mm_model.nn.face_recognizer import FaceRecognizer
 
 _STREAM = 0x5AE
+_MIRRORED = [1, 0, 2, 4, 3]  # eyes and mouth corners change sides
 
 
 def build_vae(recipe: VaeRecipe) -> AutoencoderKLCogVideoX:
@@ -41,8 +45,14 @@ def build_vae(recipe: VaeRecipe) -> AutoencoderKLCogVideoX:
 class VaeLoss:
     """The loss of one part of a step's batch; opens the cache by itself in every process."""
 
-    def __init__(self, vae: AutoencoderKLCogVideoX, cache: Path, recipe: VaeRecipe) -> None:
-        self.vae, self.folder, self.recipe = vae, cache, recipe
+    def __init__(
+        self,
+        vae: AutoencoderKLCogVideoX,
+        cache: Path,
+        recipe: VaeRecipe,
+        recognizer: FaceRecognizer | None = None,
+    ) -> None:
+        self.vae, self.folder, self.recipe, self.recognizer = vae, cache, recipe, recognizer
         self.cache: Cache | None = None
 
     def __getstate__(self) -> dict:
@@ -63,6 +73,20 @@ class VaeLoss:
         mask = pixels.box_mask(self.cache[f"{kind}_boxes"][chosen], SIZE, 0.1)
         return chosen, mask, rng.random() < 0.5
 
+    def _unlike(
+        self, again: Tensor, target: Tensor, landmarks: np.ndarray, mirrored: bool
+    ) -> Tensor:
+        """Weighted 1 - cosine of faces and their copies `[N,3,H,W]` at `landmarks [N,5,2]`."""
+        if self.recognizer is None or not self.recipe.likeness_weight:
+            return torch.zeros(())
+        points = torch.from_numpy(np.array(landmarks, np.float32))
+        if mirrored:
+            points = torch.stack([SIZE - 1 - points[..., 0], points[..., 1]], -1)[:, _MIRRORED]
+        theirs, ours = (
+            self.recognizer.embed(align_faces(x, points).clamp(-1, 1)) for x in (target, again)
+        )
+        return self.recipe.likeness_weight * cosine_loss(ours, theirs.detach()).mean()
+
     def _pictures(self, step: int, part: int, batch: int) -> tuple[Tensor, dict[str, float]]:
         chosen, mask, mirrored = self._draw("pictures", step, part, batch)
         target = pixels.to_tensor(self.cache["pictures"][chosen])
@@ -70,7 +94,10 @@ class VaeLoss:
             target, mask = target.flip(-1), mask.flip(-1)
         moments = folded_vae.encode_moments(self.vae, target[:, :, None])
         latents, kl = _sample(moments, generator(_STREAM, self.recipe.seed, step, part, 2))
-        return loss(folded_vae.decode(self.vae, latents)[:, :, 0], target, mask, kl, self.recipe)
+        again = folded_vae.decode(self.vae, latents)[:, :, 0]
+        value, figures = loss(again, target, mask, kl, self.recipe)
+        marks = self.cache["pictures_landmarks"][chosen]
+        return value + self._unlike(again, target, marks, mirrored), figures
 
     def _clips(self, step: int, part: int, batch: int) -> tuple[Tensor, dict[str, float]]:
         chosen, mask, mirrored = self._draw("clips", step, part, batch)
@@ -81,8 +108,12 @@ class VaeLoss:
         latents, kl = _sample(moments, generator(_STREAM, self.recipe.seed, step, part, 3))
         again = folded_vae.decode(self.vae, latents)
         flat, goal = again.movedim(2, 1).flatten(0, 1), target.movedim(2, 1).flatten(0, 1)
-        loss_value, figures = loss(flat, goal, mask.flatten(0, 1), kl, self.recipe)
-        return loss_value, {f"clip_{k}": v for k, v in figures.items()}
+        value, figures = loss(flat, goal, mask.flatten(0, 1), kl, self.recipe)
+        frame = step % FRAMES  # one frame a clip is enough for the recogniser
+        marks = self.cache["clips_landmarks"][chosen][:, frame]
+        unlike = self._unlike(again[:, :, frame], target[:, :, frame], marks, mirrored)
+        figures["unlike"] = float(unlike.detach())
+        return value + unlike, {f"clip_{k}": v for k, v in figures.items()}
 
 
 def train_vae(
@@ -92,6 +123,7 @@ def train_vae(
     stop: int | None = None,
     checkpoint_every: int = 200,
     start: Path | None = None,
+    recognizer: FaceRecognizer | None = None,
 ) -> Training:
     """Train (or go on) up to `stop`; checkpoints and sample pictures go to `folder`.
 
@@ -117,7 +149,7 @@ def train_vae(
                     rows.append(pixels.to_frames(video.movedim(2, 1).flatten(0, 1)))
         pixels.write_grid(folder / f"pictures-{step:05d}.png", rows)
 
-    loss_of = VaeLoss(vae, cache, recipe)
+    loss_of = VaeLoss(vae, cache, recipe, recognizer)
     run(training, loss_of, folder, "vae", stop, checkpoint_every, at_checkpoint=show)
     return training
 
