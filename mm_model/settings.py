@@ -121,7 +121,8 @@ class TrainSettings(Section):
 
     Steps count optimiser updates; `batch_size` is global. Probabilities are per sample. At most
     `identity_loss_samples` of a batch are decoded for the identity loss. The `sample_` fields say
-    when and how held-out people are looked at; they change nothing that is learned.
+    when and how held-out people are looked at; they change nothing that is learned. `milestones`
+    are shares of the steps after which the adapter is kept and evaluated too.
     """
 
     steps: Count
@@ -147,7 +148,13 @@ class TrainSettings(Section):
     sample_guidance: float = Field(ge=1)
     sample_face_guidance: FaceGuidance
     checkpoint_every: Count
+    milestones: tuple[Share, ...]
     row_floor: Count
+
+    @property
+    def milestone_steps(self) -> tuple[int, ...]:
+        """Steps after which the adapter is kept for the evaluation's curve."""
+        return tuple(sorted({max(1, round(share * self.steps)) for share in self.milestones}))
 
 
 class EvaluateSettings(Section):

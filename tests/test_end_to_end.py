@@ -30,7 +30,8 @@ PEOPLE = {
     "size": 128, "num_frames": 9, "fps": 8, "fault_rate": 0.05, "seed": 11,
 }  # fmt: skip
 QUICK = {"steps": 6, "batch_size": 4, "log_every": 1, "sample_every": 3, "checkpoint_every": 2,
-         "sample_steps": 2, "warmup_steps": 2, "identity_loss_from_step": 2}  # fmt: skip
+         "sample_steps": 2, "warmup_steps": 2, "identity_loss_from_step": 2,
+         "milestones": [0.5]}  # fmt: skip
 
 
 def small_root(root: Path, place: Path) -> Path:
@@ -122,6 +123,14 @@ def test_the_ladder_has_a_rung_for_every_link(layout: Layout) -> None:
     assert {path.name.split("_")[0] for path in trained} <= known
 
 
+def test_the_curve_runs_from_the_base_over_the_milestones_to_the_end(layout: Layout) -> None:
+    found = figures.collect(layout)["evaluation"]["curve"]
+    assert [(point["step"], point["variant"]) for point in found] == [
+        (0, "base"), (3, "pretrain_step_3"), (6, "pretrain"), (9, "finetune_step_3"),
+        (12, "finetune"),
+    ]  # fmt: skip
+
+
 def test_the_timelapse_shows_the_references_and_every_sampled_step(
     layout: Layout, tmp_path: Path
 ) -> None:
@@ -157,6 +166,7 @@ def test_the_page_is_one_self_contained_file(layout: Layout) -> None:
         "Held-out people",
         "The ladder",
         "identity over motion",
+        "Identity while it learns",
         "Numbers",
         "Pretraining on pictures",
         "step 6",
@@ -209,12 +219,10 @@ def test_a_killed_training_resumes_to_the_same_bytes(
     second = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True)
     assert second.returncode == 0, second.stderr
     assert "resuming after step" in second.stdout
-    weights = "adapter/magic_mirror_adapter.safetensors"
-    ours, theirs = (Layout(p, "tiny").output("pretrain") for p in (place, house))
-    assert (ours / weights).read_bytes() == (theirs / weights).read_bytes()
-    assert (
-        manifest.read(ours).files["curve.parquet"] == manifest.read(theirs).files["curve.parquet"]
+    ours, theirs = (
+        manifest.read(Layout(p, "tiny").output("pretrain")).files for p in (place, house)
     )
+    assert ours == theirs, "weights, curve and the samples of before the cut"
 
 
 def test_the_same_seed_gives_the_same_bits(layout: Layout, root: Path, tmp_path: Path) -> None:

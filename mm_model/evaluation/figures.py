@@ -28,7 +28,16 @@ def collect(layout: Layout) -> dict[str, Any]:
         raise UserError(f"Profile '{layout.profile}' has no results yet: start with 'make run'.")
     timings = _json(layout.root / "work" / layout.profile / "timings.json")
     summary = _json(layout.output("evaluate") / "metrics.json")
-    keep = ("people", "variants", "gain", "ladder", "goals", "test_set_digest", "conventions")
+    keep = (
+        "people",
+        "variants",
+        "gain",
+        "ladder",
+        "goals",
+        "curve",
+        "test_set_digest",
+        "conventions",
+    )
     return {
         "profile": layout.profile,
         "stages": {

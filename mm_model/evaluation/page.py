@@ -80,6 +80,7 @@ def render(layout: Layout) -> str:
         parts.people(found["evaluate"]),
         page_ladder.ladder(found["evaluate"]),
         page_ladder.motion(found["evaluate"]),
+        page_ladder.curve(found["evaluate"]),
         parts.numbers(found["evaluate"]),
         *(
             training(found[name], TITLES[name], getattr(profile, name).sample_frames)

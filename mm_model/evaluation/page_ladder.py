@@ -128,3 +128,37 @@ def _front(variants: dict[str, Any], width: int = 640, height: int = 300) -> str
         f'0 to {right:.2f}</text><text x="12" y="{floor}" {ink} '
         f'transform="rotate(-90 12 {floor})">identity, {low:.2f} to {high:.2f}</text></svg>'
     )
+
+
+def curve(found: "Found", width: int = 640, height: int = 220) -> str:
+    """Identity over the steps of both stages with its intervals, from the base to the end."""
+    points = (_summary(found) or {}).get("curve", [])
+    known = [p for p in points if p["identity"]["low"] is not None]
+    if len(known) < 2:
+        return ""
+    low = min(0.0, *(p["identity"]["low"] for p in known))
+    high, last = max(p["identity"]["high"] for p in known), max(known[-1]["step"], 1)
+
+    def at(step: float, value: float) -> tuple[float, float]:
+        return (
+            46 + step / last * (width - 120),
+            14 + (high - value) / max(high - low, 1e-9) * (height - 58),
+        )
+
+    places = [at(p["step"], p["identity"]["value"]) for p in known]
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    marks = ""
+    for point, (x, y) in zip(known, places, strict=True):
+        ends = [at(0, point["identity"][end])[1] for end in ("low", "high")]
+        marks += (
+            f'<path d="M{x:.1f} {ends[0]:.1f}V{ends[1]:.1f}" stroke="#9fb6d0" stroke-width="3"/>'
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="#3a6ea5"><title>{point["variant"]}: '
+            f"{point['identity']['value']:.3f}</title></circle>"
+        )
+    return (
+        f'<h2>Identity while it learns</h2><div class="card"><svg viewBox="0 0 {width} {height}" '
+        f'width="{width}" role="img" aria-label="identity over steps">{marks}<polyline fill="none" '
+        f'stroke="#3a6ea5" stroke-width="2" points="{line}"/><text x="46" y="{height - 14}" '
+        f'font-size="12" fill="#66707f">step 0 (base) to {last}; identity {low:.2f} to {high:.2f}, '
+        "95% over people</text></svg></div>"
+    )

@@ -160,6 +160,23 @@ def rungs(cells: list[Cell]) -> list[dict[str, Any]]:
     return ladder.climb(hits)
 
 
+def curve(summary: dict[str, Any], pretrain: int, finetune: int) -> list[dict[str, Any]]:
+    """Identity and faces found over steps of both stages, from the base at 0 to the end."""
+    ends = {"base": 0, "pretrain": pretrain, "finetune": pretrain + finetune}
+    points = []
+    for variant, measures in summary["variants"].items():
+        stage, _, step = variant.partition("_step_")
+        if variant not in ends and not step:
+            continue
+        before = pretrain if stage == "finetune" else 0
+        at = before + int(step) if step else ends[variant]
+        points.append(
+            {"step": at, "variant": variant}
+            | {name: measures[name] for name in ("identity", "face_found_rate", "rank1")}
+        )
+    return sorted(points, key=lambda point: point["step"])
+
+
 def _conditions(job: Job, people: list[Subject], pack: FacePack, judge: FacePack) -> dict:
     rules = job.profile.evaluate
     prompts = [[p.identity, p.prompt, len(p.shown), len(p.withheld)] for p in people]
@@ -189,7 +206,8 @@ def run_study(job: Job) -> Report:
     judge = open_judge(job.model("judge"), job.profile.faces.detection_size)
     people, notes = held_out_people(job, backbone)
     _save_references(job, people)
-    clips = variants.generated(job, backbone, people)
+    kept = variants.milestones(job)
+    clips = variants.generated(job, backbone, people, (*variants.MODELS, *kept))
     made = [variants.controls(backbone, person, job.profile.model) for person in people]
     for name in variants.CONTROLS[:-1]:
         clips[name] = [[m[name]] if name in m else [] for m in made]
@@ -199,6 +217,7 @@ def run_study(job: Job) -> Report:
         pd.DataFrame([asdict(cell) for cell in cells]).to_parquet(aside, index=False)
     summary = summarise(cells, job.profile.evaluate, job.profile.run.seed)
     summary["ladder"] = rungs([*cells, *known])
+    summary["curve"] = curve(summary, job.profile.pretrain.steps, job.profile.finetune.steps)
     write_json(job.out / "metrics.json", {**summary, **_conditions(job, people, pack, judge)})
     overview = _save_overview(job, people, clips)
     return _report(summary, cells, tuple(notes), overview)

@@ -17,7 +17,7 @@ from mm_model.train import crops
 from mm_model.train.backbone import Backbone
 from mm_model.train.dataset import encode_frames, to_tensor
 from mm_model.train.sampler import Sampling, features_of, generate, pipeline_of
-from mm_model.train.stage import given_adapter
+from mm_model.train.stage import given_adapter, milestone_folders
 
 MODELS = ("base", "pretrain", "finetune")
 CONTROLS = ("true_clip", "vae_round_trip", "static_reference", "shuffled")
@@ -29,6 +29,15 @@ def seeds_of(people: int, clips_per_person: int) -> list[list[int]]:
     return [
         [SEED + p * clips_per_person + c for c in range(clips_per_person)] for p in range(people)
     ]
+
+
+def milestones(job: Job) -> dict[str, Path]:
+    """Adapters that training kept on its way, by variant name `<stage>_step_<n>`."""
+    return {
+        f"{stage}_step_{step}": folder
+        for stage in MODELS[1:]
+        for step, folder in milestone_folders(job.inputs[stage]).items()
+    }
 
 
 def generated(
@@ -46,13 +55,13 @@ def generated(
     ]
     features = features_of(backbone, portraits)
     sampling = Sampling(rules.inference_steps, rules.guidance_scale, rules.face_guidance)
-    found = {}
+    found, adapters = {}, {name: job.inputs[name] for name in MODELS[1:]} | milestones(job)
     for name in models:
         job.say(f"generating {len(flat)} clips with {name}")
         adapter = None
         if name != "base":
             backbone.transformer.detach_layers()
-            adapter = given_adapter(job.inputs[name], backbone)
+            adapter = given_adapter(adapters[name], backbone)
         pipe = pipeline_of(backbone, adapter)
         clips = generate(
             pipe, prompts, features if adapter is not None else None, flat, sizes, sampling,

@@ -158,8 +158,12 @@ class Trainer:
             "learning_rate": rate,
         }
 
-    def run(self, log: Log, watch: Watch, say: Callable[[str], None]) -> list[dict]:
-        """Train to the last step; `watch` is called at step 0 and every `sample_every` steps."""
+    def run(
+        self, log: Log, watch: Watch, say: Callable[[str], None], keep: Watch | None = None
+    ) -> list[dict]:
+        """Train to the last step; `watch` is called at step 0 and every `sample_every` steps,
+        `keep` at the milestones.
+        """
         rules = self.settings
         found = state.restore(self.checkpoints, self.fingerprint, self.parameters, self.optimizer)
         done = found.step if found else 0
@@ -185,6 +189,8 @@ class Trainer:
             if step % rules.checkpoint_every == 0 and step < rules.steps:
                 state.save(self.checkpoints, step, self.fingerprint, self.parameters,
                            self.optimizer, self.curve)  # fmt: skip
+            if keep is not None and step in rules.milestone_steps:
+                keep(step)
             if step % rules.sample_every == 0 or step == rules.steps:
                 watch(step)
                 started, spoken = time.monotonic(), step

@@ -4,6 +4,7 @@ Pretraining starts a fresh adapter on pictures, fine-tuning continues the pretra
 (paper, section 3.3); all else is equal.
 """
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +22,14 @@ from mm_model.train.backbone import Backbone, load_backbone
 from mm_model.train.loop import Trainer
 from mm_model.train.sampler import pipeline_of
 from mm_model.train.watch import Watcher
+
+MILESTONES = "milestones"
+"""Below a training stage's output: `step_<n>/adapter/`, as the adapter was after n steps."""
+
+
+def milestone_folders(folder: Path) -> dict[int, Path]:
+    """Kept adapters of a training stage's output by step."""
+    return {int(p.name.removeprefix("step_")): p for p in sorted((folder / MILESTONES).glob("*"))}
 
 
 def fresh_adapter(job: Job, backbone: Backbone) -> MagicMirrorAdapter:
@@ -71,8 +80,14 @@ def train(
         write_json(job.work / "live.json", live)
         watcher(step)
 
-    curve = trainer.run(lambda metrics, step: job.tracker.log(metrics, step), watch, job.say)
+    def keep(step: int) -> None:
+        folder = job.work / "checkpoints" / MILESTONES / f"step_{step:06d}" / "adapter"
+        adapter.save_pretrained(folder, stage=job.stage.name, step=step)
+
+    curve = trainer.run(lambda metrics, step: job.tracker.log(metrics, step), watch, job.say, keep)
     adapter.save_pretrained(job.out / "adapter", stage=job.stage.name, step=settings.steps)
+    if settings.milestones:
+        shutil.copytree(job.work / "checkpoints" / MILESTONES, job.out / MILESTONES)
     frame = pd.DataFrame(curve).astype({"identity_cosine": float})
     with written_aside(job.out / "curve.parquet") as aside:
         frame.to_parquet(aside, index=False)

@@ -5,6 +5,7 @@ frames side by side, which the report page plays) and the overview `samples/step
 here touches training's randomness.
 """
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from mm_model.train.references import ReferenceBook
 from mm_model.train.sampler import Sampling, features_of, generate, grid, strip
 
 PEOPLE = 6
+KEPT = "checkpoints/samples"
 _SMOOTH = Image.Resampling.BICUBIC
 
 
@@ -67,15 +69,16 @@ class Watcher:
         self.sampling = Sampling(
             settings.sample_steps, settings.sample_guidance, settings.sample_face_guidance
         )
-        self.folder = job.out / "samples"
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.kept, self.folder = job.work / KEPT, job.out / "samples"
+        self.kept.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(self.kept, self.folder, dirs_exist_ok=True)  # of a run that was cut off
         write_json(
             self.folder / "people.json",
             [{"identity": p.identity, "prompt": p.prompt} for p in self.people],
         )
         size = (job.profile.model.width, job.profile.model.height)
         fitted = [p.portraits[0].image.resize(size, _SMOOTH) for p in self.people]
-        _save(np.concatenate([np.asarray(picture) for picture in fitted]), self.folder / REFERENCES)
+        self._save(np.concatenate([np.asarray(picture) for picture in fitted]), REFERENCES)
 
     def __call__(self, step: int) -> None:
         """Generate, save, send to tracking, and let the report page grow."""
@@ -89,18 +92,19 @@ class Watcher:
         if self.num_frames > 1:
             rows += [[clip[len(clip) // 2] for clip in clips], [clip[-1] for clip in clips]]
         strips = np.concatenate([strip(clip) for clip in clips])
-        _save(strips, self.folder / f"step_{step:06d}.strip.jpg")
-        path = self.folder / f"step_{step:06d}.jpg"
-        _save(grid(rows, (sizes.height, sizes.width), zoom=max(1, 96 // sizes.height)), path)
+        self._save(strips, f"step_{step:06d}.strip.jpg")
+        sheet = grid(rows, (sizes.height, sizes.width), zoom=max(1, 96 // sizes.height))
+        path = self._save(sheet, f"step_{step:06d}.jpg")
         self.job.tracker.picture(path, f"samples/step_{step:06d}.jpg", step)
         self._grow_page()
+
+    def _save(self, picture: np.ndarray, name: str) -> Path:
+        """Into the output, and beside the checkpoints for a run that resumes."""
+        with written_aside(self.kept / name) as aside:
+            Image.fromarray(picture).save(aside, quality=92)
+        return Path(shutil.copy(self.kept / name, self.folder / name))
 
     def _grow_page(self) -> None:
         from mm_model.evaluation import page
 
         page.build(self.job.layout)
-
-
-def _save(picture: np.ndarray, path: Path) -> None:
-    with written_aside(path) as aside:
-        Image.fromarray(picture).save(aside, quality=92)
