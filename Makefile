@@ -71,7 +71,7 @@ test-slow: setup ## Run the tests that take minutes
 lint: setup ## Check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
-weights: setup ## Train the embedded default's weights again (about an hour)
+weights: setup ## Train the embedded default's weights again (some hours; resumes)
 	@$(BIN)/python -m mm_model.foundry
 
 clean: ## Remove what the pipeline wrote (not the environment)

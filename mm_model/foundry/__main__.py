@@ -1,10 +1,11 @@
 """`make weights`: train every shipped weight of the embedded default again; it resumes.
 
-Face pack and judge first, then the backbone, which needs the recogniser. About an hour on a CPU.
+Face pack and judge first, then the backbone, which needs the recogniser. Some hours on a CPU.
 """
 
 import argparse
 import sys
+from pathlib import Path
 
 from mm_model.environment import bound_threads, keep_freed_memory, silence_telemetry
 
@@ -13,6 +14,10 @@ def main() -> int:
     """Train and publish into `weights/tiny/`; intermediate files lie below `work/weights/`."""
     parser = argparse.ArgumentParser(prog="python -m mm_model.foundry", description=__doc__)
     parser.add_argument("--threads", type=int, default=2, help="threads and rendering processes")
+    parser.add_argument(
+        "--random-perceiver", type=Path, metavar="FOLDER",
+        help="train nothing: write the shipped backbone with an untrained identity perceiver",
+    )  # fmt: skip
     options = parser.parse_args()
     silence_telemetry()
     keep_freed_memory()
@@ -26,6 +31,11 @@ def main() -> int:
     root = repository_root()
     weights, work = root / "weights" / "tiny", root / "work" / "weights"
     try:
+        if options.random_perceiver is not None:
+            from mm_model.foundry.backbone.ablate import with_random_perceiver
+
+            print(with_random_perceiver(weights / "backbone", options.random_perceiver))
+            return 0
         build_pack(weights, work / "facepack", threads=options.threads)
         build(
             work / "backbone", weights / "backbone", weights / "recognizer",

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from mm_model.foundry.backbone import dit, render, vae
+from mm_model.errors import UserError
+from mm_model.foundry.backbone import ablate, assemble, dit, measure, render, vae
 from mm_model.foundry.backbone.recipe import (
     SIZE,
     CacheRecipe,
@@ -14,6 +15,7 @@ from mm_model.foundry.backbone.recipe import (
     Optimisation,
     VaeRecipe,
 )
+from mm_model.nn.backbone import load_components
 from mm_model.nn.face_recognizer import FaceRecognizer
 
 QUICK = Optimisation(steps=2, learning_rate=1e-3, warmup=1, workers=1)
@@ -96,3 +98,21 @@ def test_latent_cells_of_a_face_weigh_more_and_the_mean_is_one(cache: Path) -> N
         box = np.asarray(loss_of.cache[f"{kind}_boxes"][0], float).reshape(-1, 4)[0]
         x, y = ((box[:2] + box[2:]) / 2 // 8).astype(int)
         assert float(weight[0, 0, 0, y, x]) == pytest.approx(3 * float(weight.min()), rel=1e-5)
+
+
+def test_the_chance_of_an_action_is_read_off_another_quantity() -> None:
+    assert set(measure._OTHERS) == set(measure._MOVES) == set(measure._OTHERS.values())
+    for name, other in measure._OTHERS.items():
+        assert measure._MOVES[name][0] != measure._MOVES[other][0]
+
+
+def test_an_untrained_perceiver_changes_nothing_else(tiny_backbone: Path, tmp_path: Path) -> None:
+    made = ablate.with_random_perceiver(tiny_backbone, tmp_path / "random", seed=3)
+    ours, theirs = assemble.verify(made)["files"], assemble.verify(tiny_backbone)["files"]
+    assert {name for name in theirs if ours[name] != theirs[name]} == {
+        "identity_encoder/perceiver.safetensors",
+        "identity_encoder/identity_encoder.json",
+    }
+    load_components(made)  # its own digests hold
+    with pytest.raises(UserError, match="exists"):
+        ablate.with_random_perceiver(tiny_backbone, tmp_path / "random")

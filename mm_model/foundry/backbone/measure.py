@@ -35,6 +35,8 @@ _MOVES = {
     "looks down": ("pitch", 1), "tilts left": ("roll", -1), "tilts right": ("roll", 1),
     "walks closer": ("size", 1), "steps back": ("size", -1), "opens the mouth": ("mouth", 1),
 }  # fmt: skip
+_OTHERS = dict(zip(_MOVES, [*_MOVES][2:] + [*_MOVES][:2], strict=True))
+"""Another move for each, of another quantity: what a clip obeys only by chance."""
 
 
 @torch.no_grad()
@@ -128,7 +130,8 @@ def measure_samples(
     found: share of frames in which the pack's detector (threshold 0.5, input as opened) sees a
     face. category: share of clips whose category the training head of the vision encoder reads
     right from the middle frame. action: of the nine directed actions, share whose landmarks move
-    the right way between first and last frame. motion: mean absolute difference of neighbouring
+    the right way between first and last frame; action_shuffled: the same against another clip's
+    action, which is chance. motion: mean absolute difference of neighbouring
     frames, grey levels. Noise floor and ceiling: the row `true`.
     """
     jobs = [(kind, name) for kind in people.CATEGORIES for name in action.ACTIONS]
@@ -162,7 +165,7 @@ def _prompt(kind: str, name: str) -> str:
 def _read_clips(
     clips: np.ndarray, jobs: list[tuple[str, str]], modules: dict[str, nn.Module], pack: FacePack
 ) -> dict[str, float]:
-    found, kinds, moves = [], [], []
+    found, kinds, moves, chance = [], [], [], []
     for frames, (kind, name) in zip(clips, jobs, strict=True):
         faces = [next(iter(pack.detect(frame, 0.5)), None) for frame in frames]
         found += [face is not None for face in faces]
@@ -172,11 +175,13 @@ def _read_clips(
         )
         if name in _MOVES:
             moves.append(_moved(faces[0], faces[-1], *_MOVES[name]))
+            chance.append(_moved(faces[0], faces[-1], *_MOVES[_OTHERS[name]]))
     steps = np.abs(np.diff(clips.astype(np.float32), axis=1))
     return {
         "found": round(float(np.mean(found)), 3),
         "category": round(float(np.mean(kinds)), 3),
         "action": round(float(np.mean(moves)), 3),
+        "action_shuffled": round(float(np.mean(chance)), 3),
         "motion": round(float(steps.mean()), 2),
     }
 
