@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 
 from mm_model.settings import load_params, load_profile
+from mm_model.stages import registry
 from mm_model.store import atomic, digests, manifest
 from mm_model.store.layout import Layout
 
@@ -51,6 +52,7 @@ def main(name: str) -> int:
     }
     raw = digests.of_path(ROOT / params.sources) if name == "sources" else ""
     settings = digests.of_value(profile.part(*sections))
+    version = registry.load(name).version
     fingerprint = digests.of_value([name, settings, inputs, raw])
     out = layout.work(name, fingerprint) / "out"
     (out / "pictures").mkdir(parents=True, exist_ok=True)
@@ -71,7 +73,7 @@ def main(name: str) -> int:
     if failed:
         print(f"Stopped: {sentence}", file=sys.stderr)
         return 1
-    manifest.seal(out, manifest.Manifest(name, 1, fingerprint, inputs, settings, report))
+    manifest.seal(out, manifest.Manifest(name, version, fingerprint, inputs, settings, report))
     atomic.publish_folder(out, layout.output(name))
     return 0
 
