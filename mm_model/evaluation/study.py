@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image
 
-from mm_model.evaluation import goals, ladder, variants
+from mm_model.evaluation import goals, ladder, sheets, variants
 from mm_model.evaluation.cells import Cell, gallery_of, measure
 from mm_model.evaluation.intervals import mean_interval, paired_interval
 from mm_model.evaluation.looks import look_at
@@ -20,10 +19,6 @@ from mm_model.stages.stage import Job, Report
 from mm_model.store import digests
 from mm_model.store.atomic import write_json, written_aside
 from mm_model.train.backbone import Backbone, load_backbone
-from mm_model.train.sampler import grid, strip
-
-OVERVIEW = "people.jpg"
-OVERVIEW_PEOPLE = 7
 
 MEASURES = {
     "identity": "identity_similarity_penalised",
@@ -57,7 +52,7 @@ def _cells(
         seed = 0 if name in variants.CONTROLS else seeds[p][c]
         stem = f"{people[p].identity}_{name}_{seed}"
         frames = variants.through_file(clip, job.out / f"videos/{stem}.mp4", sizes.fps)
-        _save_strip(frames, job, stem)
+        sheets.save_strip(frames, job, stem)
         look = look_at(frames, pack, judge, job.profile.faces)
 
         judged = [(name, p)]
@@ -77,36 +72,6 @@ def _known(job: Job, backbone: Backbone, pack: FacePack, judge: FacePack) -> lis
         return []
     made = variants.generated(job, backbone, people, ("finetune",))
     return _cells(job, people, {ladder.TRAINING_PEOPLE: made["finetune"]}, pack, judge)
-
-
-def _save_strip(frames: np.ndarray, job: Job, name: str) -> None:
-    path = job.out / "strips" / f"{name}.jpg"
-    with written_aside(path) as aside:
-        Image.fromarray(strip(frames)).save(aside, quality=90)
-
-
-def _save_references(job: Job, people: list[Subject]) -> None:
-    for person in people:
-        still = variants.still_reference(person, job.profile.model)
-        with written_aside(job.out / "references" / f"{person.identity}.jpg") as aside:
-            Image.fromarray(still).save(aside, quality=92)
-
-
-def _save_overview(
-    job: Job, people: list[Subject], clips: dict[str, list[list[np.ndarray]]]
-) -> str:
-    """One picture of the first people: reference, then three frames of each variant."""
-    sizes, rows = job.profile.model, []
-    for p, person in enumerate(people[:OVERVIEW_PEOPLE]):
-        row = [variants.still_reference(person, sizes)]
-        for name in ("base", "finetune", "true_clip"):
-            clip = clips[name][p][0] if clips[name][p] else np.full_like(row[:1], 245)
-            row += [clip[0], clip[len(clip) // 2], clip[-1]]
-        rows.append(row)
-    zoom = max(1, 128 // sizes.height)
-    with written_aside(job.out / OVERVIEW) as aside:
-        Image.fromarray(grid(rows, (sizes.height, sizes.width), zoom)).save(aside, quality=92)
-    return OVERVIEW
 
 
 def summarise(cells: list[Cell], rules: EvaluateSettings, seed: int) -> dict[str, Any]:
@@ -205,7 +170,7 @@ def run_study(job: Job) -> Report:
     pack = open_pack(job.model("facepack"), job.profile.faces.detection_size)
     judge = open_judge(job.model("judge"), job.profile.faces.detection_size)
     people, notes = held_out_people(job, backbone)
-    _save_references(job, people)
+    sheets.save_references(job, people)
     kept = variants.milestones(job)
     clips = variants.generated(job, backbone, people, (*variants.MODELS, *kept))
     made = [variants.controls(backbone, person, job.profile.model) for person in people]
@@ -219,11 +184,13 @@ def run_study(job: Job) -> Report:
     summary["ladder"] = rungs([*cells, *known])
     summary["curve"] = curve(summary, job.profile.pretrain.steps, job.profile.finetune.steps)
     write_json(job.out / "metrics.json", {**summary, **_conditions(job, people, pack, judge)})
-    overview = _save_overview(job, people, clips)
-    return _report(summary, cells, tuple(notes), overview)
+    pictures = (sheets.save_overview(job, people, clips), sheets.save_contact(job, people, clips))
+    return _report(summary, cells, tuple(notes), pictures)
 
 
-def _report(summary: dict, cells: list[Cell], notes: tuple[str, ...], overview: str) -> Report:
+def _report(
+    summary: dict, cells: list[Cell], notes: tuple[str, ...], pictures: tuple[str, ...]
+) -> Report:
     flat: dict[str, float | int | None] = {"people": summary["people"]}
     for variant in (*variants.MODELS, "true_clip", "shuffled"):
         for name, value in summary["variants"].get(variant, {}).items():
@@ -238,4 +205,4 @@ def _report(summary: dict, cells: list[Cell], notes: tuple[str, ...], overview: 
             f"from {gain['low']:.3f} to {gain['high']:.3f}: not told apart from nothing on "
             f"{summary['people']} people.",
         )
-    return Report(Counts(len(cells), len(cells)), flat, (overview,), notes)
+    return Report(Counts(len(cells), len(cells)), flat, pictures, notes)
