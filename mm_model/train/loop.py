@@ -186,12 +186,13 @@ class Trainer:
                     left = (rules.steps - step) * rules.batch_size / rate
                     say(f"step {step}/{rules.steps}, loss {row['loss']:.4f}, "
                         f"{rate:.1f} samples/s, {left:.0f} s left")  # fmt: skip
-            if step % rules.checkpoint_every == 0 and step < rules.steps:
-                state.save(self.checkpoints, step, self.fingerprint, self.parameters,
-                           self.optimizer, self.curve)  # fmt: skip
             if keep is not None and step in rules.milestone_steps:
                 keep(step)
             if step % rules.sample_every == 0 or step == rules.steps:
                 watch(step)
                 started, spoken = time.monotonic(), step
+            # last, so that a run cut off here makes this step's samples again
+            if step % rules.checkpoint_every == 0 and step < rules.steps:
+                state.save(self.checkpoints, step, self.fingerprint, self.parameters,
+                           self.optimizer, self.curve)  # fmt: skip
         return self.curve
