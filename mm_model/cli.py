@@ -109,7 +109,7 @@ def parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("timelapse", help="write training as an animated WebP or GIF")
     command.add_argument("target", type=Path, help="the .webp or .gif to write")
-    command.add_argument("--people", type=int, nargs="+", default=[0, 1, 2], help="whom to show")
+    command.add_argument("--people", type=int, nargs="+", help="whom to show; the first three")
     command.set_defaults(act=_timelapse)
 
     command = commands.add_parser("example", help="write an example request for the served model")

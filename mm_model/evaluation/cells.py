@@ -4,6 +4,7 @@ A value that cannot be had is None. Nothing is generated or averaged here.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -44,7 +45,7 @@ class Gallery:
     landmarks: np.ndarray
     boxes: np.ndarray
 
-    @property
+    @cached_property
     def centroid(self) -> np.ndarray:
         """Unit mean `[E]` of all pictures, shown and withheld; NaN when none could be embedded."""
         pictures = np.concatenate([self.shown, self.withheld])

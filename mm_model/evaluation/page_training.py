@@ -53,7 +53,8 @@ def _polyline(rows: list[dict], width: int = 520, height: int = 150) -> str:
     )
 
 
-def _step(path: Path) -> int:
+def step_of(path: Path) -> int:
+    """The step in the name of a sample, `step_<n>.*`."""
     return int(path.name.split("_")[1].split(".")[0])
 
 
@@ -73,7 +74,7 @@ def training(found: "Found", title: str, num_frames: int) -> str:
         return ""
     people = json.loads((samples / "people.json").read_text())
     strips = sorted(samples.glob("step_*.strip.jpg"))
-    names = {f"{found.stage}-{_step(path)}": path for path in strips}
+    names = {f"{found.stage}-{step_of(path)}": path for path in strips}
     first = f"{found.stage}-reference"
     pictures = "".join(
         f".{name}{{background-image:url({embedded(path)})}}"
@@ -87,7 +88,7 @@ def training(found: "Found", title: str, num_frames: int) -> str:
         + "</tr>"
         for row, person in enumerate(people)
     )
-    head = "".join(f"<th>step {_step(path)}</th>" for path in strips)
+    head = "".join(f"<th>step {step_of(path)}</th>" for path in strips)
     line = found.report.get("line", found.live.get("say", ""))
     return (
         f'<h2>{escape(title)}</h2><style>{pictures}</style><div class="card"><div class="soft">'

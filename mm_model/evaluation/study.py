@@ -54,7 +54,6 @@ def _cells(
         frames = variants.through_file(clip, job.out / f"videos/{stem}.mp4", sizes.fps)
         sheets.save_strip(frames, job, stem)
         look = look_at(frames, pack, judge, job.profile.faces)
-
         judged = [(name, p)]
         if name == "finetune" and len(people) > 1:
             judged.append(("shuffled", (p + 1) % len(people)))

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from mm_model.errors import UserError
-from mm_model.evaluation.page_training import REFERENCES
+from mm_model.evaluation.page_training import REFERENCES, step_of
 from mm_model.settings import load_profile
 from mm_model.store.atomic import written_aside
 from mm_model.store.layout import Layout
@@ -56,9 +56,8 @@ def moments(layout: Layout) -> tuple[np.ndarray, list[Moment]]:
         references = _rows(samples / REFERENCES, len(people))
         frames = getattr(profile, stage).sample_frames
         for path in sorted(samples.glob("step_*.strip.jpg")):
-            step = int(path.name.split("_")[1].split(".")[0])
             clips = [np.stack(np.split(row, frames, axis=1)) for row in _rows(path, len(people))]
-            found.append(Moment(f"{stage}, step {step}", clips))
+            found.append(Moment(f"{stage}, step {step_of(path)}", clips))
     if references is None:
         raise UserError("There are no training samples to show yet: start with 'make run'.")
     return references, found
@@ -86,8 +85,8 @@ def _frame(pairs: list[Image.Image], words: str) -> Image.Image:
     return sheet
 
 
-def build(layout: Layout, target: Path, people: Sequence[int] = (0, 1, 2)) -> Path:
-    """Write the time-lapse of the watched people with these numbers to `target`.
+def build(layout: Layout, target: Path, people: Sequence[int] | None = None) -> Path:
+    """Write the time-lapse of the watched people with these numbers (the first three) to `target`.
 
     Raises:
         UserError: there are no samples or not that many people, or the suffix is another.
@@ -95,6 +94,7 @@ def build(layout: Layout, target: Path, people: Sequence[int] = (0, 1, 2)) -> Pa
     if target.suffix.lower() not in (".webp", ".gif"):
         raise UserError(f"{target.name}: a time-lapse is a .webp or a .gif file.")
     references, steps = moments(layout)
+    people = range(min(3, len(references))) if people is None else people
     for person in people:
         if not 0 <= person < len(references):
             raise UserError(

@@ -36,7 +36,6 @@ from mm_model.foundry.backbone.recipe import (
     VaeRecipe,
 )
 from mm_model.nn import folded_vae
-from mm_model.nn.face_recognizer import FaceRecognizer
 from mm_model.world import people, split
 from mm_model.world.action import ACTIONS, STILLS
 from mm_model.world.caption import caption
@@ -69,20 +68,6 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cache")
-    recipe = CacheRecipe(people=4, pictures_each=2, portraits_each=2, clips=2)
-    render.render_cache(folder, recipe, processes=1)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def eyes() -> FaceRecognizer:
-    torch.manual_seed(0)
-    return FaceRecognizer(8, (4, 4, 4, 4), (1, 1, 1, 1), stem_stride=2).eval()
 
 
 @pytest.fixture(scope="module")

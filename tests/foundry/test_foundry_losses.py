@@ -10,7 +10,6 @@ from mm_model.errors import UserError
 from mm_model.foundry.backbone import ablate, assemble, dit, measure, render, vae
 from mm_model.foundry.backbone.recipe import (
     SIZE,
-    CacheRecipe,
     DitRecipe,
     Optimisation,
     VaeRecipe,
@@ -23,20 +22,6 @@ SMALL = VaeRecipe(
     channels=(4, 4, 8, 8), latent_channels=4, groups=2, picture_steps=0, picture_batch=2,
     clip_batch=1, mixed_pictures=1, likeness_weight=1.0, optimisation=QUICK,
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cache")
-    recipe = CacheRecipe(people=4, pictures_each=2, portraits_each=2, clips=2)
-    render.render_cache(folder, recipe, processes=1)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def eyes() -> FaceRecognizer:
-    torch.manual_seed(0)
-    return FaceRecognizer(8, (4, 4, 4, 4), (1, 1, 1, 1), stem_stride=2).eval()
 
 
 @pytest.fixture
