@@ -66,7 +66,7 @@ def save_contact(job: Job, people: list[Subject], clips: dict[str, list[list[np.
         [picture for cell in cells[i : i + CONTACT_COLUMNS] for picture in cell]
         for i in range(0, len(cells), CONTACT_COLUMNS)
     ]
-    return _save_grid(job, rows, CONTACT, 96)
+    return _save_grid(job, rows, CONTACT, 128)
 
 
 def _save_grid(job: Job, rows: list[list[np.ndarray]], name: str, height: int) -> str:
