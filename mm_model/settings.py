@@ -97,11 +97,14 @@ class ModelSettings(Section):
 
     `crop_margin` and `reference_margin` are the sides of the training window and of the reference
     portrait in face heights; a null `reference_margin` shows the encoder the whole picture.
+    `face_perceiver` says what the face perceiver begins with: random weights, or a copy of the
+    identity perceiver's resampler, whose sizes it must have then.
     """
 
     preset: Literal["paper", "paper_wide", "mid", "lite", "tiny"]
     attention: Literal["joint", "gated_joint", "asymmetric"]
     ca_out_proj: Literal["shared", "own"]
+    face_perceiver: Literal["random", "id_perceiver"]
     height: Count
     width: Count
     num_frames: Count

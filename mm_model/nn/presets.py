@@ -81,10 +81,13 @@ ID_PERCEIVER_V2: dict[str, int] = {
 }
 
 
-def tiny_sizes(width: int, head_dim: int, id_dim: int) -> dict[str, int]:
-    """Sizes for a small backbone, derived from its width (design choice, laptop scale)."""
-    face_head_dim = min(32, head_dim)
-    face_heads = max(1, min(width, 256) // face_head_dim)
+def tiny_sizes(width: int, id_dim: int) -> dict[str, int]:
+    """Sizes for a small backbone, derived from its widths (design choice, laptop scale).
+
+    The face perceiver is as wide as the identity tokens: it may begin as the identity perceiver.
+    """
+    face_head_dim = min(32, id_dim)
+    face_heads = max(1, id_dim // face_head_dim)
     return {
         "face_dim": face_heads * face_head_dim,
         "face_depth": 2,
@@ -111,7 +114,7 @@ def adapter_config(
     """
     width = transformer["num_attention_heads"] * transformer["attention_head_dim"]
     if preset == "tiny":
-        sizes = tiny_sizes(width, transformer["attention_head_dim"], id_dim)
+        sizes = tiny_sizes(width, id_dim)
     elif preset in PRESETS:
         sizes = PRESETS[preset]
     else:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from mm_model.errors import UserError
 from mm_model.nn.adapter import MagicMirrorAdapter
 from mm_model.nn.presets import adapter_config
 from mm_model.records import Counts
@@ -33,7 +34,11 @@ def milestone_folders(folder: Path) -> dict[int, Path]:
 
 
 def fresh_adapter(job: Job, backbone: Backbone) -> MagicMirrorAdapter:
-    """A new adapter of the profile's preset, seeded."""
+    """A new adapter of the profile's preset, seeded.
+
+    Raises:
+        UserError: `face_perceiver: id_perceiver` asks for a copy whose sizes differ.
+    """
     sizes, encoder = job.profile.model, backbone.identity_encoder
     config = adapter_config(
         sizes.preset,
@@ -45,7 +50,17 @@ def fresh_adapter(job: Job, backbone: Backbone) -> MagicMirrorAdapter:
         backbone_id=backbone.folder.name,
         recognizer_sha256=encoder.recognizer_sha256,
     )
-    return MagicMirrorAdapter.create(backbone.transformer, config, job.profile.run.seed)
+    copied = None
+    if sizes.face_perceiver == "id_perceiver":
+        copied = encoder.id_perceiver.perceiver_resampler
+    seed = job.profile.run.seed
+    try:
+        return MagicMirrorAdapter.create(backbone.transformer, config, seed, copied)
+    except ValueError as error:
+        raise UserError(
+            f"model.face_perceiver is id_perceiver, but {error} in preset {sizes.preset!r}: set it "
+            "to random, or choose a preset of the identity perceiver's sizes."
+        ) from error
 
 
 def given_adapter(folder: Path, backbone: Backbone) -> MagicMirrorAdapter:

@@ -1,6 +1,6 @@
 """The one identity split of the procedural world, by seed range, fixed before any training.
 
-Holds the four disjoint ranges and the look-up; refuses a seed outside all of them. Every manifest
+Holds the five disjoint ranges and the look-up; refuses a seed outside all of them. Every manifest
 that records people records seeds of these ranges (design choice: one split for all weights).
 """
 
@@ -12,6 +12,9 @@ WEIGHTS_PEOPLE = range(1400)
 JUDGE_PEOPLE = range(2000, 3050)
 """People that only the judge's recogniser is trained on (150 of each category)."""
 
+ENCODER_PEOPLE = range(20_000, 50_000)
+"""People whose portraits train the identity encoder; of 1,400 it learned each by heart."""
+
 TRAIN_PEOPLE = range(10_000, 20_000)
 """People of the main job's data set."""
 
@@ -21,6 +24,7 @@ HELD_OUT_PEOPLE = range(50_000, 60_000)
 SPLITS: dict[str, range] = {
     "weights": WEIGHTS_PEOPLE,
     "judge": JUDGE_PEOPLE,
+    "encoder": ENCODER_PEOPLE,
     "train": TRAIN_PEOPLE,
     "held_out": HELD_OUT_PEOPLE,
 }

@@ -151,8 +151,9 @@ def test_decoded_pictures_stay_near_the_recorded_quality(pipeline, tiny_backbone
 
 def test_manifest_holds_and_names_no_held_out_person(tiny_backbone):
     manifest = assemble.verify(tiny_backbone)
-    used = range(manifest["people"]["start"], manifest["people"]["stop"])
-    assert {split.split_of(seed) for seed in used} == {"weights"}
+    for name, ends in manifest["people"].items():
+        assert {split.split_of(seed) for seed in range(*ends)} == {name}
+    assert set(manifest["people"]) == {"weights", "encoder"}
     assert manifest["report"]["steps"]["dit"] > 0
 
 
@@ -169,7 +170,7 @@ def test_people_outside_the_weights_range_are_refused(tiny_backbone, tmp_path):
     copy = tmp_path / "backbone"
     shutil.copytree(tiny_backbone, copy)
     manifest = json.loads((copy / "manifest.json").read_text())
-    manifest["people"]["stop"] = split.WEIGHTS_PEOPLE.stop + 1
+    manifest["people"]["weights"][1] = split.WEIGHTS_PEOPLE.stop + 1
     (copy / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(UserError, match="outside the weights"):
         assemble.verify(copy)
@@ -295,9 +296,12 @@ def test_rendering_is_resumable_and_refuses_another_recipe(cache, tmp_path):
 
 
 def test_rendering_refuses_people_of_other_splits(tmp_path):
-    recipe = CacheRecipe(people=split.WEIGHTS_PEOPLE.stop + 1, pictures_each=1)
-    with pytest.raises(UserError, match="weights' people"):
-        render._photographs((recipe, "pictures", split.WEIGHTS_PEOPLE.stop // 50))
+    many = CacheRecipe(people=split.WEIGHTS_PEOPLE.stop + 1, pictures_each=1, clips=0)
+    with pytest.raises(UserError, match="people is 1401"):
+        render.render_cache(tmp_path, many, processes=1)
+    other = CacheRecipe("held_out", people=2, pictures_each=1, clips=0)
+    with pytest.raises(UserError, match="split is 'held_out'"):
+        render.render_cache(tmp_path, other, processes=1)
 
 
 def assert_resumes(train, folder: Path) -> None:
@@ -315,13 +319,17 @@ def test_vae_training_resumes_bit_for_bit(cache, tmp_path):
     assert_resumes(lambda folder, stop: vae.train_vae(cache, folder, SMALL_VAE, stop), tmp_path)
 
 
-def test_decoder_training_resumes_bit_for_bit_and_spares_the_encoder(cache, encoded, tmp_path):
+def test_decoder_training_resumes_bit_for_bit_and_spares_the_encoder(
+    cache, encoded, eyes, tmp_path
+):
     recipe = DecoderRecipe(clips=1, pictures=1, optimisation=short())
     models = []
 
     def train(folder: Path, stop: int) -> loop.Training:
         models.append(vae.build_vae(SMALL_VAE).eval())
-        return decoder.train_decoder(models[-1], cache, encoded, folder, recipe, SMALL_VAE, stop)
+        return decoder.train_decoder(
+            models[-1], cache, encoded, folder, recipe, SMALL_VAE, eyes, stop
+        )
 
     assert_resumes(train, tmp_path)
     before = vae.build_vae(SMALL_VAE).encoder.state_dict()

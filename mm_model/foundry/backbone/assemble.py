@@ -16,7 +16,7 @@ from torch import nn
 
 from mm_model.diffusion.schedule import build_scheduler, save_schedule
 from mm_model.errors import UserError
-from mm_model.foundry.backbone import text
+from mm_model.foundry.backbone import render, text
 from mm_model.foundry.backbone.loop import rounded
 from mm_model.foundry.backbone.recipe import FPS, FRAMES, SIZE, Recipe
 from mm_model.nn.face_recognizer import FaceRecognizer
@@ -110,14 +110,12 @@ def seal(folder: Path, recipe: Recipe, report: dict[str, Any]) -> None:
     from dataclasses import asdict
 
     files = {n: digests.of_file(folder / n) for n in digests.files_below(folder) if n != MANIFEST}
-    people = split.WEIGHTS_PEOPLE
     manifest = {
         "what": "tiny CogVideoX backbone trained on procedural people",
         "size": SIZE,
         "frames": FRAMES,
         "fps": FPS,
-        "people": {"split": "weights", "start": people.start,
-                   "stop": people.start + recipe.cache.people},
+        "people": {r.split: _ends(render.people_of(r)) for r in (recipe.cache, recipe.portraits)},
         "recipe": asdict(recipe),
         "report": report,
         "bytes": sum((folder / name).stat().st_size for name in files),
@@ -140,7 +138,14 @@ def verify(folder: Path) -> dict[str, Any]:
     if found != manifest["files"]:
         changed = sorted(set(found.items()) ^ set(manifest["files"].items()))
         raise UserError(f"{folder / changed[0][0]} differs from {path}: restore the folder.")
-    used = range(manifest["people"]["start"], manifest["people"]["stop"])
-    if any(seed not in split.WEIGHTS_PEOPLE for seed in (used[0], used[-1])):
-        raise UserError(f"{path} names people {used.start}..{used.stop - 1} outside the weights'.")
+    for name, ends in manifest["people"].items():
+        used, allowed = range(*ends), split.SPLITS.get(name, range(0))
+        if name not in render.SPLITS or used[0] not in allowed or used[-1] not in allowed:
+            raise UserError(
+                f"{path} names people {used.start}..{used.stop - 1} outside the weights'."
+            )
     return manifest
+
+
+def _ends(people: range) -> list[int]:
+    return [people.start, people.stop]

@@ -50,6 +50,7 @@ def build(
     started = time.monotonic()
     cache = work / "cache"
     render.render_cache(cache, recipe.cache, processes)
+    render.render_cache(work / "portraits", recipe.portraits, processes)
     vision = train_identity(work, recognizer, recipe)
     vae.train_vae(cache, work / "vae", recipe.vae)
     eyes = freeze(FaceRecognizer.from_pretrained(recognizer))
@@ -58,7 +59,7 @@ def build(
     )
     coder = finish_vae(polished, cache)
     encode(work, coder, processes)
-    last = train_decoder(work, coder, recipe)
+    last = train_decoder(work, coder, eyes, recipe)
     painter = dit.train_dit(cache, work / "latents", work / "dit", recipe.dit)
     publish(work, target, recognizer, recipe, (coder, last, vision, painter), pack)
     print(f"backbone built in {(time.monotonic() - started) / 60:.0f} minutes", flush=True)
@@ -68,7 +69,7 @@ def build(
 def train_identity(work: Path, recognizer: Path, recipe: Recipe) -> Training:
     """The identity side, with the frozen recogniser of the folder `recognizer`."""
     eyes = freeze(FaceRecognizer.from_pretrained(recognizer))
-    return identity.train_identity(work / "cache", eyes, work / "identity", recipe.identity)
+    return identity.train_identity(work / "portraits", eyes, work / "identity", recipe.identity)
 
 
 def finish_vae(training: Training, cache: Path) -> Training:
@@ -87,7 +88,9 @@ def encode(work: Path, coder: Training, processes: int) -> None:
     latents.encode_cache(model, name, work / "cache", work / "latents", processes)
 
 
-def train_decoder(work: Path, coder: Training, recipe: Recipe, stop: int | None = None) -> Training:
+def train_decoder(
+    work: Path, coder: Training, eyes: FaceRecognizer, recipe: Recipe, stop: int | None = None
+) -> Training:
     """The last phase of the VAE's decoder; the averaged VAE is changed in place."""
     return decoder.train_decoder(
         coder.averages["vae"],
@@ -96,6 +99,7 @@ def train_decoder(work: Path, coder: Training, recipe: Recipe, stop: int | None 
         work / "decoder",
         recipe.decoder,
         recipe.vae,
+        eyes,
         stop,
     )
 
@@ -107,10 +111,12 @@ def publish(
     recipe: Recipe,
     trained: tuple[Training, Training, Training, Training],
     pack: Path | None = None,
+    notes: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Assemble `target` from (VAE, decoder, identity, DiT) trainings, measure it, seal it.
 
-    Without `pack` the measurement of samples is left out. Returns the report of the manifest.
+    Without `pack` the measurement of samples is left out; `notes` tell where a training was not the
+    recipe's. Returns the report of the manifest.
     """
     coder, last, vision, painter = trained
     modules = {
@@ -123,11 +129,13 @@ def publish(
     config = identity.perceiver_config(recipe.identity, eyes.width)
     report: dict[str, Any] = {
         "steps": {
-            "vae": coder.step,
+            "vae": recipe.vae.optimisation.steps,
+            "polish": coder.step,
             "decoder": last.step,
             "identity": vision.step,
             "dit": painter.step,
         },
+        "notes": list(notes),
         "held_out": {
             "vae": {"how": vae.measure_vae.__doc__, **vae.measure_vae(modules["vae"])},
             "identity": measure.measure_identity(vision.averages, eyes, recipe.identity),

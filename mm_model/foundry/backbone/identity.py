@@ -116,7 +116,7 @@ class IdentityLoss:
         self.cache = self.cache or render.open_cache(self.folder)
         rng = np.random.default_rng([_STREAM, self.recipe.seed, step, part])
         first, second, seeds = self._pairs(self.recipe.batch // parts, rng)
-        a, b = (self._inputs(chosen, rng, step) for chosen in (first, second))
+        a, b = (self._inputs(chosen, rng) for chosen in (first, second))
         who = [people.person(int(s)) for s in seeds]
         numbers = torch.from_numpy(np.stack([p.vector() for p in who]))
         kind = torch.tensor([people.CATEGORIES.index(p.category) for p in who])
@@ -143,7 +143,7 @@ class IdentityLoss:
         other = (one + rng.integers(1, each_person, size=batch)) % each_person
         return who + one, who + other, seeds[who]
 
-    def _inputs(self, chosen: np.ndarray, rng: np.random.Generator, step: int) -> dict[str, Tensor]:
+    def _inputs(self, chosen: np.ndarray, rng: np.random.Generator) -> dict[str, Tensor]:
         crops = []
         for index in chosen:
             picture = self.cache["portraits"][index]
@@ -152,11 +152,10 @@ class IdentityLoss:
             crops.append(portraits.crop(picture, box, self.recipe.image, margin, shift))
         light = rng.uniform(0.9, 1.1, (len(chosen), 1, 1, 1))
         frames = np.clip(np.stack(crops) * light, 0, 255).astype(np.uint8)
+        amount = rng.uniform(0, self.recipe.blur, (len(chosen), 1)) * self.deviation
         vectors = self.vectors[chosen]
-        if step >= self.recipe.blur_from:
-            amount = rng.uniform(0, self.recipe.blur, (len(chosen), 1)) * self.deviation
-            vectors = vectors + amount * rng.standard_normal(vectors.shape)
-            vectors = vectors * (rng.random((len(chosen), 1)) >= self.recipe.withhold)
+        vectors = vectors + amount * rng.standard_normal(vectors.shape)
+        vectors = vectors * (rng.random((len(chosen), 1)) >= self.recipe.withhold)
         shown = torch.from_numpy(vectors.astype(np.float32))
         return {"pixels": portraits.clip_normalised(frames), "vectors": shown}
 

@@ -137,8 +137,8 @@ def measure_samples(
     jobs = [(kind, name) for kind in people.CATEGORIES for name in action.ACTIONS]
     prompts = [_prompt(kind, name) for kind, name in jobs]
     clips = sample_clips(folder, prompts)
-    truth = np.stack([render.clip(n, CacheRecipe(seed=_SEED), split.HELD_OUT_PEOPLE).frames
-                      for n in range(len(jobs))])  # fmt: skip
+    held = CacheRecipe("held_out", _SEED)
+    truth = np.stack([render.clip(n, held).frames for n in range(len(jobs))])
     names = list(action.ACTIONS)
     true_jobs = [
         (people.CATEGORIES[split.HELD_OUT_PEOPLE[n] % 7], names[(n + n // 7) % len(names)])

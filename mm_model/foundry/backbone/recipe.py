@@ -24,13 +24,18 @@ FPS = 8
 
 @dataclass(frozen=True)
 class CacheRecipe:
-    """What is rendered once: people, pictures of each, reference portraits of each, clips."""
+    """What is rendered once: people of a split, pictures and portraits of each, clips."""
 
+    split: str = "weights"
     seed: int = 0
     people: int = 1400
     pictures_each: int = 10
-    portraits_each: int = 6
-    clips: int = 3675
+    portraits_each: int = 0
+    clips: int = 10_500
+
+
+PORTRAITS = CacheRecipe("encoder", people=30_000, pictures_each=0, portraits_each=2, clips=0)
+"""Reference portraits for the identity encoder: many people, two portraits of each."""
 
 
 @dataclass(frozen=True)
@@ -115,13 +120,19 @@ POLISH = VaeRecipe(
 
 @dataclass(frozen=True)
 class DecoderRecipe:
-    """The VAE's last phase: its decoder alone, on frozen latents, while the DiT may train."""
+    """The VAE's last phase: its decoder alone, on frozen latents, while the DiT may train.
+
+    Every second latent gets noise of up to `noise` deviations, because what the DiT draws is never
+    quite what the encoder would have said. `likeness_weight` as in `VaeRecipe`.
+    """
 
     seed: int = 4
-    clips: int = 2
-    pictures: int = 2
+    clips: int = 4
+    pictures: int = 4
+    noise: float = 0.1
+    likeness_weight: float = 0.3
     optimisation: Optimisation = Optimisation(
-        steps=160, learning_rate=1e-3, warmup=10, betas=(0.9, 0.95), ema=0.97
+        steps=1000, learning_rate=1e-3, warmup=50, betas=(0.9, 0.95), ema=0.99, workers=4
     )
 
 
@@ -147,13 +158,13 @@ class DitRecipe:
     would take most of a small model.
     """
 
-    seed: int = 2
+    seed: int = 6
     layers: int = 6
     heads: int = 5
     head_dim: int = 32
     time_dim: int = 64
     patch: int = 2
-    image_batch: int = 63
+    image_batch: int = 64
     clip_batch: int = 48
     clip_share: float = 0.65
     face_weight: float = 2.5
@@ -161,15 +172,7 @@ class DitRecipe:
     copies_share: float = 0.3
     text: TextRecipe = field(default_factory=TextRecipe)
     optimisation: Optimisation = Optimisation(
-        steps=4800,
-        learning_rate=2.5e-3,
-        warmup=100,
-        ema=0.995,
-        weight_decay=1e-2,
-        workers=3,
-        horizon=1200,
-        second_from=1200,
-        second_rate=2e-3,
+        steps=16_800, learning_rate=2e-3, warmup=200, ema=0.998, weight_decay=1e-2, workers=4
     )
 
 
@@ -177,9 +180,8 @@ class DitRecipe:
 class IdentityRecipe:
     """CLIP-shaped vision encoder and identity perceiver, trained without the video DiT.
 
-    The recogniser knew the training people, so its vectors alone would name them. From step
-    `blur_from` on they get noise of up to `blur` deviations and are withheld for `withhold` of the
-    rows, and the perceiver must look at the picture.
+    The recogniser's vectors get noise of up to `blur` deviations and are withheld for `withhold` of
+    the rows, so that the perceiver must look at the picture too.
     """
 
     seed: int = 3
@@ -191,12 +193,11 @@ class IdentityRecipe:
     heads: int = 4
     id_dim: int = 128
     id_depth: int = 2
-    batch: int = 64
-    blur_from: int = 600
+    batch: int = 48
     blur: float = 0.8
     withhold: float = 0.3
     optimisation: Optimisation = Optimisation(
-        steps=1200, learning_rate=3e-3, warmup=100, weight_decay=0.02, betas=(0.9, 0.98)
+        steps=6000, learning_rate=3e-3, warmup=100, weight_decay=0.02, betas=(0.9, 0.98), workers=3
     )
 
 
@@ -205,6 +206,7 @@ class Recipe:
     """The whole backbone."""
 
     cache: CacheRecipe = field(default_factory=CacheRecipe)
+    portraits: CacheRecipe = PORTRAITS
     vae: VaeRecipe = field(default_factory=VaeRecipe)
     polish: VaeRecipe = POLISH
     decoder: DecoderRecipe = field(default_factory=DecoderRecipe)

@@ -1,7 +1,7 @@
-"""The render cache: pictures, portraits and clips of the weights' people, drawn once into memmaps.
+"""The render cache: pictures, portraits and clips of one split's people, drawn once into memmaps.
 
 Every shard is keyed by its own seeds, written aside and renamed, so an interrupted run goes on and
-any number of processes gives the same bytes. Refuses people outside `split.WEIGHTS_PEOPLE`.
+any number of processes gives the same bytes. Refuses people outside the weights' splits.
 """
 
 from __future__ import annotations
@@ -27,7 +27,11 @@ PORTRAIT_SIZE = 128
 """Side of a reference portrait in pixels; face crops are cut from it at training time."""
 
 KINDS = ("pictures", "portraits", "clips")
+SPLITS = ("weights", "encoder")
+"""Splits whose people weights may be trained on."""
+
 _STREAMS = {"pictures": 0x50, "portraits": 0x51, "clips": 0x52}
+_ROWS = "_seeds"  # the small array that tells a shard's length
 _SHARD_PEOPLE = 50
 _SHARD_CLIPS = 100
 _ACTIONS = tuple(ACTIONS)
@@ -41,7 +45,7 @@ class Cache:
     pictures: uint8 [N, 64, 64, 3] with boxes float32 [N, 4] pixels, seeds int64 [N] and stills
     int64 [N] (index into STILLS). portraits: uint8 [M, 128, 128, 3] with boxes, landmarks
     float32 [M, 5, 2], seeds. clips: uint8 [K, 9, 64, 64, 3] with boxes [K, 9, 4], seeds and
-    actions int64 [K] (index into ACTIONS).
+    actions int64 [K] (index into ACTIONS). A kind of which the recipe asks for none is absent.
     """
 
     arrays: dict[str, np.ndarray]
@@ -60,12 +64,18 @@ class Cache:
         return caption(who, _ACTIONS[int(self["clips_actions"][index])])
 
 
-def _check(seed: int) -> None:
-    if seed not in split.WEIGHTS_PEOPLE:
+def people_of(recipe: CacheRecipe) -> range:
+    """Seeds of the recipe's people; `UserError` when its split is not the weights' or too small."""
+    known = {name: split.SPLITS[name] for name in SPLITS}
+    if recipe.split not in known:
+        raise UserError(f"split is {recipe.split!r}; weights are trained on {', '.join(known)}.")
+    allowed = known[recipe.split]
+    if recipe.people > len(allowed):
         raise UserError(
-            f"person {seed} is not among the weights' people "
-            f"{split.WEIGHTS_PEOPLE.start}..{split.WEIGHTS_PEOPLE.stop - 1}: lower `people`."
+            f"people is {recipe.people}, but the split {recipe.split} has {len(allowed)} "
+            f"({allowed.start}..{allowed.stop - 1}): lower `people`."
         )
+    return allowed[: recipe.people]
 
 
 def picture(seed: int, number: int, size: int, recipe_seed: int, kind: str = "pictures"):
@@ -74,17 +84,18 @@ def picture(seed: int, number: int, size: int, recipe_seed: int, kind: str = "pi
     return clips.photograph(people.person(seed), rng, size)
 
 
-def clip(number: int, recipe: CacheRecipe, seeds: range = split.WEIGHTS_PEOPLE) -> clips.Clip:
+def clip(number: int, recipe: CacheRecipe) -> clips.Clip:
     """Clip `number`: people in turn, actions so that every category meets every action."""
     rng = np.random.default_rng([_STREAMS["clips"], recipe.seed, number])
     action = _ACTIONS[(number + number // len(people.CATEGORIES)) % len(_ACTIONS)]
     return clips.clip(
-        people.person(clip_seed(number, recipe, seeds)), action, shot(rng), FRAMES, SIZE, rng
+        people.person(clip_seed(number, recipe)), action, shot(rng), FRAMES, SIZE, rng
     )
 
 
-def clip_seed(number: int, recipe: CacheRecipe, seeds: range = split.WEIGHTS_PEOPLE) -> int:
-    """The person of clip `number`."""
+def clip_seed(number: int, recipe: CacheRecipe) -> int:
+    """The person of clip `number`, of whatever split the recipe names."""
+    seeds = split.SPLITS[recipe.split]
     return seeds[number % min(recipe.people, len(seeds))]
 
 
@@ -95,11 +106,8 @@ def _photographs(job: tuple[CacheRecipe, str, int]) -> dict[str, np.ndarray]:
         if kind == "pictures"
         else (PORTRAIT_SIZE, recipe.portraits_each)
     )
-    first = shard * _SHARD_PEOPLE
-    seeds = range(first, min(first + _SHARD_PEOPLE, recipe.people))
+    seeds = people_of(recipe)[shard * _SHARD_PEOPLE : (shard + 1) * _SHARD_PEOPLE]
     keys = [(s, n) for s in seeds for n in range(each_person)]
-    for seed in seeds:
-        _check(seed)
     frames = [picture(s, n, size, recipe.seed, kind) for s, n in keys]
     return {
         "": np.stack([f.image for f in frames]),
@@ -114,15 +122,12 @@ def _clips(job: tuple[CacheRecipe, str, int]) -> dict[str, np.ndarray]:
     recipe, _, shard = job
     first = shard * _SHARD_CLIPS
     numbers = range(first, min(first + _SHARD_CLIPS, recipe.clips))
-    seeds = [clip_seed(n, recipe) for n in numbers]
-    for seed in seeds:
-        _check(seed)
     drawn = [clip(n, recipe) for n in numbers]
     return {
         "": np.stack([c.frames for c in drawn]),
         "_boxes": np.stack([np.stack([f.box for f in c.faces]) for c in drawn]),
         "_landmarks": np.stack([np.stack([f.landmarks for f in c.faces]) for c in drawn]),
-        "_seeds": np.array(seeds),
+        "_seeds": np.array([clip_seed(n, recipe) for n in numbers]),
         "_actions": np.array([_ACTIONS.index(c.action) for c in drawn]),
     }
 
@@ -147,6 +152,11 @@ def _render_shard(job: tuple[CacheRecipe, str, int, Path]) -> None:
         np.savez(aside, **{f"a{k}": v for k, v in arrays.items()})
 
 
+def _kinds(recipe: CacheRecipe) -> list[str]:
+    counts = (recipe.pictures_each, recipe.portraits_each, recipe.clips)
+    return [kind for kind, count in zip(KINDS, counts, strict=True) if count]
+
+
 def _shards(recipe: CacheRecipe, kind: str) -> int:
     total, step = (
         (recipe.clips, _SHARD_CLIPS) if kind == "clips" else (recipe.people, _SHARD_PEOPLE)
@@ -159,6 +169,7 @@ def render_cache(folder: Path, recipe: CacheRecipe, processes: int = 2) -> Cache
 
     Raises `UserError` when the folder holds a cache of another recipe or renderer.
     """
+    people_of(recipe)
     name = digest(recipe, {"renderer": renderer_digest()})
     mark = folder / "cache.json"
     if mark.is_file():
@@ -170,7 +181,8 @@ def render_cache(folder: Path, recipe: CacheRecipe, processes: int = 2) -> Cache
         return open_cache(folder)
     parts = folder / f"parts-{name[:12]}"
     parts.mkdir(parents=True, exist_ok=True)
-    jobs = [(recipe, kind, s, parts) for kind in KINDS for s in range(_shards(recipe, kind))]
+    kinds = _kinds(recipe)
+    jobs = [(recipe, kind, s, parts) for kind in kinds for s in range(_shards(recipe, kind))]
     if processes > 1:
         with multiprocessing.get_context("spawn").Pool(processes) as pool:
             for _ in each(pool.imap_unordered(_render_shard, jobs), len(jobs), "render"):
@@ -178,7 +190,7 @@ def render_cache(folder: Path, recipe: CacheRecipe, processes: int = 2) -> Cache
     else:
         for job in each(jobs, len(jobs), "render"):
             _render_shard(job)
-    for kind in KINDS:
+    for kind in kinds:
         _join(folder, parts, kind, _shards(recipe, kind))
     atomic.write_json(mark, {"digest": name, "recipe": asdict(recipe)})
     for part in parts.iterdir():
@@ -191,8 +203,17 @@ def _join(folder: Path, parts: Path, kind: str, shards: int) -> None:
     """Concatenate the shards of one kind into one .npy file an array."""
     files = [np.load(parts / f"{kind}-{shard:04d}.npz") for shard in range(shards)]
     for key in files[0].files:
+        like = files[0][key]
+        rows = sum(len(file[f"a{_ROWS}"]) for file in files)
         with atomic.written_aside(folder / f"{kind}{key[1:]}.npy") as aside:
-            np.save(aside, np.concatenate([file[key] for file in files]))
+            shape = (rows, *like.shape[1:])
+            joined = np.lib.format.open_memmap(aside, mode="w+", dtype=like.dtype, shape=shape)
+            first = 0
+            for file in files:  # one at a time: portraits of everybody are gigabytes
+                part = file[key]
+                joined[first : first + len(part)] = part
+                first += len(part)
+            joined.flush()
 
 
 def open_cache(folder: Path) -> Cache:

@@ -76,16 +76,12 @@ class VaeLoss:
     def _unlike(
         self, again: Tensor, target: Tensor, landmarks: np.ndarray, mirrored: bool
     ) -> Tensor:
-        """Weighted 1 - cosine of faces and their copies `[N,3,H,W]` at `landmarks [N,5,2]`."""
         if self.recognizer is None or not self.recipe.likeness_weight:
             return torch.zeros(())
-        points = torch.from_numpy(np.array(landmarks, np.float32))
+        points = np.array(landmarks, np.float32)
         if mirrored:
-            points = torch.stack([SIZE - 1 - points[..., 0], points[..., 1]], -1)[:, _MIRRORED]
-        theirs, ours = (
-            self.recognizer.embed(align_faces(x, points).clamp(-1, 1)) for x in (target, again)
-        )
-        return self.recipe.likeness_weight * cosine_loss(ours, theirs.detach()).mean()
+            points = np.stack([SIZE - 1 - points[..., 0], points[..., 1]], -1)[:, _MIRRORED]
+        return self.recipe.likeness_weight * unlike(self.recognizer, again, target, points)
 
     def _pictures(self, step: int, part: int, batch: int) -> tuple[Tensor, dict[str, float]]:
         chosen, mask, mirrored = self._draw("pictures", step, part, batch)
@@ -163,6 +159,15 @@ def _sample(moments: Tensor, noise: torch.Generator) -> tuple[Tensor, Tensor]:
     return mean + (0.5 * logvar).exp() * draw, kl
 
 
+def unlike(
+    recognizer: FaceRecognizer, again: Tensor, target: Tensor, landmarks: np.ndarray
+) -> Tensor:
+    """Mean 1 - cosine of faces `target` and copies `again` `[N,3,H,W]` at `landmarks [N,5,2]`."""
+    points = torch.from_numpy(np.array(landmarks, np.float32))
+    theirs, ours = (recognizer.embed(align_faces(x, points).clamp(-1, 1)) for x in (target, again))
+    return cosine_loss(ours, theirs.detach()).mean()
+
+
 def loss(
     again: Tensor, target: Tensor, mask: Tensor, kl: Tensor, recipe: VaeRecipe
 ) -> tuple[Tensor, dict[str, float]]:
@@ -213,9 +218,9 @@ def measure_vae(
         "picture_face_psnr": float(pixels.psnr(again - images, masks).mean()),
     }
     whole, face = [], []
-    recipe = CacheRecipe(seed=seed)
+    recipe = CacheRecipe("held_out", seed)
     for number in range(clips):
-        drawn = render.clip(number, recipe, held)
+        drawn = render.clip(number, recipe)
         video = pixels.clip_tensor(drawn.frames[None])
         mask = pixels.box_mask(np.stack([f.box for f in drawn.faces]), SIZE)
         difference = (_round_trip(vae, video) - video)[0].movedim(1, 0)
