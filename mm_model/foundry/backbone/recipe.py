@@ -122,7 +122,7 @@ POLISH = VaeRecipe(
 class DecoderRecipe:
     """The VAE's last phase: its decoder alone, on frozen latents, while the DiT may train.
 
-    Every second latent gets noise of up to `noise` deviations, because what the DiT draws is never
+    Half of the batches get noise of up to `noise` deviations, because what the DiT draws is never
     quite what the encoder would have said. `likeness_weight` as in `VaeRecipe`.
     """
 
