@@ -29,16 +29,11 @@ def _started(profile: Profile, backbone: Backbone, **model: str):
     )
 
 
-def test_the_face_perceiver_begins_as_the_profile_says(profile, backbone):
+@pytest.mark.parametrize(("start", "copied"), [("id_perceiver", True), ("random", False)])
+def test_the_face_perceiver_begins_as_the_profile_says(profile, backbone, start, copied):
     source = backbone.identity_encoder.id_perceiver.perceiver_resampler.state_dict()
-    equal = {
-        start: all(
-            torch.equal(made.state_dict()[name], value) for name, value in source.items()
-        )
-        for start in ("id_perceiver", "random")
-        for made in [_started(profile, backbone, face_perceiver=start).face_perceiver]
-    }  # fmt: skip
-    assert equal == {"id_perceiver": True, "random": False}
+    made = _started(profile, backbone, face_perceiver=start).face_perceiver.state_dict()
+    assert all(torch.equal(made[name], value) for name, value in source.items()) == copied
 
 
 def test_a_copy_of_another_size_is_refused_in_one_sentence(profile, backbone):

@@ -31,7 +31,6 @@ SPLITS = ("weights", "encoder")
 """Splits whose people weights may be trained on."""
 
 _STREAMS = {"pictures": 0x50, "portraits": 0x51, "clips": 0x52}
-_ROWS = "_seeds"  # the small array that tells a shard's length
 _SHARD_PEOPLE = 50
 _SHARD_CLIPS = 100
 _ACTIONS = tuple(ACTIONS)
@@ -201,19 +200,26 @@ def render_cache(folder: Path, recipe: CacheRecipe, processes: int = 2) -> Cache
 
 def _join(folder: Path, parts: Path, kind: str, shards: int) -> None:
     """Concatenate the shards of one kind into one .npy file an array."""
-    files = [np.load(parts / f"{kind}-{shard:04d}.npz") for shard in range(shards)]
-    for key in files[0].files:
-        like = files[0][key]
-        rows = sum(len(file[f"a{_ROWS}"]) for file in files)
-        with atomic.written_aside(folder / f"{kind}{key[1:]}.npy") as aside:
+    paths = [parts / f"{kind}-{shard:04d}.npz" for shard in range(shards)]
+    rows = sum(len(_read(path, "a_seeds")) for path in paths)
+    with np.load(paths[0]) as first:
+        names = first.files
+    for name in names:
+        like = _read(paths[0], name)
+        with atomic.written_aside(folder / f"{kind}{name[1:]}.npy") as aside:
             shape = (rows, *like.shape[1:])
             joined = np.lib.format.open_memmap(aside, mode="w+", dtype=like.dtype, shape=shape)
-            first = 0
-            for file in files:  # one at a time: portraits of everybody are gigabytes
-                part = file[key]
-                joined[first : first + len(part)] = part
-                first += len(part)
+            start = 0
+            for path in paths:  # one at a time: together they are gigabytes and many open files
+                part = _read(path, name)
+                joined[start : start + len(part)] = part
+                start += len(part)
             joined.flush()
+
+
+def _read(path: Path, name: str) -> np.ndarray:
+    with np.load(path) as shard:
+        return shard[name]
 
 
 def open_cache(folder: Path) -> Cache:
