@@ -123,7 +123,9 @@ class TrainSettings(Section):
     """One training stage (paper, section 4: 30K x 64 images, then 5K x 8 clips, lr from 1e-5).
 
     Steps count optimiser updates; `batch_size` is global. Probabilities are per sample. At most
-    `identity_loss_samples` of a batch are decoded for the identity loss. The `sample_` fields say
+    `identity_loss_samples` of a batch are decoded for the identity loss. `noisy_share` of the
+    samples draw their timestep from the noisier half, where the image has yet to decide who it
+    shows; the rest, and at 0 all of them as in the paper, draw uniformly. The `sample_` fields say
     when and how held-out people are looked at; they change nothing that is learned. `milestones`
     are shares of the steps after which the adapter is kept and evaluated too.
     """
@@ -137,6 +139,7 @@ class TrainSettings(Section):
     betas: tuple[float, float]
     gradient_clip: float = Field(gt=0)
     gradient_checkpointing: bool
+    noisy_share: Share
     face_loss_probability: Share
     drop_text: Share
     drop_face: Share

@@ -127,11 +127,25 @@ class NoiseSchedule:
         a, s = self.coefficients(timestep, x_t)
         return a * x_t.to(a.dtype) - s * velocity.to(a.dtype)
 
-    def sample_timesteps(self, batch: int, generator: torch.Generator) -> Tensor:
-        """`[batch]` integers, uniform over all training timesteps, on the generator's device."""
-        return torch.randint(
-            0, len(self), (batch,), generator=generator, device=generator.device, dtype=torch.long
-        )
+    def sample_timesteps(
+        self, batch: int, generator: torch.Generator, noisy_share: float = 0.0
+    ) -> Tensor:
+        """`[batch]` integers on the generator's device, uniform over all training timesteps.
+
+        Each is drawn from the noisier half alone with probability `noisy_share`.
+        """
+
+        def draw(low: int) -> Tensor:
+            return torch.randint(
+                low, len(self), (batch,), generator=generator, device=generator.device,
+                dtype=torch.long,
+            )  # fmt: skip
+
+        uniform = draw(0)
+        if noisy_share == 0.0:
+            return uniform
+        chosen = torch.rand(batch, generator=generator, device=generator.device) < noisy_share
+        return torch.where(chosen, draw(len(self) // 2), uniform)
 
 
 def sample_noise(

@@ -84,7 +84,7 @@ class BatchMaker:
         rows = self.rows(step)
         clean = data.tensors["latents"][rows]
         noise = sample_noise(tuple(clean.shape), generator)
-        timestep = self.schedule.sample_timesteps(len(rows), generator)
+        timestep = self.schedule.sample_timesteps(len(rows), generator, rules.noisy_share)
         drops = draw_drops(len(rows), generator, rules.drop_text, rules.drop_face, rules.drop_both)
         face_loss = draw_face_samples(len(rows), generator, rules.face_loss_probability)
         chosen = self._references(rows, generator)

@@ -89,6 +89,10 @@ def test_draws_repeat_and_cover_the_range(schedule):
     t = schedule.sample_timesteps(4000, seeded(1))
     assert torch.equal(t, schedule.sample_timesteps(4000, seeded(1)))
     assert (t.min() < 5) and (t.max() > 994)
+    noisy = schedule.sample_timesteps(4000, seeded(1), 0.5)
+    assert (noisy >= 500).float().mean() == pytest.approx(0.75, abs=0.03)
+    assert (noisy.min() < 5) and (noisy.max() > 994)
+    assert schedule.sample_timesteps(4000, seeded(1), 1.0).min() >= 500
     assert torch.equal(sample_noise((2, 3), seeded(2)), sample_noise((2, 3), seeded(2)))
 
 
