@@ -35,7 +35,7 @@ def _decided(columns: tuple[str, ...], **values) -> pd.DataFrame:
     return frame
 
 
-def _good(stage: str) -> dict[str, pd.DataFrame]:
+def _good(stage: str, profile: Profile) -> dict[str, pd.DataFrame]:
     if stage == "sources":
         table = _decided(SOURCES_COLUMNS, source_id=_names("s"), name=_names("n"), path=_names("p"),
                          bytes=10, sha256=_names("d"), synthetic=True)  # fmt: skip
@@ -60,8 +60,9 @@ def _good(stage: str) -> dict[str, pd.DataFrame]:
                          media="image", cosine=0.8)  # fmt: skip
         return {"pairs.parquet": table}
     if stage in ("pretrain", "finetune"):
-        return {"curve.parquet": pd.DataFrame({"step": range(1, 81), "loss": 0.5,
-                                               "learning_rate": 1e-3})}  # fmt: skip
+        rules = getattr(profile, stage)
+        steps = range(rules.log_every, rules.steps + 1, rules.log_every)
+        return {"curve.parquet": pd.DataFrame({"step": steps, "loss": 0.5, "learning_rate": 1e-3})}
     if stage == "evaluate":
         table = pd.DataFrame({"cell_id": _names("c"), "variant": "base", "identity": "id-1",
                               "prompt": "a man", "seed": 1, "identity_similarity_penalised": 0.5,
@@ -92,7 +93,7 @@ MUTANTS = {
 
 @pytest.mark.parametrize("stage", NAMES)
 def test_a_good_table_passes(stage: str, tmp_path: Path, profile: Profile) -> None:
-    _write(tmp_path, _good(stage))
+    _write(tmp_path, _good(stage, profile))
     verdicts = judge.audit(stage, tmp_path, profile)
     assert all(verdict.success for verdict in verdicts)
     assert json.loads((tmp_path / "audit.json").read_text())["success"] is True
@@ -101,7 +102,7 @@ def test_a_good_table_passes(stage: str, tmp_path: Path, profile: Profile) -> No
 @pytest.mark.parametrize("stage", NAMES)
 def test_one_bad_row_stops_the_stage_by_name(stage: str, tmp_path: Path, profile: Profile) -> None:
     table, column, value = MUTANTS[stage]
-    tables = _good(stage)
+    tables = _good(stage, profile)
     tables[table].loc[len(tables[table]) - 1, column] = value
     _write(tmp_path, tables)
     with pytest.raises(AuditError) as stopped:
@@ -115,7 +116,7 @@ def test_one_bad_row_stops_the_stage_by_name(stage: str, tmp_path: Path, profile
 
 @pytest.mark.parametrize("stage", NAMES)
 def test_an_empty_table_stops_the_stage(stage: str, tmp_path: Path, profile: Profile) -> None:
-    _write(tmp_path, {name: table.iloc[:0] for name, table in _good(stage).items()})
+    _write(tmp_path, {name: table.iloc[:0] for name, table in _good(stage, profile).items()})
     with pytest.raises(AuditError, match="expect_table_row_count_to_be_between"):
         judge.audit(stage, tmp_path, profile)
 
@@ -123,7 +124,7 @@ def test_an_empty_table_stops_the_stage(stage: str, tmp_path: Path, profile: Pro
 @pytest.mark.parametrize("stage", NAMES)
 def test_a_missing_column_stops_the_stage(stage: str, tmp_path: Path, profile: Profile) -> None:
     table, column, _ = MUTANTS[stage]
-    tables = _good(stage)
+    tables = _good(stage, profile)
     tables[table] = tables[table].drop(columns=column)
     _write(tmp_path, tables)
     with pytest.raises(AuditError, match=f"has no column '{column}'"):
@@ -136,7 +137,7 @@ def test_a_missing_table_names_the_file(tmp_path: Path, profile: Profile) -> Non
 
 
 def test_rejected_rows_do_not_count_towards_the_floor(tmp_path: Path, profile: Profile) -> None:
-    tables = _good("pairs")
+    tables = _good("pairs", profile)
     frame = tables["pairs.parquet"]
     frame.loc[5:, "status"] = "rejected"
     frame.loc[5:, "reason"] = "PAIR_LOW_COSINE"
@@ -148,7 +149,7 @@ def test_rejected_rows_do_not_count_towards_the_floor(tmp_path: Path, profile: P
 def test_a_warning_lets_the_stage_go_on(
     tmp_path: Path, profile: Profile, capsys: pytest.CaptureFixture
 ) -> None:
-    tables = _good("pairs")
+    tables = _good("pairs", profile)
     tables["pairs.parquet"].loc[3, "cosine"] = 0.999
     _write(tmp_path, tables)
     verdicts = judge.audit("pairs", tmp_path, profile)
