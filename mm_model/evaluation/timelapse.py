@@ -18,7 +18,7 @@ from mm_model.store.atomic import written_aside
 from mm_model.store.layout import Layout
 
 STAGES = ("pretrain", "finetune")
-SIDE = 160
+SIDE = 128
 _BAND, _GAP = 22, 6
 _PAPER = (250, 250, 252)
 _HOLD = 3  # the last moment is shown this many times
@@ -109,6 +109,6 @@ def build(layout: Layout, target: Path, people: Sequence[int] | None = None) -> 
     with written_aside(target) as aside:
         frames[0].save(
             aside, format=target.suffix[1:].upper(), save_all=True, append_images=frames[1:],
-            duration=round(1000 / fps), loop=0, quality=80, method=4,
+            duration=round(1000 / fps), loop=0, quality=70, method=6,
         )  # fmt: skip
     return target
