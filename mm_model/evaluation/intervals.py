@@ -47,7 +47,7 @@ def paired_interval(
     return mean_interval(differences, draws, seed, confidence)
 
 
-def wilson_interval(hits: int, count: int) -> tuple[float, float] | None:
+def wilson_interval(hits: float, count: int) -> tuple[float, float] | None:
     """95% interval of a share `hits / count` (Wilson's score); None for an empty count."""
     if not count:
         return None

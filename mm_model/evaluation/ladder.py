@@ -1,7 +1,8 @@
 """The ladder: how much of a person each link of the chain keeps, as rank-1 among the test people.
 
 Gallery: the mean embedding of each person's pictures. Probe: the mean over the frames with a face
-of one clip. Pure arithmetic on hits; the judge looks elsewhere (evaluation/study.py).
+of one clip; several clips of a person share that person's hit, so intervals count people. Pure
+arithmetic on hits; the judge looks elsewhere (evaluation/study.py).
 """
 
 from collections.abc import Mapping
@@ -46,7 +47,7 @@ class Rung:
 
     variant: str
     title: str
-    hits: int
+    hits: float
     people: int
     rank1: float
     low: float
@@ -56,10 +57,10 @@ class Rung:
     mend: str | None
 
 
-def climb(hits: Mapping[str, tuple[int, int]]) -> list[dict[str, Any]]:
+def climb(hits: Mapping[str, tuple[float, int]]) -> list[dict[str, Any]]:
     """The rungs that were measured, in the order of the chain, as plain records.
 
-    `hits` by variant: recognised clips and clips. A link that fails names what to mend.
+    `hits` by variant: people recognised and people. A link that fails names what to mend.
     """
     rungs = []
     for link in CHAIN:
@@ -76,7 +77,7 @@ def climb(hits: Mapping[str, tuple[int, int]]) -> list[dict[str, Any]]:
     return [asdict(rung) for rung in rungs]
 
 
-def _needed(link: Link, hits: Mapping[str, tuple[int, int]]) -> float | None:
+def _needed(link: Link, hits: Mapping[str, tuple[float, int]]) -> float | None:
     if link.of is None:
         return link.share
     found, people = hits.get(link.of, (0, 0))

@@ -47,7 +47,7 @@ def _rung(rung: dict[str, Any]) -> str:
     mend = f'<div class="soft">{escape(rung["mend"])}</div>' if rung["mend"] else ""
     return (
         f"<tr><td>{escape(rung['title'])}{mend}</td>"
-        f'<td class="n">{rung["hits"]} of {rung["people"]}</td>'
+        f'<td class="n">{round(rung["hits"], 1):g} of {rung["people"]}</td>'
         f'<td class="n">{rung["rank1"]:.0%} <span class="soft">{rung["low"]:.0%} to '
         f'{rung["high"]:.0%}</span></td><td class="n">{needed}</td>{_verdict(rung["passed"])}</tr>'
     )

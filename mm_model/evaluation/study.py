@@ -113,14 +113,10 @@ def summarise(cells: list[Cell], rules: EvaluateSettings, seed: int) -> dict[str
 
 
 def rungs(cells: list[Cell]) -> list[dict[str, Any]]:
-    """The ladder from the first clip of every person and variant."""
-    hits: dict[str, tuple[int, int]] = {}
-    seen = set()
-    for cell in cells:
-        if (cell.variant, cell.identity) not in seen:
-            seen.add((cell.variant, cell.identity))
-            found, people = hits.get(cell.variant, (0, 0))
-            hits[cell.variant] = (found + int(cell.rank1), people + 1)
+    """The ladder: people recognised, a person's clips counting equally, over people."""
+    frame = pd.DataFrame([{"v": c.variant, "person": c.identity, "named": c.rank1} for c in cells])
+    shares = frame.groupby(["v", "person"], sort=False)["named"].mean().groupby("v", sort=False)
+    hits = {str(v): (float(named.sum()), len(named)) for v, named in shares}
     return ladder.climb(hits)
 
 
@@ -154,7 +150,8 @@ def _conditions(job: Job, people: list[Subject], pack: FacePack, judge: FacePack
             "fm_ref": "box-sum-mean",
             "fm_inter": "frame-sum-max, consecutive frames with a face",
             "interval": "percentile bootstrap over people, 95%",
-            "ladder": "rank 1: mean of all pictures against the mean over one clip; Wilson 95%",
+            "ladder": "rank 1: mean of all pictures against the mean over one clip, clips of a "
+            "person sharing one hit; Wilson 95% over people",
             "motion": "fm_inter_p95 minus that of the still control",
         },
         "sampler": rules.model_dump(),

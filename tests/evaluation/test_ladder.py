@@ -1,10 +1,14 @@
 """The ladder and the goals: hits worked out by hand, links that fail, too few people."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
 from mm_model.evaluation import goals, ladder, metrics
+from mm_model.evaluation.cells import Cell
 from mm_model.evaluation.intervals import wilson_interval
+from mm_model.evaluation.study import rungs
 
 GALLERY = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
 NONE = np.full(2, np.nan)
@@ -100,3 +104,16 @@ def test_the_gap_of_a_copy_is_positive() -> None:
     assert metrics.copy_paste_gap(shown, shown, withheld) == pytest.approx(0.4)
     assert metrics.copy_paste_gap(np.array([[0.8, 0.6]]), shown, withheld) == pytest.approx(-0.16)
     assert metrics.copy_paste_gap(NONE[None], shown, withheld) is None
+
+
+def test_clips_of_a_person_share_one_hit() -> None:
+    def cell(variant: str, person: str, named: float) -> Cell:
+        values = dict.fromkeys((field.name for field in fields(Cell)), 0.0)
+        return Cell(**{**values, "variant": variant, "identity": person, "rank1": named})
+
+    cells = [cell("true_clip", p, 1.0) for p in "ab"]
+    cells += [cell("finetune", "a", named) for named in (1.0, 0.0, 0.0, 1.0)]
+    cells += [cell("finetune", "b", 1.0)]
+    true, ours = rungs(cells)
+    assert (true["hits"], true["people"], ours["hits"], ours["people"]) == (2.0, 2, 1.5, 2)
+    assert ours["rank1"] == 0.75
