@@ -61,7 +61,8 @@ def ladder(found: "Found") -> str:
     rows = "".join(_rung(rung) for rung in summary["ladder"])
     return (
         '<h2>The ladder</h2><div class="card"><p>How many of the test people the judge names right '
-        "among all of them, from the mean over one clip; interval: Wilson, 95%.</p><table><tr>"
+        "among all of them, from the mean over one clip; several clips of a person share one hit; "
+        "interval: Wilson, 95%.</p><table><tr>"
         "<th>link</th><th>named right</th><th>rank 1</th><th>needed</th><th></th></tr>"
         f"{rows}</table></div>"
     )
