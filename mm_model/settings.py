@@ -125,7 +125,7 @@ class TrainSettings(Section):
     Steps count optimiser updates; `batch_size` is global. Probabilities are per sample. At most
     `identity_loss_samples` of a batch are decoded for the identity loss. `noisy_share` of the
     samples draw their timestep from the noisier half, where the image has yet to decide who it
-    shows; the rest, and at 0 all of them as in the paper, draw uniformly. The `sample_` fields say
+    shows; the rest, and at 0 all as CogVideoX does, draw uniformly. The `sample_` fields say
     when and how held-out people are looked at; they change nothing that is learned. `milestones`
     are shares of the steps after which the adapter is kept and evaluated too.
     """
