@@ -169,6 +169,14 @@ def test_a_batch_is_a_function_of_seed_and_step(settings: TrainSettings) -> None
     assert not torch.equal(first.noise, other.noise)
 
 
+def test_the_noisy_share_reaches_the_batch(settings: TrainSettings) -> None:
+    backbone, _ = _backbone()
+    for share, least in ((1.0, 500), (0.0, 0)):
+        rules = settings.model_copy(update={"noisy_share": share, "batch_size": 64})
+        steps = BatchMaker(_data(), backbone, rules, 5, backbone.schedule).batch(1).timestep
+        assert least <= steps.min() < least + 100
+
+
 def test_identity_positions_match_the_references_of_each_row(settings: TrainSettings) -> None:
     backbone, _ = _backbone()
     kept = settings.model_copy(update={"drop_text": 0.0, "drop_both": 0.0})
