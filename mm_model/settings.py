@@ -43,11 +43,15 @@ class SourcesSettings(Section):
 
 
 class IngestSettings(Section):
-    """Which raw files are usable: pixels, frames; null switches a rule off."""
+    """Which raw files are usable: pixels, frames; null switches a rule off.
+
+    `max_aspect` is the longer side over the shorter one.
+    """
 
     caption_template: str
     min_side: Count
     max_pixels: Count
+    max_aspect: Annotated[float, Field(ge=1)] | None
     min_frames: Count
     max_frames: Count
     decode_seconds: float = Field(gt=0)

@@ -1,7 +1,8 @@
 """Frames of clips that were verified before: decord for batches, PyAV where decord cannot read.
 
 Use it on files that ingest has kept. A foreign file goes through `media.sandbox` first: decord can
-hang for ever on a damaged one. Both readers give upright pictures.
+hang for ever on a damaged one. Both readers give the same pictures (`media.frames`): upright, with
+square pixels, in standard range; decord reads only the clips that need nothing but turning.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,8 +12,13 @@ from typing import Literal
 import numpy as np
 
 from mm_model.media.failure import MediaError
+from mm_model.media.frames import Developer
 from mm_model.media.probe import best_stream, open_clip
+from mm_model.media.strict import is_unseen
 from mm_model.records import Reason
+
+_LEAD = 8
+"""Packets that are looked at for frames which nobody is to see; they come right after the first."""
 
 
 def read_frames(
@@ -22,14 +28,15 @@ def read_frames(
 ) -> np.ndarray:
     """Frames of a verified clip, uint8 [T, H, W, 3] RGB, in the order of `indices`.
 
-    `indices` count decoded frames from 0 (None: all). decord reads first; a codec that it does
-    not know (AV1) is read with PyAV.
+    `indices` count decoded frames from 0 (None: all). decord reads plain clips; what it does not
+    know (AV1) or does not see (pixels that are not square, wide colours, cuts by an edit list) is
+    read with PyAV.
 
     Raises:
-        MediaError: VID_DECODE_ERROR when the frames cannot be had.
+        MediaError: VID_DECODE_ERROR when the frames cannot be had; FMT_HDR.
         IndexError: an index beyond the clip.
     """
-    if reader == "pyav":
+    if reader == "pyav" or not _is_plain(path):
         return _with_pyav(path, indices)
     import decord
 
@@ -43,6 +50,28 @@ def read_frames(
     except (decord.DECORDError, RuntimeError):
         return _with_pyav(path, indices)
     return frames
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether decord, which decodes every packet and turns the picture, reads this clip right."""
+    import av
+
+    with open_clip(path) as container:
+        stream = best_stream(container)
+        if len(container.streams.video) > 1 or any(e.is_discard for e in stream.index_entries):
+            return False
+        first, start = None, None
+        try:
+            for number, packet in enumerate(container.demux(stream)):
+                start = packet.pts if start is None else start
+                if is_unseen(packet, start):
+                    return False
+                first = first or next(iter(packet.decode()), None)
+                if first is not None and number >= _LEAD:
+                    break
+        except av.error.FFmpegError:
+            return False
+        return first is not None and Developer(stream).plain(first)
 
 
 def _chosen(indices: Sequence[int] | None, total: int) -> list[int]:
@@ -74,7 +103,7 @@ def _with_pyav(path: Path, indices: Sequence[int] | None) -> np.ndarray:
 
 
 def iterate_frames(path: Path) -> Iterator[np.ndarray]:
-    """Decode one frame after the other with PyAV: uint8 [H, W, 3] RGB, upright.
+    """Decode one frame after the other with PyAV: uint8 [H, W, 3] RGB, as `media.frames` says.
 
     Raises:
         MediaError: not a clip, or VID_DECODE_ERROR with the number of frames read as value.
@@ -83,18 +112,12 @@ def iterate_frames(path: Path) -> Iterator[np.ndarray]:
 
     with open_clip(path) as container:
         stream = best_stream(container)
-        done = 0
+        developed, done = Developer(stream), 0
         try:
             for frame in container.decode(stream):
-                yield upright(frame.to_ndarray(format="rgb24"), frame.rotation)
+                yield developed(frame)
                 done += 1
         except av.error.FFmpegError:
             raise MediaError(
                 Reason.VID_DECODE_ERROR, f"decoding stops after frame {done}", done
             ) from None
-
-
-def upright(pixels: np.ndarray, rotation: int) -> np.ndarray:
-    """`pixels` [H, W, 3] turned by `rotation` degrees counter-clockwise (a multiple of 90)."""
-    quarter_turns = round(rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(pixels, quarter_turns)) if quarter_turns else pixels

@@ -5,8 +5,6 @@ profile's content rules, which the ingest stage applies to these facts.
 """
 
 import base64
-import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,15 +13,17 @@ import numpy as np
 
 from mm_model.media import lettering
 from mm_model.media.content import REDUCED_SIDE, MotionMeter, reduced_size
-from mm_model.media.decode import upright
 from mm_model.media.failure import MediaError
+from mm_model.media.frames import Developer, square_size
 from mm_model.media.images import load_picture
 from mm_model.media.probe import best_stream, open_clip, stream_fps
+from mm_model.media.shape import refuse_strip
 from mm_model.media.sniff import CLIP_KINDS, HEAD_BYTES, IMAGE_KINDS, accepted_kind
+from mm_model.media.strict import every_frame, too_long
 from mm_model.records import Reason
+from mm_model.store import digests
 
 if TYPE_CHECKING:
-    from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
 THUMBNAIL_SIDE = 96
@@ -32,10 +32,11 @@ _LETTERING_FRAMES = 4
 
 @dataclass(frozen=True)
 class Limits:
-    """What a file may be at most: pixels of one picture, frames of one clip."""
+    """What a file may be at most: pixels of one picture, frames of one clip, its aspect."""
 
     max_pixels: int
     max_frames: int
+    max_aspect: float | None = None
 
 
 def examine(path: Path, limits: Limits, thumbnail: bool = False) -> dict[str, Any]:
@@ -50,9 +51,13 @@ def examine(path: Path, limits: Limits, thumbnail: bool = False) -> dict[str, An
     if not content:
         raise MediaError(Reason.IO_EMPTY, "the file is empty")
     kind, note = accepted_kind(content[:HEAD_BYTES], path.suffix.lower())
-    facts = (_clip if kind in CLIP_KINDS else _image)(content, limits)
+    media, facts_of = ("clip", _clip) if kind in CLIP_KINDS else ("image", _image)
+    try:
+        facts = facts_of(content, limits)
+    except MediaError as failure:
+        raise failure.knowing(media=media) from None
     picture = facts.pop("picture")
-    facts["sha256"] = hashlib.sha256(content).hexdigest()
+    facts["sha256"] = digests.of_bytes(content)
     facts["notes"] = [*([note] if note else []), *facts["notes"]]
     facts["extension"] = (CLIP_KINDS | IMAGE_KINDS)[kind]
     facts["thumbnail"] = base64.b64encode(_small_jpeg(picture)).decode() if thumbnail else None
@@ -67,13 +72,12 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def _image(content: bytes, limits: Limits) -> dict[str, Any]:
-    picture = load_picture(content, limits.max_pixels)
+    picture = load_picture(content, limits.max_pixels, limits.max_aspect)
     height, width = picture.pixels.shape[:2]
-    digest = hashlib.sha256(f"RGB {width}x{height} ".encode())
-    digest.update(picture.pixels)
     return {
         "media": "image", "width": width, "height": height, "num_frames": 1, "fps": None,
-        "codec": picture.kind, "pixel_id": digest.hexdigest(), "motion": None, "cut": None,
+        "codec": picture.kind, "motion": None, "cut": None,
+        "pixel_id": digests.of_pixels(picture.pixels, f"RGB {width}x{height} "),
         "lettering": lettering.area_share(picture.pixels), "notes": list(picture.notes),
         "picture": picture.pixels,
     }  # fmt: skip
@@ -82,94 +86,54 @@ def _image(content: bytes, limits: Limits) -> dict[str, Any]:
 def _clip(content: bytes, limits: Limits) -> dict[str, Any]:
     with open_clip(content) as container:
         stream = best_stream(container)
-        _check_size(stream, limits)
-        stride = max(1, (stream.frames or limits.max_frames) // _LETTERING_FRAMES)
-        meter, sampled, first, count = MotionMeter(), [], None, 0
-        for_motion, for_lettering = _Reducer(REDUCED_SIDE), _Reducer(lettering.SIDE)
-        for frame in _every_frame(stream, limits):
-            meter.add(for_motion(frame))
-            if first is None:
-                first = upright(frame.to_ndarray(format="rgb24"), frame.rotation)
-            if count % stride == 0 and len(sampled) <= _LETTERING_FRAMES:
-                sampled.append(for_lettering(frame))
-            count += 1
-        height, width = first.shape[:2]
-        digest = hashlib.sha256(f"clip {width}x{height}x{count} {meter.digest} ".encode())
-        digest.update(first)
-        return {
-            "media": "clip", "width": width, "height": height, "num_frames": count,
-            "fps": stream_fps(stream) or None, "codec": stream.codec_context.name,
-            "pixel_id": digest.hexdigest(), "motion": meter.motion, "cut": meter.cut,
-            "lettering": lettering.lasting_area_share(sampled), "notes": [],
-            "picture": first,
-        }  # fmt: skip
+        width, height = _checked_size(stream, limits)
+        known = {"width": width, "height": height, "fps": stream_fps(stream) or None,
+                 "codec": stream.codec_context.name}  # fmt: skip
+        try:
+            return known | _measured(stream, limits)
+        except MediaError as failure:
+            raise failure.knowing(**known) from None
 
 
-def _check_size(stream: "VideoStream", limits: Limits) -> None:
-    pixels = stream.codec_context.width * stream.codec_context.height
+def _checked_size(stream: "VideoStream", limits: Limits) -> tuple[int, int]:
+    """Size of the first frame as stated, with square pixels and not turned, within the limits."""
+    stored = stream.codec_context.width, stream.codec_context.height
+    width, height = square_size(stream, *stored)
+    pixels = max(width, stored[0]) * height
     if pixels > limits.max_pixels:
         raise MediaError(
-            Reason.FMT_BOMB, "a frame has more pixels than allowed", pixels, limits.max_pixels
-        )
+            Reason.FMT_BOMB, "a frame has more pixels than allowed", pixels, limits.max_pixels,
+            {"width": width, "height": height},
+        )  # fmt: skip
+    refuse_strip(width, height, limits.max_aspect)
     if (stream.frames or 0) > limits.max_frames:
-        raise _too_long(stream.frames, limits)
+        raise too_long(stream.frames, limits.max_frames)
+    return width, height
 
 
-def _too_long(frames: int, limits: Limits) -> MediaError:
-    return MediaError(Reason.VID_TOO_LONG, "more frames than allowed", frames, limits.max_frames)
-
-
-def _every_frame(stream: "VideoStream", limits: Limits) -> "Iterator[VideoFrame]":
-    """Decode all frames, strictly: damage that a player would conceal ends the clip here."""
-    import av
-
-    context = stream.codec_context
-    context.thread_count = 1
-    context.options = {"err_detect": "crccheck+bitstream+buffer+explode"}
-    done, announced, skipped = 0, 0, 0
-    try:
-        for packet in stream.container.demux(stream):
-            if packet.is_corrupt:
-                raise _broken(done)
-            skipped += packet.is_discard
-            announced += packet.size > 0 and not packet.is_discard
-            for frame in packet.decode():
-                if frame.is_corrupt:
-                    raise _broken(done)
-                yield frame
-                done += 1
-                if done > limits.max_frames:
-                    raise _too_long(done, limits)
-    except av.error.MemoryError:
-        raise MemoryError from None
-    except (av.error.FFmpegError, ValueError):
-        raise _broken(done) from None
-    # An index may announce more frames than the file still holds.
-    expected = max(1, announced, (stream.frames or 0) - skipped)
-    if done < expected:
-        raise MediaError(
-            Reason.VID_DECODE_ERROR, f"{done} of {expected} frames decode", done, expected
-        )
-
-
-def _broken(done: int) -> MediaError:
-    return MediaError(Reason.VID_DECODE_ERROR, f"damaged after frame {done}", done)
-
-
-class _Reducer:
-    """Frames as uint8 [h, w, 3] RGB, reduced before colour conversion, not turned upright."""
-
-    def __init__(self, longest: int) -> None:
-        from av.video.reformatter import VideoReformatter
-
-        self._longest = longest
-        self._reformatter = VideoReformatter()  # one for all frames: making it is the costly part
-
-    def __call__(self, frame: "VideoFrame") -> np.ndarray:
-        width, height = reduced_size(frame.width, frame.height, self._longest)
-        return self._reformatter.reformat(
-            frame, width=width, height=height, format="rgb24", interpolation="AREA"
-        ).to_ndarray()
+def _measured(stream: "VideoStream", limits: Limits) -> dict[str, Any]:
+    """What only decoding tells."""
+    stride = max(1, (stream.frames or limits.max_frames) // _LETTERING_FRAMES)
+    meter, sampled, first, count = MotionMeter(), [], None, 0
+    developed = Developer(stream)
+    for_motion = Developer(stream, REDUCED_SIDE)
+    for_lettering = Developer(stream, lettering.SIDE)
+    for frame in every_frame(stream, limits.max_frames):
+        meter.add(for_motion(frame))
+        if first is None:
+            first = developed(frame)
+        if count % stride == 0 and len(sampled) <= _LETTERING_FRAMES:
+            sampled.append(for_lettering(frame))
+        count += 1
+    height, width = first.shape[:2]
+    shape = f"clip {width}x{height}x{count} "
+    return {
+        "media": "clip", "width": width, "height": height, "num_frames": count,
+        "pixel_id": digests.of_pixels(first, shape, f"{meter.digest} "),
+        "motion": meter.motion, "cut": meter.cut,
+        "lettering": lettering.lasting_area_share(sampled), "notes": for_motion.notes,
+        "picture": first,
+    }  # fmt: skip
 
 
 def _small_jpeg(pixels: np.ndarray) -> bytes:

@@ -3,6 +3,8 @@
 It carries no pixels and no path, so that its text can stand in a table or a reply.
 """
 
+from typing import Any
+
 from mm_model.records import Reason
 
 MESSAGE_LIMIT = 300
@@ -12,6 +14,7 @@ class MediaError(Exception):
     """A file that cannot be used.
 
     `value` is what was measured and `threshold` what it was held to, where there is such a pair.
+    `measured` holds the facts that were known by then, under the names of `media.examine`.
     """
 
     def __init__(
@@ -20,9 +23,16 @@ class MediaError(Exception):
         message: str,
         value: float | None = None,
         threshold: float | None = None,
+        measured: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message[:MESSAGE_LIMIT]
         self.value = value
         self.threshold = threshold
+        self.measured = measured or {}
+
+    def knowing(self, **measured: Any) -> "MediaError":
+        """This failure with further facts, where it does not hold them yet."""
+        self.measured = measured | self.measured
+        return self

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mm_model.media.failure import MediaError
+from mm_model.media.shape import refuse_strip
 from mm_model.media.sniff import IMAGE_KINDS, kind_of
 from mm_model.records import Reason
 
@@ -41,16 +42,21 @@ class Picture:
     notes: tuple[str, ...] = ()
 
 
-def load_image(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def load_image(
+    source: bytes | Path, max_pixels: int = MAX_PIXELS, max_aspect: float | None = None
+) -> np.ndarray:
     """Upright uint8 [H, W, 3] sRGB pixels of a JPEG, PNG or WebP file.
 
     Raises:
-        MediaError: IO_EMPTY, IO_UNREADABLE, IO_TRUNCATED, FMT_UNKNOWN, FMT_ANIMATED, FMT_BOMB.
+        MediaError: IO_EMPTY, IO_UNREADABLE, IO_TRUNCATED, FMT_UNKNOWN, FMT_ANIMATED, FMT_BOMB;
+            FMT_STRIP, where `max_aspect` (longer side over shorter) is given.
     """
-    return load_picture(source, max_pixels).pixels
+    return load_picture(source, max_pixels, max_aspect).pixels
 
 
-def load_picture(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Picture:
+def load_picture(
+    source: bytes | Path, max_pixels: int = MAX_PIXELS, max_aspect: float | None = None
+) -> Picture:
     """`load_image` with the kind found and notes on what was unusual."""
     content = _content(source)
     kind = kind_of(content[:64])
@@ -62,6 +68,7 @@ def load_picture(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Picture:
     if kind not in IMAGE_KINDS:
         raise MediaError(Reason.FMT_UNKNOWN, "the content is not JPEG, PNG or WebP")
     image = _open(content, kind, max_pixels)
+    refuse_strip(*image.size, max_aspect)
     return _picture(_decoded(image, content, kind), kind)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from mm_model.media.failure import MediaError
+from mm_model.media.frames import square_size, turn_of
 from mm_model.media.sniff import DEMUXERS, HEAD_BYTES, kind_of
 from mm_model.media.wholeness import is_cut_short
 from mm_model.records import Reason
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 class Probe:
     """A container's declarations.
 
-    Sizes are of the upright picture, in pixels; `rotation` is what was applied to get there, in
-    degrees counter-clockwise; `declared_frames` and `seconds` are None when unsaid.
+    Sizes are of the picture as `media.frames` develops it; `rotation` is what was applied to get
+    there, in degrees counter-clockwise; `declared_frames` and `seconds` are None when unsaid.
     """
 
     codec: str
@@ -126,12 +127,13 @@ def probe(source: Path | bytes) -> Probe:
             first = next(container.decode(stream))
         except (av.error.FFmpegError, StopIteration):
             raise MediaError(Reason.VID_DECODE_ERROR, "no frame can be decoded", 0, 1) from None
-        turned = first.rotation % 180 != 0
+        width, height = square_size(stream, first.width, first.height)
+        turned = turn_of(first).transposed
         length = stream.duration * stream.time_base if stream.duration else None
         return Probe(
             codec=stream.codec_context.name,
-            width=first.height if turned else first.width,
-            height=first.width if turned else first.height,
+            width=height if turned else width,
+            height=width if turned else height,
             fps=stream_fps(stream),
             declared_frames=stream.frames or None,
             rotation=first.rotation,

@@ -30,12 +30,13 @@ _REPLY_BYTES = 1 << 16
 
 @dataclass(frozen=True)
 class Allowance:
-    """What one file may cost: seconds of wall clock, memory, pixels and frames."""
+    """What one file may cost: seconds of wall clock, memory, pixels, frames; and its shape."""
 
     seconds: float
     memory_mb: int
     max_pixels: int
     max_frames: int
+    max_aspect: float | None = None
 
 
 class _Gone(Exception):
@@ -83,6 +84,7 @@ class Sandbox:
             "path": os.fsencode(path.absolute()).hex(),
             "max_pixels": self._allowance.max_pixels,
             "max_frames": self._allowance.max_frames,
+            "max_aspect": self._allowance.max_aspect,
             "seconds": self._allowance.seconds,
             "thumbnail": thumbnail,
         }
@@ -157,7 +159,10 @@ def _refuse_odd_files(path: Path) -> None:
 def _facts(reply: dict[str, Any]) -> dict[str, Any]:
     if "facts" in reply:
         return reply["facts"]
-    raise MediaError(Reason(reply["reason"]), reply["message"], reply["value"], reply["threshold"])
+    raise MediaError(
+        Reason(reply["reason"]), reply["message"], reply["value"], reply["threshold"],
+        reply["measured"],
+    )  # fmt: skip
 
 
 class Sandboxes:

@@ -48,7 +48,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     from mm_model.media.failure import MediaError
     from mm_model.records import Reason
 
-    limits = Limits(request["max_pixels"], request["max_frames"])
+    limits = Limits(request["max_pixels"], request["max_frames"], request["max_aspect"])
     try:
         path = Path(os.fsdecode(bytes.fromhex(request["path"])))
         return {"facts": examine(path, limits, request["thumbnail"])}
@@ -69,6 +69,7 @@ def _failure(error: "MediaError") -> dict[str, Any]:
         "message": error.message,
         "value": error.value,
         "threshold": error.threshold,
+        "measured": error.measured,
     }
 
 

@@ -3,7 +3,10 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _CHUNK = 1 << 20
 
@@ -11,6 +14,18 @@ _CHUNK = 1 << 20
 def of_bytes(content: bytes) -> str:
     """Hex SHA-256 of `content`."""
     return hashlib.sha256(content).hexdigest()
+
+
+def of_pixels(pixels: "np.ndarray", *before: str) -> str:
+    """Hex SHA-256 of the texts `before` and the values of an array, however it lies in memory.
+
+    A frame whose rows are padded, or a view that is turned, counts as its own contiguous copy.
+    """
+    import numpy as np
+
+    digest = hashlib.sha256("".join(before).encode())
+    digest.update(np.ascontiguousarray(pixels))
+    return digest.hexdigest()
 
 
 def of_file(path: Path) -> str:

@@ -1,0 +1,170 @@
+"""How a decoded frame becomes a picture: upright, square pixels, standard range, 8-bit RGB.
+
+The one place that knows. Every reader of clips goes through a `Developer`, so that the check of a
+raw file, the face stage and training all see the same pixels. Kept files stay as they were filmed.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mm_model.media.content import reduced_size
+from mm_model.media.failure import MediaError
+from mm_model.records import Reason
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a container's display matrix asks for: rows for columns, then mirrored either way."""
+
+    transposed: bool = False
+    mirrored_x: bool = False
+    mirrored_y: bool = False
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether the picture is shown as in a mirror, not only turned."""
+        return self.transposed ^ self.mirrored_x ^ self.mirrored_y
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        """`pixels` [H, W, 3] as they are to be seen, contiguous."""
+        if self.transposed:
+            pixels = pixels.transpose(1, 0, 2)
+        if self.mirrored_x:
+            pixels = pixels[:, ::-1]
+        if self.mirrored_y:
+            pixels = pixels[::-1]
+        # Decoders pad rows; who hashes or copies the picture must not see that.
+        return np.ascontiguousarray(pixels)
+
+
+def turn_of(frame: "VideoFrame") -> Turn:
+    """The turn that the container asks of `frame`, to the nearest quarter."""
+    side = frame.side_data.get("DISPLAYMATRIX")
+    if side is None:
+        return Turn()
+    # 3 x 3 in rows; the first two map (x, y) to (a x + c y, b x + d y).
+    a, b, _, c, d = (int(value) for value in np.frombuffer(bytes(side), np.int32)[:5])
+    if abs(b) > abs(a):
+        return Turn(True, c < 0, b < 0)
+    return Turn(False, a < 0, d < 0)
+
+
+def square_size(stream: "VideoStream", width: int, height: int) -> tuple[int, int]:
+    """(width, height) of a stored frame with its pixels made square: the width is what changes.
+
+    A change of one pixel would only blur, and is left out.
+    """
+    wide = round(width * (stream.sample_aspect_ratio or Fraction(1)))
+    return (width if abs(wide - width) <= 1 else max(1, wide)), height
+
+
+@dataclass(frozen=True)
+class _Colour:
+    """Names of what must be converted: high dynamic range, and a gamut wider than BT.709."""
+
+    range: str | None
+    gamut: str | None
+
+
+def _colour_of(frame: "VideoFrame") -> _Colour:
+    from av.video.reformatter import ColorPrimaries, ColorTrc
+
+    high = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
+    wide = {ColorPrimaries.BT2020: "BT.2020", ColorPrimaries.SMPTE431: "DCI-P3",
+            ColorPrimaries.SMPTE432: "Display P3"}  # fmt: skip
+    return _Colour(high.get(frame.color_trc), wide.get(frame.color_primaries))
+
+
+class Developer:
+    """Turns the frames of one stream into uint8 [H, W, 3] RGB pictures, contiguous.
+
+    All have the first frame's size, shrunk to `longest` pixels where that is given. `notes` says
+    what was unusual in the frames seen so far. PQ and HLG are mapped so that diffuse white (203
+    nits) is white, and brighter highlights are clipped.
+    """
+
+    def __init__(self, stream: "VideoStream", longest: int | None = None) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self._stream = stream
+        self._longest = longest
+        self._reformatter = VideoReformatter()  # one for all frames: making it is the costly part
+        self._size: tuple[int, int] | None = None
+        self._stored: tuple[int, int] | None = None
+        self._notes: dict[str, None] = {}
+
+    @property
+    def notes(self) -> list[str]:
+        """What was unusual, in the order it was seen."""
+        return list(self._notes)
+
+    def plain(self, frame: "VideoFrame") -> bool:
+        """Whether a reader that only decodes and turns would give the same picture."""
+        square = square_size(self._stream, frame.width, frame.height)
+        return (
+            square == (frame.width, frame.height)
+            and _colour_of(frame) == _Colour(None, None)
+            and frame.format.components[0].bits == 8
+            and not turn_of(frame).mirrors
+        )
+
+    def __call__(self, frame: "VideoFrame") -> np.ndarray:
+        """The picture of `frame`.
+
+        Raises:
+            MediaError: FMT_HDR, where its colours cannot be converted.
+        """
+        if self._size is None:
+            self._stored = (frame.width, frame.height)
+            self._size = square_size(self._stream, *self._stored)
+        width, height = self._size
+        colour = _colour_of(frame)
+        self._take_note(frame, colour)
+        if self._longest is not None:
+            width, height = reduced_size(width, height, self._longest)
+            method = "AREA"
+        else:
+            method = "BILINEAR" if (width, height) == (frame.width, frame.height) else "BICUBIC"
+        return turn_of(frame)(self._reformatted(frame, width, height, method, colour))
+
+    def _reformatted(
+        self, frame: "VideoFrame", width: int, height: int, method: str, colour: _Colour
+    ) -> np.ndarray:
+        import av
+        from av.video.reformatter import ColorPrimaries, ColorTrc
+
+        wanted = {"width": width, "height": height, "format": "rgb24", "interpolation": method,
+                  "threads": 1}  # fmt: skip
+        if colour == _Colour(None, None):
+            return self._reformatter.reformat(frame, **wanted).to_ndarray()
+        try:
+            return self._reformatter.reformat(
+                frame, **wanted, dst_color_trc=ColorTrc.BT709,
+                dst_color_primaries=ColorPrimaries.BT709,
+            ).to_ndarray()  # fmt: skip
+        except (av.error.FFmpegError, ValueError):
+            said = f"{colour.range or colour.gamut} colours cannot be converted to BT.709"
+            raise MediaError(Reason.FMT_HDR, said) from None
+
+    def _take_note(self, frame: "VideoFrame", colour: _Colour) -> None:
+        stored, bits = (frame.width, frame.height), frame.format.components[0].bits
+        if colour.range:
+            self._notes[f"high dynamic range ({colour.range}) converted to standard"] = None
+        elif colour.gamut:
+            self._notes[f"{colour.gamut} colours converted to BT.709"] = None
+        if bits > 8:
+            self._notes[f"{bits} bits a sample reduced to 8"] = None
+        if frame.interlaced_frame:
+            self._notes["interlaced"] = None
+        if self._size != self._stored:
+            self._notes["{}x{} pixels that are not square made {}x{} square ones".format(
+                *self._stored, *self._size)] = None  # fmt: skip
+        if stored != self._stored:
+            self._notes["frames of several sizes, brought to the first one's"] = None
