@@ -117,8 +117,9 @@ INGEST_COLUMNS = (
 
 FACES_COLUMNS = (
     "sample_id", "name", "media", "identity", "split", "num_frames", "frames_examined",
-    "frames_found", "padded_share", "detection_score", "face_size", "sharpness", "many_share",
-    "embedding_row", *DECISION_COLUMNS,
+    "frames_found", "found_share", "padded_share", "detection_score", "face_size", "sharpness",
+    "most_faces", "many_share", "bystanders", "other_face", "embedding_norm", "embedding_row",
+    *DECISION_COLUMNS,
 )  # fmt: skip
 
 TRACKS_COLUMNS = (
@@ -128,7 +129,7 @@ TRACKS_COLUMNS = (
 
 PAIRS_COLUMNS = (
     "pair_id", "target", "reference", "reference_file", "kind", "identity", "split", "media",
-    "cosine", "seed", *DECISION_COLUMNS,
+    "cosine", "reference_score", "reference_faces", "seed", *DECISION_COLUMNS,
 )  # fmt: skip
 
 REFERENCES_COLUMNS = (

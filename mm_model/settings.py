@@ -65,7 +65,8 @@ class IngestSettings(Section):
 class FacesSettings(Section):
     """Which samples show exactly one usable face, and who is who.
 
-    Detection sizes are in pixels of the detector's square input. `identity` says whether people
+    Detection sizes are in pixels of the detector's square input. Faces whose side is under
+    `bystander_below` of the largest one's are not counted. `identity` says whether people
     are told apart by clustering embeddings or by the folder a file lies in.
     """
 
@@ -78,6 +79,7 @@ class FacesSettings(Section):
     min_face: float = Field(ge=0)
     min_sharpness: float = Field(ge=0)
     max_faces: Count
+    bystander_below: Share
     identity: Literal["clusters", "folders"]
     cluster_above: float = Field(ge=-1, le=1)
     held_out_share: Share

@@ -13,6 +13,9 @@ ARCFACE_112 = np.array(
 )  # fmt: skip
 """Landmarks in the 112 x 112 crop on which ArcFace models are trained (InsightFace)."""
 
+_WHOLE = 4096  # longest side in pixels that is warped as it is
+_REACH = 3.0  # the crop ends within 2 widths of the landmarks, however the head is turned
+
 
 def arcface_template(size: int) -> np.ndarray:
     """The template for a crop of `size` pixels, float64 [5, 2].
@@ -53,6 +56,29 @@ def similarity_transform(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     scale = (values * sign).sum() / spread
     linear = scale * rotation
     return np.concatenate([linear, (target_mean - linear @ source_mean)[:, None]], axis=1)
+
+
+def around_face(image: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The part of a large `image` that an aligned crop reads, and the landmarks within it.
+
+    A copy of a large picture is costly, and not every OpenCV warps one with a side above 32,767
+    pixels. Pictures of ordinary size are given back whole.
+    """
+    height, width = image.shape[:2]
+    if max(height, width) <= _WHOLE:
+        return image, landmarks
+    low, high = landmarks.min(0), landmarks.max(0)
+    reach = _REACH * max(float((high - low).max()), 1.0)
+    left, right = _within(low[0] - reach, high[0] + reach, width)
+    top, bottom = _within(low[1] - reach, high[1] + reach, height)
+    part = image[top:bottom, left:right]
+    return part, landmarks - np.array([left, top], landmarks.dtype)
+
+
+def _within(low: float, high: float, most: int) -> tuple[int, int]:
+    """Whole bounds inside 0 to `most`, at least one pixel apart."""
+    start = min(max(0, int(low)), most - 1)
+    return start, min(max(start + 1, int(high) + 1), most)
 
 
 def norm_crop(image: np.ndarray, landmarks: np.ndarray, size: int = 112) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Finding faces with a second chance: a tight portrait is seen once it has a border.
 
 A detector trained on faces within scenes misses a face that fills the picture. Only when the bare
-picture gives nothing is it tried with grey borders, held to a stricter score there.
+picture gives nothing is it tried with grey borders, held to a stricter score there. The work is
+bounded: large pictures are reduced first, and strips that can show no face are not looked at.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,17 @@ GREY = 128
 NESTED_SHARE = 0.8
 """Share of the smaller box inside the larger from which two boxes show one face."""
 
+LONGEST_LOOKED_AT = 4096
+"""Longest side in pixels that is shown to a detector: far above its own input, and it bounds the
+memory of the borders (design choice)."""
+
+STRIP = 64.0
+"""Longer side over shorter side from which a picture is too thin for a face: it would be ten pixels
+high in a detector's input of 640."""
+
+NEAR_MISS = 0.3
+"""Least score that is remembered of what was not taken for a face (design choice)."""
+
 
 class DetectionRules(Protocol):
     """The part of the `faces` section this module reads."""
@@ -30,16 +42,40 @@ class DetectionRules(Protocol):
     @property
     def pads(self) -> tuple[float, ...]: ...
 
+    @property
+    def bystander_below(self) -> float: ...
+
 
 @dataclass(frozen=True, eq=False)
 class Sighting:
-    """Faces found in one picture, best first, in its own pixels; `pad` is the border that helped.
+    """What one picture shows, in its own pixels.
 
-    `pad` is a share of the longer side: 0 when the bare picture was enough.
+    faces: those that count, best first; `pad` is the border that helped, as a share of the longer
+    side (0 when the bare picture was enough). bystanders: faces too small beside the largest one
+    to count. missed: without any face, score and threshold of what came nearest to being one.
     """
 
     faces: tuple[Face, ...]
     pad: float = 0.0
+    bystanders: tuple[Face, ...] = ()
+    missed: tuple[float, float] | None = None
+
+    @property
+    def every_face(self) -> int:
+        """Number of faces, bystanders included."""
+        return len(self.faces) + len(self.bystanders)
+
+
+def reduced(image: np.ndarray, longest: int = LONGEST_LOOKED_AT) -> tuple[np.ndarray, float]:
+    """`image` with at most `longest` pixels a side, and the factor that leads back to its own."""
+    import cv2
+
+    height, width = image.shape[:2]
+    factor = max(height, width) / longest
+    if factor <= 1:
+        return image, 1.0
+    size = (max(1, round(width / factor)), max(1, round(height / factor)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA), factor
 
 
 def padded(image: np.ndarray, pad: float) -> tuple[np.ndarray, int]:
@@ -67,19 +103,44 @@ def _nested(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.prod(np.maximum(sides, 0))) / smaller if smaller > 0 else 1.0
 
 
+def without_bystanders(
+    faces: Sequence[Face], below: float, main: Face | None = None
+) -> tuple[tuple[Face, ...], tuple[Face, ...]]:
+    """Faces that count, and those whose side is under `below` of the main one's.
+
+    `main` is the largest face unless another is given.
+    """
+    if len(faces) < 2:
+        return tuple(faces), ()
+    main = main or max(faces, key=lambda face: face.area)
+    least = below * main.short_side
+    return (
+        tuple(face for face in faces if face.short_side >= least),
+        tuple(face for face in faces if face.short_side < least),
+    )
+
+
 def chosen_faces(pack: FacePack, image: np.ndarray, rules: DetectionRules) -> Sighting:
     """Faces of `image` (RGB uint8 [H, W, 3]) under `rules`; scores at a threshold pass.
 
     The bare picture first; then each border of `rules.pads` in turn until one shows a face at
-    `padded_detection_above`. Coordinates are always those of the bare picture, so a box found
-    with a border may reach beyond it.
+    `padded_detection_above`. Coordinates are always those of `image`, so a box found with a border
+    may reach beyond it. A strip is not looked at.
     """
-    faces = distinct(pack.detect(image, rules.detection_above))
-    if faces:
-        return Sighting(tuple(faces))
-    for pad in rules.pads:
-        wider, border = padded(image, pad)
-        faces = distinct(pack.detect(wider, rules.padded_detection_above))
+    if max(image.shape[:2]) > STRIP * min(image.shape[:2]):
+        return Sighting(())
+    view, factor = reduced(image)
+    passes = [(0.0, rules.detection_above)]
+    passes += [(pad, rules.padded_detection_above) for pad in rules.pads]
+    missed: tuple[float, float] | None = None
+    for pad, above in passes:
+        wider, border = padded(view, pad) if pad else (view, 0)
+        found = pack.detect(wider, min(above, NEAR_MISS))
+        faces = distinct([face for face in found if face.score >= above])
         if faces:
-            return Sighting(tuple(face.moved(-border, -border) for face in faces), pad)
-    return Sighting(())
+            own = [face.moved(-border, -border).enlarged(factor) for face in faces]
+            counted, bystanders = without_bystanders(own, rules.bystander_below)
+            return Sighting(counted, pad, bystanders)
+        missed = max([*((face.score, above) for face in found), missed or (0.0, above)],
+                     key=lambda miss: miss[0] / miss[1] if miss[1] else 0.0)  # fmt: skip
+    return Sighting((), missed=missed if missed and missed[0] > 0 else None)

@@ -5,11 +5,11 @@ about identities; a false positive of the detector (a statue, a drawing) counts 
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mm_model.eyes.detect import Sighting, chosen_faces
+from mm_model.eyes.detect import Sighting, chosen_faces, without_bystanders
 from mm_model.eyes.pack import Face, FacePack, unit
 from mm_model.eyes.pictures import Pictures
 from mm_model.eyes.track import pick, sharpness, spread
@@ -43,16 +43,25 @@ KEPT = Decision(Status.KEPT)
 
 @dataclass(frozen=True)
 class Seen:
-    """What was measured in one sample; sizes in pixels, medians over frames with a face."""
+    """What was measured in one sample; sizes in pixels, medians over frames with a face.
+
+    most_faces, bystanders: most faces in one frame that counted, and that did not. other_face: side
+    of the largest further face over the main one's, 0 when nobody else was seen. Without any face
+    `detection_score` is the best score that was not enough, and `missed_above` what it was held to;
+    what could not be measured is NaN.
+    """
 
     examined: int
     found: int
     padded_share: float
     many_share: float
     most_faces: int
+    bystanders: int
+    other_face: float
     detection_score: float
     face_size: float
     sharpness: float
+    missed_above: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +70,7 @@ class Examined:
 
     tracks: (frame, pad, face) of every frame with a chosen face. frames, embeddings: the frames
     that were embedded and their unit vectors, float32 [n, width]; empty unless kept.
+    embedding_norm: median length of the vectors before they were made unit vectors.
     """
 
     seen: Seen
@@ -68,6 +78,19 @@ class Examined:
     tracks: list[tuple[int, float, Face]] = field(default_factory=list)
     frames: list[int] = field(default_factory=list)
     embeddings: np.ndarray | None = None
+    embedding_norm: float = math.nan
+
+
+@dataclass
+class _Frames:
+    """What is collected frame by frame."""
+
+    sightings: list[Sighting] = field(default_factory=list)
+    tracks: list[tuple[int, float, Face]] = field(default_factory=list)
+    sharp: list[float] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    bystanders: list[int] = field(default_factory=list)
+    others: list[float] = field(default_factory=list)
 
 
 def examine(pack: FacePack, pictures: Pictures, rules: FacesSettings) -> Examined:
@@ -78,59 +101,75 @@ def examine(pack: FacePack, pictures: Pictures, rules: FacesSettings) -> Examine
         ValueError: the recogniser gave no finite embedding.
     """
     most = None if pictures.media == "image" else rules.frames_examined
-    indices = spread(pictures.num_frames, most)
-    sightings: list[Sighting] = []
-    tracks: list[tuple[int, float, Face]] = []
-    sharp: list[float] = []
+    frames = _looked(pack, pictures, spread(pictures.num_frames, most), rules)
+    seen = _measured(frames, rules.max_faces)
+    decision = decide(seen, rules, pictures.media)
+    if decision.status != Status.KEPT:
+        return Examined(seen, decision, frames.tracks)
+    picks = [frames.tracks[place] for place in spread(len(frames.tracks), EMBEDDED_FRAMES)]
+    images = pictures.at([frame for frame, _, _ in picks])
+    vectors = [
+        pack.embed(image, face) for (_, image), (_, _, face) in zip(images, picks, strict=True)
+    ]
+    units = np.stack([unit(vector) for vector in vectors])
+    if not np.isfinite(units).all():
+        raise ValueError("the recogniser gave an embedding that is not finite")
+    return Examined(seen, decision, frames.tracks, [frame for frame, _, _ in picks], units,
+                    _median([float(np.linalg.norm(vector)) for vector in vectors]))  # fmt: skip
+
+
+def _looked(
+    pack: FacePack, pictures: Pictures, indices: list[int], rules: FacesSettings
+) -> _Frames:
+    """Every frame at `indices`, one face followed; the others are compared with that one."""
+    frames = _Frames()
     last: Face | None = None
     for index, image in pictures.at(indices):
         sighting = chosen_faces(pack, image, rules)
-        sightings.append(sighting)
-        face = pick(sighting.faces, last)
-        if face is not None:
-            tracks.append((index, sighting.pad, face))
-            sharp.append(sharpness(image, face.box))
-            last = face
-    seen = _measured(sightings, tracks, sharp, rules.max_faces)
-    decision = decide(seen, rules, pictures.media)
-    if decision.status != Status.KEPT:
-        return Examined(seen, decision, tracks)
-    picks = [tracks[place] for place in spread(len(tracks), EMBEDDED_FRAMES)]
-    images = pictures.at([frame for frame, _, _ in picks])
-    vectors = [
-        unit(pack.embed(image, face))
-        for (_, image), (_, _, face) in zip(images, picks, strict=True)
-    ]
-    if not np.isfinite(vectors).all():
-        raise ValueError("the recogniser gave an embedding that is not finite")
-    return Examined(seen, decision, tracks, [frame for frame, _, _ in picks], np.stack(vectors))
+        frames.sightings.append(sighting)
+        faces = (*sighting.faces, *sighting.bystanders)
+        face = pick(faces, last)
+        if face is None:
+            continue
+        counted, bystanders = without_bystanders(faces, rules.bystander_below, face)
+        frames.tracks.append((index, sighting.pad, face))
+        frames.sharp.append(sharpness(image, face.box))
+        frames.numbers.append(len(counted))
+        frames.bystanders.append(len(bystanders))
+        frames.others += [
+            other.short_side / face.short_side for other in faces if other is not face
+        ]
+        last = face
+    return frames
 
 
-def _measured(
-    sightings: list[Sighting],
-    tracks: list[tuple[int, float, Face]],
-    sharp: list[float],
-    max_faces: int,
-) -> Seen:
-    numbers = [len(sighting.faces) for sighting in sightings if sighting.faces]
-    return Seen(
-        examined=len(sightings),
+def _measured(frames: _Frames, max_faces: int) -> Seen:
+    tracks = frames.tracks
+    seen = Seen(
+        examined=len(frames.sightings),
         found=len(tracks),
         padded_share=_share([pad > 0 for _, pad, _ in tracks]),
-        many_share=_share([number > max_faces for number in numbers]),
-        most_faces=max(numbers, default=0),
+        many_share=_share([number > max_faces for number in frames.numbers]),
+        most_faces=max(frames.numbers, default=0),
+        bystanders=max(frames.bystanders, default=0),
+        other_face=max(frames.others, default=0.0 if tracks else math.nan),
         detection_score=_median([face.score for _, _, face in tracks]),
         face_size=_median([face.short_side for _, _, face in tracks]),
-        sharpness=_median(sharp),
+        sharpness=_median(frames.sharp),
     )
+    misses = [sighting.missed for sighting in frames.sightings if sighting.missed]
+    if tracks or not misses:
+        return seen
+    score, above = max(misses, key=lambda miss: miss[0] - miss[1])
+    return replace(seen, detection_score=score, missed_above=above)
 
 
 def _median(values: list[float]) -> float:
-    return float(np.median(values)) if values else float("nan")
+    return float(np.median(values)) if values else math.nan
 
 
 def _share(flags: list[bool]) -> float:
-    return sum(flags) / len(flags) if flags else 0.0
+    return sum(flags) / len(flags) if flags else math.nan
 
 
 def decide(seen: Seen, rules: FacesSettings, media: str) -> Decision:
@@ -142,8 +181,11 @@ def decide(seen: Seen, rules: FacesSettings, media: str) -> Decision:
     found = seen.found / seen.examined
     if seen.found == 0:
         what = "the picture" if media == "image" else f"{seen.examined} frames"
-        return _rejected(Reason.FACE_NONE, 0.0, 1.0, f"no face found in {what}, with or without "
-                         "a border")  # fmt: skip
+        near = math.isfinite(seen.missed_above)
+        best = f"; the best score was {seen.detection_score:.2f}" if near else ""
+        return _rejected(Reason.FACE_NONE, seen.detection_score,
+                         seen.missed_above if near else rules.detection_above,
+                         f"no face found in {what}, with or without a border{best}")  # fmt: skip
     if not found >= rules.found_share_min:
         return _rejected(Reason.FACE_TRACK_BROKEN, found, rules.found_share_min,
                          f"a face in {seen.found} of {seen.examined} frames")  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mm_model.errors import UserError
-from mm_model.eyes.align import norm_crop
+from mm_model.eyes.align import around_face, norm_crop
 from mm_model.eyes.pack import Face, pack_digest
 from mm_model.store import digests
 
@@ -67,7 +67,8 @@ class InsightFacePack:
 
     def embed(self, image: np.ndarray, face: Face) -> np.ndarray:
         """Raw embedding of the aligned face, float32 [width]."""
-        crop = norm_crop(_bgr(image), face.landmarks, self._recognizer.input_size[0])
+        part, landmarks = around_face(image, face.landmarks)
+        crop = norm_crop(_bgr(part), landmarks, self._recognizer.input_size[0])
         return np.asarray(self._recognizer.get_feat(crop), np.float32).reshape(-1)
 
     def describe(self) -> dict[str, Any]:

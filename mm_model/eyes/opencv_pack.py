@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mm_model.errors import UserError
+from mm_model.eyes.align import around_face
 from mm_model.eyes.pack import Face, pack_digest
 from mm_model.store import digests
 
@@ -72,8 +73,10 @@ class OpenCVPack:
 
     def embed(self, image: np.ndarray, face: Face) -> np.ndarray:
         """Raw embedding of the aligned face, float32 [width]."""
+        part, landmarks = around_face(image, face.landmarks)
+        shift = (landmarks - face.landmarks)[0]
         crop = self._recognizer.alignCrop(
-            np.ascontiguousarray(image[..., ::-1]), _row_of(face)[None]
+            np.ascontiguousarray(part[..., ::-1]), _row_of(face.moved(*shift))[None]
         )
         return np.array(self._recognizer.feature(crop), np.float32).reshape(-1)
 

@@ -34,6 +34,7 @@ class Pictures:
         for start in range(0, len(indices), portion):
             wanted = list(indices[start : start + portion])
             if any(index not in self._held for index in wanted):
+                self._held = {}  # let go before more is read
                 self._held = dict(zip(wanted, self._read(wanted), strict=True))
             for index in wanted:
                 yield index, self._held[index]

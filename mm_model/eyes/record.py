@@ -21,6 +21,15 @@ TRACK_FIELDS = TRACKS_COLUMNS[1:]
 """What a track row holds beside the sample's id, in the order of the flat list `track`."""
 
 
+_OF_SEEN = (
+    "padded_share", "detection_score", "face_size", "sharpness", "most_faces", "many_share",
+    "bystanders", "other_face",
+)  # fmt: skip
+MEASURED = ("found_share", *_OF_SEEN, "embedding_norm")
+"""What is measured of every sample that could be examined, whatever was decided; None where there
+was nothing to measure."""
+
+
 @dataclass(frozen=True)
 class Task:
     """One sample to be looked at; picklable, so that another process can do it."""
@@ -41,7 +50,8 @@ def look(pack: FacePack, task: Task) -> dict[str, Any]:
         examined = examine(pack, pictures, task.rules)
     except MediaError as error:
         return failed(task, Reason.SYS_IO, error.message)
-    except (ValueError, IndexError, OSError) as error:
+    except Exception as error:
+        # Whatever a library makes of this file, the others must not suffer for it.
         return failed(task, Reason.SYS_WORKER_CRASH, f"{type(error).__name__}: {error}")
     return _row(task, examined)
 
@@ -50,9 +60,9 @@ def failed(task: Task, reason: Reason, message: str) -> dict[str, Any]:
     """The row of a sample that could not be examined."""
     return {
         "sample_id": task.sample_id, "frames_examined": 0, "frames_found": 0,
-        "padded_share": None, "detection_score": None, "face_size": None, "sharpness": None,
-        "many_share": None, "status": str(Status.FAILED), "reason": str(reason),
-        "reason_value": None, "reason_threshold": None, "message": message[:MESSAGE_LIMIT],
+        **dict.fromkeys(MEASURED), "status": str(Status.FAILED), "reason": str(reason),
+        "reason_value": None, "reason_threshold": None,
+        "message": " ".join(message.split())[:MESSAGE_LIMIT],
         "track": "", "embedded_frames": [], "embeddings": "",
     }  # fmt: skip
 
@@ -63,11 +73,9 @@ def _row(task: Task, examined: Examined) -> dict[str, Any]:
         "sample_id": task.sample_id,
         "frames_examined": seen.examined,
         "frames_found": seen.found,
-        "padded_share": seen.padded_share,
-        "detection_score": _number(seen.detection_score),
-        "face_size": _number(seen.face_size),
-        "sharpness": _number(seen.sharpness),
-        "many_share": seen.many_share,
+        "found_share": seen.found / seen.examined,
+        **{name: _number(getattr(seen, name)) for name in _OF_SEEN},
+        "embedding_norm": _number(examined.embedding_norm),
         **examined.decision.as_dict(),
         "track": packed([_flat(*entry) for entry in examined.tracks], "<f8"),
         "embedded_frames": examined.frames,

@@ -30,6 +30,9 @@ BACKDROP = (255, 255, 255)
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, IndexError)
 """What Pillow raises, by format, on damaged data."""
 
+_ROWS = 256
+"""Rows converted at a time where a conversion needs several copies: large pictures stay cheap."""
+
 _ENDS = {"jpeg": b"\xff\xd9", "png": b"IEND\xaeB`\x82"}
 
 
@@ -139,14 +142,15 @@ def _picture(image: "Image.Image", kind: str) -> Picture:
 def _upright(image: "Image.Image", notes: list[str]) -> "Image.Image":
     from PIL import ImageOps
 
+    size = image.size
     try:
-        turned = ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)
     except (*_DAMAGE, TypeError, KeyError):
         notes.append("unreadable EXIF data ignored")
         return image
-    if turned.size != image.size:
+    if image.size != size:
         notes.append("turned upright as EXIF says")
-    return turned
+    return image
 
 
 def _eight_bit(image: "Image.Image", notes: list[str]) -> "Image.Image":
@@ -156,8 +160,12 @@ def _eight_bit(image: "Image.Image", notes: list[str]) -> "Image.Image":
     if not image.mode.startswith("I"):
         return image
     notes.append("16 bits a sample reduced to 8")
-    values = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    values = np.asarray(image)
+    small = np.empty(values.shape, np.uint8)
+    for top in range(0, len(values), _ROWS):
+        rows = np.clip(values[top : top + _ROWS].astype(np.int64), 0, 65535)
+        small[top : top + _ROWS] = (rows + 128) // 257
+    return Image.fromarray(small)
 
 
 def _opaque(image: "Image.Image", notes: list[str]) -> "Image.Image":
@@ -165,13 +173,15 @@ def _opaque(image: "Image.Image", notes: list[str]) -> "Image.Image":
 
     if image.mode not in ("RGBA", "LA", "PA", "RGBa", "La") and "transparency" not in image.info:
         return image
-    layer = image.convert("RGBA")
-    if layer.getextrema()[3][0] == 255:
-        return layer.convert("RGB")
-    notes.append("transparent pixels laid on white")
-    return Image.alpha_composite(Image.new("RGBA", layer.size, (*BACKDROP, 255)), layer).convert(
-        "RGB"
-    )
+    laid, seen_through = Image.new("RGB", image.size), False
+    for top in range(0, image.height, _ROWS):
+        layer = image.crop((0, top, image.width, min(top + _ROWS, image.height))).convert("RGBA")
+        seen_through |= layer.getextrema()[3][0] < 255
+        backdrop = Image.new("RGBA", layer.size, (*BACKDROP, 255))
+        laid.paste(Image.alpha_composite(backdrop, layer).convert("RGB"), (0, top))
+    if seen_through:
+        notes.append("transparent pixels laid on white")
+    return laid
 
 
 def _srgb(image: "Image.Image", profile: bytes | None, notes: list[str]) -> "Image.Image":
@@ -192,4 +202,4 @@ def _srgb(image: "Image.Image", profile: bytes | None, notes: list[str]) -> "Ima
             notes.append("unusable colour profile ignored")
     elif image.mode == "CMYK":
         notes.append("CMYK without a colour profile")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")

@@ -80,10 +80,13 @@ def read(ingest: Path, faces: Path) -> Library:
         portraits[row["identity"]].append(Portrait(
             name, ingest / row["file"], None if media == "image" else frame,
             row["width"], row["height"], face_of(track[name, frame]),
+            row["most_faces"] + row["bystanders"],
         ))  # fmt: skip
+        newest = portraits[row["identity"]][-1]
         references[row["identity"]].append(
-            Reference(key_of(name, media, frame), row["identity"], name, vector)
-        )
+            Reference(key_of(name, media, frame), row["identity"], name, vector,
+                      score=newest.face.score, faces=newest.faces)
+        )  # fmt: skip
     return Library(
         {row["sample_id"]: row for row in kept},
         {row["sample_id"]: tensors["embedding"][row["embedding_row"]] for row in kept},

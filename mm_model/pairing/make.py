@@ -13,6 +13,7 @@ import numpy as np
 from mm_model.eyes.detect import chosen_faces
 from mm_model.eyes.pack import FacePack, unit
 from mm_model.eyes.record import packed
+from mm_model.media.failure import MESSAGE_LIMIT
 from mm_model.pairing.synthesizer import Identity, open_synthesizer
 from mm_model.records import Reason
 from mm_model.settings import FacesSettings
@@ -46,17 +47,34 @@ def make(pack: FacePack, order: Order) -> dict[str, Any]:
     """Make, write and judge one picture; a JSON-able row.
 
     `made` is false when the synthesiser cannot serve this identity; `flaw` is the reason when the
-    picture does not show exactly one face (or more than the profile allows).
+    picture shows no face, more faces than its origin or the profile allow, or could not be made.
     """
+    try:
+        return _made(pack, order)
+    except Exception as error:
+        # Whatever a library makes of this picture, the others must not suffer for it.
+        return failed(order, f"{type(error).__name__}: {error}")
+
+
+def failed(order: Order, message: str) -> dict[str, Any]:
+    """The row of a picture that could not be made."""
+    return _named(order, False) | {
+        "flaw": str(Reason.SYS_WORKER_CRASH),
+        "message": " ".join(message.split())[:MESSAGE_LIMIT],
+    }
+
+
+def _named(order: Order, made: bool) -> dict[str, Any]:
+    return {"key": order.key, "identity": order.identity.name, "seed": order.seed, "made": made}
+
+
+def _made(pack: FacePack, order: Order) -> dict[str, Any]:
     from mm_model.media.images import load_image
     from mm_model.media.sheet import jpeg_bytes
 
     synthesizer = open_synthesizer(order.synthesizer)
     made = synthesizer.make(order.identity, order.seed) if synthesizer else None
-    row: dict[str, Any] = {
-        "key": order.key, "identity": order.identity.name, "seed": order.seed,
-        "made": made is not None,
-    }  # fmt: skip
+    row = _named(order, made is not None)
     if made is None:
         return row
     content = jpeg_bytes(made.image, JPEG_QUALITY)
@@ -64,12 +82,17 @@ def make(pack: FacePack, order: Order) -> dict[str, Any]:
     image = load_image(content)
     row |= {"origin": made.origin, "sha256": digests.of_bytes(content), "flaw": None,
             "height": image.shape[0], "width": image.shape[1]}  # fmt: skip
-    faces = chosen_faces(pack, image, order.rules).faces
-    if not faces:
-        return row | {"flaw": str(Reason.PAIR_NO_FACE)}
-    if len(faces) > order.rules.max_faces:
-        return row | {"flaw": str(Reason.PAIR_MANY_FACES)}
-    face = max(faces, key=lambda found: found.area)
+    sighting = chosen_faces(pack, image, order.rules)
+    row["faces"] = sighting.every_face
+    if not sighting.faces:
+        score, above = sighting.missed or (None, order.rules.detection_above)
+        return row | {"flaw": str(Reason.PAIR_NO_FACE), "flaw_value": score, "score": score,
+                      "flaw_threshold": above}  # fmt: skip
+    allowed = max(made.faces, 1)
+    if sighting.every_face > allowed or len(sighting.faces) > order.rules.max_faces:
+        row |= {"flaw": str(Reason.PAIR_MANY_FACES), "flaw_value": sighting.every_face,
+                "flaw_threshold": min(allowed, order.rules.max_faces)}  # fmt: skip
+    face = max(sighting.faces, key=lambda found: found.area)
     embedding = unit(pack.embed(image, face))
     return row | {
         "box": face.box.astype(float).tolist(), "score": face.score,

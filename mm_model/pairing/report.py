@@ -11,7 +11,7 @@ import numpy as np
 from mm_model.eyes.identity import HELD_OUT, TRAIN
 from mm_model.pairing.library import Library
 from mm_model.pairing.select import KINDS, Candidate
-from mm_model.records import Counts, Status
+from mm_model.records import Counts, Reason, Status
 
 Row = dict[str, Any]
 
@@ -62,6 +62,17 @@ def metrics_of(library: Library, tried: list[Candidate], warn_above: float) -> R
     return figures
 
 
+def made_figures(made: list[Row]) -> Row:
+    """How many pictures were synthesised, and how many could not be used, by the reason."""
+    flaws = [row.get("flaw") for row in made]
+    return {
+        "made_pictures": sum(row["made"] for row in made),
+        "made_without_face": flaws.count(Reason.PAIR_NO_FACE),
+        "made_with_too_many_faces": flaws.count(Reason.PAIR_MANY_FACES),
+        "made_failed": flaws.count(Reason.SYS_WORKER_CRASH),
+    }
+
+
 def notes_of(metrics: Row, unserved: int, synthesizer: str) -> list[str]:
     """Sentences a user should read."""
     notes = []
@@ -80,21 +91,29 @@ def notes_of(metrics: Row, unserved: int, synthesizer: str) -> list[str]:
     if (metrics["warn_share_synthetic"] or 0) > 0.5:
         notes.append("most synthetic references are near copies of their targets and teach "
                      "copying rather than likeness.")  # fmt: skip
+    if metrics["made_with_too_many_faces"]:
+        notes.append(f"{metrics['made_with_too_many_faces']} of {metrics['made_pictures']} "
+                     "synthesised pictures show more faces than their origin and are not used."
+                     )  # fmt: skip
+    if metrics["made_failed"]:
+        notes.append(f"{metrics['made_failed']} synthesised pictures could not be made; the "
+                     "message column of pairs.parquet says why.")  # fmt: skip
     if unserved:
         notes.append(f"the synthesiser '{synthesizer}' could not serve {unserved} identities "
                      "(it draws procedural people only).")  # fmt: skip
     return notes
 
 
-def sheet(
-    tried: list[Candidate], references: dict[str, np.ndarray], targets: dict[str, np.ndarray]
-) -> np.ndarray:
-    """Each pair side by side, reference left, target right; kind, cosine and verdict below."""
+def sheet(tried: list[Candidate], pictures: dict[str, np.ndarray]) -> np.ndarray:
+    """Each pair side by side, reference left, target right; kind, cosine and verdict below.
+
+    `pictures` holds them by the reference's key and the target's id.
+    """
     from mm_model.media.sheet import contact_sheet
 
     images, labels = [], []
     for pair in tried:
-        images += [references[pair.reference.key], targets[pair.target]]
+        images += [pictures[pair.reference.key], pictures[pair.target]]
         verdict = "kept" if pair.status == Status.KEPT else "rejected"
         labels += [pair.kind, f"{verdict}{'' if pair.cosine is None else f' {pair.cosine:.2f}'}"]
     return contact_sheet(images, labels, 2 * _COLUMNS)

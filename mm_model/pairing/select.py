@@ -23,7 +23,9 @@ class Reference:
     """A picture that may stand for an identity.
 
     sample_id: the sample it is cut from, None when synthesised. embedding: float32 [width], unit
-    length. flaw: why it can never be used (a synthesised picture without exactly one face).
+    length. flaw: why it can never be used (a synthesised picture with no face, with more faces than
+    its origin, or that could not be made), with the value measured, its bound and a message. score,
+    faces: detection score of its face and number of faces seen in it.
     """
 
     key: str
@@ -32,6 +34,11 @@ class Reference:
     embedding: np.ndarray | None
     seed: int | None = None
     flaw: Reason | None = None
+    flaw_value: float | None = None
+    flaw_threshold: float | None = None
+    message: str | None = None
+    score: float | None = None
+    faces: int | None = None
 
     def kind_for(self, target: str) -> str:
         """What this reference is to the sample `target`."""
@@ -42,7 +49,10 @@ class Reference:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One pair that was tried, with its outcome; `cosine` is None when there is none."""
+    """One pair that was tried, with its outcome; `cosine` is None when there is none.
+
+    value, threshold: what was measured of a rejected pair, and what it was held to.
+    """
 
     target: str
     reference: Reference
@@ -50,6 +60,7 @@ class Candidate:
     cosine: float | None
     status: str
     reason: str | None
+    value: float | None
     threshold: float | None
 
 
@@ -77,16 +88,22 @@ def candidates_for(
 def judge(
     target: str, embedding: np.ndarray, reference: Reference, cosine_above: float
 ) -> Candidate:
-    """Keep the pair if and only if cosine > `cosine_above`; NaN and flaws are rejected."""
+    """Keep the pair if and only if cosine > `cosine_above`; NaN and flaws are rejected.
+
+    A picture that could not be made makes the pair failed. The cosine is told wherever it exists.
+    """
     kind = reference.kind_for(target)
-    if reference.flaw is not None or reference.embedding is None:
-        reason = reference.flaw or Reason.PAIR_LOW_COSINE
-        return Candidate(target, reference, kind, None, Status.REJECTED, str(reason), None)
-    cosine = float(np.dot(embedding.astype(np.float64), reference.embedding.astype(np.float64)))
-    if cosine > cosine_above:
-        return Candidate(target, reference, kind, cosine, Status.KEPT, None, None)
+    cosine = None
+    if reference.embedding is not None:
+        cosine = float(np.dot(embedding.astype(np.float64), reference.embedding.astype(np.float64)))
+    if reference.flaw is not None:
+        status = Status.FAILED if reference.flaw.startswith("SYS_") else Status.REJECTED
+        return Candidate(target, reference, kind, cosine, status, str(reference.flaw),
+                         reference.flaw_value, reference.flaw_threshold)  # fmt: skip
+    if cosine is not None and cosine > cosine_above:
+        return Candidate(target, reference, kind, cosine, Status.KEPT, None, None, None)
     return Candidate(target, reference, kind, cosine, Status.REJECTED,
-                     str(Reason.PAIR_LOW_COSINE), cosine_above)  # fmt: skip
+                     str(Reason.PAIR_LOW_COSINE), cosine, cosine_above)  # fmt: skip
 
 
 def pairs_for(

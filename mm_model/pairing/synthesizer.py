@@ -17,7 +17,8 @@ from mm_model.eyes.pack import Face
 class Portrait:
     """One picture of an identity: a still, or frame `frame` of a clip, with its face.
 
-    `frame` is None for a still; sizes in pixels, the face in pixels of the picture.
+    `frame` is None for a still; sizes in pixels, the face in pixels of the picture. `faces` is the
+    number of faces seen in its sample, bystanders included.
     """
 
     sample_id: str
@@ -26,6 +27,7 @@ class Portrait:
     width: int
     height: int
     face: Face
+    faces: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,11 +48,13 @@ class Identity:
 class Made:
     """A synthesised picture, RGB uint8 [H, W, 3]; `origin` is the sample it was made from, if any.
 
-    The origin is lineage: when that sample is withdrawn, so is this picture.
+    The origin is lineage: when that sample is withdrawn, so is this picture. `faces` is how many
+    may be seen in it: as many as in its origin, or one.
     """
 
     image: np.ndarray
     origin: str | None
+    faces: int = 1
 
 
 class Synthesizer(Protocol):

@@ -16,7 +16,9 @@ from mm_model.store import digests, tables
 
 Row = dict[str, Any]
 
-_TYPES = tables.DECISION_TYPES | {"cosine": "number", "seed": "count"}
+_TYPES = tables.DECISION_TYPES | {
+    "cosine": "number", "seed": "count", "reference_score": "number", "reference_faces": "count",
+}  # fmt: skip
 _FACE = (*REFERENCES_COLUMNS[-15:-11], *REFERENCES_COLUMNS[-10:])
 _REFERENCE_TYPES = {"frame": "count", "width": "count", "height": "count"} | dict.fromkeys(
     ("cosine", "score", *_FACE), "number"
@@ -24,13 +26,14 @@ _REFERENCE_TYPES = {"frame": "count", "width": "count", "height": "count"} | dic
 _MESSAGES = {
     Reason.PAIR_LOW_COSINE: "reference and target look like different people",
     Reason.PAIR_NO_FACE: "the synthesised picture shows no face",
-    Reason.PAIR_MANY_FACES: "the synthesised picture shows several faces",
+    Reason.PAIR_MANY_FACES: "the synthesised picture shows more faces than it may",
+    Reason.SYS_WORKER_CRASH: "the synthesised picture could not be made",
 }
 
 
 def files_of(library: Library, made: list[Row]) -> dict[str, str]:
     """Reference key -> `ingest:files/...[#frame=N]` or `pairs:synthetic/...`."""
-    files = {row["key"]: f"pairs:synthetic/{row['key']}.jpg" for row in made}
+    files = {row["key"]: f"pairs:synthetic/{row['key']}.jpg" for row in made if row["made"]}
     for members in library.references.values():
         for reference in members:
             frame = reference.key.removeprefix(reference.sample_id)
@@ -45,20 +48,23 @@ def write_pairs(
     """One row for each candidate that was tried, kept or rejected."""
     rows = []
     for pair in tried:
-        target = library.samples[pair.target]
-        low = pair.reason == Reason.PAIR_LOW_COSINE
-        cosine = pair.cosine if pair.cosine is not None and np.isfinite(pair.cosine) else None
+        target, reference = library.samples[pair.target], pair.reference
+        message = reference.message or (_MESSAGES[Reason(pair.reason)] if pair.reason else None)
         rows.append({
-            "pair_id": digests.of_value([pair.target, pair.reference.key, pair.kind])[:16],
-            "target": pair.target, "reference": pair.reference.key,
-            "reference_file": files[pair.reference.key], "kind": pair.kind,
+            "pair_id": digests.of_value([pair.target, reference.key, pair.kind])[:16],
+            "target": pair.target, "reference": reference.key,
+            "reference_file": files.get(reference.key), "kind": pair.kind,
             "identity": target["identity"], "split": target["split"], "media": target["media"],
-            "cosine": cosine, "seed": pair.reference.seed, "status": pair.status,
-            "reason": pair.reason, "reason_value": cosine if low else None,
-            "reason_threshold": pair.threshold,
-            "message": _MESSAGES[Reason(pair.reason)] if pair.reason else None,
+            "cosine": _number(pair.cosine), "reference_score": _number(reference.score),
+            "reference_faces": reference.faces, "seed": reference.seed, "status": pair.status,
+            "reason": pair.reason, "reason_value": _number(pair.value),
+            "reason_threshold": pair.threshold, "message": message if pair.reason else None,
         })  # fmt: skip
     tables.write(path, rows, PAIRS_COLUMNS, _TYPES)
+
+
+def _number(value: float | None) -> float | None:
+    return float(value) if value is not None and np.isfinite(value) else None
 
 
 def write_references(
@@ -66,8 +72,9 @@ def write_references(
 ) -> None:
     """Every picture of a kept pair with box and landmarks, so that training needs no detector.
 
-    `cosine` is that to the mean of its identity's samples; `frame` is null for a still; `origin`
-    is the sample a picture comes from (null when it comes from none).
+    Rejected pictures stand in `pairs.parquet` alone. `cosine` is that to the mean of its identity's
+    samples; `frame` is null for a still; `origin` is the sample a picture comes from (null when it
+    comes from none).
     """
     used = {pair.reference.key: pair.reference for pair in tried if pair.status == Status.KEPT}
     drawn = {row["key"]: row for row in made}

@@ -25,6 +25,7 @@ class Detection(Section):
     detection_above: Share
     padded_detection_above: Share
     pads: tuple[Share, ...]
+    bystander_below: Share
 
 
 class ServingConfig(Section):
@@ -36,6 +37,7 @@ class ServingConfig(Section):
     serve: ServeSettings
     detection: Detection
     max_pixels: Count
+    max_aspect: float = Field(ge=1)
     num_frames: Count
     fps: Count
     face_guidance: FaceGuidance
@@ -55,6 +57,7 @@ def of_profile(
         serve=profile.serve,
         detection=Detection(**rules),
         max_pixels=profile.ingest.max_pixels,
+        max_aspect=profile.ingest.max_aspect,
         num_frames=profile.model.num_frames,
         fps=profile.model.fps,
         face_guidance=profile.evaluate.face_guidance,

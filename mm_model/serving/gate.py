@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mm_model.eyes.detect import Sighting
+from mm_model.eyes.detect import Sighting, reduced
 from mm_model.eyes.pack import Face
 from mm_model.media.failure import MediaError
 from mm_model.media.images import load_image
@@ -31,25 +31,32 @@ _SMALLEST_SIDE = 16
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """An opened reference. pixels: RGB uint8 [H, W, 3]; face: its one face, in its pixels."""
+    """An opened reference. pixels: RGB uint8 [H, W, 3]; face: its one face, in its pixels.
+
+    A very large picture is held reduced, as the detector looks at it.
+    """
 
     pixels: np.ndarray
     face: Face
 
 
-def admit(pictures: tuple[bytes, ...], look: Look, max_pixels: int) -> tuple[Reference, ...]:
-    """Open every picture and find its face.
+def admit(
+    pictures: tuple[bytes, ...], look: Look, max_pixels: int, max_aspect: float
+) -> tuple[Reference, ...]:
+    """Open every picture and find its face; far smaller faces beside it are not counted.
 
     Raises:
         Refusal: one is not a usable picture, shows no face, or shows several.
     """
     return tuple(
-        _admit(content, look, max_pixels, number)
+        _admit(content, look, max_pixels, max_aspect, number)
         for number, content in enumerate(pictures, start=1)
     )
 
 
-def _admit(content: bytes, look: Look, max_pixels: int, number: int) -> Reference:
+def _admit(
+    content: bytes, look: Look, max_pixels: int, max_aspect: float, number: int
+) -> Reference:
     name = f"Reference picture {number}"
     try:
         pixels = load_image(content, max_pixels)
@@ -60,6 +67,13 @@ def _admit(content: bytes, look: Look, max_pixels: int, number: int) -> Referenc
         raise Refusal(
             Code.NOT_A_PICTURE, f"{name} is smaller than {_SMALLEST_SIDE} pixels: {_ACCEPTED}."
         )
+    if max(pixels.shape[:2]) > max_aspect * min(pixels.shape[:2]):
+        raise Refusal(
+            Code.NOT_A_PICTURE,
+            f"{name} is a strip: its longer side is more than {max_aspect:g} times the shorter; "
+            "crop it around the face.",
+        )
+    pixels, _ = reduced(pixels)
     faces = look(pixels).faces
     if not faces:
         raise Refusal(

@@ -54,7 +54,9 @@ class Mirror:
             raise Refusal(Code.BUSY, "Too many requests are waiting: try again later.")
         try:
             with self._looking:
-                references = gate.admit(wanted.references, self._look, self._config.max_pixels)
+                references = gate.admit(
+                    wanted.references, self._look, self._config.max_pixels, self._config.max_aspect
+                )
             with self._generating:
                 frames = self._engine.generate(wanted, references)
         finally:

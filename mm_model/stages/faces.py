@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mm_model.eyes import identity as people
-from mm_model.eyes.record import TRACK_FIELDS, Task, embeddings_of, tracks_of
+from mm_model.eyes.record import MEASURED, TRACK_FIELDS, Task, embeddings_of, tracks_of
 from mm_model.records import FACES_COLUMNS, TRACKS_COLUMNS, Counts, Reason, Status
 from mm_model.stages.stage import Job, Report, Stage
 from mm_model.store import atomic, shards, tables
@@ -22,12 +22,12 @@ Row = dict[str, Any]
 
 _TYPES = tables.DECISION_TYPES | {
     "num_frames": "count", "frames_examined": "count", "frames_found": "count",
-    "padded_share": "number", "detection_score": "number", "face_size": "number",
-    "sharpness": "number", "many_share": "number", "embedding_row": "count",
-}  # fmt: skip
+    "embedding_row": "count",
+} | dict.fromkeys(MEASURED, "number") | {"most_faces": "count", "bystanders": "count"}  # fmt: skip
 _TRACK_TYPES = dict.fromkeys(TRACK_FIELDS, "number") | {"frame": "count"}
 _FRAMES_WORTH_A_PROCESS = 400
 _SHEET_KEPT, _SHEET_REJECTED = 40, 40
+_SHEET_SIDE = 384  # what is held of a picture until the sheet is made
 
 
 def run(job: Job) -> Report:
@@ -175,11 +175,11 @@ def _sheet(job: Job, samples: list[Row], rows: list[Row]) -> None:
 
 
 def _drawn(job: Job, sample: Row, row: Row, colour: tuple[int, int, int]) -> np.ndarray | None:
-    """The middle frame of a sample's track with its face marked; None if it cannot be read."""
+    """The middle frame of a sample's track, small, its face marked; None if it cannot be read."""
+    from mm_model.eyes.detect import reduced
     from mm_model.eyes.drawing import marked
     from mm_model.eyes.pictures import Pictures
     from mm_model.eyes.record import face_of
-    from mm_model.media.failure import MediaError
 
     track = tracks_of(row)
     entry = dict(zip(TRACK_FIELDS, track[len(track) // 2], strict=True)) if len(track) else None
@@ -187,10 +187,10 @@ def _drawn(job: Job, sample: Row, row: Row, colour: tuple[int, int, int]) -> np.
     task = _task(job, sample)
     pictures = Pictures(task.path, task.media, task.num_frames, task.width, task.height)
     try:
-        _, image = next(pictures.at([frame]))
-    except MediaError:
+        small, factor = reduced(next(image for _, image in pictures.at([frame])), _SHEET_SIDE)
+    except Exception:  # it failed or was rejected above; the sheet does without it
         return None
-    return marked(image, face_of(entry) if entry else None, colour)
+    return marked(small, face_of(entry).enlarged(1 / factor) if entry else None, colour)
 
 
 def _report(
@@ -242,7 +242,7 @@ def _notes(job: Job, metrics: Row, counts: Counts, subjects: list[str | None]) -
 STAGE = Stage(
     name="faces",
     title="Faces: detection, tracks, identities",
-    version=1,
+    version=2,
     takes=("ingest",),
     sections=("run", "faces"),
     models=("facepack",),

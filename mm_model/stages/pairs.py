@@ -16,7 +16,7 @@ from mm_model.eyes.record import unpacked
 from mm_model.eyes.workers import Crashed, Workers, opened
 from mm_model.pairing import report, write
 from mm_model.pairing.library import Library, read
-from mm_model.pairing.make import Order, make, order_key
+from mm_model.pairing.make import Order, failed, make, order_key
 from mm_model.pairing.select import Candidate, Reference, pairs_for
 from mm_model.records import Reason
 from mm_model.stages.stage import Job, Report, Stage
@@ -28,6 +28,7 @@ SHARD = 32
 Row = dict[str, Any]
 
 _PICTURES_WORTH_A_PROCESS = 100
+_SHEET_SIDE = 384  # what is held of a picture until the sheet is made
 
 
 def run(job: Job) -> Report:
@@ -51,8 +52,9 @@ def run(job: Job) -> Report:
     unserved = {order.identity.name for order in orders.values()} - served
     rules = job.profile.pairs
     metrics = report.metrics_of(library, tried, rules.cosine_warn_above)
+    metrics |= report.made_figures(made)
     notes = report.notes_of(metrics, len(unserved), rules.synthesizer)
-    pictures = ("sheet.jpg",) if tried else ()
+    pictures = ("sheet.jpg",) if (job.out / "sheet.jpg").is_file() else ()
     return Report(report.counts_of(tried), metrics, pictures, tuple(notes))
 
 
@@ -85,31 +87,34 @@ def _orders(job: Job, library: Library) -> dict[str, Order]:
 
 
 def _made(job: Job, orders: dict[str, Order], workers: Workers) -> list[Row]:
-    """Rows of the pictures that could be made; the pictures lie in `out/synthetic`."""
+    """Rows of the pictures that were made or failed; the pictures lie in `out/synthetic`."""
 
     def compute(keys: list[str]) -> list[Row]:
         results = workers.run(make, [orders[key] for key in keys])
         return [
-            {"key": key, "made": False} if isinstance(result, Crashed) else result
+            failed(orders[key], result.message) if isinstance(result, Crashed) else result
             for key, result in zip(keys, results, strict=True)
         ]
 
     rows = shards.in_shards(job.work / "made", list(orders), SHARD, compute, "[pairs] make")
-    made = [row for row in rows if row["made"]]
-    for row in made:
+    for row in rows:
+        if not row["made"]:
+            continue
         path = job.work / "pictures" / f"{row['key']}.jpg"
         if not path.is_file() or digests.of_file(path) != row["sha256"]:
             make(workers.pack, orders[row["key"]])
         (job.out / "synthetic").mkdir(exist_ok=True)
         shutil.copyfile(path, job.out / "synthetic" / path.name)
-    return made
+    return [row for row in rows if row["made"] or row.get("flaw")]
 
 
 def _reference_of(row: Row) -> Reference:
     text = row.get("embedding")
     embedding = None if text is None else unpacked(text, "<f4")
     flaw = Reason(row["flaw"]) if row["flaw"] else None
-    return Reference(row["key"], row["identity"], None, embedding, row["seed"], flaw)
+    told = {name: row.get(name) for name in ("flaw_value", "flaw_threshold", "message", "score",
+                                             "faces")}  # fmt: skip
+    return Reference(row["key"], row["identity"], None, embedding, row["seed"], flaw, **told)
 
 
 def _tried(job: Job, library: Library, references: dict[str, list[Reference]]) -> list[Candidate]:
@@ -123,6 +128,7 @@ def _tried(job: Job, library: Library, references: dict[str, list[Reference]]) -
 
 
 def _sheet(job: Job, library: Library, tried: list[Candidate], files: dict[str, str]) -> None:
+    from mm_model.eyes.detect import reduced
     from mm_model.eyes.pictures import Pictures
     from mm_model.media.sheet import jpeg_bytes
 
@@ -130,24 +136,29 @@ def _sheet(job: Job, library: Library, tried: list[Candidate], files: dict[str, 
         path, frame = report.picture_path(file, job.inputs, job.out)
         media = "image" if frame is None else "clip"
         pictures = Pictures(path, media, (frame or 0) + 1, 1, 1)
-        return next(image for _, image in pictures.at([frame or 0]))
+        return reduced(next(image for _, image in pictures.at([frame or 0])), _SHEET_SIDE)[0]
 
-    shown = report.chosen_for_sheet(tried)
-    references = {pair.reference.key: picture(files[pair.reference.key]) for pair in shown}
-    targets = {}
-    for pair in shown:
+    pictures: dict[str, np.ndarray] = {}
+    shown = []
+    for pair in report.chosen_for_sheet([pair for pair in tried if pair.reference.key in files]):
         row = library.samples[pair.target]
         frame = "" if row["media"] == "image" else f"#frame={row['num_frames'] // 2}"
-        targets[pair.target] = picture(f"ingest:{row['file']}{frame}")
+        wanted = {pair.reference.key: files[pair.reference.key],
+                  pair.target: f"ingest:{row['file']}{frame}"}  # fmt: skip
+        try:
+            pictures |= {key: picture(file) for key, file in wanted.items() if key not in pictures}
+        except Exception:  # a picture that failed or went missing: the sheet does without the pair
+            continue
+        shown.append(pair)
     if shown:
-        sheet = report.sheet(shown, references, targets)
+        sheet = report.sheet(shown, pictures)
         atomic.write_bytes(job.out / "sheet.jpg", jpeg_bytes(sheet))
 
 
 STAGE = Stage(
     name="pairs",
     title="Pairs: references for every target",
-    version=1,
+    version=2,
     takes=("ingest", "faces"),
     sections=("run", "faces", "pairs"),
     models=("facepack",),

@@ -8,7 +8,9 @@ from faked import FakePack, face
 
 from mm_model.eyes.detect import GREY, chosen_faces, distinct
 
-RULES = SimpleNamespace(detection_above=0.5, padded_detection_above=0.65, pads=(0.1, 0.25))
+RULES = SimpleNamespace(
+    detection_above=0.5, padded_detection_above=0.65, pads=(0.1, 0.25), bystander_below=0.25
+)
 IMAGE = np.full((100, 200, 3), 7, np.uint8)
 
 
@@ -20,7 +22,7 @@ def test_a_bare_hit_is_taken_and_nothing_else_is_tried() -> None:
     pack = _sees_from(0, 0.5)
     sighting = chosen_faces(pack, IMAGE, RULES)
     assert sighting.pad == 0
-    assert pack.shown == [((100, 200, 3), 0.5)]
+    assert [shape for shape, _ in pack.shown] == [(100, 200, 3)]
     np.testing.assert_allclose(sighting.faces[0].box, [60, 55, 110, 105])
 
 

@@ -55,7 +55,6 @@ def test_a_variation_is_seeded_differs_and_names_its_origin(tmp_path: Path) -> N
     first, again, other = (AugmentSynthesizer().make(identity, seed) for seed in (5, 5, 6))
     assert first.origin == "ab" * 8
     np.testing.assert_array_equal(first.image, again.image)
-    assert first.image.shape[0] == first.image.shape[1]
     assert first.image.shape != other.image.shape or (first.image != other.image).mean() > 0.5
 
 
@@ -75,7 +74,8 @@ def test_a_variation_keeps_the_face_in_the_picture() -> None:
 def test_a_large_photograph_is_reduced() -> None:
     rng = np.random.default_rng(0)
     image = rng.integers(0, 255, (3000, 2500, 3), np.uint8)
-    assert vary(image, np.array([200, 300, 2200, 2500]), rng).shape == (LONGEST_SIDE,) * 2 + (3,)
+    varied = vary(image, np.array([200, 300, 2200, 2500]), rng)
+    assert 0.6 * LONGEST_SIDE < min(varied.shape[:2]) <= max(varied.shape[:2]) <= LONGEST_SIDE
 
 
 def test_keys_and_seeds_hang_on_the_identity_alone() -> None:
@@ -108,4 +108,4 @@ def test_what_is_made_is_looked_at_as_written(
     row = make(pack, order)
     assert row["flaw"] == flaw
     np.testing.assert_array_equal(seen[0], load_image(tmp_path / "made" / "made-1.jpg"))
-    assert ("embedding" in row) == (flaw is None)
+    assert ("embedding" in row) == (flaw != "PAIR_NO_FACE")

@@ -142,7 +142,7 @@ def test_no_face_and_several_faces_are_refused() -> None:
 
 def test_a_picture_of_too_many_pixels_is_refused_by_its_header() -> None:
     with pytest.raises(Refusal, match="too many pixels"):
-        gate.admit((base64.b64decode(picture(size=100)),), one_face, max_pixels=9_999)
+        gate.admit((base64.b64decode(picture(size=100)),), one_face, max_pixels=9_999, max_aspect=4)
 
 
 def test_the_reply_holds_the_video_the_seed_and_the_model() -> None:
@@ -205,7 +205,7 @@ def test_the_example_in_the_repository_is_a_request_we_serve() -> None:
     ]
     limits = load_profile(ROOT, "tiny").serve
     wanted = request.read(record, limits, 9)
-    assert len(gate.admit(wanted.references, one_face, 10**6)) == 2
+    assert len(gate.admit(wanted.references, one_face, 10**6, 4)) == 2
 
 
 def test_the_readme_names_every_refusal_and_field() -> None:
