@@ -14,6 +14,7 @@ from mm_model.environment import keep_freed_memory, silence_telemetry
 from mm_model.errors import UserError
 from mm_model.stages import registry
 from mm_model.store.layout import Layout, repository_root
+from mm_model.store.walk import why
 
 
 def _layout() -> Layout:
@@ -131,6 +132,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.act(options)
     except UserError as error:
         print(f"Stopped: {error}", file=sys.stderr)
+        return 1
+    except PermissionError as error:
+        # Rights are the user's to mend, wherever a library met them.
+        print(f"Stopped: {error.filename or error} cannot be used ({why(error)}): mend its "
+              "permissions and run the same command again.", file=sys.stderr)  # fmt: skip
         return 1
     except KeyboardInterrupt:
         print("Interrupted; finished work is kept and the next run resumes.", file=sys.stderr)

@@ -39,7 +39,6 @@ class Reason(StrEnum):
     CONTENT_STATIC = "CONTENT_STATIC"
     CONTENT_CUT = "CONTENT_CUT"
     CONTENT_TEXT = "CONTENT_TEXT"
-    CAPTION_UNUSABLE = "CAPTION_UNUSABLE"
     DUP_BYTES = "DUP_BYTES"
     DUP_PIXELS = "DUP_PIXELS"
     RIGHTS_CONSENT = "RIGHTS_CONSENT"
@@ -54,6 +53,20 @@ class Reason(StrEnum):
     LEAK_TEST_IDENTITY = "LEAK_TEST_IDENTITY"
     SYS_WORKER_CRASH = "SYS_WORKER_CRASH"
     SYS_IO = "SYS_IO"
+
+
+class CaptionProblem(StrEnum):
+    """Why a file's own caption was not used; the profile's template stands in, the file is kept."""
+
+    UNREADABLE = "CAPTION_UNREADABLE"
+    TOO_LARGE = "CAPTION_TOO_LARGE"
+    NOT_TEXT = "CAPTION_NOT_TEXT"
+    EMPTY = "CAPTION_EMPTY"
+    TRIGGER = "CAPTION_TRIGGER"
+    NO_SUBJECT = "CAPTION_NO_SUBJECT"
+    LATE_SUBJECT = "CAPTION_LATE_SUBJECT"
+    NO_PIECE = "CAPTION_NO_PIECE"
+    MARK = "CAPTION_MARK"
 
 
 @dataclass(frozen=True)
@@ -111,8 +124,8 @@ SOURCES_COLUMNS = (
 
 INGEST_COLUMNS = (
     "sample_id", "source_id", "name", "subject", "split", "synthetic", "consent", "media", "file",
-    "width", "height", "num_frames", "fps", "codec", "caption", "caption_origin", "pixel_id",
-    *DECISION_COLUMNS,
+    "width", "height", "num_frames", "fps", "codec", "caption", "caption_origin", "caption_problem",
+    "caption_message", "pixel_id", *DECISION_COLUMNS,
 )  # fmt: skip
 
 FACES_COLUMNS = (

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from mm_model.errors import UserError
 from mm_model.store import digests
+from mm_model.store.walk import why
 
 Share = Annotated[float, Field(ge=0, le=1)]
 FaceGuidance = Literal["null", "keep", "base", "split"]
@@ -245,10 +246,14 @@ class Params(Section):
 
 
 def _load(kind: type[Section], path: Path) -> Section:
-    if not path.is_file():
-        raise UserError(f"{path} does not exist: run from the repository root, or set MM_ROOT.")
     try:
-        return kind.model_validate(yaml.safe_load(path.read_text()))
+        if not path.is_file():
+            raise UserError(f"{path} does not exist: run from the repository root, or set MM_ROOT.")
+        return kind.model_validate(yaml.safe_load(path.read_text("utf-8")))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({why(error)}): mend its permissions.") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not UTF-8 text: save it as UTF-8.") from None
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
         line = f" at line {where.line + 1}" if where else ""

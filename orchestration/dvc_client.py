@@ -19,7 +19,7 @@ from assets.wiring import StageEvents
 from mm_model.errors import UserError
 from mm_model.settings import load_params
 from mm_model.store.layout import Layout
-from orchestration import code_version, dvc_lock, listing, rendering, runs
+from orchestration import code_version, dvc_inputs, dvc_lock, listing, rendering, runs
 from orchestration.dvc_command import dvc, environment, mend_lock, status
 from orchestration.listing import Listing
 from orchestration.pipes import LineReader
@@ -150,8 +150,13 @@ class DvcStageClient:
         return observed
 
     def _repro(self, context: dg.AssetExecutionContext, stage: str) -> Outcome:
-        mend_lock(self.root)
         outcome, reader = Outcome(stage), LineReader()
+        try:
+            dvc_inputs.check(self.root, nodes()[stage].models)
+        except UserError as error:
+            outcome.status, outcome.last = 1, [f"{_STOPPED}{error}"]
+            return outcome
+        mend_lock(self.root)
         with dg.open_pipes_session(
             context=context,
             context_injector=dg.PipesEnvContextInjector(),

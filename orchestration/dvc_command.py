@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from mm_model.errors import UserError
+from orchestration import dvc_inputs
 
 
 def environment(root: Path) -> dict[str, str]:
@@ -46,8 +47,9 @@ def status(root: Path) -> dict[str, dict[str, dict[str, str]]]:
     """DVC's word on each stage that is not up to date: kind of change -> path -> change.
 
     Raises:
-        UserError: DVC cannot tell.
+        UserError: DVC cannot tell, or cannot digest an input.
     """
+    dvc_inputs.check(root)
     mend_lock(root)
     done = subprocess.run(
         dvc("status", "--json"), cwd=root, env=environment(root), capture_output=True, text=True,

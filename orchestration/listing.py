@@ -4,10 +4,12 @@ Good enough to notice a change; DVC's own digest decides whether the content dif
 """
 
 import hashlib
-import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from mm_model.store.walk import Entry, entries_below
 
 
 @dataclass(frozen=True)
@@ -31,20 +33,33 @@ class Listing:
         return max(self.arrivals, default=0.0)
 
 
-def _walk(path: Path) -> Iterator[tuple[str, os.stat_result]]:
-    if path.is_file():
-        yield path.name, path.stat()
+def _entries(path: Path) -> Iterator[Entry]:
+    """The file itself, or everything below the folder; nothing for an absent path."""
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            yield from entries_below(path)
+        else:
+            yield Entry(path, Path(path.name), status)
+    except (FileNotFoundError, NotADirectoryError):
         return
-    for folder, _, names in os.walk(path):
-        for name in names:
-            found = Path(folder, name)
-            yield found.relative_to(path).as_posix(), found.lstat()
+    except OSError as error:
+        yield Entry(path, Path(path.name), None, error)
 
 
 def of(path: Path) -> Listing:
-    """The listing of `path`; an absent path has the digest of nothing."""
-    rows = sorted(_walk(path), key=lambda row: row[0])
-    digest = hashlib.sha256()
-    for name, stat in rows:
-        digest.update(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
-    return Listing(digest.hexdigest(), tuple(stat.st_ctime for _, stat in rows))
+    """The listing of `path`; an absent path has the digest of nothing.
+
+    What cannot be looked into is listed as such by name, and never raises.
+    """
+    entries = sorted(_entries(path), key=lambda entry: entry.relative.as_posix())
+    digest, arrivals = hashlib.sha256(), []
+    for entry in entries:
+        name = entry.relative.as_posix().encode("utf-8", "surrogateescape")
+        if entry.error is not None or entry.status is None:
+            digest.update(name + b"\0unreadable\n")
+            continue
+        status = entry.status
+        digest.update(name + f"\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+        arrivals.append(status.st_ctime)
+    return Listing(digest.hexdigest(), tuple(arrivals))

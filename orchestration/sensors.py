@@ -9,6 +9,7 @@ import dagster as dg
 from mm_model.errors import UserError
 from mm_model.settings import load_params
 from mm_model.store import digests
+from mm_model.store.walk import why
 from orchestration import listing, outside, runs
 from orchestration.dvc_client import DvcStageClient, observation, recorded_version
 from orchestration.dvc_lock import NEWEST_TAG
@@ -52,9 +53,14 @@ def new_media(
     context: dg.SensorEvaluationContext, stages: Stages
 ) -> dg.SensorResult | dg.SkipReason:
     """Record what lies in the source folder; ask for one run per content of it."""
-    folder = stages.root / load_params(stages.root).sources
-    if not folder.is_dir():
-        return dg.SkipReason(f"{folder} is not a folder: nothing can arrive there.")
+    try:
+        folder = stages.root / load_params(stages.root).sources
+        if not folder.is_dir():
+            return dg.SkipReason(f"{folder} is not a folder: nothing can arrive there.")
+    except UserError as error:
+        return dg.SkipReason(str(error))
+    except OSError as error:
+        return dg.SkipReason(f"{folder} cannot be looked at: {why(error)}.")
     found = listing.of(folder)
     known = recorded_version(context.instance, "raw") == found.digest
     seen = [] if known else [observation("raw", found.digest)]

@@ -12,6 +12,8 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+from tests.forbidden import Forbidden
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("MM_TEST_MEDIA", ROOT.parent / "shared"))
 
@@ -38,6 +40,12 @@ def real_facepack() -> Path:
     if not folder.is_dir():
         pytest.skip("no real face pack (set MM_TEST_MEDIA to a folder that holds facepack/)")
     return folder
+
+
+@pytest.fixture
+def forbidden(monkeypatch: pytest.MonkeyPatch) -> Forbidden:
+    """What this user may not list, look at or open; empty at first."""
+    return Forbidden(monkeypatch)
 
 
 @pytest.fixture(scope="session")

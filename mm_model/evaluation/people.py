@@ -12,7 +12,7 @@ from mm_model.errors import UserError
 from mm_model.nn.portrait import Portrait, portrait
 from mm_model.stages.stage import Job
 from mm_model.train.backbone import Backbone
-from mm_model.train.dataset import training_frames, usable_caption
+from mm_model.train.dataset import training_frames
 from mm_model.train.references import ReferenceBook, read_reference
 
 
@@ -124,8 +124,6 @@ def _person(identity: str, group: pd.DataFrame, readers: _Readers, references: i
         shown = (readers.sample(clips[0]),)
     if not withheld and clips:
         withheld = tuple(readers.sample(clips[-1], place) for place in (0.0, 1.0))
-    prompt, _ = usable_caption(
-        readers.ingest.loc[clips[0] if clips else photographs[-1], "caption"]
-    )
+    prompt = readers.ingest.loc[clips[0] if clips else photographs[-1], "caption"]
     true_clip = readers.true_clip(clips[0]) if clips else None
     return Subject(identity, prompt, shown, withheld or shown, true_clip)

@@ -1,39 +1,113 @@
-"""Captions from the `<name>.txt` beside a photograph or clip, made safe for tables.
+"""Captions from a text file beside a photograph or clip, made safe for tables.
 
-White space is normalised and control characters dropped; long text is cut at a word. What is not
-text is refused rather than guessed at.
+`photo.txt`, `photo.TXT` and `photo.jpg.txt` all caption `photo.jpg`. UTF-8 is read, and what a
+byte-order mark announces: UTF-16 and UTF-32 of either order. White space is normalised, control
+characters are dropped, long text is cut at a word. What is not text is refused with a reason
+rather than guessed at.
 """
 
+import codecs
 import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+from mm_model.media.folder import Found
+from mm_model.records import CaptionProblem
+from mm_model.store.walk import why
 
 MAX_CHARACTERS = 500
 _MAX_BYTES = 1 << 20
+# The mark of UTF-32 begins with that of UTF-16, so it is looked for first.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+)  # fmt: skip
 
 
-def sidecar_of(path: Path) -> Path:
-    """Where the caption of the media file `path` would lie."""
-    return path.with_suffix(".txt")
+class CaptionError(Exception):
+    """A caption file that gives no caption; `problem` is the code of what is wrong with it."""
+
+    def __init__(self, problem: CaptionProblem, message: str) -> None:
+        super().__init__(message)
+        self.problem = problem
 
 
-def read_caption(sidecar: Path) -> str | None:
-    """The caption in `sidecar`; None when there is no such file or it holds only white space.
+@dataclass(frozen=True)
+class Sidecars:
+    """Which caption file belongs to which media file.
+
+    `of` maps media to their caption files, the one that counts first; `stray` are text files that
+    no media file claims.
+    """
+
+    of: dict[Path, list[Found]]
+    stray: list[Found]
+
+    @property
+    def crowded(self) -> dict[Path, list[Found]]:
+        """Media with more than one caption file."""
+        return {media: texts for media, texts in self.of.items() if len(texts) > 1}
+
+
+def sidecars(media: Iterable[Found], texts: Sequence[Found]) -> Sidecars:
+    """Match media and text files by name.
+
+    Of several for one file the most exact counts: the full name before the stem, `.txt` in lower
+    case before any other spelling.
+    """
+    claims: dict[Path, list[Found]] = {}
+    for text in sorted(texts, key=lambda one: (one.path.suffix != ".txt", one.relative)):
+        claims.setdefault(text.relative.with_suffix(""), []).append(text)
+    of, claimed = {}, set()
+    for found in media:
+        name = found.relative
+        own = [*claims.get(name, []), *claims.get(name.with_suffix(""), [])]
+        # A file without a suffix has one name for both.
+        own = list(dict.fromkeys(own))
+        if own:
+            of[name] = own
+            claimed.update(text.relative for text in own)
+    return Sidecars(of, [text for text in texts if text.relative not in claimed])
+
+
+def read_caption(sidecar: Found) -> str:
+    """The caption in `sidecar`.
 
     Raises:
-        ValueError: not UTF-8 text, holds NUL, or is larger than 1 MiB.
+        CaptionError: it cannot be read, is larger than 1 MiB, or holds no text.
     """
-    if sidecar.is_symlink() or not sidecar.is_file():
-        return None
-    with sidecar.open("rb") as handle:
-        content = handle.read(_MAX_BYTES + 1)
-    if len(content) > _MAX_BYTES:
-        raise ValueError("the caption file is larger than 1 MiB")
-    if b"\0" in content:
-        raise ValueError("the caption file holds NUL bytes")
+    if sidecar.problem is not None:
+        raise CaptionError(
+            CaptionProblem.UNREADABLE, f"the caption file: {sidecar.problem.message}"
+        )
     try:
-        return clean(content.decode("utf-8-sig")) or None
+        with sidecar.path.open("rb") as handle:
+            content = handle.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise CaptionError(
+            CaptionProblem.UNREADABLE, f"the caption file cannot be read ({why(error)})"
+        ) from None
+    if len(content) > _MAX_BYTES:
+        raise CaptionError(CaptionProblem.TOO_LARGE, "the caption file is larger than 1 MiB")
+    text = _decoded(content)
+    if "\0" in text:
+        raise CaptionError(CaptionProblem.NOT_TEXT, "the caption file holds NUL: save it as UTF-8")
+    if line := clean(text):
+        return line
+    raise CaptionError(CaptionProblem.EMPTY, "the caption file holds no visible text")
+
+
+def _decoded(content: bytes) -> str:
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
+    try:
+        return content.decode(encoding)
     except UnicodeDecodeError:
-        raise ValueError("the caption file is not UTF-8 text") from None
+        named = {"utf-8-sig": "UTF-8"}.get(encoding, encoding.upper())
+        raise CaptionError(
+            CaptionProblem.NOT_TEXT, f"the caption file is not {named} text: save it as UTF-8"
+        ) from None
 
 
 def clean(text: str) -> str:

@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mm_model.errors import UserError
+from mm_model.store.walk import why
 
 NAME = "consent.yaml"
 
@@ -52,11 +53,17 @@ def consent_for(folder: Path, basis: str | None) -> Consent:
     """The record of `folder`; `basis` is the profile's, used when the folder holds no record.
 
     Raises:
-        UserError: no record, or one that is incomplete.
+        UserError: no record, or one that is incomplete or cannot be read.
     """
     path = folder / NAME
-    if path.is_file():
-        return _read(path)
+    try:
+        if path.is_file():
+            return _read(path)
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be read ({why(error)}), so nothing of the folder is used: give this "
+            "user permission to read it."
+        ) from None
     if basis and basis.strip():
         return Consent(basis.strip())
     raise UserError(f"{folder} has no consent record: {HOW}.")

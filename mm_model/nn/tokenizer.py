@@ -1,4 +1,4 @@
-"""A `T5Tokenizer` from an in-memory vocabulary, for backbones that are built here.
+"""A backbone's `T5Tokenizer` and its text length, and one from an in-memory vocabulary.
 
 No sentencepiece model and no network is needed. Words that the vocabulary lacks fall apart into
 single characters, never into one unknown token.
@@ -6,13 +6,17 @@ single characters, never into one unknown token.
 
 from __future__ import annotations
 
+import json
 import string
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from mm_model.errors import UserError
+from mm_model.store.walk import why
 
+FILES = ("tokenizer.json", "spiece.model")
+"""A tokenizer folder holds one of these: ours the first, CogVideoX's the second."""
 SPACE = "\u2581"
 SPECIAL = (("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0))
 ALPHABET = string.ascii_letters + string.digits + string.punctuation
@@ -55,7 +59,28 @@ def load_tokenizer(folder: str | Path) -> Any:
     """Read a tokenizer folder; raises `UserError` when it holds none."""
     from transformers import T5Tokenizer
 
+    if not any((Path(folder) / name).is_file() for name in FILES):
+        raise UserError(f"{folder} holds no T5 tokenizer: it needs {' or '.join(FILES)}.")
     try:
         return T5Tokenizer.from_pretrained(str(folder), local_files_only=True)
     except (OSError, ValueError) as error:
         raise UserError(f"{folder} holds no T5 tokenizer: {error}") from error
+
+
+def text_length(base: str | Path) -> int:
+    """Number of text tokens the transformer of a backbone folder takes, from its configuration.
+
+    Raises:
+        UserError: there is no such configuration, or it does not say.
+    """
+    path = Path(base) / "transformer" / "config.json"
+    try:
+        return int(json.loads(path.read_text())["max_text_seq_length"])
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be read ({why(error)}): name a folder in the diffusers layout."
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise UserError(
+            f"{path} does not say max_text_seq_length: name a CogVideoX folder as backbone."
+        ) from None

@@ -13,6 +13,7 @@ from mm_model.records import (
     INGEST_COLUMNS,
     PAIRS_COLUMNS,
     SOURCES_COLUMNS,
+    CaptionProblem,
     Reason,
     Status,
 )
@@ -112,6 +113,7 @@ def _ingest(profile: Profile) -> list[Check]:
         _unique(table, "source_id"),
         *(_present(table, c, kept=True) for c in ("sample_id", "file", "caption", "pixel_id",
                                                   "media", "width", "height", "num_frames")),
+        _one_of(table, "caption_problem", [str(problem) for problem in CaptionProblem]),
         _range(table, "width", rules.min_side, 65535, kept=True),
         _range(table, "height", rules.min_side, 65535, kept=True),
         _range(table, "num_frames", 1, rules.max_frames, kept=True),

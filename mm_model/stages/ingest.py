@@ -18,6 +18,7 @@ from mm_model.media.sandbox import Allowance, Sandboxes
 from mm_model.media.sheet import contact_sheet, jpeg_bytes
 from mm_model.records import INGEST_COLUMNS, Counts, Reason, Status
 from mm_model.settings import IngestSettings
+from mm_model.stages.ingest_captions import Captions, caption_kept, caption_notes, replaced
 from mm_model.stages.ingest_rules import broken_rule
 from mm_model.stages.stage import Job, Report, Stage
 from mm_model.store import digests, tables
@@ -39,11 +40,16 @@ Row = dict[str, Any]
 
 
 def run(job: Job) -> Report:
-    """Write `samples.parquet` (one row for each inventory row), `files/` and `sheet.jpg`."""
+    """Write `samples.parquet` (one row for each inventory row), `files/` and `sheet.jpg`.
+
+    Raises:
+        UserError: the caption template cannot be used with the backbone's tokenizer.
+    """
     inventory = tables.records(job.inputs["sources"] / "inventory.parquet")
     captions = json.loads((job.inputs["sources"] / "captions.json").read_text())
     items = _planned(inventory)
     rules = job.profile.ingest
+    judge = Captions(job.model("backbone"), rules.caption_template)
     allowance = Allowance(
         rules.decode_seconds, rules.decode_memory_mb, rules.max_pixels, rules.max_frames
     )
@@ -53,14 +59,12 @@ def run(job: Job) -> Report:
             lambda part: _checked(part, sandboxes, job.layout.root),
             label=f"[{job.stage.name}] checking files",
         )  # fmt: skip
-    rows = [
-        _decided(item, found, captions.get(item["source_id"]), rules)
-        for item, found in zip(items, checked, strict=True)
-    ]
+    rows = [_decided(item, found, rules) for item, found in zip(items, checked, strict=True)]
     _refuse_equal_pixels(rows)
     (job.out / "files").mkdir()
     for row, item in zip(rows, items, strict=True):
         _copy(row, item, job)
+    caption_kept(rows, captions, judge)
     tables.write(job.out / "samples.parquet", rows, INGEST_COLUMNS, _TYPES)
     return _report(job, rows, checked)
 
@@ -129,24 +133,19 @@ def _outcome(item: Row, found: Row | MediaError | None) -> Row:
     return {"facts": found}
 
 
-def _decided(item: Row, checked: Row, caption: Row | None, rules: IngestSettings) -> Row:
-    """The row of one file, all rules applied but the comparison of pixels."""
+def _decided(item: Row, checked: Row, rules: IngestSettings) -> Row:
+    """The row of one file, all rules applied but the comparison of pixels; no caption yet."""
     row = {key: item[key] for key in (*_CARRIED, "sample_id")}
     facts = checked.get("facts", {})
     row |= {key: facts.get(key) for key in _FACTS}
     refused = item["refused"] or checked.get("refused")
     if refused is None:
         broken = broken_rule(facts, rules)
-        if broken is None and caption and "problem" in caption:
-            broken = (Reason.CAPTION_UNUSABLE, caption["problem"], None, None)
         refused = _refusal(*broken) if broken else None
     if refused is not None:
         return row | refused
-    text = (caption or {}).get("text")
     return row | {
         "file": f"files/{item['sample_id']}{facts['extension']}",
-        "caption": text or rules.caption_template,
-        "caption_origin": "sidecar" if text else "template",
         "status": Status.KEPT,
         "message": "; ".join(facts["notes"])[:300] or None,
     }
@@ -161,7 +160,7 @@ def _refuse_equal_pixels(rows: list[Row]) -> None:
         twin = first_with.setdefault(row["pixel_id"], row)
         if twin is not row:
             row |= _refusal(Reason.DUP_PIXELS, f"same pixels as {twin['name']}")
-            row |= {"file": None, "caption": None, "caption_origin": None}
+            row["file"] = None
 
 
 def _copy(row: Row, item: Row, job: Job) -> None:
@@ -180,7 +179,7 @@ def _copy(row: Row, item: Row, job: Job) -> None:
     if digest.hexdigest() != item["sha256"]:
         target.unlink(missing_ok=True)
         row |= _refusal(Reason.SYS_IO, "the file changed while it was being read")
-        row |= {"file": None, "caption": None, "caption_origin": None}
+        row["file"] = None
 
 
 def _report(job: Job, rows: list[Row], checked: list[Row]) -> Report:
@@ -193,9 +192,10 @@ def _report(job: Job, rows: list[Row], checked: list[Row]) -> Report:
         "clips": len(clips),
         "clip_frames": sum(row["num_frames"] for row in clips),
         "captions_from_sidecar": sum(row["caption_origin"] == "sidecar" for row in kept),
+        "captions_replaced": len(replaced(kept)),
         "kept_share": round(len(kept) / len(rows), 4) if rows else None,
     }
-    return Report(counts, metrics, pictures, _notes(rows))
+    return Report(counts, metrics, pictures, (*_notes(rows), *caption_notes(kept)))
 
 
 def _notes(rows: list[Row]) -> tuple[str, ...]:
@@ -241,9 +241,9 @@ def _evenly(entries: list[Any], most: int) -> list[Any]:
 STAGE = Stage(
     name="ingest",
     title="Usable photographs and clips",
-    version=1,
+    version=2,
     takes=("sources",),
     sections=("ingest",),
-    models=(),
+    models=("backbone",),
     run=run,
 )

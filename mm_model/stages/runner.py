@@ -17,6 +17,7 @@ from mm_model.stages import registry
 from mm_model.stages.stage import Job, Report, Stage
 from mm_model.store import atomic, digests, lock, manifest
 from mm_model.store.layout import Layout
+from mm_model.store.walk import why
 
 
 def fingerprint_of(
@@ -34,17 +35,28 @@ def fingerprint_of(
     )
 
 
-def _model_digests(stage: Stage, params: Params, layout: Layout) -> dict[str, str]:
+def model_digests(stage: Stage, params: Params, layout: Layout) -> dict[str, str]:
+    """Digest of every entry of `params.yaml` that the stage reads.
+
+    Raises:
+        UserError: one does not exist or cannot be read.
+    """
     found = {}
     for name in stage.models:
         path = layout.root / getattr(params, name)
-        if not path.exists():
+        try:
+            if not path.exists():
+                raise UserError(
+                    f"params.yaml: {name}: {getattr(params, name)} does not exist: "
+                    "correct the path there."
+                )
+            # Somebody's raw folder may hold files we may not read; the stage records each of them.
+            found[name] = digests.of_path(path, tolerant=name == "sources")
+        except OSError as error:
             raise UserError(
-                f"params.yaml: {name}: {getattr(params, name)} does not exist: "
-                "correct the path there."
-            )
-        # Somebody's raw folder may hold files we may not read; the stage records each of them.
-        found[name] = digests.of_path(path, tolerant=name == "sources")
+                f"params.yaml: {name}: {error.filename or path} cannot be read ({why(error)}): "
+                "mend its permissions, or name another there."
+            ) from None
     return found
 
 
@@ -98,7 +110,7 @@ def run(name: str, root: Path) -> Report:
     stage = registry.load(name)
     inputs = {taken: layout.output(taken) for taken in stage.takes}
     input_digests = {taken: manifest.verified(path).digest for taken, path in inputs.items()}
-    models = _model_digests(stage, params, layout)
+    models = model_digests(stage, params, layout)
     fingerprint = fingerprint_of(stage, profile, input_digests, models)
     work = layout.work(name, fingerprint)
     with lock.held(work, f"stage {name}"):

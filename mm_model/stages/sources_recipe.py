@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from mm_model.errors import UserError
 from mm_model.stages.stage import Job
 from mm_model.store import atomic
+from mm_model.store.walk import why
 from mm_model.world.split import HELD_OUT_PEOPLE, TRAIN_PEOPLE
 
 MARK = "synthetic.json"
@@ -58,10 +59,15 @@ def load_recipe(path: Path) -> Recipe:
     """Read a recipe file.
 
     Raises:
-        UserError: not YAML, or a value that does not fit.
+        UserError: it cannot be read, is not YAML, or holds a value that does not fit.
     """
     try:
         return Recipe.model_validate(yaml.safe_load(path.read_text("utf-8")))
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be read ({why(error)}): mend its permissions, or name another recipe "
+            "or folder in params.yaml, sources."
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError):
         raise UserError(
             f"{path} is not a recipe in YAML: params.yaml, sources: names a folder of media or "

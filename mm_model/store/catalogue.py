@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
+from mm_model.errors import UserError
 from mm_model.store import manifest
 from mm_model.store.layout import Layout
 
@@ -110,9 +111,32 @@ def rebuild(layout: Layout, url: str | None = None) -> str:
 
     The address is `url`, else the environment's `MM_CATALOGUE_URL`, else SQLite below `work/`.
     One transaction: a reader sees the old catalogue or the new one.
+
+    Raises:
+        UserError: the address is none, or the database there cannot be written.
     """
     address = url or os.environ.get("MM_CATALOGUE_URL") or f"sqlite:///{layout.catalogue}"
-    layout.catalogue.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        where = sa.make_url(address).render_as_string(hide_password=True)
+    except sa.exc.ArgumentError:
+        raise UserError(
+            f"The catalogue's address {address!r} is no database URL: write for instance "
+            "sqlite:///<file>."
+        ) from None
+    try:
+        layout.catalogue.parent.mkdir(parents=True, exist_ok=True)
+        counts = _refilled(layout, address)
+    except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
+        said = getattr(error, "orig", None) or error
+        raise UserError(
+            f"The catalogue at {where} cannot be rebuilt ({said}): mend that, or name another "
+            "database with --url or MM_CATALOGUE_URL."
+        ) from None
+    return f"{where}: " + ", ".join(f"{number} {name}" for name, number in counts.items())
+
+
+def _refilled(layout: Layout, address: str) -> dict[str, int]:
+    """Drop and refill; how many rows each table holds."""
     engine = sa.create_engine(address)
     found = dict(_published(layout))
     with engine.begin() as connection:
@@ -133,8 +157,7 @@ def rebuild(layout: Layout, url: str | None = None) -> str:
             for table in metadata.sorted_tables
         }
     engine.dispose()
-    where = sa.make_url(address).render_as_string(hide_password=True)
-    return f"{where}: " + ", ".join(f"{number} {name}" for name, number in counts.items())
+    return counts
 
 
 def _run_row(known: manifest.Manifest) -> dict[str, Any]:

@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
+
+from mm_model.store.walk import Entry, entries_below
 
 _CHUNK = 1 << 20
 
@@ -40,20 +43,40 @@ def of_file(path: Path) -> str:
 def of_folder(folder: Path, tolerant: bool = False) -> str:
     """Hex SHA-256 over the sorted (relative path, file digest) list of a folder.
 
-    A `tolerant` digest counts a file that cannot be read as such instead of raising OSError.
+    A `tolerant` digest counts what cannot be read or looked into as such instead of raising
+    OSError.
     """
-    return of_value(
-        sorted((name, _of_file_in(folder / name, tolerant)) for name in files_below(folder))
-    )
+    found = [
+        (entry.relative.as_posix(), _of_entry(entry, tolerant))
+        for entry in _files(folder, tolerant)
+    ]
+    return of_value(sorted(found))
 
 
-def _of_file_in(path: Path, tolerant: bool) -> str:
+def _of_entry(entry: Entry, tolerant: bool) -> str:
     try:
-        return of_file(path)
+        return "unreadable" if entry.error is not None else of_file(entry.path)
     except OSError:
         if not tolerant:
             raise
         return "unreadable"
+
+
+def _files(folder: Path, tolerant: bool) -> Iterator[Entry]:
+    """Files and links to files; with `tolerant` also what could not be looked into, else OSError.
+
+    Python's own byte-code folders are left out: they come and go without meaning.
+    """
+    for entry in entries_below(folder, lambda name: name != "__pycache__"):
+        try:
+            if entry.error is not None:
+                raise entry.error
+            if entry.path.is_file() if entry.is_link else entry.is_file:
+                yield entry
+        except OSError:
+            if not tolerant:
+                raise
+            yield entry
 
 
 def of_path(path: Path, tolerant: bool = False) -> str:
@@ -68,12 +91,9 @@ def of_value(value: Any) -> str:
 
 
 def files_below(folder: Path) -> list[str]:
-    """Sorted POSIX-style relative paths of the regular files below `folder`.
+    """Sorted POSIX-style relative paths of the regular files below `folder`, byte code left out.
 
-    Python's own byte-code folders are left out: they come and go without meaning.
+    Raises:
+        OSError: an entry cannot be looked into.
     """
-    return sorted(
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    )
+    return sorted(entry.relative.as_posix() for entry in _files(folder, tolerant=False))

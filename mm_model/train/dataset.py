@@ -19,7 +19,6 @@ from torch import Tensor
 from mm_model.diffusion.face_mask import latent_face_mask
 from mm_model.errors import UserError
 from mm_model.nn import folded_vae
-from mm_model.nn.prompt import parse_prompt
 from mm_model.progress import each
 from mm_model.settings import ModelSettings
 from mm_model.stages.stage import Job
@@ -29,9 +28,6 @@ from mm_model.train.backbone import Backbone
 from mm_model.train.references import ReferenceBook
 
 _ENCODE_BATCH = 16
-
-PLAIN_CAPTION = "a person"
-"""Stands in for a caption without a word for the subject."""
 
 
 @dataclass(frozen=True)
@@ -77,15 +73,6 @@ def frame_indices(num_source: int, source_fps: float, num_frames: int, fps: int)
         stride = min(stride, max(1.0, (num_source - 1) / (num_frames - 1)))
     start = max(0, int((num_source - 1 - stride * (num_frames - 1)) / 2))
     return [min(num_source - 1, round(start + stride * k)) for k in range(num_frames)]
-
-
-def usable_caption(caption: str) -> tuple[str, bool]:
-    """The caption, or a plain one when it names no subject; and whether it was replaced."""
-    try:
-        parse_prompt(caption)
-    except UserError:
-        return PLAIN_CAPTION, True
-    return caption, False
 
 
 def training_frames(
@@ -167,19 +154,16 @@ def _build(job: Job, backbone: Backbone, num_frames: int, media: tuple[str, ...]
             "sources, or lower pairs.cosine_above in the profile."
         )
     book = ReferenceBook.open(job.inputs, backbone)
-    rows, frames, replaced = [], [], 0
+    rows, frames = [], []
     groups = list(wanted.groupby("target", sort=True))
     for sample_id, group in each(groups, total=len(groups), label=f"[{job.stage.name}] reading"):
         row = ingest.loc[sample_id]
-        caption, changed = usable_caption(row["caption"])
-        replaced += changed
         file = job.inputs["ingest"] / row["file"]
         track = tracks.get_group(sample_id)
         frames.append(training_frames(file, row, track, job.profile.model, num_frames))
         references = tuple(book.number(key) for key in group["reference"])
-        rows.append(Target(str(sample_id), str(group["identity"].iloc[0]), caption, references))
-    if replaced:
-        job.say(f"{replaced} captions name no subject; '{PLAIN_CAPTION}' stands in for them.")
+        identity = str(group["identity"].iloc[0])
+        rows.append(Target(str(sample_id), identity, row["caption"], references))
     tensors = _target_tensors(job, backbone, frames)
     return TrainingSet(tuple(rows), {**tensors, **book.features(job)})
 

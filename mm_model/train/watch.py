@@ -21,7 +21,6 @@ from mm_model.settings import TrainSettings
 from mm_model.stages.stage import Job
 from mm_model.store.atomic import write_json, written_aside
 from mm_model.train.backbone import Backbone
-from mm_model.train.dataset import usable_caption
 from mm_model.train.references import ReferenceBook
 from mm_model.train.sampler import Sampling, features_of, generate, grid, strip
 
@@ -52,10 +51,9 @@ def chosen_people(job: Job, backbone: Backbone, count: int = PEOPLE) -> list[Wat
             break
         clips = group[group["media"] == "clip"]
         row = (clips if len(clips) else group).iloc[0]
-        caption, _ = usable_caption(ingest.loc[row["target"], "caption"])
         keys = group.sort_values(["kind", "pair_id"])["reference"].drop_duplicates()[:2]
         faces = tuple(book.portrait(k, job.profile.model.reference_margin) for k in keys)
-        people.append(Watched(str(identity), caption, faces))
+        people.append(Watched(str(identity), ingest.loc[row["target"], "caption"], faces))
     return people
 
 

@@ -1,6 +1,9 @@
-"""Walking a folder, names as text, captions, and consent."""
+"""Walking a folder, names as text, and consent."""
 
+import errno
 import os
+import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -8,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_model.errors import UserError
-from mm_model.media.captions import MAX_CHARACTERS, clean, read_caption
 from mm_model.media.consent import consent_for
 from mm_model.media.folder import media_below
 from mm_model.media.names import opened, shown, stored
 from mm_model.records import Reason
+from mm_model.store import digests
+from tests.forbidden import Forbidden
 
 
 def test_walk_lists_each_candidate_once_in_order(tmp_path: Path) -> None:
@@ -37,6 +41,111 @@ def test_walk_lists_each_candidate_once_in_order(tmp_path: Path) -> None:
     assert list(found) == sorted(found, key=os.fsencode)
 
 
+def _tree(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [(errno.EACCES, Reason.IO_UNREADABLE), (errno.ENAMETOOLONG, Reason.IO_UNREADABLE),
+     (errno.ENOENT, Reason.SYS_IO), (errno.EIO, Reason.SYS_IO)],
+)  # fmt: skip
+def test_a_folder_that_cannot_be_listed_is_one_entry(
+    tmp_path: Path, forbidden: Forbidden, number: int, reason: Reason
+) -> None:
+    _tree(tmp_path, "ada/deep/1.jpg", "bob.txt/2.jpg", "3.jpg")
+    forbidden.listing = {"ada": number, "bob.txt": number}
+    found = {str(one.relative): one for one in media_below(tmp_path)}
+    assert set(found) == {"3.jpg", "ada", "bob.txt"}, "no file is lost unsaid"
+    assert found["ada"].problem.reason == reason and found["ada"].unlisted
+    assert "cannot be listed" in found["ada"].problem.message
+    assert str(tmp_path) not in found["ada"].problem.message
+    assert found["3.jpg"].problem is None
+
+
+def test_entries_that_cannot_be_looked_at_are_rows(tmp_path: Path, forbidden: Forbidden) -> None:
+    _tree(tmp_path, "a/1.jpg", "a/1.txt", "a/2.mp4", "b/3.jpg")
+    forbidden.looking = {"1.jpg": errno.EACCES, "1.txt": errno.EACCES, "2.mp4": errno.ENOENT}
+    found = {str(one.relative): one.problem for one in media_below(tmp_path)}
+    assert set(found) == {"a/1.jpg", "a/2.mp4", "b/3.jpg"}
+    assert found["a/1.jpg"].reason == Reason.IO_UNREADABLE
+    assert "permission denied" in found["a/1.jpg"].message
+    assert found["a/2.mp4"].reason == Reason.SYS_IO and "vanished" in found["a/2.mp4"].message
+
+
+def test_the_folder_itself_without_permission_is_refused_by_name(
+    tmp_path: Path, forbidden: Forbidden
+) -> None:
+    _tree(tmp_path, "raw/1.jpg")
+    forbidden.listing = {"raw": errno.EACCES}
+    with pytest.raises(UserError, match=r"raw cannot be listed \(permission denied\)"):
+        media_below(tmp_path / "raw")
+
+
+def test_links_are_told_apart(tmp_path: Path) -> None:
+    folder = tmp_path / "raw"
+    _tree(folder, "1.jpg", ".hidden/2.jpg")
+    for name, target in {"nowhere.jpg": "gone.jpg", "a.jpg": "b.jpg", "b.jpg": "a.jpg",
+                         "cellar": ".hidden", "self": ".", "up": "..",
+                         "shown.jpg": ".hidden/2.jpg"}.items():  # fmt: skip
+        (folder / name).symlink_to(target)
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(folder / "talk.mp4"))
+    said = {str(one.relative): one.problem and one.problem.message for one in media_below(folder)}
+    assert said == {
+        "1.jpg": None, "shown.jpg": None,
+        "nowhere.jpg": "the link leads nowhere", "a.jpg": "the link leads in a circle",
+        "b.jpg": "the link leads in a circle", "up": "the link leads out of the folder",
+        "cellar": "the link leads to a hidden folder, whose files are not read",
+        "talk.mp4": "not a regular file (a pipe, socket or device)",
+    }  # fmt: skip
+
+
+def test_a_path_too_long_to_open_is_a_row(tmp_path: Path) -> None:
+    before = os.open(".", os.O_RDONLY)
+    try:
+        os.chdir(tmp_path)
+        for _ in range(24):
+            os.mkdir("d" * 200)  # noqa: PTH102
+            os.chdir("d" * 200)
+        Path("1.jpg").touch()
+    finally:
+        os.chdir(before)
+        os.close(before)
+    (found,) = media_below(tmp_path)
+    assert found.problem.reason == Reason.IO_UNREADABLE
+    assert "too long" in found.problem.message
+    assert digests.of_path(tmp_path, tolerant=True)
+    shutil.rmtree(tmp_path / ("d" * 200))
+
+
+def test_the_tolerant_digest_notices_what_can_no_longer_be_read(
+    tmp_path: Path, forbidden: Forbidden
+) -> None:
+    _tree(tmp_path, "a/1.jpg", "b/2.jpg")
+    before = digests.of_path(tmp_path, tolerant=True)
+    assert before == digests.of_path(tmp_path)
+    forbidden.listing = {"a": errno.EACCES}
+    unlisted = digests.of_path(tmp_path, tolerant=True)
+    forbidden.listing, forbidden.looking = {}, {"1.jpg": errno.EACCES}
+    unseen = digests.of_path(tmp_path, tolerant=True)
+    assert len({before, unlisted, unseen}) == 3
+    with pytest.raises(PermissionError):
+        digests.of_path(tmp_path)
+
+
+@pytest.mark.parametrize("edge", ["looking", "opening"])
+def test_an_unreadable_consent_record_is_one_sentence(
+    tmp_path: Path, forbidden: Forbidden, edge: str
+) -> None:
+    (tmp_path / "consent.yaml").write_text("basis: signed form\nadults: true\n")
+    setattr(forbidden, edge, {"consent.yaml": errno.EACCES})
+    with pytest.raises(UserError, match=r"consent\.yaml cannot be read \(permission denied\)"):
+        consent_for(tmp_path, "a basis for all")
+
+
 def test_subject_is_the_first_folder(tmp_path: Path) -> None:
     (tmp_path / "ada" / "more").mkdir(parents=True)
     (tmp_path / "ada" / "more" / "1.jpg").touch()
@@ -56,24 +165,6 @@ def test_any_file_name_survives_being_text(raw: bytes) -> None:
 def test_clean_names_stay_readable() -> None:
     assert stored("sets/ümlaut 1.jpg") == "sets/ümlaut 1.jpg"
     assert shown("a\nb\udcff.jpg") == "a\\nb\\xff.jpg"
-
-
-def test_captions_are_one_clean_line(tmp_path: Path) -> None:
-    sidecar = tmp_path / "a.txt"
-    sidecar.write_text("\ufeff  a woman\n\tsmiles\u200b \x07 ", "utf-8")
-    assert read_caption(sidecar) == "a woman smiles"
-    sidecar.write_text(" \n")
-    assert read_caption(sidecar) is None
-    assert read_caption(tmp_path / "none.txt") is None
-    assert len(clean("word " * 500)) <= MAX_CHARACTERS
-    assert clean("word " * 500).endswith("word")
-
-
-@pytest.mark.parametrize("content", [b"a\0b", b"\xff\xfe\x00", b"x" * (1 << 21)])
-def test_what_is_no_caption_is_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "a.txt").write_bytes(content)
-    with pytest.raises(ValueError, match="caption file"):
-        read_caption(tmp_path / "a.txt")
 
 
 def test_consent_file_wins_and_may_cover_some_files(tmp_path: Path) -> None:

@@ -7,14 +7,8 @@ from hypothesis import strategies as st
 
 from mm_model.errors import UserError
 from mm_model.nn.fusion import TextFusion, fuse_text
-from mm_model.nn.prompt import (
-    clean_prompt,
-    encode_prompts,
-    encode_text,
-    expand_prompt,
-    parse_prompt,
-    plain_prompt,
-)
+from mm_model.nn.prompt import encode_prompts, encode_text, expand_prompt, plain_prompt
+from mm_model.nn.subject import clean_prompt, parse_prompt
 from tests.nn import tiny
 
 

@@ -11,9 +11,9 @@ import yaml
 
 from mm_model.settings import load_params, load_profile
 from mm_model.stages import registry
-from mm_model.stages.runner import fingerprint_of
+from mm_model.stages.runner import fingerprint_of, model_digests
 from mm_model.stages.stage import Job, Report
-from mm_model.store import atomic, digests, manifest
+from mm_model.store import atomic, manifest
 from mm_model.store.layout import Layout
 
 SMALL_PEOPLE = {
@@ -75,10 +75,15 @@ def edit_profile(place: Path, **values: Any) -> None:
     path.write_text(yaml.safe_dump(content, sort_keys=False))
 
 
+def use_input(place: Path, name: str, path: Path | str) -> None:
+    """Point an entry of the root's params.yaml (sources, backbone, ...) at another path."""
+    params = yaml.safe_load((place / "params.yaml").read_text())
+    (place / "params.yaml").write_text(yaml.safe_dump(params | {name: str(path)}))
+
+
 def use_sources(place: Path, sources: Path | str) -> None:
     """Point the root's params.yaml at another folder or recipe."""
-    params = yaml.safe_load((place / "params.yaml").read_text())
-    (place / "params.yaml").write_text(yaml.safe_dump(params | {"sources": str(sources)}))
+    use_input(place, "sources", sources)
 
 
 def make_job(place: Path, name: str) -> Job:
@@ -88,8 +93,7 @@ def make_job(place: Path, name: str) -> Job:
         registry.load(name))  # fmt: skip
     inputs = {taken: layout.output(taken) for taken in stage.takes}
     taken = {key: manifest.verified(path).digest for key, path in inputs.items()}
-    paths = {key: (place / getattr(params, key)).resolve() for key in stage.models}
-    models = {key: digests.of_path(path) for key, path in paths.items()}
+    models = model_digests(stage, params, layout)
     fingerprint = fingerprint_of(stage, profile, taken, models)
     work = layout.work(name, fingerprint)
     return Job(stage, params, profile, layout, fingerprint, inputs, work, work / "out",

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_model.train import crops
-from mm_model.train.dataset import PLAIN_CAPTION, frame_indices, usable_caption
+from mm_model.train.dataset import frame_indices
 
 
 @given(st.integers(1, 400), st.floats(1, 60), st.sampled_from([1, 9, 17]), st.integers(4, 24))
@@ -53,8 +53,3 @@ def test_landmarks_follow_the_pixels() -> None:
     x, y = crops.into_window(np.array([112.0, 92.0]), window, (64, 64))
     bright = np.argwhere(cut[..., 0] > 100).mean(axis=0)
     assert bright == pytest.approx([y, x], abs=1.0)
-
-
-def test_a_caption_without_a_subject_is_replaced_and_counted() -> None:
-    assert usable_caption("sunset over hills") == (PLAIN_CAPTION, True)
-    assert usable_caption("an elderly woman nods") == ("an elderly woman nods", False)

@@ -1,0 +1,71 @@
+"""What DVC cannot digest in the inputs that `params.yaml` names, found before DVC meets it.
+
+DVC stops at the first such entry with an error of its own, and waits for ever on a pipe. Here all
+are found first and named in one sentence. Knows nothing of Dagster.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from assets.graph import INPUT_ASSETS
+from mm_model.errors import UserError
+from mm_model.media.names import shown
+from mm_model.settings import load_params
+from mm_model.store.walk import Entry, entries_below, why
+
+_NAMED = 3
+
+
+def check(root: Path, names: Iterable[str] = tuple(INPUT_ASSETS)) -> None:
+    """Look through the inputs called `names` in `params.yaml`.
+
+    Raises:
+        UserError: DVC cannot digest an entry; the message counts them and names the first.
+    """
+    params = load_params(root)
+    for name in names:
+        path = root / getattr(params, name)
+        inside = path.resolve().is_relative_to(root.resolve())
+        found = [f"{shown(entry.relative)} ({said})" for entry, said in _obstacles(path, inside)]
+        if found:
+            more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+            raise UserError(
+                f"DVC cannot digest {len(found)} entries of {getattr(params, name)} "
+                f"(params.yaml: {name}): {', '.join(sorted(found)[:_NAMED])}{more}: mend or remove "
+                "them there and run again."
+            )
+
+
+def _obstacles(path: Path, inside: bool) -> Iterator[tuple[Entry, str]]:
+    """`inside` this repository DVC looks for a .gitignore in every folder; elsewhere it passes by
+    a folder that it cannot list.
+    """
+    try:
+        if not path.is_dir():
+            return
+        for entry in entries_below(path):
+            passed = entry.is_folder and not inside
+            if not passed and (said := _obstacle(entry)):
+                yield entry, said
+    except OSError as error:
+        yield Entry(path, Path(path.name), None, error), why(error)
+
+
+def _obstacle(entry: Entry) -> str | None:
+    """Why DVC would stop at this entry; None where it would not."""
+    if entry.error is not None:
+        return why(entry.error)
+    try:
+        os.fsencode(entry.relative).decode("utf-8")
+        mode = entry.path.stat().st_mode
+    except UnicodeDecodeError:
+        return "its name is not UTF-8"
+    except OSError as error:
+        return f"a link: {why(error)}"
+    if stat.S_ISDIR(mode):
+        return None
+    if not stat.S_ISREG(mode):
+        return "a pipe, socket or device"
+    return None if os.access(entry.path, os.R_OK) else "no permission to read it"
