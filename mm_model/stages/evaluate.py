@@ -19,7 +19,7 @@ def run(job: Job) -> Report:
 STAGE = Stage(
     name="evaluate",
     title="Scores on held-out people",
-    version=2,
+    version=3,
     takes=("ingest", "faces", "pairs", "pretrain", "finetune"),
     sections=("run", "model", "faces", "evaluate"),
     models=("backbone", "facepack", "judge"),

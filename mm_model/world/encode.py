@@ -1,7 +1,7 @@
 """Encodes frames as H.264 in MP4 and pictures as JPEG or PNG, in memory and reproducibly.
 
-One thread and bit-exact flags, so that the same frames give the same bytes. Fast settings and the
-index at the end, as a camera writes; ``mm_model.media.encode`` is for what the pipeline publishes.
+Fast settings and the index at the end, as a camera writes; ``mm_model.media.encode`` is for what
+the pipeline publishes, and its options for equal bytes hold here too.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from fractions import Fraction
 import cv2
 import numpy as np
 
+from mm_model.media.encode import x264_options
+
 
 def encode_mp4(frames: np.ndarray, fps: int, crf: int = 16) -> bytes:
     """``frames`` uint8 [T, H, W, 3] RGB, H and W even -> an MP4 file with H.264, yuv420p."""
@@ -19,7 +21,7 @@ def encode_mp4(frames: np.ndarray, fps: int, crf: int = 16) -> bytes:
 
     out = io.BytesIO()
     with av.open(out, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
-        options = {"crf": str(crf), "preset": "veryfast", "threads": "1"}
+        options = x264_options(crf, "veryfast")
         stream = container.add_stream("libx264", rate=fps, options=options)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
