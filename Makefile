@@ -1,15 +1,17 @@
-# Front door. Everything happens in .venv, with this repository as the working directory.
+# Front door. Everything happens in .venv, with this repository as the working directory. Paths are
+# relative, since make cannot quote: a tree may lie anywhere.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
 VENV := .venv
-BIN := $(CURDIR)/$(VENV)/bin
+BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+ALIVE := $(BIN)/python -c '' 2>/dev/null
 PORT ?= 5000
 DEV_PORT ?= 3000
 
-export PATH := $(BIN):$(PATH)
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DAGSTER_HOME := $(CURDIR)/work/dagster
 export DAGSTER_MODULE_NAME := orchestration.definitions
 export DAGSTER_DISABLE_TELEMETRY := 1
@@ -26,22 +28,28 @@ help: ## Show this list
 $(STAMP): requirements.lock pyproject.toml
 	@echo "Setting up $(VENV) (once; a minute or two)"
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": name another with make PYTHON=...") if sys.version_info < (3, 11) else None'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(ALIVE) || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall $$(grep ^opencv-python-headless requirements.lock)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
+# An environment whose Python is gone (another machine, another Python) is made again.
+ifneq ($(shell $(ALIVE) && echo alive),alive)
+.PHONY: $(STAMP)
+endif
+
 setup: $(STAMP) ## Make the virtual environment from the lock file
+	@$(BIN)/python -m orchestration.venv
 	@$(BIN)/python -m orchestration.home
 	@git ls-files --error-unmatch dvc.lock >/dev/null 2>&1 && git update-index --skip-worktree dvc.lock || true
 
 run: setup ## Run the whole pipeline (SOURCES=folder FACEPACK=pack CONSENT='basis' for your own media)
 ifdef SOURCES
-	@$(BIN)/python -m mm_model use --sources "$(SOURCES)" $(if $(FACEPACK),--facepack "$(FACEPACK)") $(if $(CONSENT),--consent "$(CONSENT)")
+	@$(BIN)/python -m mm_model use --sources "$$SOURCES" $(if $(FACEPACK),--facepack "$$FACEPACK") $(if $(CONSENT),--consent "$$CONSENT")
 endif
 ifdef PROFILE
-	@$(BIN)/python -m mm_model use --profile "$(PROFILE)"
+	@$(BIN)/python -m mm_model use --profile "$$PROFILE"
 endif
 	@$(BIN)/python -m orchestration.run
 

@@ -209,7 +209,10 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 
 def git_revision(root: Path) -> str | None:
-    """The commit checked out at `root`, with `+changed` when tracked files differ; None without."""
+    """The commit checked out at `root`, with `+changed` when tracked files differ; None without.
+
+    A tree that was merely unpacked inside another repository has none.
+    """
 
     def git(*words: str) -> str:
         return subprocess.run(
@@ -218,6 +221,7 @@ def git_revision(root: Path) -> str | None:
         ).stdout.strip()  # fmt: skip
 
     try:
+        git("ls-files", "--error-unmatch", "params.yaml")
         changed = git("status", "--porcelain", "--untracked-files=no")
         return git("rev-parse", "HEAD") + ("+changed" if changed else "")
     except (OSError, subprocess.SubprocessError):

@@ -20,7 +20,7 @@ from assets import (
 )
 from assets.graph import nodes
 from mm_model.environment import silence_telemetry
-from orchestration import code_version, resources
+from orchestration import code_version, home, resources
 from orchestration.dvc_client import DvcStageClient
 from orchestration.jobs import everything
 from orchestration.schedules import nightly
@@ -54,4 +54,4 @@ def build(client: DvcStageClient) -> dg.Definitions:
 
 
 silence_telemetry()
-defs = build(resources.stages(resources.root()))
+defs = build(resources.stages(home.root()))

@@ -4,18 +4,10 @@ The tree is the one this file lies in, or `MM_ROOT`; there is no other knob, so 
 Dagster's page cannot differ from `dvc repro`.
 """
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from orchestration.dvc_client import DvcStageClient
-
-REPOSITORY = Path(__file__).resolve().parent.parent
-
-
-def root() -> Path:
-    """`MM_ROOT` if set, else the repository this code lies in."""
-    return Path(os.environ.get("MM_ROOT") or REPOSITORY).resolve()
 
 
 def stages(tree: Path, echo: Callable[[str], None] | None = None) -> DvcStageClient:

@@ -62,7 +62,7 @@ def _defect(result: dg.ExecuteInProcessResult) -> str:
 def main() -> int:
     """Run everything; return the exit status."""
     silence_telemetry()
-    root = resources.root()
+    root = home.root()
     started = time.monotonic()
     signal.signal(signal.SIGTERM, _interrupt)
     try:

@@ -123,7 +123,7 @@ def test_a_finished_run_says_what_it_was_and_gave(layout: Layout, monkeypatch: A
     assert run.data.metrics["final/score"] == 0.25
     assert run.data.metrics["final/samples_rejected"] == 1
     assert history(layout, run, "loss") == [(step, 1 / (step + 1)) for step in range(2500)]
-    artifacts = Path(run.info.artifact_uri.removeprefix("file://"))
+    artifacts = layout.root / run.info.artifact_uri
     assert (artifacts / "samples" / "step-0002500.jpg").read_bytes() == b"a picture"
     assert json.loads((artifacts / "report.json").read_text())["metrics"] == metrics
     assert not spooled(layout)

@@ -1,7 +1,8 @@
 """Builds the folder MLflow serves from: MLmodel, our code, configuration, weights.
 
 The weights are copied in, so that a version serves from anywhere; a backbone above two GiB is
-named by path and digest instead. No pickle, and no absolute path but that one.
+named by path and digest instead, from the root when it lies in the tree. No pickle, and no other
+path.
 """
 
 import contextlib
@@ -68,11 +69,17 @@ def package(folders: dict[str, Path], profile: Profile, root: Path) -> Package:
     found = {name: digests.of_folder(folder) for name, folder in folders.items()}
     copied, reference = dict(folders), None
     if _size(folders["backbone"]) > COPY_LIMIT:
-        reference = str(copied.pop("backbone").resolve())
+        reference = _from_root(copied.pop("backbone"), root)
     config = of_profile(profile, found, reference)
     code = Path(__file__).resolve().parents[1]
     digest = digests.of_value({"config": config.model_dump(mode="json"), "code": _code(code)})
     return Package(copied, config, code, digest)
+
+
+def _from_root(folder: Path, root: Path) -> str:
+    """A tree may be moved or copied: what lies inside it is named from its root."""
+    folder, root = folder.resolve(), root.resolve()
+    return folder.relative_to(root).as_posix() if folder.is_relative_to(root) else str(folder)
 
 
 def _size(folder: Path) -> int:

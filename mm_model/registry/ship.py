@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mm_model.registry import store
+from mm_model.registry import places, store
 from mm_model.store import atomic
 from mm_model.store.layout import Layout
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
 EVENTS = "events.jsonl"
 LOCK = "lock"
@@ -106,12 +107,18 @@ class Shipper:
         elif kind == "picture":
             picture = folder / "files" / group[0]["file"]
             if picture.is_file():
-                client.log_artifact(state.run_id, str(picture), "samples")
+                self._artifacts(client, state).log_artifact(str(picture), "samples")
         elif kind == "report":
             self._points(client, state, group)
-            client.log_text(state.run_id, group[0]["text"], "report.json")
+            text = folder / "report.json"
+            text.write_text(group[0]["text"])
+            self._artifacts(client, state).log_artifact(str(text))
         elif kind == "end":
             client.set_terminated(state.run_id, group[0]["status"], group[0]["time"])
+
+    def _artifacts(self, client: "MlflowClient", state: _State) -> "ArtifactRepository":
+        run = client.get_run(state.run_id)
+        return places.artifacts(self._layout, run.info.artifact_uri)
 
     def _start(
         self, client: "MlflowClient", folder: Path, state: _State, event: dict[str, Any]

@@ -17,12 +17,14 @@ from urllib.parse import urlsplit
 
 from mm_model.environment import silence_telemetry
 from mm_model.errors import UserError
+from mm_model.registry import places
 from mm_model.store.layout import Layout
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _SQLITE = "sqlite:///"
+_LOCK = "work/mlflow.lock"
 _CONNECT_SECONDS = 2.0
 _SHORT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
 _QUIET = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
@@ -32,6 +34,12 @@ _LONG = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": 
 def local_file(uri: str) -> Path | None:
     """The database file of a SQLite URI, else None."""
     return Path(uri.removeprefix(_SQLITE)).absolute() if uri.startswith(_SQLITE) else None
+
+
+def is_own(layout: Layout) -> bool:
+    """Whether the store is the tree's own, `mlflow.db` at its root."""
+    database = local_file(layout.tracking_uri)
+    return database is not None and database.resolve() == layout.database.resolve()
 
 
 def reachable(uri: str) -> bool:
@@ -85,6 +93,7 @@ def _create(database: Path, artifacts: Path) -> None:
 
     for abandoned in database.parent.glob(f".{database.name}.*.aside*"):
         abandoned.unlink(missing_ok=True)
+    database.parent.mkdir(parents=True, exist_ok=True)
     aside = database.with_name(f".{database.name}.{uuid.uuid4().hex[:8]}.aside")
     # Hundreds of statements, each flushed to disk, take twice the time; one flush at the end does.
     event.listen(Engine, "connect", _unflushed)
@@ -121,10 +130,13 @@ def open_client(layout: Layout) -> "MlflowClient":
 
     _quieten()
     if (database := local_file(uri)) is not None:
-        with _creation_lock(layout.root / "work" / "mlflow.lock"):
+        with _creation_lock(layout.root / _LOCK):
             if not database.exists():
-                _create(database, layout.artifact_root)
-    return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+                _create(database, database.parent / places.FOLDER)
+            if is_own(layout):
+                places.settle(database, layout.root)
+    registry = os.environ.get("MLFLOW_REGISTRY_URI") or uri
+    return mlflow.MlflowClient(tracking_uri=uri, registry_uri=registry)
 
 
 def _shown(uri: str) -> str:
@@ -139,10 +151,8 @@ def experiment_id(client: "MlflowClient", layout: Layout) -> str:
 
     name = f"magic-mirror/{layout.profile}"
     if (known := client.get_experiment_by_name(name)) is None:
-        folder = (layout.artifact_root / name).absolute()
-        local = local_file(layout.tracking_uri) is not None
         try:
-            return client.create_experiment(name, folder.as_uri() if local else None)
+            return _new_experiment(client, layout, name)
         except MlflowException:
             known = client.get_experiment_by_name(name)  # another process was first
             if known is None:
@@ -150,3 +160,16 @@ def experiment_id(client: "MlflowClient", layout: Layout) -> str:
     if known.lifecycle_stage == "deleted":
         client.restore_experiment(known.experiment_id)
     return known.experiment_id
+
+
+def _new_experiment(client: "MlflowClient", layout: Layout, name: str) -> str:
+    """Make it; in the tree's own store its artifacts are named from the root before anyone asks."""
+    database = local_file(layout.tracking_uri)
+    if database is None:
+        return client.create_experiment(name)
+    folder = database.parent / places.FOLDER / name
+    with _creation_lock(layout.root / _LOCK):
+        made = client.create_experiment(name, str(folder))
+        if is_own(layout):
+            places.settle(database, layout.root)
+    return made

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mm_model.errors import UserError
-from mm_model.registry import promotion, store
+from mm_model.registry import places, promotion, store
 from mm_model.registry.package import Package, write
 from mm_model.settings import RegisterSettings
 from mm_model.store import digests
@@ -23,6 +23,7 @@ from mm_model.store.layout import Layout
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+    from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 _EVALUATION = "evaluation"
@@ -86,15 +87,15 @@ def publish(
     with registry(layout) as client:
         _registered_model(client, rule.model_name)
         version = _find(client, rule.model_name, described.adapter_digest)
-        if version is None or not _present(client, version, described):
+        if version is None or not _present(client, layout, version, described):
             version = _upload(client, layout, described, rule.model_name, tags, work, version)
         for name, value in tags.items():
             client.set_model_version_tag(rule.model_name, version.version, name, value)
         champion = alias_version(client, rule.model_name, CHAMPION)
-        decision = _decision(client, metrics, champion, version, rule)
+        decision = _decision(client, layout, metrics, champion, version, rule)
         said = {"metrics": digests.of_value(metrics), "sentences": decision.sentences}
         client.set_model_version_tag(rule.model_name, version.version, _DECISION, json.dumps(said))
-        _attach(client, version, metrics, work)
+        _attach(client, layout, version, metrics, work)
         aliases = _move(client, rule.model_name, version, champion, decision.promote)
     return Release(
         rule.model_name,
@@ -120,7 +121,7 @@ def stands(layout: Layout, described: Package, release: Release) -> bool:
             version is not None
             and int(version.version) == release.version
             and version.tags.get("package_digest") == described.digest
-            and _present(client, version, described)
+            and _present(client, layout, version, described)
             and all(
                 (known := alias_version(client, release.model_name, alias)) is not None
                 and int(known.version) == release.version
@@ -156,19 +157,19 @@ def _find(client: "MlflowClient", name: str, adapter_digest: str) -> "ModelVersi
     return next((one for one in versions if one.tags.get("adapter_digest") == adapter_digest), None)
 
 
-def _present(client: "MlflowClient", version: "ModelVersion", described: Package) -> bool:
+def _present(
+    client: "MlflowClient", layout: Layout, version: "ModelVersion", described: Package
+) -> bool:
     """Whether the version's files are there and, on this machine's disk, what they should be."""
-    import mlflow.artifacts
     from mlflow.exceptions import MlflowException
 
     if version.tags.get("package_digest") != described.digest:
         return False
     try:
-        place = client.get_model_version_download_uri(version.name, version.version)
-        if not place.startswith(("file:", "/")):
-            listed = mlflow.artifacts.list_artifacts(artifact_uri=place)
+        uri = client.get_model_version_download_uri(version.name, version.version)
+        if (folder := places.local_path(layout, uri)) is None:
+            listed = places.artifacts(layout, uri).list_artifacts()
             return "MLmodel" in {Path(one.path).name for one in listed}
-        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=place))
     except (MlflowException, OSError):
         return False
     return (folder / "MLmodel").is_file() and all(
@@ -195,9 +196,10 @@ def _upload(
     folder = work / "package"
     shutil.rmtree(folder, ignore_errors=True)
     write(described, model_id, folder)
-    client.log_model_artifacts(model_id, str(folder))
+    shelf = _artifacts(client, layout, model_id)
+    shelf.log_artifacts(str(folder))
     for source, place in described.places():
-        client.log_model_artifacts(model_id, str(source), place)
+        shelf.log_artifacts(str(source), place)
     shutil.rmtree(folder)
     client.finalize_logged_model(model_id, "READY")
     marks = {"package_digest": described.digest, "model_id": model_id}
@@ -213,18 +215,27 @@ def _upload(
     )
 
 
+def _artifacts(client: "MlflowClient", layout: Layout, model_id: str) -> "ArtifactRepository":
+    return places.artifacts(layout, client.get_logged_model(model_id).artifact_location)
+
+
 def _attach(
-    client: "MlflowClient", version: "ModelVersion", metrics: dict[str, Any], work: Path
+    client: "MlflowClient",
+    layout: Layout,
+    version: "ModelVersion",
+    metrics: dict[str, Any],
+    work: Path,
 ) -> None:
     """Keep the evaluation beside the model: the next challenger is held against it."""
     path = work / _METRICS
     path.write_text(json.dumps(metrics, sort_keys=True))
-    client.log_model_artifact(version.tags["model_id"], str(path), _EVALUATION)
+    _artifacts(client, layout, version.tags["model_id"]).log_artifact(str(path), _EVALUATION)
     path.unlink()
 
 
 def _decision(
     client: "MlflowClient",
+    layout: Layout,
     metrics: dict[str, Any],
     champion: "ModelVersion | None",
     version: "ModelVersion",
@@ -238,7 +249,7 @@ def _decision(
         if said.get("metrics") == digests.of_value(metrics):
             return promotion.Decision(True, tuple(said["sentences"]))
         return promotion.Decision(True, ("This adapter is the champion already.",))
-    if (known := _metrics_of(client, champion)) is None:
+    if (known := _metrics_of(client, layout, champion)) is None:
         first = promotion.decide(metrics, None, rule)
         gone = (
             f"The files of the champion, version {champion.version}, are gone: it does not count."
@@ -247,22 +258,20 @@ def _decision(
     return promotion.decide(metrics, known, rule)
 
 
-def _metrics_of(client: "MlflowClient", version: "ModelVersion") -> dict[str, Any] | None:
+def _metrics_of(
+    client: "MlflowClient", layout: Layout, version: "ModelVersion"
+) -> dict[str, Any] | None:
     """The evaluation kept beside a version; None when its files are gone altogether."""
-    import mlflow.artifacts
     from mlflow.exceptions import MlflowException
 
-    place = client.get_model_version_download_uri(version.name, version.version)
-
-    def fetched(inside: str) -> Path:
-        return Path(mlflow.artifacts.download_artifacts(artifact_uri=f"{place}/{inside}"))
-
+    uri = client.get_model_version_download_uri(version.name, version.version)
+    shelf = places.artifacts(layout, uri)
     try:
-        fetched("MLmodel")
+        shelf.download_artifacts("MLmodel")
     except (MlflowException, OSError):
         return None
     try:
-        return json.loads(fetched(f"{_EVALUATION}/{_METRICS}").read_text())
+        return json.loads(Path(shelf.download_artifacts(f"{_EVALUATION}/{_METRICS}")).read_text())
     except (MlflowException, OSError, ValueError):
         return {}
 

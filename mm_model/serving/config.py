@@ -31,7 +31,8 @@ class Detection(Section):
 class ServingConfig(Section):
     """All of it. `digests` names the folders adapter, backbone and facepack; `fps` frames a second.
 
-    `backbone_path` is set when the backbone is referred to instead of copied.
+    `backbone_path` is set when the backbone is referred to instead of copied: absolute, or from the
+    root of the tree that registered it.
     """
 
     serve: ServeSettings

@@ -44,15 +44,15 @@ class Layout:
         return self.root / "work" / self.profile / "catalogue.db"
 
     @property
-    def tracking_uri(self) -> str:
-        """MLflow's store: `MLFLOW_TRACKING_URI` if set, else `mlflow.db` at the root, absolute."""
-        default = f"sqlite:///{self.root / 'mlflow.db'}"
-        return os.environ.get("MLFLOW_TRACKING_URI") or default
+    def database(self) -> Path:
+        """The tree's own MLflow store (used unless `MLFLOW_TRACKING_URI` names another)."""
+        return self.root / "mlflow.db"
 
     @property
-    def artifact_root(self) -> Path:
-        """MLflow's artifacts at the root (used only with the default store)."""
-        return self.root / "mlruns"
+    def tracking_uri(self) -> str:
+        """MLflow's store: `MLFLOW_TRACKING_URI` if set, else `mlflow.db` at the root, absolute."""
+        default = f"sqlite:///{self.database}"
+        return os.environ.get("MLFLOW_TRACKING_URI") or default
 
     def relative(self, path: Path) -> str:
         """`path` below the root as relative text, else absolute."""

@@ -59,7 +59,7 @@ def served_folder(house: House, alias: str = "champion") -> Path:
     client = store.open_client(house.layout)
     version = versions.alias_version(client, "magic-mirror", alias)
     place = client.get_model_version_download_uri("magic-mirror", version.version)
-    return Path(place.removeprefix("file://"))
+    return house.root / place
 
 
 def next_adapter(house: House, mark: str, numbers: dict[str, Any]) -> dict[str, Any]:
@@ -187,7 +187,7 @@ def test_a_large_backbone_is_named_by_path_and_digest(house: House, monkeypatch:
     flavour = yaml.safe_load((served_folder(house) / "MLmodel").read_text())["flavors"]
     config = flavour["python_function"]["config"]
     backbone = house.root / "weights" / "backbone"
-    assert config["backbone_path"] == str(backbone)
+    assert config["backbone_path"] == "weights/backbone", "from the root: the tree may be moved"
     assert config["digests"]["backbone"] == digests.of_folder(backbone)
     assert not (served_folder(house) / "artifacts" / "backbone").exists()
     assert register.confirm(house.job())

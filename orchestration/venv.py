@@ -1,0 +1,90 @@
+"""Makes `.venv` independent of where it lies, so that it may be moved or copied with its tree.
+
+An environment names its own address in three places: the first line of every script, the link to
+this package, and the files of `activate`. The first two are put relative here; the last are written
+again when the environment lies elsewhere than before. `python -m orchestration.venv` does it, from
+the standard library alone, since the rest may not be found yet; doing it again changes nothing.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = "mm_model"
+"""The one distribution of this tree; `assets` and `orchestration` are found from the root."""
+
+_ANY = re.compile(
+    rb"""#!(?:/bin/sh\n'''exec'\ "(?P<quoted>[^"\n]*/python[\d.]*)"\ "\$0"\ "\$@"\n'\ '''\n
+    |(?P<plain>/[^\n]*/python[\d.]*)\n)""",
+    re.VERBOSE,
+)
+_OWN = b"""#!/bin/sh
+'''exec' "$(dirname -- "$(realpath -- "$0")")/python" "$0" "$@"
+' '''
+"""
+_LONGEST = 8192
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Aside, then renamed: a file may be shared with another environment by a hard link."""
+    aside = path.with_name(f".{path.name}.aside")
+    aside.write_bytes(content)
+    if path.exists():
+        shutil.copymode(path, aside)
+    aside.replace(path)
+
+
+def free_scripts(venv: Path) -> int:
+    """Let every script of `venv` run the Python beside it; return how many changed."""
+    changed = 0
+    for path in sorted((venv / "bin").iterdir()):
+        if path.is_symlink() or not path.is_file():
+            continue
+        with path.open("rb") as opened:
+            found = _ANY.match(opened.read(_LONGEST))
+        named = (found["quoted"] or found["plain"]).decode() if found else ""
+        if Path(named).parts[-3:-1] == (venv.name, "bin"):
+            _write(path, _OWN + path.read_bytes()[found.end() :])
+            changed += 1
+    return changed
+
+
+def free_package(venv: Path, root: Path) -> None:
+    """Let `venv` find this tree's package by a relative link instead of the tree's address."""
+    for packages in (venv / "lib").glob("python*/site-packages"):
+        link = packages / PACKAGE
+        target = os.path.relpath(root / PACKAGE, packages)
+        if not link.is_symlink() or str(link.readlink()) != target:
+            aside = packages / f".{PACKAGE}.aside"
+            aside.unlink(missing_ok=True)
+            aside.symlink_to(target)
+            aside.replace(link)
+        for absolute in packages.glob(f"__editable__*{PACKAGE}*"):
+            absolute.unlink()
+
+
+def settle(venv: Path, root: Path) -> bool:
+    """Put the environment right where it lies now; return whether it had lain elsewhere."""
+    moved = str(venv) not in (venv / "bin" / "activate").read_text()
+    if moved:
+        # Writes `activate` and its like again; what is installed stays.
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
+    free_scripts(venv)
+    free_package(venv, root)
+    return moved
+
+
+def main() -> int:
+    """Settle the environment this runs in, if it is this tree's own."""
+    venv = Path(sys.prefix)
+    if venv.resolve() == ROOT / ".venv" and settle(ROOT / ".venv", ROOT):
+        print("The environment lay elsewhere before; its paths were put right.", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
