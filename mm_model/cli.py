@@ -1,20 +1,24 @@
 """Commands of the project: run a stage, choose inputs, print figures, rebuild derived views.
 
 Every knob lives in the profile; the command line only names what to do. A `UserError` is
-printed as its one sentence and gives exit status 1.
+printed as its one sentence and gives exit status 1; 75 when somebody else is at work here.
 """
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from mm_model.environment import keep_freed_memory, silence_telemetry
-from mm_model.errors import UserError
+from mm_model.errors import BusyError, UserError
 from mm_model.stages import registry
 from mm_model.store.layout import Layout, repository_root
 from mm_model.store.walk import why
+
+BUSY = os.EX_TEMPFAIL
+"""Exit status of a command that must wait for somebody else's end."""
 
 
 def _layout() -> Layout:
@@ -32,15 +36,17 @@ def _run(options: argparse.Namespace) -> None:
 
 def _use(options: argparse.Namespace) -> None:
     from mm_model import inputs
+    from mm_model.store import lease
 
     root = repository_root()
-    if options.profile:
-        inputs.use_profile(root, options.profile)
-    else:
-        inputs.use_folder(
-            root, sources=options.sources, facepack=options.facepack, consent=options.consent,
-            base=options.base,
-        )  # fmt: skip
+    with lease.held(Layout(root, "").lease, "A choice of inputs"):  # not under somebody's run
+        if options.profile:
+            inputs.use_profile(root, options.profile)
+        else:
+            inputs.use_folder(
+                root, sources=options.sources, facepack=options.facepack, consent=options.consent,
+                base=options.base,
+            )  # fmt: skip
 
 
 def _figures(_: argparse.Namespace) -> None:
@@ -132,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.act(options)
     except UserError as error:
         print(f"Stopped: {error}", file=sys.stderr)
-        return 1
+        return BUSY if isinstance(error, BusyError) else 1
     except PermissionError as error:
         # Rights are the user's to mend, wherever a library met them.
         print(f"Stopped: {error.filename or error} cannot be used ({why(error)}): mend its "

@@ -48,7 +48,7 @@ def build(client: DvcStageClient) -> dg.Definitions:
         jobs=[everything],
         schedules=[nightly],
         sensors=[new_media, outside_runs],
-        resources={"stages": client},
+        resources={"stages": resources.for_runs(client)},
         executor=dg.in_process_executor,
     )
 

@@ -4,6 +4,7 @@ DVC decides whether anything must run and writes `dvc.lock`; this only starts it
 reads what was published. It never commits, checks out or repairs anything.
 """
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -16,10 +17,10 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 from assets.graph import INPUT_ASSETS, nodes
 from assets.wiring import StageEvents
-from mm_model.errors import UserError
+from mm_model.errors import BusyError, UserError
 from mm_model.settings import load_params
 from mm_model.store.layout import Layout
-from orchestration import code_version, dvc_inputs, dvc_lock, listing, rendering, runs
+from orchestration import code_version, dvc_inputs, dvc_lock, listing, rendering, runs, turn
 from orchestration.dvc_command import dvc, environment, mend_lock, status
 from orchestration.listing import Listing
 from orchestration.pipes import LineReader
@@ -87,6 +88,11 @@ class DvcStageClient:
         self.root, self._echo, self._views, self._outward = root, echo, views, outward
         self.finished: list[Outcome] = []
         self._clean: frozenset[str] = frozenset()
+        self._turn = contextlib.ExitStack()
+
+    def leave(self) -> None:
+        """Give the tree free for others: the run is over."""
+        self._turn.close()
 
     def look(self) -> None:
         """Ask DVC once which stages are up to date; those are not asked for one by one.
@@ -114,9 +120,11 @@ class DvcStageClient:
         """Bring one stage up to date; yield its audit, then its result.
 
         Raises:
-            dagster.Failure: the stage or DVC failed; the description is the stage's sentence.
+            dagster.Failure: the stage or DVC failed, or somebody else is at work in the tree; the
+                description is the sentence that says so.
         """
         runs.claim(context.instance, context.run.run_id)
+        self._begin(stage)
         layout = Layout(self.root, load_params(self.root).profile)
         observed = self._observe(context, stage)
         started = time.time()
@@ -137,8 +145,17 @@ class DvcStageClient:
         if outcome.how == "restored":
             self._rebuild_views(context)
         output = layout.output(stage)
-        yield rendering.check_result(stage, output / "audit.json")
+        yield rendering.check_result(layout, stage, output / "audit.json")
         yield self._result(context, layout, outcome, observed)
+
+    def _begin(self, stage: str) -> None:
+        """Have the tree to ourselves until `leave`, and tell others which stage is at work."""
+        try:
+            held = self._turn.enter_context(turn.held(self.root, "A Dagster run"))
+        except BusyError as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
+        if held is not None:
+            held.say(stage)
 
     def _observe(self, context: dg.AssetExecutionContext, stage: str) -> dict[str, Listing]:
         """Record the versions of the inputs this stage reads, before it reads them."""
@@ -187,7 +204,7 @@ class DvcStageClient:
             if path.stat().st_mtime >= started - 1
         ]
         if written:
-            yield rendering.check_result(stage, max(written)[1])
+            yield rendering.check_result(layout, stage, max(written)[1])
 
     def _result(
         self,
@@ -203,7 +220,7 @@ class DvcStageClient:
             or context.assets_def.code_versions_by_key[dg.AssetKey(stage)]
         )
         tags = dvc_lock.version_tags(entry, made_by, self.root, observed)
-        metadata = rendering.report_metadata(output, layout.page)
+        metadata = rendering.report_metadata(layout, stage)
         outcome.account = str(metadata.get("account", ""))
         return dg.MaterializeResult(
             metadata={"how": outcome.how, "seconds": round(outcome.seconds, 1), **metadata},

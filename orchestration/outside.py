@@ -62,8 +62,8 @@ def events(instance: dg.DagsterInstance, client: DvcStageClient) -> Iterator[Eve
         used = _used(stage, params, changes, inputs)
         tags = dvc_lock.version_tags(entry, made_by, client.root, used)
         if not _is_recorded(instance, stage, tags):
-            metadata = rendering.report_metadata(output, layout.page)
+            metadata = rendering.report_metadata(layout, stage)
             yield dg.AssetMaterialization(
                 stage, metadata={"how": "outside Dagster", **metadata}, tags=tags
             )
-            yield rendering.check_evaluation(stage, output / "audit.json")
+            yield rendering.check_evaluation(layout, stage, output / "audit.json")

@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from assets.wiring import AUDIT
+from mm_model.store.layout import Layout
 
 _PICTURE_BYTES = 200_000
 _ROWS_SHOWN = 5
@@ -29,12 +30,13 @@ def _picture(output: Path, pictures: list[str]) -> dict[str, dg.MetadataValue]:
     return {}
 
 
-def report_metadata(output: Path, page: Path) -> dict[str, dg.MetadataValue | Any]:
-    """Counts, metrics, notes and a small picture of the output, and where it lies."""
+def report_metadata(layout: Layout, stage: str) -> dict[str, dg.MetadataValue | Any]:
+    """Counts, metrics, notes and a small picture of the output, and where it lies in the tree."""
+    output = layout.output(stage)
     report = _json(output / "report.json")
-    shown: dict[str, Any] = {"output": dg.MetadataValue.path(str(output))}
-    if page.is_file():
-        shown["report page"] = dg.MetadataValue.path(str(page))
+    shown: dict[str, Any] = {"output": dg.MetadataValue.path(layout.relative(output))}
+    if layout.page.is_file():
+        shown["report page"] = dg.MetadataValue.path(layout.relative(layout.page))
     if report:
         shown |= {
             "account": report["line"],
@@ -68,14 +70,14 @@ def _table(expectations: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _audit(stage: str, path: Path) -> dict[str, Any]:
+def _audit(layout: Layout, stage: str, path: Path) -> dict[str, Any]:
     """Verdict as arguments shared by a check's result and its evaluation."""
     audit = _json(path)
     if not audit:
         return {
             "passed": False,
             "severity": dg.AssetCheckSeverity.WARN,
-            "description": f"{path} is absent: the output was not audited.",
+            "description": f"{layout.relative(path)} is absent: the output was not audited.",
             "metadata": {},
         }
     missed = [one for one in audit["expectations"] if not one["success"]]
@@ -90,21 +92,21 @@ def _audit(stage: str, path: Path) -> dict[str, Any]:
             "held": total - len(missed),
             "of": total,
             "expectations": dg.MetadataValue.md(_table(audit["expectations"])),
-            "audit": dg.MetadataValue.path(str(path)),
+            "audit": dg.MetadataValue.path(layout.relative(path)),
         },
     }
 
 
-def check_result(stage: str, path: Path) -> dg.AssetCheckResult:
+def check_result(layout: Layout, stage: str, path: Path) -> dg.AssetCheckResult:
     """The audit at `path` as the result of the stage's check, inside a run."""
     return dg.AssetCheckResult(
-        check_name=AUDIT, asset_key=dg.AssetKey(stage), **_audit(stage, path)
+        check_name=AUDIT, asset_key=dg.AssetKey(stage), **_audit(layout, stage, path)
     )
 
 
-def check_evaluation(stage: str, path: Path) -> dg.AssetCheckEvaluation:
+def check_evaluation(layout: Layout, stage: str, path: Path) -> dg.AssetCheckEvaluation:
     """The same audit as an event of its own, for a stage that ran outside Dagster."""
-    verdict = _audit(stage, path)
+    verdict = _audit(layout, stage, path)
     return dg.AssetCheckEvaluation(
         asset_key=dg.AssetKey(stage),
         check_name=AUDIT,

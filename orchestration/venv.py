@@ -17,11 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "mm_model"
 """The one distribution of this tree; `assets` and `orchestration` are found from the root."""
 
-_ANY = re.compile(
-    rb"""#!(?:/bin/sh\n'''exec'\ "(?P<quoted>[^"\n]*/python[\d.]*)"\ "\$0"\ "\$@"\n'\ '''\n
-    |(?P<plain>/[^\n]*/python[\d.]*)\n)""",
-    re.VERBOSE,
-)
+# The two forms pip writes: the usual one, and the one for addresses with spaces or too long.
+_PLAIN = re.compile(rb"#!(/[^\n]*/python[\d.]*)\n")
+_QUOTED = re.compile(rb"#!/bin/sh\n'''exec' \"([^\"\n]*/python[\d.]*)\" \"\$0\" \"\$@\"\n' '''\n")
 _OWN = b"""#!/bin/sh
 '''exec' "$(dirname -- "$(realpath -- "$0")")/python" "$0" "$@"
 ' '''
@@ -45,9 +43,9 @@ def free_scripts(venv: Path) -> int:
         if path.is_symlink() or not path.is_file():
             continue
         with path.open("rb") as opened:
-            found = _ANY.match(opened.read(_LONGEST))
-        named = (found["quoted"] or found["plain"]).decode() if found else ""
-        if Path(named).parts[-3:-1] == (venv.name, "bin"):
+            head = opened.read(_LONGEST)
+        found = _PLAIN.match(head) or _QUOTED.match(head)
+        if found and Path(os.fsdecode(found[1])).parts[-3:-1] == (venv.name, "bin"):
             _write(path, _OWN + path.read_bytes()[found.end() :])
             changed += 1
     return changed

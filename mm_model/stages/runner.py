@@ -15,9 +15,12 @@ from mm_model.errors import UserError
 from mm_model.settings import Params, Profile, load_params, load_profile
 from mm_model.stages import registry
 from mm_model.stages.stage import Job, Report, Stage
-from mm_model.store import atomic, digests, lock, manifest
+from mm_model.store import atomic, digests, lease, lock, manifest
 from mm_model.store.layout import Layout
 from mm_model.store.walk import why
+
+_DYING = 5.0
+"""Seconds that a stage may take to end after the run that started it was killed."""
 
 
 def fingerprint_of(
@@ -101,19 +104,24 @@ def run(name: str, root: Path) -> Report:
 
     Raises:
         UserError: an input is missing or damaged, settings do not fit, or the audit failed.
+        BusyError: somebody else is at work in this tree.
     """
     silence_telemetry()
     params = load_params(root)
     profile = load_profile(root, params.profile)
     bound_threads(profile.run.threads)
     layout = Layout(root, params.profile)
-    stage = registry.load(name)
+    with lease.held(layout.lease, f"The stage {name}"):
+        return _run_alone(registry.load(name), params, profile, layout)
+
+
+def _run_alone(stage: Stage, params: Params, profile: Profile, layout: Layout) -> Report:
     inputs = {taken: layout.output(taken) for taken in stage.takes}
     input_digests = {taken: manifest.verified(path).digest for taken, path in inputs.items()}
     models = model_digests(stage, params, layout)
     fingerprint = fingerprint_of(stage, profile, input_digests, models)
-    work = layout.work(name, fingerprint)
-    with lock.held(work, f"stage {name}"):
+    work = layout.work(stage.name, fingerprint)
+    with lock.held(work, f"stage {stage.name}", _DYING):
         return _run_locked(stage, params, profile, layout, fingerprint, inputs, input_digests)
 
 

@@ -44,6 +44,11 @@ class Layout:
         return self.root / "work" / self.profile / "catalogue.db"
 
     @property
+    def lease(self) -> Path:
+        """Held by whoever is at work in this tree: one at a time (`mm_model.store.lease`)."""
+        return self.root / "work" / "run.lease"
+
+    @property
     def database(self) -> Path:
         """The tree's own MLflow store (used unless `MLFLOW_TRACKING_URI` names another)."""
         return self.root / "mlflow.db"

@@ -1,11 +1,14 @@
 """The schedule, the sensors, and the settling of runs whose process is gone: tick by tick."""
 
 import datetime
+import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 import pytest
 
+from mm_model.store import lease
 from orchestration import runs, sensors
 from orchestration.schedules import nightly
 from tests.graph.conftest import Tree
@@ -13,21 +16,37 @@ from tests.graph.conftest import Tree
 NIGHT = datetime.datetime(2026, 3, 1, 2, tzinfo=datetime.UTC)
 
 
-def _started_run(tree: Tree, process: str | None = None) -> str:
+def _made_run(
+    tree: Tree, lease: str | None, status: dg.DagsterRunStatus = dg.DagsterRunStatus.STARTED
+) -> str:
+    """A run in Dagster's books as another process left it; `lease` is its tag."""
     run = tree.instance.create_run_for_job(
-        tree.definitions().resolve_job_def("everything"), status=dg.DagsterRunStatus.STARTED
+        tree.definitions().resolve_job_def("everything"), status=status
     )
-    if process is None:
-        runs.claim(tree.instance, run.run_id)
-    else:
-        tree.instance.add_run_tags(run.run_id, {runs.TAG: process})
+    if lease is not None:
+        tree.instance.add_run_tags(run.run_id, {runs.TAG: lease})
     return run.run_id
 
 
-def _dead_process() -> str:
-    import socket
+def _started_run(tree: Tree) -> str:
+    """A run of this living process."""
+    return _made_run(tree, runs.hold(tree.instance))
 
-    return f"{socket.gethostname()}:999999999:1.00"
+
+def _leases(tree: Tree) -> Path:
+    return Path(tree.instance.root_directory) / "leases"
+
+
+def _leave_lease(tree: Tree, name: str, boot: str | None = None) -> str:
+    """What a killed process left; `boot` says it ran on another machine."""
+    path = _leases(tree) / name
+    left = lease.take(path, "A Dagster run")
+    content = path.read_bytes()
+    left.release()
+    if boot is not None:
+        content = content.replace(left.holder.boot.encode(), boot.encode())
+    path.write_bytes(content)
+    return name
 
 
 def _tick_new_media(tree: Tree, cursor: str | None = None) -> dg.SensorResult:
@@ -64,16 +83,75 @@ def test_nightly_asks_once_a_night_unless_a_run_is_going_on(fresh: Tree, tmp_pat
 def test_a_run_whose_process_is_gone_holds_nothing_up(fresh: Tree) -> None:
     storage = fresh.instance.event_log_storage
     storage.set_concurrency_slots("gpu", 1)
-    dead = _started_run(fresh, _dead_process())
+    dead = _made_run(fresh, _leave_lease(fresh, "killed"))
     assert storage.claim_concurrency_slot("gpu", dead, "pretrain").is_claimed
-    other = _started_run(fresh, "another-host:1:1.00")
+    other = _started_run(fresh)
     assert not storage.claim_concurrency_slot("gpu", other, "pretrain").is_claimed
 
     assert runs.settle(fresh.instance) == 1
     assert fresh.instance.get_run_by_id(dead).status is dg.DagsterRunStatus.FAILURE
     assert fresh.instance.get_run_by_id(other).status is dg.DagsterRunStatus.STARTED
     assert storage.get_concurrency_info("gpu").active_run_ids in (set(), {other})
-    assert runs.under_way(fresh.instance), "the run of another machine is not judged"
+    assert runs.under_way(fresh.instance), "a living run is going on"
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The steady clock by which runs are watched; its one number may be set."""
+    ticks = [1000.0]
+    monkeypatch.setattr(runs, "time", SimpleNamespace(monotonic=lambda: ticks[0]))
+    return ticks
+
+
+def test_a_run_of_another_machine_is_dead_when_its_lease_stands_still(
+    fresh: Tree, clock: list[float]
+) -> None:
+    dead = _made_run(fresh, _leave_lease(fresh, "elsewhere", boot="another-boot"))
+    for _ in range(2):
+        assert runs.under_way(fresh.instance), "it was not watched long enough"
+        clock[0] += lease.PATIENCE / 2
+    path = _leases(fresh) / "elsewhere"
+    renewed = path.read_text().replace("1\n", "2\n", 1)
+    path.write_text(renewed)
+    clock[0] += lease.PATIENCE
+    assert runs.under_way(fresh.instance), "it moved: it lives"
+    clock[0] += lease.PATIENCE + 1
+    assert not runs.under_way(fresh.instance)
+    assert fresh.instance.get_run_by_id(dead).status is dg.DagsterRunStatus.FAILURE
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED])
+def test_a_run_that_no_lease_speaks_for_does_not_block_for_ever(
+    fresh: Tree, clock: list[float], status: dg.DagsterRunStatus
+) -> None:
+    left = _made_run(fresh, None, status)
+    assert runs.under_way(fresh.instance)
+    clock[0] += runs.START_SECONDS - 1
+    assert runs.under_way(fresh.instance), "it may still begin"
+    clock[0] += 2
+    assert not runs.under_way(fresh.instance)
+    assert fresh.instance.get_run_by_id(left).status is dg.DagsterRunStatus.FAILURE
+
+
+def test_who_has_the_tree_alone_closes_such_runs_at_once(fresh: Tree) -> None:
+    for status in (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED):
+        _made_run(fresh, None, status)
+    assert runs.settle(fresh.instance, alone=True) == 2
+    assert not runs.under_way(fresh.instance)
+
+
+def test_a_place_of_a_run_that_is_over_is_free(fresh: Tree, tmp_path: Path) -> None:
+    fresh.instance = dg.DagsterInstance.local_temp(str(tmp_path))
+    storage = fresh.instance.event_log_storage
+    storage.set_concurrency_slots("gpu", 1)
+    over = _made_run(fresh, None)
+    assert storage.claim_concurrency_slot("gpu", over, "pretrain").is_claimed
+    with sqlite3.connect(tmp_path / "history" / "runs.db") as books:  # closed, places forgotten
+        books.execute("UPDATE runs SET status = 'FAILURE'")
+    assert runs.in_the_way(fresh.instance) == [over]
+    assert runs.settle(fresh.instance) == 0
+    assert runs.in_the_way(fresh.instance) == []
+    assert storage.claim_concurrency_slot("gpu", "another", "pretrain").is_claimed
 
 
 @pytest.fixture

@@ -1,0 +1,89 @@
+"""One run of everything through Dagster in this process, and the words about it."""
+
+import time
+from pathlib import Path
+
+import dagster as dg
+
+from mm_model.errors import BusyError, UserError
+from mm_model.settings import load_params, load_profile
+from mm_model.store import atomic
+from mm_model.store.layout import Layout
+from orchestration import jobs, resources, runs
+from orchestration.dvc_client import DvcStageClient
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def run(root: Path, started: float) -> str:
+    """Bring everything in the tree at `root` up to date; return the summary.
+
+    The caller holds the tree. `started` is its `time.monotonic()`.
+
+    Raises:
+        UserError: the settings are not valid, or a stage stopped: its sentence.
+        BusyError: a run of another tree with the same Dagster home has the place in a pool.
+        KeyboardInterrupt: interrupted, by the user or through Dagster.
+    """
+    params = load_params(root)
+    profile = load_profile(root, params.profile)
+    print(f"Profile {params.profile}: {profile.title}", flush=True)
+    client = resources.stages(root, echo=lambda line: print(line, flush=True))
+    if (sentence := _execute(client)) is not None:
+        raise UserError(sentence)
+    layout, seconds = Layout(root, params.profile), time.monotonic() - started
+    atomic.write_json(
+        layout.root / "work" / layout.profile / "last_run.json",
+        {"seconds": round(seconds, 1), "stages": {one.stage: one.how for one in client.finished}},
+    )
+    return _summary(client, layout, seconds)
+
+
+def _execute(client: DvcStageClient) -> str | None:
+    """Run the job; return the sentence of the stage that stopped it, if one did."""
+    from orchestration import definitions  # loads the profile, whose faults are the user's
+
+    with dg.DagsterInstance.get() as instance:
+        _settle(instance, client.root)
+        client.look()
+        job = definitions.build(client).resolve_job_def(jobs.EVERYTHING)
+        result = job.execute_in_process(
+            instance=instance, run_config=_QUIET, raise_on_error=False,
+            tags={runs.TAG: runs.hold(instance)},
+        )  # fmt: skip
+    if result.success:
+        return None
+    stopped = [one for one in client.finished if one.status]
+    return stopped[0].sentence if stopped else _defect(result)
+
+
+def _settle(instance: dg.DagsterInstance, root: Path) -> None:
+    """Close dead runs. A place in a pool that is still taken is not waited for without a word."""
+    alone = Path(instance.root_directory).is_relative_to(root)
+    if closed := runs.settle(instance, alone):
+        print(f"Closed {closed} run{'s' * (closed > 1)} whose process is gone.", flush=True)
+    if others := runs.in_the_way(instance):
+        raise BusyError(
+            f"Run {others[0][:8]} of another tree with the same DAGSTER_HOME has the place in the "
+            "pool: wait for its end, or stop it there."
+        )
+
+
+def _summary(client: DvcStageClient, layout: Layout, seconds: float) -> str:
+    rows = [f"  {one.stage:<9} {one.how:<9} {one.seconds:7.1f} s  {one.account}"
+            for one in client.finished if one.status == 0]  # fmt: skip
+    rows.append(f"Done in {seconds:.0f} s. Outputs lie in {layout.relative(layout.data)}/.")
+    if layout.page.is_file():
+        rows.append(f"Report: {layout.relative(layout.page)}")
+    return "\n".join(rows)
+
+
+def _defect(result: dg.ExecuteInProcessResult) -> str:
+    """What ended a run in which no stage stopped; an interrupt is raised again."""
+    if result.dagster_run.status is dg.DagsterRunStatus.CANCELED:
+        raise KeyboardInterrupt
+    failures = result.filter_events(lambda event: event.is_step_failure)
+    errors = [event.step_failure_data.error for event in failures]
+    if any(error.cls_name == "DagsterExecutionInterruptedError" for error in errors):
+        raise KeyboardInterrupt
+    return errors[0].message.strip() if errors else "Dagster ended the run without a reason."

@@ -1,0 +1,69 @@
+"""Ctrl-C, SIGTERM and a closed terminal end a command at any moment, with status 130.
+
+Python runs its handlers between two instructions of the main thread, and Dagster sets them aside
+for whole stretches of a run. So a thread sees each signal too, and ends the process when the main
+thread has not done so after a while, or at the second signal. Imports nothing heavy: it must stand
+before anything else is loaded. What the process started ends with it
+(`orchestration/process_group.py`).
+"""
+
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+
+STATUS = 130
+GRACE = 5.0
+"""Seconds that the main thread has to end in order after the first signal."""
+
+_SENTENCE = "Interrupted; finished work is kept and the next run resumes."
+_said = threading.Event()
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _watch(end: int) -> None:
+    while os.read(end, 1)[0] not in _ENDING:
+        pass
+    again = threading.Event()
+    threading.Thread(target=_second, args=(end, again), daemon=True).start()
+    again.wait(GRACE)
+    say()
+    os._exit(STATUS)
+
+
+def _second(end: int, again: threading.Event) -> None:
+    while os.read(end, 1)[0] not in _ENDING:
+        pass
+    again.set()
+
+
+def say() -> None:
+    """The one sentence of an interrupted command, once."""
+    if not _said.is_set():
+        _said.set()
+        print(_SENTENCE, file=sys.stderr, flush=True)
+
+
+def ignore() -> None:
+    """Ignore further signals: the end is near."""
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def heed() -> None:
+    """Heed the signals from now on, as KeyboardInterrupt in the main thread and at last resort.
+
+    A signal that was set to be ignored (`nohup`) stays ignored.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    for number in _ENDING:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+    threading.Thread(target=_watch, args=(reading,), daemon=True).start()
