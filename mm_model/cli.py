@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mm_model import lifeline
 from mm_model.environment import keep_freed_memory, silence_telemetry
 from mm_model.errors import BusyError, UserError
 from mm_model.stages import registry
@@ -19,6 +20,9 @@ from mm_model.store.walk import why
 
 BUSY = os.EX_TEMPFAIL
 """Exit status of a command that must wait for somebody else's end."""
+
+_RUN_BY = "DVC_STAGE"
+"""Set for a stage by the program that runs the graph, with which the stage must end."""
 
 
 def _layout() -> Layout:
@@ -31,6 +35,7 @@ def _layout() -> Layout:
 def _run(options: argparse.Namespace) -> None:
     from mm_model.stages import runner
 
+    lifeline.follow(_RUN_BY)
     runner.run(options.stage, repository_root())
 
 

@@ -9,10 +9,10 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from mm_model import lifeline
 from mm_model.eyes.pack import FacePack, open_pack
 
 Task = Callable[[FacePack, Any], Any]
@@ -64,7 +64,7 @@ class Workers:
 
     def _open(self, number: int) -> ProcessPoolExecutor:
         if self._pool is None:
-            self._pool = _spawned(self.folder, self.detection_size, number)
+            self._pool = lifeline.pool(number, _start, str(self.folder), self.detection_size)
         return self._pool
 
     def close(self) -> None:
@@ -86,13 +86,6 @@ def opened(folder: Path, detection_size: int, number: int) -> Iterator[Workers]:
         yield workers
     finally:
         workers.close()
-
-
-def _spawned(folder: Path, detection_size: int, number: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(
-        number, mp_context=get_context("spawn"), initializer=_start,
-        initargs=(str(folder), detection_size),
-    )  # fmt: skip
 
 
 def _start(folder: str, detection_size: int) -> None:

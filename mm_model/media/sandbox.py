@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import mm_model
+from mm_model import lifeline
 from mm_model.media.failure import MediaError
 from mm_model.records import Reason
 
@@ -101,8 +102,11 @@ class Sandbox:
         quiet = {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1",
                  "OPENBLAS_NUM_THREADS": "1"}  # fmt: skip
         self._pending = b""
+        line = lifeline.line().fileno()
+        limits = [str(self._allowance.memory_mb), str(line)]
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "mm_model.media.worker", str(self._allowance.memory_mb)],
+            [sys.executable, "-m", "mm_model.media.worker", *limits],
+            pass_fds=[line],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

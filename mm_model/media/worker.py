@@ -2,7 +2,7 @@
 
 Plain JSON both ways, so that a child taken over by a hostile file cannot make its parent run
 anything. It cannot write files, has a memory limit, and is killed by its own alarm clock when a
-decoder hangs, even if the parent is gone.
+decoder hangs, and by the kernel when its parent is gone.
 """
 
 import json
@@ -13,6 +13,8 @@ import sys
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from mm_model import lifeline
 
 if TYPE_CHECKING:
     from mm_model.media.failure import MediaError
@@ -74,7 +76,12 @@ def _failure(error: "MediaError") -> dict[str, Any]:
 
 
 def main() -> None:
-    """Serve requests from standard input until it closes."""
+    """Serve requests from standard input until it closes.
+
+    Arguments: memory in MiB, and the descriptor of the line that ends this process when cut.
+    """
+    for line in sys.argv[2:]:
+        lifeline.hold(int(line))
     import av
     import cv2
     import PIL.Image

@@ -9,7 +9,7 @@ import os
 import queue
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from mm_model import lifeline
 from mm_model.errors import UserError
 from mm_model.stages.stage import Job
 from mm_model.store import atomic
@@ -124,12 +125,8 @@ def _gathered(call: Path, folder: Path) -> dict[str, Any]:
 
 def _in_processes(recipe: Recipe, calls: list[tuple[Path, range]], job: Job) -> Iterator[None]:
     """Draw; yield once for each person finished."""
-    context = multiprocessing.get_context("spawn")
-    done = context.Queue()
-    pool = ProcessPoolExecutor(
-        min(_PROCESSES, job.profile.run.threads), context, initializer=_start, initargs=(done,)
-    )
-    with pool:
+    done = multiprocessing.get_context("spawn").Queue()
+    with lifeline.pool(min(_PROCESSES, job.profile.run.threads), _start, done) as pool:
         futures = [pool.submit(_draw_call, recipe, folder, list(p)) for folder, p in calls]
         yield from _finished(done, futures)
         try:

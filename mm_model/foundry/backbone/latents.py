@@ -7,7 +7,6 @@ scaling factor, float16 on disk. A cache of another VAE is rebuilt.
 from __future__ import annotations
 
 import json
-import multiprocessing
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from mm_model import lifeline
 from mm_model.foundry.backbone import pixels, render
 from mm_model.foundry.backbone.recipe import digest
 from mm_model.nn import folded_vae
@@ -74,8 +74,8 @@ def _encoded(vae: AutoencoderKLCogVideoX, jobs: list[Job], processes: int) -> It
     if processes == 1:
         yield from (_encode(vae, job) for job in jobs)
         return
-    with multiprocessing.get_context("spawn").Pool(processes, _start, (vae,)) as pool:
-        yield from pool.imap(_encode_here, jobs)
+    with lifeline.pool(processes, _start, vae) as pool:
+        yield from pool.map(_encode_here, jobs)
 
 
 @torch.no_grad()

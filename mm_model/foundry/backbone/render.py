@@ -7,7 +7,6 @@ any number of processes gives the same bytes. Refuses people outside the weights
 from __future__ import annotations
 
 import json
-import multiprocessing
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mm_model import lifeline
 from mm_model.errors import UserError
 from mm_model.foundry.backbone.recipe import FRAMES, SIZE, CacheRecipe, digest
 from mm_model.progress import each
@@ -183,8 +183,8 @@ def render_cache(folder: Path, recipe: CacheRecipe, processes: int = 2) -> Cache
     kinds = _kinds(recipe)
     jobs = [(recipe, kind, s, parts) for kind in kinds for s in range(_shards(recipe, kind))]
     if processes > 1:
-        with multiprocessing.get_context("spawn").Pool(processes) as pool:
-            for _ in each(pool.imap_unordered(_render_shard, jobs), len(jobs), "render"):
+        with lifeline.pool(processes) as pool:
+            for _ in each(pool.map(_render_shard, jobs), len(jobs), "render"):
                 pass
     else:
         for job in each(jobs, len(jobs), "render"):

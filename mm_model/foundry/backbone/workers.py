@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mm_model import lifeline
+
 LossOf = Callable[[int, int, int], tuple[Tensor, dict[str, float]]]
 """`loss_of(step, part, parts)`: loss of one part of the batch of `step`, and figures to print."""
 
@@ -55,12 +57,11 @@ class Workers:
                 module.share_memory()
 
     def __enter__(self) -> Workers:
-        context = torch.multiprocessing.get_context("spawn")
         for part in range(1, self.count):
             ours, theirs = multiprocessing.Pipe()
             gradients = [torch.zeros_like(p).share_memory_() for p in self.parameters]
             arguments = (self.loss_of, self.parameters, gradients, theirs, part, self.count)
-            process = context.Process(target=_serve, args=arguments, daemon=True)
+            process = lifeline.process(_serve, *arguments)
             process.start()
             theirs.close()
             self._helpers.append((process, ours, gradients))

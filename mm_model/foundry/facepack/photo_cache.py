@@ -8,14 +8,13 @@ are never mixed. Refuses people of several splits in one cache.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
+from mm_model import lifeline
 from mm_model.progress import each
 
 _SHARD = 50
@@ -101,7 +100,7 @@ def photos(
     missing = [job for job in jobs if not job[0].is_file()]
     label = f"photographs of people {people.start}..{people.stop - 1}"
     if missing and workers > 1:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        with lifeline.pool(workers) as pool:
             list(each(pool.map(_render_shard, missing), len(missing), label))
     else:
         for job in each(missing, len(missing), label):

@@ -1,0 +1,174 @@
+"""Nobody we start outlives us, and a stage does not outlive the program that runs the graph.
+
+A process holds the writing end of a pipe, its line, which the system cuts when the process ends,
+whatever ended it. Each child asks the kernel to kill it at that cut: this works while a child is
+still importing, is blocked, or is in C code that keeps Python's lock, and however the thread that
+started it ends (PR_SET_PDEATHSIG would kill children of a thread that merely returned). Where the
+kernel has no such signal (not Linux) a thread of the child watches the line instead.
+"""
+
+import contextlib
+import fcntl
+import multiprocessing
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+from mm_model.errors import UserError
+
+_F_SETSIG = 10  # fcntl.h of Linux; Python has no name for it
+_KEEPER = """
+import select, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+they, we = map(int, sys.argv[1:])
+ends = select.poll()
+for end in they, we:
+    ends.register(end, select.POLLIN)
+if they in [end for end, _ in ends.poll()]:
+    signal.pidfd_send_signal(we, signal.SIGKILL)
+"""
+_guard = threading.Lock()
+_own: tuple[Connection, Connection] | None = None
+_held: list[Any] = []  # what must stay open in a child
+
+
+def line() -> Connection:
+    """The reading end of this process's line, for `pass_fds` of a child that calls `hold`."""
+    global _own
+    with _guard:
+        if _own is None:
+            _own = multiprocessing.Pipe(duplex=False)
+        return _own[0]
+
+
+def _forget() -> None:
+    """A forked copy of this process is not this process: it must not keep the line whole."""
+    global _own
+    for end in _own or ():
+        end.close()
+    _own = None
+
+
+os.register_at_fork(after_in_child=_forget)
+
+
+def hold(end: int) -> None:
+    """End this process, without a word, once the line behind the descriptor `end` is cut."""
+    try:
+        own = os.open(f"/proc/self/fd/{end}", os.O_RDONLY | os.O_NONBLOCK)
+        fcntl.fcntl(own, _F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(own, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(own, fcntl.F_SETFL, fcntl.fcntl(own, fcntl.F_GETFL) | os.O_ASYNC)
+    except (OSError, AttributeError):
+        own = os.dup(end)
+        threading.Thread(target=_watch, args=(own,), daemon=True).start()
+    _held.append(own)
+    if _cut(own, 0):  # before the kernel was asked
+        _end()
+
+
+def _cut(end: int, milliseconds: int | None) -> bool:
+    """Whether the line is cut; nobody ever writes to it."""
+    poll = select.poll()
+    poll.register(end, select.POLLIN)
+    return bool(poll.poll(milliseconds))
+
+
+def _watch(end: int) -> None:
+    _cut(end, None)
+    _end()
+
+
+def _end() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class _Tie:
+    """Travels to a spawned process and holds it from the moment it is unpickled there."""
+
+    def __reduce__(self) -> tuple[Callable, tuple]:
+        return _tied, (line(),)
+
+
+def _tied(end: Connection) -> None:
+    _held.append(end)
+    hold(end.fileno())
+
+
+def _begin(tie: None, act: Callable[..., Any] | None, arguments: tuple) -> None:
+    """First function of a spawned process; `tie` comes first, before `act` is imported."""
+    if act is not None:
+        act(*arguments)
+
+
+def pool(
+    number: int, start: Callable[..., None] | None = None, *arguments: Any
+) -> ProcessPoolExecutor:
+    """`number` spawned processes that end with this one; each calls `start(*arguments)` first."""
+    return ProcessPoolExecutor(
+        number, multiprocessing.get_context("spawn"), initializer=_begin,
+        initargs=(_Tie(), start, arguments),
+    )  # fmt: skip
+
+
+def process(target: Callable[..., None], *arguments: Any) -> SpawnProcess:
+    """A spawned process, not started yet, that runs `target(*arguments)` and ends with this one."""
+    context = multiprocessing.get_context("spawn")
+    return context.Process(target=_begin, args=(_Tie(), target, arguments), daemon=True)
+
+
+def follow(mark: str) -> None:
+    """End this process when the program ends that set the environment variable `mark` for it.
+
+    Shells between the two do not matter. Without `mark` nothing happens: a command that somebody
+    started by hand may outlive the terminal.
+
+    Raises:
+        UserError: that program has ended already.
+    """
+    if mark not in os.environ:
+        return
+    import psutil
+
+    try:
+        they = _marker(mark, psutil)
+        if they is None:
+            raise ProcessLookupError
+        if not hasattr(os, "pidfd_open"):
+            threading.Thread(target=lambda: (they.wait(), _end()), daemon=True).start()
+            return
+        ends = [os.pidfd_open(they.pid), os.pidfd_open(os.getpid())]
+        alive = they.is_running()  # and so the number was still theirs
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        alive = False
+    if not alive:
+        raise UserError("The program that started this stage has ended: start the stage again.")
+    # A process of its own: a thread of ours would wait while C code keeps Python's lock.
+    _held.append(subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _KEEPER, *map(str, ends)], pass_fds=ends, cwd="/",
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ))  # fmt: skip
+    for end in ends:
+        os.close(end)
+
+
+def _marker(mark: str, psutil: Any) -> Any:
+    """The nearest ancestor without our value of `mark`: who set it; None when that one is gone.
+
+    A process that adopts orphans is of another session, unless it set `mark` itself.
+    """
+    for ancestor in psutil.Process().parents():
+        theirs = None
+        with contextlib.suppress(psutil.AccessDenied):
+            theirs = ancestor.environ().get(mark)
+        if theirs != os.environ[mark]:
+            return ancestor if os.getsid(ancestor.pid) == os.getsid(0) else None
+    return None

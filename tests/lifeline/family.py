@@ -1,0 +1,97 @@
+"""Processes that a test starts in order to kill one of them: who is left, and for how long."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[2]
+GRACE = 2.0
+"""Seconds within which everybody has ended."""
+
+
+def started(code: str, *words: str, cwd: Path = ROOT) -> subprocess.Popen:
+    """A Python program of its own that runs `code` and says "ready" when there is what to kill."""
+    paths = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *words], cwd=cwd, stdout=subprocess.PIPE, text=True,
+        stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": paths},
+    )  # fmt: skip
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def below(process: subprocess.Popen) -> list[psutil.Process]:
+    """All descendants of `process`."""
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def killed(process: subprocess.Popen, number: int = signal.SIGKILL) -> None:
+    """Kill `process` alone and wait for its end."""
+    process.send_signal(number)
+    process.wait()
+    with contextlib.suppress(AttributeError):
+        process.stdout.close()
+
+
+def alive(family: list[psutil.Process]) -> list[psutil.Process]:
+    """Members that have not ended; a zombie has."""
+    living = []
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                living.append(process)
+    return living
+
+
+def left(family: list[psutil.Process], within: float = GRACE) -> list[str]:
+    """Command lines of those who outlive `within` seconds; they are killed then."""
+    deadline = time.monotonic() + within
+    while alive(family) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    said = []
+    for process in alive(family):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            said.append(" ".join(process.cmdline()))
+            process.kill()
+    return said
+
+
+def hog() -> None:
+    """C code that keeps Python's lock: no thread of this process runs any more."""
+    import ctypes
+
+    ctypes.PyDLL(None).sleep(300)
+
+
+def doze(*_: object) -> None:
+    """Wait with the lock released, as in a read that never ends."""
+    time.sleep(300)
+
+
+def deaf(*_: object) -> None:
+    """Busy, and deaf to every signal that can be ignored."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGIO):
+        signal.signal(number, signal.SIG_IGN)
+    while True:
+        pass
+
+
+def receive(pipe: object) -> None:
+    """Blocked in a pipe whose other end its siblings hold too."""
+    pipe.recv()
+
+
+def slow_start() -> None:
+    """An initialiser that imports for ever."""
+    time.sleep(300)
+
+
+def number() -> int:
+    """A task that says it was done."""
+    return os.getpid()

@@ -1,0 +1,171 @@
+"""A child ends with whoever started it: whatever ended that one, whatever the child was doing."""
+
+import multiprocessing
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from mm_model import lifeline
+from tests.lifeline import family
+
+FULL_HOUSE = """
+import family, multiprocessing, os, signal, sys, time
+from mm_model import lifeline
+from mm_model.media.sandbox import Allowance, Sandbox
+
+pool = lifeline.pool(4)
+[task.result() for task in [pool.submit(family.number) for _ in range(4)]]  # one stays idle
+for task in (family.hog, family.doze, family.deaf):
+    pool.submit(task)
+ours, theirs = multiprocessing.Pipe()
+for _ in range(2):
+    lifeline.process(family.receive, theirs).start()
+late = lifeline.pool(1, family.slow_start)
+late.submit(family.number)
+sandbox = Sandbox(Allowance(60, 1024, 1 << 20, 100))
+sandbox._start()
+time.sleep(0.5)
+print("ready", flush=True)
+time.sleep(300)
+"""
+MEMBERS = 4 + 2 + 1 + 1 + 1  # and the standard library's tracker of semaphores
+
+
+@pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
+def test_everybody_ends_whatever_the_parent_died_of(death: signal.Signals) -> None:
+    parent = family.started(FULL_HOUSE)
+    children = family.below(parent)
+    assert len(children) == MEMBERS
+    family.killed(parent, death)
+    assert family.left(children) == []
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.03, 0.1, 0.2, 0.4])
+def test_a_child_that_was_just_being_started_ends_too(wait: float) -> None:
+    code = (
+        "import family, sys, time; from mm_model import lifeline\n"
+        "for _ in range(2): lifeline.process(family.doze).start()\n"
+        f"time.sleep({wait}); print('ready', flush=True); time.sleep(300)"
+    )
+    parent = family.started(code)
+    children = family.below(parent)
+    assert len(children) >= 2
+    family.killed(parent)
+    assert family.left(children) == []
+
+
+def test_children_live_on_when_only_the_thread_that_started_them_ended() -> None:
+    made = []
+
+    def start() -> None:
+        pool = lifeline.pool(2)
+        made.append((pool, {pool.submit(family.number).result() for _ in range(2)}))
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    thread.join()
+    pool, before = made[0]
+    time.sleep(0.3)
+    with pool:
+        assert pool.submit(family.number).result() in before | set(pool._processes)
+
+
+def test_a_forked_copy_does_not_keep_the_line_whole() -> None:
+    code = (
+        "import family, os, sys, time; from mm_model import lifeline\n"
+        "pool = lifeline.pool(1); pool.submit(family.number).result()\n"
+        "if os.fork() == 0: time.sleep(300)\n"
+        "print('ready', flush=True); time.sleep(300)"
+    )
+    parent = family.started(code)
+    spawned = [p for p in family.below(parent) if "--multiprocessing-fork" in p.cmdline()]
+    copy = [
+        p for p in family.below(parent) if p.cmdline()[1] == "-c" and "os.fork" in p.cmdline()[2]
+    ]
+    assert len(spawned) == len(copy) == 1
+    family.killed(parent)
+    assert family.left(spawned) == []
+    copy[0].kill()
+
+
+def test_without_the_kernels_signal_a_thread_watches(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = (
+        "import sys, time; from mm_model import lifeline\n"
+        "lifeline._F_SETSIG = None\n"  # what a system without it comes to: the call is refused
+        "lifeline.fcntl.fcntl = lambda *_: (_ for _ in ()).throw(OSError())\n"
+        "lifeline.hold(int(sys.argv[1])); print('held', flush=True); time.sleep(300)"
+    )
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, str(ours.fileno())], pass_fds=[ours.fileno()],
+        stdout=subprocess.PIPE, text=True, cwd=family.ROOT,
+    )  # fmt: skip
+    assert child.stdout.readline() == "held\n"
+    theirs.close()
+    assert child.wait(family.GRACE) == -signal.SIGKILL
+    child.stdout.close()
+    ours.close()
+
+
+def test_a_child_whose_parent_is_gone_already_ends_at_once() -> None:
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    theirs.close()
+    code = (
+        "import sys; from mm_model import lifeline; lifeline.hold(int(sys.argv[1])); print('lives')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(ours.fileno())], pass_fds=[ours.fileno()],
+        capture_output=True, cwd=family.ROOT, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, b"")
+
+
+def test_a_command_started_by_hand_follows_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MARK", raising=False)
+    before = len(lifeline._held)
+    lifeline.follow("MARK")
+    assert len(lifeline._held) == before
+
+
+_FOLLOWER = (
+    "import os, sys, time; from mm_model import lifeline\n"
+    "while len(sys.argv) > 1 and os.getppid() == int(sys.argv[1]): time.sleep(0.01)\n"
+    "lifeline.follow('MARK'); print('follows', flush=True); time.sleep(300)"
+)
+
+
+def test_a_process_ends_with_the_marker_behind_two_shells() -> None:
+    code = (
+        "import os, subprocess, sys, time\n"
+        f"inner = [sys.executable, '-c', {_FOLLOWER!r}]\n"
+        "outer = ['/bin/sh', '-c', '/bin/sh -c \\'\"$@\"; true\\' sh \"$@\"; true', 'sh', *inner]\n"
+        "child = subprocess.Popen(outer, env={**os.environ, 'MARK': 'x'}, stdout=subprocess.PIPE)\n"
+        "child.stdout.readline(); print('ready', flush=True); time.sleep(300)"
+    )
+    parent = family.started(code)
+    children = family.below(parent)
+    assert len(children) == 4  # two shells, the follower, its keeper
+    family.killed(parent)
+    assert family.left(children) == []
+
+
+def test_a_process_whose_marker_is_gone_is_refused(tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    code = (
+        "import os, subprocess, sys\n"
+        f"subprocess.Popen([sys.executable, '-c', {_FOLLOWER!r}, str(os.getpid())],\n"
+        f"    env={{**os.environ, 'MARK': 'x'}}, stderr=open({str(said)!r}, 'w'))\n"
+        "print('ready', flush=True)"
+    )
+    parent = family.started(code)
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 20
+    while "has ended: start the stage again" not in said.read_text():
+        assert time.monotonic() < deadline, said.read_text()
+        time.sleep(0.05)
