@@ -1,7 +1,8 @@
 """Commands of the project: run a stage, choose inputs, print figures, rebuild derived views.
 
 Every knob lives in the profile; the command line only names what to do. A `UserError` is
-printed as its one sentence and gives exit status 1; 75 when somebody else is at work here.
+printed as its one sentence and gives exit status 1, and so is a fault of the machine (disk full,
+read-only, no permission); 75 when somebody else is at work here.
 """
 
 import argparse
@@ -13,10 +14,9 @@ from pathlib import Path
 
 from mm_model import lifeline
 from mm_model.environment import keep_freed_memory, silence_telemetry
-from mm_model.errors import BusyError, UserError
+from mm_model.errors import BusyError, UserError, of_machine
 from mm_model.stages import registry
 from mm_model.store.layout import Layout, repository_root
-from mm_model.store.walk import why
 
 BUSY = os.EX_TEMPFAIL
 """Exit status of a command that must wait for somebody else's end."""
@@ -144,12 +144,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"Stopped: {error}", file=sys.stderr)
         return BUSY if isinstance(error, BusyError) else 1
-    except PermissionError as error:
-        # Rights are the user's to mend, wherever a library met them.
-        print(f"Stopped: {error.filename or error} cannot be used ({why(error)}): mend its "
-              "permissions and run the same command again.", file=sys.stderr)  # fmt: skip
-        return 1
     except KeyboardInterrupt:
         print("Interrupted; finished work is kept and the next run resumes.", file=sys.stderr)
         return 130
+    except Exception as error:
+        if (fault := of_machine(error)) is None:
+            raise
+        print(f"Stopped: {fault}", file=sys.stderr)
+        return 1
     return 0

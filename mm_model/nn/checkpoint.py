@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from mm_model.errors import UserError
 from mm_model.nn.config import AdapterConfig
+from mm_model.store import atomic
 
 CONFIG_NAME = "magic_mirror_config.json"
 WEIGHTS_NAME = "magic_mirror_adapter.safetensors"
@@ -30,17 +30,15 @@ def sha256_file(path: str | Path) -> str:
 
 def save_tensors(path: Path, state: dict[str, Tensor]) -> str:
     """Write tensors aside, rename, and return the digest of the file."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    save_file({key: value.detach().cpu().contiguous() for key, value in state.items()}, aside)
-    aside.replace(path)
+    plain = {key: value.detach().cpu().contiguous() for key, value in state.items()}
+    with atomic.written_aside(path) as aside:
+        save_file(plain, aside)
     return sha256_file(path)
 
 
 def save_json(path: Path, data: dict) -> None:
     """Write JSON aside and rename."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    aside.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-    aside.replace(path)
+    atomic.write_text(path, json.dumps(data, indent=2) + "\n")
 
 
 def load_json(path: Path) -> dict:

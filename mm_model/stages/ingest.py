@@ -57,7 +57,7 @@ def run(job: Job) -> Report:
         checked = in_shards(
             job.work / "shards", items, _SHARD_SIZE,
             lambda part: _checked(part, sandboxes, job.layout.root),
-            label=f"[{job.stage.name}] checking files",
+            label=f"[{job.stage.name}] checking files", origin=job.fingerprint,
         )  # fmt: skip
     rows = [_decided(item, found, rules) for item, found in zip(items, checked, strict=True)]
     _refuse_equal_pixels(rows)

@@ -96,7 +96,8 @@ def _made(job: Job, orders: dict[str, Order], workers: Workers) -> list[Row]:
             for key, result in zip(keys, results, strict=True)
         ]
 
-    rows = shards.in_shards(job.work / "made", list(orders), SHARD, compute, "[pairs] make")
+    rows = shards.in_shards(job.work / "made", list(orders), SHARD, compute, "[pairs] make",
+                            job.fingerprint)  # fmt: skip
     for row in rows:
         if not row["made"]:
             continue

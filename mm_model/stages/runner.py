@@ -5,7 +5,6 @@ folder, seal it with its manifest, rename it to `data/<profile>/<stage>`. A fail
 declared output untouched and the candidate aside.
 """
 
-import json
 import shutil
 import time
 from pathlib import Path
@@ -13,9 +12,9 @@ from pathlib import Path
 from mm_model.environment import bound_threads, silence_telemetry
 from mm_model.errors import UserError
 from mm_model.settings import Params, Profile, load_params, load_profile
-from mm_model.stages import registry
+from mm_model.stages import registry, views
 from mm_model.stages.stage import Job, Report, Stage
-from mm_model.store import atomic, digests, lease, lock, manifest
+from mm_model.store import atomic, digests, documents, lease, lock, manifest
 from mm_model.store.layout import Layout
 from mm_model.store.walk import why
 
@@ -65,16 +64,21 @@ def model_digests(stage: Stage, params: Params, layout: Layout) -> dict[str, str
 
 def _record_time(layout: Layout, stage: str, seconds: float) -> None:
     path = layout.root / "work" / layout.profile / "timings.json"
-    known = json.loads(path.read_text()) if path.is_file() else {}
+    known = documents.read_or_empty(path)
     known[stage] = {"seconds": round(seconds, 3), "finished": time.time()}
     atomic.write_json(path, known)
 
 
-def _already_done(output: Path, fingerprint: str) -> manifest.Manifest | None:
+def _already_done(stage: str, output: Path, fingerprint: str) -> manifest.Manifest | None:
+    """The manifest of a published output of this very work; a damaged one is made again."""
     if not (output / manifest.NAME).is_file():
         return None
-    known = manifest.read(output)
-    return manifest.verified(output) if known.fingerprint == fingerprint else None
+    try:
+        known = manifest.read(output)
+        return manifest.verified(output) if known.fingerprint == fingerprint else None
+    except UserError as error:
+        print(f"[{stage}] the output is made again: {str(error).split(': ')[0]}", flush=True)
+        return None
 
 
 def _compute(stage: Stage, job: Job) -> Report:
@@ -85,18 +89,6 @@ def _compute(stage: Stage, job: Job) -> Report:
         job.tracker.report(report)
     atomic.write_json(job.out / "report.json", report.as_dict())
     return report
-
-
-def _derived_views(layout: Layout) -> None:
-    """Rebuild what is derived from manifests; a defect there must not lose a stage's work."""
-    from mm_model.evaluation import page
-    from mm_model.store import catalogue
-
-    for name, rebuild in (("catalogue", catalogue.rebuild), ("report page", page.build)):
-        try:
-            rebuild(layout)
-        except (OSError, ValueError, KeyError, UserError) as error:
-            print(f"The {name} was not rebuilt ({error}); the stage's output is unaffected.")
 
 
 def run(name: str, root: Path) -> Report:
@@ -140,8 +132,9 @@ def _run_locked(
     output, work = layout.output(stage.name), layout.work(stage.name, fingerprint)
     job = Job(stage, params, profile, layout, fingerprint, inputs, work, work / "out",
               Tracker(layout, stage.name))  # fmt: skip
-    done = _already_done(output, fingerprint)
+    done = _already_done(stage.name, output, fingerprint)
     if done and (stage.confirm is None or stage.confirm(job)):
+        views.refresh(layout)
         print(f"[{stage.name}] up to date: {done.report['line']}", flush=True)
         return _report_of(done)
     started = time.monotonic()
@@ -160,8 +153,9 @@ def _run_locked(
     )
     atomic.publish_folder(job.out, output)
     shutil.rmtree(work / "checkpoints", ignore_errors=True)
-    _record_time(layout, stage.name, time.monotonic() - started)
-    _derived_views(layout)
+    seconds = time.monotonic() - started
+    views.attempt("record of times", lambda: _record_time(layout, stage.name, seconds))
+    views.rebuild(layout)
     print(f"[{stage.name}] {report.counts.line()}", flush=True)
     for note in report.notes:
         print(f"[{stage.name}] note: {note}", flush=True)

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from mm_model import lifeline
 from mm_model.errors import UserError
 from mm_model.stages.stage import Job
-from mm_model.store import atomic
+from mm_model.store import atomic, sealed
 from mm_model.store.walk import why
 from mm_model.world.split import HELD_OUT_PEOPLE, TRAIN_PEOPLE
 
@@ -97,12 +97,13 @@ def calls_of(recipe: Recipe) -> list[range]:
 def draw(recipe: Recipe, folder: Path, job: Job) -> dict[str, dict[str, Any]]:
     """Draw everyone into `folder` with one mark on top; return the truth of every file by name.
 
-    A finished call stays in the work folder until all are there, so a killed run continues.
+    A finished call stays in the work folder until all are there, so a killed run continues; one
+    that its seal does not fit is drawn again.
     """
     aside = job.work / "drawn"
     calls = calls_of(recipe)
     open_calls = [(aside / f"call-{i}", people) for i, people in enumerate(calls)
-                  if not (aside / f"call-{i}" / MARK).is_file()]  # fmt: skip
+                  if not _taken_up(aside / f"call-{i}", job)]  # fmt: skip
     if open_calls:
         aside.mkdir(parents=True, exist_ok=True)
         total = sum(len(people) for _, people in open_calls)
@@ -113,6 +114,16 @@ def draw(recipe: Recipe, folder: Path, job: Job) -> dict[str, dict[str, Any]]:
     atomic.write_json(folder / MARK, {"recipe": recipe.model_dump(), "calls": marks})
     shutil.rmtree(aside)
     return files
+
+
+def _taken_up(call: Path, job: Job) -> bool:
+    """Whether an earlier run finished this call and all of it is whole; else it is removed."""
+    flaw = sealed.flaw(call, job.fingerprint)
+    if flaw is not None and call.exists():
+        job.say(f"{call.name} of the drawn people {flaw}: it is drawn again")
+    if flaw is not None:
+        sealed.remove(call)
+    return flaw is None
 
 
 def _gathered(call: Path, folder: Path) -> dict[str, Any]:
@@ -127,7 +138,9 @@ def _in_processes(recipe: Recipe, calls: list[tuple[Path, range]], job: Job) -> 
     """Draw; yield once for each person finished."""
     done = multiprocessing.get_context("spawn").Queue()
     with lifeline.pool(min(_PROCESSES, job.profile.run.threads), _start, done) as pool:
-        futures = [pool.submit(_draw_call, recipe, folder, list(p)) for folder, p in calls]
+        futures = [
+            pool.submit(_draw_call, recipe, folder, list(p), job.fingerprint) for folder, p in calls
+        ]
         yield from _finished(done, futures)
         try:
             for future in futures:
@@ -158,8 +171,9 @@ def _start(done: Any) -> None:
     cv2.setNumThreads(1)
 
 
-def _draw_call(recipe: Recipe, folder: Path, people: list[int]) -> None:
+def _draw_call(recipe: Recipe, folder: Path, people: list[int], origin: str) -> None:
     from mm_model.world.sources import write_sources
 
     values = recipe.model_dump(exclude={"train_people", "held_out_people"})
     write_sources(folder, people=people, progress=lambda *_: _done.put(None), **values)
+    sealed.seal(folder, origin)

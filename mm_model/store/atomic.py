@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mm_model.errors import machine_number
+
 
 def _sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
@@ -27,18 +29,28 @@ def written_aside(target: Path) -> Iterator[Path]:
 
     The suffix of `target` is kept, since writers such as PyAV choose a format by it. On an
     exception the temporary file is removed and `target` stays as it was.
+
+    Raises:
+        OSError: the machine would not write (disk full, read-only, ...); it names `target`, also
+            where a library raised an exception of its own.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".{uuid.uuid4().hex[:8]}.aside{target.suffix}")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         yield aside
         with aside.open("rb") as handle:
             os.fsync(handle.fileno())
         aside.chmod(0o644)
         aside.replace(target)
         _sync_folder(target.parent)
+    except Exception as error:
+        number, named = machine_number(error), getattr(error, "filename", None)
+        if number is None or named not in (None, str(aside), str(target)):
+            raise
+        raise OSError(number, os.strerror(number), str(target)) from error
     finally:
-        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
 
 
 def write_bytes(target: Path, content: bytes) -> None:
@@ -67,7 +79,11 @@ def publish_folder(candidate: Path, target: Path) -> None:
     old = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.old")
     if target.exists():
         target.rename(old)
-    candidate.rename(target)
+    try:
+        candidate.rename(target)
+    except OSError:
+        if old.exists():
+            old.rename(target)
+        raise
     _sync_folder(target.parent)
-    if old.exists():
-        shutil.rmtree(old)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,15 +1,15 @@
 """The manifest a stage writes last: what its output folder holds and what made it.
 
 The manifest is the one owner of "what this stage produced". It contains no clock and no host,
-so equal work gives equal bytes.
+so equal work gives equal bytes, and its own digest, so that a change to it is noticed too.
 """
 
-import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from mm_model.errors import UserError
-from mm_model.store import atomic, digests
+from mm_model.store import atomic, digests, documents, recovery
 
 NAME = "manifest.json"
 SCHEMA = 1
@@ -31,11 +31,16 @@ class Manifest:
     report: dict
     files: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
+    own_digest: str = ""
 
     @property
     def digest(self) -> str:
         """One digest for the whole output."""
-        return digests.of_value(asdict(self))
+        return _digest_of(asdict(self))
+
+
+def _digest_of(content: dict) -> str:
+    return digests.of_value({key: value for key, value in content.items() if key != "own_digest"})
 
 
 def seal(folder: Path, manifest: Manifest) -> Manifest:
@@ -44,6 +49,7 @@ def seal(folder: Path, manifest: Manifest) -> Manifest:
         name: digests.of_file(folder / name) for name in digests.files_below(folder) if name != NAME
     }
     sealed = Manifest(**{**asdict(manifest), "files": files})
+    sealed = Manifest(**{**asdict(sealed), "own_digest": sealed.digest})
     atomic.write_json(folder / NAME, asdict(sealed))
     return sealed
 
@@ -60,27 +66,44 @@ def read(folder: Path) -> Manifest:
             f"{folder} has no {NAME}: run the stage that makes it "
             f"(python -m mm_model run {folder.name}, or dvc repro)."
         )
-    content = json.loads(path.read_text())
+    way_out = recovery.way_out(folder, {NAME: None})
+    content = documents.read(path, way_out)
+    damaged = UserError(f"{path} is damaged (it differs from its own digest): {way_out}.")
+    if content.get("own_digest", "") not in ("", _digest_of(content)):
+        raise damaged
     if content.get("schema") != SCHEMA:
         raise UserError(
             f"{path} has schema {content.get('schema')}, this version reads {SCHEMA}: "
             "run the stage again."
         )
-    return Manifest(**content)
+    try:
+        return Manifest(**content)
+    except TypeError:
+        raise damaged from None
 
 
 def verified(folder: Path) -> Manifest:
     """The manifest, after every listed file was found with its digest.
 
     Raises:
-        UserError: a file is missing or was changed after the stage published it.
+        UserError: a file is missing or was changed after the stage published it; the message says
+            what brings it back here.
     """
     manifest = read(folder)
-    for name, expected in manifest.files.items():
-        path = folder / name
-        if not path.is_file() or digests.of_file(path) != expected:
-            raise UserError(
-                f"{path} is missing or differs from {folder / NAME}: restore it with "
-                f"'dvc checkout' or run the stage again."
-            )
+    damaged: Mapping[str, str] = {
+        name: expected
+        for name, expected in manifest.files.items()
+        if not _has_digest(folder / name, expected)
+    }
+    if damaged:
+        first, *others = damaged
+        more = f" (and {len(others)} more)" if others else ""
+        raise UserError(
+            f"{folder / first}{more} is missing or differs from {folder / NAME}: "
+            f"{recovery.way_out(folder, damaged)}."
+        )
     return manifest
+
+
+def _has_digest(path: Path, expected: str) -> bool:
+    return path.is_file() and digests.of_file(path) == expected

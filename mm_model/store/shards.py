@@ -24,6 +24,7 @@ def in_shards(
     shard_size: int,
     compute: Callable[[Sequence[T]], list[dict[str, Any]]],
     label: str,
+    origin: str = "",
 ) -> list[dict[str, Any]]:
     """The rows `compute` gives for all `items`, in order, computed `shard_size` items at a time.
 
@@ -33,6 +34,7 @@ def in_shards(
         compute: items of one shard -> its rows, JSON-able (non-finite numbers are refused). Rows
             always pass through JSON, so tuples come back as lists, resumed or not.
         label: what the progress line calls the work.
+        origin: names the work (its fingerprint); shards of another are computed again.
 
     Raises:
         ValueError: shard_size below 1, or rows that JSON cannot hold.
@@ -44,9 +46,12 @@ def in_shards(
     rows: list[dict[str, Any]] = []
     for number, part in each(enumerate(parts), total=len(parts), label=f"{label}, shards"):
         path = work / f"shard-{number:06d}.json"
-        origin = digests.of_value(list(part))
-        found = _committed(path, origin)
-        rows.extend(_commit(path, origin, compute(part)) if found is None else found)
+        named = digests.of_value([origin, list(part)])
+        found = _committed(path, named)
+        if found is None and path.exists():
+            print(f"{label}: {path.name} of the work folder is damaged: it is made again",
+                  flush=True)  # fmt: skip
+        rows.extend(_commit(path, named, compute(part)) if found is None else found)
     return rows
 
 

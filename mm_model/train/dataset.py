@@ -22,6 +22,7 @@ from mm_model.nn import folded_vae
 from mm_model.progress import each
 from mm_model.settings import ModelSettings
 from mm_model.stages.stage import Job
+from mm_model.store import sealed
 from mm_model.store.atomic import written_aside
 from mm_model.train import crops
 from mm_model.train.backbone import Backbone
@@ -125,12 +126,17 @@ def build(job: Job, backbone: Backbone, num_frames: int, media: tuple[str, ...])
         UserError: no kept pair of the training split has the media this stage learns from.
     """
     path = job.work / "checkpoints" / "training_set.safetensors"
-    if path.is_file():
-        return _load(path)
+    if path.exists():
+        flaw = sealed.flaw(path, job.fingerprint)
+        if flaw is None:
+            return _load(path)
+        job.say(f"{path.name} of the work folder {flaw}: it is made again")
+        sealed.remove(path)
     made = _build(job, backbone, num_frames, media)
     header = {"targets": json.dumps([vars(target) for target in made.targets])}
     with written_aside(path) as aside:
         save_file({k: v.contiguous() for k, v in made.tensors.items()}, aside, metadata=header)
+    sealed.seal(path, job.fingerprint)
     return _load(path)
 
 

@@ -165,7 +165,9 @@ class Trainer:
         `keep` at the milestones.
         """
         rules = self.settings
-        found = state.restore(self.checkpoints, self.fingerprint, self.parameters, self.optimizer)
+        found = state.restore(
+            self.checkpoints, self.fingerprint, self.parameters, self.optimizer, say
+        )
         done = found.step if found else 0
         self.curve = found.curve if found else []
         if found:

@@ -16,7 +16,7 @@ from mm_model.nn.presets import adapter_config
 from mm_model.records import Counts
 from mm_model.settings import TrainSettings
 from mm_model.stages.stage import Job, Report
-from mm_model.store import digests
+from mm_model.store import digests, sealed
 from mm_model.store.atomic import write_json, written_aside
 from mm_model.train import dataset
 from mm_model.train.backbone import Backbone, load_backbone
@@ -98,11 +98,15 @@ def train(
     def keep(step: int) -> None:
         folder = job.work / "checkpoints" / MILESTONES / f"step_{step:06d}" / "adapter"
         adapter.save_pretrained(folder, stage=job.stage.name, step=step)
+        sealed.seal(folder, job.fingerprint)
 
     curve = trainer.run(lambda metrics, step: job.tracker.log(metrics, step), watch, job.say, keep)
     adapter.save_pretrained(job.out / "adapter", stage=job.stage.name, step=settings.steps)
-    if settings.milestones:
-        shutil.copytree(job.work / "checkpoints" / MILESTONES, job.out / MILESTONES)
+    for kept in sorted((job.work / "checkpoints" / MILESTONES).glob("step_*/adapter")):
+        if flaw := sealed.flaw(kept, job.fingerprint):
+            job.say(f"milestone {kept.parent.name} of the work folder {flaw}: it is left out")
+        else:
+            shutil.copytree(kept, job.out / MILESTONES / kept.parent.name / kept.name)
     frame = pd.DataFrame(curve).astype({"identity_cosine": float})
     with written_aside(job.out / "curve.parquet") as aside:
         frame.to_parquet(aside, index=False)

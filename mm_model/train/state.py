@@ -1,18 +1,21 @@
-"""Everything a resume needs, in one safetensors file written aside and renamed.
+"""Everything a resume needs, in one safetensors file written aside, renamed and then sealed.
 
 Randomness is drawn anew from (seed, step), so no generator state is kept: a resumed run repeats the
-straight run bit for bit on a CPU. A file that cannot be read is passed over for the one before.
+straight run bit for bit on a CPU. A file that its seal does not fit is passed over for the one
+before.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from mm_model.store import sealed
 from mm_model.store.atomic import written_aside
 
 KEEP = 2
@@ -44,8 +47,9 @@ def save(
     target = folder / f"step_{step:08d}.safetensors"
     with written_aside(target) as aside:
         save_file(plain, aside, metadata=header)
+    sealed.seal(target, fingerprint)
     for old in sorted(folder.glob("step_*.safetensors"))[:-KEEP]:
-        old.unlink()
+        sealed.remove(old)
     return target
 
 
@@ -54,18 +58,20 @@ def restore(
     fingerprint: str,
     parameters: dict[str, Tensor],
     optimizer: torch.optim.Optimizer,
+    say: Callable[[str], None] = print,
 ) -> Restored | None:
-    """Load the newest readable checkpoint of this fingerprint into parameters and optimiser."""
+    """Load the newest whole checkpoint of this fingerprint into parameters and optimiser.
+
+    What is damaged, unfinished or of other work is set aside, and `say` hears of it in one line.
+    """
     for path in sorted(folder.glob("step_*.safetensors"), reverse=True):
-        try:
-            with safe_open(path, framework="pt") as file:
-                header = file.metadata() or {}
-                if header.get("fingerprint") != fingerprint:
-                    continue
-                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError):
-            path.rename(path.with_suffix(".unreadable"))
+        if flaw := sealed.flaw(path, fingerprint):
+            sealed.move_aside(path)
+            say(f"checkpoint {path.name} {flaw}: passed over")
             continue
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         _fill(state, parameters, optimizer)
         return Restored(int(header["step"]), json.loads(header["curve"]))
     return None

@@ -19,6 +19,7 @@ from mm_model.nn.condition import IdentityFeatures
 from mm_model.nn.portrait import Portrait
 from mm_model.settings import TrainSettings
 from mm_model.stages.stage import Job
+from mm_model.store import sealed
 from mm_model.store.atomic import write_json, written_aside
 from mm_model.train.backbone import Backbone
 from mm_model.train.references import ReferenceBook
@@ -69,7 +70,7 @@ class Watcher:
         )
         self.kept, self.folder = job.work / KEPT, job.out / "samples"
         self.kept.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(self.kept, self.folder, dirs_exist_ok=True)  # of a run that was cut off
+        self._take_up()
         write_json(
             self.folder / "people.json",
             [{"identity": p.identity, "prompt": p.prompt} for p in self.people],
@@ -77,6 +78,16 @@ class Watcher:
         size = (job.profile.model.width, job.profile.model.height)
         fitted = [p.portraits[0].image.resize(size, _SMOOTH) for p in self.people]
         self._save(np.concatenate([np.asarray(picture) for picture in fitted]), REFERENCES)
+
+    def _take_up(self) -> None:
+        """Copy the pictures that a run which was cut off left whole."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for path in sorted(self.kept.glob("*.jpg")):
+            if flaw := sealed.flaw(path, self.job.fingerprint):
+                self.job.say(f"sample {path.name} of the work folder {flaw}: it is left out")
+                sealed.remove(path)
+            else:
+                shutil.copy(path, self.folder / path.name)
 
     def __call__(self, step: int) -> None:
         """Generate, save, send to tracking, and let the report page grow."""
@@ -100,9 +111,10 @@ class Watcher:
         """Into the output, and beside the checkpoints for a run that resumes."""
         with written_aside(self.kept / name) as aside:
             Image.fromarray(picture).save(aside, quality=92)
+        sealed.seal(self.kept / name, self.job.fingerprint)
         return Path(shutil.copy(self.kept / name, self.folder / name))
 
     def _grow_page(self) -> None:
-        from mm_model.evaluation import page
+        from mm_model.stages import views
 
-        page.build(self.job.layout)
+        views.grow_page(self.job.layout)

@@ -131,7 +131,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     trainer = _trainer(settings, tmp_path)
     found = state.restore(tmp_path, "fingerprint", trainer.parameters, trainer.optimizer)
     assert found is not None and found.step == 2
-    assert list(tmp_path.glob("*.unreadable"))
+    assert list(tmp_path.glob("*.damaged"))
 
 
 def test_a_checkpoint_of_other_work_is_never_read(settings: TrainSettings, tmp_path: Path) -> None:

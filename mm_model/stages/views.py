@@ -1,0 +1,86 @@
+"""The derived views: catalogue and report page, made again from what is published.
+
+A view that cannot be made never fails a stage: one line says so, and the next run makes it. What
+was made last is remembered by the digests of the published manifests.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from mm_model.errors import first_line
+from mm_model.store import atomic, digests, manifest
+from mm_model.store.layout import Layout
+
+_MADE = "views.json"
+
+
+def _catalogue(layout: Layout) -> None:
+    from mm_model.store import catalogue
+
+    catalogue.rebuild(layout)
+
+
+def _page(layout: Layout) -> None:
+    from mm_model.evaluation import page
+
+    page.build(layout)
+
+
+_VIEWS: dict[str, Callable[[Layout], Any]] = {"catalogue": _catalogue, "report page": _page}
+
+
+def attempt(name: str, make: Callable[[], Any]) -> bool:
+    """Whether `make` made the view `name`; when not, one line says why and the work goes on."""
+    try:
+        make()
+    except Exception as error:  # a view shows what is kept elsewhere: no fault of it is worth a run
+        print(f"The {name} was not made ({first_line(error)}); nothing is lost, and the next run "
+              "makes it.", flush=True)  # fmt: skip
+        return False
+    return True
+
+
+def rebuild(layout: Layout) -> None:
+    """Make every view again."""
+    _make(layout, dict.fromkeys(_VIEWS), _published(layout))
+
+
+def refresh(layout: Layout) -> None:
+    """Make the views that are absent, or that show other outputs than those published now."""
+    _make(layout, _known(layout), _published(layout))
+
+
+def grow_page(layout: Layout) -> None:
+    """Make the page again while a stage is at work."""
+    attempt("report page", lambda: _page(layout))
+
+
+def _make(layout: Layout, known: dict[str, str | None], published: str) -> None:
+    present = {"catalogue": layout.catalogue.is_file(), "report page": layout.page.is_file()}
+    made = {
+        name: published
+        for name, view in _VIEWS.items()
+        if (known.get(name) == published and present[name])
+        or attempt(name, lambda view=view: view(layout))
+    }
+    if made != known:
+        attempt("list of views", lambda: atomic.write_json(_place(layout), made))
+
+
+def _place(layout: Layout) -> Any:
+    return layout.root / "work" / layout.profile / _MADE
+
+
+def _known(layout: Layout) -> dict[str, str | None]:
+    try:
+        known = json.loads(_place(layout).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _published(layout: Layout) -> str:
+    """Digest of all published manifests, damaged or not."""
+    found = sorted(layout.data.glob(f"*/{manifest.NAME}"))
+    return digests.of_value([(path.parent.name, digests.of_file(path)) for path in found])

@@ -1,0 +1,75 @@
+"""Seals: the digest of a file or folder that a later run will take up, kept beside it.
+
+What lies in a work folder (checkpoints, caches, half-done work) is read again by a later process.
+The seal is written last, so what has none was not finished; a flipped bit, another step's file
+or one of other work does not match it. Nothing here mends anything: the caller makes it again.
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from mm_model.store import atomic, digests
+
+SUFFIX = ".seal"
+ASIDE = ".damaged"
+_SCHEMA = 1
+
+
+def seal_of(path: Path) -> Path:
+    """Where the seal of `path` lies: beside it."""
+    return path.with_name(path.name + SUFFIX)
+
+
+def seal(path: Path, origin: str) -> None:
+    """Write the seal of a finished file or folder; `origin` names the work it belongs to."""
+    record = {"schema": _SCHEMA, "name": path.name, "origin": origin, "files": _digests(path)}
+    atomic.write_bytes(seal_of(path), json.dumps(record, sort_keys=True).encode())
+
+
+def flaw(path: Path, origin: str) -> str | None:
+    """Why `path` must not be used, as the end of a sentence that begins with its name.
+
+    None when every byte is what was sealed for `origin` under this name.
+    """
+    if not path.exists():
+        return "is missing"
+    try:
+        record = json.loads(seal_of(path).read_bytes())
+    except FileNotFoundError:
+        return "was not finished"
+    except (OSError, ValueError):
+        return "has a damaged seal"
+    if not isinstance(record, dict) or record.get("schema") != _SCHEMA:
+        return "has a damaged seal"
+    if (record.get("name"), record.get("origin")) != (path.name, origin):
+        return "belongs to other work"
+    try:
+        return None if record.get("files") == _digests(path) else "is damaged"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+
+
+def move_aside(path: Path) -> None:
+    """Keep a flawed file or folder as `<name>.damaged`, where nothing reads it; drop its seal."""
+    seal_of(path).unlink(missing_ok=True)
+    aside = path.with_name(path.name + ASIDE)
+    remove(aside)
+    if path.exists():
+        path.rename(aside)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or folder and its seal, seal first; what is absent is no fault."""
+    seal_of(path).unlink(missing_ok=True)
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _digests(path: Path) -> dict[str, Any]:
+    if path.is_dir():
+        return {name: digests.of_file(path / name) for name in digests.files_below(path)}
+    return {"": digests.of_file(path)}

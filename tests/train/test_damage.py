@@ -1,0 +1,156 @@
+"""What a resume reads: no damaged, foreign or unfinished file is ever used silently."""
+
+import dataclasses
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mm_model.store import sealed
+from mm_model.train import dataset, state
+from tests.store.damage import flipped, other_damage
+
+FLIPS = 150
+
+
+class Run:
+    """A small training with checkpoints of the steps 2 and 4."""
+
+    def __init__(self, folder: Path, fingerprint: str = "work") -> None:
+        self.folder, self.said = folder, []
+        g = torch.Generator().manual_seed(len(fingerprint))
+        self.parameters = {
+            "matrix": nn.Parameter(torch.randn(12, 12, generator=g)),
+            "bias": nn.Parameter(torch.randn(12, generator=g)),
+        }
+        self.optimizer = torch.optim.AdamW(self.parameters.values())
+        self.at: dict[int, dict[str, Tensor]] = {}
+        for step in (2, 4):
+            for parameter in self.parameters.values():
+                parameter.grad = torch.randn(parameter.shape, generator=g)
+            self.optimizer.step()
+            curve = [{"step": step, "loss": 0.5 / step}]
+            self.newest = state.save(folder, step, fingerprint, self.parameters, self.optimizer,
+                                     curve)  # fmt: skip
+            self.at[step] = self._all()
+
+    def _all(self) -> dict[str, Tensor]:
+        held = {name: value.detach().clone() for name, value in self.parameters.items()}
+        for name, parameter in self.parameters.items():
+            held |= {f"{name}/{k}": v.clone() for k, v in self.optimizer.state[parameter].items()}
+        return held
+
+    def restored(self) -> int:
+        """The step a resume takes up; fails when what it gives is not that step's state."""
+        self.said.clear()
+        found = state.restore(
+            self.folder, "work", self.parameters, self.optimizer, self.said.append
+        )
+        if found is None:
+            return 0
+        assert found.curve == [{"step": found.step, "loss": 0.5 / found.step}]
+        held = self._all()
+        assert all(torch.equal(held[name], value) for name, value in self.at[found.step].items())
+        return found.step
+
+
+def test_no_flipped_bit_of_a_checkpoint_is_used_silently(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    assert run.restored() == 4
+    content, seal = run.newest.read_bytes(), sealed.seal_of(run.newest).read_bytes()
+    for damaged in flipped(content, FLIPS):
+        run.newest.write_bytes(damaged)
+        sealed.seal_of(run.newest).write_bytes(seal)
+        assert run.restored() == 2
+        assert len(run.said) == 1 and run.newest.name in run.said[0]
+
+
+def test_other_damage_of_a_checkpoint_gives_the_one_before(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    content, seal = run.newest.read_bytes(), sealed.seal_of(run.newest).read_bytes()
+    older = tmp_path / "step_00000002.safetensors"
+    for name, do in other_damage(run.newest, older).items():
+        run.newest.write_bytes(content)
+        sealed.seal_of(run.newest).write_bytes(seal)
+        do()
+        assert run.restored() == 2, name
+        assert len(run.said) == (name != "deleted"), name
+
+
+def test_a_checkpoint_of_another_fingerprint_is_passed_over_and_said(tmp_path: Path) -> None:
+    run, other = Run(tmp_path / "own"), Run(tmp_path / "other", "other work")
+    for path in (other.newest, sealed.seal_of(other.newest)):
+        (run.folder / path.name).write_bytes(path.read_bytes())
+    assert run.restored() == 2
+    assert "belongs to other work" in run.said[0]
+
+
+def test_without_a_whole_checkpoint_training_begins_anew(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    for path in tmp_path.glob("step_*.safetensors"):
+        path.write_bytes(path.read_bytes()[:-1])
+    assert run.restored() == 0
+    assert len(run.said) == 2
+
+
+def test_old_checkpoints_go_with_their_seals(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    state.save(tmp_path, 6, "work", run.parameters, run.optimizer, [])
+    steps = ("step_00000004.safetensors", "step_00000006.safetensors")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *steps, *(f"{name}{sealed.SUFFIX}" for name in steps)
+    }  # fmt: skip
+
+
+@pytest.fixture
+def made(monkeypatch: Any) -> list[int]:
+    """Counts how often the training set is made; what is made is small and known."""
+    calls: list[int] = []
+
+    def make(*_: Any) -> dataset.TrainingSet:
+        calls.append(1)
+        g = torch.Generator().manual_seed(1)
+        tensors = {"latents": torch.randn(4, 1, 8, 2, 2, generator=g)}
+        return dataset.TrainingSet((dataset.Target("t", "id-1", "a man", (0,)),), tensors)
+
+    monkeypatch.setattr(dataset, "_build", make)
+    return calls
+
+
+def build(work: Path, said: list[str], fingerprint: str = "work") -> dataset.TrainingSet:
+    job = SimpleNamespace(work=work, fingerprint=fingerprint, say=said.append)
+    return dataset.build(job, None, 1, ("image",))
+
+
+def test_no_damaged_training_set_is_used_silently(tmp_path: Path, made: list[int]) -> None:
+    good = build(tmp_path, [])
+    path = next(tmp_path.rglob("training_set.safetensors"))
+    content, seal = path.read_bytes(), sealed.seal_of(path).read_bytes()
+    made.clear()
+    assert dataclasses.asdict(build(tmp_path, [])).keys() and not made
+    other = tmp_path / "other"
+    other.write_bytes(content[::-1])
+    damages = [lambda bytes=bytes: path.write_bytes(bytes) for bytes in flipped(content, FLIPS)]
+    for do in [*damages, *other_damage(path, other).values()]:
+        path.write_bytes(content)
+        sealed.seal_of(path).write_bytes(seal)
+        do()
+        made.clear()
+        again = build(tmp_path, [])
+        assert len(made) == 1
+        assert torch.equal(again.tensors["latents"], good.tensors["latents"])
+        assert again.targets == good.targets
+
+
+def test_a_training_set_of_other_work_is_made_again_and_said(
+    tmp_path: Path, made: list[int]
+) -> None:
+    build(tmp_path, [])
+    said: list[str] = []
+    build(tmp_path, said, "another fingerprint")
+    assert len(made) == 2
+    assert said == ["training_set.safetensors of the work folder belongs to other work: "
+                    "it is made again"]  # fmt: skip
