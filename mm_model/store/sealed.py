@@ -15,6 +15,7 @@ from mm_model.store import atomic, digests
 SUFFIX = ".seal"
 ASIDE = ".damaged"
 _SCHEMA = 1
+_whole: set[tuple[Any, ...]] = set()  # what this process saw whole, with sizes and times
 
 
 def seal_of(path: Path) -> Path:
@@ -49,6 +50,43 @@ def flaw(path: Path, origin: str) -> str | None:
         return None if record.get("files") == _digests(path) else "is damaged"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
+
+
+def flaw_once(path: Path, origin: str) -> str | None:
+    """As `flaw`, for large caches that a process opens many times.
+
+    The bytes are read again only when a name, a size or a time has changed since they were whole.
+    """
+    look = (path, origin, tuple(_listing(path)), tuple(_listing(seal_of(path))))
+    if look in _whole:
+        return None
+    found = flaw(path, origin)
+    if found is None:
+        _whole.add(look)
+    return found
+
+
+def _listing(path: Path) -> list[tuple[str, int, int]]:
+    files = [path / name for name in digests.files_below(path)] if path.is_dir() else [path]
+    stats = [(str(file), file.stat()) for file in files if file.exists()]
+    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+
+
+def keep_copy(path: Path, copy: Path) -> None:
+    """Give the sealed file `path` a second name with a seal of its own: the same digest, not a new
+    one, so that damage since it was sealed is not blessed. A file without a seal is left out.
+    """
+    try:
+        record = json.loads(seal_of(path).read_bytes())
+        record["name"] = copy.name
+    except (OSError, ValueError, TypeError):
+        return
+    remove(copy)
+    try:
+        copy.hardlink_to(path)
+    except OSError:
+        shutil.copyfile(path, copy)
+    atomic.write_bytes(seal_of(copy), json.dumps(record, sort_keys=True).encode())
 
 
 def move_aside(path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 from mm_model.errors import UserError
 from mm_model.records import SOURCES_COLUMNS
 from mm_model.stages.sources_recipe import Recipe, calls_of, load_recipe
-from mm_model.store import tables
+from mm_model.store import sealed, tables
 from mm_model.world.split import HELD_OUT_PEOPLE, TRAIN_PEOPLE
 
 RECIPE = {"train_people": 4, "held_out_people": 2, "photos_per_person": 1, "clips_per_person": 1,
@@ -106,24 +107,50 @@ def test_a_recipe_draws_people_of_both_splits(small_root: Path, run_stage: Calla
     assert len(captions) == 12 and all(c["text"].startswith("a") for c in captions.values())
 
 
+def _flip_a_photograph(call: Path) -> None:
+    photo = next(call.rglob("photo_000.*g"))
+    content = bytearray(photo.read_bytes())
+    content[len(content) // 2] ^= 4
+    photo.write_bytes(content)
+
+
+def _swap_two_captions(call: Path) -> None:
+    one, two = sorted(call.rglob("photo_000.txt"))[:2]
+    said = one.read_bytes(), two.read_bytes() + b"x"
+    two.write_bytes(said[0])
+    one.write_bytes(said[1])
+
+
+def _change_the_mark(call: Path) -> None:
+    mark = call / "synthetic.json"
+    mark.write_text(mark.read_text().replace("person", "persom", 1))
+
+
+@pytest.mark.parametrize("damage", [None, _flip_a_photograph, _swap_two_captions, _change_the_mark])
 def test_a_recipe_gives_the_same_bytes_and_continues_after_a_kill(
-    small_root: Path, run_stage: Callable, make_job: Callable
+    small_root: Path, run_stage: Callable, make_job: Callable, damage: Callable | None, capsys: Any
 ) -> None:
     (small_root / "profiles/people.yaml").write_text(yaml.safe_dump(RECIPE))
     run_stage(small_root, "sources")
-    output = small_root / "data" / "tiny" / "sources"
+    output, job = small_root / "data" / "tiny" / "sources", make_job(small_root, "sources")
     first = json.loads((output / "manifest.json").read_text())["files"]
-    kept = make_job(small_root, "sources").work / "drawn" / "call-0"
+    kept = job.work / "drawn" / "call-0"
     kept.mkdir(parents=True)
     drawn = [p for p in (output / "files").iterdir() if p.is_dir() and p.name < "person_5"]
     for person in drawn:  # as if the first call had ended before the kill
         person.rename(kept / person.name)
     mark = json.loads((output / "files" / "synthetic.json").read_text())["calls"][0]
     (kept / "synthetic.json").write_text(json.dumps(mark, indent=1))
+    sealed.seal(kept, job.fingerprint)
+    if damage:
+        damage(kept)
     inode = (kept / drawn[0].name / "photo_000.txt").stat().st_ino
+    capsys.readouterr()
     run_stage(small_root, "sources")
     assert json.loads((output / "manifest.json").read_text())["files"] == first
-    assert (output / "files" / drawn[0].name / "photo_000.txt").stat().st_ino == inode
+    again = (output / "files" / drawn[0].name / "photo_000.txt").stat().st_ino != inode
+    assert again == bool(damage)
+    assert ("call-0 of the drawn people is damaged" in capsys.readouterr().out) == bool(damage)
 
 
 @pytest.mark.parametrize(("train", "held_out"), [(56, 14), (2, 0), (3, 2), (4, 2), (5, 40)])

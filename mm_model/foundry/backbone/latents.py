@@ -6,7 +6,6 @@ scaling factor, float16 on disk. A cache of another VAE is rebuilt.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +15,12 @@ import numpy as np
 import torch
 
 from mm_model import lifeline
+from mm_model.errors import UserError
 from mm_model.foundry.backbone import pixels, render
 from mm_model.foundry.backbone.recipe import digest
 from mm_model.nn import folded_vae
 from mm_model.progress import each
-from mm_model.store import atomic
+from mm_model.store import atomic, documents, sealed
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLCogVideoX
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PICTURE_STRIDE = 2
 """Every second picture is encoded: the DiT sees a person five times instead of ten."""
 
+_MARK = "latents.json"
 _BATCH = {"pictures": 64, "clips": 8}
 Job = tuple[str, Path, int]
 """What to encode: kind, render cache, first index."""
@@ -52,8 +53,9 @@ def encode_cache(
     """Encode what the render cache holds; `vae_digest` names the weights."""
     frames = render.open_cache(cache)
     name = digest({"vae": vae_digest, "cache": frames.digest, "stride": PICTURE_STRIDE})
-    mark = folder / "latents.json"
-    if not mark.is_file() or json.loads(mark.read_text())["digest"] != name:
+    if flaw := sealed.flaw_once(folder, name):
+        if (folder / _MARK).exists():
+            print(f"{folder} {flaw}: it is encoded afresh", flush=True)
         folder.mkdir(parents=True, exist_ok=True)
         for kind, batch in _BATCH.items():
             count = len(_source(frames, kind))
@@ -61,7 +63,8 @@ def encode_cache(
             parts = list(each(_encoded(vae, jobs, processes), len(jobs), f"encode {kind}"))
             with atomic.written_aside(folder / f"{kind}.npy") as aside:
                 np.save(aside, np.concatenate(parts))
-        atomic.write_json(mark, {"digest": name})
+        atomic.write_json(folder / _MARK, {"digest": name})
+        sealed.seal(folder, name)
     return open_latents(folder)
 
 
@@ -100,7 +103,12 @@ def _encode_here(job: Job) -> np.ndarray:
 
 
 def open_latents(folder: Path) -> Latents:
-    """The encoded cache of `folder`."""
-    name = json.loads((folder / "latents.json").read_text())["digest"]
+    """The encoded cache of `folder`; `UserError` when it is not there or damaged."""
+    mend = "run `make weights` again, which encodes it afresh"
+    if not (folder / _MARK).is_file():
+        raise UserError(f"{folder} holds no encoded cache: {mend}.")
+    name = documents.read(folder / _MARK, mend).get("digest")
+    if flaw := sealed.flaw_once(folder, name):
+        raise UserError(f"{folder} {flaw}: {mend}.")
     arrays = (np.load(folder / f"{kind}.npy", mmap_mode="r") for kind in ("pictures", "clips"))
     return Latents(*arrays, name)

@@ -1,8 +1,9 @@
 """The resumable training loop of the foundry: Muon, cosine rate, moving average, checkpoints.
 
-A checkpoint is one safetensors file, written aside and renamed, that holds weights, averages, both
-moments and the step. Data order must be keyed by (seed, step): then a resumed run repeats an
-uninterrupted one bit for bit on a CPU. A checkpoint of another recipe is refused.
+A checkpoint is one sealed safetensors file that holds weights, averages, both moments and the step.
+Data order must be keyed by (seed, step): then a resumed run repeats an uninterrupted one bit for
+bit on a CPU. A damaged checkpoint is passed over for the one before; one of another recipe is
+refused.
 """
 
 from __future__ import annotations
@@ -21,12 +22,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mm_model.errors import UserError
+from mm_model.foundry import checkpoints
 from mm_model.foundry.backbone.muon import Muon
 from mm_model.foundry.backbone.recipe import Optimisation
 from mm_model.foundry.backbone.workers import LossOf, Workers
-from mm_model.store import atomic
 
-CHECKPOINT = "checkpoint.safetensors"
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
@@ -90,8 +90,14 @@ class Training:
         return cls(modules, averages, optimizer, optimisation, digest)
 
     def start_from(self, folder: Path) -> None:
-        """Begin with the averages of another training's checkpoint; step and moments stay fresh."""
-        with safe_open(folder / CHECKPOINT, "pt") as file:
+        """Begin with the averages of another training's checkpoint; step and moments stay fresh.
+
+        Raises `UserError` when `folder` has none that is whole.
+        """
+        path = checkpoints.newest(folder)
+        if path is None:
+            raise UserError(f"{folder} holds no whole checkpoint: run `make weights` again.")
+        with safe_open(path, "pt") as file:
             for name in self.modules:
                 prefix = f"average/{name}/"
                 keys = [k for k in file.keys() if k.startswith(prefix)]  # noqa: SIM118
@@ -153,16 +159,16 @@ class Training:
     def save(self, folder: Path) -> None:
         """Write the checkpoint of this step into `folder`."""
         tensors = {k: v.detach().contiguous().clone() for k, v in self._tensors()}
-        with atomic.written_aside(folder / CHECKPOINT) as aside:
-            save_file(tensors, aside, {"step": str(self.step), "recipe": self.digest})
+        mark = {"step": str(self.step), "recipe": self.digest}
+        checkpoints.write(folder, lambda aside: save_file(tensors, aside, mark))
 
     def resume(self, folder: Path) -> bool:
-        """Load `folder`'s checkpoint if there is one; True when it did.
+        """Load `folder`'s newest whole checkpoint if there is one; True when it did.
 
         Raises `UserError` when the checkpoint belongs to another recipe.
         """
-        path = folder / CHECKPOINT
-        if not path.is_file():
+        path = checkpoints.newest(folder)
+        if path is None:
             return False
         with safe_open(path, "pt") as file:
             metadata = file.metadata()

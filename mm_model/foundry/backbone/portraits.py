@@ -6,7 +6,6 @@ boxes and users do; the recogniser's vectors are computed once and kept beside t
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +21,7 @@ from mm_model.nn.align import align_faces
 from mm_model.nn.recognizer import recognizer_digest
 from mm_model.nn.references import CLIP_MEAN, CLIP_STD
 from mm_model.progress import each
-from mm_model.store import atomic
+from mm_model.store import atomic, sealed
 
 if TYPE_CHECKING:
     from mm_model.nn.face_recognizer import FaceRecognizer
@@ -81,18 +80,20 @@ def embed(recognizer: FaceRecognizer, images: np.ndarray, landmarks: np.ndarray)
 
 
 def embed_cache(recognizer: FaceRecognizer, cache: Path, folder: Path) -> np.ndarray:
-    """Raw vectors float32 [M, E] of the cached portraits; kept in `folder`."""
+    """Raw vectors float32 [M, E] of the cached portraits; kept in `folder`, and made
+    again when they were damaged or of other work.
+    """
     frames = render.open_cache(cache)
     name = digest({"recognizer": recognizer_digest(recognizer), "cache": frames.digest})
-    mark = folder / "embeddings.json"
-    if not mark.is_file() or json.loads(mark.read_text())["digest"] != name:
+    kept = folder / "embeddings.npy"
+    if sealed.flaw(kept, name):
         images, points = frames["portraits"], frames["portraits_landmarks"]
         starts = range(0, len(images), 64)
         parts = [
             embed(recognizer, images[s : s + 64], points[s : s + 64])
             for s in each(starts, len(starts), "embed portraits")
         ]
-        with atomic.written_aside(folder / "embeddings.npy") as aside:
+        with atomic.written_aside(kept) as aside:
             np.save(aside, np.concatenate(parts))
-        atomic.write_json(mark, {"digest": name})
-    return np.load(folder / "embeddings.npy")
+        sealed.seal(kept, name)
+    return np.load(kept)

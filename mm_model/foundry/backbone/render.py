@@ -6,7 +6,6 @@ any number of processes gives the same bytes. Refuses people outside the weights
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -18,7 +17,7 @@ from mm_model import lifeline
 from mm_model.errors import UserError
 from mm_model.foundry.backbone.recipe import FRAMES, SIZE, CacheRecipe, digest
 from mm_model.progress import each
-from mm_model.store import atomic, digests
+from mm_model.store import atomic, digests, documents, sealed
 from mm_model.world import clips, people, split
 from mm_model.world.action import ACTIONS, STILLS, describe
 from mm_model.world.shot import shot
@@ -144,11 +143,12 @@ def _render_shard(job: tuple[CacheRecipe, str, int, Path]) -> None:
     cv2.setNumThreads(1)
     recipe, kind, shard, folder = job
     target = folder / f"{kind}-{shard:04d}.npz"
-    if target.is_file():
+    if sealed.flaw(target, folder.name) is None:
         return
     arrays = _MAKERS[kind]((recipe, kind, shard))
     with atomic.written_aside(target) as aside:
         np.savez(aside, **{f"a{k}": v for k, v in arrays.items()})
+    sealed.seal(target, folder.name)
 
 
 def _kinds(recipe: CacheRecipe) -> list[str]:
@@ -172,12 +172,15 @@ def render_cache(folder: Path, recipe: CacheRecipe, processes: int = 2) -> Cache
     name = digest(recipe, {"renderer": renderer_digest()})
     mark = folder / "cache.json"
     if mark.is_file():
-        if json.loads(mark.read_text())["digest"] != name:
+        if _said(mark)["digest"] != name:
             raise UserError(
                 f"{folder} holds pictures of another recipe or renderer: "
                 "remove it to render afresh."
             )
-        return open_cache(folder)
+        if (flaw := sealed.flaw_once(folder, name)) is None:
+            return open_cache(folder)
+        print(f"{folder} {flaw}: it is rendered again", flush=True)
+        mark.unlink()
     parts = folder / f"parts-{name[:12]}"
     parts.mkdir(parents=True, exist_ok=True)
     kinds = _kinds(recipe)
@@ -195,6 +198,7 @@ def render_cache(folder: Path, recipe: CacheRecipe, processes: int = 2) -> Cache
     for part in parts.iterdir():
         part.unlink()
     parts.rmdir()
+    sealed.seal(folder, name)
     return open_cache(folder)
 
 
@@ -223,12 +227,20 @@ def _read(path: Path, name: str) -> np.ndarray:
 
 
 def open_cache(folder: Path) -> Cache:
-    """The finished cache of `folder`, memory mapped; `UserError` when it is not finished."""
+    """The finished cache of `folder`, memory mapped; `UserError` when not finished or damaged."""
     mark = folder / "cache.json"
     if not mark.is_file():
         raise UserError(f"{folder} holds no finished render cache: run `make weights`.")
+    name = _said(mark)["digest"]
+    if flaw := sealed.flaw_once(folder, name):
+        raise UserError(f"{folder} {flaw}: run `make weights` again, which renders it afresh.")
     arrays = {p.stem: np.load(p, mmap_mode="r") for p in sorted(folder.glob("*.npy"))}
-    return Cache(arrays, json.loads(mark.read_text())["digest"])
+    return Cache(arrays, name)
+
+
+def _said(mark: Path) -> dict:
+    said = documents.read(mark, f"remove {mark.parent} to render afresh")
+    return {"digest": None, **said}
 
 
 @lru_cache(maxsize=1)

@@ -19,8 +19,8 @@ import torch
 from torch import nn
 
 from mm_model.errors import UserError
+from mm_model.foundry import checkpoints
 
-_CHECKPOINT = "checkpoint.safetensors"
 _AHEAD = 3
 _SAY_EVERY = 50
 
@@ -89,29 +89,30 @@ def save_checkpoint(
     recipe: Recipe,
     recent: dict[str, float],
 ) -> None:
-    """Write weights, optimiser state, finished steps and recent losses in one atomic file."""
+    """Write weights, optimiser state, finished steps and recent losses in one sealed file."""
     from safetensors.torch import save
-
-    from mm_model.store import atomic
 
     tensors = {f"model.{k}": v.detach().contiguous() for k, v in model.state_dict().items()}
     for number, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{number}.{k}": v.contiguous() for k, v in state.items()}
     mark = {"step": str(step), "recipe": recipe.fingerprint(), "recent": json.dumps(recent)}
-    atomic.write_bytes(folder / _CHECKPOINT, save(tensors, metadata=mark))
+    content = save(tensors, metadata=mark)
+    checkpoints.write(folder, lambda aside: aside.write_bytes(content))
 
 
 def load_checkpoint(
     folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer, recipe: Recipe
 ) -> tuple[int, dict[str, float]]:
-    """Restore a checkpoint; returns finished steps and losses of then (0 and {} without one).
+    """Restore the newest whole checkpoint; returns finished steps and losses of then.
+
+    Without one it returns 0 and {}.
 
     Raises ``UserError`` when the checkpoint belongs to another recipe.
     """
     from safetensors import safe_open
 
-    path = folder / _CHECKPOINT
-    if not path.is_file():
+    path = checkpoints.newest(folder)
+    if path is None:
         return 0, {}
     with safe_open(str(path), "pt") as file:
         mark = file.metadata()

@@ -58,7 +58,7 @@ def _render_shard(job: tuple[Path, list[int], int, int]) -> None:
     """Write one shard: images, boxes and landmarks of some people, aside and renamed."""
     import cv2
 
-    from mm_model.store import atomic
+    from mm_model.store import atomic, sealed
     from mm_model.world import clips, people
 
     target, seeds, count, size = job
@@ -74,6 +74,7 @@ def _render_shard(job: tuple[Path, list[int], int, int]) -> None:
             landmarks[row, number] = frame.landmarks
     with atomic.written_aside(target) as aside, aside.open("wb") as file:
         np.savez(file, images=images, boxes=boxes, landmarks=landmarks, seeds=np.asarray(seeds))
+    sealed.seal(target, target.parent.name)
 
 
 def _jobs(folder: Path, people: range, count: int, size: int) -> Iterator[tuple]:
@@ -88,16 +89,17 @@ def photos(
 ) -> Photos:
     """``count`` photographs of ``size`` pixels of every person, from the cache below ``root``.
 
-    Missing shards are rendered by ``workers`` processes. Raises ``ValueError`` when ``people``
-    cross a split.
+    Shards that are missing or damaged are rendered by ``workers`` processes. Raises ``ValueError``
+    when ``people`` cross a split.
     """
+    from mm_model.store import sealed
     from mm_model.world import split
 
     if len({split.split_of(people[0]), split.split_of(people[-1])}) != 1:
         raise ValueError(f"people {people.start}..{people.stop - 1} belong to two splits")
     folder = root / f"photos-{renderer_digest()}-{count}x{size}"
     jobs = list(_jobs(folder, people, count, size))
-    missing = [job for job in jobs if not job[0].is_file()]
+    missing = [job for job in jobs if sealed.flaw(job[0], folder.name)]
     label = f"photographs of people {people.start}..{people.stop - 1}"
     if missing and workers > 1:
         with lifeline.pool(workers) as pool:
