@@ -3,18 +3,17 @@
 Times come from the run's own record, all other figures from the published outputs.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 from mm_model.errors import UserError
 from mm_model.stages.registry import NAMES
-from mm_model.store import manifest
+from mm_model.store import documents, manifest
 from mm_model.store.layout import Layout
 
 
 def _json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text()) if path.is_file() else {}
+    return documents.read(path) if path.is_file() else {}
 
 
 def collect(layout: Layout) -> dict[str, Any]:
@@ -26,7 +25,8 @@ def collect(layout: Layout) -> dict[str, Any]:
     done = [name for name in NAMES if (layout.output(name) / manifest.NAME).is_file()]
     if not done:
         raise UserError(f"Profile '{layout.profile}' has no results yet: start with 'make run'.")
-    timings = _json(layout.root / "work" / layout.profile / "timings.json")
+    work = layout.root / "work" / layout.profile
+    timings = documents.read_or_empty(work / "timings.json")
     summary = _json(layout.output("evaluate") / "metrics.json")
     keep = (
         "people",
@@ -49,7 +49,7 @@ def collect(layout: Layout) -> dict[str, Any]:
             for name in done
         },
         "seconds": {name: timings[name]["seconds"] for name in NAMES if name in timings},
-        "run": _json(layout.root / "work" / layout.profile / "last_run.json"),
+        "run": documents.read_or_empty(work / "last_run.json"),
         "evaluation": {key: summary[key] for key in keep if key in summary},
         "release": _json(layout.output("register") / "release.json"),
     }

@@ -4,8 +4,9 @@ A derived view of published outputs and of the stage at work; rebuilt after ever
 training sample. Pictures are embedded, clips play as strips so that all move in step.
 """
 
-import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from mm_model.evaluation import page_parts as parts
 from mm_model.evaluation.page_training import training
 from mm_model.settings import load_profile
 from mm_model.stages.registry import NAMES
-from mm_model.store import atomic, manifest
+from mm_model.store import atomic, documents, manifest
 from mm_model.store.layout import Layout
 
 TITLES = {
@@ -47,27 +48,29 @@ class Found:
         return "done" if self.done else "running" if self.folder else "waiting"
 
 
-def _read(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-
-
 def find(layout: Layout, stage: str) -> Found:
     """The published output of a stage, or the candidate it is working on."""
-    output = layout.output(stage)
-    seconds = _read(layout.root / "work" / layout.profile / "timings.json").get(stage, {})
+    output, work = layout.output(stage), layout.root / "work" / layout.profile
     if (output / manifest.NAME).is_file():
-        report = _read(output / "report.json")
-        return Found(stage, output, True, report, seconds.get("seconds"), {})
-    base = layout.root / "work" / layout.profile / stage
-    candidates = sorted(base.glob("*/out"), key=lambda path: path.stat().st_mtime)
+        timed = documents.read_or_empty(work / "timings.json").get(stage)
+        seconds = timed.get("seconds") if isinstance(timed, dict) else None
+        report = documents.read_or_empty(output / "report.json")
+        return Found(stage, output, True, report, seconds, {})
+    candidates = sorted((work / stage).glob("*/out"), key=lambda path: path.stat().st_mtime)
     if not candidates:
         return Found(stage, None, False, {}, None, {})
-    work = candidates[-1]
-    return Found(stage, work, False, _read(work / "report.json"), None,
-                 _read(work.parent / "live.json"))  # fmt: skip
+    out = candidates[-1]
+    return Found(stage, out, False, documents.read_or_empty(out / "report.json"), None,
+                 documents.read_or_empty(out.parent / "live.json"))  # fmt: skip
+
+
+def _section(make: Callable[[], str]) -> str:
+    """One section; where what it shows cannot be read, a line that says so."""
+    try:
+        return make()
+    except Exception as error:  # a damaged file must not hide the rest of the page
+        why = f"{type(error).__name__}: {error}" if isinstance(error, LookupError) else str(error)
+        return f'<div class="card soft">A part of the page could not be made: {escape(why)}</div>'
 
 
 def render(layout: Layout) -> str:
@@ -75,23 +78,21 @@ def render(layout: Layout) -> str:
     profile = load_profile(layout.root, layout.profile)
     found = {name: find(layout, name) for name in NAMES}
     finished = all(item.done for item in found.values())
-    body = [
-        parts.header(profile.title, layout.profile, list(found.values()), TITLES),
-        parts.people(found["evaluate"]),
-        page_ladder.ladder(found["evaluate"]),
-        page_ladder.motion(found["evaluate"]),
-        page_ladder.curve(found["evaluate"]),
-        parts.numbers(found["evaluate"]),
-        *(
-            training(found[name], TITLES[name], getattr(profile, name).sample_frames)
-            for name in ("pretrain", "finetune")
-        ),
-        *(
-            parts.data(found[name], TITLES[name])
-            for name in ("sources", "ingest", "faces", "pairs")
-        ),
-        parts.release(found["register"]),
+    sections: list[Callable[[], str]] = [
+        partial(parts.header, profile.title, layout.profile, list(found.values()), TITLES),
+        partial(parts.people, found["evaluate"]),
+        partial(page_ladder.ladder, found["evaluate"]),
+        partial(page_ladder.motion, found["evaluate"]),
+        partial(page_ladder.curve, found["evaluate"]),
+        partial(parts.numbers, found["evaluate"]),
     ]
+    for name in ("pretrain", "finetune"):
+        frames = getattr(profile, name).sample_frames
+        sections.append(partial(training, found[name], TITLES[name], frames))
+    for name in ("sources", "ingest", "faces", "pairs"):
+        sections.append(partial(parts.data, found[name], TITLES[name]))
+    sections.append(partial(parts.release, found["register"]))
+    body = [_section(make) for make in sections]
     refresh = "" if finished else '<meta http-equiv="refresh" content="10">'
     return parts.DOCUMENT.format(
         title=escape(f"Magic Mirror · {profile.title}"), refresh=refresh,

@@ -3,11 +3,11 @@
 HTML and SVG fragments of what `metrics.json` says; nothing is computed but places on the plot.
 """
 
-import json
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from mm_model.evaluation import goals
+from mm_model.store import documents
 
 if TYPE_CHECKING:
     from mm_model.evaluation.page import Found
@@ -33,7 +33,7 @@ _POINTS = {
 
 def _summary(found: "Found") -> dict[str, Any] | None:
     path = found.folder / "metrics.json" if found.folder else None
-    return json.loads(path.read_text()) if path is not None and path.is_file() else None
+    return documents.read(path) if path is not None and path.is_file() else None
 
 
 def _verdict(passed: bool | None) -> str:

@@ -4,12 +4,13 @@ Only formatting lives here: every number comes from a stage's report, metrics or
 """
 
 import base64
-import json
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+
+from mm_model.store import documents, tables
 
 if TYPE_CHECKING:
     from mm_model.evaluation.page import Found
@@ -125,7 +126,7 @@ def people(found: "Found") -> str:
     cells_file = found.folder / "cells.parquet" if found.folder else None
     if cells_file is None or not cells_file.is_file():
         return ""
-    cells = pd.read_parquet(cells_file)
+    cells = tables.read(cells_file)
     columns = [
         v for v in ("base", "pretrain", "finetune", "true_clip") if v in set(cells["variant"])
     ]
@@ -175,7 +176,7 @@ def numbers(found: "Found") -> str:
     path = found.folder / "metrics.json" if found.folder else None
     if path is None or not path.is_file():
         return ""
-    summary = json.loads(path.read_text())
+    summary = documents.read(path)
     head = "".join(f"<th>{text}</th>" for _, text in _MEASURES)
     rows = "".join(
         f"<tr><td>{text}</td>"
@@ -203,7 +204,7 @@ def release(found: "Found") -> str:
     path = found.folder / "release.json" if found.folder else None
     if path is None or not path.is_file():
         return ""
-    said = json.loads(path.read_text())
+    said = documents.read(path)
     sentences = "".join(f"<p>{escape(text)}</p>" for text in said.get("sentences", []))
     command = f"<pre>{escape(said['serve_command'])}</pre>"
     return f'<h2>Release</h2><div class="card">{sentences}{command}</div>'

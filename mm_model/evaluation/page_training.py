@@ -3,14 +3,12 @@
 Strips are embedded once and shown row by row, so that all people and steps play together.
 """
 
-import json
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from mm_model.evaluation.page_parts import embedded
+from mm_model.store import documents, tables
 
 if TYPE_CHECKING:
     from mm_model.evaluation.page import Found
@@ -22,7 +20,7 @@ REFERENCES = "references.jpg"
 def _curve_rows(found: "Found") -> list[dict]:
     path = found.folder / "curve.parquet"
     if path.is_file():
-        return pd.read_parquet(path).to_dict("records")
+        return tables.read(path).to_dict("records")
     return found.live.get("curve", [])
 
 
@@ -72,7 +70,7 @@ def training(found: "Found", title: str, num_frames: int) -> str:
     samples = found.folder / "samples" if found.folder else None
     if samples is None or not (samples / REFERENCES).is_file():
         return ""
-    people = json.loads((samples / "people.json").read_text())
+    people = documents.read(samples / "people.json", kind=list)
     strips = sorted(samples.glob("step_*.strip.jpg"))
     names = {f"{found.stage}-{step_of(path)}": path for path in strips}
     first = f"{found.stage}-reference"

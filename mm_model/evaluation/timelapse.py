@@ -3,7 +3,6 @@
 Made from the samples that both training stages leave; it generates nothing. WebP or GIF by suffix.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from mm_model.errors import UserError
+from mm_model.errors import UserError, first_line
 from mm_model.evaluation.page_training import REFERENCES, step_of
 from mm_model.settings import load_profile
+from mm_model.store import documents, recovery
 from mm_model.store.atomic import written_aside
 from mm_model.store.layout import Layout
 
@@ -34,8 +34,14 @@ class Moment:
 
 def _rows(path: Path, people: int) -> np.ndarray:
     """A picture in which `people` stand below each other, as `[P,H,W,3]`."""
-    picture = np.asarray(Image.open(path).convert("RGB"))
-    return picture.reshape(people, -1, *picture.shape[1:])
+    try:
+        picture = np.asarray(Image.open(path).convert("RGB"))
+        return picture.reshape(people, -1, *picture.shape[1:])
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read as a picture ({first_line(error)}): "
+            f"{recovery.way_out_of(path)}."
+        ) from error
 
 
 def moments(layout: Layout) -> tuple[np.ndarray, list[Moment]]:
@@ -49,7 +55,7 @@ def moments(layout: Layout) -> tuple[np.ndarray, list[Moment]]:
         samples = layout.output(stage) / "samples"
         if not (samples / REFERENCES).is_file():
             continue
-        here = json.loads((samples / "people.json").read_text())
+        here = documents.read(samples / "people.json", kind=list)
         if people is not None and here != people:
             raise UserError(f"{samples} shows other people than the stage before: run both again.")
         people = here

@@ -52,6 +52,8 @@ def model_digests(stage: Stage, params: Params, layout: Layout) -> dict[str, str
                     f"params.yaml: {name}: {getattr(params, name)} does not exist: "
                     "correct the path there."
                 )
+            if name != "sources":
+                _as_recorded(path)
             # Somebody's raw folder may hold files we may not read; the stage records each of them.
             found[name] = digests.of_path(path, tolerant=name == "sources")
         except OSError as error:
@@ -60,6 +62,20 @@ def model_digests(stage: Stage, params: Params, layout: Layout) -> dict[str, str
                 "mend its permissions, or name another there."
             ) from None
     return found
+
+
+def _as_recorded(folder: Path) -> None:
+    """Hold a folder of weights to the digests in its own manifest, where it has one."""
+    path = folder / manifest.NAME
+    if not path.is_file():
+        return
+    mend = f"restore the folder (where git holds it: git checkout -- {folder})"
+    listed = documents.read(path, mend).get("files", {})
+    for name, expected in listed.items() if isinstance(listed, dict) else ():
+        if not isinstance(expected, str):
+            continue
+        if not (folder / name).is_file() or digests.of_file(folder / name) != expected:
+            raise UserError(f"{folder / name} is missing or differs from {path}: {mend}.")
 
 
 def _record_time(layout: Layout, stage: str, seconds: float) -> None:

@@ -4,12 +4,13 @@ A view that cannot be made never fails a stage: one line says so, and the next r
 was made last is remembered by the digests of the published manifests.
 """
 
-import json
+import contextlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from mm_model.errors import first_line
-from mm_model.store import atomic, digests, manifest
+from mm_model.store import atomic, digests, documents, manifest
 from mm_model.store.layout import Layout
 
 _MADE = "views.json"
@@ -48,7 +49,7 @@ def rebuild(layout: Layout) -> None:
 
 def refresh(layout: Layout) -> None:
     """Make the views that are absent, or that show other outputs than those published now."""
-    _make(layout, _known(layout), _published(layout))
+    _make(layout, documents.read_or_empty(_place(layout)), _published(layout))
 
 
 def grow_page(layout: Layout) -> None:
@@ -65,19 +66,12 @@ def _make(layout: Layout, known: dict[str, str | None], published: str) -> None:
         or attempt(name, lambda view=view: view(layout))
     }
     if made != known:
-        attempt("list of views", lambda: atomic.write_json(_place(layout), made))
+        with contextlib.suppress(OSError):  # then the next run makes them once more
+            atomic.write_json(_place(layout), made)
 
 
-def _place(layout: Layout) -> Any:
+def _place(layout: Layout) -> Path:
     return layout.root / "work" / layout.profile / _MADE
-
-
-def _known(layout: Layout) -> dict[str, str | None]:
-    try:
-        known = json.loads(_place(layout).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}
 
 
 def _published(layout: Layout) -> str:

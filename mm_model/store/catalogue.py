@@ -1,22 +1,27 @@
 """The SQL catalogue: sources, samples, decisions and runs, for queries.
 
-A derived, disposable view: `rebuild` drops and refills it from the published outputs, so a
-change of schema means one command. SQLite below `work/` by default, any SQLAlchemy URL
-otherwise. Nothing in the pipeline reads it.
+A derived, disposable view: `rebuild` makes it anew from the published outputs, so a change of
+schema means one command. SQLite below `work/` by default, any SQLAlchemy URL otherwise. Nothing in
+the pipeline reads it, and no table of another application is ever dropped.
 """
 
+import contextlib
 import os
+import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
 
-from mm_model.errors import UserError
-from mm_model.store import manifest
+from mm_model.errors import UserError, first_line, of_machine
+from mm_model.store import atomic, manifest, tables
 from mm_model.store.layout import Layout
 
 metadata = sa.MetaData()
+_mark = sa.MetaData()
+sa.Table("magic_mirror_catalogue", _mark, sa.Column("schema", sa.Integer))  # says: ours
 
 sources = sa.Table(
     "sources", metadata,
@@ -88,11 +93,11 @@ def _fill_samples(connection: sa.Connection, layout: Layout) -> None:
     path = layout.output("ingest") / "samples.parquet"
     if not path.is_file():
         return
-    kept = pd.read_parquet(path).query("status == 'kept'").drop_duplicates("sample_id")
+    kept = tables.read(path).query("status == 'kept'").drop_duplicates("sample_id")
     faces = layout.output("faces") / "samples.parquet"
     kept = kept.drop(columns="split")
     if faces.is_file():
-        known = pd.read_parquet(faces)[["sample_id", "identity", "split"]]
+        known = tables.read(faces)[["sample_id", "identity", "split"]]
         kept = kept.merge(known, on="sample_id", how="left")
     if rows := _rows(kept, [column.name for column in samples.columns]):
         connection.execute(samples.insert(), rows)
@@ -100,64 +105,138 @@ def _fill_samples(connection: sa.Connection, layout: Layout) -> None:
 
 def _fill_decisions(connection: sa.Connection, layout: Layout, stage: str) -> None:
     table, key = _TABLES_OF[stage]
-    frame = pd.read_parquet(layout.output(stage) / table).rename(columns={key: "item"})
+    frame = tables.read(layout.output(stage) / table).rename(columns={key: "item"})
     frame["stage"] = stage
     if rows := _rows(frame, [column.name for column in decisions.columns]):
         connection.execute(decisions.insert(), rows)
 
 
 def rebuild(layout: Layout, url: str | None = None) -> str:
-    """Drop and refill the catalogue from the published outputs; return a summary line.
+    """Make the catalogue anew from the published outputs; return a summary line.
 
-    The address is `url`, else the environment's `MM_CATALOGUE_URL`, else SQLite below `work/`.
-    One transaction: a reader sees the old catalogue or the new one.
+    The address is `url`, else the environment's `MM_CATALOGUE_URL`, else SQLite below `work/`. A
+    reader sees the old catalogue or the new one. A SQLite file is written aside and renamed, so
+    that neither a lock nor damage of the old one is in the way; what is not ours at the default
+    place is moved aside.
 
     Raises:
-        UserError: the address is none, or the database there cannot be written.
+        UserError: the database cannot be used, or has tables of another application.
     """
-    address = url or os.environ.get("MM_CATALOGUE_URL") or f"sqlite:///{layout.catalogue}"
-    try:
-        where = sa.make_url(address).render_as_string(hide_password=True)
-    except sa.exc.ArgumentError:
-        raise UserError(
-            f"The catalogue's address {address!r} is no database URL: write for instance "
-            "sqlite:///<file>."
-        ) from None
-    try:
-        layout.catalogue.parent.mkdir(parents=True, exist_ok=True)
-        counts = _refilled(layout, address)
-    except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
-        said = getattr(error, "orig", None) or error
-        raise UserError(
-            f"The catalogue at {where} cannot be rebuilt ({said}): mend that, or name another "
-            "database with --url or MM_CATALOGUE_URL."
-        ) from None
+    given = url or os.environ.get("MM_CATALOGUE_URL")
+    with _sentences(given):
+        address = sa.make_url(given or f"sqlite:///{layout.catalogue}")
+        file = Path(address.database) if _is_file(address) else None
+        if given is None and not _is_ours(layout.catalogue):
+            _set_aside(layout.catalogue)
+        if file is not None and (not file.exists() or _is_ours(file)):
+            with atomic.written_aside(file) as aside:
+                counts = _filled(sa.URL.create("sqlite", database=str(aside)), layout)
+                for left in ("-journal", "-wal", "-shm"):
+                    file.with_name(file.name + left).unlink(missing_ok=True)
+        else:
+            counts = _filled(address, layout)
+    where = address.render_as_string(hide_password=True)
     return f"{where}: " + ", ".join(f"{number} {name}" for name, number in counts.items())
 
 
-def _refilled(layout: Layout, address: str) -> dict[str, int]:
-    """Drop and refill; how many rows each table holds."""
+@contextlib.contextmanager
+def _sentences(given: str | None) -> Iterator[None]:
+    """Faults of the database as one sentence each."""
+    try:
+        yield
+    except (sa.exc.SQLAlchemyError, sqlite3.Error, ImportError) as error:
+        cause = getattr(error, "orig", None) or error
+        if of_machine(cause):
+            raise
+        mend = "free it or name another with --url" if given else "remove it"
+        raise UserError(
+            f"The catalogue's database cannot be used ({first_line(cause)}): {mend}, then run "
+            "'python -m mm_model catalogue'."
+        ) from error
+
+
+def _is_file(address: sa.URL) -> bool:
+    return address.get_backend_name() == "sqlite" and address.database not in (None, "", ":memory:")
+
+
+def _is_ours(file: Path) -> bool:
+    """Whether a SQLite file holds our tables only, or nothing; looked at past any lock."""
+    if not file.exists():
+        return True
+    if not file.is_file():
+        return False
+    engine = sa.create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(f"{file.absolute().as_uri()}?immutable=1", uri=True),
+    )
+    try:
+        with engine.connect() as connection:
+            found = set(sa.inspect(connection).get_table_names())
+            known = {*metadata.tables, *_mark.tables}
+            return found <= known and not _foreign(connection)
+    except sa.exc.SQLAlchemyError:
+        return False
+    finally:
+        engine.dispose()
+
+
+def _foreign(connection: sa.Connection) -> list[str]:
+    """Tables that have one of our names and other columns, in a database without our mark."""
+    look = sa.inspect(connection)
+    found = set(look.get_table_names())
+    if found & set(_mark.tables):
+        return []
+    return [
+        name
+        for name, table in metadata.tables.items()
+        if name in found
+        and {column["name"] for column in look.get_columns(name)} != set(table.columns.keys())
+    ]
+
+
+def _set_aside(file: Path) -> None:
+    place = file.with_name(f"{file.name}.set-aside")
+    number = 1
+    while place.exists():
+        place, number = file.with_name(f"{file.name}.set-aside-{number}"), number + 1
+    file.rename(place)
+    print(f"{file} was no catalogue of ours, or damaged: it lies in {place.name} now.", flush=True)
+
+
+def _filled(address: sa.URL, layout: Layout) -> dict[str, int]:
+    """Drop and refill our tables in one transaction; how many rows each has."""
     engine = sa.create_engine(address)
     found = dict(_published(layout))
-    with engine.begin() as connection:
-        metadata.drop_all(connection)
-        metadata.create_all(connection)
-        if "sources" in found:
-            frame = pd.read_parquet(layout.output("sources") / "inventory.parquet")
-            if rows := _rows(frame, [column.name for column in sources.columns]):
-                connection.execute(sources.insert(), rows)
-        _fill_samples(connection, layout)
-        for stage in _TABLES_OF:
-            if stage in found:
-                _fill_decisions(connection, layout, stage)
-        if found:
-            connection.execute(runs.insert(), [_run_row(m) for m in found.values()])
-        counts = {
-            table.name: connection.scalar(sa.select(sa.func.count()).select_from(table))
-            for table in metadata.sorted_tables
-        }
-    engine.dispose()
-    return counts
+    try:
+        with engine.begin() as connection:
+            if foreign := _foreign(connection):
+                raise UserError(
+                    f"{address.render_as_string(hide_password=True)} holds the table {foreign[0]} "
+                    "of another application: name another database with --url."
+                )
+            metadata.drop_all(connection)
+            metadata.create_all(connection)
+            _mark.create_all(connection)
+            _fill(connection, layout, found)
+            return {
+                table.name: connection.scalar(sa.select(sa.func.count()).select_from(table))
+                for table in metadata.sorted_tables
+            }
+    finally:
+        engine.dispose()
+
+
+def _fill(connection: sa.Connection, layout: Layout, found: dict[str, manifest.Manifest]) -> None:
+    if "sources" in found:
+        frame = tables.read(layout.output("sources") / "inventory.parquet")
+        if rows := _rows(frame, [column.name for column in sources.columns]):
+            connection.execute(sources.insert(), rows)
+    _fill_samples(connection, layout)
+    for stage in _TABLES_OF:
+        if stage in found:
+            _fill_decisions(connection, layout, stage)
+    if found:
+        connection.execute(runs.insert(), [_run_row(m) for m in found.values()])
 
 
 def _run_row(known: manifest.Manifest) -> dict[str, Any]:

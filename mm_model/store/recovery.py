@@ -38,6 +38,14 @@ def way_out(output: Path, damaged: Mapping[str, str | None]) -> str:
     )
 
 
+def way_out_of(path: Path) -> str:
+    """How to get one file of a published output back, as the end of a sentence."""
+    for folder in list(path.parents)[:3]:
+        if (folder / "manifest.json").is_file():
+            return way_out(folder, {path.relative_to(folder).as_posix(): None})
+    return "run the stage that makes it again"
+
+
 def _root(output: Path) -> Path:
     return output.parents[2] if len(output.parents) > 2 else output.parent
 

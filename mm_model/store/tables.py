@@ -4,11 +4,13 @@ Types are stated by the caller, so that a column without a single value keeps it
 rows give equal bytes.
 """
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mm_model.store import atomic
+from mm_model.errors import UserError, first_line, of_machine
+from mm_model.store import atomic, recovery
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,14 +46,38 @@ def write(
 
 
 def read(path: Path) -> "pd.DataFrame":
-    """The table as a frame; nulls stay null."""
+    """The table as a frame; nulls stay null.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
     import pandas as pd
 
-    return pd.read_parquet(path)
+    with _readable(path):
+        return pd.read_parquet(path)
 
 
 def records(path: Path) -> list[dict[str, Any]]:
-    """The table as dictionaries, null as None."""
+    """The table as dictionaries, null as None.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
     import pyarrow.parquet as pq
 
-    return pq.read_table(path).to_pylist()
+    with _readable(path):
+        return pq.read_table(path).to_pylist()
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except (OSError, ValueError, pa.ArrowException) as error:
+        if of_machine(error):
+            raise
+        raise UserError(
+            f"{path} cannot be read as a table ({first_line(error)}): {recovery.way_out_of(path)}."
+        ) from None

@@ -131,6 +131,17 @@ def use_sources_fixture() -> Callable[[Path, Path | str], None]:
     return use_sources
 
 
+@pytest.fixture
+def edit_params() -> Callable[..., None]:
+    """`edit_params(place, backbone=path)`."""
+
+    def edit(place: Path, **values: str) -> None:
+        params = yaml.safe_load((place / "params.yaml").read_text())
+        (place / "params.yaml").write_text(yaml.safe_dump(params | values))
+
+    return edit
+
+
 @pytest.fixture(name="make_job")
 def make_job_fixture() -> Callable[[Path, str], Job]:
     """`make_job(place, stage)`: a job to call a stage's own functions with."""

@@ -1,0 +1,179 @@
+"""The catalogue is disposable: nothing that lies in its place stops a stage or gets lost."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mm_model.errors import UserError
+from mm_model.stages import views
+from mm_model.store import atomic, catalogue, manifest
+from mm_model.store.layout import Layout
+
+_HOLDER = """
+import sqlite3, sys
+held = sqlite3.connect(sys.argv[1])
+held.execute("begin exclusive")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def layout(tmp_path: Path, monkeypatch: Any) -> Layout:
+    """A root with one published output of no tables."""
+    monkeypatch.delenv("MM_CATALOGUE_URL", raising=False)
+    made = Layout(tmp_path, "tiny")
+    publish(made, "register", "f")
+    return made
+
+
+def publish(layout: Layout, stage: str, fingerprint: str) -> None:
+    folder = layout.output(stage)
+    folder.mkdir(parents=True, exist_ok=True)
+    report = {"total": 1, "kept": 1, "rejected": {}, "failed": {}, "line": "", "metrics": {}}
+    manifest.seal(folder, manifest.Manifest(stage, 1, fingerprint, {}, "", report))
+
+
+def fingerprints(path: Path) -> list[str]:
+    with sqlite3.connect(path) as connection:
+        return [row[0] for row in connection.execute("select fingerprint from runs")]
+
+
+def other_application(path: Path) -> None:
+    """A database with a table of one of our names, and one of its own."""
+    path.unlink(missing_ok=True)
+    with sqlite3.connect(path) as connection:
+        connection.execute("create table runs (run_uuid text, status text)")
+        connection.execute("create table users (name text)")
+        connection.execute("insert into runs values ('one', 'FINISHED')")
+
+
+def _half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+    (path / "notes.txt").write_text("somebody's")
+
+
+DAMAGES: dict[str, Callable[[Path], Any]] = {
+    "garbage": lambda path: path.write_bytes(os.urandom(5000)),
+    "half a file": _half,
+    "zero length": lambda path: path.write_bytes(b""),
+    "a folder": _folder,
+    "another application": other_application,
+    "another schema of ours": lambda path: sqlite3.connect(path).execute("drop table samples"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_the_catalogue_is_made_again_whatever_lies_in_its_place(
+    layout: Layout, damage: str, capsys: Any
+) -> None:
+    catalogue.rebuild(layout)
+    DAMAGES[damage](layout.catalogue)
+    kept = None if layout.catalogue.is_dir() else layout.catalogue.read_bytes()
+    views.rebuild(layout)
+    assert fingerprints(layout.catalogue) == ["f"]
+    aside = layout.catalogue.with_name("catalogue.db.set-aside")
+    disposable = damage in ("zero length", "another schema of ours")
+    assert aside.exists() != disposable
+    assert ("lies in catalogue.db.set-aside" in capsys.readouterr().out) != disposable
+    if damage == "a folder":
+        assert (aside / "notes.txt").read_text() == "somebody's"
+    elif not disposable:
+        assert aside.read_bytes() == kept
+
+
+@pytest.fixture
+def holder() -> Iterator[Callable[[Path], None]]:
+    """`holder(path)`: another process holds the database by an exclusive lock until the end."""
+    started: list[subprocess.Popen] = []
+
+    def hold(path: Path) -> None:
+        process = subprocess.Popen([sys.executable, "-c", _HOLDER, str(path)], text=True,
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
+        started.append(process)
+        assert process.stdout.readline() == "held\n"
+
+    yield hold
+    for process in started:
+        process.communicate()
+
+
+def test_a_locked_catalogue_is_no_obstacle(layout: Layout, holder: Callable) -> None:
+    catalogue.rebuild(layout)
+    holder(layout.catalogue)
+    publish(layout, "register", "newer")
+    views.rebuild(layout)
+    assert fingerprints(layout.catalogue) == ["newer"]
+
+
+def test_another_application_s_tables_are_never_dropped(layout: Layout, tmp_path: Path) -> None:
+    theirs = tmp_path / "mlflow.db"
+    other_application(theirs)
+    before = theirs.read_bytes()
+    with pytest.raises(UserError, match="table runs of another application: name another"):
+        catalogue.rebuild(layout, f"sqlite:///{theirs}")
+    assert theirs.read_bytes() == before
+
+
+def test_tables_beside_ours_stay(layout: Layout, tmp_path: Path) -> None:
+    shared = tmp_path / "shared.db"
+    with sqlite3.connect(shared) as connection:
+        connection.execute("create table users (name text)")
+    for _ in range(2):
+        catalogue.rebuild(layout, f"sqlite:///{shared}")
+    with sqlite3.connect(shared) as connection:
+        assert connection.execute("select count(*) from users").fetchone() == (0,)
+    assert fingerprints(shared) == ["f"]
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:////proc/nowhere/x.db", "sqlite:///{garbage}", "no url", "nosuch://x"]
+)
+def test_a_database_that_cannot_be_used_is_one_sentence(
+    layout: Layout, tmp_path: Path, url: str
+) -> None:
+    garbage = tmp_path / "garbage.db"
+    garbage.write_bytes(b"g" * 4000)
+    with pytest.raises((UserError, OSError)) as caught:
+        catalogue.rebuild(layout, url.format(garbage=garbage))
+    assert "\n" not in str(caught.value)
+    assert garbage.read_bytes() == b"g" * 4000
+
+
+def test_views_never_fail_a_stage_and_the_next_run_makes_them(
+    layout: Layout, monkeypatch: Any, capsys: Any
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic, "write_bytes", full)
+        patch.setattr(catalogue, "rebuild", full)
+        views.rebuild(layout)
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split(" (")[0] for line in said] == [
+        "The catalogue was not made", "The report page was not made"
+    ]  # fmt: skip
+    calls: list[str] = []
+    monkeypatch.setattr(views, "_VIEWS", {
+        "catalogue": lambda layout: calls.append("catalogue") or catalogue.rebuild(layout),
+        "report page": lambda layout: calls.append("page") or atomic.write_text(layout.page, "x"),
+    })  # fmt: skip
+    for _ in range(2):
+        views.refresh(layout)
+    assert calls == ["catalogue", "page"]
+    publish(layout, "register", "newer")
+    layout.page.unlink()
+    views.refresh(layout)
+    assert calls == ["catalogue", "page"] * 2
