@@ -122,10 +122,13 @@ SOURCES_COLUMNS = (
     "consent", *DECISION_COLUMNS,
 )  # fmt: skip
 
+INGEST_MEASURES = ("shorter_side", "aspect", "pixels", "seconds", "motion", "cut", "lettering")
+"""What the rules of stage `ingest` hold against a threshold, beside `num_frames` and `fps`."""
+
 INGEST_COLUMNS = (
     "sample_id", "source_id", "name", "subject", "split", "synthetic", "consent", "media", "file",
-    "width", "height", "num_frames", "fps", "codec", "caption", "caption_origin", "caption_problem",
-    "caption_message", "pixel_id", *DECISION_COLUMNS,
+    "width", "height", "num_frames", "fps", "codec", *INGEST_MEASURES, "caption",
+    "caption_origin", "caption_problem", "caption_message", "pixel_id", *DECISION_COLUMNS,
 )  # fmt: skip
 
 FACES_COLUMNS = (

@@ -187,7 +187,7 @@ def test_the_catalogue_is_rebuilt_equal_after_it_was_deleted(layout: Layout) -> 
         with sqlite3.connect(layout.catalogue) as connection:
             return {
                 name: sorted(connection.execute(f"select * from {name}"), key=repr)
-                for name in ("sources", "samples", "decisions", "runs")
+                for name in ("sources", "samples", "measures", "decisions", "runs")
             }
 
     catalogue.rebuild(layout)
@@ -198,6 +198,7 @@ def test_the_catalogue_is_rebuilt_equal_after_it_was_deleted(layout: Layout) -> 
     assert len(before["runs"]) == len(NAMES)
     total = sum(_report(layout, s)["total"] for s in ("sources", "ingest", "faces", "pairs"))
     assert len(before["decisions"]) == total
+    assert len(before["measures"]) == _report(layout, "ingest")["total"]
 
 
 def test_a_killed_training_resumes_to_the_same_bytes(

@@ -6,7 +6,7 @@ raw file, the face stage and training all see the same pixels. Kept files stay a
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from mm_model.records import Reason
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
+    from av.video.reformatter import VideoReformatter
     from av.video.stream import VideoStream
 
 
@@ -72,6 +73,13 @@ class _Colour:
     range: str | None
     gamut: str | None
 
+    @property
+    def note(self) -> str | None:
+        """What a conversion is called in a table; None when none is needed."""
+        if self.range:
+            return f"high dynamic range ({self.range}) converted to standard"
+        return f"{self.gamut} colours converted to BT.709" if self.gamut else None
+
 
 def _colour_of(frame: "VideoFrame") -> _Colour:
     from av.video.reformatter import ColorPrimaries, ColorTrc
@@ -80,6 +88,47 @@ def _colour_of(frame: "VideoFrame") -> _Colour:
     wide = {ColorPrimaries.BT2020: "BT.2020", ColorPrimaries.SMPTE431: "DCI-P3",
             ColorPrimaries.SMPTE432: "Display P3"}  # fmt: skip
     return _Colour(high.get(frame.color_trc), wide.get(frame.color_primaries))
+
+
+def _in_bt709(
+    frame: "VideoFrame", reformatter: "VideoReformatter", colour: _Colour, **wanted: Any
+) -> np.ndarray:
+    """`frame` as uint8 [h, w, 3] RGB, converted where `colour` asks for it."""
+    import av
+    from av.video.reformatter import ColorPrimaries, ColorTrc
+
+    wanted |= {"format": "rgb24", "threads": 1}
+    if not colour.note:
+        return reformatter.reformat(frame, **wanted).to_ndarray()
+    try:
+        return reformatter.reformat(
+            frame, dst_color_trc=ColorTrc.BT709, dst_color_primaries=ColorPrimaries.BT709, **wanted
+        ).to_ndarray()
+    except (av.error.FFmpegError, ValueError):
+        said = f"{colour.range or colour.gamut} colours cannot be converted to BT.709"
+        raise MediaError(Reason.FMT_HDR, said) from None
+
+
+def in_standard_range(
+    pixels: np.ndarray, primaries: int, transfer: int
+) -> tuple[np.ndarray, str | None]:
+    """RGB `pixels` (uint8 [H, W, 3]) whose colours ITU-T H.273's numbers name, in BT.709; a note.
+
+    Unchanged and without a note where they need nothing.
+
+    Raises:
+        MediaError: FMT_HDR, where the colours cannot be converted.
+    """
+    import av
+    from av.video.reformatter import VideoReformatter
+
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+    frame.color_primaries, frame.color_trc = primaries, transfer
+    colour = _colour_of(frame)
+    if not colour.note:
+        return pixels, None
+    frame.colorspace, frame.color_range = 0, 2  # RGB, all values used
+    return _in_bt709(frame, VideoReformatter(), colour), colour.note
 
 
 class Developer:
@@ -110,7 +159,7 @@ class Developer:
         square = square_size(self._stream, frame.width, frame.height)
         return (
             square == (frame.width, frame.height)
-            and _colour_of(frame) == _Colour(None, None)
+            and _colour_of(frame).note is None
             and frame.format.components[0].bits == 8
             and not turn_of(frame).mirrors
         )
@@ -132,33 +181,15 @@ class Developer:
             method = "AREA"
         else:
             method = "BILINEAR" if (width, height) == (frame.width, frame.height) else "BICUBIC"
-        return turn_of(frame)(self._reformatted(frame, width, height, method, colour))
-
-    def _reformatted(
-        self, frame: "VideoFrame", width: int, height: int, method: str, colour: _Colour
-    ) -> np.ndarray:
-        import av
-        from av.video.reformatter import ColorPrimaries, ColorTrc
-
-        wanted = {"width": width, "height": height, "format": "rgb24", "interpolation": method,
-                  "threads": 1}  # fmt: skip
-        if colour == _Colour(None, None):
-            return self._reformatter.reformat(frame, **wanted).to_ndarray()
-        try:
-            return self._reformatter.reformat(
-                frame, **wanted, dst_color_trc=ColorTrc.BT709,
-                dst_color_primaries=ColorPrimaries.BT709,
-            ).to_ndarray()  # fmt: skip
-        except (av.error.FFmpegError, ValueError):
-            said = f"{colour.range or colour.gamut} colours cannot be converted to BT.709"
-            raise MediaError(Reason.FMT_HDR, said) from None
+        pixels = _in_bt709(
+            frame, self._reformatter, colour, width=width, height=height, interpolation=method
+        )
+        return turn_of(frame)(pixels)
 
     def _take_note(self, frame: "VideoFrame", colour: _Colour) -> None:
         stored, bits = (frame.width, frame.height), frame.format.components[0].bits
-        if colour.range:
-            self._notes[f"high dynamic range ({colour.range}) converted to standard"] = None
-        elif colour.gamut:
-            self._notes[f"{colour.gamut} colours converted to BT.709"] = None
+        if colour.note:
+            self._notes[colour.note] = None
         if bits > 8:
             self._notes[f"{bits} bits a sample reduced to 8"] = None
         if frame.interlaced_frame:

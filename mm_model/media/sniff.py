@@ -20,14 +20,15 @@ DEMUXERS = {"mp4": "mov", "matroska": "matroska"}
 
 _IMAGE_EXTENSIONS = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp"}
 _CLIP_EXTENSIONS = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"}
-_STILL_BRANDS = {b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"}
+_AVIF_BRANDS = {b"avif", b"avis"}
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _QUICKTIME_ATOMS = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
 
 
 def kind_of(head: bytes) -> str | None:
     """Name of the file kind that starts with `head`, or None.
 
-    One of `IMAGE_KINDS`, `CLIP_KINDS`, or `gif`, `heif`, `avi` (known, but not accepted).
+    One of `IMAGE_KINDS`, `CLIP_KINDS`, or `gif`, `avif`, `heif`, `avi` (known, but not accepted).
     """
     if head.startswith(b"\xff\xd8\xff"):
         return "jpeg"
@@ -40,8 +41,17 @@ def kind_of(head: bytes) -> str | None:
     if head[:4] == b"RIFF":
         return {b"WEBP": "webp", b"AVI ": "avi"}.get(head[8:12])
     if head[4:8] == b"ftyp":
-        return "heif" if head[8:12] in _STILL_BRANDS else "mp4"
+        return _box_kind(head)
     return "mp4" if head[4:8] in _QUICKTIME_ATOMS else None
+
+
+def _box_kind(head: bytes) -> str:
+    """By the brands of an `ftyp` box: the major one, and where that only says HEIF, the others."""
+    major, end = head[8:12], min(len(head), int.from_bytes(head[:4], "big"))
+    if major not in _AVIF_BRANDS | _HEIF_BRANDS:
+        return "mp4"
+    others = {head[at : at + 4] for at in range(16, end - 3, 4)}
+    return "avif" if _AVIF_BRANDS & {major, *others} else "heif"
 
 
 def accepted_kind(head: bytes, extension: str) -> tuple[str, str | None]:

@@ -7,6 +7,7 @@ codec can tell: H.265, VP8 and VP9 carry no checksum, and most small damage deco
 """
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -28,19 +29,25 @@ _NEVER_HOLLOW = {"h264", "hevc", "vp8", "vp9"}
 
 Said = list[tuple[int, str, str]]
 
+_ears = threading.RLock()
+"""The level of FFmpeg's log belongs to the process: one thread listens at a time."""
+
 
 @contextlib.contextmanager
 def overheard() -> Iterator[Said]:
     """What FFmpeg says at level error within the block, as (level, who, words)."""
     import av
 
-    before = av.logging.get_level()
-    av.logging.set_level(av.logging.ERROR)
-    try:
-        with av.logging.Capture() as said:
-            yield said
-    finally:
-        av.logging.set_level(before)
+    with _ears:
+        level, repeats = av.logging.get_level(), av.logging.get_skip_repeated()
+        av.logging.set_level(av.logging.ERROR)
+        av.logging.set_skip_repeated(False)  # else what the last file was told would stay unsaid
+        try:
+            with av.logging.Capture() as said:
+                yield said
+        finally:
+            av.logging.set_skip_repeated(repeats)
+            av.logging.set_level(level)
 
 
 def every_frame(stream: "VideoStream", max_frames: int) -> "Iterator[VideoFrame]":
@@ -132,29 +139,51 @@ def _broken(done: int, said: Said) -> MediaError:
     return MediaError(Reason.VID_DECODE_ERROR, f"damaged after frame {done}{words}", done)
 
 
-def refuse_damaged_jpeg(content: bytes) -> None:
-    """Return if FFmpeg's decoder finds the data of a JPEG whole, or does not know its coding.
+def refuse_damaged_picture(content: bytes, kind: str) -> None:
+    """Return if nothing is found missing in the data of a `jpeg`, `png` or `webp` file.
 
-    Pillow fills up what is missing behind a cut, with grey; this one admits it.
+    Pillow fills up, in grey or black, what is missing before a well-formed end. FFmpeg's JPEG and
+    PNG decoders admit it; a coding they do not know (arithmetic, 12 bits) is left to Pillow.
 
     Raises:
-        MediaError: IO_TRUNCATED.
+        MediaError: IO_TRUNCATED or IO_UNREADABLE.
         MemoryError: the decoder ran out of memory.
     """
+    if kind == "webp":
+        if _HOLE in _lossy_webp_data(content).rstrip(b"\0"):
+            raise MediaError(Reason.IO_UNREADABLE, "the webp data hold a hole of zeros")
+        return
     import av
 
-    context = av.CodecContext.create("mjpeg", "r")
+    context = av.CodecContext.create({"jpeg": "mjpeg"}.get(kind, kind), "r")
     context.thread_count = 1
     context.options = STRICT
+    failed = False
     with overheard() as said:
         try:
             context.decode(av.Packet(content))
         except av.error.MemoryError:
             raise MemoryError from None
         except av.error.InvalidDataError:
-            words = f": {shown(said[-1][2].strip())}" if said else ""
-            raise MediaError(
-                Reason.IO_TRUNCATED, f"the jpeg data are cut short or damaged{words}"
-            ) from None
+            failed = True
         except av.error.FFmpegError:
-            return  # arithmetic coding, 12 bits: Pillow alone judges
+            return
+    words = shown(said[-1][2].strip()) if said else ""
+    if kind == "png" and "without all image" in words:
+        raise MediaError(Reason.IO_TRUNCATED, "the png data end before the picture does")
+    if kind == "jpeg" and failed:
+        short = not words or words.startswith("overread")  # it wanted more data than there are
+        reason = Reason.IO_TRUNCATED if short else Reason.IO_UNREADABLE
+        said_so = "end before the picture does" if short else f"are damaged: {words}"
+        raise MediaError(reason, f"the jpeg data {said_so}")
+
+
+def _lossy_webp_data(content: bytes) -> bytes:
+    """The data of the chunk `VP8 `, the one kind that never holds many zeros in a row."""
+    at = 12
+    while at + 8 <= len(content):
+        name, size = content[at : at + 4], int.from_bytes(content[at + 4 : at + 8], "little")
+        if name == b"VP8 ":
+            return content[at + 8 : at + 8 + size]
+        at += 8 + size + size % 2
+    return b""

@@ -16,10 +16,10 @@ from mm_model.media.images import load_image
 from mm_model.media.names import opened
 from mm_model.media.sandbox import Allowance, Sandboxes
 from mm_model.media.sheet import contact_sheet, jpeg_bytes
-from mm_model.records import INGEST_COLUMNS, Counts, Reason, Status
+from mm_model.records import INGEST_COLUMNS, INGEST_MEASURES, Counts, Reason, Status
 from mm_model.settings import IngestSettings
 from mm_model.stages.ingest_captions import Captions, caption_kept, caption_notes, replaced
-from mm_model.stages.ingest_rules import broken_rule
+from mm_model.stages.ingest_rules import broken_rule, measures
 from mm_model.stages.stage import Job, Report, Stage
 from mm_model.store import digests, tables
 from mm_model.store.shards import in_shards
@@ -33,7 +33,8 @@ _FACTS = ("media", "width", "height", "num_frames", "fps", "codec", "pixel_id")
 _CARRIED = ("source_id", "name", "subject", "split", "synthetic", "consent")
 _TYPES = {
     "synthetic": "flag", "width": "count", "height": "count", "num_frames": "count",
-    "fps": "number", **tables.DECISION_TYPES,
+    "fps": "number", **dict.fromkeys(INGEST_MEASURES, "number"), "shorter_side": "count",
+    "pixels": "count", **tables.DECISION_TYPES,
 }  # fmt: skip
 
 Row = dict[str, Any]
@@ -51,8 +52,9 @@ def run(job: Job) -> Report:
     rules = job.profile.ingest
     judge = Captions(job.model("backbone"), rules.caption_template)
     allowance = Allowance(
-        rules.decode_seconds, rules.decode_memory_mb, rules.max_pixels, rules.max_frames
-    )
+        rules.decode_seconds, rules.decode_memory_mb, rules.max_pixels, rules.max_frames,
+        rules.max_aspect,
+    )  # fmt: skip
     with Sandboxes(allowance, job.profile.run.threads) as sandboxes:
         checked = in_shards(
             job.work / "shards", items, _SHARD_SIZE,
@@ -114,7 +116,7 @@ def _refusal(
 
 
 def _checked(items: Sequence[Row], sandboxes: Sandboxes, root: Path) -> list[Row]:
-    """For each item: {"facts": ...}, {"refused": ...} from the child, or {} when not opened."""
+    """For each item: {"facts": ...}, {"refused": ..., "measured": ...}, or {} if not opened."""
     wanted = [item for item in items if item["refused"] is None]
     requests = [(opened(item["path"], root), item["shown"]) for item in wanted]
     found = dict(
@@ -127,7 +129,8 @@ def _outcome(item: Row, found: Row | MediaError | None) -> Row:
     if found is None:
         return {}
     if isinstance(found, MediaError):
-        return {"refused": _refusal(found.reason, found.message, found.value, found.threshold)}
+        refused = _refusal(found.reason, found.message, found.value, found.threshold)
+        return {"refused": refused, "measured": found.measured}
     if found["sha256"] != item["sha256"]:
         return {"refused": _refusal(Reason.SYS_IO, "the file changed after stage sources read it")}
     return {"facts": found}
@@ -137,7 +140,8 @@ def _decided(item: Row, checked: Row, rules: IngestSettings) -> Row:
     """The row of one file, all rules applied but the comparison of pixels; no caption yet."""
     row = {key: item[key] for key in (*_CARRIED, "sample_id")}
     facts = checked.get("facts", {})
-    row |= {key: facts.get(key) for key in _FACTS}
+    seen = facts or checked.get("measured", {})
+    row |= {key: seen.get(key) for key in _FACTS} | measures(seen)
     refused = item["refused"] or checked.get("refused")
     if refused is None:
         broken = broken_rule(facts, rules)

@@ -16,6 +16,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from mm_model.errors import UserError, first_line, of_machine
+from mm_model.records import INGEST_MEASURES
 from mm_model.store import atomic, manifest, tables
 from mm_model.store.layout import Layout
 
@@ -47,6 +48,17 @@ samples = sa.Table(
     sa.Column("identity", sa.String(64), index=True),
     sa.Column("split", sa.String(16)),
 )  # fmt: skip
+
+measures = sa.Table(
+    "measures", metadata,
+    sa.Column("source_id", sa.String(64), sa.ForeignKey("sources.source_id"), primary_key=True),
+    sa.Column("media", sa.String(16)),
+    sa.Column("codec", sa.String(32)),
+    sa.Column("num_frames", sa.Integer),
+    sa.Column("fps", sa.Float),
+    *(sa.Column(name, sa.Float) for name in INGEST_MEASURES),
+)  # fmt: skip
+"""What stage `ingest` measured in every file, kept or not: join `decisions` on item."""
 
 decisions = sa.Table(
     "decisions", metadata,
@@ -101,6 +113,14 @@ def _fill_samples(connection: sa.Connection, layout: Layout) -> None:
         kept = kept.merge(known, on="sample_id", how="left")
     if rows := _rows(kept, [column.name for column in samples.columns]):
         connection.execute(samples.insert(), rows)
+
+
+def _fill_measures(connection: sa.Connection, layout: Layout) -> None:
+    path = layout.output("ingest") / "samples.parquet"
+    if not path.is_file():
+        return
+    if rows := _rows(tables.read(path), [column.name for column in measures.columns]):
+        connection.execute(measures.insert(), rows)
 
 
 def _fill_decisions(connection: sa.Connection, layout: Layout, stage: str) -> None:
@@ -232,6 +252,7 @@ def _fill(connection: sa.Connection, layout: Layout, found: dict[str, manifest.M
         if rows := _rows(frame, [column.name for column in sources.columns]):
             connection.execute(sources.insert(), rows)
     _fill_samples(connection, layout)
+    _fill_measures(connection, layout)
     for stage in _TABLES_OF:
         if stage in found:
             _fill_decisions(connection, layout, stage)

@@ -43,7 +43,8 @@ def _good(stage: str, profile: Profile) -> dict[str, pd.DataFrame]:
     if stage == "ingest":
         table = _decided(INGEST_COLUMNS, sample_id=_names("a"), source_id=_names("s"),
                          name=_names("n"), synthetic=True, media="image", file=_names("f"),
-                         width=128, height=128, num_frames=1, caption="a man smiles",
+                         width=128, height=128, num_frames=1, shorter_side=128, aspect=1.0,
+                         pixels=16384, lettering=0.0, caption="a man smiles",
                          caption_origin="sidecar", pixel_id=_names("x"))  # fmt: skip
         return {"samples.parquet": table}
     if stage == "faces":
@@ -134,6 +135,22 @@ def test_a_missing_column_stops_the_stage(stage: str, tmp_path: Path, profile: P
 def test_a_missing_table_names_the_file(tmp_path: Path, profile: Profile) -> None:
     with pytest.raises(UserError, match=r"pairs\.parquet is missing"):
         judge.audit("pairs", tmp_path, profile)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("aspect", 20.0), ("pixels", 10**9), ("cut", 0.9), ("lettering", 0.5), ("motion", 0.01),
+     ("shorter_side", None)],
+)  # fmt: skip
+def test_a_kept_file_beyond_a_rule_of_ingest_stops_the_stage(
+    tmp_path: Path, profile: Profile, column: str, value: float | None
+) -> None:
+    tables = _good("ingest", profile)
+    tables["samples.parquet"][column] = tables["samples.parquet"][column].astype(float)
+    tables["samples.parquet"].loc[7, column] = value
+    _write(tmp_path, tables)
+    with pytest.raises(AuditError, match=f"column '{column}'"):
+        judge.audit("ingest", tmp_path, profile)
 
 
 def test_rejected_rows_do_not_count_towards_the_floor(tmp_path: Path, profile: Profile) -> None:
