@@ -23,6 +23,27 @@ _WEIGHTS = "model.safetensors"
 _DIGEST = "weights_sha256"
 
 
+class ThinningConv2d(nn.Conv2d):
+    """A 1x1 convolution with a stride that may lie channels last.
+
+    There it drops the pixels it skips, then convolves the rest: the same sums as ``nn.Conv2d``,
+    whose backward pass in oneDNN 3.12 overwrites foreign memory when channels are few
+    (docs/decisions/strided-pointwise.md).
+    """
+
+    def __init__(self, inside: int, outside: int, stride: int) -> None:
+        super().__init__(inside, outside, 1, stride=stride, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[N, inside, H, W] to [N, outside, ceil(H / stride), ceil(W / stride)]."""
+        # A 1x1 kernel counts as contiguous either way; its last stride tells how it lies.
+        channels_first = x.is_contiguous() and self.weight.stride(3) == 1
+        if channels_first or torch.onnx.is_in_onnx_export():
+            return super().forward(x)
+        down, across = self.stride
+        return nn.functional.conv2d(x[:, :, ::down, ::across], self.weight)
+
+
 class ResidualUnit(nn.Module):
     """Improved residual unit: BN, conv, BN, PReLU, conv with stride, BN, plus the shortcut.
 
@@ -40,7 +61,7 @@ class ResidualUnit(nn.Module):
         self.downsample: nn.Module | None = None
         if stride != 1 or inside != outside:
             self.downsample = nn.Sequential(
-                nn.Conv2d(inside, outside, 1, stride=stride, bias=False), nn.BatchNorm2d(outside)
+                ThinningConv2d(inside, outside, stride), nn.BatchNorm2d(outside)
             )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -64,8 +64,8 @@ class Recipe:
 def seeded(seed: int, build: Callable[[], nn.Module]) -> nn.Module:
     """``build()`` with initial weights from ``seed``; the global random state stays untouched.
 
-    Weights lie channels last, a third faster on a CPU. Convolutions should then have a multiple of
-    8 channels: torch 2.13's backward pass on a CPU writes out of bounds with 4 (seen as an abort).
+    Weights lie channels last, a third faster on a CPU. A 1x1 convolution with a stride must then be
+    a ``ThinningConv2d``: the backward pass of torch's own may overwrite foreign memory.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
