@@ -318,7 +318,8 @@ def test_a_rule_set_to_null_is_off(root: Path, setting: str) -> None:
 def test_values_on_the_bound_pass(root: Path) -> None:
     rules = load_profile(root, "tiny").ingest
     edge = facts(width=rules.min_side, height=rules.min_side * rules.max_aspect,
-                 num_frames=rules.min_frames, motion=rules.static_below, cut=rules.cut_above, lettering=rules.text_area_above)  # fmt: skip
+                 num_frames=rules.min_frames, motion=rules.static_below, cut=rules.cut_above,
+                 lettering=rules.text_area_above)  # fmt: skip
     assert broken_rule(edge, rules) is None
     assert broken_rule(edge | {"num_frames": rules.min_frames - 1}, rules) is not None
     assert broken_rule(edge | {"height": edge["height"] + 1}, rules)[0] == "FMT_STRIP"
