@@ -134,7 +134,8 @@ INGEST_COLUMNS = (
 FACES_COLUMNS = (
     "sample_id", "name", "media", "identity", "split", "num_frames", "frames_examined",
     "frames_found", "found_share", "padded_share", "detection_score", "face_size", "sharpness",
-    "most_faces", "many_share", "bystanders", "other_face", "embedding_norm", "embedding_row",
+    "most_faces", "many_share", "bystanders", "other_face", "embedding_norm",
+    "bordered_score", "bordered_cosine", "embedding_row",
     *DECISION_COLUMNS,
 )  # fmt: skip
 

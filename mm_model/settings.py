@@ -67,7 +67,9 @@ class FacesSettings(Section):
     """Which samples show exactly one usable face, and who is who.
 
     Detection sizes are in pixels of the detector's square input. Faces whose side is under
-    `bystander_below` of the largest one's are not counted. `identity` says whether people
+    `bystander_below` of the largest one's are not counted. A held-out person known from one file is
+    called doubtful below `doubtful_score` (of two views) and below `doubtful_norm` of the usual
+    length of an embedding; nobody is rejected for it. `identity` says whether people
     are told apart by clustering embeddings or by the folder a file lies in.
     """
 
@@ -81,6 +83,8 @@ class FacesSettings(Section):
     min_sharpness: float = Field(ge=0)
     max_faces: Count
     bystander_below: Share
+    doubtful_score: Share
+    doubtful_norm: Share
     identity: Literal["clusters", "folders"]
     cluster_above: float = Field(ge=-1, le=1)
     held_out_share: Share

@@ -97,6 +97,27 @@ def _agreement(groups: Sequence[object], members: Sequence[object]) -> float | N
     return sum(max(tally.values()) for tally in by_group.values()) / total if total else None
 
 
+def folder_likeness(
+    vectors: np.ndarray, subjects: Sequence[str | None], above: float
+) -> float | None:
+    """Share of files that resemble the rest of their folder: mean cosine greater than `above`.
+
+    Near 1 where a folder holds one person, near 0 where it is an album of many. Counted over
+    folders of two files or more; None when there is none.
+    """
+    folders: dict[str, list[int]] = {}
+    for row, subject in enumerate(subjects):
+        if subject is not None:
+            folders.setdefault(subject, []).append(row)
+    alike = []
+    for rows in folders.values():
+        if len(rows) > 1:
+            own = np.asarray(vectors)[rows].astype(np.float64)
+            cosines = (own @ own.sum(0) - (own**2).sum(1)) / (len(rows) - 1)
+            alike += list(cosines > above)
+    return float(np.mean(alike)) if alike else None
+
+
 def hashed_share(seed: int, key: str) -> float:
     """A number in [0, 1) that depends only on `seed` and `key`, not on who else is there."""
     digest = hashlib.sha256(f"{seed}/{key}".encode()).digest()

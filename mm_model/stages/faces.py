@@ -11,7 +11,8 @@ import numpy as np
 
 from mm_model.eyes import identity as people
 from mm_model.eyes.record import MEASURED, TRACK_FIELDS, Task, embeddings_of, tracks_of
-from mm_model.records import FACES_COLUMNS, TRACKS_COLUMNS, Counts, Reason, Status
+from mm_model.records import FACES_COLUMNS, TRACKS_COLUMNS, Reason, Status
+from mm_model.stages.faces_report import Found, counts_of, metrics_of, notes_of, on_one_file
 from mm_model.stages.stage import Job, Report, Stage
 from mm_model.store import atomic, shards, tables
 
@@ -23,7 +24,9 @@ Row = dict[str, Any]
 _TYPES = tables.DECISION_TYPES | {
     "num_frames": "count", "frames_examined": "count", "frames_found": "count",
     "embedding_row": "count",
-} | dict.fromkeys(MEASURED, "number") | {"most_faces": "count", "bystanders": "count"}  # fmt: skip
+} | dict.fromkeys((*MEASURED, "bordered_score", "bordered_cosine"), "number") | {
+    "most_faces": "count", "bystanders": "count",
+}  # fmt: skip
 _TRACK_TYPES = dict.fromkeys(TRACK_FIELDS, "number") | {"frame": "count"}
 _FRAMES_WORTH_A_PROCESS = 400
 _SHEET_KEPT, _SHEET_REJECTED = 40, 40
@@ -42,9 +45,14 @@ def run(job: Job) -> Report:
     means = means.reshape(-1, description["width"])
     labels = _labels(job, [sample for sample, _ in kept], means)
     _assign(job, kept, labels)
+    _look_again(job, kept)
     _write(job, rows, means[[row["status"] == Status.KEPT for _, row in kept]], description)
     _sheet(job, samples, rows)
-    return _report(job, rows, [sample for sample, _ in kept], labels, means)
+    pictures = ("sheet.jpg",) if (job.out / "sheet.jpg").is_file() else ()
+    found = Found(rows, kept, labels, means)
+    metrics = metrics_of(found, job.profile.faces)
+    return Report(counts_of(rows), metrics, pictures,
+                  tuple(notes_of(found, metrics, job.profile.faces)))  # fmt: skip
 
 
 def _examined(job: Job, samples: list[Row]) -> tuple[list[Row], Row]:
@@ -128,6 +136,31 @@ def _assign(job: Job, kept: list[tuple[Row, Row]], labels: np.ndarray) -> None:
             }
 
 
+def _look_again(job: Job, kept: list[tuple[Row, Row]]) -> None:
+    """Look a second time at people who are held out on the word of one file: few, and it matters.
+
+    Procedural people need none.
+    """
+    from mm_model.eyes.doubt import SecondLook, look_again
+    from mm_model.eyes.record import face_of
+    from mm_model.eyes.workers import opened
+
+    chosen = on_one_file(kept)
+    if not chosen:
+        return
+    orders = []
+    for sample, row in chosen:
+        track = tracks_of(row)
+        entry = dict(zip(TRACK_FIELDS, track[len(track) // 2].tolist(), strict=True))
+        orders.append(
+            SecondLook(_task(job, sample), int(entry["frame"]), entry["pad"], face_of(entry))
+        )
+    size = job.profile.faces.detection_size
+    with opened(job.model("facepack"), size, 1) as workers:
+        for (_, row), found in zip(chosen, workers.run(look_again, orders), strict=True):
+            row |= found
+
+
 def _write(job: Job, rows: list[Row], means: np.ndarray, description: Row) -> None:
     """`embeddings.safetensors` also holds the frames behind each mean, for the pairs of clips."""
     from safetensors.numpy import save
@@ -192,52 +225,6 @@ def _drawn(job: Job, sample: Row, row: Row, colour: tuple[int, int, int]) -> np.
     except Exception:  # it failed or was rejected above; the sheet does without it
         return None
     return marked(small, face_of(entry).enlarged(1 / factor) if entry else None, colour)
-
-
-def _report(
-    job: Job, rows: list[Row], samples: list[Row], labels: np.ndarray, means: np.ndarray
-) -> Report:
-    counts = Counts.of_rows([row["status"] for row in rows], [row["reason"] for row in rows])
-    kept = [row for row in rows if row["status"] == Status.KEPT]
-    names = {side: {row["identity"] for row in kept if row["split"] == side}
-             for side in (people.TRAIN, people.HELD_OUT)}  # fmt: skip
-    subjects = [sample["subject"] for sample in samples]
-    held_out = np.array([row["split"] == people.HELD_OUT for row in rows if row.get("split")], bool)
-    found = sum(row["frames_found"] for row in kept)
-    padded = sum(row["padded_share"] * row["frames_found"] for row in kept)
-    metrics = {
-        "identities": len(names[people.TRAIN] | names[people.HELD_OUT]),
-        "identities_train": len(names[people.TRAIN]),
-        "identities_held_out": len(names[people.HELD_OUT]),
-        "subjects_known": len({subject for subject in subjects if subject}),
-        "identity_purity": people.purity(list(labels), subjects),
-        "identity_completeness": people.completeness(list(labels), subjects),
-        "nearest_train_held_out_cosine": people.nearest_across(means, labels, held_out),
-        "frames_examined": sum(row["frames_examined"] for row in rows),
-        "padded_frames_share": padded / found if found else None,
-        "face_size_median": float(np.median([row["face_size"] for row in kept])) if kept else None,
-        "sharpness_median": float(np.median([row["sharpness"] for row in kept])) if kept else None,
-    }
-    pictures = ("sheet.jpg",) if (job.out / "sheet.jpg").is_file() else ()
-    return Report(counts, metrics, pictures, tuple(_notes(job, metrics, counts, subjects)))
-
-
-def _notes(job: Job, metrics: Row, counts: Counts, subjects: list[str | None]) -> list[str]:
-    notes = []
-    if leaks := counts.rejected.get(Reason.LEAK_TEST_IDENTITY, 0):
-        notes.append(f"{leaks} samples lie among people of the other side of the split between "
-                     "train and held-out and were rejected.")  # fmt: skip
-    loose = sum(subject is None for subject in subjects)
-    if loose and job.profile.faces.identity == "folders":
-        notes.append(f"{loose} files lie in no person's folder; each counts as a person of its "
-                     "own.")  # fmt: skip
-    if counts.kept and not metrics["identities_held_out"]:
-        notes.append("nobody is held out: the evaluation will have no one to show.")
-    purity = metrics["identity_purity"]
-    if purity is not None and purity < 0.9:
-        notes.append(f"identities mix people (purity {purity:.2f}): raise faces.cluster_above or "
-                     "set faces.identity to folders.")  # fmt: skip
-    return notes
 
 
 STAGE = Stage(

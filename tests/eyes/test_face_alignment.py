@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_model.eyes.align import ARCFACE_112, arcface_template, norm_crop, similarity_transform
+from mm_model.eyes.align import (
+    ARCFACE_112,
+    arcface_template,
+    around_face,
+    norm_crop,
+    similarity_transform,
+)
 
 _points = np.array([[0, 0], [40, 3], [22, 25], [5, 44], [37, 47]], np.float64)
 
@@ -59,3 +65,24 @@ def test_the_crop_puts_the_eyes_on_the_template_and_black_outside() -> None:
     for x, y in ARCFACE_112[:2]:
         assert crop[round(y), round(x), 0] > 200
     assert (norm_crop(image, landmarks - 60)[:20, :20] == 0).all()
+
+
+@pytest.mark.parametrize("place", [(2_500, 300), (40, 40), (5_960, 560), (5_990, 20)])
+def test_the_crop_of_a_large_picture_reads_only_what_is_around_the_face(
+    place: tuple[int, int],
+) -> None:
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 255, (60, 600, 3), np.uint8)
+    picture = coarse.repeat(10, axis=0).repeat(10, axis=1)
+    turn = np.array([[0.8, -0.6], [0.6, 0.8]])
+    landmarks = ((ARCFACE_112 - 56) @ turn.T * 1.3 + place).astype(np.float32)
+    part, within = around_face(picture, landmarks)
+    assert part.shape[1] < 1_000
+    whole = norm_crop(picture, landmarks).astype(int)
+    assert np.abs(norm_crop(part, within).astype(int) - whole).max() <= 2
+
+
+def test_a_face_outside_a_large_picture_gives_a_black_crop() -> None:
+    picture = np.full((50, 5_000, 3), 200, np.uint8)
+    part, within = around_face(picture, ARCFACE_112 + np.array([0, 9_000]))
+    assert norm_crop(part, within).max() == 0

@@ -140,3 +140,76 @@ def test_a_file_that_vanished_fails_alone(tmp_path: Path) -> None:
     (tmp_path / "half.mp4").write_bytes(b"\0\0\0\x18ftypisom" + b"\0" * 40)
     row = look(FakePack(lambda image: []), _task(tmp_path / "half.mp4", "clip"))
     assert row["status"] == "failed"
+
+
+class _DetectorError(Exception):
+    """Stands for an exception that belongs to a library of ours alone."""
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("[ONNXRuntimeError] : 6"), _DetectorError("a\nb"), None]
+)
+def test_whatever_a_library_raises_on_one_file_is_a_row(
+    tmp_path: Path, error: Exception | None
+) -> None:
+    import cv2
+
+    def fails(image: np.ndarray) -> list:
+        if error is None:
+            cv2.resize(image, (0, 0))
+        raise error
+
+    row = look(FakePack(fails), _task(_photo(tmp_path)))
+    assert (row["status"], row["reason"]) == ("failed", "SYS_WORKER_CRASH")
+    assert row["message"] and "\n" not in row["message"]
+    row = look(FakePack(lambda image: [face(10, 12, 60)], fails), _task(_photo(tmp_path)))
+    assert (row["status"], row["reason"]) == ("failed", "SYS_WORKER_CRASH")
+
+
+def test_a_bystander_rejects_neither_picture_nor_clip_and_is_told(tmp_path: Path) -> None:
+    pack = FakePack(lambda image: [face(10, 12, 70, 0.8), face(85, 4, 9, 0.9)])
+    row = look(pack, _task(_photo(tmp_path)))
+    assert (row["status"], row["most_faces"], row["bystanders"]) == ("kept", 1, 1)
+    assert row["other_face"] == pytest.approx(9 / 70)
+    clip = examine(pack, _clip(tmp_path, _noise(9)), RULES)
+    assert clip.decision == KEPT
+    assert (clip.seen.many_share, clip.seen.bystanders) == (0, 1)
+    assert all(found.short_side == 70 for _, _, found in clip.tracks)
+
+
+def test_a_passer_by_close_to_the_camera_is_no_bystander(tmp_path: Path) -> None:
+    """The clip's own person is the measure, even while somebody is larger."""
+    times = iter(range(9))
+    small, large = face(2, 2, 12), face(20, 20, 70)
+    pack = FakePack(lambda image: [small, large] if next(times) in (3, 4, 5) else [small])
+    rules = SimpleNamespace(**(vars(RULES) | {"min_face": 5}))
+    examined = examine(pack, _clip(tmp_path, _noise(9)), rules)
+    assert examined.decision.reason == "FACE_MANY"
+    assert all(found.short_side == 12 for _, _, found in examined.tracks)
+
+
+@pytest.mark.parametrize("change", [{"min_face": 99}, {"min_sharpness": 1e9}, {"max_faces": 1}])
+def test_what_was_measured_is_told_of_rejected_files_too(tmp_path: Path, change: dict) -> None:
+    pack = FakePack(lambda image: [face(2, 12, 42, 0.75), face(50, 12, 44, 0.8)])
+    rules = SimpleNamespace(**(vars(RULES) | {"max_faces": 2} | change))
+    row = look(pack, Task("ab" * 8, _photo(tmp_path), "image", 1, 96, 96, rules))
+    assert row["status"] == "rejected"
+    assert (row["found_share"], row["face_size"], row["most_faces"]) == (1, 44, 2)
+    assert row["many_share"] == (1 if change == {"max_faces": 1} else 0)
+    assert row["sharpness"] > 0
+    assert row["detection_score"] == 0.8
+    assert row["other_face"] == pytest.approx(42 / 44)
+
+
+def test_a_score_just_missed_is_told_and_nothing_is_made_up(tmp_path: Path) -> None:
+    row = look(FakePack(lambda image: [face(10, 12, 60, 0.48)]), _task(_photo(tmp_path)))
+    assert (row["reason"], row["reason_value"], row["reason_threshold"]) == ("FACE_NONE", 0.48, 0.5)
+    assert row["detection_score"] == 0.48
+    assert row["face_size"] is row["many_share"] is row["padded_share"] is None
+    row = look(FakePack(lambda image: []), _task(_photo(tmp_path)))
+    assert (row["reason"], row["reason_value"], row["detection_score"]) == ("FACE_NONE", None, None)
+
+
+def test_the_length_of_the_embedding_is_told_of_what_is_kept(tmp_path: Path) -> None:
+    pack = FakePack(lambda image: [face(10, 12, 60)], lambda image: np.full(4, 3, np.float32))
+    assert look(pack, _task(_photo(tmp_path)))["embedding_norm"] == pytest.approx(6)

@@ -78,11 +78,94 @@ def test_a_large_photograph_is_reduced() -> None:
     assert 0.6 * LONGEST_SIDE < min(varied.shape[:2]) <= max(varied.shape[:2]) <= LONGEST_SIDE
 
 
+@pytest.mark.parametrize(
+    ("size", "box"),
+    [
+        ((300, 400), (10, 10, 110, 110)), ((300, 400), (150, 190, 250, 290)),
+        ((400, 200), (40, 100, 170, 230)), ((160, 500), (200, 5, 340, 155)),
+        ((120, 120), (-10, -15, 130, 135)), ((2000, 300), (90, 60, 190, 160)),
+        ((300, 400), (340, 100, 420, 180)),
+    ],
+)  # fmt: skip
+def test_no_head_is_shown_twice_wherever_it_stands(
+    size: tuple[int, int], box: tuple[float, ...]
+) -> None:
+    """One bright disc on a dark ground stays one, whole, and nothing of another colour appears."""
+    import cv2
+
+    image = np.full((*size, 3), 60, np.uint8)
+    middle = (int(box[0] + box[2]) // 2, int(box[1] + box[3]) // 2)
+    cv2.circle(image, middle, int(box[2] - box[0]) // 2 - 4, (230, 230, 230), -1)
+    shown = (image[..., 0] > 140).sum()
+    for seed in range(30):
+        varied = vary(image, np.array(box, float), np.random.default_rng(seed))
+        bright = (varied[..., 1] > 120).astype(np.uint8)
+        assert cv2.connectedComponents(bright)[0] == 2
+        assert 0.55 * shown < bright.sum() < 1.75 * shown
+        # Only borders that the picture itself has may show: no wedge of some other grey.
+        assert (cv2.GaussianBlur(varied, (0, 0), 3)[..., 1] > 25).all()
+        assert max(varied.shape[:2]) <= LONGEST_SIDE
+
+
+def test_every_pixel_of_a_variation_lies_inside_the_picture() -> None:
+    """A frame of one colour around the picture never widens: it is cut off or shown once."""
+    image = np.full((200, 260, 3), 90, np.uint8)
+    image[:1], image[-1:], image[:, :1], image[:, -1:] = ((255, 0, 255),) * 4
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        box = np.array([0, 0, 90, 90]) + np.tile(rng.integers(0, 110, 2), 2)
+        varied = vary(image, box, rng)
+        framed = (varied[..., 0].astype(int) - varied[..., 1]) > 90
+        assert framed.mean() < 0.04
+
+
 def test_keys_and_seeds_hang_on_the_identity_alone() -> None:
     assert order_key("a", "world", 0, 1) == order_key("a", "world", 0, 1)
     keys = {order_key(name, "world", n, seed) for name in "ab" for n in (0, 1) for seed in (1, 2)}
     assert len(keys) == 8
     assert all(0 <= seed < 2**63 for _, seed in keys)
+
+
+@pytest.mark.parametrize(
+    ("sides", "in_origin", "flaw"),
+    [
+        ((50,), 1, None), ((50, 45), 1, "PAIR_MANY_FACES"), ((60, 9), 1, "PAIR_MANY_FACES"),
+        ((60, 9), 2, None), ((60, 9, 8), 2, "PAIR_MANY_FACES"), ((50, 45), 2, "PAIR_MANY_FACES"),
+    ],
+)  # fmt: skip
+def test_a_variation_may_show_no_more_faces_than_its_origin(
+    tmp_path: Path, sides: tuple[int, ...], in_origin: int, flaw: str | None, root: Path
+) -> None:
+    """Bystanders of the origin are no fault of the copy; a second head is."""
+    from mm_model.settings import load_profile
+
+    faces = [face(2 + 70 * n, 10, side) for n, side in enumerate(sides)]
+    portrait = Portrait("ab" * 8, _photo(tmp_path), None, 96, 96, face(24, 20, 50), in_origin)
+    identity = Identity("id-0001", None, False, (portrait,))
+    rules = load_profile(root, "tiny").faces
+    order = Order("made-1", identity, "augment", 3, tmp_path / "made", rules)
+    row = make(FakePack(lambda image: faces), order)
+    assert (row["flaw"], row["faces"]) == (flaw, len(sides))
+    assert row["embedding"] and row["score"] == 0.9
+    assert row.get("flaw_value") == (len(sides) if flaw else None)
+
+
+def test_a_picture_that_cannot_be_made_is_a_row(tmp_path: Path, root: Path) -> None:
+    import cv2
+
+    from mm_model.settings import load_profile
+
+    def fails(image: np.ndarray) -> list:
+        cv2.resize(image, (0, 0))
+        return []
+
+    rules = load_profile(root, "tiny").faces
+    order = Order("made-1", _identity(_photo(tmp_path)), "augment", 3, tmp_path / "made", rules)
+    row = make(FakePack(fails), order)
+    assert (row["made"], row["flaw"]) == (False, "SYS_WORKER_CRASH")
+    assert "resize" in row["message"] and "\n" not in row["message"]
+    lost = Order("made-2", _identity(tmp_path / "gone.jpg"), "augment", 3, tmp_path, rules)
+    assert make(FakePack(lambda image: []), lost)["flaw"] == "SYS_WORKER_CRASH"
 
 
 def test_no_synthesiser_is_none() -> None:
