@@ -111,10 +111,14 @@ def build(layout: Layout, target: Path, people: Sequence[int] | None = None) -> 
         for moment in [*steps, *[steps[-1]] * (_HOLD - 1)]
         for t in range(len(moment.clips[0]))
     ]
-    fps = load_profile(layout.root, layout.profile).model.fps
+    save(frames, target, load_profile(layout.root, layout.profile).model.fps)
+    return target
+
+
+def save(frames: list[Image.Image], target: Path, fps: int) -> None:
+    """Write pictures of one size as a film, atomically; the suffix of `target` names the format."""
     with written_aside(target) as aside:
         frames[0].save(
             aside, format=target.suffix[1:].upper(), save_all=True, append_images=frames[1:],
             duration=round(1000 / fps), loop=0, quality=70, method=6,
         )  # fmt: skip
-    return target
