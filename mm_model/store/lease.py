@@ -116,7 +116,8 @@ class Lease:
                     self._write()
                     continue
             except FileNotFoundError:
-                pass
+                if not self.path.parent.is_dir():
+                    return  # the place itself is gone: there is nothing left to guard
             except OSError:
                 continue  # a full or absent disk: the lock still stands
             if not self._over.is_set():
