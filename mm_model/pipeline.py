@@ -159,8 +159,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
             subjects = [prepare_references(references, landmarks, size, detect)]
         pixels, raw, mask = batch_references(subjects, encoder.embed)
         features = encoder.features(pixels, raw, mask)
-        like = adapter.null_id
-        return adapter.encode_identity(features.to(like.device, like.dtype))
+        return adapter.encode_identity(features.to(adapter.device, self.transformer.dtype))
 
     @torch.no_grad()
     def __call__(
@@ -331,7 +330,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         self.scheduler.set_timesteps(steps, device=latents.device)
         timesteps = self.scheduler.timesteps
         self._num_timesteps = len(timesteps)
-        null = self.adapter.null_condition(len(latents))
+        null = self.adapter.null_condition(len(latents), dtype=identity.x_id.dtype)
         branches = plan_branches(mode, guided, texts, identity, null)
         runner = BranchRunner(self, branches, timesteps, latents, scales, attention_kwargs)
         early = BranchRunner(

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from mm_model.diffusion.face_mask import box_to_cells
+from mm_model.errors import UserError
 from mm_model.nn import folded_vae
 from mm_model.nn.align import align_faces
 from mm_model.nn.recognizer import FaceEmbedder, unit
@@ -83,6 +84,9 @@ def identity_loss(
     `x0_hat [B,T,C,h,w]` scaled latents, `alpha_bar [B]`, `landmarks [B,5,2]` and `boxes [B,4]` of
     frame 0 in pixels, `valid [B]`, `reference [B,E]` raw embeddings. `vae` and `recognizer` must be
     frozen. Decodes latent frame 0 of each usable sample; nothing is decoded when none is usable.
+
+    Raises:
+        UserError: `x0_hat` is to be learned from, but the recogniser gives no gradient.
     """
     used = select_samples(alpha_bar, valid, minimum)
     rows = used.nonzero().flatten().tolist()
@@ -97,6 +101,11 @@ def identity_loss(
         offset = torch.tensor(window[:2], dtype=landmarks.dtype, device=landmarks.device) * factor
         faces.append(align_faces(image, (landmarks[row] - offset)[None]))
     embedding = recognizer.embed(torch.cat(faces).clamp(-1.0, 1.0))
+    if torch.is_grad_enabled() and x0_hat.requires_grad and not embedding.requires_grad:
+        raise UserError(
+            f"The identity loss gives no gradient, because {type(recognizer).__name__} cannot be "
+            "differentiated: set identity_loss_weight to 0, or use a torch recogniser."
+        )
     loss = cosine_loss(embedding, reference[used].to(embedding.device))
     weight = alpha_bar[used].to(loss.device)
     return IdentityLoss((weight * loss).sum() / weight.sum(), used, 1.0 - loss.detach())

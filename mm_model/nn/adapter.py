@@ -19,6 +19,7 @@ from mm_model.nn.condition import IdentityCondition, IdentityFeatures
 from mm_model.nn.config import AdapterConfig
 from mm_model.nn.fusion import TextFusion, fuse_text
 from mm_model.nn.initialise import fill_normal, materialise, reset_module, seeded, zero_
+from mm_model.nn.layers import Linear
 from mm_model.nn.resampler import FacePerceiver, PerceiverResampler
 from mm_model.nn.transformer import MagicMirrorTransformer3DModel
 
@@ -37,7 +38,7 @@ class MagicMirrorAdapter(nn.Module):
         self.null_id = nn.Parameter(torch.zeros(config.id_tokens, config.id_dim))
         self.can_proj: nn.Linear | None = None
         if config.use_can:
-            self.can_proj = nn.Linear(config.id_dim, config.can_code)
+            self.can_proj = Linear(config.id_dim, config.can_code)
         self.face_perceiver = self.face_proj = None
         if config.use_face:
             self.face_perceiver = FacePerceiver(
@@ -50,20 +51,23 @@ class MagicMirrorAdapter(nn.Module):
                 ff_mult=config.face_ff_mult,
             )
             if config.face_projection:
-                self.face_proj = nn.Linear(config.face_dim, config.width)
+                self.face_proj = Linear(config.face_dim, config.width)
             self.null_face = nn.Parameter(torch.zeros(config.face_tokens, config.width))
         self.layers = nn.ModuleDict({str(index): layer for index, layer in layers.items()})
 
     @classmethod
     def _build(
-        cls, transformer: MagicMirrorTransformer3DModel, config: AdapterConfig
+        cls,
+        transformer: MagicMirrorTransformer3DModel,
+        config: AdapterConfig,
+        dtype: torch.dtype | None,
     ) -> MagicMirrorAdapter:
-        layers = transformer.attach_layers(config)
+        layers = transformer.attach_layers(config, dtype)
         with torch.device("meta"):
             adapter = cls(config, {})
         like = transformer.proj_out.weight
         if not like.is_meta:
-            adapter = materialise(adapter, like.device, like.dtype)
+            adapter = materialise(adapter, like.device, dtype or like.dtype)
         adapter.layers.update({str(index): layer for index, layer in layers.items()})
         return adapter
 
@@ -74,13 +78,15 @@ class MagicMirrorAdapter(nn.Module):
         config: AdapterConfig,
         seed: int = 0,
         id_resampler: PerceiverResampler | None = None,
+        dtype: torch.dtype | None = None,
     ) -> MagicMirrorAdapter:
         """A fresh adapter attached to `transformer`; identity-neutral but for the joint attention.
 
-        `id_resampler` warm-starts tau_face from tau_id (sizes must agree). On a meta transformer
-        the weights stay without storage. Raises `UserError` when config and backbone do not fit.
+        `id_resampler` warm-starts tau_face from tau_id (sizes must agree). `dtype` is that of the
+        weights (the backbone's when None); arithmetic follows the inputs. On a meta transformer the
+        weights stay without storage. Raises `UserError` when config and backbone do not fit.
         """
-        adapter = cls._build(transformer, config)
+        adapter = cls._build(transformer, config, dtype)
         if not transformer.proj_out.weight.is_meta:
             adapter._reset(transformer, seed)
             if id_resampler is not None and adapter.face_perceiver is not None:
@@ -111,6 +117,14 @@ class MagicMirrorAdapter(nn.Module):
         """Dtype of the global parts."""
         return self.null_id.dtype
 
+    @property
+    def unread(self) -> frozenset[str]:
+        """Trained tensors without a reader: the face stream ends in the last adapted layer."""
+        if not self.config.use_face:
+            return frozenset()
+        last = self.config.adapter_layers[-1]
+        return frozenset(f"layers.{last}.face_norm2.{kind}" for kind in ("weight", "bias"))
+
     def encode_identity(self, features: IdentityFeatures) -> IdentityCondition:
         """Trained part of the identity encoding: x_face and the CAN code, differentiable.
 
@@ -132,18 +146,22 @@ class MagicMirrorAdapter(nn.Module):
         """c_id = flatten(P x_id): both projected tokens side by side, `[B,2,D] -> [B,2*c1]`."""
         return self.can_proj(mean).flatten(1) if self.can_proj is not None else None
 
-    def null_condition(self, batch: int, references: int = 1) -> IdentityCondition:
+    def null_condition(
+        self, batch: int, references: int = 1, dtype: torch.dtype | None = None
+    ) -> IdentityCondition:
         """The learned "no identity" condition: same shapes, text never fused."""
-        null_id = self.null_id.expand(batch, references, *self.null_id.shape)
+        dtype = dtype or self.dtype
+        null_id = self.null_id.to(dtype).expand(batch, references, *self.null_id.shape)
         x_face = None
         if self.face_perceiver is not None:
-            x_face = self.null_face.expand(batch, -1, -1)
+            x_face = self.null_face.to(dtype).expand(batch, -1, -1)
         mask = torch.ones(batch, references, dtype=torch.bool, device=null_id.device)
         return IdentityCondition(null_id, x_face, self._code(null_id[:, 0]), mask, ~mask[:, 0])
 
     def drop(self, condition: IdentityCondition, dropped: Tensor) -> IdentityCondition:
         """Replace rows with `dropped [B]` by the learned nulls and switch their text fusion off."""
-        null = self.null_condition(len(dropped), condition.x_id.shape[1])
+        batch, references = condition.x_id.shape[:2]
+        null = self.null_condition(batch, references, condition.x_id.dtype)
         dropped = dropped.to(condition.mask.device)
 
         def pick(ours: Tensor | None, theirs: Tensor | None) -> Tensor | None:
@@ -179,7 +197,9 @@ class MagicMirrorAdapter(nn.Module):
     def save_pretrained(self, folder: str | Path, **provenance: str | int | None) -> Path:
         """Write the adapter folder (config and safetensors); returns it. Never writes base weights.
 
-        `provenance` updates fields of the configuration, for instance `stage` and `step`.
+        Tensors are written in their own dtype (float32 where they were trained), which the
+        configuration states; loading casts them to what the reader asks for. `provenance` updates
+        fields of the configuration, for instance `stage` and `step`.
         """
         self.config = replace(self.config, **provenance)
         return write_adapter(folder, self.config, self.state_dict())
@@ -190,8 +210,9 @@ class MagicMirrorAdapter(nn.Module):
         folder: str | Path,
         transformer: MagicMirrorTransformer3DModel,
         recognizer_sha256: str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> MagicMirrorAdapter:
-        """Read an adapter folder and attach it to `transformer`.
+        """Read an adapter folder and attach it to `transformer`, in `dtype` (None: the backbone's).
 
         Raises `UserError` when files are missing or damaged (digest), when layers, width, base
         family or the conditioning recogniser differ, or when tensors do not fit the configuration.
@@ -211,7 +232,7 @@ class MagicMirrorAdapter(nn.Module):
                 f"The adapter in {folder} has {len(wrong)} tensors that are missing, unknown or of "
                 f"another size (first: {wrong[0]}); it is damaged or from another version."
             )
-        adapter = cls._build(transformer, config)
+        adapter = cls._build(transformer, config, dtype)
         adapter.load_state_dict(state)
         return adapter.eval()
 

@@ -108,7 +108,7 @@ class MagicMirrorAttnProcessor:
         marks = torch.zeros_like(value)
         marks[:, :, :face] = 1.0
         share = self._sdpa(query, key, marks)[..., :1].float()
-        weight = gate.float().clamp(min=0.0) * share
+        weight = gate.to(value.dtype).float().clamp(min=0.0) * share
         weight = weight / (1.0 - share + weight).clamp(min=torch.finfo(torch.float32).tiny)
         return others + weight.to(others.dtype) * (faces - others)
 

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mm_model.nn.layers import Linear
+
 
 class ConditionedAdaNorm(nn.Module):
     """phi_cond: shifts for the base modulation from identity code, time and this layer's mu1_vid.
@@ -21,8 +23,8 @@ class ConditionedAdaNorm(nn.Module):
 
     def __init__(self, code_dim: int, time_dim: int, width: int, hidden: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(code_dim + time_dim + width, hidden)
-        self.fc2 = nn.Linear(hidden, 12 * width)
+        self.fc1 = Linear(code_dim + time_dim + width, hidden)
+        self.fc2 = Linear(hidden, 12 * width)
         nn.init.zeros_(self.fc2.weight)
         nn.init.zeros_(self.fc2.bias)
 
@@ -40,7 +42,7 @@ class FaceModulation(nn.Module):
 
     def __init__(self, time_dim: int, width: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(time_dim, 6 * width)
+        self.linear = Linear(time_dim, 6 * width)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 

@@ -20,6 +20,7 @@ from mm_model.store import atomic
 CONFIG_NAME = "magic_mirror_config.json"
 WEIGHTS_NAME = "magic_mirror_adapter.safetensors"
 DIGEST_FIELD = "weights_sha256"
+DTYPE_FIELD = "weights_dtype"
 
 
 def sha256_file(path: str | Path) -> str:
@@ -75,11 +76,13 @@ def load_tensors(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
 
 
 def write_adapter(folder: str | Path, config: AdapterConfig, state: dict[str, Tensor]) -> Path:
-    """Write tensors, then the configuration with their digest."""
+    """Write tensors, then the configuration with their digest and dtype."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     digest = save_tensors(folder / WEIGHTS_NAME, state)
-    save_json(folder / CONFIG_NAME, {**config.to_dict(), DIGEST_FIELD: digest})
+    dtypes = sorted({str(value.dtype).removeprefix("torch.") for value in state.values()})
+    said = {DIGEST_FIELD: digest, DTYPE_FIELD: " and ".join(dtypes)}
+    save_json(folder / CONFIG_NAME, {**config.to_dict(), **said})
     return folder
 
 
@@ -87,6 +90,7 @@ def read_adapter_config(folder: str | Path) -> tuple[AdapterConfig, str]:
     """Configuration and recorded weight digest of an adapter folder."""
     data = load_json(Path(folder) / CONFIG_NAME)
     digest = data.pop(DIGEST_FIELD, None)
+    data.pop(DTYPE_FIELD, None)  # the tensor file says it too; this one is for readers
     if not isinstance(digest, str):
         raise UserError(
             f"{Path(folder) / CONFIG_NAME} records no {DIGEST_FIELD}; save the adapter again."

@@ -14,6 +14,8 @@ from mm_model.errors import UserError
 
 ATTENTION_MODES = ("joint", "gated_joint", "asymmetric")
 CA_OUT_PROJ = ("shared", "own")
+IDENTITY_FOLDER = "identity_encoder"
+IDENTITY_DESCRIPTION = "identity_encoder.json"
 ADAPTER_CLASS = "MagicMirrorAdapter"
 ADAPTER_VERSION = 1
 

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mm_model.nn.layers import LayerNorm, Linear
+
 
 class TextFusion(nn.Module):
     """x_fuse = x_class + W2 GELU(W1 LN(cat[x_class, x_id])), with W2 = 0 at the start.
@@ -19,9 +21,9 @@ class TextFusion(nn.Module):
 
     def __init__(self, text_dim: int, id_dim: int) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(text_dim + id_dim)
-        self.fc1 = nn.Linear(text_dim + id_dim, text_dim)
-        self.fc2 = nn.Linear(text_dim, text_dim)
+        self.norm = LayerNorm(text_dim + id_dim)
+        self.fc1 = Linear(text_dim + id_dim, text_dim)
+        self.fc2 = Linear(text_dim, text_dim)
         nn.init.zeros_(self.fc2.weight)
         nn.init.zeros_(self.fc2.bias)
 

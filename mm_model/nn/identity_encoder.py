@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from mm_model.errors import UserError
 from mm_model.nn.checkpoint import load_json, load_tensors, save_json, save_tensors, sha256_file
 from mm_model.nn.condition import IdentityCondition, IdentityFeatures
+from mm_model.nn.config import IDENTITY_DESCRIPTION, IDENTITY_FOLDER
 from mm_model.nn.face_recognizer import FaceRecognizer
 from mm_model.nn.recognizer import FaceEmbedder, OnnxRecognizer, recognizer_digest
 from mm_model.nn.resampler import IdPerceiver
 
-FOLDER = "identity_encoder"
-CONFIG_NAME = "identity_encoder.json"
+FOLDER = IDENTITY_FOLDER
+CONFIG_NAME = IDENTITY_DESCRIPTION
 
 
 class IdentityEncoder(nn.Module):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from mm_model.nn.can import ConditionedAdaNorm, FaceModulation
 from mm_model.nn.config import AdapterConfig
 from mm_model.nn.initialise import reset_module, zero_
+from mm_model.nn.layers import LayerNorm, Linear
 
 
 class DecoupledCrossAttention(nn.Module):
@@ -21,10 +22,10 @@ class DecoupledCrossAttention(nn.Module):
     def __init__(self, width: int, head_dim: int, own_out: bool) -> None:
         super().__init__()
         self.head_dim = head_dim
-        self.to_k = nn.Linear(width, width)
-        self.to_v = nn.Linear(width, width)
-        self.norm_k = nn.LayerNorm(head_dim, eps=1e-6)
-        self.to_out = nn.Linear(width, width) if own_out else None
+        self.to_k = Linear(width, width)
+        self.to_v = Linear(width, width)
+        self.norm_k = LayerNorm(head_dim, eps=1e-6)
+        self.to_out = Linear(width, width) if own_out else None
 
     def keys_values(self, face: Tensor) -> tuple[Tensor, Tensor]:
         """Normed and modulated face tokens `[B,F,d]` -> key, value `[B,heads,F,head_dim]`."""
@@ -50,8 +51,8 @@ class LayerAdapter(nn.Module):
         self.face_mod = self.face_norm1 = self.face_norm2 = self.ca = None
         if config.use_face:
             self.face_mod = FaceModulation(config.time_dim, d)
-            self.face_norm1 = nn.LayerNorm(d, eps=config.norm_eps)
-            self.face_norm2 = nn.LayerNorm(d, eps=config.norm_eps)
+            self.face_norm1 = LayerNorm(d, eps=config.norm_eps)
+            self.face_norm2 = LayerNorm(d, eps=config.norm_eps)
         if config.use_ca:
             self.ca = DecoupledCrossAttention(d, config.head_dim, config.ca_out_proj == "own")
         self.face_gate: nn.Parameter | None = None

@@ -1,7 +1,7 @@
 """`MagicMirrorModel`: transformer and adapter as one module with one forward, for training.
 
-One forward per step lets data-parallel wrappers see every trained tensor. Frozen parts stay frozen
-and in eval mode whatever the caller does.
+One forward per step lets data-parallel wrappers see every trained tensor. Frozen parts stay frozen,
+in eval mode and in their own dtype whatever the caller does; what is trained is float32.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class MagicMirrorModel(nn.Module):
         self.transformer = transformer
         self.adapter = adapter
         transformer.requires_grad_(False)
-        adapter.requires_grad_(True)
+        adapter.float().requires_grad_(True)
         self.train()
 
     def train(self, mode: bool = True) -> MagicMirrorModel:

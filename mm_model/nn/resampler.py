@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mm_model.nn.layers import LayerNorm, Linear
+
 
 class PerceiverAttention(nn.Module):
     """Latents attend to cat[context, latents] (keys and values), no biases, scale head_dim^-1/2."""
@@ -19,11 +21,11 @@ class PerceiverAttention(nn.Module):
         super().__init__()
         inner = heads * head_dim
         self.heads = heads
-        self.norm1 = nn.LayerNorm(dim)
-        self.norm2 = nn.LayerNorm(dim)
-        self.to_q = nn.Linear(dim, inner, bias=False)
-        self.to_kv = nn.Linear(dim, inner * 2, bias=False)
-        self.to_out = nn.Linear(inner, dim, bias=False)
+        self.norm1 = LayerNorm(dim)
+        self.norm2 = LayerNorm(dim)
+        self.to_q = Linear(dim, inner, bias=False)
+        self.to_kv = Linear(dim, inner * 2, bias=False)
+        self.to_out = Linear(inner, dim, bias=False)
 
     def forward(self, context: Tensor, latents: Tensor, mask: Tensor | None = None) -> Tensor:
         """`context [B,P,dim]`, `latents [B,N,dim]`, `mask [B,P]` True if valid -> `[B,N,dim]`."""
@@ -44,10 +46,10 @@ class PerceiverAttention(nn.Module):
 
 def _feed_forward(dim: int, mult: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.LayerNorm(dim),
-        nn.Linear(dim, dim * mult, bias=False),
+        LayerNorm(dim),
+        Linear(dim, dim * mult, bias=False),
         nn.GELU(),
-        nn.Linear(dim * mult, dim, bias=False),
+        Linear(dim * mult, dim, bias=False),
     )
 
 
@@ -66,13 +68,13 @@ class PerceiverResampler(nn.Module):
     ) -> None:
         super().__init__()
         out_dim = out_dim or dim
-        self.proj_in = nn.Linear(context_dim, dim)
+        self.proj_in = Linear(context_dim, dim)
         self.layers = nn.ModuleList(
             nn.ModuleList([PerceiverAttention(dim, heads, head_dim), _feed_forward(dim, ff_mult)])
             for _ in range(depth)
         )
-        self.proj_out = nn.Linear(dim, out_dim)
-        self.norm_out = nn.LayerNorm(out_dim)
+        self.proj_out = Linear(dim, out_dim)
+        self.norm_out = LayerNorm(out_dim)
 
     def resample(self, latents: Tensor, context: Tensor, mask: Tensor | None = None) -> Tensor:
         """Run `latents [B,N,dim]` over `context [B,P,context_dim]`; `mask [B,P]` True if valid."""
@@ -109,11 +111,11 @@ class IdPerceiver(nn.Module):
         self.num_tokens = num_tokens
         self.dim = dim
         self.token_proj = nn.Sequential(
-            nn.Linear(embedding_dim, embedding_dim * hidden_ratio),
+            Linear(embedding_dim, embedding_dim * hidden_ratio),
             nn.GELU(),
-            nn.Linear(embedding_dim * hidden_ratio, dim * num_tokens),
+            Linear(embedding_dim * hidden_ratio, dim * num_tokens),
         )
-        self.token_norm = nn.LayerNorm(dim)
+        self.token_norm = LayerNorm(dim)
         self.perceiver_resampler = PerceiverResampler(
             dim, depth, heads, head_dim, context_dim, dim, ff_mult
         )
@@ -143,7 +145,7 @@ class FacePerceiver(PerceiverResampler):
         mask = None
         if reference_mask is not None:
             mask = reference_mask[:, :, None].expand(batch, refs, count).flatten(1)
-        latents = self.latents.expand(batch, -1, -1)
+        latents = self.latents.to(context.dtype).expand(batch, -1, -1)
         return self.resample(latents, context.flatten(1, 2), mask)
 
     @torch.no_grad()

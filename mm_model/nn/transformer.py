@@ -79,9 +79,12 @@ class MagicMirrorTransformer3DModel(CogVideoXTransformer3DModel):
         """DiT width d."""
         return self.config.num_attention_heads * self.config.attention_head_dim
 
-    def attach_layers(self, config: AdapterConfig) -> dict[int, LayerAdapter]:
+    def attach_layers(
+        self, config: AdapterConfig, dtype: torch.dtype | None = None
+    ) -> dict[int, LayerAdapter]:
         """Put uninitialised layer adapters into the even layers and return them by layer index.
 
+        Their weights are of `dtype`, or of the backbone's; they compute in that of their inputs.
         Raises `UserError` when the configuration belongs to another backbone shape.
         """
         config.check_backbone(self.config)
@@ -91,7 +94,7 @@ class MagicMirrorTransformer3DModel(CogVideoXTransformer3DModel):
             with torch.device("meta"):
                 adapter = LayerAdapter(config)
             if not like.is_meta:
-                adapter = materialise(adapter, like.device, like.dtype)
+                adapter = materialise(adapter, like.device, dtype or like.dtype)
             self.transformer_blocks[index].adapter = layers[index] = adapter
         return layers
 

@@ -17,6 +17,7 @@ from mm_model.stages.stage import Job, Report, Stage
 from mm_model.store import atomic, digests, documents, lease, lock, manifest
 from mm_model.store.layout import Layout
 from mm_model.store.walk import why
+from mm_model.train import feasible
 
 _DYING = 5.0
 """Seconds that a stage may take to end after the run that started it was killed."""
@@ -119,6 +120,8 @@ def run(name: str, root: Path) -> Report:
     profile = load_profile(root, params.profile)
     bound_threads(profile.run.threads)
     layout = Layout(root, params.profile)
+    if name in feasible.LEADING:
+        feasible.refuse_blind_recognizer(profile, root / params.backbone)
     with lease.held(layout.lease, f"The stage {name}"):
         return _run_alone(registry.load(name), params, profile, layout)
 

@@ -1,7 +1,8 @@
 """The training loop of both stages: one step readable from top to bottom.
 
 L = |v_hat - v|^2 on a region drawn per sample + lambda * identity loss (paper, section 3.3). Only
-the adapter's tensors move. Accelerate places and steps; this file owns nothing but the arithmetic.
+the adapter's tensors move: they, their gradients and the optimiser's state are float32 whatever the
+backbone computes in. Accelerate places; this file owns nothing but the arithmetic.
 """
 
 import math
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import GradientAccumulationPlugin
 from torch import Tensor, nn
 
 from mm_model.diffusion.identity_loss import identity_loss, select_samples
@@ -24,9 +26,13 @@ from mm_model.train import state
 from mm_model.train.backbone import Backbone
 from mm_model.train.batches import Batch, BatchMaker
 from mm_model.train.dataset import TrainingSet
+from mm_model.train.gradients import never_reached, require_gradient, require_masters
 
 Log = Callable[[dict[str, float], int], None]
 Watch = Callable[[int], None]
+
+_EARLY = 10
+"""Steps after which a run says early which trained tensors nothing has reached yet."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,8 @@ def learning_rate(step: int, settings: TrainSettings) -> float:
 
 
 def optimizer_of(parameters: dict[str, nn.Parameter], settings: TrainSettings) -> torch.optim.AdamW:
-    """AdamW with weight decay on matrices only."""
+    """AdamW with weight decay on matrices only; ValueError unless all are float32."""
+    require_masters(parameters)
     matrices = [p for p in parameters.values() if p.ndim > 1]
     vectors = [p for p in parameters.values() if p.ndim <= 1]
     groups = [
@@ -84,9 +91,15 @@ class Trainer:
             backbone.transformer.enable_gradient_checkpointing()
         self.parameters = model.trained_parameters()
         self.optimizer = optimizer_of(self.parameters, settings)
-        self.accelerator = Accelerator(cpu=backbone.device.type == "cpu")
+        # Said here, because Accelerate otherwise takes both from the environment.
+        self.accelerator = Accelerator(
+            cpu=backbone.device.type == "cpu",
+            mixed_precision="no",
+            gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
+        )
         self.model = self.accelerator.prepare_model(model)
         self.curve: list[dict] = []
+        self._proven: set[str] = set()
 
     def losses(self, batch: Batch, step: int) -> Losses:
         """Velocity loss on the drawn regions plus, from its first step on, the identity loss."""
@@ -104,13 +117,27 @@ class Trainer:
         )
         target = self.schedule.velocity(clean, noise, timestep)
         velocity = velocity_loss(predicted, target, batch.masks.to(device), batch.face_loss)
+        self._prove("velocity", velocity.loss, predicted)
         rules = self.settings
         if rules.identity_loss_weight == 0 or step <= rules.identity_loss_from_step:
             return Losses(velocity.loss, float(velocity.loss.detach()), 0.0, None)
         identity = self._identity(batch, noisy, predicted, timestep)
+        if identity.used.any():
+            self._prove("identity", identity.loss, predicted)
         total = velocity.loss + rules.identity_loss_weight * identity.loss
         cosine = float(identity.cosine.mean()) if len(identity.cosine) else None
         return Losses(total, float(velocity.loss.detach()), float(identity.loss.detach()), cosine)
+
+    def _prove(self, name: str, term: Tensor, predicted: Tensor) -> None:
+        """Once a run: this term of the loss can teach something."""
+        if name not in self._proven and torch.is_grad_enabled():
+            require_gradient(name, term, predicted)
+            self._proven.add(name)
+
+    def unreached(self) -> list[str]:
+        """Trained tensors without a gradient so far, but for those that nothing can read."""
+        silent = never_reached(self.parameters, self.optimizer)
+        return [name for name in silent if name not in self.adapter.unread]
 
     def _identity(self, batch: Batch, noisy: Tensor, predicted: Tensor, timestep: Tensor):
         tensors = self.data.tensors
@@ -132,7 +159,8 @@ class Trainer:
         """One optimiser update; returns the step's row of the curve.
 
         Raises:
-            UserError: the loss or the gradient norm is not finite; the update was not made.
+            UserError: the loss or the gradient norm is not finite, or a term of the loss gives no
+                gradient; the update was not made.
         """
         rate = learning_rate(step, self.settings)
         for group in self.optimizer.param_groups:
@@ -188,6 +216,8 @@ class Trainer:
                     left = (rules.steps - step) * rules.batch_size / rate
                     say(f"step {step}/{rules.steps}, loss {row['loss']:.4f}, "
                         f"{rate:.1f} samples/s, {left:.0f} s left")  # fmt: skip
+            if step == done + _EARLY and (silent := self.unreached()):
+                say(f"no gradient so far for {len(silent)} trained tensors: {', '.join(silent)}")
             if keep is not None and step in rules.milestone_steps:
                 keep(step)
             if step % rules.sample_every == 0 or step == rules.steps:

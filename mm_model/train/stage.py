@@ -55,7 +55,9 @@ def fresh_adapter(job: Job, backbone: Backbone) -> MagicMirrorAdapter:
         copied = encoder.id_perceiver.perceiver_resampler
     seed = job.profile.run.seed
     try:
-        return MagicMirrorAdapter.create(backbone.transformer, config, seed, copied)
+        return MagicMirrorAdapter.create(
+            backbone.transformer, config, seed, copied, dtype=torch.float32
+        )
     except ValueError as error:
         raise UserError(
             f"model.face_perceiver is id_perceiver, but {error} in preset {sizes.preset!r}: set it "
@@ -64,9 +66,11 @@ def fresh_adapter(job: Job, backbone: Backbone) -> MagicMirrorAdapter:
 
 
 def given_adapter(folder: Path, backbone: Backbone) -> MagicMirrorAdapter:
-    """The adapter of an earlier stage."""
+    """The adapter of an earlier stage, in float32 to be trained on."""
     digest = backbone.identity_encoder.recognizer_sha256
-    return MagicMirrorAdapter.from_pretrained(folder / "adapter", backbone.transformer, digest)
+    return MagicMirrorAdapter.from_pretrained(
+        folder / "adapter", backbone.transformer, digest, torch.float32
+    )
 
 
 def train(
@@ -110,14 +114,18 @@ def train(
     frame = pd.DataFrame(curve).astype({"identity_cosine": float})
     with written_aside(job.out / "curve.parquet") as aside:
         frame.to_parquet(aside, index=False)
-    return _report(job, settings, data, frame, people)
+    return _report(job, settings, data, frame, people, trainer.unreached())
 
 
 def _report(
-    job: Job, settings: TrainSettings, data: dataset.TrainingSet, curve: pd.DataFrame, people: int
-) -> Report:
+    job: Job, settings: TrainSettings, data: dataset.TrainingSet, curve: pd.DataFrame, people: int,
+    unreached: list[str],
+) -> Report:  # fmt: skip
     tail = max(1, len(curve) // 10)
     notes = []
+    if unreached:
+        notes.append(f"{len(unreached)} trained tensors never received a gradient and stayed as "
+                     f"they began: {', '.join(unreached)}.")  # fmt: skip
     if people < 20:
         notes.append(
             f"only {people} people to learn from: the adapter will copy them rather than learn to "
