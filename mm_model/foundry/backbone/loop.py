@@ -118,17 +118,17 @@ class Training:
     def update(self, loss: float) -> None:
         """One optimiser step from the gradients in place, one step of the averages.
 
-        Raises `UserError` on a loss that is not finite.
+        Raises `UserError` on a loss or gradient that is not finite; the weights have not moved.
         """
-        if not math.isfinite(loss):
+        parameters = [p for g in self.optimizer.param_groups for p in g["params"]]
+        norm = nn.utils.clip_grad_norm_(parameters, self.optimisation.clip)
+        if not (math.isfinite(loss) and math.isfinite(float(norm))):
             raise UserError(
-                f"the loss of step {self.step} is not finite: lower learning_rate in the recipe "
-                "and start again."
+                f"the loss or gradient of step {self.step} is not finite: lower learning_rate in "
+                "the recipe and start again."
             )
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(self.step)
-        parameters = [p for g in self.optimizer.param_groups for p in g["params"]]
-        nn.utils.clip_grad_norm_(parameters, self.optimisation.clip)
         self.optimizer.step()
         self.step += 1
         self._average()

@@ -147,7 +147,7 @@ def train(
 
     ``draw(rng)`` makes a batch; ``losses(batch, progress)`` gives ``total`` and parts to report,
     with progress in [0, 1). ``stop_after`` ends the call early, with a checkpoint, after that
-    many finished steps in all.
+    many finished steps in all. Raises ``UserError`` on a loss or gradient that is not finite.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(recipe.threads)
@@ -183,7 +183,12 @@ def _train(
             parts = losses(batch, step / recipe.steps)
             optimiser.zero_grad(set_to_none=True)
             parts["total"].backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+            norm = nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+            if not (parts["total"].isfinite() and norm.isfinite()):
+                raise UserError(
+                    f"{label}: the loss or gradient of step {step} is not finite: lower the "
+                    "recipe's rate and start again; the last checkpoint is intact."
+                )
             optimiser.step()
             recent = [*recent[-99:], {k: float(v.detach()) for k, v in parts.items()}]
             done, means = step + 1, _means(recent)
