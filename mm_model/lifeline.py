@@ -51,10 +51,10 @@ def line() -> Connection:
 
 def _forget() -> None:
     """A forked copy of this process is not this process: it must not keep the line whole."""
-    global _own
+    global _own, _guard
     for end in _own or ():
         end.close()
-    _own = None
+    _own, _guard = None, threading.Lock()
 
 
 os.register_at_fork(after_in_child=_forget)

@@ -1,5 +1,6 @@
 """A child ends with whoever started it: whatever ended that one, whatever the child was doing."""
 
+import ast
 import multiprocessing
 import signal
 import subprocess
@@ -19,9 +20,9 @@ from mm_model import lifeline
 from mm_model.media.sandbox import Allowance, Sandbox
 
 pool = lifeline.pool(4)
-[task.result() for task in [pool.submit(family.number) for _ in range(4)]]  # one stays idle
 for task in (family.hog, family.doze, family.deaf):
     pool.submit(task)
+pool.submit(family.number).result()  # the fourth is idle now
 ours, theirs = multiprocessing.Pipe()
 for _ in range(2):
     lifeline.process(family.receive, theirs).start()
@@ -133,32 +134,51 @@ def test_a_command_started_by_hand_follows_nobody(monkeypatch: pytest.MonkeyPatc
 
 
 _FOLLOWER = (
-    "import os, sys, time; from mm_model import lifeline\n"
-    "while len(sys.argv) > 1 and os.getppid() == int(sys.argv[1]): time.sleep(0.01)\n"
-    "lifeline.follow('MARK'); print('follows', flush=True); time.sleep(300)"
+    "import ctypes, os, sys, time; from mm_model import lifeline\n"
+    "while sys.argv[1:] and os.getppid() == int(sys.argv[1]): time.sleep(0.01)\n"
+    "lifeline.follow('MARK'); print('follows', flush=True)\n"
 )
+_HOGGING = _FOLLOWER + "ctypes.PyDLL(None).sleep(300)"
+_WATCHING = "import os; del os.pidfd_open\n" + _FOLLOWER + "time.sleep(300)"
 
 
-def test_a_process_ends_with_the_marker_behind_two_shells() -> None:
+@pytest.mark.parametrize(
+    ("follower", "members"), [(_HOGGING, 4), (_WATCHING, 3)], ids=["keeper", "thread"]
+)
+def test_a_process_ends_with_the_marker_behind_two_shells(follower: str, members: int) -> None:
     code = (
         "import os, subprocess, sys, time\n"
-        f"inner = [sys.executable, '-c', {_FOLLOWER!r}]\n"
+        f"inner = [sys.executable, '-c', {follower!r}]\n"
         "outer = ['/bin/sh', '-c', '/bin/sh -c \\'\"$@\"; true\\' sh \"$@\"; true', 'sh', *inner]\n"
         "child = subprocess.Popen(outer, env={**os.environ, 'MARK': 'x'}, stdout=subprocess.PIPE)\n"
         "child.stdout.readline(); print('ready', flush=True); time.sleep(300)"
     )
     parent = family.started(code)
     children = family.below(parent)
-    assert len(children) == 4  # two shells, the follower, its keeper
+    assert len(children) == members  # two shells, the follower, and its keeper
     family.killed(parent)
     assert family.left(children) == []
+
+
+def test_the_keeper_ends_with_whom_it_keeps() -> None:
+    code = (
+        "import os, subprocess, sys, time\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {_HOGGING!r}], stdout=subprocess.PIPE,\n"
+        "    env={**os.environ, 'MARK': 'x'})\n"
+        "child.stdout.readline(); print('ready', flush=True); time.sleep(300)"
+    )
+    parent = family.started(code)
+    follower, keeper = family.below(parent)
+    follower.kill()
+    assert family.left([keeper]) == []
+    family.killed(parent)
 
 
 def test_a_process_whose_marker_is_gone_is_refused(tmp_path: Path) -> None:
     said = tmp_path / "said"
     code = (
         "import os, subprocess, sys\n"
-        f"subprocess.Popen([sys.executable, '-c', {_FOLLOWER!r}, str(os.getpid())],\n"
+        f"subprocess.Popen([sys.executable, '-c', {_HOGGING!r}, str(os.getpid())],\n"
         f"    env={{**os.environ, 'MARK': 'x'}}, stderr=open({str(said)!r}, 'w'))\n"
         "print('ready', flush=True)"
     )
@@ -169,3 +189,23 @@ def test_a_process_whose_marker_is_gone_is_refused(tmp_path: Path) -> None:
     while "has ended: start the stage again" not in said.read_text():
         assert time.monotonic() < deadline, said.read_text()
         time.sleep(0.05)
+
+
+STARTERS = {"Popen", "ProcessPoolExecutor", "Pool", "Process", "DataLoader", "fork", "forkpty",
+            "posix_spawn", "system", "popen", "spawnv", "spawnvp"}  # fmt: skip
+"""Calls that start a process which may outlive the caller."""
+KNOWN = {
+    ("lifeline.py", "ProcessPoolExecutor"), ("lifeline.py", "Process"), ("lifeline.py", "Popen"),
+    ("sandbox.py", "Popen"),  # gives its child the line; see FULL_HOUSE
+}  # fmt: skip
+
+
+def test_no_module_starts_a_process_but_through_the_line() -> None:
+    found = set()
+    for path in (family.ROOT / "mm_model").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                if name in STARTERS and ast.unparse(node.func) != "psutil.Process":
+                    found.add((path.name, name))
+    assert found == KNOWN
