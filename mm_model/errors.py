@@ -57,7 +57,7 @@ def of_machine(error: BaseException) -> MachineError | None:
     seen: BaseException | None = error
     while seen is not None:
         if way_out := _WAYS_OUT.get(machine_number(seen) or 0):
-            name = getattr(seen, "filename", None)
+            name = getattr(seen, "filename2", None) or getattr(seen, "filename", None)
             where = f"{name}: " if name else ""
             return MachineError(f"{where}{way_out}; finished work is kept.")
         seen = seen.__cause__

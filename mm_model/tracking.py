@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from mm_model.errors import first_line
 from mm_model.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ class Tracker:
     def running(self, job: "Job") -> Iterator[None]:
         """One run for the length of the block: FINISHED, FAILED (exception) or KILLED (signal).
 
-        At the end it waits until all is shipped: at most ten seconds for a server, a minute for
-        the local file. What is left then stays in `work/<profile>/spool`.
+        At the end it waits until all is shipped: at most ten seconds for a server or a local file
+        that just refused, a minute for the local file. What is left then stays in
+        `work/<profile>/spool`.
         """
         self._spool = _quietly(lambda: _Spool(self._layout, self._stage))
         status = "FINISHED"
@@ -117,6 +119,7 @@ class _Spool:
         self._closing = threading.Event()
         self._all_shipped = False
         self._fault = "the tracking store was slow"
+        self._faulty = False
         self._dropped = 0
         self._thread = threading.Thread(target=self._ship, name="tracking", daemon=True)
         self._thread.start()
@@ -138,7 +141,7 @@ class _Spool:
         self._closing.set()
         self._wake.set()
         local = local_file(self._layout.tracking_uri) is not None
-        self._thread.join(_LOCAL_GRACE if local else _SERVER_GRACE)
+        self._thread.join(_LOCAL_GRACE if local and not self._faulty else _SERVER_GRACE)
         self._events.close()
         if not self._all_shipped:
             print(
@@ -173,8 +176,10 @@ class _Spool:
                     shipper = Shipper(self._layout)
                 self._all_shipped = shipper.ship(self.folder)
                 shipper.adopt(self._parent)
+                self._faulty = False
             except Exception as error:
-                self._fault = f"{type(error).__name__}: {str(error)[:200]}"
+                self._fault = f"{type(error).__name__}: {first_line(error)}"
+                self._faulty = True
                 pause = _RETRY_SECONDS
             if closing:
                 return

@@ -42,7 +42,9 @@ def _shown(
     return still, {name: rows[p][0] if rows[p] else empty for name, rows in clips.items()}
 
 
-def save_overview(job: Job, people: list[Subject], clips: dict[str, list[list[np.ndarray]]]) -> str:
+def save_overview(
+    job: Job, people: list[Subject], clips: dict[str, list[list[np.ndarray]]]
+) -> None:
     """One picture of the first people: reference, then three frames of each variant."""
     rows = []
     for p, person in enumerate(people[:OVERVIEW_PEOPLE]):
@@ -52,10 +54,10 @@ def save_overview(job: Job, people: list[Subject], clips: dict[str, list[list[np
             clip = made[name]
             row += [clip[0], clip[len(clip) // 2], clip[-1]]
         rows.append(row)
-    return _save_grid(job, rows, OVERVIEW, 128)
+    _save_grid(job, rows, OVERVIEW, 128)
 
 
-def save_contact(job: Job, people: list[Subject], clips: dict[str, list[list[np.ndarray]]]) -> str:
+def save_contact(job: Job, people: list[Subject], clips: dict[str, list[list[np.ndarray]]]) -> None:
     """Everybody in one picture: reference, then a middle frame of true clip, base and adapter."""
     cells = []
     for p, person in enumerate(people):
@@ -66,12 +68,11 @@ def save_contact(job: Job, people: list[Subject], clips: dict[str, list[list[np.
         [picture for cell in cells[i : i + CONTACT_COLUMNS] for picture in cell]
         for i in range(0, len(cells), CONTACT_COLUMNS)
     ]
-    return _save_grid(job, rows, CONTACT, 128)
+    _save_grid(job, rows, CONTACT, 128)
 
 
-def _save_grid(job: Job, rows: list[list[np.ndarray]], name: str, height: int) -> str:
+def _save_grid(job: Job, rows: list[list[np.ndarray]], name: str, height: int) -> None:
     sizes = job.profile.model
     with written_aside(job.out / name) as aside:
         sheet = grid(rows, (sizes.height, sizes.width), max(1, height // sizes.height))
         Image.fromarray(sheet).save(aside, quality=92)
-    return name

@@ -1,6 +1,7 @@
 """The evaluation stage's work: clips, cells, then means with intervals, ladder and goals."""
 
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from mm_model.evaluation.people import Subject, held_out_people, training_people
 from mm_model.eyes.pack import FacePack, open_judge, open_pack
 from mm_model.records import Counts
 from mm_model.settings import EvaluateSettings
+from mm_model.stages import views
 from mm_model.stages.stage import Job, Report
 from mm_model.store import digests
 from mm_model.store.atomic import write_json, written_aside
@@ -180,7 +182,10 @@ def run_study(job: Job) -> Report:
     summary["ladder"] = rungs([*cells, *known])
     summary["curve"] = curve(summary, job.profile.pretrain.steps, job.profile.finetune.steps)
     write_json(job.out / "metrics.json", {**summary, **_conditions(job, people, pack, judge)})
-    pictures = (sheets.save_overview(job, people, clips), sheets.save_contact(job, people, clips))
+    for make in (sheets.save_overview, sheets.save_contact):
+        views.attempt("contact sheet", partial(make, job, people, clips), views.WITHOUT)
+    names = (sheets.OVERVIEW, sheets.CONTACT)
+    pictures = tuple(name for name in names if (job.out / name).is_file())
     return _report(summary, cells, tuple(notes), pictures)
 
 

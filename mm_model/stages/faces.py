@@ -12,6 +12,7 @@ import numpy as np
 from mm_model.eyes import identity as people
 from mm_model.eyes.record import MEASURED, TRACK_FIELDS, Task, embeddings_of, tracks_of
 from mm_model.records import FACES_COLUMNS, TRACKS_COLUMNS, Reason, Status
+from mm_model.stages import views
 from mm_model.stages.faces_report import Found, counts_of, metrics_of, notes_of, on_one_file
 from mm_model.stages.stage import Job, Report, Stage
 from mm_model.store import atomic, shards, tables
@@ -47,7 +48,7 @@ def run(job: Job) -> Report:
     _assign(job, kept, labels)
     _look_again(job, kept)
     _write(job, rows, means[[row["status"] == Status.KEPT for _, row in kept]], description)
-    _sheet(job, samples, rows)
+    views.attempt("contact sheet", lambda: _sheet(job, samples, rows), views.WITHOUT)
     pictures = ("sheet.jpg",) if (job.out / "sheet.jpg").is_file() else ()
     found = Found(rows, kept, labels, means)
     metrics = metrics_of(found, job.profile.faces)

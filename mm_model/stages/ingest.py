@@ -18,10 +18,11 @@ from mm_model.media.sandbox import Allowance, Sandboxes
 from mm_model.media.sheet import contact_sheet, jpeg_bytes
 from mm_model.records import INGEST_COLUMNS, INGEST_MEASURES, Counts, Reason, Status
 from mm_model.settings import IngestSettings
+from mm_model.stages import views
 from mm_model.stages.ingest_captions import Captions, caption_kept, caption_notes, replaced
 from mm_model.stages.ingest_rules import broken_rule, measures
 from mm_model.stages.stage import Job, Report, Stage
-from mm_model.store import digests, tables
+from mm_model.store import atomic, digests, tables
 from mm_model.store.shards import in_shards
 
 _SHARD_SIZE = 64
@@ -188,7 +189,9 @@ def _copy(row: Row, item: Row, job: Job) -> None:
 
 def _report(job: Job, rows: list[Row], checked: list[Row]) -> Report:
     counts = Counts.of_rows([r["status"] for r in rows], [r.get("reason") for r in rows])
-    pictures = ("sheet.jpg",) if _sheet(job.out / "sheet.jpg", rows, checked) else ()
+    sheet = job.out / "sheet.jpg"
+    views.attempt("contact sheet", lambda: _sheet(sheet, rows, checked), views.WITHOUT)
+    pictures = (sheet.name,) if sheet.is_file() else ()
     kept = [row for row in rows if row["status"] == Status.KEPT]
     clips = [row for row in kept if row["media"] == "clip"]
     metrics = {
@@ -217,8 +220,8 @@ def _notes(rows: list[Row]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _sheet(path: Path, rows: list[Row], checked: list[Row]) -> bool:
-    """A contact sheet, rejected files first; False when nothing was decoded."""
+def _sheet(path: Path, rows: list[Row], checked: list[Row]) -> None:
+    """A contact sheet, rejected files first; none when nothing was decoded."""
     seen = [
         (found["facts"]["thumbnail"], str(row.get("reason") or row["status"]))
         for row, found in zip(rows, checked, strict=True)
@@ -228,12 +231,11 @@ def _sheet(path: Path, rows: list[Row], checked: list[Row]) -> bool:
     rejected = _evenly([e for e in seen if e[1] != Status.KEPT], _SHEET_REJECTED)
     chosen = rejected + _evenly(kept, _SHEET_SIZE - len(rejected))
     if not chosen:
-        return False
+        return
     # Our own child made these few bytes; they are no foreign file any more.
     pictures = [load_image(base64.b64decode(thumbnail)) for thumbnail, _ in chosen]
     sheet = contact_sheet(pictures, [label for _, label in chosen], _SHEET_COLUMNS)
-    path.write_bytes(jpeg_bytes(sheet))
-    return True
+    atomic.write_bytes(path, jpeg_bytes(sheet))
 
 
 def _evenly(entries: list[Any], most: int) -> list[Any]:

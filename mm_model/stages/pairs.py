@@ -19,6 +19,7 @@ from mm_model.pairing.library import Library, read
 from mm_model.pairing.make import Order, failed, make, order_key
 from mm_model.pairing.select import Candidate, Reference, pairs_for
 from mm_model.records import Reason
+from mm_model.stages import views
 from mm_model.stages.stage import Job, Report, Stage
 from mm_model.store import atomic, digests, shards
 
@@ -47,7 +48,7 @@ def run(job: Job) -> Report:
     files = write.files_of(library, made)
     write.write_pairs(job.out / "pairs.parquet", library, tried, files)
     write.write_references(job.out / "references.parquet", library, tried, made, files)
-    _sheet(job, library, tried, files)
+    views.attempt("contact sheet", lambda: _sheet(job, library, tried, files), views.WITHOUT)
     served = {row["identity"] for row in made}
     unserved = {order.identity.name for order in orders.values()} - served
     rules = job.profile.pairs

@@ -31,13 +31,19 @@ def _page(layout: Layout) -> None:
 _VIEWS: dict[str, Callable[[Layout], Any]] = {"catalogue": _catalogue, "report page": _page}
 
 
-def attempt(name: str, make: Callable[[], Any]) -> bool:
-    """Whether `make` made the view `name`; when not, one line says why and the work goes on."""
+LATER = "nothing is lost, and the next run makes it"
+WITHOUT = "the stage goes on without it"
+
+
+def attempt(name: str, make: Callable[[], Any], then: str = LATER) -> bool:
+    """Whether `make` made the view `name`; when not, one line says why and the work goes on.
+
+    `then` ends that line.
+    """
     try:
         make()
     except Exception as error:  # a view shows what is kept elsewhere: no fault of it is worth a run
-        print(f"The {name} was not made ({first_line(error)}); nothing is lost, and the next run "
-              "makes it.", flush=True)  # fmt: skip
+        print(f"The {name} was not made ({first_line(error)}); {then}.", flush=True)
         return False
     return True
 

@@ -25,6 +25,8 @@ def way_out(output: Path, damaged: Mapping[str, str | None]) -> str:
     if not (root / "dvc.lock").is_file():
         return f"make it again with 'python -m mm_model run {stage}'"
     place = output.relative_to(root).as_posix()
+    if not _lock_is_whole(root):
+        return f"dvc.lock is damaged too, so run 'rm -r dvc.lock {place} && dvc repro'"
     copies = _copies(root, place, damaged)
     if copies is None:
         return f"make it again with 'dvc repro -f -s {stage}'"
@@ -33,7 +35,7 @@ def way_out(output: Path, damaged: Mapping[str, str | None]) -> str:
         return f"restore it with 'rm -r {place} && dvc checkout {place}'"
     remove = " ".join(_shown(path, root) for path in broken)
     return (
-        "DVC's copy is damaged too, so make it again with "
+        "the cached copy is damaged too, so make it again with "
         f"'rm -f {remove} && dvc repro -f -s {stage}'"
     )
 
@@ -73,6 +75,13 @@ def _copies(root: Path, place: str, damaged: Mapping[str, str | None]) -> dict[P
         path = _object(cache, names[name])
         copies[path] = _is_whole(path, names[name], expected)
     return copies
+
+
+def _lock_is_whole(root: Path) -> bool:
+    try:
+        return isinstance(yaml.safe_load((root / "dvc.lock").read_text()), dict)
+    except (OSError, ValueError, yaml.YAMLError):
+        return False
 
 
 def _recorded(root: Path, place: str) -> str | None:

@@ -15,6 +15,7 @@ from mm_model.nn.adapter import MagicMirrorAdapter
 from mm_model.nn.presets import adapter_config
 from mm_model.records import Counts
 from mm_model.settings import TrainSettings
+from mm_model.stages import views
 from mm_model.stages.stage import Job, Report
 from mm_model.store import digests, sealed
 from mm_model.store.atomic import write_json, written_aside
@@ -96,7 +97,7 @@ def train(
 
     def watch(step: int) -> None:
         live = {"step": step, "steps": settings.steps, "curve": trainer.curve}
-        write_json(job.work / "live.json", live)
+        views.attempt("live curve", lambda: write_json(job.work / "live.json", live))
         watcher(step)
 
     def keep(step: int) -> None:

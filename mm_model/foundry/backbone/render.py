@@ -6,6 +6,7 @@ any number of processes gives the same bytes. Refuses people outside the weights
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -213,6 +214,8 @@ def _join(folder: Path, parts: Path, kind: str, shards: int) -> None:
         with atomic.written_aside(folder / f"{kind}{name[1:]}.npy") as aside:
             shape = (rows, *like.shape[1:])
             joined = np.lib.format.open_memmap(aside, mode="w+", dtype=like.dtype, shape=shape)
+            with aside.open("r+b") as file:  # a full disk is an error here, a crash at a page below
+                os.posix_fallocate(file.fileno(), 0, aside.stat().st_size)
             start = 0
             for path in paths:  # one at a time: together they are gigabytes and many open files
                 part = _read(path, name)
