@@ -4,6 +4,7 @@ The one place that knows. Every reader of clips goes through a `Developer`, so t
 raw file, the face stage and training all see the same pixels. Kept files stay as they were filmed.
 """
 
+import threading
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -90,20 +91,32 @@ def _colour_of(frame: "VideoFrame") -> _Colour:
     return _Colour(high.get(frame.color_trc), wide.get(frame.color_primaries))
 
 
-def _in_bt709(
-    frame: "VideoFrame", reformatter: "VideoReformatter", colour: _Colour, **wanted: Any
-) -> np.ndarray:
-    """`frame` as uint8 [h, w, 3] RGB, converted where `colour` asks for it."""
+_of_thread = threading.local()
+
+
+def _converter() -> "VideoReformatter":
+    """This thread's converter of colours: it keeps its table, seconds of work, while sizes stay."""
+    from av.video.reformatter import VideoReformatter
+
+    if not hasattr(_of_thread, "converter"):
+        _of_thread.converter = VideoReformatter()
+    return _of_thread.converter
+
+
+def _in_bt709(frame: "VideoFrame", colour: _Colour, **wanted: Any) -> np.ndarray:
+    """`frame` as uint8 [h, w, 3] RGB, its colours converted.
+
+    Raises:
+        MediaError: FMT_HDR, where they cannot be.
+    """
     import av
     from av.video.reformatter import ColorPrimaries, ColorTrc
 
-    wanted |= {"format": "rgb24", "threads": 1}
-    if not colour.note:
-        return reformatter.reformat(frame, **wanted).to_ndarray()
     try:
-        return reformatter.reformat(
-            frame, dst_color_trc=ColorTrc.BT709, dst_color_primaries=ColorPrimaries.BT709, **wanted
-        ).to_ndarray()
+        return _converter().reformat(
+            frame, format="rgb24", dst_color_trc=ColorTrc.BT709,
+            dst_color_primaries=ColorPrimaries.BT709, threads=1, **wanted,
+        ).to_ndarray()  # fmt: skip
     except (av.error.FFmpegError, ValueError):
         said = f"{colour.range or colour.gamut} colours cannot be converted to BT.709"
         raise MediaError(Reason.FMT_HDR, said) from None
@@ -120,7 +133,6 @@ def in_standard_range(
         MediaError: FMT_HDR, where the colours cannot be converted.
     """
     import av
-    from av.video.reformatter import VideoReformatter
 
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
     frame.color_primaries, frame.color_trc = primaries, transfer
@@ -128,7 +140,7 @@ def in_standard_range(
     if not colour.note:
         return pixels, None
     frame.colorspace, frame.color_range = 0, 2  # RGB, all values used
-    return _in_bt709(frame, VideoReformatter(), colour), colour.note
+    return _in_bt709(frame, colour), colour.note
 
 
 class Developer:
@@ -173,18 +185,35 @@ class Developer:
         if self._size is None:
             self._stored = (frame.width, frame.height)
             self._size = square_size(self._stream, *self._stored)
-        width, height = self._size
         colour = _colour_of(frame)
         self._take_note(frame, colour)
+        developed = self._plainly if colour.note is None else self._in_other_colours
+        return turn_of(frame)(developed(frame, colour))
+
+    def _plainly(self, frame: "VideoFrame", _: _Colour) -> np.ndarray:
+        width, height = self._size
         if self._longest is not None:
             width, height = reduced_size(width, height, self._longest)
-            method = "AREA"
-        else:
-            method = "BILINEAR" if (width, height) == (frame.width, frame.height) else "BICUBIC"
+        method = self._method(frame) if self._longest is None else "AREA"
+        return self._reformatter.reformat(
+            frame, width=width, height=height, format="rgb24", interpolation=method, threads=1
+        ).to_ndarray()
+
+    def _in_other_colours(self, frame: "VideoFrame", colour: _Colour) -> np.ndarray:
+        """Converted in full size, so that one table serves; then shrunk."""
+        width, height = self._size
         pixels = _in_bt709(
-            frame, self._reformatter, colour, width=width, height=height, interpolation=method
+            frame, colour, width=width, height=height, interpolation=self._method(frame)
         )
-        return turn_of(frame)(pixels)
+        if self._longest is None:
+            return pixels
+        import cv2
+
+        size = reduced_size(width, height, self._longest)
+        return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+
+    def _method(self, frame: "VideoFrame") -> str:
+        return "BILINEAR" if self._size == (frame.width, frame.height) else "BICUBIC"
 
     def _take_note(self, frame: "VideoFrame", colour: _Colour) -> None:
         stored, bits = (frame.width, frame.height), frame.format.components[0].bits

@@ -47,10 +47,10 @@ def developed(image: "Image.Image", content: bytes, kind: str) -> tuple[np.ndarr
     convert = _Bands(image.info.get("icc_profile"), _coded_colours(content, kind), notes)
     width, height = image.size
     pixels = np.empty((height, width, 3), np.uint8)
-    rows = max(1, _BAND_PIXELS // width)
-    for top in range(0, height, rows):
-        bottom = min(height, top + rows)
-        pixels[top:bottom] = convert(image.crop((0, top, width, bottom)))
+    rows = min(height, max(1, _BAND_PIXELS // width))
+    for start in range(0, height, rows):
+        top = min(start, height - rows)  # all of one height: a converter's tables fit one size
+        pixels[top : top + rows] = convert(image.crop((0, top, width, top + rows)))
     image.close()
     return turn(pixels), kind, tuple(notes)
 

@@ -17,6 +17,7 @@ from mm_model.media.examine import Limits, examine
 from mm_model.media.failure import MediaError
 from mm_model.media.images import load_picture
 from mm_model.records import Reason
+from tests.media.filmed import encoded
 
 LIMITS = Limits(89_000_000, 2000)
 END = b"\xff\xd9"
@@ -145,22 +146,10 @@ CODECS = {
 }  # fmt: skip
 
 
-def encoded(path: Path, codec: str, options: dict[str, str], frames: np.ndarray) -> Path:
-    import av
-
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=8, options=options)
-        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
-        for picture in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode(None))
-    return path
-
-
 @pytest.mark.parametrize("codec", sorted(CODECS))
 def test_a_hole_in_the_middle_of_a_clip_is_told(tmp_path: Path, codec: str) -> None:
     name, options = CODECS[codec]
-    path = encoded(tmp_path / name, codec, options, footage())
+    path = encoded(tmp_path / name, footage(), codec, options=options)
     assert examine(path, LIMITS)["num_frames"] == 40
     content = bytearray(path.read_bytes())
     middle = len(content) // 2
@@ -175,7 +164,7 @@ def test_a_hole_in_the_middle_of_a_clip_is_told(tmp_path: Path, codec: str) -> N
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4", "libsvtav1"])
 def test_rubbish_in_a_clip_is_told_as_far_as_the_codec_can_tell(tmp_path: Path, codec: str) -> None:
     name, options = CODECS[codec]
-    path = encoded(tmp_path / name, codec, options, footage())
+    path = encoded(tmp_path / name, footage(), codec, options=options)
     content, rng = path.read_bytes(), np.random.default_rng(1)
     told = []
     for start in rng.integers(len(content) // 4, len(content) * 3 // 4, 20):
@@ -193,7 +182,7 @@ def test_rubbish_in_a_clip_is_told_as_far_as_the_codec_can_tell(tmp_path: Path, 
 def test_a_matroska_clip_whose_reader_skips_a_part_is_told(tmp_path: Path) -> None:
     import av
 
-    path = encoded(tmp_path / "a.webm", "libvpx-vp9", {"crf": "30", "b": "0"}, footage())
+    path = encoded(tmp_path / "a.webm", footage(), "libvpx-vp9", options={"crf": "30", "b": "0"})
     with av.open(str(path)) as container:
         places = [packet.pos for packet in container.demux(video=0) if packet.pos]
     content = bytearray(path.read_bytes())
@@ -237,7 +226,9 @@ GROUPS = {
 def test_whole_clips_of_any_group_of_pictures_are_kept(
     tmp_path: Path, group: str, name: str
 ) -> None:
-    path = encoded(tmp_path / f"whole-{name}", *GROUPS[group], footage())
+    path = encoded(
+        tmp_path / f"whole-{name}", footage(), GROUPS[group][0], options=GROUPS[group][1]
+    )
     assert examine(path, LIMITS)["num_frames"] == 40
 
 
@@ -246,7 +237,7 @@ def test_whole_clips_of_any_group_of_pictures_are_kept(
 def test_a_clip_cut_without_coding_is_kept_with_the_frames_readers_give(
     tmp_path: Path, group: str, name: str
 ) -> None:
-    path = encoded(tmp_path / "whole.mp4", *GROUPS[group], footage())
+    path = encoded(tmp_path / "whole.mp4", footage(), GROUPS[group][0], options=GROUPS[group][1])
     whole = read_frames(path)
     cut = cut_at_second_key(path, tmp_path / name)
     seen = examine(cut, LIMITS)["num_frames"]
@@ -263,7 +254,7 @@ def test_a_clip_cut_without_coding_is_kept_with_the_frames_readers_give(
      ("a.mkv", {"write_crc32": "1", "cluster_size_limit": "3000"}), ("a.mov", {})],
 )  # fmt: skip
 def test_unusual_containers_are_kept(tmp_path: Path, name: str, options: dict[str, str]) -> None:
-    path = encoded(tmp_path / "whole.mp4", "libx264", {"g": "12"}, footage())
+    path = encoded(tmp_path / "whole.mp4", footage(), options={"g": "12"})
     cut = cut_at_second_key(path, tmp_path / name, **options)
     assert examine(cut, LIMITS)["num_frames"] == 28
 
