@@ -68,7 +68,8 @@ def load_picture(
     try:
         refuse_strip(width, height, max_aspect)
         refuse_damaged_picture(content, kind)
-        return Picture(*developed(_decoded(image, content, kind), content, kind))
+        image = _decoded(image, content, kind)
+        return Picture(*developed(image, content, kind))
     except MediaError as failure:
         raise failure.knowing(width=width, height=height, codec=kind) from None
 
@@ -111,11 +112,31 @@ def _open(content: bytes, kind: str, max_pixels: int) -> "Image.Image":
 
 
 def _decoded(image: "Image.Image", content: bytes, kind: str) -> "Image.Image":
+    if kind == "webp":
+        return _webp(image, content)
     try:
         image.load()
     except DAMAGE as error:
         raise _damaged(content, kind, str(error)) from None
     return image
+
+
+def _webp(image: "Image.Image", content: bytes) -> "Image.Image":
+    """By OpenCV, from the same library: Pillow's way holds the picture four times."""
+    import cv2
+    from PIL import Image
+
+    try:
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        pixels = None
+    if pixels is None or pixels.shape[1::-1] != image.size:
+        raise _damaged(content, "webp")
+    alpha = pixels.shape[2] == 4
+    cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if alpha else cv2.COLOR_BGR2RGB, dst=pixels)
+    decoded = Image.fromarray(pixels)
+    decoded.info = image.info
+    return decoded
 
 
 def _damaged(content: bytes, kind: str, said: str = "") -> MediaError:

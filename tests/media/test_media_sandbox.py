@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from mm_model.media.encode import write_mp4
 from mm_model.media.failure import MediaError
 from mm_model.media.sandbox import Allowance, Sandbox, Sandboxes
 from mm_model.records import Reason
+from mm_model.settings import load_profile
 
 ROOMY = Allowance(seconds=60, memory_mb=1024, max_pixels=89_000_000, max_frames=2000)
 
@@ -129,3 +131,54 @@ def test_the_child_ends_when_its_parent_closes_the_pipe(root: Path) -> None:
     worker = [sys.executable, "-m", "mm_model.media.worker", "512"]
     done = subprocess.run(worker, cwd=root, input=b"", capture_output=True, timeout=60, check=True)
     assert json.loads(done.stdout)["ready"]
+
+
+def _lossless_webp(path: Path, pixels: np.ndarray) -> None:
+    Image.fromarray(np.dstack([pixels, pixels[..., 0]])).save(
+        path, lossless=True, quality=0, method=0
+    )
+
+
+def _deep_png(path: Path, pixels: np.ndarray) -> None:
+    import cv2
+
+    deep = np.dstack([pixels, pixels[..., 0]]).astype(np.uint16) * 200
+    cv2.imwrite(str(path), deep, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+
+
+def _progressive_jpeg(path: Path, pixels: np.ndarray) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels).convert("CMYK").save(path, progressive=True, quality=92, exif=exif)
+
+
+@pytest.mark.parametrize(
+    ("name", "save"),
+    [("a.webp", _lossless_webp), ("a.png", _deep_png), ("a.jpg", _progressive_jpeg)],
+)
+def test_memory_stays_in_proportion_to_what_the_profiles_allow(
+    tmp_path: Path, root: Path, picture: Path, name: str, save: Callable[[Path, np.ndarray], None]
+) -> None:
+    side = 2400
+    rules = load_profile(root, "tiny").ingest
+    coarse = np.random.default_rng(0).integers(0, 255, (300, 300, 3)).astype(np.uint8)
+    save(tmp_path / name, np.kron(coarse, np.ones((8, 8, 1), np.uint8)))
+    # A band of rows and the libraries' own buffers cost the same for every picture.
+    share = 96 + rules.decode_memory_mb * side**2 / rules.max_pixels
+    with Sandbox(Allowance(60, round(share), rules.max_pixels, 100)) as sandbox:
+        sandbox.check(picture)
+        assert sandbox.check(tmp_path / name)["width"] == side
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("save", [_lossless_webp, _deep_png, _progressive_jpeg])
+def test_any_picture_within_the_pixel_limit_fits_the_memory_limit(
+    tmp_path: Path, root: Path, save: Callable[[Path, np.ndarray], None]
+) -> None:
+    rules = load_profile(root, "tiny").ingest
+    assert rules.decode_memory_mb <= 1536
+    suffix = {_lossless_webp: "webp", _deep_png: "png", _progressive_jpeg: "jpg"}[save]
+    coarse = np.random.default_rng(0).integers(0, 255, (943, 943, 3)).astype(np.uint8)
+    save(tmp_path / f"a.{suffix}", np.kron(coarse, np.ones((10, 10, 1), np.uint8)))
+    with Sandbox(Allowance(600, rules.decode_memory_mb, rules.max_pixels, 100)) as sandbox:
+        assert sandbox.check(tmp_path / f"a.{suffix}")["height"] == 9430
