@@ -5,7 +5,8 @@ hang for ever on a damaged one. Both readers give the same pictures (`media.fram
 square pixels, in standard range; decord reads only the clips that need nothing but turning.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -92,9 +93,9 @@ def _with_pyav(path: Path, indices: Sequence[int] | None) -> np.ndarray:
     wanted = {int(index) for index in indices}
     found: dict[int, np.ndarray] = {}
     total = 0
-    for total, frame in enumerate(iterate_frames(path), start=1):
+    for total, develop in enumerate(_each_frame(path), start=1):
         if total - 1 in wanted:
-            found[total - 1] = frame
+            found[total - 1] = develop()
         if len(found) == len(wanted):
             break
     if wanted - found.keys():
@@ -108,14 +109,21 @@ def iterate_frames(path: Path) -> Iterator[np.ndarray]:
     Raises:
         MediaError: not a clip, or VID_DECODE_ERROR with the number of frames read as value.
     """
+    for develop in _each_frame(path):
+        yield develop()
+
+
+def _each_frame(path: Path) -> Iterator[Callable[[], np.ndarray]]:
+    """For each frame, what makes its picture: converting costs more than decoding."""
     import av
 
     with open_clip(path) as container:
         stream = best_stream(container)
-        developed, done = Developer(stream), 0
+        developer, done = Developer(stream), 0
         try:
             for frame in container.decode(stream):
-                yield developed(frame)
+                developer.see(frame)
+                yield partial(developer, frame)
                 done += 1
         except av.error.FFmpegError:
             raise MediaError(

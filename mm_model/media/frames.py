@@ -176,28 +176,38 @@ class Developer:
             and not turn_of(frame).mirrors
         )
 
+    def see(self, frame: "VideoFrame") -> None:
+        """Take notice of `frame`; the first one sets the size of all pictures."""
+        if self._size is None:
+            self._stored = (frame.width, frame.height)
+            self._size = square_size(self._stream, *self._stored)
+        self._take_note(frame, _colour_of(frame))
+
     def __call__(self, frame: "VideoFrame") -> np.ndarray:
         """The picture of `frame`.
 
         Raises:
-            MediaError: FMT_HDR, where its colours cannot be converted.
+            MediaError: FMT_HDR or VID_DECODE_ERROR, where it cannot be converted.
         """
-        if self._size is None:
-            self._stored = (frame.width, frame.height)
-            self._size = square_size(self._stream, *self._stored)
+        self.see(frame)
         colour = _colour_of(frame)
-        self._take_note(frame, colour)
         developed = self._plainly if colour.note is None else self._in_other_colours
         return turn_of(frame)(developed(frame, colour))
 
     def _plainly(self, frame: "VideoFrame", _: _Colour) -> np.ndarray:
+        import av
+
         width, height = self._size
         if self._longest is not None:
             width, height = reduced_size(width, height, self._longest)
         method = self._method(frame) if self._longest is None else "AREA"
-        return self._reformatter.reformat(
-            frame, width=width, height=height, format="rgb24", interpolation=method, threads=1
-        ).to_ndarray()
+        try:
+            return self._reformatter.reformat(
+                frame, width=width, height=height, format="rgb24", interpolation=method, threads=1
+            ).to_ndarray()
+        except (av.error.FFmpegError, ValueError):
+            said = f"frames of format {frame.format.name} cannot be converted to RGB"
+            raise MediaError(Reason.VID_DECODE_ERROR, said) from None
 
     def _in_other_colours(self, frame: "VideoFrame", colour: _Colour) -> np.ndarray:
         """Converted in full size, so that one table serves; then shrunk."""
