@@ -18,6 +18,7 @@ from mm_model.media.frames import Developer, square_size
 from mm_model.media.images import load_picture
 from mm_model.media.probe import best_stream, open_clip, stream_fps
 from mm_model.media.shape import refuse_strip
+from mm_model.media.sheet import jpeg_bytes
 from mm_model.media.sniff import CLIP_KINDS, HEAD_BYTES, IMAGE_KINDS, accepted_kind
 from mm_model.media.strict import every_frame, too_long
 from mm_model.records import Reason
@@ -140,5 +141,4 @@ def _small_jpeg(pixels: np.ndarray) -> bytes:
     import cv2
 
     size = reduced_size(pixels.shape[1], pixels.shape[0], THUMBNAIL_SIDE)
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    return cv2.imencode(".jpg", small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes()
+    return jpeg_bytes(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))

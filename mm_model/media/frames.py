@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from av.video.reformatter import VideoReformatter
     from av.video.stream import VideoStream
 
+# Numbers of ITU-T H.273.
+_HIGH = {16: "PQ", 18: "HLG"}
+_WIDE = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
+_BT709 = 1
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -83,12 +88,7 @@ class _Colour:
 
 
 def _colour_of(frame: "VideoFrame") -> _Colour:
-    from av.video.reformatter import ColorPrimaries, ColorTrc
-
-    high = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
-    wide = {ColorPrimaries.BT2020: "BT.2020", ColorPrimaries.SMPTE431: "DCI-P3",
-            ColorPrimaries.SMPTE432: "Display P3"}  # fmt: skip
-    return _Colour(high.get(frame.color_trc), wide.get(frame.color_primaries))
+    return _Colour(_HIGH.get(frame.color_trc), _WIDE.get(frame.color_primaries))
 
 
 _of_thread = threading.local()
@@ -110,12 +110,11 @@ def _in_bt709(frame: "VideoFrame", colour: _Colour, **wanted: Any) -> np.ndarray
         MediaError: FMT_HDR, where they cannot be.
     """
     import av
-    from av.video.reformatter import ColorPrimaries, ColorTrc
 
     try:
         return _converter().reformat(
-            frame, format="rgb24", dst_color_trc=ColorTrc.BT709,
-            dst_color_primaries=ColorPrimaries.BT709, threads=1, **wanted,
+            frame, format="rgb24", dst_color_trc=_BT709,
+            dst_color_primaries=_BT709, threads=1, **wanted,
         ).to_ndarray()  # fmt: skip
     except (av.error.FFmpegError, ValueError):
         said = f"{colour.range or colour.gamut} colours cannot be converted to BT.709"
@@ -159,6 +158,7 @@ class Developer:
         self._reformatter = VideoReformatter()  # one for all frames: making it is the costly part
         self._size: tuple[int, int] | None = None
         self._stored: tuple[int, int] | None = None
+        self._turn = Turn()
         self._notes: dict[str, None] = {}
 
     @property
@@ -177,10 +177,11 @@ class Developer:
         )
 
     def see(self, frame: "VideoFrame") -> None:
-        """Take notice of `frame`; the first one sets the size of all pictures."""
+        """Take notice of `frame`; the first one sets size and turn of all pictures."""
         if self._size is None:
             self._stored = (frame.width, frame.height)
             self._size = square_size(self._stream, *self._stored)
+            self._turn = turn_of(frame)
         self._take_note(frame, _colour_of(frame))
 
     def __call__(self, frame: "VideoFrame") -> np.ndarray:
@@ -192,7 +193,7 @@ class Developer:
         self.see(frame)
         colour = _colour_of(frame)
         developed = self._plainly if colour.note is None else self._in_other_colours
-        return turn_of(frame)(developed(frame, colour))
+        return self._turn(developed(frame, colour))
 
     def _plainly(self, frame: "VideoFrame", _: _Colour) -> np.ndarray:
         import av
