@@ -20,7 +20,7 @@ from mm_model.media.probe import best_stream, open_clip, stream_fps
 from mm_model.media.shape import refuse_strip
 from mm_model.media.sheet import jpeg_bytes
 from mm_model.media.sniff import CLIP_KINDS, HEAD_BYTES, IMAGE_KINDS, accepted_kind
-from mm_model.media.strict import every_frame, too_long
+from mm_model.media.strict import declared_frames, every_frame, too_long
 from mm_model.records import Reason
 from mm_model.store import digests
 
@@ -107,14 +107,14 @@ def _checked_size(stream: "VideoStream", limits: Limits) -> tuple[int, int]:
             {"width": width, "height": height},
         )  # fmt: skip
     refuse_strip(width, height, limits.max_aspect)
-    if (stream.frames or 0) > limits.max_frames:
-        raise too_long(stream.frames, limits.max_frames)
+    if (frames := declared_frames(stream)) > limits.max_frames:
+        raise too_long(frames, limits.max_frames)
     return width, height
 
 
 def _measured(stream: "VideoStream", limits: Limits) -> dict[str, Any]:
     """What only decoding tells."""
-    stride = max(1, (stream.frames or limits.max_frames) // _LETTERING_FRAMES)
+    stride = max(1, (declared_frames(stream) or limits.max_frames) // _LETTERING_FRAMES)
     meter, sampled, first, count = MotionMeter(), [], None, 0
     developed = Developer(stream)
     for_motion = Developer(stream, REDUCED_SIDE)

@@ -88,11 +88,19 @@ def _checked_frames(stream: "VideoStream", max_frames: int, said: Said) -> "Iter
     except (av.error.FFmpegError, ValueError):
         raise _broken(done, said) from None
     # An index may announce more frames than the file still holds.
-    expected = max(1, announced, (stream.frames or 0) - skipped)
+    expected = max(1, announced, declared_frames(stream) - skipped)
     if done < expected:
         raise MediaError(
             Reason.VID_DECODE_ERROR, f"{done} of {expected} frames decode", done, expected
         )
+
+
+def declared_frames(stream: "VideoStream") -> int:
+    """How many frames the container's index holds, 0 when it says nothing.
+
+    An edit list takes out of the index what nobody is to see; the declared number keeps it.
+    """
+    return min(stream.frames or 0, len(stream.index_entries))
 
 
 def is_unseen(packet: "Packet", start: int | None) -> bool:

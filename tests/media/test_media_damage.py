@@ -248,6 +248,29 @@ def test_a_clip_cut_without_coding_is_kept_with_the_frames_readers_give(
         assert np.abs(frames.astype(int) - whole[-seen:]).mean() < 0.01
 
 
+def trimmed(content: bytes, first: int, last: int, fps: int = 8) -> bytes:
+    """An MP4 whose edit list shows frames `first` to `last` alone, as a phone trims."""
+    box = content.index(b"elst")
+    shift = int.from_bytes(content[box + 16 : box + 20], "big")
+    length = (last - first) * 1000 // fps  # the movie counts milliseconds, the track 16384ths
+    entry = length.to_bytes(4, "big") + (shift + first * 16384 // fps).to_bytes(4, "big")
+    return content[: box + 12] + entry + content[box + 20 :]
+
+
+@pytest.mark.parametrize("span", [(0, 20), (15, 35), (5, 40), (13, 14)])
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_a_clip_trimmed_by_an_edit_list_is_the_part_that_is_shown(
+    tmp_path: Path, codec: str, span: tuple[int, int]
+) -> None:
+    options = {"g": "12"} if codec == "libx264" else {"x265-params": "log-level=none:keyint=12"}
+    path = encoded(tmp_path / "a.mp4", footage(), codec, options=options)
+    whole = read_frames(path)
+    path.write_bytes(trimmed(path.read_bytes(), *span))
+    assert examine(path, LIMITS)["num_frames"] == span[1] - span[0]
+    for reader in ("decord", "pyav"):
+        assert np.array_equal(read_frames(path, reader=reader), whole[slice(*span)])
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
     [("a.mp4", {"movflags": "frag_keyframe+empty_moov"}), ("a.mkv", {"live": "1"}),
