@@ -10,6 +10,15 @@ STAMP := $(VENV)/.installed
 ALIVE := $(BIN)/python -c '' 2>/dev/null
 PORT ?= 5000
 DEV_PORT ?= 3000
+TEST_WORKERS ?= 2
+# UV=1 installs with uv, which must be on PATH; pip otherwise.
+ifdef UV
+MAKE_VENV = uv venv --quiet --seed --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
+INSTALL = uv pip install --quiet --python $(BIN)/python
+else
+MAKE_VENV = $(PYTHON) -m venv $(VENV)
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+endif
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DAGSTER_HOME := $(CURDIR)/work/dagster
@@ -28,10 +37,12 @@ help: ## Show this list
 $(STAMP): requirements.lock pyproject.toml
 	@echo "Setting up $(VENV) (once; a minute or two)"
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": name another with make PYTHON=...") if sys.version_info < (3, 11) else None'
-	@$(ALIVE) || $(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall $$(grep ^opencv-python-headless requirements.lock)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(ALIVE) || { rm -rf $(VENV) && $(MAKE_VENV); }
+	@# the lock is whole, so nothing is resolved; a CUDA build of torch brings libraries of its own
+	@$(INSTALL) --no-deps -r requirements.lock
+	@$(INSTALL) -c requirements.lock $$(grep '^torch==' requirements.lock)
+	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m orchestration.consistent
 	@touch $(STAMP)
 
 # An environment whose Python is gone (another machine, another Python) is made again.
@@ -70,11 +81,15 @@ figures: setup ## Print the last run's figures as JSON
 page: setup ## Rebuild the report page
 	@$(BIN)/python -m mm_model page
 
-test: setup ## Run all tests
-	@$(BIN)/python -m pytest
+# Tests run in worker processes: one that dies (a crash in native code) is one failed test by name, and
+# the rest goes on. worksteal keeps a file's tests together and never starts the dead test again.
+PYTEST = $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal --max-worker-restart 100
+
+test: setup ## Run all tests (but those that take minutes)
+	@$(PYTEST)
 
 test-slow: setup ## Run the tests that take minutes
-	@$(BIN)/python -m pytest -m slow
+	@$(PYTEST) -m slow
 
 lint: setup ## Check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -1,4 +1,5 @@
-"""Frames of clips that were verified before: decord for batches, PyAV where decord cannot read.
+"""Frames of clips that were verified before: decord for batches, PyAV where decord cannot read
+or is not installed (it has no wheel for macOS and for Arm).
 
 Use it on files that ingest has kept. A foreign file goes through `media.sandbox` first: decord can
 hang for ever on a damaged one. Both readers give the same pictures (`media.frames`): upright, with
@@ -31,7 +32,7 @@ def read_frames(
 
     `indices` count decoded frames from 0 (None: all). decord reads plain clips; what it does not
     know (AV1) or does not see (pixels that are not square, wide colours, cuts by an edit list) is
-    read with PyAV.
+    read with PyAV, and so is everything where decord is not installed.
 
     Raises:
         MediaError: VID_DECODE_ERROR when the frames cannot be had; FMT_HDR.
@@ -39,8 +40,10 @@ def read_frames(
     """
     if reader == "pyav" or not _is_plain(path):
         return _with_pyav(path, indices)
-    import decord
-
+    try:
+        import decord
+    except ImportError:
+        return _with_pyav(path, indices)
     try:
         clip = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)
     except (decord.DECORDError, RuntimeError):

@@ -56,15 +56,22 @@ def save_tokenizer(tokenizer: Any, folder: str | Path) -> Path:
 
 
 def load_tokenizer(folder: str | Path) -> Any:
-    """Read a tokenizer folder; raises `UserError` when it holds none."""
+    """Read a tokenizer folder (`tokenizer.json` or `spiece.model`).
+
+    Raises `UserError` when it holds none, or one without words.
+    """
     from transformers import T5Tokenizer
 
     if not any((Path(folder) / name).is_file() for name in FILES):
         raise UserError(f"{folder} holds no T5 tokenizer: it needs {' or '.join(FILES)}.")
     try:
-        return T5Tokenizer.from_pretrained(str(folder), local_files_only=True)
+        tokenizer = T5Tokenizer.from_pretrained(str(folder), local_files_only=True)
     except (OSError, ValueError) as error:
         raise UserError(f"{folder} holds no T5 tokenizer: {error}") from error
+    special = set(tokenizer.added_tokens_encoder)
+    if not set(tokenizer.get_vocab()) - special - {SPACE}:
+        raise UserError(f"{folder} holds a T5 tokenizer without any words: fetch it again.")
+    return tokenizer
 
 
 def text_length(base: str | Path) -> int:

@@ -1,5 +1,6 @@
 """Clips: writing gives equal bytes, both readers give equal upright frames."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -128,3 +129,47 @@ def test_every_cut_of_a_clip_is_refused(tmp_path: Path, codec_and_name: tuple[st
         with pytest.raises(MediaError) as refused:
             examine(path, limits)
         assert refused.value.reason == Reason.IO_TRUNCATED, part
+
+
+@pytest.fixture
+def no_decord(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a platform for which decord has no wheel."""
+    monkeypatch.setitem(sys.modules, "decord", None)
+
+
+@pytest.mark.usefixtures("no_decord")
+def test_without_decord_a_clip_gives_the_same_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    straight, upright = tmp_path / "straight.mp4", tmp_path / "turned.mp4"
+    straight.write_bytes(mp4_bytes(moving(), 8))
+    upright.write_bytes(turned(mp4_bytes(moving(), 8)))
+    for path in (straight, upright):
+        without = [read_frames(path), read_frames(path, [7, 2, 7])]
+        with monkeypatch.context() as there:
+            there.delitem(sys.modules, "decord")
+            usual = [read_frames(path), read_frames(path, [7, 2, 7])]
+        for ours, theirs in zip(without, usual, strict=True):
+            assert ours.shape == theirs.shape
+            assert np.abs(ours.astype(int) - theirs).max() <= 3
+    with pytest.raises(IndexError, match="9 frames"):
+        read_frames(straight, [3, 9])
+
+
+@pytest.mark.usefixtures("no_decord")
+def test_without_decord_real_clips_read_alike(
+    real_media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = real_media / "driving_d18.mp4"
+    without = read_frames(path, [0, 100, 215]).astype(int)
+    with monkeypatch.context() as there:
+        there.delitem(sys.modules, "decord")
+        assert np.abs(without - read_frames(path, [0, 100, 215])).mean() < 1
+
+
+def test_only_one_module_asks_for_decord(root: Path) -> None:
+    asking = {
+        path.name for top in ("mm_model", "assets", "orchestration")
+        for path in (root / top).rglob("*.py") if "import decord" in path.read_text()
+    }  # fmt: skip
+    assert asking == {"decode.py"}
