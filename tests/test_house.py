@@ -82,14 +82,12 @@ def test_pyproject_leaves_the_workspace_file_in_charge(root: Path) -> None:
     assert not {"dagster", "dg"} & set(tool)
 
 
-def test_environment_is_consistent() -> None:
+def test_the_parsers_of_dagster_and_dvc_agree_on_antlr() -> None:
     import importlib.metadata as metadata
 
     from packaging.version import Version
 
     assert Version(metadata.version("antlr4-python3-runtime")) >= Version("4.13")
-    said = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True)
-    assert said.returncode == 0, said.stdout
 
 
 def test_only_the_seed_range_of_weights_people_trained_the_shipped_weights(root: Path) -> None:

@@ -22,8 +22,8 @@ COPY_LIMIT = 2 << 30
 _FORBIDDEN = (".pkl", ".pickle", ".pt", ".pth", ".bin", ".ckpt")
 _REQUIREMENTS = (
     "mlflow", "torch", "diffusers", "transformers", "accelerate", "safetensors", "sentencepiece",
-    "insightface", "onnxruntime", "opencv-python-headless", "av", "pillow", "numpy", "pandas",
-    "pydantic", "pyyaml", "tqdm",
+    "protobuf", "insightface", "onnx", "onnxruntime", "opencv-python-headless", "av", "pillow",
+    "numpy", "pandas", "pydantic", "pyyaml", "tqdm",
 )  # fmt: skip
 
 

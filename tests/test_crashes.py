@@ -1,0 +1,59 @@
+"""`make test` outlives its tests: one that takes its process down is one failure by name."""
+
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+FILES = {
+    "test_first.py": """
+        import ctypes, os, signal
+        def test_before(): pass
+        def test_segmentation_fault(): ctypes.string_at(0)
+        def test_between(): pass
+        def test_killed(): os.kill(os.getpid(), signal.SIGKILL)
+        def test_after(): pass
+    """,
+    "test_second.py": """
+        import os
+        def test_leaves(): os._exit(0)
+        def test_fails(): assert False
+        def test_last(): pass
+    """,
+}
+DEAD = {
+    "test_first.py::test_segmentation_fault", "test_first.py::test_killed",
+    "test_second.py::test_leaves",
+}  # fmt: skip
+
+
+def command(root: Path, target: str) -> list[str]:
+    """The words that ``make`` would run for a target, once everything is installed."""
+    said = subprocess.run(
+        ["make", "-n", "-o", ".venv/.installed", target], cwd=root, capture_output=True, text=True,
+        check=True,
+    ).stdout.splitlines()  # fmt: skip
+    return shlex.split(next(line for line in said if " -m pytest" in line))
+
+
+def test_a_crash_is_one_failed_test_and_a_summary(root: Path, tmp_path: Path) -> None:
+    for name, text in FILES.items():
+        (tmp_path / name).write_text("\n".join(line[8:] for line in text.splitlines()))
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    done = subprocess.run(
+        [*command(root, "test"), "-rf", str(tmp_path)],
+        cwd=tmp_path, env=kept, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stdout + done.stderr
+    failed = set(re.findall(r"^FAILED (\S+)", done.stdout, re.MULTILINE))
+    assert failed == {*DEAD, "test_second.py::test_fails"}
+    assert done.stdout.count(" crashed while running ") >= len(DEAD)
+    assert re.search(r"4 failed, 4 passed in ", done.stdout.splitlines()[-1])
+    assert "Segmentation fault" in done.stderr + done.stdout, "faulthandler tells where"
+
+
+def test_slow_tests_run_the_same_way(root: Path) -> None:
+    usual, slow = command(root, "test"), command(root, "test-slow")
+    assert slow == [*usual, "-m", "slow"]
