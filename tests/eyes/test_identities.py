@@ -106,3 +106,19 @@ def test_the_nearest_pair_across_the_split() -> None:
     found = identity.nearest_across(vectors, labels, held_out)
     np.testing.assert_allclose(found, np.sqrt(0.5), rtol=1e-6)
     assert identity.nearest_across(vectors, labels, np.zeros(3, bool)) is None
+
+
+def test_a_folder_of_one_person_resembles_itself_and_an_album_does_not() -> None:
+    vectors, names = _crowd(8, 6, 0.5)
+    albums = [f"album{row // 8}" for row in range(48)]  # each holds everybody once
+    half = [name if name < "p4" else album for name, album in zip(names, albums, strict=True)]
+    assert identity.folder_likeness(vectors, names, 0.4) == 1
+    assert identity.folder_likeness(vectors, albums, 0.4) == 0
+    assert identity.folder_likeness(vectors, half, 0.4) == 0.5
+
+
+def test_folders_of_one_file_say_nothing() -> None:
+    vectors, _ = _crowd(1, 3, 0.5)
+    assert identity.folder_likeness(vectors, ["a", "b", None], 0.4) is None
+    assert identity.folder_likeness(vectors[:0], [], 0.4) is None
+    assert identity.folder_likeness(vectors, ["a", "a", None], 0.4) == 1

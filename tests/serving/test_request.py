@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mm_model.eyes.detect import Sighting
+from mm_model.eyes.pack import Face
 from mm_model.serving import gate, mirror, request
 from mm_model.serving.config import of_profile
 from mm_model.serving.refusal import Code, Refusal
@@ -138,6 +140,44 @@ def test_no_face_and_several_faces_are_refused() -> None:
     several = refused(GOOD, make_mirror(lambda _: Sighting((face, face))))
     assert several.code == Code.MANY_FACES
     assert "2 faces" in several.sentence
+
+
+def test_a_far_smaller_face_beside_the_person_is_no_second_person() -> None:
+    """The detector's answer goes through the rules of the profile that was registered."""
+    from mm_model.eyes.detect import chosen_faces
+
+    def seen(*sides: float) -> mirror.Mirror:
+        pack = SimpleNamespace(
+            detect=lambda image, above: [
+                Face(np.array([300 * n, 0, 300 * n + side, side], np.float32), 0.9,
+                     np.full((5, 2), side / 2, np.float32))
+                for n, side in enumerate(sides)
+            ]
+        )  # fmt: skip
+        rules = of_profile(PROFILE, {"adapter": "a", "backbone": "b", "facepack": "c"}).detection
+        return make_mirror(lambda pixels: chosen_faces(pack, pixels, rules))
+
+    assert seen(263, 35).answer(GOOD)["video_mp4"]
+    assert seen(35, 20, 263).answer(GOOD)["video_mp4"]
+    assert refused(GOOD, seen(200, 50)).code == Code.MANY_FACES
+
+
+@pytest.mark.parametrize("size", [(64, 300), (2_000, 400), (16, 70)])
+def test_a_strip_is_refused_with_the_way_out(size: tuple[int, int]) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((*size, 3), 90, np.uint8)).save(buffer, "PNG")
+    text = base64.b64encode(buffer.getvalue()).decode()
+    refusal = refused(GOOD | {"reference_images": [text]})
+    assert refusal.code == Code.NOT_A_PICTURE
+    assert "strip" in refusal.sentence and "crop" in refusal.sentence
+
+
+def test_a_very_large_reference_is_held_reduced_with_its_face() -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (6_000, 1_600), (120, 90, 60)).save(buffer, "JPEG")
+    (reference,) = gate.admit((buffer.getvalue(),), one_face, 10**8, 4)
+    assert max(reference.pixels.shape) == 4_096
+    assert reference.face.box.max() <= 4_096
 
 
 def test_a_picture_of_too_many_pixels_is_refused_by_its_header() -> None:

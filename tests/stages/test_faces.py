@@ -144,6 +144,96 @@ def test_nobody_usable_is_an_account_and_no_crash(small_root: Path, run_stage: R
     assert report.counts.line() == "1 in = 0 kept + 1 rejected (FACE_NONE 1) + 0 failed"
 
 
+def _as_real(samples: list[Sample], **change: object) -> list[Sample]:
+    return [Sample(**(vars(sample) | {"synthetic": False} | change)) for sample in samples]
+
+
+def test_held_out_people_known_from_one_file_are_looked_at_twice(
+    small_root: Path, run_stage: Run, edit_profile: Callable
+) -> None:
+    """Whoever the detector loses in a wider border is named; nobody is rejected for it."""
+    _by_folder(small_root, edit_profile)
+    alone = people(HELD_OUT, photos=1, clips=0)
+    write_ingest(_ingest(small_root), _as_real([*people(TRAIN, photos=2, clips=0), *alone]))
+    report = run_stage(small_root, "faces")
+    looked = [row for row in _rows(small_root) if row["bordered_score"] is not None]
+    assert {row["name"] for row in looked} == {sample.name for sample in alone}
+    assert all(row["status"] == "kept" for row in looked)
+    assert all(row["bordered_cosine"] > 0.8 for row in looked if row["bordered_score"] > 0.5)
+    assert any("known from one file each" in note for note in report.notes)
+    edit_profile(small_root, **{"faces.doubtful_score": 1.0})
+    report = run_stage(small_root, "faces")
+    (note,) = [note for note in report.notes if "doubtful" in note]
+    assert all(f"{sample.name} (detection score" in note for sample in alone)
+    assert report.counts.kept == 8
+
+
+def test_procedural_people_need_no_second_look(
+    small_root: Path, run_stage: Run, edit_profile: Callable
+) -> None:
+    _by_folder(small_root, edit_profile)
+    edit_profile(small_root, **{"faces.doubtful_score": 1.0})
+    write_ingest(_ingest(small_root), people(TRAIN + HELD_OUT, photos=1, clips=0))
+    report = run_stage(small_root, "faces")
+    assert all(row["bordered_score"] is None for row in _rows(small_root))
+    assert not any("doubtful" in note or "one file" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("mode", ["clusters", "folders"])
+def test_albums_are_no_people(
+    small_root: Path, run_stage: Run, edit_profile: Callable, mode: str
+) -> None:
+    """Folders that hold a file of everybody say nothing on purity, and are no identities."""
+    edit_profile(small_root, **{"faces.identity": mode})
+    albums = [
+        Sample(f"album{number % 4}/{sample.name.replace('/', '-')}", sample.frames,
+               f"album{number % 4}", None, synthetic=False)
+        for number, sample in enumerate(people([*TRAIN, 10_004], photos=4, clips=0))
+    ]  # fmt: skip
+    write_ingest(_ingest(small_root), albums)
+    report = run_stage(small_root, "faces")
+    assert report.metrics["folder_likeness"] < 0.5
+    assert report.metrics["folders_are_people"] is False
+    assert report.metrics["identity_purity"] is None
+    assert not any("mix people" in note for note in report.notes)
+    (note,) = [note for note in report.notes if "albums" in note]
+    assert ("set faces.identity to clusters" in note) == (mode == "folders")
+
+
+def test_folders_of_one_person_each_do_say_that_identities_mix_people(
+    small_root: Path, run_stage: Run, edit_profile: Callable
+) -> None:
+    edit_profile(small_root, **{"faces.identity": "clusters", "faces.cluster_above": -0.5})
+    write_ingest(_ingest(small_root), _as_real(people(TRAIN, photos=4, clips=0), split=None))
+    report = run_stage(small_root, "faces")
+    assert report.metrics["folder_likeness"] == 1
+    assert report.metrics["identity_purity"] < 0.5
+    assert any("mix people" in note and "folder" in note for note in report.notes)
+
+
+def test_a_file_that_no_library_can_take_is_a_failed_row(
+    small_root: Path, run_stage: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import cv2
+
+    from mm_model.eyes.insightface_pack import InsightFacePack
+
+    known = write_ingest(_ingest(small_root), people(TRAIN[:1], photos=3, clips=0))
+    detect, calls = InsightFacePack.detect, []
+
+    def sometimes(self: InsightFacePack, image: np.ndarray, above: float = 0.5) -> list:
+        calls.append(above)
+        if len(calls) == 2:
+            cv2.resize(image, (0, 0))
+        return detect(self, image, above)
+
+    monkeypatch.setattr(InsightFacePack, "detect", sometimes)
+    report = run_stage(small_root, "faces")
+    assert report.counts.failed == {"SYS_WORKER_CRASH": 1}
+    assert report.counts.total == len(known)
+    assert any("could not be looked at" in note and "resize" in note for note in report.notes)
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path

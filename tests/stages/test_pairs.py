@@ -181,6 +181,82 @@ def test_the_world_serves_nobody_real_and_augment_says_where_from(
         assert samples[row["origin"]]["identity"] == row["identity"]
 
 
+def test_a_picture_that_cannot_be_made_fails_alone(
+    ready: Path, run_stage: Run, edit_profile: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library's error ends up in the rows of the pairs that wanted that picture."""
+    import cv2
+
+    from mm_model.pairing.world import WorldSynthesizer
+
+    drawn, made = WorldSynthesizer.make, []
+
+    def sometimes(self: WorldSynthesizer, identity: object, seed: int) -> object:
+        made.append(seed)
+        if len(made) in (1, 6):
+            cv2.resize(np.zeros((4, 4, 3), np.uint8), (0, 0))
+        return drawn(self, identity, seed)
+
+    monkeypatch.setattr(WorldSynthesizer, "make", sometimes)
+    edit_profile(ready, **{"pairs.kinds": ["synthetic"], "pairs.per_target": 4})
+    report = run_stage(ready, "pairs")
+    rows = _read(ready, "pairs")
+    failed = [row for row in rows if row["status"] == "failed"]
+    assert len({row["reference"] for row in failed}) == 2 == report.metrics["made_failed"]
+    assert report.metrics["made_pictures"] == 10
+    assert report.counts.failed == {"SYS_WORKER_CRASH": len(failed)}
+    assert all("resize" in row["message"] and row["reference_file"] is None for row in failed)
+    assert any("2 synthesised pictures could not be made" in note for note in report.notes)
+    assert not any("could not serve" in note for note in report.notes)
+    assert report.counts.kept > 0
+
+
+def test_measured_values_stand_in_kept_and_rejected_rows(
+    ready: Path, run_stage: Run, edit_profile: Callable
+) -> None:
+    edit_profile(ready, **{"pairs.cosine_above": 0.8})
+    report = run_stage(ready, "pairs")
+    rows = _read(ready, "pairs")
+    assert {row["status"] for row in rows} == {"kept", "rejected"}
+    for row in rows:
+        assert -1 <= row["cosine"] <= 1.0001
+        assert 0.5 <= row["reference_score"] <= 1
+        assert row["reference_faces"] == 1
+    assert report.metrics["made_with_too_many_faces"] == report.metrics["made_without_face"] == 0
+
+
+def test_second_heads_are_counted_and_never_paired(
+    small_root: Path,
+    run_stage: Run,
+    edit_profile: Callable,
+    drawn: list[Sample],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A synthesiser that shows the person twice is found out by the detector."""
+    from mm_model.pairing.world import WorldSynthesizer
+
+    draw = WorldSynthesizer.make
+
+    def twice(self: WorldSynthesizer, identity: object, seed: int) -> object:
+        once = draw(self, identity, seed)
+        return type(once)(np.concatenate([once.image, once.image], axis=1), None)
+
+    monkeypatch.setattr(WorldSynthesizer, "make", twice)
+    edit_profile(small_root, **{"pairs.kinds": ["synthetic"]})
+    write_ingest(small_root / "data" / "tiny" / "ingest", drawn)
+    run_stage(small_root, "faces")
+    report = run_stage(small_root, "pairs")
+    flawed = report.metrics["made_with_too_many_faces"]
+    assert flawed >= 0.6 * report.metrics["made_pictures"]
+    assert any("more faces than their origin" in note for note in report.notes)
+    many = [row for row in _read(small_root, "pairs") if row["reason"] == "PAIR_MANY_FACES"]
+    assert len({row["reference"] for row in many}) == flawed
+    for row in many:
+        assert (row["status"], row["reason_threshold"]) == ("rejected", 1)
+        assert row["reason_value"] == row["reference_faces"] >= 2
+        assert row["cosine"] is not None
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
