@@ -52,7 +52,7 @@ class IngestSettings(Section):
     caption_template: str
     min_side: Count
     max_pixels: Count
-    max_aspect: float = Field(ge=1)
+    max_aspect: Annotated[float, Field(ge=1)] | None
     min_frames: Count
     max_frames: Count
     decode_seconds: float = Field(gt=0)

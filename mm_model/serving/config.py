@@ -38,7 +38,7 @@ class ServingConfig(Section):
     serve: ServeSettings
     detection: Detection
     max_pixels: Count
-    max_aspect: float = Field(ge=1)
+    max_aspect: float | None
     num_frames: Count
     fps: Count
     face_guidance: FaceGuidance

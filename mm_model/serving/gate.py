@@ -41,7 +41,7 @@ class Reference:
 
 
 def admit(
-    pictures: tuple[bytes, ...], look: Look, max_pixels: int, max_aspect: float
+    pictures: tuple[bytes, ...], look: Look, max_pixels: int, max_aspect: float | None
 ) -> tuple[Reference, ...]:
     """Open every picture and find its face; far smaller faces beside it are not counted.
 
@@ -55,7 +55,7 @@ def admit(
 
 
 def _admit(
-    content: bytes, look: Look, max_pixels: int, max_aspect: float, number: int
+    content: bytes, look: Look, max_pixels: int, max_aspect: float | None, number: int
 ) -> Reference:
     name = f"Reference picture {number}"
     try:
@@ -67,7 +67,7 @@ def _admit(
         raise Refusal(
             Code.NOT_A_PICTURE, f"{name} is smaller than {_SMALLEST_SIDE} pixels: {_ACCEPTED}."
         )
-    if max(pixels.shape[:2]) > max_aspect * min(pixels.shape[:2]):
+    if max_aspect and max(pixels.shape[:2]) > max_aspect * min(pixels.shape[:2]):
         raise Refusal(
             Code.NOT_A_PICTURE,
             f"{name} is a strip: its longer side is more than {max_aspect:g} times the shorter; "
