@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 LIMIT_MIB = 1536
 
@@ -150,3 +151,52 @@ def test_a_strip_is_a_row(root: Path, tmp_path: Path, size: tuple[int, int]) -> 
     pack = open_pack(root / "weights" / "tiny" / "facepack" / "models" / "tiny", 128)
     row = look(pack, Task("ab" * 8, tmp_path / "strip.png", "image", 1, size[1], size[0], rules))
     assert (row["status"], row["reason"]) == ("rejected", "FACE_NONE")
+
+
+STAGES = """
+import sys
+from pathlib import Path
+import numpy as np
+from PIL import Image
+sys.path.insert(0, "tests/stages")
+from drawn_ingest import Sample, people, write_ingest
+from tests.stages.conftest import run_stage
+
+def enlarged(sample, number):
+    large = np.array(Image.fromarray(sample.frames[0]).resize((3_600, 3_400)))
+    large[:40, : 90 * (number + 1)] = 200
+    return Sample(sample.name, large[None], sample.subject, "train", synthetic=False)
+
+def mib(name):
+    text = Path("/proc/self/status").read_text()
+    return int(text.split(name + ":")[1].split()[0]) / 1024
+
+place, action = Path(sys.argv[1]), sys.argv[2]
+if action == "write":
+    drawn = people([10_001, 10_002], photos=int(sys.argv[3]) // 2, clips=0)
+    write_ingest(place / "data/tiny/ingest", [enlarged(s, n) for n, s in enumerate(drawn)])
+else:
+    import cv2, onnxruntime, scipy.sparse, sklearn.cluster, pyarrow.parquet
+    from mm_model.eyes.pack import open_pack
+    open_pack(Path("weights/tiny/facepack/models/tiny"), 128)
+    idle = mib("VmRSS")
+    report = run_stage(place, action)
+    assert report.counts.kept, report.counts.line()
+    print(mib("VmHWM") - idle)
+"""
+
+
+@pytest.mark.slow
+def test_sheets_hold_no_large_pictures(root: Path, tmp_path: Path) -> None:
+    """Twenty photographs of 12 million pixels (37 MB each) cost no more than a few of them."""
+    content = yaml.safe_load((root / "profiles" / "tiny.yaml").read_text())
+    content["pairs"] |= {"synthesizer": "augment", "cosine_above": 0.0}
+    params = yaml.safe_load((root / "params.yaml").read_text()) | {"profile": "tiny"}
+    params |= {name: str(root / params[name]) for name in ("facepack", "judge", "backbone")}
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "tiny.yaml").write_text(yaml.safe_dump(content))
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    _child(root, STAGES, tmp_path, "write", 20)
+    for stage in ("faces", "pairs"):
+        said = _child(root, STAGES, tmp_path, stage).split()
+        assert float(said[-1]) < 450, stage
