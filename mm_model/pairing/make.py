@@ -17,7 +17,7 @@ from mm_model.media.failure import MESSAGE_LIMIT
 from mm_model.pairing.synthesizer import Identity, open_synthesizer
 from mm_model.records import Reason
 from mm_model.settings import FacesSettings
-from mm_model.store import atomic, digests
+from mm_model.store import digests
 
 JPEG_QUALITY = 95
 
@@ -78,7 +78,9 @@ def _made(pack: FacePack, order: Order) -> dict[str, Any]:
     if made is None:
         return row
     content = jpeg_bytes(made.image, JPEG_QUALITY)
-    atomic.write_bytes(order.folder / f"{order.key}.jpg", content)
+    # No need to wait for the disk: the stage compares digests and makes a torn picture anew.
+    order.folder.mkdir(parents=True, exist_ok=True)
+    (order.folder / f"{order.key}.jpg").write_bytes(content)
     image = load_image(content)
     row |= {"origin": made.origin, "sha256": digests.of_bytes(content), "flaw": None,
             "height": image.shape[0], "width": image.shape[1]}  # fmt: skip

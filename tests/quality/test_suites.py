@@ -50,7 +50,8 @@ def _good(stage: str, profile: Profile) -> dict[str, pd.DataFrame]:
     if stage == "faces":
         table = _decided(FACES_COLUMNS, sample_id=_names("a"), name=_names("n"), media="image",
                          identity="id-0001", split="train", num_frames=1, detection_score=0.9,
-                         face_size=64.0, sharpness=200.0,
+                         face_size=64.0, sharpness=200.0, found_share=1.0, many_share=0.0,
+                         embedding_norm=20.0,
                          embedding_row=range(ROWS))  # fmt: skip
         tracks = pd.DataFrame({"sample_id": _names("a"), "frame": 0, "x1": 1.0, "y1": 1.0,
                                "x2": 9.0, "y2": 9.0, "score": 0.9, "pad": 0.0})  # fmt: skip
