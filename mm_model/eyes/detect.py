@@ -50,14 +50,14 @@ class DetectionRules(Protocol):
 class Sighting:
     """What one picture shows, in its own pixels.
 
-    faces: those that count, best first; `pad` is the border that helped, as a share of the longer
-    side (0 when the bare picture was enough). bystanders: faces too small beside the largest one
-    to count. missed: without any face, score and threshold of what came nearest to being one.
+    faces: those that count, best first. bystanders: faces too small beside the largest one to
+    count. `pad` is the border that helped, as a share of the longer side (0 when the bare picture
+    was enough). missed: without any face, score and threshold of what came nearest to being one.
     """
 
     faces: tuple[Face, ...]
-    pad: float = 0.0
     bystanders: tuple[Face, ...] = ()
+    pad: float = 0.0
     missed: tuple[float, float] | None = None
 
     @property
@@ -112,7 +112,7 @@ def without_bystanders(
     """
     if len(faces) < 2:
         return tuple(faces), ()
-    main = main or max(faces, key=lambda face: face.area)
+    main = main or _largest(faces)
     least = below * main.short_side
     return (
         tuple(face for face in faces if face.short_side >= least),
@@ -124,23 +124,44 @@ def chosen_faces(pack: FacePack, image: np.ndarray, rules: DetectionRules) -> Si
     """Faces of `image` (RGB uint8 [H, W, 3]) under `rules`; scores at a threshold pass.
 
     The bare picture first; then each border of `rules.pads` in turn until one shows a face at
-    `padded_detection_above`. Coordinates are always those of `image`, so a box found with a border
-    may reach beyond it. A strip is not looked at.
+    `padded_detection_above`. Where the bare picture shows small faces only, one look with the
+    widest border makes sure that they do not stand beside one that fills the picture. Coordinates
+    are always those of `image`, so a box found with a border may reach beyond it. A strip is not
+    looked at.
     """
     if max(image.shape[:2]) > STRIP * min(image.shape[:2]):
         return Sighting(())
     view, factor = reduced(image)
-    passes = [(0.0, rules.detection_above)]
-    passes += [(pad, rules.padded_detection_above) for pad in rules.pads]
-    missed: tuple[float, float] | None = None
-    for pad, above in passes:
-        wider, border = padded(view, pad) if pad else (view, 0)
-        found = pack.detect(wider, min(above, NEAR_MISS))
-        faces = distinct([face for face in found if face.score >= above])
-        if faces:
-            own = [face.moved(-border, -border).enlarged(factor) for face in faces]
-            counted, bystanders = without_bystanders(own, rules.bystander_below)
-            return Sighting(counted, pad, bystanders)
-        missed = max([*((face.score, above) for face in found), missed or (0.0, above)],
-                     key=lambda miss: miss[0] / miss[1] if miss[1] else 0.0)  # fmt: skip
-    return Sighting((), missed=missed if missed and missed[0] > 0 else None)
+    faces, missed = _seen(pack, view, 0.0, rules.detection_above)
+    pads = list(rules.pads)
+    pad = 0.0
+    if faces and pads and _largest(faces).short_side < rules.bystander_below * min(view.shape[:2]):
+        wider, _ = _seen(pack, view, max(pads), rules.padded_detection_above)
+        if (
+            wider
+            and _largest(faces).short_side < rules.bystander_below * _largest(wider).short_side
+        ):
+            faces, pad = wider, max(pads)
+    while not faces and pads:
+        pad = pads.pop(0)
+        faces, near = _seen(pack, view, pad, rules.padded_detection_above)
+        missed = max(missed, near, key=lambda miss: miss[0] - miss[1])
+    if not faces:
+        return Sighting((), missed=missed if missed[0] > 0 else None)
+    own = [face.enlarged(factor) for face in faces]
+    return Sighting(*without_bystanders(own, rules.bystander_below), pad=pad)
+
+
+def _seen(
+    pack: FacePack, view: np.ndarray, pad: float, above: float
+) -> tuple[list[Face], tuple[float, float]]:
+    """Faces at `above` in `view` with a border, in pixels of `view`; best score, and `above`."""
+    wider, border = padded(view, pad) if pad else (view, 0)
+    found = pack.detect(wider, min(above, NEAR_MISS))
+    faces = distinct([face for face in found if face.score >= above])
+    best = max((face.score for face in found), default=0.0)
+    return [face.moved(-border, -border) for face in faces], (best, above)
+
+
+def _largest(faces: Sequence[Face]) -> Face:
+    return max(faces, key=lambda face: face.area)

@@ -33,11 +33,13 @@ _SMALLEST_SIDE = 16
 class Reference:
     """An opened reference. pixels: RGB uint8 [H, W, 3]; face: its one face, in its pixels.
 
-    A very large picture is held reduced, as the detector looks at it.
+    bystanders: number of far smaller faces that were not counted. A very large picture is held
+    reduced, as the detector looks at it.
     """
 
     pixels: np.ndarray
     face: Face
+    bystanders: int = 0
 
 
 def admit(
@@ -74,7 +76,8 @@ def _admit(
             "crop it around the face.",
         )
     pixels, _ = reduced(pixels)
-    faces = look(pixels).faces
+    sighting = look(pixels)
+    faces = sighting.faces
     if not faces:
         raise Refusal(
             Code.NO_FACE, f"{name} shows no face that can be found: send one that shows the face."
@@ -84,4 +87,4 @@ def _admit(
             Code.MANY_FACES,
             f"{name} shows {len(faces)} faces: crop it so that it shows only the one person.",
         )
-    return Reference(pixels, faces[0])
+    return Reference(pixels, faces[0], len(sighting.bystanders))

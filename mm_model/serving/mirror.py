@@ -71,8 +71,16 @@ class Mirror:
             "width": int(frames.shape[2]),
             "fps": self._config.fps,
             "adapter_digest": self._config.digests["adapter"],
-            "notes": list(_NOTES),
+            "notes": [*_NOTES, *_on_bystanders(references)],
         }
+
+
+def _on_bystanders(references: tuple[gate.Reference, ...]) -> list[str]:
+    return [
+        f"Reference picture {number} shows further, far smaller faces; they were not counted."
+        for number, reference in enumerate(references, start=1)
+        if reference.bystanders
+    ]
 
 
 def load(artifacts: Mapping[str, str], settings: Mapping[str, Any]) -> Mirror:

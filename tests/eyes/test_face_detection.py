@@ -117,6 +117,29 @@ def test_faces_far_smaller_than_the_largest_do_not_count(
     assert sighting.every_face == len(sides)
 
 
+@pytest.mark.parametrize(
+    ("bare", "bordered", "main", "bystanders", "pad"),
+    [
+        (20, 90, 90, 1, 0.25), (20, None, 20, 0, 0), (24, 95, 24, 0, 0), (24, 97, 97, 1, 0.25),
+        (30, 90, 30, 0, 0),
+    ],
+)  # fmt: skip
+def test_a_bystander_does_not_hide_the_face_that_fills_the_picture(
+    bare: float, bordered: float | None, main: float, bystanders: int, pad: float
+) -> None:
+    """The detector sees the small face at once, the large one only with a border."""
+    small = face(2, 2, bare)
+
+    def sees(image: np.ndarray) -> list:
+        border = (image.shape[1] - 200) / 2
+        large = [face(80 + border, 4 + border, bordered)] if border and bordered else []
+        return [small.moved(border, border), *large]
+
+    sighting = chosen_faces(FakePack(sees), IMAGE, RULES)
+    assert [found.short_side for found in sighting.faces] == [pytest.approx(main)]
+    assert (len(sighting.bystanders), sighting.pad) == (bystanders, pad)
+
+
 def test_what_was_nearly_a_face_is_remembered_with_what_it_was_held_to() -> None:
     assert chosen_faces(_sees_from(240, 0.64), IMAGE, RULES).missed == (0.64, 0.65)
     assert chosen_faces(_sees_from(0, 0.45), IMAGE, RULES).missed == (0.45, 0.5)

@@ -23,9 +23,16 @@ def pack(real_facepack: Path) -> FacePack:
     return open_pack(real_facepack, 640)
 
 
+def _picture(path: Path) -> np.ndarray:
+    media = "image" if path.suffix == ".jpg" else "clip"
+    return next(image for _, image in Pictures(path, media, 1, 1, 1).at([0]))
+
+
 def _joined(pack: FacePack, main: Path, other: Path, side: float) -> np.ndarray:
-    """`main` with the head of `other` in a corner, its face `side` pixels."""
-    picture, second = load_image(main).copy(), load_image(other)
+    """`main`, a still or a clip's first frame, with the head of `other` in a corner, its face
+    `side` pixels.
+    """
+    picture, second = _picture(main).copy(), load_image(other)
     face = pack.detect(second)[0]
     x, y = ((face.box[:2] + face.box[2:]) / 2).astype(int)
     reach = int(face.short_side)
@@ -40,7 +47,7 @@ def _joined(pack: FacePack, main: Path, other: Path, side: float) -> np.ndarray:
     ("main", "side", "counted", "bystanders"),
     [
         ("driving_d8.jpg", 30, 1, 1), ("source_s10.jpg", 45, 1, 1), ("source_s5.jpg", 30, 1, 1),
-        ("source_s9.jpg", 80, 2, 0),
+        ("source_s9.jpg", 80, 2, 0), ("driving_d3.mp4", 30, 1, 1), ("driving_d3.mp4", 46, 1, 1),
     ],
 )  # fmt: skip
 def test_a_portrait_is_not_lost_to_a_face_far_behind(
@@ -49,6 +56,7 @@ def test_a_portrait_is_not_lost_to_a_face_far_behind(
     picture = _joined(pack, real_media / main, real_media / "source_s3.jpg", side)
     sighting = chosen_faces(pack, picture, RULES)
     assert (len(sighting.faces), len(sighting.bystanders)) == (counted, bystanders)
+    assert max(found.short_side for found in sighting.faces) > 130
 
 
 @pytest.mark.parametrize(
@@ -59,9 +67,7 @@ def test_a_varied_picture_shows_one_head_and_the_same_person(
     pack: FacePack, real_media: Path, name: str
 ) -> None:
     """Tight head-shots, a narrow clip and ordinary portraits: none is doubled at its edge."""
-    still = name.endswith("jpg")
-    pictures = Pictures(real_media / name, "image" if still else "clip", 1, 1, 1)
-    _, picture = next(pictures.at([0]))
+    picture = _picture(real_media / name)
     (face,) = chosen_faces(pack, picture, RULES).faces
     own = unit(pack.embed(picture, face))
     for seed in (0, 1):
