@@ -45,6 +45,8 @@ samples = sa.Table(
     sa.Column("height", sa.Integer),
     sa.Column("num_frames", sa.Integer),
     sa.Column("caption", sa.Text),
+    sa.Column("caption_origin", sa.String(16)),
+    sa.Column("caption_problem", sa.String(32), index=True),
     sa.Column("identity", sa.String(64), index=True),
     sa.Column("split", sa.String(16)),
 )  # fmt: skip

@@ -65,8 +65,11 @@ def _of_entry(entry: Entry, tolerant: bool) -> str:
 def _files(folder: Path, tolerant: bool) -> Iterator[Entry]:
     """Files and links to files; with `tolerant` also what could not be looked into, else OSError.
 
-    Python's own byte-code folders are left out: they come and go without meaning.
+    Python's own byte-code folders are left out: they come and go without meaning. An absent folder
+    holds no files.
     """
+    if not folder.is_dir():
+        return
     for entry in entries_below(folder, lambda name: name != "__pycache__"):
         try:
             if entry.error is not None:

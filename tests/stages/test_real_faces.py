@@ -36,7 +36,8 @@ def outcome(
     place = tmp_path_factory.mktemp("real")
     shutil.copytree(root / "profiles", place / "profiles", ignore=lambda *_: ["local.yaml"])
     params = yaml.safe_load((root / "params.yaml").read_text())
-    params |= {"profile": "real-small", "facepack": str(real_facepack)}
+    params |= {"profile": "real-small", "facepack": str(real_facepack),
+               "backbone": str(root / params["backbone"])}  # fmt: skip
     (place / "params.yaml").write_text(yaml.safe_dump(params))
     use_sources(place, real_media)
     edit_profile(place, **{"sources.consent": "published under the MIT licence", "run.threads": 1})
