@@ -13,6 +13,7 @@ from mm_model.errors import UserError
 from mm_model.media.consent import NAME as CONSENT_FILE
 from mm_model.media.consent import consent_for
 from mm_model.media.folder import media_below
+from mm_model.media.names import shown
 from mm_model.settings import Params, Profile, load_params, load_profile
 from mm_model.store import atomic
 
@@ -96,10 +97,12 @@ def use_folder(
     folder = _folder(sources)
     pack = _pack(root, facepack, base)
     record = consent_for(folder, consent)
-    files = sum(found.problem is None for found in media_below(folder))
+    entries = media_below(folder)
+    files = sum(found.problem is None for found in entries)
     if files == 0:
+        first = [f" that can be read ({shown(e.relative)}: {e.problem})" for e in entries[:1]]
         raise UserError(
-            f"SOURCES={sources} holds no photographs or clips: "
+            f"SOURCES={sources} holds no photographs or clips{''.join(first)}: "
             "name a folder with JPEG, PNG, WebP, MP4 or WebM files."
         )
     profile, lowered = _local_profile(values, base, files, consent)

@@ -112,6 +112,16 @@ def test_a_folder_without_media_is_refused(small_root: Path, tmp_path: Path, pac
         use_folder(small_root, str(empty), str(pack), "own pictures")
 
 
+def test_a_folder_that_holds_only_the_unreadable_says_so(
+    small_root: Path, tmp_path: Path, pack: Path
+) -> None:
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    (folder / "1.jpg").symlink_to("nowhere.jpg")
+    with pytest.raises(UserError, match=r"that can be read \(1\.jpg: the link leads nowhere\)"):
+        use_folder(small_root, str(folder), str(pack), "own pictures")
+
+
 @pytest.mark.parametrize("path", ["a b/c", "weird: name", "#comment", "日本語", "x" * 200])
 def test_any_path_survives_params_yaml(small_root: Path, path: str) -> None:
     values = load_params(small_root).model_dump() | {"sources": path}
