@@ -11,7 +11,6 @@ import queue
 import select
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from typing import Any, Self
 import mm_model
 from mm_model import lifeline
 from mm_model.media.failure import MediaError
+from mm_model.media.patience import Patience
 from mm_model.records import Reason
 
 _START_SECONDS = 120
@@ -31,7 +31,7 @@ _REPLY_BYTES = 1 << 16
 
 @dataclass(frozen=True)
 class Allowance:
-    """What one file may cost: seconds of wall clock, memory, pixels, frames; and its shape."""
+    """What one file may cost: seconds of processor time, memory, pixels, frames; and its shape."""
 
     seconds: float
     memory_mb: int
@@ -115,12 +115,14 @@ class Sandbox:
         self._reply(_START_SECONDS)
 
     def _reply(self, seconds: float) -> dict[str, Any]:
-        """The child's next line; `_Gone` when none comes within `seconds`."""
-        end = time.monotonic() + seconds
+        """The child's next line; `_Gone` when it has worked, or stood still, for `seconds`."""
+        patience = Patience(self._child.pid, seconds)
         output = self._child.stdout.fileno()
         while b"\n" not in self._pending:
-            if not select.select([output], [], [], max(0.0, end - time.monotonic()))[0]:
-                raise _Gone(True)
+            if not select.select([output], [], [], patience.step)[0]:
+                if patience.over():
+                    raise _Gone(True)
+                continue
             part = os.read(output, _REPLY_BYTES)
             if not part:
                 raise _Gone(False)

@@ -1,11 +1,14 @@
 """The sandbox: a file may hang, swamp or kill the child, and the next file is still checked."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ from PIL import Image
 
 from mm_model.media.encode import write_mp4
 from mm_model.media.failure import MediaError
+from mm_model.media.patience import processor_seconds
 from mm_model.media.sandbox import Allowance, Sandbox, Sandboxes
 from mm_model.records import Reason
 from mm_model.settings import load_profile
@@ -61,6 +65,59 @@ def test_a_file_that_takes_too_long_is_given_up_and_the_next_is_served(
         assert reason_of(sandbox, long_clip) == Reason.VID_DECODE_TIMEOUT
         sandbox._allowance = ROOMY
         assert sandbox.check(picture)["media"] == "image"
+
+
+@contextlib.contextmanager
+def on_a_busy_machine(sandbox: Sandbox) -> Iterator[None]:
+    """The child gets a tenth of a core, as it would among many others."""
+    ended = threading.Event()
+
+    def hold_back() -> None:
+        while not ended.is_set():
+            with contextlib.suppress(OSError, AttributeError):
+                pid = sandbox._child.pid
+                os.kill(pid, signal.SIGSTOP)
+                ended.wait(0.09)
+                os.kill(pid, signal.SIGCONT)
+            ended.wait(0.01)
+
+    thread = threading.Thread(target=hold_back)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/stat").is_file(), reason="this system does not tell processor time"
+)
+
+
+@needs_proc
+def test_a_busy_machine_makes_no_file_hang(long_clip: Path) -> None:
+    with Sandbox(ROOMY) as sandbox:
+        sandbox.check(long_clip)
+        before = processor_seconds(sandbox._child.pid)
+        wanted = sandbox.check(long_clip)
+        cost = processor_seconds(sandbox._child.pid) - before
+        sandbox._allowance = replace(ROOMY, seconds=3 * cost)
+        with on_a_busy_machine(sandbox):
+            assert sandbox.check(long_clip) == wanted
+
+
+@needs_proc
+def test_a_child_that_stands_still_is_given_up(long_clip: Path) -> None:
+    with Sandbox(replace(ROOMY, seconds=0.5)) as sandbox:
+        start = sandbox._start
+
+        def start_and_stop() -> None:
+            start()
+            os.kill(sandbox._child.pid, signal.SIGSTOP)
+
+        sandbox._start = start_and_stop
+        assert reason_of(sandbox, long_clip) == Reason.VID_DECODE_TIMEOUT
 
 
 def test_a_picture_beyond_the_memory_limit_is_refused_not_fatal(
