@@ -1,0 +1,69 @@
+"""Two whole runs in two places, side by side under load, leave the same files and figures."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mm_model.stages.registry import NAMES
+from mm_model.store import manifest
+from mm_model.store.layout import Layout
+from tests.media.test_equal_bytes import load
+from tests.test_end_to_end import small_root
+
+COMPARED = NAMES[: NAMES.index("register")]
+"""What `register` writes names the versions of its own registry."""
+
+MEMORY_AND_HASHES = (("85", "1"), ("170", "2"))
+"""MALLOC_PERTURB_ and PYTHONHASHSEED of each place."""
+
+
+def full_root(root: Path, place: Path) -> Path:
+    """The embedded default as it is, in a place of its own."""
+    shutil.copytree(root / "profiles", place / "profiles")
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    for name in ("facepack", "judge", "backbone"):
+        params[name] = str(root / params[name])
+    params |= {"profile": "tiny", "sources": "profiles/people.yaml"}
+    (place / "params.yaml").write_text(yaml.safe_dump(params))
+    return place
+
+
+def run_beside_each_other(name: str, places: list[Path], root: Path) -> None:
+    """One stage in every place at once, each process with another memory and other hashes."""
+    started = []
+    for place, (memory, hashes) in zip(places, MEMORY_AND_HASHES, strict=True):
+        environment = {
+            **os.environ, "MM_ROOT": str(place), "PYTHONPATH": str(root),
+            "MALLOC_PERTURB_": memory, "PYTHONHASHSEED": hashes,
+        }  # fmt: skip
+        command = [sys.executable, "-m", "mm_model", "run", name]
+        log = (place / f"{name}.log").open("w")
+        started.append(
+            (subprocess.Popen(command, env=environment, cwd=place, stdout=log, stderr=log), log)
+        )
+    for process, log in started:
+        process.wait()
+        log.close()
+        assert process.returncode == 0, Path(log.name).read_text()[-2000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("made", [small_root, full_root], ids=["few people", "embedded default"])
+def test_two_runs_under_load_leave_the_same_files(made: object, root: Path, tmp_path: Path) -> None:
+    places = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        places.append(made(root, tmp_path / name))
+    with load(1):
+        for name in COMPARED:
+            run_beside_each_other(name, places, root)
+            ours, theirs = (manifest.read(Layout(p, "tiny").output(name)).files for p in places)
+            differing = [f for f in ours.keys() | theirs.keys() if ours.get(f) != theirs.get(f)]
+            assert not differing, f"{name}: {sorted(differing)}"
