@@ -4,8 +4,10 @@
 Imports nothing heavy: it runs before every command of the Makefile.
 """
 
+import contextlib
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 from mm_model.environment import silence_telemetry
@@ -69,4 +71,7 @@ def _kept_by_git(root: Path) -> bool:
 
 if __name__ == "__main__":
     silence_telemetry()
-    prepare(root())
+    with contextlib.suppress(KeyboardInterrupt):
+        prepare(root())
+        sys.exit(0)
+    sys.exit(130)

@@ -29,7 +29,7 @@ _LONGEST = 8192
 
 def _write(path: Path, content: bytes) -> None:
     """Aside, then renamed: a file may be shared with another environment by a hard link."""
-    aside = path.with_name(f".{path.name}.aside")
+    aside = path.with_name(f".{path.name}.{os.getpid()}.aside")
     aside.write_bytes(content)
     if path.exists():
         shutil.copymode(path, aside)
@@ -57,7 +57,7 @@ def free_package(venv: Path, root: Path) -> None:
         link = packages / PACKAGE
         target = os.path.relpath(root / PACKAGE, packages)
         if not link.is_symlink() or str(link.readlink()) != target:
-            aside = packages / f".{PACKAGE}.aside"
+            aside = packages / f".{PACKAGE}.{os.getpid()}.aside"
             aside.unlink(missing_ok=True)
             aside.symlink_to(target)
             aside.replace(link)
@@ -79,8 +79,11 @@ def settle(venv: Path, root: Path) -> bool:
 def main() -> int:
     """Settle the environment this runs in, if it is this tree's own."""
     venv = Path(sys.prefix)
-    if venv.resolve() == ROOT / ".venv" and settle(ROOT / ".venv", ROOT):
-        print("The environment lay elsewhere before; its paths were put right.", flush=True)
+    try:
+        if venv.resolve() == ROOT / ".venv" and settle(ROOT / ".venv", ROOT):
+            print("The environment lay elsewhere before; its paths were put right.", flush=True)
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

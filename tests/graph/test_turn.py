@@ -9,12 +9,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import psutil
 import pytest
 
 from mm_model.store import lease
 from mm_model.store.layout import Layout
-from orchestration import dvc_command
+from orchestration import dvc_command, home, runs
 from tests.graph.conftest import REPOSITORY, Tree
 
 BUSY = os.EX_TEMPFAIL
@@ -41,7 +42,7 @@ def _started(tree: Tree, *command: str, cwd: Path = REPOSITORY) -> Iterator[subp
 
 def _run(tree: Tree, *command: str) -> tuple[int, str, str]:
     with _started(tree, *command) as process:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=300)
     return process.returncode, out, err
 
 
@@ -195,3 +196,23 @@ def test_a_run_of_dagster_s_command_line_is_named(fresh: Tree) -> None:
         assert f"(at stage sources, process {dagster.pid} on " in told
         dagster.kill()
     assert _gone(fresh, within=3)
+
+
+def test_books_left_by_a_killed_container_do_not_hold_a_run_up(
+    done: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dead run of another host name with the GPU's place, and one that never began."""
+    monkeypatch.setenv("DAGSTER_HOME", str(done.root / "work" / "dagster"))
+    home.prepare(done.root)
+    with dg.DagsterInstance.get() as books:
+        job = done.definitions().resolve_job_def("everything")
+        dead = books.create_run_for_job(
+            job, status=dg.DagsterRunStatus.STARTED, tags={"magic_mirror/process": "gone:7:1.00"}
+        )
+        books.event_log_storage.set_concurrency_slots("gpu", 1)
+        assert books.event_log_storage.claim_concurrency_slot("gpu", dead.run_id, "x").is_claimed
+        books.create_run_for_job(job, status=dg.DagsterRunStatus.NOT_STARTED)
+        status, out, err = _run(done, "orchestration.run")
+        assert (status, err) == (0, "")
+        assert "Closed 2 runs whose process is gone." in out
+        assert not runs.under_way(books)
