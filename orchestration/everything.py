@@ -47,10 +47,13 @@ def _execute(client: DvcStageClient) -> str | None:
         _settle(instance, client.root)
         client.look()
         job = definitions.build(client).resolve_job_def(jobs.EVERYTHING)
-        result = job.execute_in_process(
-            instance=instance, run_config=_QUIET, raise_on_error=False,
-            tags={runs.TAG: runs.hold(instance)},
-        )  # fmt: skip
+        try:
+            result = job.execute_in_process(
+                instance=instance, run_config=_QUIET, raise_on_error=False,
+                tags={runs.TAG: runs.hold(instance)},
+            )  # fmt: skip
+        finally:
+            runs.let_go(instance)
     if result.success:
         return None
     stopped = [one for one in client.finished if one.status]

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from types import FrameType
+from typing import NoReturn
 
 STATUS = 130
 GRACE = 5.0
@@ -49,10 +50,17 @@ def say() -> None:
         print(_SENTENCE, file=sys.stderr, flush=True)
 
 
-def ignore() -> None:
-    """Ignore further signals: the end is near."""
+def leave() -> NoReturn:
+    """End the process with the sentence and the status.
+
+    Not by `sys.exit`: Python dies of SIGINT there when the interrupt first met a text that was
+    being executed (`exec`, in most imports), caught since or not.
+    """
     for number in _ENDING:
         signal.signal(number, signal.SIG_IGN)
+    say()
+    sys.stdout.flush()
+    os._exit(STATUS)
 
 
 def heed() -> None:

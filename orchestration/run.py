@@ -18,9 +18,7 @@ def main() -> int:
     try:
         return _run(started)
     except KeyboardInterrupt:
-        interrupts.ignore()
-        interrupts.say()
-        return interrupts.STATUS
+        interrupts.leave()
 
 
 def _run(started: float) -> int:

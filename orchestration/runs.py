@@ -42,10 +42,15 @@ def hold(instance: dg.DagsterInstance) -> str:
     return _own[folder].path.name
 
 
+def let_go(instance: dg.DagsterInstance) -> None:
+    """Give up this process's lease: its runs are over."""
+    _drop(_folder(instance))
+
+
 def _drop(folder: Path) -> None:
-    held = _own.pop(folder)
-    held.path.unlink(missing_ok=True)
-    held.release()
+    if (held := _own.pop(folder, None)) is not None:
+        held.release()
+        held.path.unlink(missing_ok=True)
 
 
 def claim(instance: dg.DagsterInstance, run_id: str) -> None:

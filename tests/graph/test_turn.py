@@ -30,7 +30,7 @@ def _environment(tree: Tree) -> dict[str, str]:
 def _started(tree: Tree, *command: str, cwd: Path = REPOSITORY) -> Iterator[subprocess.Popen]:
     process = subprocess.Popen(
         [sys.executable, "-m", *command], cwd=cwd, env=_environment(tree), text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
     try:
         yield process
@@ -158,7 +158,7 @@ def test_a_signal_ends_it_whenever_it_comes(
     fresh.behave(sources="sleep")
     with _started(fresh, "orchestration.run") as run:
         time.sleep(after)
-        run.send_signal(number)
+        os.killpg(run.pid, number)  # as a terminal does
         _, err = run.communicate(timeout=20)
     assert run.returncode == 130
     assert err.strip() == "Interrupted; finished work is kept and the next run resumes."
@@ -173,7 +173,7 @@ def test_a_signal_ends_it_while_dvc_s_lock_is_awaited(fresh: Tree) -> None:
     try:
         with _started(fresh, "orchestration.run") as run:
             assert f"A DVC command (process {os.getpid()}) is at work" in run.stdout.readline()
-            run.send_signal(signal.SIGINT)
+            os.killpg(run.pid, signal.SIGINT)
             _, err = run.communicate(timeout=20)
     finally:
         lock.close()
