@@ -8,6 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ALIVE := $(BIN)/python -c '' 2>/dev/null
+# A Ctrl-C while Python is still starting waits until it is heeded (where env knows how).
+LATER := $(shell env --block-signal=INT,TERM,HUP true 2>/dev/null && echo env --block-signal=INT,TERM,HUP)
 PORT ?= 5000
 DEV_PORT ?= 3000
 TEST_WORKERS ?= 2
@@ -51,8 +53,8 @@ ifneq ($(shell $(ALIVE) && echo alive),alive)
 endif
 
 setup: $(STAMP) ## Make the virtual environment from the lock file
-	@$(BIN)/python -m orchestration.venv
-	@$(BIN)/python -m orchestration.home
+	@$(LATER) $(BIN)/python -m orchestration.venv
+	@$(LATER) $(BIN)/python -m orchestration.home
 	@git ls-files --error-unmatch dvc.lock >/dev/null 2>&1 && git update-index --skip-worktree dvc.lock || true
 
 run: setup ## Run the whole pipeline (SOURCES=folder FACEPACK=pack CONSENT='basis' for your own media)
@@ -62,7 +64,7 @@ endif
 ifdef PROFILE
 	@$(BIN)/python -m mm_model use --profile "$$PROFILE"
 endif
-	@$(BIN)/python -m orchestration.run
+	@$(LATER) $(BIN)/python -m orchestration.run
 
 dev: setup ## Serve Dagster's web page on the graph at 127.0.0.1:$(DEV_PORT)
 	@# a module and a workspace file exclude each other

@@ -75,3 +75,4 @@ def heed() -> None:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _interrupt)
     threading.Thread(target=_watch, args=(reading,), daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)  # what came while Python was starting
