@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _SQLITE = "sqlite:///"
 _LOCK = "work/mlflow.lock"
+_UNREADABLE = "%?"
 _CONNECT_SECONDS = 2.0
 _SHORT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
 _QUIET = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
@@ -114,7 +115,7 @@ def open_client(layout: Layout) -> "MlflowClient":
     """A client of the store that `layout.tracking_uri` names, created on first use if local.
 
     Raises:
-        UserError: the server does not answer.
+        UserError: the server does not answer, or MLflow cannot read the local file's address.
         mlflow.exceptions.MlflowException: the store refuses, e.g. tables of another release.
     """
     silence_telemetry()
@@ -130,6 +131,11 @@ def open_client(layout: Layout) -> "MlflowClient":
 
     _quieten()
     if (database := local_file(uri)) is not None:
+        if any(mark in str(database) for mark in _UNREADABLE):
+            raise UserError(
+                f"MLflow cannot read the address {database}: no folder of it may have % or ? in its "
+                "name; move the tree, or set MLFLOW_TRACKING_URI."
+            )
         with _creation_lock(layout.root / _LOCK):
             if not database.exists():
                 _create(database, database.parent / places.FOLDER)

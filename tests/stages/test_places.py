@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mm_model.errors import UserError
 from mm_model.registry import places, store, versions
 from mm_model.store import digests
 from mm_model.store.layout import Layout
@@ -142,6 +143,14 @@ def test_a_store_given_by_its_address_keeps_its_artifacts_beside_it(
     client = store.open_client(house.layout)
     place = Path(client.get_model_version_download_uri("magic-mirror", "1"))
     assert place.is_relative_to(given.parent) and (place / "MLmodel").is_file()
+
+
+@pytest.mark.parametrize("name", ["100%25 mine", "what?"])
+def test_an_address_that_mlflow_misreads_is_one_sentence(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(UserError, match="cannot read the address"):
+        store.open_client(Layout(tmp_path / name, "tiny"))
+    assert [path.name for path in tmp_path.iterdir()] == [name], "nothing lies beside it"
 
 
 def test_a_backbone_too_large_to_copy_is_found_in_a_moved_tree(
