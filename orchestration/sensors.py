@@ -4,11 +4,14 @@
 new reads one small file, and without it Dagster's page would be wrong after a plain `dvc repro`.
 """
 
+from pathlib import Path
+
 import dagster as dg
 
 from mm_model.errors import UserError
 from mm_model.settings import load_params
-from mm_model.store import digests
+from mm_model.store import digests, lease
+from mm_model.store.layout import Layout
 from mm_model.store.walk import why
 from orchestration import listing, outside, runs
 from orchestration.dvc_client import DvcStageClient, observation, recorded_version
@@ -30,7 +33,9 @@ def _newest_used(instance: dg.DagsterInstance) -> float:
     return float(tags.get(NEWEST_TAG, 0.0))
 
 
-def _reason_to_wait(context: dg.SensorEvaluationContext, found: listing.Listing) -> str | None:
+def _reason_to_wait(
+    context: dg.SensorEvaluationContext, root: Path, found: listing.Listing
+) -> str | None:
     asked_for = float(context.cursor or 0.0)
     new = found.since(max(asked_for, _newest_used(context.instance)))
     if new < MINIMUM_FILES:
@@ -40,7 +45,8 @@ def _reason_to_wait(context: dg.SensorEvaluationContext, found: listing.Listing)
         return f"Files arrived {still:.0f} s ago; waiting for {QUIET_SECONDS:.0f}."
     if runs.under_way(context.instance):
         return "Another run is going on or waiting."
-    return None
+    holder, lives = lease.look(Layout(root, "").lease)
+    return holder.sentence if holder is not None and lives is not False else None
 
 
 @dg.sensor(
@@ -64,7 +70,7 @@ def new_media(
     found = listing.of(folder)
     known = recorded_version(context.instance, "raw") == found.digest
     seen = [] if known else [observation("raw", found.digest)]
-    if reason := _reason_to_wait(context, found):
+    if reason := _reason_to_wait(context, stages.root, found):
         return dg.SensorResult(skip_reason=reason, asset_events=seen)
     request = dg.RunRequest(run_key=found.digest)
     return dg.SensorResult(run_requests=[request], asset_events=seen, cursor=repr(found.newest))

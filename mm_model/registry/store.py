@@ -133,8 +133,8 @@ def open_client(layout: Layout) -> "MlflowClient":
     if (database := local_file(uri)) is not None:
         if any(mark in str(database) for mark in _UNREADABLE):
             raise UserError(
-                f"MLflow cannot read the address {database}: no folder of it may have % or ? in its "
-                "name; move the tree, or set MLFLOW_TRACKING_URI."
+                f"MLflow cannot read the address {database}: none of its folders may have % or ? "
+                "in its name; move the tree, or set MLFLOW_TRACKING_URI."
             )
         with _creation_lock(layout.root / _LOCK):
             if not database.exists():

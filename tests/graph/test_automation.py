@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from mm_model.store import lease
+from mm_model.store.layout import Layout
 from orchestration import runs, sensors
 from orchestration.schedules import nightly
 from tests.graph.conftest import Tree
@@ -201,6 +202,15 @@ def test_new_media_knows_what_a_run_has_read(fresh: Tree, later: None) -> None:
     _started_run(fresh)
     _arrive(fresh, sensors.MINIMUM_FILES, "more")
     assert "going on" in _tick_new_media(fresh).skip_message
+
+
+def test_new_media_waits_for_whoever_is_at_work(fresh: Tree, later: None) -> None:
+    _arrive(fresh, sensors.MINIMUM_FILES)
+    with lease.held(Layout(fresh.root, "tiny").lease, "The stage faces"):
+        tick = _tick_new_media(fresh)
+    assert not tick.run_requests
+    assert tick.skip_message.startswith("The stage faces is at work here")
+    assert _tick_new_media(fresh).run_requests
 
 
 def test_new_media_has_nothing_to_watch_in_a_recipe(fresh: Tree) -> None:

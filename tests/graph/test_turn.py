@@ -103,14 +103,15 @@ def test_a_run_beside_a_plain_dvc_repro_is_told_of_it(fresh: Tree) -> None:
             process.kill()
 
 
-@pytest.mark.parametrize("who", ["A Dagster run", "The stage sources"])
-def test_a_run_beside_another_is_told_of_it(fresh: Tree, who: str) -> None:
-    with lease.held(Layout(fresh.root, "tiny").lease, who, "sources"):
+def test_a_run_beside_another_is_told_of_it(fresh: Tree) -> None:
+    who = "The stage sources"
+    with lease.held(Layout(fresh.root, "tiny").lease, who):
         status, _, err = _run(fresh, "orchestration.run")
     assert status == BUSY
     assert f"Stopped: {who} is at work here" in _one_sentence(err)
 
 
+@pytest.mark.slow
 def test_a_dagster_run_beside_a_run_fails_with_the_sentence(fresh: Tree) -> None:
     fresh.behave(sources="sleep")
     with _started(fresh, "orchestration.run") as first:
@@ -137,6 +138,7 @@ def test_locks_of_a_process_that_is_gone_are_not_waited_for(done: Tree) -> None:
     assert done.dagster("sources").success
 
 
+@pytest.mark.slow
 def test_a_dvc_that_is_killed_alone_takes_its_stage_along(fresh: Tree) -> None:
     fresh.behave(sources="sleep")
     with _started(fresh, "orchestration.run") as run:
@@ -198,6 +200,7 @@ def test_a_run_of_dagster_s_command_line_is_named(fresh: Tree) -> None:
     assert _gone(fresh, within=3)
 
 
+@pytest.mark.slow
 def test_books_left_by_a_killed_container_do_not_hold_a_run_up(
     done: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
