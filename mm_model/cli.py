@@ -33,9 +33,9 @@ def _layout() -> Layout:
 
 
 def _run(options: argparse.Namespace) -> None:
+    lifeline.follow(_RUN_BY)  # before anything that takes long to import
     from mm_model.stages import runner
 
-    lifeline.follow(_RUN_BY)
     runner.run(options.stage, repository_root())
 
 

@@ -9,7 +9,6 @@ kernel has no such signal (not Linux) a thread of the child watches the line ins
 
 import contextlib
 import fcntl
-import multiprocessing
 import os
 import select
 import signal
@@ -17,12 +16,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mm_model.errors import UserError
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
 
 _F_SETSIG = 10  # fcntl.h of Linux; Python has no name for it
 _KEEPER = """
@@ -36,12 +37,14 @@ if they in [end for end, _ in ends.poll()]:
     signal.pidfd_send_signal(we, signal.SIGKILL)
 """
 _guard = threading.Lock()
-_own: tuple[Connection, Connection] | None = None
+_own: "tuple[Connection, Connection] | None" = None
 _held: list[Any] = []  # what must stay open in a child
 
 
-def line() -> Connection:
+def line() -> "Connection":
     """The reading end of this process's line, for `pass_fds` of a child that calls `hold`."""
+    import multiprocessing
+
     global _own
     with _guard:
         if _own is None:
@@ -98,7 +101,7 @@ class _Tie:
         return _tied, (line(),)
 
 
-def _tied(end: Connection) -> None:
+def _tied(end: "Connection") -> None:
     _held.append(end)
     hold(end.fileno())
 
@@ -111,16 +114,21 @@ def _begin(tie: None, act: Callable[..., Any] | None, arguments: tuple) -> None:
 
 def pool(
     number: int, start: Callable[..., None] | None = None, *arguments: Any
-) -> ProcessPoolExecutor:
+) -> "ProcessPoolExecutor":
     """`number` spawned processes that end with this one; each calls `start(*arguments)` first."""
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
     return ProcessPoolExecutor(
         number, multiprocessing.get_context("spawn"), initializer=_begin,
         initargs=(_Tie(), start, arguments),
     )  # fmt: skip
 
 
-def process(target: Callable[..., None], *arguments: Any) -> SpawnProcess:
+def process(target: Callable[..., None], *arguments: Any) -> "SpawnProcess":
     """A spawned process, not started yet, that runs `target(*arguments)` and ends with this one."""
+    import multiprocessing
+
     context = multiprocessing.get_context("spawn")
     return context.Process(target=_begin, args=(_Tie(), target, arguments), daemon=True)
 

@@ -1,16 +1,19 @@
 """The stages in order, loaded by name so that one stage's imports do not slow another."""
 
 import importlib
+from typing import TYPE_CHECKING
 
 from mm_model.errors import UserError
-from mm_model.stages.stage import Stage
+
+if TYPE_CHECKING:
+    from mm_model.stages.stage import Stage
 
 NAMES = (
     "sources", "ingest", "faces", "pairs", "pretrain", "finetune", "evaluate", "register",
 )  # fmt: skip
 
 
-def load(name: str) -> Stage:
+def load(name: str) -> "Stage":
     """The stage called `name`.
 
     Raises:

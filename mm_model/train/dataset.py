@@ -27,6 +27,7 @@ from mm_model.store.atomic import written_aside
 from mm_model.train import crops
 from mm_model.train.backbone import Backbone
 from mm_model.train.references import ReferenceBook
+from mm_model.train.sampler import together
 
 _ENCODE_BATCH = 16
 
@@ -160,41 +161,42 @@ def _build(job: Job, backbone: Backbone, num_frames: int, media: tuple[str, ...]
             "sources, or lower pairs.cosine_above in the profile."
         )
     book = ReferenceBook.open(job.inputs, backbone)
-    rows, frames = [], []
+    rows, waiting, parts = [], [], []
     groups = list(wanted.groupby("target", sort=True))
-    for sample_id, group in each(groups, total=len(groups), label=f"[{job.stage.name}] reading"):
+    most = together(job.profile.model, num_frames, _ENCODE_BATCH)  # whose frames are held at once
+    label = f"[{job.stage.name}] reading and encoding"
+    for sample_id, group in each(groups, total=len(groups), label=label):
         row = ingest.loc[sample_id]
         file = job.inputs["ingest"] / row["file"]
         track = tracks.get_group(sample_id)
-        frames.append(training_frames(file, row, track, job.profile.model, num_frames))
+        waiting.append(training_frames(file, row, track, job.profile.model, num_frames))
+        if len(waiting) == most:
+            parts.append(_target_tensors(backbone, waiting))
+            waiting = []
         references = tuple(book.number(key) for key in group["reference"])
         identity = str(group["identity"].iloc[0])
         rows.append(Target(str(sample_id), identity, row["caption"], references))
-    tensors = _target_tensors(job, backbone, frames)
+    if waiting:
+        parts.append(_target_tensors(backbone, waiting))
+    tensors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     return TrainingSet(tuple(rows), {**tensors, **book.features(job)})
 
 
-def _target_tensors(job: Job, backbone: Backbone, samples: list[_Frames]) -> dict[str, Tensor]:
-    latents = []
-    starts = range(0, len(samples), _ENCODE_BATCH)
-    for start in each(starts, total=len(starts), label=f"[{job.stage.name}] encoding batches"):
-        batch = samples[start : start + _ENCODE_BATCH]
-        pixels = torch.stack([to_tensor(sample.frames) for sample in batch])
-        latents.append(encode_frames(backbone, pixels))
-    stacked = torch.cat(latents)
+def _target_tensors(backbone: Backbone, samples: list[_Frames]) -> dict[str, Tensor]:
+    latents = encode_frames(backbone, torch.stack([to_tensor(s.frames) for s in samples]))
     masks = torch.stack(
         [
             latent_face_mask(
                 torch.from_numpy(sample.boxes).float(),
                 torch.ones(len(sample.boxes), dtype=torch.bool),
-                tuple(stacked.shape[-2:]),
+                tuple(latents.shape[-2:]),
                 backbone.latent_factor,
             )
             for sample in samples
         ]
     )
     return {
-        "latents": stacked,
+        "latents": latents,
         "masks": masks,
         "landmarks": torch.from_numpy(np.stack([s.landmarks[0] for s in samples])).float(),
         "boxes": torch.from_numpy(np.stack([s.boxes[0] for s in samples])).float(),

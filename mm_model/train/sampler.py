@@ -22,15 +22,23 @@ from mm_model.train.backbone import Backbone
 if TYPE_CHECKING:
     from mm_model.pipeline import MagicMirrorPipeline
 
+_PIXELS = 1 << 24
+"""Pixels that pass the VAE at once: about 49 frames at 480x720."""
+
 
 @dataclass(frozen=True)
 class Sampling:
-    """How to sample: solver steps, guidance and its mode, batch size."""
+    """How to sample: solver steps, guidance and its mode, and how many clips at most at once."""
 
     steps: int
     guidance: float
     face_guidance: str
     batch_size: int = 7
+
+
+def together(sizes: ModelSettings, num_frames: int, most: int) -> int:
+    """How many samples to encode or generate at once: `most`, or fewer where they are large."""
+    return max(1, min(most, _PIXELS // (num_frames * sizes.height * sizes.width)))
 
 
 def pipeline_of(backbone: Backbone, adapter: MagicMirrorAdapter | None) -> "MagicMirrorPipeline":
@@ -76,8 +84,9 @@ def generate(
     Without `features` the plain backbone answers the same prompts from the same noise.
     """
     clips = []
-    for start in range(0, len(prompts), sampling.batch_size):
-        rows = slice(start, start + sampling.batch_size)
+    step = together(sizes, num_frames, sampling.batch_size)
+    for start in range(0, len(prompts), step):
+        rows = slice(start, start + step)
         identity = None
         if features is not None:
             identity = pipe.adapter.encode_identity(_rows(features, rows))

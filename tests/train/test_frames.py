@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mm_model.settings import load_profile
 from mm_model.train import crops
 from mm_model.train.dataset import frame_indices
+from mm_model.train.sampler import together
 
 
 @given(st.integers(1, 400), st.floats(1, 60), st.sampled_from([1, 9, 17]), st.integers(4, 24))
@@ -53,3 +55,14 @@ def test_landmarks_follow_the_pixels() -> None:
     x, y = crops.into_window(np.array([112.0, 92.0]), window, (64, 64))
     bright = np.argwhere(cut[..., 0] > 100).mean(axis=0)
     assert bright == pytest.approx([y, x], abs=1.0)
+
+
+@pytest.mark.parametrize(("frames", "at_once"), [(9, 16), (1, 16)])
+def test_small_samples_are_taken_as_many_at_once_as_ever(root, frames, at_once) -> None:
+    assert together(load_profile(root, "tiny").model, frames, 16) == at_once
+
+
+def test_clips_of_the_paper_s_size_are_taken_one_at_a_time(root) -> None:
+    sizes = load_profile(root, "paper").model
+    assert together(sizes, sizes.num_frames, 16) == 1
+    assert together(sizes, 1, 100) == 48
