@@ -5,7 +5,7 @@ continues with the same batches, noise, timesteps and dropped conditions.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -36,6 +36,18 @@ class Batch:
     masks: Tensor
     rows: Tensor
     reference_embeddings: Tensor
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def part(self, rows: slice) -> "Batch":
+        """Some rows of the batch, as a batch."""
+        own = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "features"}
+        said = self.features
+        return Batch(
+            **own,
+            features=IdentityFeatures(said.x_id[rows], said.clip_tokens[rows], said.mask[rows]),
+        )
 
 
 def generator_of(seed: int, step: int, purpose: str) -> torch.Generator:

@@ -16,7 +16,7 @@ from accelerate import Accelerator
 from accelerate.utils import GradientAccumulationPlugin
 from torch import Tensor, nn
 
-from mm_model.diffusion.identity_loss import identity_loss, select_samples
+from mm_model.diffusion.identity_loss import IdentityLoss, identity_loss, select_samples
 from mm_model.diffusion.objective import velocity_loss
 from mm_model.errors import UserError
 from mm_model.nn.adapter import MagicMirrorAdapter
@@ -31,18 +31,22 @@ from mm_model.train.gradients import never_reached, require_gradient, require_ma
 Log = Callable[[dict[str, float], int], None]
 Watch = Callable[[int], None]
 
+_TOKENS = 1 << 15
+"""Tokens of one forward and backward pass; a larger batch goes part by part, gradients add up."""
 _EARLY = 10
 """Steps after which a run says early which trained tensors nothing has reached yet."""
 
 
 @dataclass(frozen=True)
 class Losses:
-    """Terms of one step; `cosine` is None when no sample qualified for the identity loss."""
+    """A part's share in the terms of its step, and the `cosine [N]` of the N samples that the
+    identity loss sees.
+    """
 
     total: Tensor
     velocity: float
     identity: float
-    cosine: float | None
+    cosine: Tensor
 
 
 def learning_rate(step: int, settings: TrainSettings) -> float:
@@ -100,9 +104,16 @@ class Trainer:
         self.model = self.accelerator.prepare_model(model)
         self.curve: list[dict] = []
         self._proven: set[str] = set()
+        *_, latent_frames, _, height, width = data.tensors["latents"].shape
+        patches = latent_frames * height * width // backbone.transformer.config.patch_size**2
+        self._together = max(1, _TOKENS // (patches + backbone.text_length))
 
-    def losses(self, batch: Batch, step: int) -> Losses:
-        """Velocity loss on the drawn regions plus, from its first step on, the identity loss."""
+    def losses(self, batch: Batch, usable: Tensor, share: float, weight: float) -> Losses:
+        """The part `batch` of a step: velocity loss on the drawn regions plus identity loss.
+
+        `usable [B]` marks whom the identity loss sees. `share` is the part's share of the step's
+        rows, `weight` its share of the identity loss's weights.
+        """
         device, dtype = self.backbone.device, self.backbone.dtype
         clean, noise = batch.clean.to(device), batch.noise.to(device)
         timestep = batch.timestep.to(device)
@@ -118,15 +129,45 @@ class Trainer:
         target = self.schedule.velocity(clean, noise, timestep)
         velocity = velocity_loss(predicted, target, batch.masks.to(device), batch.face_loss)
         self._prove("velocity", velocity.loss, predicted)
+        total = velocity.loss * share
+        said = float(total.detach())
+        if not usable.any():
+            return Losses(total, said, 0.0, torch.zeros(0))
+        identity = self._identity(batch, usable, noisy, predicted, timestep)
+        self._prove("identity", identity.loss, predicted)
+        term = identity.loss * weight
+        total = total + self.settings.identity_loss_weight * term
+        return Losses(total, said, float(term.detach()), identity.cosine)
+
+    def _usable(self, batch: Batch, step: int) -> Tensor:
+        """`[B]` booleans: whom the identity loss of `step` sees; nobody before its first step."""
         rules = self.settings
         if rules.identity_loss_weight == 0 or step <= rules.identity_loss_from_step:
-            return Losses(velocity.loss, float(velocity.loss.detach()), 0.0, None)
-        identity = self._identity(batch, noisy, predicted, timestep)
-        if identity.used.any():
-            self._prove("identity", identity.loss, predicted)
-        total = velocity.loss + rules.identity_loss_weight * identity.loss
-        cosine = float(identity.cosine.mean()) if len(identity.cosine) else None
-        return Losses(total, float(velocity.loss.detach()), float(identity.loss.detach()), cosine)
+            return torch.zeros(len(batch), dtype=torch.bool)
+        usable = select_samples(self.schedule.alpha_bar(batch.timestep), ~batch.drop_identity)
+        return usable & (usable.cumsum(dim=0) <= rules.identity_loss_samples)
+
+    def backward(self, batch: Batch, step: int) -> tuple[float, float, float, float | None]:
+        """Add the gradient of the batch to the weights', part by part where it is large.
+
+        Returns the loss, its two terms, and the mean cosine of the samples that the identity loss
+        saw, or None.
+        """
+        usable = self._usable(batch, step)
+        weights = torch.where(usable, self.schedule.alpha_bar(batch.timestep), 0.0)
+        loss = velocity = identity = 0.0
+        cosines = []
+        for start in range(0, len(batch), self._together):
+            rows = slice(start, start + self._together)
+            part = batch.part(rows)
+            weight = float(weights[rows].sum() / weights.sum()) if usable[rows].any() else 0.0
+            terms = self.losses(part, usable[rows], len(part) / len(batch), weight)
+            self.accelerator.backward(terms.total)
+            loss += float(terms.total.detach())
+            velocity, identity = velocity + terms.velocity, identity + terms.identity
+            cosines.append(terms.cosine.cpu())
+        cosine = float(torch.cat(cosines).mean()) if usable.any() else None
+        return loss, velocity, identity, cosine
 
     def _prove(self, name: str, term: Tensor, predicted: Tensor) -> None:
         """Once a run: this term of the loss can teach something."""
@@ -139,17 +180,16 @@ class Trainer:
         silent = never_reached(self.parameters, self.optimizer)
         return [name for name in silent if name not in self.adapter.unread]
 
-    def _identity(self, batch: Batch, noisy: Tensor, predicted: Tensor, timestep: Tensor):
+    def _identity(
+        self, batch: Batch, usable: Tensor, noisy: Tensor, predicted: Tensor, timestep: Tensor
+    ) -> IdentityLoss:
         tensors = self.data.tensors
-        alpha_bar = self.schedule.alpha_bar(timestep)
-        usable = select_samples(alpha_bar, ~batch.drop_identity)
-        usable &= usable.cumsum(dim=0) <= self.settings.identity_loss_samples
         return identity_loss(
             self.schedule.x0_hat(noisy, predicted, timestep),
-            alpha_bar,
+            self.schedule.alpha_bar(timestep),
             tensors["landmarks"][batch.rows].to(noisy.device),
             tensors["boxes"][batch.rows].to(noisy.device),
-            usable,
+            usable.to(noisy.device),
             batch.reference_embeddings.to(noisy.device),
             self.backbone.vae,
             self.backbone.identity_encoder.recognizer,
@@ -166,10 +206,9 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
-        losses = self.losses(self.batches.batch(step), step)
-        self.accelerator.backward(losses.total)
+        loss, velocity, identity, cosine = self.backward(self.batches.batch(step), step)
         norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.gradient_clip)
-        if not (math.isfinite(float(losses.total.detach())) and math.isfinite(float(norm))):
+        if not (math.isfinite(loss) and math.isfinite(float(norm))):
             raise UserError(
                 f"The loss or its gradient is not finite at step {step}; the update was not made "
                 f"and the last checkpoint in {self.checkpoints} is intact: lower learning_rate."
@@ -178,10 +217,10 @@ class Trainer:
         self.adapter.project()
         return {
             "step": step,
-            "loss": float(losses.total.detach()),
-            "loss_velocity": losses.velocity,
-            "loss_identity": losses.identity,
-            "identity_cosine": losses.cosine,
+            "loss": loss,
+            "loss_velocity": velocity,
+            "loss_identity": identity,
+            "identity_cosine": cosine,
             "gradient_norm": float(norm),
             "learning_rate": rate,
         }

@@ -190,3 +190,39 @@ def test_the_learning_rate_warms_up_and_decays(settings: TrainSettings) -> None:
     assert rates[0] == peak / 2 and rates[1] == peak
     assert rates[-1] == pytest.approx(peak * settings.final_lr_share)
     assert all(a > b for a, b in itertools.pairwise(rates[1:]))
+
+
+@pytest.mark.parametrize("together", [1, 2])
+@pytest.mark.parametrize("samples", [1, 3])
+def test_a_batch_taken_in_parts_gives_the_whole_batch_s_gradient(
+    settings: TrainSettings, tmp_path: Path, together: int, samples: int
+) -> None:
+    rules = settings.model_copy(update={"batch_size": 5, "identity_loss_samples": samples})
+    whole, parts = _trainer(rules, tmp_path, frames=9), _trainer(rules, tmp_path, frames=9)
+    assert whole._together >= 5
+    parts._together = together
+    seen = 0
+    for step in (1, 4, 5, 6):  # the identity loss is on from step 3 on
+        for trainer in (whole, parts):
+            trainer.optimizer.zero_grad(set_to_none=True)
+        batch = whole.batches.batch(step)
+        expected, found = (t.backward(batch, step) for t in (whole, parts))
+        known = slice(0, 3 if expected[3] is None else 4)
+        assert found[known] == pytest.approx(expected[known], rel=1e-4)
+        assert (found[3] is None) == (expected[3] is None)
+        seen += expected[3] is not None
+        for name, parameter in whole.parameters.items():
+            other = parts.parameters[name].grad
+            if parameter.grad is not None:
+                assert torch.allclose(parameter.grad, other, rtol=1e-3, atol=1e-6), (step, name)
+    assert seen
+
+
+def test_one_clip_of_the_paper_s_size_at_a_time(root: Path, tmp_path: Path) -> None:
+    rules = load_profile(root, "paper")
+    backbone, adapter = _backbone()
+    for frames, together in ((1, 23), (49, 1)):
+        latents = torch.zeros(1, (frames - 1) // 4 + 1, 8, 480 // 8, 720 // 8)
+        data = TrainingSet((), {"latents": latents})
+        made = Trainer(backbone, adapter, data, rules.finetune, 5, "fingerprint", tmp_path)
+        assert made._together == together
