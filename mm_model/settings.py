@@ -26,7 +26,9 @@ class Section(BaseModel):
 
 
 class RunSettings(Section):
-    """What holds for every stage. `threads` bounds torch, OpenCV and ONNX Runtime alike."""
+    """What holds for every stage. `threads` bounds torch, OpenCV and ONNX Runtime alike; `dtype` is
+    what the frozen backbone computes in, what is trained is float32 always.
+    """
 
     seed: int
     threads: Count

@@ -66,11 +66,13 @@ def fresh_adapter(job: Job, backbone: Backbone) -> MagicMirrorAdapter:
         ) from error
 
 
-def given_adapter(folder: Path, backbone: Backbone) -> MagicMirrorAdapter:
-    """The adapter of an earlier stage, in float32 to be trained on."""
+def given_adapter(
+    folder: Path, backbone: Backbone, dtype: torch.dtype | None = None
+) -> MagicMirrorAdapter:
+    """The adapter of an earlier stage, in `dtype`: the backbone's, as served, when None."""
     digest = backbone.identity_encoder.recognizer_sha256
     return MagicMirrorAdapter.from_pretrained(
-        folder / "adapter", backbone.transformer, digest, torch.float32
+        folder / "adapter", backbone.transformer, digest, dtype
     )
 
 
@@ -84,7 +86,9 @@ def train(
     torch.set_num_threads(job.profile.run.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     backbone = load_backbone(job.model("backbone"), job.profile.run)
-    adapter = given_adapter(start, backbone) if start else fresh_adapter(job, backbone)
+    adapter = (
+        given_adapter(start, backbone, torch.float32) if start else fresh_adapter(job, backbone)
+    )
     data = dataset.build(job, backbone, num_frames, media)
     watcher = Watcher(job, backbone, pipeline_of(backbone, adapter), settings)
     seed = int(digests.of_value([job.profile.run.seed, job.stage.name])[:12], 16)

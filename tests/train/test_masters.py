@@ -123,9 +123,11 @@ def test_masters_survive_checkpoint_resume_export_and_the_next_stage(
     with safe_open(tmp_path / "adapter" / WEIGHTS_NAME, framework="pt") as file:
         assert {file.get_tensor(key).dtype for key in file.keys()} == {torch.float32}  # noqa: SIM118
     assert load_json(tmp_path / "adapter" / CONFIG_NAME)["weights_dtype"] == "float32"
-    following = given_adapter(tmp_path, _opened(folder, paper, "bfloat16"))
+    backbone = _opened(folder, paper, "bfloat16")
+    following = given_adapter(tmp_path, backbone, torch.float32)
     for name, value in following.named_parameters():
         assert torch.equal(value, straight.parameters[name]), name
+    assert given_adapter(tmp_path, backbone).dtype == torch.bfloat16  # as it will be served
 
 
 @pytest.mark.parametrize("attention", ["joint", "gated_joint", "asymmetric"])
