@@ -57,7 +57,8 @@ def test_a_child_that_was_just_being_started_ends_too(wait: float) -> None:
     children = family.below(parent)
     assert len(children) >= 2
     family.killed(parent)
-    assert family.left(children) == []
+    # a busy machine may take its time until Python has started far enough to ask the kernel
+    assert family.left(children, within=15.0) == []
 
 
 def test_children_live_on_when_only_the_thread_that_started_them_ended() -> None:
