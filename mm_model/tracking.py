@@ -28,6 +28,7 @@ _BATCH_SECONDS = 1.0
 _RETRY_SECONDS = 2.0
 _SERVER_GRACE = 10.0
 _LOCAL_GRACE = 60.0
+_FAULTY_GRACE = 30.0
 _MAX_SPOOL_BYTES = 256 << 20
 _ILLEGAL = re.compile(r"[^\w\-. :/]")
 
@@ -44,8 +45,8 @@ class Tracker:
     def running(self, job: "Job") -> Iterator[None]:
         """One run for the length of the block: FINISHED, FAILED (exception) or KILLED (signal).
 
-        At the end it waits until all is shipped: at most ten seconds for a server or a local file
-        that just refused, a minute for the local file. What is left then stays in
+        At the end it waits until all is shipped: at most ten seconds for a server, a minute for
+        the local file, half of it when that just refused. What is left then stays in
         `work/<profile>/spool`.
         """
         self._spool = _quietly(lambda: _Spool(self._layout, self._stage))
@@ -141,7 +142,8 @@ class _Spool:
         self._closing.set()
         self._wake.set()
         local = local_file(self._layout.tracking_uri) is not None
-        self._thread.join(_LOCAL_GRACE if local and not self._faulty else _SERVER_GRACE)
+        patience = _FAULTY_GRACE if self._faulty else _LOCAL_GRACE
+        self._thread.join(patience if local else _SERVER_GRACE)
         self._events.close()
         if not self._all_shipped:
             print(

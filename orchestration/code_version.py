@@ -4,12 +4,11 @@ Read twice, from the same two facts: for what would run now (stage and profile) 
 an output (its manifest).
 """
 
-import json
 from pathlib import Path
 
 from mm_model.settings import load_params, load_profile
 from mm_model.stages import registry
-from mm_model.store import digests
+from mm_model.store import digests, documents
 
 _SHOWN = 12
 
@@ -30,9 +29,8 @@ def current(root: Path, stage: str) -> str:
 
 
 def of_output(folder: Path) -> str | None:
-    """Version that made the output in `folder`; None when there is no manifest."""
-    path = folder / "manifest.json"
-    if not path.is_file():
+    """Version that made the output in `folder`; None when there is no whole manifest."""
+    said = documents.read_or_empty(folder / "manifest.json")
+    if not {"version", "settings_digest"} <= said.keys():
         return None
-    manifest = json.loads(path.read_text())
-    return _text(manifest["version"], manifest["settings_digest"])
+    return _text(said["version"], str(said["settings_digest"]))

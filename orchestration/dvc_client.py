@@ -59,6 +59,8 @@ class Outcome:
             if line.startswith(_STOPPED):
                 return line.removeprefix(_STOPPED)
         for line in self.last:
+            if "dvc.lock" in line and ("corrupted" in line or "is invalid" in line):
+                return f"dvc.lock is damaged: {dvc_lock.MEND}."
             if line.startswith("ERROR: ") and "exited with" not in line:
                 return (
                     f"DVC could not run {self.stage}: {line.removeprefix('ERROR: ').rstrip('.')}."

@@ -7,6 +7,7 @@ judged fresh or stale exactly like one Dagster made.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from dagster import AssetKey
@@ -20,8 +21,12 @@ from dagster._core.definitions.data_version import (
 )
 
 from assets.graph import INPUT_ASSETS, Node, nodes
+from mm_model.errors import UserError
 from mm_model.settings import Params, load_params
 from orchestration.listing import Listing
+
+MEND = "remove it and run again, which restores every stage from DVC's run cache"
+"""The way out of a damaged `dvc.lock`."""
 
 NEWEST_TAG = "magic_mirror/newest_raw"
 """On a materialization of `sources`: arrival time of the newest raw file it may have read."""
@@ -37,10 +42,12 @@ class Entry:
 
 
 def entries(root: Path, profile: str) -> dict[str, Entry]:
-    """The locked stages whose output belongs to `profile`, in the order of `dvc.yaml`."""
-    path = root / "dvc.lock"
-    stages = (yaml.safe_load(path.read_text()) or {}).get("stages", {}) if path.is_file() else {}
-    found = {}
+    """The locked stages whose output belongs to `profile`, in the order of `dvc.yaml`.
+
+    Raises:
+        UserError: `dvc.lock` is damaged.
+    """
+    stages, found = _stages(root / "dvc.lock"), {}
     for name in nodes():
         entry = stages.get(name, {})
         for out in entry.get("outs", []):
@@ -48,6 +55,15 @@ def entries(root: Path, profile: str) -> dict[str, Entry]:
                 dependencies = {dep["path"]: dep["md5"] for dep in entry.get("deps", [])}
                 found[name] = Entry(name, out["md5"], dependencies)
     return found
+
+
+def _stages(path: Path) -> Mapping[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        return (yaml.safe_load(path.read_text()) or {}).get("stages", {})
+    except (ValueError, AttributeError, yaml.YAMLError):
+        raise UserError(f"{path} is damaged: {MEND}.") from None
 
 
 def _parent_versions(

@@ -7,6 +7,7 @@ import dagster as dg
 
 from mm_model.errors import BusyError, UserError
 from mm_model.settings import load_params, load_profile
+from mm_model.stages import views
 from mm_model.store import atomic
 from mm_model.store.layout import Layout
 from orchestration import jobs, resources, runs
@@ -32,10 +33,9 @@ def run(root: Path, started: float) -> str:
     if (sentence := _execute(client)) is not None:
         raise UserError(sentence)
     layout, seconds = Layout(root, params.profile), time.monotonic() - started
-    atomic.write_json(
-        layout.root / "work" / layout.profile / "last_run.json",
-        {"seconds": round(seconds, 1), "stages": {one.stage: one.how for one in client.finished}},
-    )
+    record = layout.root / "work" / layout.profile / "last_run.json"
+    said = {"seconds": round(seconds, 1), "stages": {one.stage: one.how for one in client.finished}}
+    views.attempt("record of this run", lambda: atomic.write_json(record, said))
     return _summary(client, layout, seconds)
 
 

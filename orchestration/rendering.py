@@ -1,24 +1,20 @@
 """Turns what a stage left on disk into what Dagster shows: metadata, a picture, its audit.
 
-Only reads the output folder; a file that is absent is simply not shown.
+Only reads the output folder; a file that is absent or damaged is simply not shown.
 """
 
 import base64
-import json
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from assets.wiring import AUDIT
+from mm_model.store import documents
 from mm_model.store.layout import Layout
 
 _PICTURE_BYTES = 200_000
 _ROWS_SHOWN = 5
-
-
-def _json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text()) if path.is_file() else {}
 
 
 def _picture(output: Path, pictures: list[str]) -> dict[str, dg.MetadataValue]:
@@ -33,7 +29,7 @@ def _picture(output: Path, pictures: list[str]) -> dict[str, dg.MetadataValue]:
 def report_metadata(layout: Layout, stage: str) -> dict[str, dg.MetadataValue | Any]:
     """Counts, metrics, notes and a small picture of the output, and where it lies in the tree."""
     output = layout.output(stage)
-    report = _json(output / "report.json")
+    report = documents.read_or_empty(output / "report.json")
     shown: dict[str, Any] = {"output": dg.MetadataValue.path(layout.relative(output))}
     if layout.page.is_file():
         shown["report page"] = dg.MetadataValue.path(layout.relative(layout.page))
@@ -72,12 +68,12 @@ def _table(expectations: list[dict[str, Any]]) -> str:
 
 def _audit(layout: Layout, stage: str, path: Path) -> dict[str, Any]:
     """Verdict as arguments shared by a check's result and its evaluation."""
-    audit = _json(path)
+    audit = documents.read_or_empty(path)
     if not audit:
         return {
             "passed": False,
             "severity": dg.AssetCheckSeverity.WARN,
-            "description": f"{layout.relative(path)} is absent: the output was not audited.",
+            "description": f"{layout.relative(path)} is absent or damaged: the audit is unknown.",
             "metadata": {},
         }
     missed = [one for one in audit["expectations"] if not one["success"]]

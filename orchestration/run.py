@@ -24,7 +24,7 @@ def main() -> int:
 def _run(started: float) -> int:
     from mm_model.cli import BUSY
     from mm_model.environment import silence_telemetry
-    from mm_model.errors import BusyError, UserError
+    from mm_model.errors import BusyError, UserError, of_machine
     from orchestration import home
 
     silence_telemetry()
@@ -40,6 +40,11 @@ def _run(started: float) -> int:
     except UserError as error:
         print(f"Stopped: {error}", file=sys.stderr)
         return BUSY if isinstance(error, BusyError) else 1
+    except Exception as error:
+        if (fault := of_machine(error)) is None:
+            raise
+        print(f"Stopped: {fault}", file=sys.stderr)
+        return 1
     return 0
 
 

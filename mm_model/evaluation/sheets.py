@@ -4,12 +4,12 @@ Pictures of clips that exist already; nothing is generated or measured here.
 """
 
 import numpy as np
-from PIL import Image
 
 from mm_model.evaluation import variants
 from mm_model.evaluation.people import Subject
+from mm_model.media.sheet import picture_bytes
 from mm_model.stages.stage import Job
-from mm_model.store.atomic import written_aside
+from mm_model.store.atomic import write_bytes
 from mm_model.train.sampler import grid, strip
 
 OVERVIEW = "people.jpg"
@@ -21,16 +21,15 @@ CONTACT_COLUMNS = 3
 def save_strip(frames: np.ndarray, job: Job, name: str) -> None:
     """Frames side by side as `strips/<name>.jpg`, which the report page plays."""
     path = job.out / "strips" / f"{name}.jpg"
-    with written_aside(path) as aside:
-        Image.fromarray(strip(frames)).save(aside, quality=90)
+    write_bytes(path, picture_bytes(strip(frames), quality=90))
 
 
 def save_references(job: Job, people: list[Subject]) -> None:
     """The first reference of everybody as `references/<identity>.jpg`."""
     for person in people:
         still = variants.still_reference(person, job.profile.model)
-        with written_aside(job.out / "references" / f"{person.identity}.jpg") as aside:
-            Image.fromarray(still).save(aside, quality=92)
+        path = job.out / "references" / f"{person.identity}.jpg"
+        write_bytes(path, picture_bytes(still, quality=92))
 
 
 def _shown(
@@ -73,6 +72,5 @@ def save_contact(job: Job, people: list[Subject], clips: dict[str, list[list[np.
 
 def _save_grid(job: Job, rows: list[list[np.ndarray]], name: str, height: int) -> None:
     sizes = job.profile.model
-    with written_aside(job.out / name) as aside:
-        sheet = grid(rows, (sizes.height, sizes.width), max(1, height // sizes.height))
-        Image.fromarray(sheet).save(aside, quality=92)
+    sheet = grid(rows, (sizes.height, sizes.width), max(1, height // sizes.height))
+    write_bytes(job.out / name, picture_bytes(sheet, quality=92))

@@ -3,6 +3,7 @@
 Made from the samples that both training stages leave; it generates nothing. WebP or GIF by suffix.
 """
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from mm_model.errors import UserError, first_line
 from mm_model.evaluation.page_training import REFERENCES, step_of
 from mm_model.settings import load_profile
 from mm_model.store import documents, recovery
-from mm_model.store.atomic import written_aside
+from mm_model.store.atomic import write_bytes
 from mm_model.store.layout import Layout
 
 STAGES = ("pretrain", "finetune")
@@ -117,8 +118,9 @@ def build(layout: Layout, target: Path, people: Sequence[int] | None = None) -> 
 
 def save(frames: list[Image.Image], target: Path, fps: int) -> None:
     """Write pictures of one size as a film, atomically; the suffix of `target` names the format."""
-    with written_aside(target) as aside:
+    with io.BytesIO() as film:  # see `media.sheet.picture_bytes`
         frames[0].save(
-            aside, format=target.suffix[1:].upper(), save_all=True, append_images=frames[1:],
+            film, format=target.suffix[1:].upper(), save_all=True, append_images=frames[1:],
             duration=round(1000 / fps), loop=0, quality=70, method=6,
         )  # fmt: skip
+        write_bytes(target, film.getvalue())

@@ -1,5 +1,6 @@
 """Contact sheets: many pictures on one, each with a small label."""
 
+import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -55,3 +56,14 @@ def jpeg_bytes(image: np.ndarray, quality: int = 88) -> bytes:
 
     options = [cv2.IMWRITE_JPEG_QUALITY, quality]
     return cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]), options)[1].tobytes()
+
+
+def picture_bytes(image: np.ndarray, quality: int) -> bytes:
+    """`image` as a JPEG by Pillow, in memory: straight to a file, Pillow takes a write that a full
+    disk cut short for a whole one.
+    """
+    from PIL import Image
+
+    made = io.BytesIO()
+    Image.fromarray(image).save(made, "JPEG", quality=quality)
+    return made.getvalue()

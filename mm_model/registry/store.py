@@ -9,6 +9,7 @@ import fcntl
 import logging
 import os
 import socket
+import sqlite3
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,6 +55,30 @@ def reachable(uri: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def usable(uri: str, seconds: float | None = None) -> None:
+    """Look whether a local store is a database; wait at most `seconds` when another process holds
+    it, without a number not at all.
+
+    Raises:
+        UserError: it is no database that can be written, or stays held for `seconds`.
+    """
+    if (file := local_file(uri)) is None or not file.exists():
+        return
+    try:
+        with contextlib.closing(sqlite3.connect(file, timeout=seconds or 0.0)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.rollback()
+    except sqlite3.Error as error:
+        if "locked" in str(error) and seconds is None:
+            return
+        mend = "restore it, or move it away (its runs and versions go with it, no output does)"
+        if "locked" in str(error):
+            mend = "end the process that holds it"
+        raise UserError(
+            f"MLflow's {file} cannot be used ({error}): {mend}, then run again."
+        ) from error
 
 
 @contextlib.contextmanager
@@ -115,7 +140,7 @@ def open_client(layout: Layout) -> "MlflowClient":
     """A client of the store that `layout.tracking_uri` names, created on first use if local.
 
     Raises:
-        UserError: the server does not answer, or MLflow cannot read the local file's address.
+        UserError: the server does not answer, or the local file or its address cannot be used.
         mlflow.exceptions.MlflowException: the store refuses, e.g. tables of another release.
     """
     silence_telemetry()
@@ -127,6 +152,7 @@ def open_client(layout: Layout) -> "MlflowClient":
             f"The MLflow server at {_shown(uri)} does not answer: start it, "
             "or unset MLFLOW_TRACKING_URI to use mlflow.db at the root."
         )
+    usable(uri)
     import mlflow
 
     _quieten()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mm_model.errors import UserError
+from mm_model.errors import UserError, first_line, of_machine
 from mm_model.registry import places, promotion, store
 from mm_model.registry.package import Package, write
 from mm_model.settings import RegisterSettings
@@ -29,6 +29,8 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 _EVALUATION = "evaluation"
 _METRICS = "metrics.json"
 _DECISION = "decision"
+_HELD_SECONDS = 60.0
+"""How long a registration waits for a local store that another process holds."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +54,20 @@ def registry(layout: Layout) -> Iterator["MlflowClient"]:
         UserError: the registry cannot be used.
     """
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
+    store.usable(layout.tracking_uri, _HELD_SECONDS)
     before = os.environ.get("MLFLOW_TRACKING_URI")
     # Parts of MLflow resolve models:/ URIs by this variable only, whatever the client was given.
     os.environ["MLFLOW_TRACKING_URI"] = layout.tracking_uri
     try:
         with store.patient():
             yield store.open_client(layout)
-    except MlflowException as error:
+    except (MlflowException, SQLAlchemyError) as error:
+        if of_machine(getattr(error, "orig", None) or error):
+            raise
         raise UserError(
-            f"MLflow's registry refused: {str(error).splitlines()[0][:200]} "
+            f"MLflow's registry refused: {first_line(error)} "
             "(if it speaks of an out-of-date database: mlflow db upgrade sqlite:///mlflow.db)."
         ) from error
     finally:

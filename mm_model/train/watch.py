@@ -15,12 +15,13 @@ import pandas as pd
 from PIL import Image
 
 from mm_model.evaluation.page_training import REFERENCES
+from mm_model.media.sheet import picture_bytes
 from mm_model.nn.condition import IdentityFeatures
 from mm_model.nn.portrait import Portrait
 from mm_model.settings import TrainSettings
 from mm_model.stages.stage import Job
 from mm_model.store import sealed
-from mm_model.store.atomic import write_json, written_aside
+from mm_model.store.atomic import write_bytes, write_json
 from mm_model.train.backbone import Backbone
 from mm_model.train.references import ReferenceBook
 from mm_model.train.sampler import Sampling, features_of, generate, grid, strip
@@ -109,8 +110,7 @@ class Watcher:
 
     def _save(self, picture: np.ndarray, name: str) -> Path:
         """Into the output, and beside the checkpoints for a run that resumes."""
-        with written_aside(self.kept / name) as aside:
-            Image.fromarray(picture).save(aside, quality=92)
+        write_bytes(self.kept / name, picture_bytes(picture, quality=92))
         sealed.seal(self.kept / name, self.job.fingerprint)
         return Path(shutil.copy(self.kept / name, self.folder / name))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -208,3 +209,30 @@ def test_a_dead_registry_stops_the_stage_with_a_sentence(house: House, monkeypat
         house.register()
     assert "word" not in str(caught.value)
     assert not (house.layout.output("register") / "release.json").exists()
+
+
+@pytest.mark.parametrize("damage", ["garbage", "half", "folder"])
+def test_a_damaged_store_is_one_sentence_and_nothing_is_lost(house: House, damage: str) -> None:
+    database = house.root / "mlflow.db"
+    content = database.read_bytes()
+    database.unlink()
+    if damage == "folder":
+        database.mkdir()
+    else:
+        database.write_bytes(b"g" * 5000 if damage == "garbage" else content[: len(content) // 2])
+    with pytest.raises(UserError, match=r"mlflow\.db cannot be used|registry refused") as caught:
+        house.register()
+    assert "\n" not in str(caught.value)
+    database.rename(house.root / "moved-away")
+    database.write_bytes(content)
+    assert house.register()["version"] == 1
+
+
+def test_a_held_store_is_waited_for_then_said(house: House, monkeypatch: Any) -> None:
+    with sqlite3.connect(house.root / "mlflow.db", isolation_level=None) as held:
+        held.execute("BEGIN EXCLUSIVE")
+        monkeypatch.setattr(versions, "_HELD_SECONDS", 0.2)
+        with pytest.raises(UserError, match="end the process that holds it"):
+            house.register()
+        held.execute("ROLLBACK")
+    assert house.register()["version"] == 1
