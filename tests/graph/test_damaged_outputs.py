@@ -11,6 +11,8 @@ import yaml
 
 from mm_model.errors import UserError
 from mm_model.store import manifest
+from orchestration import code_version, dvc_lock, rendering
+from orchestration.dvc_client import Outcome
 from orchestration.dvc_command import environment
 from tests.graph.conftest import Tree
 
@@ -136,3 +138,45 @@ def test_a_damaged_input_stops_the_next_stage_with_the_advice(done: Tree) -> Non
     assert result.returncode != 0
     assert "dvc repro -f -s faces" in result.stdout + result.stderr
     assert done.executed() == ["pairs"]
+
+
+@pytest.mark.parametrize("content", [b"", b"schema: [\x00", b"- 1\n", b"\xff\xfe\x00"])
+def test_a_damaged_lock_is_one_sentence_with_the_way_out(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "dvc.lock").write_bytes(content)
+    if content == b"":
+        assert dvc_lock.entries(tmp_path, "tiny") == {}
+        return
+    with pytest.raises(UserError, match=r"dvc\.lock is damaged: remove it and run again"):
+        dvc_lock.entries(tmp_path, "tiny")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ERROR: unable to read: 'dvc.lock', YAML file structure is corrupted: unacceptable",
+        "'./dvc.lock' is invalid.",
+    ],
+)
+def test_dvc_s_words_on_a_damaged_lock_become_the_way_out(line: str) -> None:
+    outcome = Outcome("faces", status=255)
+    outcome.hear(line)
+    assert outcome.sentence == f"dvc.lock is damaged: {dvc_lock.MEND}."
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\x00"])
+def test_torn_records_of_an_output_are_shown_as_absent(tmp_path: Path, content: bytes) -> None:
+    for name in ("manifest.json", "report.json", "audit.json"):
+        (tmp_path / name).write_bytes(content)
+    assert code_version.of_output(tmp_path) is None
+    assert rendering.report_metadata(tmp_path, tmp_path / "page.html").keys() == {"output"}
+    assert not rendering.check_result("faces", tmp_path / "audit.json").passed
+
+
+@pytest.mark.slow
+def test_the_way_out_of_a_damaged_lock_runs_nothing_again(done: Tree) -> None:
+    (done.root / "dvc.lock").write_bytes(b"schema: [\x00")
+    result = done.dagster("sources")
+    assert not result.success
+    (done.root / "dvc.lock").unlink()
+    _follow(done, "dvc repro")
+    assert done.executed() == [] and done.is_clean()
