@@ -16,12 +16,14 @@ _WAYS_OUT = {
     errno.EPERM: "permission is denied: give this user the right to read and write there",
     errno.ENOTDIR: "a file lies where a folder is needed: move it away and run again",
     errno.EISDIR: "a folder lies where a file is needed: move it away and run again",
-    errno.EIO: "the disk reports an input/output error: check the disk, then run again",
+    errno.EIO: "the disk reports an input/output error: see that it is whole and not full, then "
+    "run again",
     errno.ESTALE: "the network file system lost the file: mount it again, then run again",
     errno.EMFILE: "too many files are open: raise the limit (ulimit -n) and run again",
     errno.ENFILE: "too many files are open on this machine: close some programs and run again",
 }
 _FULL = ("database or disk is full", "No space left on device")
+_IO_ERROR = "disk I/O error"  # SQLite's words, also where its shared memory finds no room
 _NUMBER = re.compile(r"\b(?:os error|errno) (\d+)\b", re.IGNORECASE)
 _SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 
@@ -78,5 +80,7 @@ def _number(error: BaseException) -> int | None:
     said = str(error)
     if any(words in said for words in _FULL) or _SHORT_WRITE.search(said):
         return errno.ENOSPC
+    if _IO_ERROR in said:
+        return errno.EIO
     found = _NUMBER.search(said)
     return int(found[1]) if found else None

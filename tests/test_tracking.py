@@ -196,6 +196,29 @@ def test_an_answer_that_got_lost_doubles_nothing(layout: Layout, monkeypatch: An
     assert history(layout, run, "loss") == [(step, float(step)) for step in range(5)]
 
 
+@pytest.mark.parametrize("damage", ["state", "line"])
+def test_a_damaged_spool_holds_up_nobody(layout: Layout, monkeypatch: Any, damage: str) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{closed_port()}")
+    tracker = Tracker(layout, "pretrain")
+    with tracker.running(make_job(layout, tracker)):
+        for step in range(5):
+            tracker.log({"loss": float(step)}, step)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    (folder,) = spooled(layout)
+    if damage == "state":
+        (folder / "state.json").write_bytes(b"{")
+    else:
+        lines = (folder / "events.jsonl").read_bytes().splitlines(keepends=True)
+        lines[2] = b"\xff" + lines[2][1:]
+        (folder / "events.jsonl").write_bytes(b"".join(lines))
+    later = Tracker(layout, "pretrain")
+    with later.running(make_job(layout, later)):
+        pass
+    assert not spooled(layout)
+    lost = 0 if damage == "state" else 1
+    assert len(history(layout, runs(layout)[0], "loss")) == 5 - lost
+
+
 def test_a_run_deleted_by_hand_does_not_hold_up_the_next(layout: Layout) -> None:
     from mm_model.registry import store
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mm_model.errors import UserError
 from mm_model.registry import places, store
-from mm_model.store import atomic
+from mm_model.store import atomic, documents
 from mm_model.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _STATE = "state.json"
 _KEY_TAG = "magic_mirror.execution"
 _METRICS_A_BATCH = 1000
 _PARAMS_A_BATCH = 100
+_KINDS = ("start", "points", "picture", "report", "end")
 _REFUSALS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST"}
 
 
@@ -65,7 +67,7 @@ class Shipper:
                 again.
         """
         path = folder / _STATE
-        state = _State(**json.loads(path.read_text())) if path.is_file() else _State()
+        state = _state(path)
         for group, behind in _groups(folder / EVENTS, state.offset):
             try:
                 self._send(folder, state, group)
@@ -85,8 +87,7 @@ class Shipper:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except OSError:
                     continue  # its process lives and ships for itself
-                if not self.ship(folder) and (folder / _STATE).is_file():
-                    run_id = json.loads((folder / _STATE).read_text())["run_id"]
+                if not self.ship(folder) and (run_id := _state(folder / _STATE).run_id):
                     self._kill(run_id)
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -102,6 +103,8 @@ class Shipper:
         kind = group[0]["kind"]
         if kind == "start":
             self._start(client, folder, state, group[0])
+        elif state.run_id is None:
+            return  # its first line was damaged: there is no run to send to
         elif kind == "points":
             self._points(client, state, group)
         elif kind == "picture":
@@ -152,20 +155,44 @@ class Shipper:
             client.log_batch(state.run_id, metrics=metrics[first : first + _METRICS_A_BATCH])
 
 
+def _state(path: Path) -> _State:
+    """What was shipped; a torn record counts as an attempt whose answer was lost."""
+    if not path.is_file():
+        return _State()
+    try:
+        return _State(**documents.read(path))
+    except (UserError, TypeError):
+        return _State(attempted=True)
+
+
 def _refused(error: Exception) -> bool:
     """Whether the store answered and will answer the same again."""
     return getattr(error, "error_code", None) in _REFUSALS
 
 
+def _event(line: bytes) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+        return event if event["kind"] in _KINDS and event["time"] >= 0 else None
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
 def _groups(path: Path, offset: int) -> Iterator[tuple[list[dict[str, Any]], int]]:
-    """Whole events behind `offset`, neighbouring points together, each with the offset after it."""
+    """Whole events behind `offset`, neighbouring points together, each with the offset after it.
+
+    A damaged line is left out: it must not hold up what follows for ever.
+    """
     group: list[dict[str, Any]] = []
     with path.open("rb") as handle:
         handle.seek(offset)
         for line in handle:
             if not line.endswith(b"\n"):
                 break  # being written
-            event = json.loads(line)
+            event = _event(line)
+            if event is None:
+                offset += len(line)
+                continue
             full = sum(len(known["metrics"]) for known in group) >= _METRICS_A_BATCH
             if group and (event["kind"] != "points" or full):
                 yield group, offset

@@ -152,6 +152,7 @@ def rebuild(layout: Layout, url: str | None = None) -> str:
             _set_aside(layout.catalogue)
         if file is not None and (not file.exists() or _is_ours(file)):
             with atomic.written_aside(file) as aside:
+                aside.touch()  # SQLite would not say why it cannot
                 counts = _filled(sa.URL.create("sqlite", database=str(aside)), layout)
                 for left in ("-journal", "-wal", "-shm"):
                     file.with_name(file.name + left).unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mm_model.store.shards import in_shards
+from tests.store.damage import flipped, other_damage
 
 _SLOW_WORK = """
 import sys, time
@@ -96,3 +97,33 @@ def test_values_that_json_cannot_hold_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         in_shards(tmp_path, [1], 0, squares, "test")
     assert in_shards(tmp_path, [], 5, squares, "test") == []
+
+
+def test_no_damaged_shard_is_used_silently(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    def compute(items: list[int]) -> list[dict]:
+        return squares(items)
+
+    good = in_shards(tmp_path, [1, 2, 3, 4], 2, compute, "test", "work")
+    first, second = sorted(tmp_path.glob("shard-*.json"))
+    content = first.read_bytes()
+    damages = [lambda d=d: first.write_bytes(d) for d in flipped(content, 300)]
+    for do in [*damages, *other_damage(first, second).values()]:
+        first.write_bytes(content)
+        do()
+        assert in_shards(tmp_path, [1, 2, 3, 4], 2, compute, "test", "work") == good
+        assert first.read_bytes() == content or json.loads(first.read_bytes())
+    assert "shard-000000.json of the work folder is damaged: it is made again" in (
+        capsys.readouterr().out
+    )
+
+
+def test_shards_of_other_work_are_computed_again(tmp_path: Path) -> None:
+    calls: list[int] = []
+
+    def compute(items: list[int]) -> list[dict]:
+        calls.append(len(items))
+        return squares(items)
+
+    for origin in ("work", "work", "another fingerprint"):
+        in_shards(tmp_path, [1, 2, 3], 3, compute, "test", origin)
+    assert calls == [3, 3]
