@@ -50,12 +50,12 @@ def attempt(name: str, make: Callable[[], Any], then: str = LATER) -> bool:
 
 def rebuild(layout: Layout) -> None:
     """Make every view again."""
-    _make(layout, dict.fromkeys(_VIEWS), _published(layout))
+    attempt("list of views", lambda: _make(layout, dict.fromkeys(_VIEWS)))
 
 
 def refresh(layout: Layout) -> None:
     """Make the views that are absent, or that show other outputs than those published now."""
-    _make(layout, documents.read_or_empty(_place(layout)), _published(layout))
+    attempt("list of views", lambda: _make(layout, documents.read_or_empty(_place(layout))))
 
 
 def grow_page(layout: Layout) -> None:
@@ -63,7 +63,8 @@ def grow_page(layout: Layout) -> None:
     attempt("report page", lambda: _page(layout))
 
 
-def _make(layout: Layout, known: dict[str, str | None], published: str) -> None:
+def _make(layout: Layout, known: dict[str, str | None]) -> None:
+    published = _published(layout)
     present = {"catalogue": layout.catalogue.is_file(), "report page": layout.page.is_file()}
     made = {
         name: published

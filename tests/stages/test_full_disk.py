@@ -184,5 +184,25 @@ def test_a_stage_on_a_full_disk_stops_with_a_sentence_and_goes_on_later(
     assert (small_root / "data" / "tiny" / "sources" / "manifest.json").is_file()
 
 
+def test_a_contact_sheet_never_fails_a_stage(
+    small_root: Path, use_sources: Callable, run_stage: Callable, monkeypatch: Any, capsys: Any
+) -> None:
+    raw = small_root / "raw"
+    raw.mkdir()
+    (raw / "one.jpg").write_bytes(picture_bytes(NOISE, 50))
+    (raw / "consent.yaml").write_text("basis: written consent\nadults: true\n")
+    use_sources(small_root, "raw")
+    run_stage(small_root, "sources")
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("mm_model.stages.ingest.contact_sheet", full)
+    report = run_stage(small_root, "ingest")
+    assert report.counts.total == 1 and report.pictures == ()
+    said = capsys.readouterr().out
+    assert "The contact sheet was not made" in said and "goes on without it" in said
+
+
 def test_a_wrapped_user_error_is_no_fault_of_the_machine() -> None:
     assert of_machine(UserError("the errno 28 of somebody")) is None
