@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 import psutil
-import zc.lockfile
 
 from mm_model.errors import UserError
 from mm_model.store import atomic, lease
@@ -55,12 +54,9 @@ def mend_lock(root: Path) -> None:
         path.unlink(missing_ok=True)
         return
     if any(_process(known, root) is None for known in _owners(said)):
-        with contextlib.suppress(zc.lockfile.LockError):
-            guard = zc.lockfile.LockFile(str(path.with_name("rwlock.lock")))
-            try:
-                _forget_the_dead(path, root)
-            finally:
-                guard.close()
+        with contextlib.suppress(OSError), path.with_name("rwlock.lock").open("a") as guard:
+            fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)  # DVC's own guard of the list
+            _forget_the_dead(path, root)
 
 
 def _forget_the_dead(path: Path, root: Path) -> None:
@@ -93,7 +89,7 @@ def _process(owner: dict, root: Path) -> psutil.Process | None:
     return None
 
 
-def at_work(root: Path, patience: float = 10.0) -> str | None:
+def at_work(root: Path, patience: float = 30.0) -> str | None:
     """The sentence on a DVC command that somebody else runs in this tree; None without one.
 
     A command that only looks (`dvc status`) is over in an instant: that long it is waited for.

@@ -7,6 +7,7 @@ before anything else is loaded. What the process started ends with it
 (`orchestration/process_group.py`).
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -33,7 +34,8 @@ def _watch(end: int) -> None:
     again = threading.Event()
     threading.Thread(target=_second, args=(end, again), daemon=True).start()
     again.wait(GRACE)
-    say()
+    with contextlib.suppress(OSError):
+        say()
     os._exit(STATUS)
 
 
@@ -58,8 +60,9 @@ def leave() -> NoReturn:
     """
     for number in _ENDING:
         signal.signal(number, signal.SIG_IGN)
-    say()
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):  # whoever read our words may have been interrupted too
+        say()
+        sys.stdout.flush()
     os._exit(STATUS)
 
 
