@@ -1,7 +1,7 @@
 """`python -m orchestration.consistent`: whether the installed packages fit one another.
 
-`pip check`, less one thing that is meant: opencv-python-headless stands in for opencv-python, which
-insightface asks for by name (docs/decisions/one-environment.md).
+`pip check`, less two things (docs/decisions/one-environment.md): opencv-python-headless stands in
+for opencv-python, which insightface asks for by name, and decord's wheel carries a wrong tag.
 """
 
 import re
@@ -11,15 +11,20 @@ from collections.abc import Iterable
 from importlib import metadata
 
 STAND_INS = {"opencv-python": "opencv-python-headless"}
+WRONG_TAGS = {"decord"}
 _MISSING = re.compile(r"^\S+ \S+ requires (\S+), which is not installed\.$")
+_PLATFORM = re.compile(r"^(\S+) \S+ is not supported on this platform$")
 
 
 def misfits(lines: Iterable[str], installed: set[str]) -> list[str]:
-    """The complaints among the lines of `pip check` that no installed stand-in answers."""
+    """The complaints among the lines of `pip check` that are not known to be harmless."""
     found = []
     for line in lines:
         missing = _MISSING.match(line)
         if missing and STAND_INS.get(missing[1]) in installed:
+            continue
+        platform = _PLATFORM.match(line)
+        if platform and platform[1] in WRONG_TAGS:
             continue
         if line.strip() and not line.startswith("No broken requirements"):
             found.append(line)
