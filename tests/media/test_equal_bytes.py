@@ -102,4 +102,4 @@ def test_readers_and_other_writers_agree_over_more_memory(root: Path, work: str)
 def test_five_hundred_encodings_under_load_give_one_file(root: Path, size: int) -> None:
     fills = (None, 1, 37, 85, 128, 170, 213, 255)
     with load(2):
-        assert_single(children(root, "videos", 189, (size,), fills))
+        assert_single(children(root, "videos", 63, (size,), fills))

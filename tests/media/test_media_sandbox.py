@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mm_model.media import patience
 from mm_model.media.encode import write_mp4
 from mm_model.media.failure import MediaError
 from mm_model.media.patience import processor_seconds
@@ -96,19 +97,24 @@ needs_proc = pytest.mark.skipif(
 
 
 @needs_proc
-def test_a_busy_machine_makes_no_file_hang(long_clip: Path) -> None:
+def test_a_busy_machine_makes_no_file_hang(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    write_mp4(clip, np.full((90, 256, 256, 3), 80, np.uint8), 25)
     with Sandbox(ROOMY) as sandbox:
-        sandbox.check(long_clip)
+        sandbox.check(clip)
         before = processor_seconds(sandbox._child.pid)
-        wanted = sandbox.check(long_clip)
+        wanted = sandbox.check(clip)
         cost = processor_seconds(sandbox._child.pid) - before
         sandbox._allowance = replace(ROOMY, seconds=3 * cost)
         with on_a_busy_machine(sandbox):
-            assert sandbox.check(long_clip) == wanted
+            assert sandbox.check(clip) == wanted
 
 
 @needs_proc
-def test_a_child_that_stands_still_is_given_up(long_clip: Path) -> None:
+def test_a_child_that_stands_still_is_given_up(
+    long_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "_SHORTEST_WINDOW", 1.0)
     with Sandbox(replace(ROOMY, seconds=0.5)) as sandbox:
         start = sandbox._start
 
@@ -116,7 +122,7 @@ def test_a_child_that_stands_still_is_given_up(long_clip: Path) -> None:
             start()
             os.kill(sandbox._child.pid, signal.SIGSTOP)
 
-        sandbox._start = start_and_stop
+        monkeypatch.setattr(sandbox, "_start", start_and_stop)
         assert reason_of(sandbox, long_clip) == Reason.VID_DECODE_TIMEOUT
 
 
