@@ -21,7 +21,7 @@ def write(folder: Path, save: Callable[[Path], None]) -> None:
         sealed.keep_copy(target, folder / BEFORE)
     with atomic.written_aside(target) as aside:
         save(aside)
-    sealed.seal(target, _ORIGIN)
+        sealed.seal(target, _ORIGIN, aside)
 
 
 def newest(folder: Path) -> Path | None:

@@ -79,6 +79,18 @@ def _as_recorded(folder: Path) -> None:
             raise UserError(f"{folder / name} is missing or differs from {path}: {mend}.")
 
 
+def _fit_together(found: dict[str, manifest.Manifest], layout: Layout) -> None:
+    """Refuse an input that was made from another output than the one that lies there now."""
+    for name, known in found.items():
+        for taken, digest in known.inputs.items():
+            if taken in found and found[taken].digest != digest:
+                raise UserError(
+                    f"{layout.output(name)} was made from another output of {taken} than lies in "
+                    f"{layout.output(taken)}: run stage {name} again (dvc repro -s {name}, or "
+                    f"python -m mm_model run {name})."
+                )
+
+
 def _record_time(layout: Layout, stage: str, seconds: float) -> None:
     path = layout.root / "work" / layout.profile / "timings.json"
     known = documents.read_or_empty(path)
@@ -128,7 +140,9 @@ def run(name: str, root: Path) -> Report:
 
 def _run_alone(stage: Stage, params: Params, profile: Profile, layout: Layout) -> Report:
     inputs = {taken: layout.output(taken) for taken in stage.takes}
-    input_digests = {taken: manifest.verified(path).digest for taken, path in inputs.items()}
+    found = {taken: manifest.verified(path) for taken, path in inputs.items()}
+    _fit_together(found, layout)
+    input_digests = {taken: known.digest for taken, known in found.items()}
     models = model_digests(stage, params, layout)
     fingerprint = fingerprint_of(stage, profile, input_digests, models)
     work = layout.work(stage.name, fingerprint)

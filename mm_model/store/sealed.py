@@ -1,8 +1,9 @@
 """Seals: the digest of a file or folder that a later run will take up, kept beside it.
 
 What lies in a work folder (checkpoints, caches, half-done work) is read again by a later process.
-The seal is written last, so what has none was not finished; a flipped bit, another step's file
-or one of other work does not match it. Nothing here mends anything: the caller makes it again.
+The seal is written once all of it is there, so what has none was not finished; a flipped bit,
+another step's file or one of other work does not match it. Nothing here mends anything: the caller
+makes it again.
 """
 
 import json
@@ -23,9 +24,14 @@ def seal_of(path: Path) -> Path:
     return path.with_name(path.name + SUFFIX)
 
 
-def seal(path: Path, origin: str) -> None:
-    """Write the seal of a finished file or folder; `origin` names the work it belongs to."""
-    record = {"schema": _SCHEMA, "name": path.name, "origin": origin, "files": _digests(path)}
+def seal(path: Path, origin: str, written: Path | None = None) -> None:
+    """Write the seal of a finished file or folder; `origin` names the work it belongs to.
+
+    `written` is where the content lies now, when it is renamed to `path` right after: then there is
+    no moment at which `path` lies there without its seal.
+    """
+    files = _digests(written or path)
+    record = {"schema": _SCHEMA, "name": path.name, "origin": origin, "files": files}
     atomic.write_bytes(seal_of(path), json.dumps(record, sort_keys=True).encode())
 
 

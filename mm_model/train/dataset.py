@@ -137,7 +137,7 @@ def build(job: Job, backbone: Backbone, num_frames: int, media: tuple[str, ...])
     header = {"targets": json.dumps([vars(target) for target in made.targets])}
     with written_aside(path) as aside:
         save_file({k: v.contiguous() for k, v in made.tensors.items()}, aside, metadata=header)
-    sealed.seal(path, job.fingerprint)
+        sealed.seal(path, job.fingerprint, aside)
     return _load(path)
 
 

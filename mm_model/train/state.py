@@ -47,7 +47,7 @@ def save(
     target = folder / f"step_{step:08d}.safetensors"
     with written_aside(target) as aside:
         save_file(plain, aside, metadata=header)
-    sealed.seal(target, fingerprint)
+        sealed.seal(target, fingerprint, aside)
     for old in sorted(folder.glob("step_*.safetensors"))[:-KEEP]:
         sealed.remove(old)
     return target

@@ -41,6 +41,7 @@ def place(small_root: Path, monkeypatch: Any) -> Path:
     stages = {
         "sources": Stage("sources", "First", 1, (), ("run",), (), _first),
         "ingest": Stage("ingest", "Second", 1, ("sources",), ("run",), (), _second),
+        "faces": Stage("faces", "Third", 1, ("sources", "ingest"), ("run",), (), _second),
     }
     monkeypatch.setattr(registry, "load", stages.__getitem__)
     monkeypatch.setattr("mm_model.quality.judge.audit", lambda *_: None)
@@ -85,6 +86,18 @@ def test_the_advice_without_dvc_helps(place: Path, capsys: Any) -> None:
     assert "pixels.bin is missing or differs" in capsys.readouterr().out
     assert damaged.read_bytes() == bytes(range(256))
     runner.run("ingest", place)
+
+
+def test_inputs_that_were_not_made_from_each_other_are_refused(
+    place: Path, edit_profile: Callable
+) -> None:
+    runner.run("faces", place)
+    edit_profile(place, **{"run.seed": 11})
+    runner.run("sources", place)
+    with pytest.raises(UserError, match=r"ingest was made from another output of sources .* -s in"):
+        runner.run("faces", place)
+    runner.run("ingest", place)
+    runner.run("faces", place)
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "numbers.json", "report.json"])

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,3 +98,21 @@ def test_equal_files_have_equal_seals(pair: tuple[Path, Path], tmp_path: Path) -
     sealed.seal(pair[0], "work")
     assert sealed.seal_of(pair[0]).read_bytes() == before
     assert json.loads(before)["origin"] == "work"
+
+
+def test_a_checkpoint_never_lies_there_without_its_seal(tmp_path: Path, monkeypatch: Any) -> None:
+    from mm_model.store import atomic
+
+    path, seen = tmp_path / "step_1.bin", []
+    real = Path.replace
+
+    def replace(self: Path, target: Path) -> Path:
+        moved = real(self, target)
+        seen.append((path.exists(), sealed.flaw(path, "work")))
+        return moved
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with atomic.written_aside(path) as aside:
+        aside.write_bytes(b"weights")
+        sealed.seal(path, "work", aside)
+    assert seen == [(False, "is missing"), (True, None)]
