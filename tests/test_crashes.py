@@ -6,6 +6,8 @@ import shlex
 import subprocess
 from pathlib import Path
 
+import pytest
+
 FILES = {
     "test_first.py": """
         import ctypes, os, signal
@@ -57,3 +59,21 @@ def test_a_crash_is_one_failed_test_and_a_summary(root: Path, tmp_path: Path) ->
 def test_slow_tests_run_the_same_way(root: Path) -> None:
     usual, slow = command(root, "test"), command(root, "test-slow")
     assert slow == [*usual, "-m", "slow"]
+
+
+@pytest.mark.parametrize(
+    ("quick", "slow", "expected"), [(0, 0, 0), (1, 0, 1), (0, 1, 1), (5, 0, 1), (139, 139, 1)]
+)
+def test_integration_runs_both_kinds_and_fails_with_either(
+    root: Path, tmp_path: Path, quick: int, slow: int, expected: int
+) -> None:
+    """`make` is stood in for by a script that notes its target and ends as told."""
+    (tmp_path / "make").write_text(
+        f'#!/bin/sh\necho "$1"\ncase $1 in test) exit {quick};; *) exit {slow};; esac\n'
+    )
+    (tmp_path / "make").chmod(0o755)
+    done = subprocess.run(
+        ["bash", str(root / ".ci" / "run")], capture_output=True, text=True,
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    )  # fmt: skip
+    assert (done.stdout.split(), done.returncode) == (["test", "test-slow"], expected)
