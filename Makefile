@@ -42,9 +42,9 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(ALIVE) || { rm -rf $(VENV) && $(MAKE_VENV); }
 	@# the lock is whole, so nothing is resolved; a CUDA build of torch brings libraries of its own
 	@$(INSTALL) --no-deps -r requirements.lock
-	@$(INSTALL) -c requirements.lock $$(grep '^torch==' requirements.lock)
 	@$(INSTALL) --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m orchestration.consistent
+	@$(BIN)/python -m orchestration.consistent 2>/dev/null || { \
+		$(INSTALL) -c requirements.lock $$(grep '^torch==' requirements.lock) && $(BIN)/python -m orchestration.consistent; }
 	@touch $(STAMP)
 
 # An environment whose Python is gone (another machine, another Python) is made again.
