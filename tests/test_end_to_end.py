@@ -175,6 +175,13 @@ def test_the_page_is_one_self_contained_file(layout: Layout) -> None:
         assert words in text, words
 
 
+def test_no_file_names_the_address_of_its_tree(house: Path) -> None:
+    address = str(house).encode()
+    files = [path for path in house.rglob("*") if path.is_file()]
+    assert {"mlflow.db", "catalogue.db", "index.html"} <= {path.name for path in files}
+    assert [path for path in files if address in path.read_bytes()] == []
+
+
 def test_figures_hold_what_the_page_shows(layout: Layout) -> None:
     found = figures.collect(layout)
     assert set(found["stages"]) == set(NAMES)

@@ -16,7 +16,7 @@ import pytest
 from mm_model.store import lease
 from mm_model.store.layout import Layout
 from orchestration import dvc_command, home, runs
-from tests.graph.conftest import REPOSITORY, Tree
+from tests.graph.conftest import REPOSITORY, STAGES, Tree
 
 BUSY = os.EX_TEMPFAIL
 
@@ -219,3 +219,6 @@ def test_books_left_by_a_killed_container_do_not_hold_a_run_up(
         assert (status, err) == (0, "")
         assert "Closed 2 runs whose process is gone." in out
         assert not runs.under_way(books)
+        for stage in STAGES:
+            event = books.get_latest_materialization_event(dg.AssetKey(stage))
+            assert str(done.root) not in str(event), "the books go with the tree"
