@@ -1,5 +1,6 @@
 """One run of everything through Dagster in this process, and the words about it."""
 
+import logging
 import time
 from pathlib import Path
 
@@ -29,6 +30,8 @@ def run(root: Path, started: float) -> str:
     params = load_params(root)
     profile = load_profile(root, params.profile)
     print(f"Profile {params.profile}: {profile.title}", flush=True)
+    # An interrupt that arrives while a connection is closed would be logged with its traceback.
+    logging.getLogger("sqlalchemy").setLevel(logging.CRITICAL)
     client = resources.stages(root, echo=lambda line: print(line, flush=True))
     if (sentence := _execute(client)) is not None:
         raise UserError(sentence)

@@ -8,6 +8,7 @@ before anything else is loaded. What the process started ends with it
 """
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -25,12 +26,20 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    _hush()
     raise KeyboardInterrupt
+
+
+def _hush() -> None:
+    """No traceback of a finaliser, or of a connection, in which the signal happened to arrive."""
+    sys.unraisablehook = lambda _: None
+    logging.disable(logging.CRITICAL)
 
 
 def _watch(end: int) -> None:
     while os.read(end, 1)[0] not in _ENDING:
         pass
+    _hush()
     again = threading.Event()
     threading.Thread(target=_second, args=(end, again), daemon=True).start()
     again.wait(GRACE)
