@@ -36,7 +36,8 @@ def command(root: Path, target: str) -> list[str]:
         ["make", "-n", "-o", ".venv/.installed", target], cwd=root, capture_output=True, text=True,
         check=True,
     ).stdout.splitlines()  # fmt: skip
-    return shlex.split(next(line for line in said if " -m pytest" in line))
+    python, *words = shlex.split(next(line for line in said if " -m pytest" in line))
+    return [str(root / python), *words]
 
 
 def test_a_crash_is_one_failed_test_and_a_summary(root: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import yaml
 
 from mm_model.errors import UserError
 from mm_model.store import manifest
+from mm_model.store.layout import Layout
 from orchestration import code_version, dvc_lock, rendering
 from orchestration.dvc_client import Outcome
 from orchestration.dvc_command import environment
@@ -165,11 +166,14 @@ def test_dvc_s_words_on_a_damaged_lock_become_the_way_out(line: str) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\x00"])
 def test_torn_records_of_an_output_are_shown_as_absent(tmp_path: Path, content: bytes) -> None:
+    layout = Layout(tmp_path, "tiny")
+    output = layout.output("faces")
+    output.mkdir(parents=True)
     for name in ("manifest.json", "report.json", "audit.json"):
-        (tmp_path / name).write_bytes(content)
-    assert code_version.of_output(tmp_path) is None
-    assert rendering.report_metadata(tmp_path, tmp_path / "page.html").keys() == {"output"}
-    assert not rendering.check_result("faces", tmp_path / "audit.json").passed
+        (output / name).write_bytes(content)
+    assert code_version.of_output(output) is None
+    assert rendering.report_metadata(layout, "faces").keys() == {"output"}
+    assert not rendering.check_result(layout, "faces", output / "audit.json").passed
 
 
 @pytest.mark.slow

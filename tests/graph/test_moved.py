@@ -97,7 +97,7 @@ def test_make_makes_an_environment_again_whose_python_is_gone(tmp_path: Path) ->
         ).stdout  # fmt: skip
 
     python.symlink_to(tmp_path / "no such python")
-    assert "-m venv --clear .venv" in planned()
+    assert "-m venv .venv" in planned()
     python.unlink()
     python.symlink_to(sys.executable)
     assert "-m venv" not in planned()

@@ -133,7 +133,7 @@ def test_weights_that_differ_from_their_manifest_are_refused(
     (weights / "manifest.json").write_text(json.dumps(manifest_of))
     edit_params(small_root, backbone=str(weights))
     with pytest.raises(UserError, match=r"vae\.bin is missing or differs .* restore the folder"):
-        runner._model_digests(
+        runner.model_digests(
             registry.load("pretrain"), runner.load_params(small_root), Layout(small_root, "tiny")
         )
 
