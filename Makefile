@@ -30,8 +30,7 @@ export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export GX_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
-# a thread that waits sleeps: spinning starves a busy machine (mm_model/environment.py)
-export OMP_WAIT_POLICY ?= PASSIVE
+export GOMP_SPINCOUNT ?= 10000
 
 .PHONY: help setup run dev serve test test-slow lint figures page weights example clean
 

@@ -31,12 +31,12 @@ def silence_telemetry() -> None:
 def bound_threads(threads: int) -> None:
     """Give numeric libraries at most `threads` threads; call before importing them.
 
-    A thread that waits for the others sleeps instead of spinning: where another program needs one of
-    the cores, spinning made training 5 to 10 times slower.
+    A thread that waits for the others soon goes to sleep: GNU's OpenMP else spins for milliseconds,
+    which costs other programs a core, and on a busy machine this one most of its speed.
     """
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, str(threads))
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
 def keep_freed_memory() -> None:
