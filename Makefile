@@ -32,10 +32,10 @@ export GX_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help setup run dev serve test test-slow lint figures page weights example clean
+.PHONY: help setup run dev serve test test-slow test-endurance lint figures page weights example clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 $(STAMP): requirements.lock pyproject.toml
 	@echo "Setting up $(VENV) (once; a minute or two)"
@@ -92,7 +92,10 @@ test: setup ## Run all tests (but those that take minutes)
 	@$(PYTEST)
 
 test-slow: setup ## Run the tests that take minutes
-	@$(PYTEST) -m slow
+	@$(PYTEST) -m 'slow and not endurance'
+
+test-endurance: setup ## Run the repetitions that take up to an hour
+	@$(PYTEST) -m endurance
 
 lint: setup ## Check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -59,7 +59,8 @@ def test_a_crash_is_one_failed_test_and_a_summary(root: Path, tmp_path: Path) ->
 
 def test_slow_tests_run_the_same_way(root: Path) -> None:
     usual, slow = command(root, "test"), command(root, "test-slow")
-    assert slow == [*usual, "-m", "slow"]
+    assert slow == [*usual, "-m", "slow and not endurance"]
+    assert command(root, "test-endurance") == [*usual, "-m", "endurance"]
 
 
 @pytest.mark.parametrize(

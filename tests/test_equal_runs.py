@@ -55,7 +55,13 @@ def run_beside_each_other(name: str, places: list[Path], root: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("made", [small_root, full_root], ids=["few people", "embedded default"])
+@pytest.mark.parametrize(
+    "made",
+    [
+        pytest.param(small_root, id="few people"),
+        pytest.param(full_root, id="embedded default", marks=pytest.mark.endurance),
+    ],
+)
 def test_two_runs_under_load_leave_the_same_files(made: object, root: Path, tmp_path: Path) -> None:
     places = []
     for name in ("one", "two"):

@@ -98,6 +98,7 @@ def test_readers_and_other_writers_agree_over_more_memory(root: Path, work: str)
 
 
 @pytest.mark.slow
+@pytest.mark.endurance
 @pytest.mark.parametrize("size", [64, 96, 128, 480])
 def test_five_hundred_encodings_under_load_give_one_file(root: Path, size: int) -> None:
     fills = (None, 1, 37, 85, 128, 170, 213, 255)

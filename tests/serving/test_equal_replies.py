@@ -131,6 +131,7 @@ def test_the_same_request_gets_the_same_reply(server: Server, served_house: Hous
 
 
 @pytest.mark.slow
+@pytest.mark.endurance
 def test_two_hundred_times_alone_and_among_other_sizes(
     roomy_server: Server, roomy_house: House
 ) -> None:
