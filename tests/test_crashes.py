@@ -63,6 +63,12 @@ def test_slow_tests_run_the_same_way(root: Path) -> None:
     assert command(root, "test-endurance") == [*usual, "-m", "endurance"]
 
 
+def test_many_crashes_do_not_end_the_suite_either(root: Path) -> None:
+    """By itself pytest-xdist stops for good after four dead workers for each it was given."""
+    words = command(root, "test")
+    assert int(words[words.index("--max-worker-restart") + 1]) >= 100
+
+
 @pytest.mark.parametrize(
     ("quick", "slow", "expected"), [(0, 0, 0), (1, 0, 1), (0, 1, 1), (5, 0, 1), (139, 139, 1)]
 )

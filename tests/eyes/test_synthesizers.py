@@ -107,6 +107,24 @@ def test_no_head_is_shown_twice_wherever_it_stands(
         assert max(varied.shape[:2]) <= LONGEST_SIDE
 
 
+@pytest.mark.parametrize(
+    "box", [(0, 0, 100, 100), (300, 200, 400, 300), (150, 0, 250, 100), (0, 100, 110, 250)]
+)
+def test_a_face_at_the_edge_is_not_cut_off_by_a_turn(box: tuple[int, ...]) -> None:
+    """Four marks in the corners of the face: all are seen, whatever is drawn."""
+    import cv2
+
+    image = np.full((300, 400, 3), 60, np.uint8)
+    left, top, right, bottom = box
+    for y in (top, bottom - 10):
+        for x in (left, right - 10):
+            image[y : y + 10, x : x + 10] = 250
+    for seed in range(20):
+        varied = vary(image, np.array(box, float), np.random.default_rng(seed))
+        marks = (varied[..., 1] > 130).astype(np.uint8)
+        assert cv2.connectedComponents(marks)[0] == 1 + 4
+
+
 def test_every_pixel_of_a_variation_lies_inside_the_picture() -> None:
     """A frame of one colour around the picture never widens: it is cut off or shown once."""
     image = np.full((200, 260, 3), 90, np.uint8)

@@ -1,9 +1,11 @@
 """Walking a folder, names as text, and consent."""
 
+import contextlib
 import errno
 import os
 import shutil
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,28 @@ def test_a_folder_that_cannot_be_listed_is_one_entry(
     assert "cannot be listed" in found["ada"].problem.message
     assert str(tmp_path) not in found["ada"].problem.message
     assert found["3.jpg"].problem is None
+
+
+def test_what_a_listing_gave_before_it_broke_off_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _tree(tmp_path, "ada/1.jpg", "ada/2.jpg", "3.jpg")
+    real = os.scandir
+
+    @contextlib.contextmanager
+    def breaks_off(place: Path) -> Iterator[Iterator[os.DirEntry]]:
+        def some() -> Iterator[os.DirEntry]:
+            yield next(found)
+            raise OSError(errno.EIO, "Input/output error")
+
+        with real(place) as found:
+            yield some() if Path(place).name == "ada" else found
+
+    monkeypatch.setattr(os, "scandir", breaks_off)
+    found = {str(one.relative): one.problem for one in media_below(tmp_path)}
+    (seen,) = set(found) - {"ada", "3.jpg"}
+    assert seen in ("ada/1.jpg", "ada/2.jpg") and found[seen] is None
+    assert found["ada"].reason == Reason.SYS_IO
 
 
 def test_entries_that_cannot_be_looked_at_are_rows(tmp_path: Path, forbidden: Forbidden) -> None:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -124,6 +125,21 @@ def test_a_child_that_stands_still_is_given_up(
 
         monkeypatch.setattr(sandbox, "_start", start_and_stop)
         assert reason_of(sandbox, long_clip) == Reason.VID_DECODE_TIMEOUT
+
+
+def test_work_done_before_does_not_excuse_standing_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that worked for a while and then hangs is given up one window later."""
+    now, used = [0.0], [0.0]
+    monkeypatch.setattr(patience, "processor_seconds", lambda pid: used[0])
+    monkeypatch.setattr(patience, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    watched = patience.Patience(1, 10.0)
+    for now[0], used[0], over in ((9, 1, False), (11, 1, False), (20, 1, False), (22, 1, True)):
+        assert watched.over() == over, now[0]
+    watched = patience.Patience(1, 10.0)
+    for now[0], used[0] in ((33, 1.1), (44, 1.2), (55, 1.3)):
+        assert not watched.over(), "slow is not still"
+    used[0] = 11.0
+    assert watched.over(), "its allowance is used up"
 
 
 def test_a_picture_beyond_the_memory_limit_is_refused_not_fatal(

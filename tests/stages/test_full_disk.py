@@ -103,6 +103,17 @@ def test_the_command_line_says_a_machine_s_fault_in_one_sentence(
     assert said.startswith(f"Stopped: {words}") and said.count("\n") == 1
 
 
+def test_a_machine_s_fault_is_known_behind_a_library_s_own_exception() -> None:
+    inner = OSError(errno.ENOSPC, "No space left on device", "/x/a")
+    outer = RuntimeError("the writer stopped")
+    try:
+        raise ValueError("no checkpoint") from inner
+    except ValueError as error:
+        outer.__cause__ = error
+    assert str(of_machine(outer)).startswith("/x/a: the disk is full")
+    assert of_machine(RuntimeError("the writer stopped")) is None
+
+
 @pytest.mark.parametrize("defect", [FileNotFoundError(2, "x"), KeyError("x"), OSError("odd")])
 def test_a_defect_keeps_its_traceback(defect: Exception, monkeypatch: Any) -> None:
     def stop(*_: Any) -> None:

@@ -130,6 +130,20 @@ def test_what_mlflow_itself_named_in_the_tree_is_named_from_the_root(
     assert client.get_experiment(outside).artifact_location == str(elsewhere / "large")
 
 
+def test_what_mlflow_named_by_hand_just_before_a_move_is_found_after_it(
+    grown: Path, tmp_path: Path
+) -> None:
+    """Nothing but the experiment itself says where the tree was."""
+    old = Path(shutil.copytree(grown, tmp_path / "old"))
+    client = store.open_client(Layout(old, "tiny"))
+    number = client.create_experiment("by hand", str(old / "mlruns" / "by hand"))
+    client.create_run(number)
+    here = old.rename(tmp_path / "new")
+    client = store.open_client(Layout(here, "tiny"))
+    assert client.get_experiment(number).artifact_location == "mlruns/by hand"
+    assert all(uri.startswith("mlruns/") for uri in addresses(here))
+
+
 def test_a_store_given_by_its_address_keeps_its_artifacts_beside_it(
     tmp_path: Path, monkeypatch: Any
 ) -> None:

@@ -1,5 +1,6 @@
 """The catalogue is disposable: nothing that lies in its place stops a stage or gets lost."""
 
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -115,6 +116,23 @@ def test_a_locked_catalogue_is_no_obstacle(layout: Layout, holder: Callable) -> 
     publish(layout, "register", "newer")
     views.rebuild(layout)
     assert fingerprints(layout.catalogue) == ["newer"]
+
+
+def test_what_a_killed_writer_left_beside_it_does_not_reach_the_new_one(layout: Layout) -> None:
+    """SQLite would put a journal's pages back into whatever file has the name."""
+    catalogue.rebuild(layout)
+    journal = layout.catalogue.with_name("catalogue.db-journal")
+    with contextlib.closing(sqlite3.connect(layout.catalogue, isolation_level=None)) as writer:
+        writer.execute("pragma synchronous = off")
+        writer.execute("begin immediate")
+        writer.execute("update runs set fingerprint = 'half'")
+        left = journal.read_bytes()
+        writer.execute("rollback")
+    journal.write_bytes(left)
+    publish(layout, "register", "newer")
+    catalogue.rebuild(layout)
+    assert fingerprints(layout.catalogue) == ["newer"]
+    assert not journal.exists()
 
 
 def test_another_application_s_tables_are_never_dropped(layout: Layout, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -149,6 +150,31 @@ def test_many_at_once_give_one_holder(path: Path) -> None:
     assert len(taken) == 1
     assert len(refused) == 7 and all("One of many is at work" in one for one in refused)
     taken[0].release()
+
+
+def test_a_holder_is_heard_of_several_times_before_anybody_takes_it_for_dead() -> None:
+    assert 5 * lease.RENEWED <= lease.PATIENCE
+
+
+def test_where_the_file_system_has_no_locks_the_counter_alone_tells(
+    path: Path, monkeypatch: Any
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(lease, "RENEWED", 0.05)
+    monkeypatch.setattr(lease, "PATIENCE", 1.0)
+    monkeypatch.setattr(lease.fcntl, "flock", refuse)
+    first = lease.take(path, "The first one")
+    with pytest.raises(BusyError, match="The first one is at work here"):
+        lease.take(path, "The second one")
+    left = path.read_bytes()
+    first.release()
+    lease.take(path, "The second one").release()
+    path.write_bytes(left)  # what a killed holder leaves
+    third = lease.take(path, "The third one")
+    assert lease.moves(path, 5.0)
+    third.release()
 
 
 def test_a_child_of_the_holder_is_covered(path: Path, root: Path) -> None:
