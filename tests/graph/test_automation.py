@@ -10,7 +10,7 @@ import pytest
 
 from mm_model.store import lease
 from mm_model.store.layout import Layout
-from orchestration import runs, sensors
+from orchestration import everything, runs, sensors
 from orchestration.schedules import nightly
 from tests.graph.conftest import Tree
 
@@ -139,6 +139,22 @@ def test_who_has_the_tree_alone_closes_such_runs_at_once(fresh: Tree) -> None:
         _made_run(fresh, None, status)
     assert runs.settle(fresh.instance, alone=True) == 2
     assert not runs.under_way(fresh.instance)
+
+
+@pytest.mark.parametrize(
+    ("place", "alone"),
+    [("tree/work/dagster", True), ("shared", False), ("tree beside", False), (".", False)],
+)
+def test_who_runs_everything_has_only_the_books_in_its_tree_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, alone: bool
+) -> None:
+    """In shared books a run without a lease may only just have been made, by another tree."""
+    asked: list[bool] = []
+    monkeypatch.setattr(runs, "settle", lambda instance, alone=False: asked.append(alone))
+    monkeypatch.setattr(runs, "in_the_way", lambda instance: [])
+    books = SimpleNamespace(root_directory=str(tmp_path / place))
+    everything._settle(books, tmp_path / "tree")
+    assert asked == [alone]
 
 
 def test_a_place_of_a_run_that_is_over_is_free(fresh: Tree, tmp_path: Path) -> None:

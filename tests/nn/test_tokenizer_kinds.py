@@ -83,15 +83,19 @@ def test_marks_are_found_however_they_are_written(spiece: Path, text: str) -> No
 
 
 def test_the_subject_may_lie_exactly_where_the_text_ends(tokenizer: Any) -> None:
-    for length in range(10, 40):
-        text = "a " * (length - MOST_REFERENCES * 2 - 2) + "man"
-        pieces = tokenizer("man", add_special_tokens=False)["input_ids"]
-        fits = 2 * MOST_REFERENCES + len(text.split()) - 1 + len(pieces) - 1 <= length - 1
-        if fits:
-            check_caption(tokenizer, text, length)
-        else:
-            with pytest.raises(PromptError, match="beyond the text length"):
+    """Room for the most references and the end's mark, and not one token more."""
+    verdicts = []
+    for length in range(16, 40):
+        for words in range(length - 2 * MOST_REFERENCES - 4, length - MOST_REFERENCES):
+            text = "a " * words + "man"
+            at = len(tokenizer(text, add_special_tokens=False)["input_ids"]) - 1
+            verdicts.append(at + 2 * MOST_REFERENCES + 1 <= length)
+            if verdicts[-1]:
                 check_caption(tokenizer, text, length)
+            else:
+                with pytest.raises(PromptError, match="beyond the text length"):
+                    check_caption(tokenizer, text, length)
+    assert 0 < sum(verdicts) < len(verdicts)
 
 
 def test_a_folder_of_neither_kind_is_named(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ def flipped(content: bytes, count: int, seed: int = 0) -> Iterator[bytes]:
     """`count` copies of `content` with one bit flipped: the head, the tail, and random places."""
     rng = random.Random(seed)
     bits = len(content) * 8
-    places = [*range(0, min(bits, 512), 13), bits - 1]
+    head = list(range(0, min(bits, 512), 13))[: count // 3]
+    places = [*head, bits - 1]
     places += [rng.randrange(bits) for _ in range(count - len(places))]
     for place in places[:count]:
         damaged = bytearray(content)

@@ -93,6 +93,21 @@ def test_what_is_moved_aside_is_kept_and_not_read_again(pair: tuple[Path, Path])
     assert [one.name for one in path.parent.iterdir()] == ["step_1.bin.damaged"]
 
 
+def test_a_copy_that_is_kept_is_no_better_than_its_origin(pair: tuple[Path, Path]) -> None:
+    path, copy = pair[0], pair[0].with_name("before.bin")
+    sealed.keep_copy(path, copy)
+    assert sealed.flaw(copy, "work") is None
+    damaged = next(flipped(path.read_bytes(), 1))
+    copy.unlink()  # a second name of the same bytes
+    path.write_bytes(damaged)
+    sealed.keep_copy(path, copy)
+    assert sealed.flaw(copy, "work") == "is damaged"
+    sealed.seal_of(path).unlink()
+    sealed.remove(copy)
+    sealed.keep_copy(path, copy)
+    assert sealed.flaw(copy, "work") == "is missing"
+
+
 def test_equal_files_have_equal_seals(pair: tuple[Path, Path], tmp_path: Path) -> None:
     before = sealed.seal_of(pair[0]).read_bytes()
     sealed.seal(pair[0], "work")

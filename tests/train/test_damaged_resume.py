@@ -105,6 +105,25 @@ def test_old_checkpoints_go_with_their_seals(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_only_whole_samples_of_a_run_that_was_cut_off_are_taken_up(tmp_path: Path) -> None:
+    from mm_model.train.watch import Watcher
+
+    said: list[str] = []
+    watcher = Watcher.__new__(Watcher)
+    watcher.job = SimpleNamespace(fingerprint="work", say=said.append)
+    watcher.kept, watcher.folder = tmp_path / "kept", tmp_path / "samples"
+    watcher.kept.mkdir()
+    for name, origin in (("a.jpg", "work"), ("b.jpg", "work"), ("c.jpg", "other work")):
+        (watcher.kept / name).write_bytes(name.encode() * 50)
+        sealed.seal(watcher.kept / name, origin)
+    (watcher.kept / "b.jpg").write_bytes(next(flipped(b"b.jpg" * 50, 1)))
+    (watcher.kept / "d.jpg").write_bytes(b"not sealed yet")
+    watcher._take_up()
+    assert [path.name for path in watcher.folder.iterdir()] == ["a.jpg"]
+    assert {path.name for path in watcher.kept.iterdir()} == {"a.jpg", "a.jpg" + sealed.SUFFIX}
+    assert [line.split()[1] for line in said] == ["b.jpg", "c.jpg", "d.jpg"]
+
+
 @pytest.fixture
 def made(monkeypatch: Any) -> list[int]:
     """Counts how often the training set is made; what is made is small and known."""

@@ -13,6 +13,7 @@ from mm_model.nn.adapter import MagicMirrorAdapter
 from mm_model.nn.checkpoint import CONFIG_NAME, WEIGHTS_NAME, load_json
 from mm_model.nn.model import MagicMirrorModel
 from mm_model.settings import Profile, load_profile
+from mm_model.train import stage
 from mm_model.train.backbone import Backbone, load_backbone
 from mm_model.train.gradients import require_masters
 from mm_model.train.loop import Trainer, optimizer_of
@@ -128,6 +129,24 @@ def test_masters_survive_checkpoint_resume_export_and_the_next_stage(
     for name, value in following.named_parameters():
         assert torch.equal(value, straight.parameters[name]), name
     assert given_adapter(tmp_path, backbone).dtype == torch.bfloat16  # as it will be served
+
+
+def test_a_stage_that_continues_an_adapter_asks_for_masters(
+    paper: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def given(folder: Path, backbone: object, dtype: torch.dtype | None = None) -> None:
+        asked.append((folder, dtype))
+        raise _Killed
+
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", lambda *_, **__: None)
+    monkeypatch.setattr(stage, "load_backbone", lambda *_: None)
+    monkeypatch.setattr(stage, "given_adapter", given)
+    job = SimpleNamespace(profile=paper, model=lambda name: tmp_path)
+    with pytest.raises(_Killed):
+        stage.train(job, paper.finetune, 9, ("clip",), tmp_path / "pretrain")
+    assert asked == [(tmp_path / "pretrain", torch.float32)]
 
 
 @pytest.mark.parametrize("attention", ["joint", "gated_joint", "asymmetric"])
