@@ -20,6 +20,9 @@ from mm_model.records import INGEST_MEASURES
 from mm_model.store import atomic, manifest, tables
 from mm_model.store.layout import Layout
 
+_SIDE_FILES = ("-journal", "-wal", "-shm")
+"""What SQLite keeps beside a database."""
+
 metadata = sa.MetaData()
 _mark = sa.MetaData()
 sa.Table("magic_mirror_catalogue", _mark, sa.Column("schema", sa.Integer))  # says: ours
@@ -137,9 +140,9 @@ def rebuild(layout: Layout, url: str | None = None) -> str:
     """Make the catalogue anew from the published outputs; return a summary line.
 
     The address is `url`, else the environment's `MM_CATALOGUE_URL`, else SQLite below `work/`. A
-    reader sees the old catalogue or the new one. A SQLite file is written aside and renamed, so
-    that neither a lock nor damage of the old one is in the way; what is not ours at the default
-    place is moved aside.
+    reader sees the old catalogue or the new one. The file at the default place is written aside and
+    renamed, so that neither a lock nor damage of the old one is in the way; what is not ours there
+    is moved aside. A database that somebody names is never replaced, only its tables of ours are.
 
     Raises:
         UserError: the database cannot be used, or has tables of another application.
@@ -147,19 +150,25 @@ def rebuild(layout: Layout, url: str | None = None) -> str:
     given = url or os.environ.get("MM_CATALOGUE_URL")
     with _sentences(given):
         address = sa.make_url(given or f"sqlite:///{layout.catalogue}")
-        file = Path(address.database) if _is_file(address) else None
-        if given is None and not _is_ours(layout.catalogue):
-            _set_aside(layout.catalogue)
-        if file is not None and (not file.exists() or _is_ours(file)):
-            with atomic.written_aside(file) as aside:
-                aside.touch()  # SQLite would not say why it cannot
-                counts = _filled(sa.URL.create("sqlite", database=str(aside)), layout)
-                for left in ("-journal", "-wal", "-shm"):
-                    file.with_name(file.name + left).unlink(missing_ok=True)
+        if given is None:
+            counts = _replaced(layout)
         else:
             counts = _filled(address, layout)
     where = address.render_as_string(hide_password=True)
     return f"{where}: " + ", ".join(f"{number} {name}" for name, number in counts.items())
+
+
+def _replaced(layout: Layout) -> dict[str, int]:
+    """Write the file at the default place anew; how many rows each table has."""
+    file = layout.catalogue
+    if not _is_ours(file):
+        _set_aside(file)
+    with atomic.written_aside(file) as aside:
+        aside.touch()  # SQLite would not say why it cannot
+        counts = _filled(sa.URL.create("sqlite", database=str(aside)), layout)
+        for left in _SIDE_FILES:
+            file.with_name(file.name + left).unlink(missing_ok=True)
+    return counts
 
 
 @contextlib.contextmanager
@@ -178,15 +187,12 @@ def _sentences(given: str | None) -> Iterator[None]:
         ) from error
 
 
-def _is_file(address: sa.URL) -> bool:
-    return address.get_backend_name() == "sqlite" and address.database not in (None, "", ":memory:")
-
-
 def _is_ours(file: Path) -> bool:
     """Whether a SQLite file holds our tables only, or nothing; looked at past any lock."""
     if not file.exists():
         return True
-    if not file.is_file():
+    log = file.with_name(f"{file.name}-wal")  # not read past a lock; a catalogue of ours has none
+    if not file.is_file() or (log.is_file() and log.stat().st_size):
         return False
     engine = sa.create_engine(
         "sqlite://",
@@ -223,6 +229,9 @@ def _set_aside(file: Path) -> None:
     while place.exists():
         place, number = file.with_name(f"{file.name}.set-aside-{number}"), number + 1
     file.rename(place)
+    for left in _SIDE_FILES:
+        if (side := file.with_name(file.name + left)).exists():
+            side.rename(place.with_name(place.name + left))
     print(f"{file} was no catalogue of ours, or damaged: it lies in {place.name} now.", flush=True)
 
 

@@ -31,6 +31,9 @@ PATIENCE = 15.0
 HANDED_ON = "MM_LEASE"
 """The environment variable by which the processes that a holder starts know themselves covered."""
 
+_LEAVING = 5.0
+"""Seconds that a holder whose lease was taken over has for its end."""
+
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _COUNTER = 16
 _TRIES, _PAUSE = 4, 0.1
@@ -100,6 +103,8 @@ class Lease:
 
     def _write(self) -> None:
         with self._guard:
+            if self._over.is_set():
+                return  # the descriptor may be another file's by now
             self._count += 1
             text = f"{self._count:0{_COUNTER}d}\n{json.dumps(asdict(self.holder))}\n".encode()
             os.pwrite(self._handle, text, 0)
@@ -124,6 +129,8 @@ class Lease:
                 print(f"{self.path} was taken over while this process stood still; it ends now.",
                       file=sys.stderr, flush=True)  # fmt: skip
                 os.kill(os.getpid(), signal.SIGINT)
+                if not self._over.wait(_LEAVING):  # started where SIGINT is ignored, or deaf
+                    os._exit(os.EX_TEMPFAIL)
             return
 
 

@@ -195,3 +195,33 @@ def test_views_never_fail_a_stage_and_the_next_run_makes_them(
     layout.page.unlink()
     views.refresh(layout)
     assert calls == ["catalogue", "page"] * 2
+
+
+def open_log(path: Path) -> sqlite3.Connection:
+    """Another application's database whose tables are still only in its write-ahead log."""
+    theirs = sqlite3.connect(path)
+    theirs.execute("pragma journal_mode=wal")
+    theirs.execute("create table users (name text)")
+    theirs.execute("insert into users values ('x')")
+    theirs.commit()
+    return theirs
+
+
+def test_a_database_in_use_by_others_keeps_what_is_in_its_log(
+    layout: Layout, tmp_path: Path
+) -> None:
+    named = tmp_path / "theirs.db"
+    with contextlib.closing(open_log(named)) as theirs:
+        catalogue.rebuild(layout, f"sqlite:///{named}")
+        assert theirs.execute("select name from users").fetchall() == [("x",)]
+
+
+def test_what_lies_in_the_default_place_goes_aside_with_its_log(layout: Layout) -> None:
+    layout.catalogue.parent.mkdir(parents=True, exist_ok=True)
+    layout.catalogue.unlink(missing_ok=True)
+    with contextlib.closing(open_log(layout.catalogue)):
+        catalogue.rebuild(layout)
+        aside = layout.catalogue.with_name(f"{layout.catalogue.name}.set-aside")
+        with contextlib.closing(sqlite3.connect(aside)) as kept:
+            assert kept.execute("select name from users").fetchall() == [("x",)]
+    assert catalogue._is_ours(layout.catalogue)

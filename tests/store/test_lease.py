@@ -125,6 +125,15 @@ def test_who_slept_too_long_ends(path: Path, other: subprocess.Popen) -> None:
         assert other.wait(20) != 0
 
 
+def test_who_slept_too_long_ends_where_interrupts_are_ignored(path: Path, root: Path) -> None:
+    deaf = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-c", HOLDER, str(path)]
+    with subprocess.Popen(deaf, cwd=root, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        path.unlink()
+        with lease.held(path, "This one"):
+            assert process.wait(30) == os.EX_TEMPFAIL
+
+
 def test_a_copied_lease_holds_nothing(path: Path, other: subprocess.Popen, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(path.parent, tmp_path / "copy")) / path.name
     before = path.read_text().split("\n", 1)[1]
