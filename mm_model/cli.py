@@ -85,6 +85,15 @@ def _example(_: argparse.Namespace) -> None:
     print(layout.relative(example.write(example.default_path(layout), layout)))
 
 
+def _servable(_: argparse.Namespace) -> None:
+    from mm_model.registry import versions
+    from mm_model.settings import load_profile
+
+    layout = _layout()
+    rules = load_profile(layout.root, layout.profile).section("register")
+    versions.refuse_without_champion(layout, rules.model_name)
+
+
 def _save_reply(options: argparse.Namespace) -> None:
     from mm_model.serving import example
 
@@ -123,6 +132,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("target", type=Path, help="the .webp or .gif to write")
     command.add_argument("--people", type=int, nargs="+", help="whom to show; the first three")
     command.set_defaults(act=_timelapse)
+
+    command = commands.add_parser("servable", help="say in one sentence if there is no champion")
+    command.set_defaults(act=_servable)
 
     command = commands.add_parser("example", help="write an example request for the served model")
     command.set_defaults(act=_example)

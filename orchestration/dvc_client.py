@@ -5,6 +5,7 @@ reads what was published. It never commits, checks out or repairs anything.
 """
 
 import contextlib
+import re
 import subprocess
 import sys
 import time
@@ -27,6 +28,7 @@ from orchestration.pipes import LineReader
 from orchestration.process_group import ProcessGroup
 
 _STOPPED = "Stopped: "
+_EXITED = re.compile(r"exited with (-?\d+)")
 _NOISE = (
     "To track the changes with git", "To enable auto staging", "Use `dvc push`", "git add",
     "dvc config core.autostage", "Updating lock file", "Generating lock file",
@@ -65,10 +67,20 @@ class Outcome:
                 return (
                     f"DVC could not run {self.stage}: {line.removeprefix('ERROR: ').rstrip('.')}."
                 )
+        if signal := self._signal():
+            return f"{self.stage} was killed (signal {signal}); finished work is kept: run again."
         return (
             f"{self.stage} ended with status {self.status} and said no reason: "
             f"see its last lines with 'python -m mm_model run {self.stage}'."
         )
+
+    def _signal(self) -> int | None:
+        """Number of the signal that ended DVC or, as DVC tells, its command; None without one."""
+        told = [int(found[1]) for line in self.last if (found := _EXITED.search(line))]
+        for ended in [self.status, *reversed(told)]:
+            if ended < 0 or 128 < ended < 160:
+                return -ended if ended < 0 else ended - 128
+        return None
 
 
 class DvcStageClient:

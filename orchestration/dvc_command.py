@@ -77,15 +77,16 @@ def _owners(said: dict) -> list[dict]:
 
 
 def _process(owner: dict, root: Path) -> psutil.Process | None:
-    """The living DVC that the list names; None when its number is nobody's or another's."""
+    """The living process that the list names; None when its number is nobody's or another's."""
     with contextlib.suppress(psutil.Error, OSError):
         process = psutil.Process(int(owner["pid"]))
         if process.status() == psutil.STATUS_ZOMBIE:
             return None
-        if any(Path(part).name == "dvc" for part in process.cmdline()[:4]):
-            return process
-        if Path(process.cwd()).is_relative_to(root):  # a program that uses DVC's library
-            return process
+        try:  # in this tree: a copied list names those at work in the original
+            inside = Path(process.cwd()).is_relative_to(root.resolve())
+        except psutil.AccessDenied:
+            inside = any(Path(part).name == "dvc" for part in process.cmdline()[:4])
+        return process if inside else None
     return None
 
 

@@ -32,10 +32,12 @@ def run(root: Path, started: float) -> str:
     print(f"Profile {params.profile}: {profile.title}", flush=True)
     # An interrupt that arrives while a connection is closed would be logged with its traceback.
     logging.getLogger("sqlalchemy").setLevel(logging.CRITICAL)
+    layout = Layout(root, params.profile)
+    print(f"Report, growing while this runs: {layout.relative(layout.page)}", flush=True)
     client = resources.stages(root, echo=lambda line: print(line, flush=True))
     if (sentence := _execute(client)) is not None:
         raise UserError(sentence)
-    layout, seconds = Layout(root, params.profile), time.monotonic() - started
+    seconds = time.monotonic() - started
     record = layout.root / "work" / layout.profile / "last_run.json"
     said = {"seconds": round(seconds, 1), "stages": {one.stage: one.how for one in client.finished}}
     views.attempt("record of this run", lambda: atomic.write_json(record, said))

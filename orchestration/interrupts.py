@@ -21,7 +21,7 @@ GRACE = 5.0
 """Seconds that the main thread has to end in order after the first signal."""
 
 _SENTENCE = "Interrupted; finished work is kept and the next run resumes."
-_said = threading.Event()
+_said, _came = threading.Event(), threading.Event()
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -32,6 +32,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _hush() -> None:
     """No traceback of a finaliser, or of a connection, in which the signal happened to arrive."""
+    _came.set()
     sys.unraisablehook = lambda _: None
     logging.disable(logging.CRITICAL)
 
@@ -52,6 +53,11 @@ def _second(end: int, again: threading.Event) -> None:
     while os.read(end, 1)[0] not in _ENDING:
         pass
     again.set()
+
+
+def came() -> bool:
+    """Whether a signal came: a stage that it reached as well did not fail by itself."""
+    return _came.is_set()
 
 
 def say() -> None:

@@ -38,6 +38,8 @@ def _run(started: float) -> int:
 
             print(everything.run(root, started))
     except UserError as error:
+        if interrupts.came():
+            raise KeyboardInterrupt from None
         print(f"Stopped: {error}", file=sys.stderr)
         return BUSY if isinstance(error, BusyError) else 1
     except Exception as error:

@@ -136,6 +136,23 @@ def stands(layout: Layout, described: Package, release: Release) -> bool:
         )
 
 
+def refuse_without_champion(layout: Layout, model_name: str) -> None:
+    """Return if there is a champion to serve.
+
+    Raises:
+        UserError: there is none; the message says what can be served instead, if anything.
+    """
+    client = store.open_client(layout)
+    if alias_version(client, model_name, CHAMPION) is not None:
+        return
+    if alias_version(client, model_name, CHALLENGER) is not None:
+        raise UserError(
+            f"No version of {model_name} was promoted to champion: serve the newest one with "
+            f"'mlflow models serve -m models:/{model_name}@{CHALLENGER} --env-manager local'."
+        )
+    raise UserError(f"There is no {model_name} to serve yet: let 'make run' finish first.")
+
+
 def alias_version(client: "MlflowClient", name: str, alias: str) -> "ModelVersion | None":
     """The version an alias points to, or None."""
     from mlflow.exceptions import MlflowException

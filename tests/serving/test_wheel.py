@@ -69,7 +69,8 @@ def empty(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     python = place / "bin" / "python"
     subprocess.run(
         [sys.executable, "-m", "pip", f"--python={python}", "install", "--quiet", "--no-deps",
-         "--no-index", str(wheel)], check=True, capture_output=True,
+         "--no-index", "--ignore-installed", str(wheel)], check=True, capture_output=True,
+         cwd=place,
     )  # fmt: skip
     own = next((place / "lib").glob("python*")) / "site-packages"
     (own / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
