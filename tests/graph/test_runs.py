@@ -162,7 +162,7 @@ def test_a_killed_stage_fails_and_runs_again(done: Tree) -> None:
     killer.start()
     result = done.dagster("register")
     killer.join()
-    assert "register ended with status" in _failures(result)["register"]
+    assert "register was killed (signal 9)" in _failures(result)["register"]
     assert done.processes() == [], "the stage's own child went with it"
     done.behave()
     assert _failures(done.dagster("register")) == {}
