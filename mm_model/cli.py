@@ -33,7 +33,7 @@ def _layout() -> Layout:
 
 
 def _run(options: argparse.Namespace) -> None:
-    lifeline.follow(_RUN_BY)  # before anything that takes long to import
+    lifeline.follow(_RUN_BY, "dvc")  # before anything that takes long to import
     from mm_model.stages import runner
 
     runner.run(options.stage, repository_root())

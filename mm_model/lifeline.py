@@ -133,8 +133,8 @@ def process(target: Callable[..., None], *arguments: Any) -> "SpawnProcess":
     return context.Process(target=_begin, args=(_Tie(), target, arguments), daemon=True)
 
 
-def follow(mark: str) -> None:
-    """End this process when the program ends that set the environment variable `mark` for it.
+def follow(mark: str, program: str) -> None:
+    """End this process when `program` ends, which set the environment variable `mark` for it.
 
     Shells between the two do not matter. Without `mark` nothing happens: a command that somebody
     started by hand may outlive the terminal.
@@ -147,9 +147,11 @@ def follow(mark: str) -> None:
     import psutil
 
     try:
-        they = _marker(mark, psutil)
+        they = _marker(mark, program, psutil)
         if they is None:
             raise ProcessLookupError
+        if they.pid == 1:
+            return  # the system ends everybody with its first process
         if not hasattr(os, "pidfd_open"):
             threading.Thread(target=lambda: (they.wait(), _end()), daemon=True).start()
             return
@@ -168,15 +170,19 @@ def follow(mark: str) -> None:
         os.close(end)
 
 
-def _marker(mark: str, psutil: Any) -> Any:
+def _marker(mark: str, program: str, psutil: Any) -> Any:
     """The nearest ancestor without our value of `mark`: who set it; None when that one is gone.
 
-    A process that adopts orphans is of another session, unless it set `mark` itself.
+    A process that adopts orphans is of another session, or a container's first process, which
+    shares its session with everybody: there `program` must be what it runs.
     """
     for ancestor in psutil.Process().parents():
         theirs = None
         with contextlib.suppress(psutil.AccessDenied):
             theirs = ancestor.environ().get(mark)
         if theirs != os.environ[mark]:
+            if ancestor.pid == 1:
+                words = (os.path.basename(word) for word in ancestor.cmdline())
+                return ancestor if program in words else None
             return ancestor if os.getsid(ancestor.pid) == os.getsid(0) else None
     return None

@@ -21,6 +21,7 @@ def started(code: str, *words: str, cwd: Path = ROOT) -> subprocess.Popen:
     process = subprocess.Popen(
         [sys.executable, "-c", code, *words], cwd=cwd, stdout=subprocess.PIPE, text=True,
         stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": paths},
+        start_new_session=True,  # as from a terminal: whoever adopts orphans is of another one
     )  # fmt: skip
     assert process.stdout.readline() == "ready\n"
     return process

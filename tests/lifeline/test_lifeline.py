@@ -2,6 +2,7 @@
 
 import ast
 import multiprocessing
+import shutil
 import signal
 import subprocess
 import sys
@@ -130,14 +131,14 @@ def test_a_child_whose_parent_is_gone_already_ends_at_once() -> None:
 def test_a_command_started_by_hand_follows_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MARK", raising=False)
     before = len(lifeline._held)
-    lifeline.follow("MARK")
+    lifeline.follow("MARK", "dvc")
     assert len(lifeline._held) == before
 
 
 _FOLLOWER = (
     "import ctypes, os, sys, time; from mm_model import lifeline\n"
     "while sys.argv[1:] and os.getppid() == int(sys.argv[1]): time.sleep(0.01)\n"
-    "lifeline.follow('MARK'); print('follows', flush=True)\n"
+    "lifeline.follow('MARK', 'dvc'); print('follows', flush=True)\n"
 )
 _HOGGING = _FOLLOWER + "ctypes.PyDLL(None).sleep(300)"
 _WATCHING = "import os; del os.pidfd_open\n" + _FOLLOWER + "time.sleep(300)"
@@ -190,6 +191,39 @@ def test_a_process_whose_marker_is_gone_is_refused(tmp_path: Path) -> None:
     while "has ended: start the stage again" not in said.read_text():
         assert time.monotonic() < deadline, said.read_text()
         time.sleep(0.05)
+
+
+_FOLLOWS = _FOLLOWER.replace("sys.argv[1:] and", "sys.argv[1:2] != ['0'] and")
+_FIRST = (  # a container's first process, which starts a stage itself or through one that leaves
+    "import os, subprocess, sys\n"
+    f"stage = [sys.executable, '-c', {_FOLLOWS!r}]\n"
+    "os.environ['MARK'] = 'x'\n"
+    "through = 'import os, subprocess, sys; subprocess.Popen(sys.argv[1:] + [str(os.getpid())])'\n"
+    "if sys.argv[1] == 'through': subprocess.run([sys.executable, '-c', through, *stage])\n"
+    "else: subprocess.run([*stage, '0'])\n"
+    "try: os.wait()\n"
+    "except ChildProcessError: pass\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "way", "said"),
+    [
+        ("init", "through", "has ended: start the stage again"),  # the session is everybody's
+        ("init", "itself", "has ended: start the stage again"),  # DVC was never there
+        ("dvc", "itself", "follows"),
+    ],
+)
+def test_in_a_container_its_first_process_is_no_marker(name: str, way: str, said: str) -> None:
+    inside = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
+    tried = shutil.which("unshare") and subprocess.run([*inside, "true"], check=False).returncode
+    if tried != 0:
+        pytest.skip("this system lets nobody make a process namespace (unshare)")
+    done = subprocess.run(
+        [*inside, sys.executable, "-c", _FIRST, way, name], capture_output=True, text=True,
+        cwd=family.ROOT, check=False, timeout=60,
+    )  # fmt: skip
+    assert said in done.stdout + done.stderr
 
 
 STARTERS = {"Popen", "ProcessPoolExecutor", "Pool", "Process", "DataLoader", "fork", "forkpty",
