@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mm_model.errors import UserError
@@ -182,7 +183,7 @@ def _marker(mark: str, program: str, psutil: Any) -> Any:
             theirs = ancestor.environ().get(mark)
         if theirs != os.environ[mark]:
             if ancestor.pid == 1:
-                words = (os.path.basename(word) for word in ancestor.cmdline())
+                words = (Path(word).name for word in ancestor.cmdline())
                 return ancestor if program in words else None
             return ancestor if os.getsid(ancestor.pid) == os.getsid(0) else None
     return None
