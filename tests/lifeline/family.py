@@ -11,6 +11,8 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
+_HEED = "import signal; signal.signal(signal.SIGTERM, signal.SIG_DFL)"
+"""Who runs the tests may ignore SIGTERM, and a program inherits that."""
 GRACE = 2.0
 """Seconds within which everybody has ended."""
 
@@ -19,7 +21,7 @@ def started(code: str, *words: str, cwd: Path = ROOT) -> subprocess.Popen:
     """A Python program of its own that runs `code` and says "ready" when there is what to kill."""
     paths = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
     process = subprocess.Popen(
-        [sys.executable, "-c", code, *words], cwd=cwd, stdout=subprocess.PIPE, text=True,
+        [sys.executable, "-c", f"{_HEED}\n{code}", *words], cwd=cwd, stdout=subprocess.PIPE, text=True,
         stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": paths},
         start_new_session=True,  # as from a terminal: whoever adopts orphans is of another one
     )  # fmt: skip
@@ -35,7 +37,7 @@ def below(process: subprocess.Popen) -> list[psutil.Process]:
 def killed(process: subprocess.Popen, number: int = signal.SIGKILL) -> None:
     """Kill `process` alone and wait for its end."""
     process.send_signal(number)
-    process.wait()
+    process.wait(30)
     with contextlib.suppress(AttributeError):
         process.stdout.close()
 
