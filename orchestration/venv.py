@@ -8,6 +8,7 @@ the standard library alone, since the rest may not be found yet; doing it again 
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -65,10 +66,18 @@ def free_package(venv: Path, root: Path) -> None:
             absolute.unlink()
 
 
+def _quotings(place: str) -> tuple[str, ...]:
+    """How releases of Python write an environment's address for a shell."""
+    return f'"{place}"', shlex.quote(place), place
+
+
 def settle(venv: Path, root: Path) -> bool:
     """Put the environment right where it lies now; return whether it had lain elsewhere."""
-    moved = str(venv) not in (venv / "bin" / "activate").read_text()
+    said = (venv / "bin" / "activate").read_text()
+    moved = not any(f"VIRTUAL_ENV={form}\n" in said for form in _quotings(str(venv)))
     if moved:
+        for path in (*sorted((venv / "bin").glob("[Aa]ctivate*")), venv / "pyvenv.cfg"):
+            _write(path, path.read_bytes())
         # Writes `activate` and its like again; what is installed stays.
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
     free_scripts(venv)

@@ -1,6 +1,7 @@
 """A tree may be moved, copied or unpacked: its environment, DVC and Dagster go with it."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -67,18 +68,35 @@ def test_an_environment_goes_with_its_tree(tmp_path: Path) -> None:
     assert (old / ".venv" / "bin" / "foreign").read_text() == "#!/usr/bin/env python3\n"
 
 
+@pytest.mark.parametrize("name", ["plain", "a space", "an 'apostrophe", "Größe $HOME"])
+@pytest.mark.parametrize("form", ['"{}"', "quoted", "{}"])  # releases of Python differ
+def test_an_environment_knows_where_it_lies_in_every_form(
+    tmp_path: Path, name: str, form: str
+) -> None:
+    root = tmp_path / name
+    place = _plant(root)
+    activate = place / "bin" / "activate"
+    there = shlex.quote(str(place)) if form == "quoted" else form.format(place)
+    activate.write_text(f"VIRTUAL_ENV={there}\nexport VIRTUAL_ENV\n")
+    assert not venv.settle(place, root)
+    longer = there.replace(".venv", ".venv2")
+    activate.write_text(f"VIRTUAL_ENV={longer}\nexport VIRTUAL_ENV\n")
+    assert venv.settle(place, root), "an address that only begins alike is another one"
+    assert not venv.settle(place, root)
+
+
 def test_a_copied_environment_never_runs_the_original(tmp_path: Path) -> None:
     original = tmp_path / "original"
     _plant(original)
-    shared = original / ".venv" / "bin" / "plain"
-    before = shared.read_bytes()
-    copy = Path(shutil.copytree(original, tmp_path / "copy", symlinks=True))
-    (copy / ".venv" / "bin" / "plain").unlink()
-    os.link(shared, copy / ".venv" / "bin" / "plain")
+    files = (path for path in original.rglob("*") if path.is_file() and not path.is_symlink())
+    before = {path: path.read_bytes() for path in files}
+    copy = tmp_path / "copy"
+    shutil.copytree(original, copy, symlinks=True, copy_function=os.link)  # cp -al
     assert venv.settle(copy / ".venv", copy)
     for script in ("plain", "quoted"):
         assert all(Path(said).resolve().is_relative_to(copy) for said in _says(copy, script))
-    assert shared.read_bytes() == before, "a file shared by a hard link is not written into"
+    now = {path: path.read_bytes() for path in before}
+    assert now == before, "a file shared by a hard link is not written into"
 
 
 def test_make_makes_an_environment_again_whose_python_is_gone(tmp_path: Path) -> None:
