@@ -73,14 +73,13 @@ class PipelineEngine:
     ) -> np.ndarray:
         """Frames, uint8 [T, H, W, 3]; the noise comes from a CPU generator with the seed."""
         import torch
-        from PIL import Image
 
         torch.set_num_threads(self._config.threads)  # a setting of the calling thread
         self._check_prompt(request.prompt, len(references))
         video = self._pipe(
             request.prompt,
-            [Image.fromarray(reference.pixels) for reference in references],
-            landmarks=[reference.face.landmarks for reference in references],
+            [reference.pixels for reference in references],
+            faces=[reference.face for reference in references],
             num_frames=request.num_frames,
             height=request.height,
             width=request.width,

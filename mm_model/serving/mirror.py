@@ -55,7 +55,10 @@ class Mirror:
         try:
             with self._looking:
                 references = gate.admit(
-                    wanted.references, self._look, self._config.max_pixels, self._config.max_aspect
+                    wanted.references,
+                    self._look,
+                    self._limits.max_reference_pixels,
+                    self._config.max_aspect,
                 )
             with self._generating:
                 frames = self._engine.generate(wanted, references)

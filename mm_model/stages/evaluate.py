@@ -19,7 +19,7 @@ def run(job: Job) -> Report:
 STAGE = Stage(
     name="evaluate",
     title="Scores on held-out people",
-    version=3,
+    version=4,
     takes=("ingest", "faces", "pairs", "pretrain", "finetune"),
     sections=("run", "model", "faces", "evaluate"),
     models=("backbone", "facepack", "judge"),
