@@ -3,9 +3,9 @@
 `PipelineEngine` is the real one. Anything with the same two members may stand in for it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,6 +14,13 @@ from mm_model.serving.config import ServingConfig
 from mm_model.serving.gate import Reference
 from mm_model.serving.refusal import Code, Refusal
 from mm_model.serving.request import Request
+
+OnStep = Callable[[int, int], None]
+"""Told after each denoising step: how many are done, of how many."""
+
+
+class Cancelled(Exception):
+    """Raised by an `OnStep`: nobody wants the clip any more, and its work ends there."""
 
 
 class Engine(Protocol):
@@ -24,8 +31,13 @@ class Engine(Protocol):
         """The longest clip the model was built for."""
         ...
 
-    def generate(self, request: Request, references: Sequence[Reference]) -> np.ndarray:
+    def generate(
+        self, request: Request, references: Sequence[Reference], on_step: OnStep | None = None
+    ) -> np.ndarray:
         """Frames, uint8 [T, H, W, 3]; equal requests give equal frames.
+
+        `on_step` is called after each step, the last time before the frames are decoded; what it
+        raises ends the work and leaves the engine ready for the next request.
 
         Raises:
             Refusal: the prompt cannot be used with this model.
@@ -56,7 +68,9 @@ class PipelineEngine:
         """The backbone's own limit."""
         return int(self._pipe.transformer.config.sample_frames)
 
-    def generate(self, request: Request, references: Sequence[Reference]) -> np.ndarray:
+    def generate(
+        self, request: Request, references: Sequence[Reference], on_step: OnStep | None = None
+    ) -> np.ndarray:
         """Frames, uint8 [T, H, W, 3]; the noise comes from a CPU generator with the seed."""
         import torch
         from PIL import Image
@@ -75,6 +89,7 @@ class PipelineEngine:
             face_guidance=self._config.face_guidance,
             generator=torch.Generator("cpu").manual_seed(request.seed),
             output_type="np",
+            callback_on_step_end=_telling(on_step),
         ).frames[0]
         return (np.clip(np.nan_to_num(video), 0, 1) * 255).round().astype(np.uint8)
 
@@ -92,3 +107,15 @@ class PipelineEngine:
                 f"prompt must name its subject once and early: write {trigger} after the subject's "
                 f"word, as in 'a man {trigger} walks', or use one of {', '.join(CLASS_WORDS)}.",
             ) from None
+
+
+def _telling(on_step: OnStep | None) -> Callable[..., dict[str, Any]] | None:
+    """`on_step` in the form in which the pipeline tells of a step."""
+    if on_step is None:
+        return None
+
+    def told(pipe: Any, index: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        on_step(index + 1, pipe.num_timesteps)
+        return tensors
+
+    return told

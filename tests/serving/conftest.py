@@ -34,8 +34,10 @@ class FakeEngine:
     def __init__(self) -> None:
         self.calls: list[Any] = []
 
-    def generate(self, request: Any, references: Any) -> np.ndarray:
+    def generate(self, request: Any, references: Any, on_step: Any = None) -> np.ndarray:
         self.calls.append((request, references))
+        for index in range(request.steps if on_step else 0):
+            on_step(index + 1, request.steps)
         rng = np.random.default_rng(request.seed)
         size = (request.num_frames, request.height, request.width, 3)
         return rng.integers(0, 256, size, dtype=np.uint8)
