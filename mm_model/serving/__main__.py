@@ -28,6 +28,8 @@ _SWITCH_SECONDS = 0.0005
 time it reads or writes."""
 _GRACE_SECONDS = 10
 """How long replies under way may take once the server is told to end."""
+_LAST_SECONDS = 0.5
+"""How long the sender of what is no HTTP is listened to before the connection is closed."""
 _ANY_ADDRESS = ("0.0.0.0", "::", "")
 _NO_LIMIT = str(10_000_000)
 
@@ -63,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    listening = _bound(options.host, options.port)  # before the seconds that loading takes
+    listening = bound(options.host, options.port)  # before the seconds that loading takes
     bound_threads(_threads(options.folder))
     os.environ["MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT"] = _NO_LIMIT  # who goes away ends the work
     import uvicorn
@@ -75,16 +77,16 @@ def _serve(options: argparse.Namespace) -> None:
     names = [*options.allow, *([] if options.host in _ANY_ADDRESS else [options.host])]
     opened = door.Door(scoring_server.init(model), model.unwrap_python_model().mirror, names)
     config = uvicorn.Config(
-        opened, http=_protocol(), ws="none", access_log=False, log_config=None,
+        opened, http=protocol(), ws="none", access_log=False, log_config=None,
         proxy_headers=False, server_header=False, timeout_graceful_shutdown=_GRACE_SECONDS,
     )  # fmt: skip
     sys.setswitchinterval(_SWITCH_SECONDS)
     address = f"[{options.host}]" if ":" in options.host else options.host
     print(f"Serving on http://{address}:{listening.getsockname()[1]} (Ctrl-C ends it)", flush=True)
-    _server(config, opened).run([listening])
+    server(config, opened).run([listening])
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int) -> socket.socket:
     """A socket at that address; nobody is let in before the server listens."""
     try:
         family, kind, proto, _, address = socket.getaddrinfo(
@@ -112,7 +114,7 @@ def _threads(folder: Path) -> int:
         raise UserError(f"{folder} holds no release of this project (MLmodel).") from None
 
 
-def _protocol() -> type:
+def protocol() -> type:
     """uvicorn's protocol with bounded headers, in our form where it refuses a request itself."""
     from http import HTTPStatus
 
@@ -130,6 +132,8 @@ def _protocol() -> type:
     )
 
     class Protocol(H11Protocol):
+        _refused = False
+
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             self.loop.call_later(door.HEADER_SECONDS, self._ask_headers)
@@ -138,23 +142,30 @@ def _protocol() -> type:
             if self.cycle is None and not self.transport.is_closing():
                 self.transport.close()
 
+        def data_received(self, data: bytes) -> None:
+            if not self._refused:
+                super().data_received(data)
+
         def send_400_response(self, _: str) -> None:
+            self._refused = True
             if self.cycle is None or self.cycle.response_complete:
                 self.transport.write(reply)
-            self.transport.close()
+            # Closing at once would reset the connection while the rest arrives, reply and all.
+            self.loop.call_later(_LAST_SECONDS, self.transport.close)
 
     return Protocol
 
 
-def _server(config: "uvicorn.Config", opened: "Door") -> "uvicorn.Server":
+def server(config: "uvicorn.Config", opened: "Door") -> "uvicorn.Server":
+    """uvicorn's server, that ends the door's work when it is told to end."""
     import uvicorn
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             # MLflow's application runs the model in the loop's own pool: one long-lived thread
             # keeps one set of OpenMP threads.
-            loop = asyncio.get_running_loop()
-            loop.set_default_executor(ThreadPoolExecutor(1, "generating"))
+            self.loop = asyncio.get_running_loop()
+            self.loop.set_default_executor(ThreadPoolExecutor(1, "generating"))
             await super().startup(sockets)
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:

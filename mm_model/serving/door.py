@@ -89,10 +89,9 @@ class Door:
         self._places = mirror.places(served.limits)
         self._most_bytes = body.most_bytes(served.limits)
         self._hosts = {name.lower() for name in (*_OWN_NAMES, *hosts)}
-        self._visits: dict[Visit, asyncio.Task] = {}
+        self._inside: dict[Visit, _Place] = {}  # in the order in which they came
         self._held = 0  # bytes of bodies that are arriving or being read
         self._closed = False
-        self._turn = asyncio.Lock()
         self._reader = ThreadPoolExecutor(1, "reading")
         self._eyes = ThreadPoolExecutor(_EYES, "looking")
         self._seconds = _FIRST_GUESS_SECONDS
@@ -109,8 +108,8 @@ class Door:
     def close(self) -> None:
         """Take no more requests; whoever waits is sent away, work ends at its next step."""
         self._closed = True
-        for admitted, work in list(self._visits.items()):
-            _end(admitted, work)
+        for admitted, place in list(self._inside.items()):
+            _end(admitted, place)
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         started = time.monotonic()
@@ -192,15 +191,16 @@ class Door:
         """Take a place and make the clip, for as long as the sender waits for it."""
         if self._closed:
             raise stopping()
-        if len(self._visits) >= self._places:
+        if len(self._inside) >= self._places:
             raise mirror.busy()
         admitted = Visit(wanted)
-        work = asyncio.create_task(self._work(admitted))
-        self._visits[admitted] = work
-        work.add_done_callback(lambda _: self._visits.pop(admitted, None))
-        listening = asyncio.create_task(_when_gone(receive, admitted, work))
+        place = _Place(asyncio.create_task(self._work(admitted)))
+        self._inside[admitted] = place
+        self._next()
+        place.work.add_done_callback(lambda _: self._leave(admitted))
+        listening = asyncio.create_task(_when_gone(receive, admitted, place))
         try:
-            return await work
+            return await place.work
         except asyncio.CancelledError:
             if admitted.ended:
                 raise (stopping() if self._closed else _Gone()) from None
@@ -208,19 +208,28 @@ class Door:
         finally:
             listening.cancel()
 
+    def _leave(self, admitted: Visit) -> None:
+        del self._inside[admitted]
+        self._next()
+
+    def _next(self) -> None:
+        """It is the turn of whoever came first."""
+        for place in self._inside.values():
+            place.turn.set()
+            break
+
     async def _work(self, admitted: Visit) -> "_Reply":
         """Look at the pictures, wait for the turn, make the clip. Until the turn it may be
         cancelled; from then on it ends with its thread."""
         admitted.references = await _in(self._eyes, self._mirror.look, admitted.request)
         admitted.request = dataclasses.replace(admitted.request, references=())  # frees the files
-        async with self._turn:
-            admitted.at_work = True
-            started = time.monotonic()
-            reply = await self._through(admitted)
-            if not admitted.ended:
-                self._seconds += (time.monotonic() - started - self._seconds) / 4
+        await self._inside[admitted].turn.wait()
+        admitted.at_work = True
+        started = time.monotonic()
+        reply = await self._through(admitted)
         if admitted.ended:
             raise stopping() if self._closed else _Gone()
+        self._seconds += (time.monotonic() - started - self._seconds) / 4
         return reply
 
     async def _through(self, admitted: Visit) -> "_Reply":
@@ -254,9 +263,17 @@ class Door:
         status = _STATUS.get(refusal.code, HTTPStatus.BAD_REQUEST)
         reply = _said(status, refusal.code.value, refusal.sentence)
         if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
-            seconds = math.ceil(self._seconds * max(1, len(self._visits)))
+            seconds = math.ceil(self._seconds * max(1, len(self._inside)))
             reply.headers.append((b"retry-after", str(seconds).encode()))
         return reply
+
+
+@dataclasses.dataclass(eq=False)
+class _Place:
+    """Held by one visit while it is inside."""
+
+    work: asyncio.Task
+    turn: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -333,16 +350,16 @@ class _Arrival:
             yield message.get("body", b"")
 
 
-async def _when_gone(receive: Receive, admitted: Visit, work: asyncio.Task) -> None:
+async def _when_gone(receive: Receive, admitted: Visit, place: _Place) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-    _end(admitted, work)
+    _end(admitted, place)
 
 
-def _end(admitted: Visit, work: asyncio.Task) -> None:
+def _end(admitted: Visit, place: _Place) -> None:
     admitted.end()
     if not admitted.at_work:
-        work.cancel()
+        place.work.cancel()
 
 
 async def _in(pool: ThreadPoolExecutor, act: Callable[..., Any], *arguments: Any) -> Any:
