@@ -72,9 +72,7 @@ dev: setup ## Serve Dagster's web page on the graph at 127.0.0.1:$(DEV_PORT)
 	@env -u DAGSTER_MODULE_NAME $(BIN)/dagster dev -w workspace.yaml --host 127.0.0.1 --port $(DEV_PORT)
 
 serve: setup ## Serve the champion on 127.0.0.1:$(PORT)
-	@$(BIN)/python -m mm_model run register || test $$? -eq 75  # a run is at work: what stands is served
-	@$(BIN)/python -m mm_model servable
-	@$(BIN)/mlflow models serve -m models:/magic-mirror@champion --env-manager local -t 3600 --host 127.0.0.1 --port $(PORT)
+	@$(BIN)/python -m mm_model serve --port $(PORT)
 
 example: setup ## Write an example request for the served model
 	@$(BIN)/python -m mm_model example

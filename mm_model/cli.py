@@ -85,13 +85,15 @@ def _example(_: argparse.Namespace) -> None:
     print(layout.relative(example.write(example.default_path(layout), layout)))
 
 
-def _servable(_: argparse.Namespace) -> None:
-    from mm_model.registry import versions
+def _serve(options: argparse.Namespace) -> None:
+    from mm_model.registry import served
+    from mm_model.serving import launch
     from mm_model.settings import load_profile
 
     layout = _layout()
     rules = load_profile(layout.root, layout.profile).section("register")
-    versions.refuse_without_champion(layout, rules.model_name)
+    folder = served.checked_folder(layout, rules.model_name, options.alias)
+    launch.become_the_door(folder, options.host, options.port, options.allow)
 
 
 def _save_reply(options: argparse.Namespace) -> None:
@@ -133,8 +135,14 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--people", type=int, nargs="+", help="whom to show; the first three")
     command.set_defaults(act=_timelapse)
 
-    command = commands.add_parser("servable", help="say in one sentence if there is no champion")
-    command.set_defaults(act=_servable)
+    command = commands.add_parser("serve", help="serve the champion on this machine")
+    command.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    command.add_argument("--port", type=int, default=5000, help="port to listen on")
+    command.add_argument("--alias", default="champion", help="alias or number of a version")
+    command.add_argument(
+        "--allow", nargs="+", default=[], metavar="NAME", help="further names it is asked for under"
+    )
+    command.set_defaults(act=_serve)
 
     command = commands.add_parser("example", help="write an example request for the served model")
     command.set_defaults(act=_example)

@@ -201,7 +201,8 @@ class RegisterSettings(Section):
 class ServeSettings(Section):
     """Limits a request must keep (pixels, frames, steps) and the values used when it is silent.
 
-    `max_reference_pixels` is width times height of one picture, told by its header.
+    max_reference_pixels: width times height of one picture, told by its header. waiting: how many
+    requests may wait beside the one at work. body_seconds: how long a body may take to arrive.
     """
 
     max_references: Annotated[int, Field(ge=1, le=4)]
@@ -214,6 +215,8 @@ class ServeSettings(Section):
     sizes: tuple[tuple[int, int], ...]
     default_steps: Count
     default_guidance: float = Field(ge=1)
+    waiting: Count
+    body_seconds: float = Field(gt=0)
 
 
 class Profile(Section):

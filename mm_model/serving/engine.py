@@ -3,6 +3,8 @@
 `PipelineEngine` is the real one. Anything with the same two members may stand in for it.
 """
 
+import copy
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,6 +31,14 @@ class Engine(Protocol):
     @property
     def max_frames(self) -> int:
         """The longest clip the model was built for."""
+        ...
+
+    def check(self, request: Request) -> None:
+        """Return if the prompt can be used with this model; quick, and from any thread.
+
+        Raises:
+            Refusal: it cannot.
+        """
         ...
 
     def generate(
@@ -62,6 +72,9 @@ class PipelineEngine:
         self._pipe = MagicMirrorPipeline.from_pretrained(backbone, adapter, torch_dtype=dtype)
         self._pipe.to(device)
         self._pipe.set_progress_bar_config(disable=True)
+        # A tokenizer must not be used by two threads at once, and prompts are checked meanwhile.
+        self._checking = copy.deepcopy(self._pipe.tokenizer)
+        self._check_turn = threading.Lock()
 
     @property
     def max_frames(self) -> int:
@@ -92,13 +105,18 @@ class PipelineEngine:
         ).frames[0]
         return (np.clip(np.nan_to_num(video), 0, 1) * 255).round().astype(np.uint8)
 
+    def check(self, request: Request) -> None:
+        """Return if the prompt names a subject that this model can show."""
+        self._check_prompt(request.prompt, len(request.references))
+
     def _check_prompt(self, prompt: str, references: int) -> None:
-        from mm_model.nn.prompt import CLASS_WORDS, encode_prompts
+        from mm_model.nn.subject import CLASS_WORDS, place_identity
 
         trigger = self._pipe.adapter.config.trigger
         length = self._pipe.transformer.config.max_text_seq_length
         try:
-            encode_prompts(self._pipe.tokenizer, [prompt], [references], length, trigger=trigger)
+            with self._check_turn:
+                place_identity(self._checking, prompt, references, length, trigger=trigger)
         except UserError:
             # Its own message quotes the prompt, which no reply of ours does.
             raise Refusal(

@@ -34,6 +34,9 @@ class FakeEngine:
     def __init__(self) -> None:
         self.calls: list[Any] = []
 
+    def check(self, request: Any) -> None:
+        pass
+
     def generate(self, request: Any, references: Any, on_step: Any = None) -> np.ndarray:
         self.calls.append((request, references))
         for index in range(request.steps if on_step else 0):
