@@ -15,6 +15,7 @@ from pathlib import Path
 from mm_model import lifeline
 from mm_model.environment import keep_freed_memory, silence_telemetry
 from mm_model.errors import BusyError, UserError, of_machine
+from mm_model.generate import command as generate
 from mm_model.stages import registry
 from mm_model.store.layout import Layout, repository_root
 
@@ -143,6 +144,8 @@ def parser() -> argparse.ArgumentParser:
         "--allow", nargs="+", default=[], metavar="NAME", help="further names it is asked for under"
     )
     command.set_defaults(act=_serve)
+
+    generate.add_to(commands)
 
     command = commands.add_parser("example", help="write an example request for the served model")
     command.set_defaults(act=_example)

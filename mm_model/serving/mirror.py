@@ -70,6 +70,10 @@ class Mirror:
             self._config.max_aspect,
         )
 
+    def unread(self, wanted: request.Request) -> tuple[str, ...]:
+        """The words of the prompt that lie beyond what the text encoder reads; for who wrote it."""
+        return self._engine.unread(wanted)
+
     def show(
         self,
         wanted: request.Request,
@@ -93,7 +97,7 @@ class Mirror:
             "width": int(frames.shape[2]),
             "fps": self._config.fps,
             "adapter_digest": self._config.digests["adapter"],
-            "notes": [*_NOTES, *_on_bystanders(references)],
+            "notes": [*_NOTES, *_on_bystanders(references), *_on_words(self.unread(wanted))],
         }
 
     def answer(self, handed: Any) -> dict[str, Any]:
@@ -127,6 +131,13 @@ def _on_bystanders(references: tuple[gate.Reference, ...]) -> list[str]:
         for number, reference in enumerate(references, start=1)
         if reference.bystanders
     ]
+
+
+def _on_words(unread: tuple[str, ...]) -> list[str]:
+    """Words are counted: a reply quotes nothing."""
+    if not unread:
+        return []
+    return [f"{len(unread)} words at the end of the prompt were too many for the text encoder."]
 
 
 def load(artifacts: Mapping[str, str], settings: Mapping[str, Any]) -> Mirror:
