@@ -234,6 +234,7 @@ def in_serving(world: World, given: list) -> Inputs:
     config = of_profile(
         world.job.profile, {name: digests.of_folder(path) for name, path in folders.items()}
     )
+    config = config.model_copy(update={"threads": 2})  # stage `faces` looks with one
     served = mirror.load({k: str(v) for k, v in folders.items()}, config.model_dump(mode="json"))
     for content in world.files.values():
         served.answer({
