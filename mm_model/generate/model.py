@@ -85,7 +85,9 @@ def _of_release(layout: Layout, profile: Profile, name: str) -> Choice:
 
     from mm_model.registry.served import checked_folder
 
-    folder = checked_folder(layout, profile.section("register").model_name, name)
+    model = profile.section("register").model_name
+    version = _version(layout, model, name)
+    folder = checked_folder(layout, model, version)
     said = yaml.safe_load((folder / "MLmodel").read_text("utf-8"))["flavors"]["python_function"]
     try:
         config = ServingConfig.model_validate(said["config"])
@@ -95,7 +97,18 @@ def _of_release(layout: Layout, profile: Profile, name: str) -> Choice:
             "configuration: make a new one ('make run'), or give --adapter an adapter's folder."
         ) from None
     folders = {part: folder / entry["path"] for part, entry in said["artifacts"].items()}
-    return Choice(config, folders, name)
+    return Choice(config, folders, version)
+
+
+def _version(layout: Layout, model: str, name: str) -> str:
+    """The version behind an alias now; `name` where there is none, for the registry to say so."""
+    from mm_model.registry import pins, store, versions
+
+    if name.isdecimal() or not (store.is_shared(layout) or layout.database.exists()):
+        return name
+    with versions.registry(layout) as client:
+        found = pins.alias_version(client, model, name)
+    return name if found is None else str(found.version)
 
 
 def _with_pack(choice: Choice, facepack: Path, layout: Layout) -> Choice:

@@ -4,6 +4,7 @@ Written into the model's `MLmodel` file at registration and read back when it is
 no path except that of a backbone too large to be copied.
 """
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -66,3 +67,11 @@ def of_profile(
         digests=digests,
         backbone_path=backbone_path,
     )
+
+
+def backbone_folder(adapter: Path, path: str) -> Path:
+    """A backbone that is referred to by `path`; one that counts from the root of a tree is looked
+    for above the model's own files, of which `adapter` is one."""
+    above = [Path.cwd(), *adapter.resolve().parents]
+    found = (place / path for place in above if (place / path).is_dir())
+    return next(found, Path(path))
