@@ -16,6 +16,7 @@ from mm_model.media import consent as records
 from mm_model.media.folder import media_below
 from mm_model.media.sniff import HEAD_BYTES, IMAGE_KINDS, kind_of
 from mm_model.serving.consent import parse
+from mm_model.serving.refusal import Refusal
 from mm_model.settings import ServeSettings
 from mm_model.store import digests
 from mm_model.store.walk import why
@@ -90,8 +91,13 @@ def _in_folder(folder: Path) -> tuple[list[Path], dict[str, str] | None]:
     return covered, _stated(record)
 
 
-def _stated(record: records.Consent) -> dict[str, str]:
-    return {"basis": record.basis, "evidence": record.evidence}
+def _stated(record: records.Consent) -> dict[str, str] | None:
+    """What a record states as basis:evidence; None where it says it in words alone."""
+    try:
+        said = parse(record.basis)
+    except Refusal:
+        return None
+    return {"basis": said.basis.value, "evidence": said.evidence}
 
 
 def _is_picture(path: Path) -> bool:

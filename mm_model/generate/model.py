@@ -4,7 +4,7 @@ A release brings its own configuration, weights and face pack, checked against t
 anything of it is read; a folder is used with the backbone, face pack and values of the profile.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,13 @@ _CONFIG = "magic_mirror_config.json"
 class Choice:
     """A model that is chosen but not loaded: its configuration and the folders it is made of.
 
-    release: the version, where it is a release's.
+    release, code: the version and the digest of its own code, where it is a release's.
     """
 
     config: ServingConfig
     folders: dict[str, Path]
     release: str | None = None
+    code: str | None = None
 
     def load(self) -> Any:
         """The model, as it is served (`serving.mirror.Mirror`); the digests are checked first."""
@@ -97,7 +98,14 @@ def _of_release(layout: Layout, profile: Profile, name: str) -> Choice:
             "configuration: make a new one ('make run'), or give --adapter an adapter's folder."
         ) from None
     folders = {part: folder / entry["path"] for part, entry in said["artifacts"].items()}
-    return Choice(config, folders, version)
+    return Choice(config, folders, version, _code_of(folder))
+
+
+def _code_of(folder: Path) -> str:
+    """The digest of a release's own code."""
+    from mm_model.registry import code
+
+    return code.digest(folder / "code" / code.NAME)
 
 
 def _version(layout: Layout, model: str, name: str) -> str:
@@ -119,7 +127,7 @@ def _with_pack(choice: Choice, facepack: Path, layout: Layout) -> Choice:
         raise UserError(f"{facepack} is no folder: give --facepack an InsightFace pack's folder.")
     found = choice.config.digests | {"facepack": digests.of_folder(facepack)}
     config = choice.config.model_copy(update={"detection": detection, "digests": found})
-    return Choice(config, folders, choice.release)
+    return replace(choice, config=config, folders=folders)
 
 
 def _digests(folders: dict[str, Path]) -> dict[str, str]:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from mm_model.errors import UserError
-from mm_model.store import digests
 
 FORMAT = 1
 PACKAGES = (
@@ -41,7 +40,9 @@ class Arguments:
 
 @dataclass(frozen=True)
 class Sidecar:
-    """All of it. digests: adapter, backbone, facepack, code; references beside them, in order."""
+    """All of it. digests: adapter, backbone, facepack, and the code that serves; those of the
+    references, in their order. release: the version, where a release was used.
+    """
 
     arguments: Arguments
     release: str | None
@@ -141,10 +142,3 @@ def _processor() -> str:
         return platform.processor()
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()
-
-
-def code() -> str:
-    """One digest over the modules of this package."""
-    package = Path(__file__).resolve().parents[1]
-    names = [name for name in digests.files_below(package) if name.endswith(".py")]
-    return digests.of_value([(name, digests.of_file(package / name)) for name in names])

@@ -17,6 +17,7 @@ from mm_model.generate import asked, sidecar
 from mm_model.generate.model import Choice, chosen
 from mm_model.generate.sidecar import Arguments, Sidecar
 from mm_model.progress import Steps
+from mm_model.registry import code
 from mm_model.serving import request
 from mm_model.store import atomic, digests
 from mm_model.store.layout import Layout
@@ -114,6 +115,9 @@ def _made(
     if shown.unused:
         say(f"{shown.unused} further pictures are not used: a model is shown at most "
             f"{choice.config.serve.max_references}")  # fmt: skip
+    used = code.digest()
+    if choice.code not in (None, used):
+        say("the code of this tree is not that of the release: a server of it may answer otherwise")
     mirror = choice.load()
     wanted = mirror.read(record)
     references = mirror.look(wanted)
@@ -133,7 +137,7 @@ def _made(
         facepack=None if wish.facepack is None else str(wish.facepack.resolve()),
     )  # fmt: skip
     said = Sidecar(
-        arguments, choice.release, {**config.digests, "code": sidecar.code()}, shown.digests,
+        arguments, choice.release, {**config.digests, "code": used}, shown.digests,
         digests.of_bytes(video), config.fps, sidecar.versions(),
         sidecar.hardware(config.device, config.threads), round(time.monotonic() - started, 2),
         reply["notes"],
