@@ -8,6 +8,7 @@ import json
 import logging
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -18,6 +19,7 @@ from mlflow.pyfunc import PythonModel
 
 from mm_model.environment import bound_threads, keep_freed_memory, silence_telemetry
 from mm_model.serving.refusal import Code, Refusal
+from mm_model.serving.tidy import leave_no_byte_code
 
 _LOG = logging.getLogger("mm_model.serving")
 
@@ -53,6 +55,7 @@ class MagicMirrorServed(PythonModel):
 
     def load_context(self, context: Any) -> None:
         """Load the weights named by the model's artifacts; digests are checked first."""
+        leave_no_byte_code(Path(__file__).parent)
         silence_telemetry()
         keep_freed_memory()
         bound_threads(int(context.model_config["threads"]))
