@@ -18,8 +18,8 @@ from mm_model.store import digests
 
 NAME = "mm_model"
 PACKAGE = Path(__file__).resolve().parents[1]
-_ENTRIES = ("serving/model.py", "serving/door.py")
-"""What a server begins with: MLflow's script, and the scoring application of `make serve`."""
+_ENTRIES = ("serving/model.py", "serving/__main__.py")
+"""What a server begins with: MLflow's script, and the application of `make serve`."""
 
 _REQUIREMENTS = (
     "mlflow", "torch", "diffusers", "transformers", "accelerate", "safetensors", "sentencepiece",
