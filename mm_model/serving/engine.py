@@ -1,13 +1,13 @@
 """The engine port: a checked request and its references in, frames out.
 
-`PipelineEngine` is the real one. Anything with the same two members may stand in for it.
+`PipelineEngine` is the real one. Anything with the same members may stand in for it.
 """
 
 import copy
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from mm_model.serving.config import ServingConfig
 from mm_model.serving.gate import Reference
 from mm_model.serving.refusal import Code, Refusal
 from mm_model.serving.request import Request
+
+if TYPE_CHECKING:
+    from mm_model.nn.subject import PlacedIdentity
 
 OnStep = Callable[[int, int], None]
 """Told after each denoising step: how many are done, of how many."""
@@ -39,6 +42,10 @@ class Engine(Protocol):
         Raises:
             Refusal: it cannot.
         """
+        ...
+
+    def unread(self, request: Request) -> tuple[str, ...]:
+        """The words of the prompt that lie beyond what the text encoder reads, in their order."""
         ...
 
     def generate(
@@ -86,14 +93,13 @@ class PipelineEngine:
     ) -> np.ndarray:
         """Frames, uint8 [T, H, W, 3]; the noise comes from a CPU generator with the seed."""
         import torch
-        from PIL import Image
 
         torch.set_num_threads(self._config.threads)  # a setting of the calling thread
-        self._check_prompt(request.prompt, len(references))
+        self._placed(request.prompt, len(references))
         video = self._pipe(
             request.prompt,
-            [Image.fromarray(reference.pixels) for reference in references],
-            landmarks=[reference.face.landmarks for reference in references],
+            [reference.pixels for reference in references],
+            faces=[reference.face for reference in references],
             num_frames=request.num_frames,
             height=request.height,
             width=request.width,
@@ -108,16 +114,20 @@ class PipelineEngine:
 
     def check(self, request: Request) -> None:
         """Return if the prompt names a subject that this model can show."""
-        self._check_prompt(request.prompt, len(request.references))
+        self._placed(request.prompt, len(request.references))
 
-    def _check_prompt(self, prompt: str, references: int) -> None:
+    def unread(self, request: Request) -> tuple[str, ...]:
+        """The words of the prompt that are cut off, wholly or in part."""
+        return self._placed(request.prompt, len(request.references)).unread
+
+    def _placed(self, prompt: str, references: int) -> "PlacedIdentity":
         from mm_model.nn.subject import CLASS_WORDS, place_identity
 
         trigger = self._pipe.adapter.config.trigger
         length = self._pipe.transformer.config.max_text_seq_length
         try:
             with self._check_turn:
-                place_identity(self._checking, prompt, references, length, trigger=trigger)
+                return place_identity(self._checking, prompt, references, length, trigger=trigger)
         except UserError:
             # Its own message quotes the prompt, which no reply of ours does.
             raise Refusal(

@@ -15,7 +15,7 @@ from typing import Any
 from mm_model.errors import UserError
 from mm_model.media.encode import mp4_bytes
 from mm_model.serving import gate, request
-from mm_model.serving.config import ServingConfig
+from mm_model.serving.config import ServingConfig, backbone_folder
 from mm_model.serving.engine import Engine, OnStep
 from mm_model.serving.refusal import Code, Refusal
 from mm_model.settings import ServeSettings
@@ -64,8 +64,15 @@ class Mirror:
             Refusal: one is no picture, or shows no face or several.
         """
         return gate.admit(
-            wanted.references, self._look, self._config.max_pixels, self._config.max_aspect
+            wanted.references,
+            self._look,
+            self._limits.max_reference_pixels,
+            self._config.max_aspect,
         )
+
+    def unread(self, wanted: request.Request) -> tuple[str, ...]:
+        """The words of the prompt that lie beyond what the text encoder reads; for who wrote it."""
+        return self._engine.unread(wanted)
 
     def show(
         self,
@@ -90,7 +97,7 @@ class Mirror:
             "width": int(frames.shape[2]),
             "fps": self._config.fps,
             "adapter_digest": self._config.digests["adapter"],
-            "notes": [*_NOTES, *_on_bystanders(references)],
+            "notes": [*_NOTES, *_on_bystanders(references), *_on_words(self.unread(wanted))],
         }
 
     def answer(self, handed: Any) -> dict[str, Any]:
@@ -126,6 +133,13 @@ def _on_bystanders(references: tuple[gate.Reference, ...]) -> list[str]:
     ]
 
 
+def _on_words(unread: tuple[str, ...]) -> list[str]:
+    """Words are counted: a reply quotes nothing."""
+    if not unread:
+        return []
+    return [f"{len(unread)} words at the end of the prompt were too many for the text encoder."]
+
+
 def load(artifacts: Mapping[str, str], settings: Mapping[str, Any]) -> Mirror:
     """Load a registered model from its artifact folders, digests first.
 
@@ -135,7 +149,7 @@ def load(artifacts: Mapping[str, str], settings: Mapping[str, Any]) -> Mirror:
     config = ServingConfig.model_validate(dict(settings))
     folders = {name: Path(path) for name, path in artifacts.items()}
     if config.backbone_path is not None:
-        folders["backbone"] = _beside(folders["adapter"], config.backbone_path)
+        folders["backbone"] = backbone_folder(folders["adapter"], config.backbone_path)
     for name, digest in config.digests.items():
         if not folders[name].is_dir() or digests.of_folder(folders[name]) != digest:
             raise UserError(
@@ -149,10 +163,3 @@ def load(artifacts: Mapping[str, str], settings: Mapping[str, Any]) -> Mirror:
     pack = open_pack(folders["facepack"], config.detection.detection_size, config.threads)
     engine = PipelineEngine(folders["backbone"], folders["adapter"], config)
     return Mirror(config, lambda pixels: chosen_faces(pack, pixels, config.detection), engine)
-
-
-def _beside(artifact: Path, path: str) -> Path:
-    """`path`; one that counts from the root of a tree is looked for above the model's own files."""
-    above = [Path.cwd(), *artifact.resolve().parents]
-    found = (place / path for place in above if (place / path).is_dir())
-    return next(found, Path(path))

@@ -6,6 +6,7 @@ sentence with HTTP 400, defects as one with HTTP 500, neither with a trace or a 
 
 import json
 import logging
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -23,6 +24,7 @@ from mm_model.environment import bound_threads, keep_freed_memory, silence_telem
 from mm_model.serving import visit as visits
 from mm_model.serving.engine import Cancelled
 from mm_model.serving.refusal import DEFECT, DEFECT_SENTENCE, Code, Refusal, log_defect, stopping
+from mm_model.serving.tidy import leave_no_byte_code
 
 _LOG = logging.getLogger("mm_model.serving")
 
@@ -58,6 +60,7 @@ class MagicMirrorServed(PythonModel):
 
     def load_context(self, context: Any) -> None:
         """Load the weights named by the model's artifacts; digests are checked first."""
+        leave_no_byte_code(Path(__file__).parent)
         silence_telemetry()
         keep_freed_memory()
         bound_threads(int(context.model_config["threads"]))

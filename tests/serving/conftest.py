@@ -37,6 +37,9 @@ class FakeEngine:
     def check(self, request: Any) -> None:
         pass
 
+    def unread(self, request: Any) -> tuple[str, ...]:
+        return tuple(request.prompt.split()[40:])
+
     def generate(self, request: Any, references: Any, on_step: Any = None) -> np.ndarray:
         self.calls.append((request, references))
         for index in range(request.steps if on_step else 0):
