@@ -222,7 +222,8 @@ class Door:
         """Look at the pictures, wait for the turn, make the clip. Until the turn it may be
         cancelled; from then on it ends with its thread."""
         admitted.references = await _in(self._eyes, self._mirror.look, admitted.request)
-        admitted.request = dataclasses.replace(admitted.request, references=())  # frees the files
+        emptied = tuple(b"" for _ in admitted.request.references)
+        admitted.request = dataclasses.replace(admitted.request, references=emptied)  # frees files
         await self._inside[admitted].turn.wait()
         admitted.at_work = True
         started = time.monotonic()

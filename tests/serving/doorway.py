@@ -42,6 +42,9 @@ class PacedEngine:
     def check(self, wanted: request.Request) -> None:
         pass
 
+    def unread(self, wanted: request.Request) -> tuple[str, ...]:
+        return ("beyond",) * len(wanted.references)
+
     def generate(self, wanted: request.Request, references: Any, on_step: Any = None) -> np.ndarray:
         self.begun.append(wanted.seed)
         try:
