@@ -36,7 +36,8 @@ def picture(kind: str = "PNG", size: int = 48, seed: int = 0) -> str:
 
 
 SENT = picture()
-GOOD = {"prompt": "a man smiles", "reference_images": [SENT], "consent": "An adult who agreed."}
+CONSENT = {"basis": "written", "evidence": "form-17"}
+GOOD = {"prompt": "a man smiles", "reference_images": [SENT], "consent": CONSENT}
 
 
 def make_mirror(look=one_face) -> mirror.Mirror:
@@ -63,9 +64,11 @@ def quotes(text: str, sent: str, run: int = 20) -> bool:
         ({"extra": 1}, Code.UNKNOWN_FIELD, "extra"),
         ({SENT[:400]: 1}, Code.UNKNOWN_FIELD, "only prompt"),
         ({3: 1}, Code.UNKNOWN_FIELD, "only prompt"),
-        ({"consent": None}, Code.NO_CONSENT, "adult"),
-        ({"consent": "  "}, Code.NO_CONSENT, "agreed"),
-        ({"consent": True}, Code.WRONG_TYPE, "consent"),
+        ({"consent": None}, Code.NO_CONSENT, "self, written, licence, synthetic"),
+        ({"consent": "  "}, Code.NO_CONSENT, "evidence"),
+        ({"consent": {}}, Code.NO_CONSENT, "basis"),
+        ({"consent": True}, Code.CONSENT_FORM, "object"),
+        ({"consent": float("nan")}, Code.CONSENT_FORM, "object"),
         ({"prompt": None}, Code.MISSING_FIELD, "prompt"),
         ({"prompt": ""}, Code.PROMPT_EMPTY, "prompt"),
         ({"prompt": " \u3000"}, Code.PROMPT_EMPTY, "prompt"),
