@@ -14,7 +14,7 @@ from typing import Any
 
 from mm_model.errors import UserError
 from mm_model.media.encode import mp4_bytes
-from mm_model.serving import gate, request
+from mm_model.serving import consent, gate, request
 from mm_model.serving.config import ServingConfig
 from mm_model.serving.engine import Engine
 from mm_model.serving.refusal import Code, Refusal
@@ -57,6 +57,7 @@ class Mirror:
                 references = gate.admit(
                     wanted.references, self._look, self._config.max_pixels, self._config.max_aspect
                 )
+            consent.record(wanted.consent)
             with self._generating:
                 frames = self._engine.generate(wanted, references)
         finally:

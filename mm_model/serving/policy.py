@@ -1,8 +1,8 @@
 """What a prompt may not ask for: nudity or sex, and a child where somebody real is shown.
 
-This is a filter of words (the tables in `words/`), the same everywhere and without a model: it knows
-what is listed, reads no meaning, and sees neither references nor the video. `mlflow/README.md` says
-what it misses.
+This is a filter of words (the tables in `words/`), the same everywhere and without a model: it
+knows what is listed, reads no meaning, and sees neither references nor the video. What it misses
+stands in `mlflow/README.md`.
 """
 
 import re
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
-from mm_model.serving.consent import Basis
 from mm_model.serving.refusal import Code, Refusal
 from mm_model.serving.words import child, languages, nudity
 from mm_model.serving.words.nudity_parts import HARMLESS, PARTS
 from mm_model.serving.words.rules import Rule, compiled, words
 from mm_model.serving.words.text import apart, held_together, hidden, readings
+from mm_model.store.consents import Basis
 
 _APART = str.maketrans(dict.fromkeys('-_"“”«»()[]{}<>/\\*~|=„', " "))
 _TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*'?|[.,;:!?]")
