@@ -338,6 +338,24 @@ def test_another_face_pack_finds_the_faces(
     assert status == 1 and "none" in err
 
 
+def test_a_real_photograph_is_shown_or_refused_in_one_sentence(
+    command: Command, real_media: Path, real_facepack: Path, served_house: House, tmp_path: Path
+) -> None:
+    shutil.copyfile(ROOT / "profiles" / "real-small.yaml",
+                    served_house.root / "profiles" / "real-small.yaml")  # fmt: skip
+    rest = ["--prompt", PROMPT, "--steps", 1, "--consent", "licence:mit"]
+    status, _, err = command("--ref", real_media / "source_s10.jpg", *rest, "--facepack",
+                             real_facepack, "-o", tmp_path / "clip.mp4")  # fmt: skip
+    assert status == 0, err
+    status, _, err = command("--ref", real_media / "source_s30.jpg", *rest, "--facepack",
+                             real_facepack, "-o", tmp_path / "never.mp4")  # fmt: skip
+    assert status == 1
+    assert err.strip().splitlines()[-1] == (
+        "Stopped: Reference picture 1 shows no face that can be found: send one that shows the "
+        "face."
+    )
+
+
 def test_work_that_is_given_up_leaves_the_engine_as_it_was(
     served_house: House, photographs: list[Path]
 ) -> None:
