@@ -106,5 +106,6 @@ lint: setup ## Check style
 weights: setup ## Train the embedded default's weights again (some hours; resumes)
 	@$(BIN)/python -m mm_model.foundry
 
-clean: ## Remove what the pipeline wrote (not the environment)
-	rm -rf data work reports mlruns mlflow.db
+clean: ## Remove what the pipeline wrote (not the environment, nor the consents in work/likeness)
+	rm -rf data reports mlruns mlflow.db
+	@[ ! -d work ] || find work -mindepth 1 -maxdepth 1 ! -name likeness -exec rm -rf {} +

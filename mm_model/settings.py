@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mm_model.errors import UserError
 from mm_model.store import digests
+from mm_model.store.consents import ID, Basis
 from mm_model.store.walk import why
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -39,10 +40,22 @@ class RunSettings(Section):
 class SourcesSettings(Section):
     """What is said of the raw folder as a whole.
 
-    `consent` is the basis that covers every file; a `consent.yaml` inside the folder wins.
+    `consent` is the id of the statement that covers every file, never its words, since a profile's
+    values are tracked; a `consent.yaml` inside the folder wins.
     """
 
     consent: str | None
+
+    @field_validator("consent")
+    @classmethod
+    def _names_a_statement(cls, value: str | None) -> str | None:
+        if value is not None and not ID.fullmatch(value):
+            raise ValueError(
+                "words may not stand here, where they would be tracked: give <basis>:<evidence> "
+                f"(basis one of {', '.join(Basis)}), or let make run SOURCES=... CONSENT='...' "
+                "keep the words and name them here"
+            )
+        return value
 
 
 class IngestSettings(Section):
@@ -276,7 +289,7 @@ def _load(kind: type[Section], path: Path) -> Section:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "the file"
         raise UserError(
-            f"{path}: {field}: {first['msg']}: mend that value "
+            f"{path}: {field}: {first['msg'].removeprefix('Value error, ')}: mend that value "
             f"(mm_model/settings.py says what it means)."
         ) from None
 

@@ -16,9 +16,9 @@ from mm_model.media import consent as records
 from mm_model.media.folder import media_below
 from mm_model.media.sniff import HEAD_BYTES, IMAGE_KINDS, kind_of
 from mm_model.serving.consent import parse
-from mm_model.serving.refusal import Refusal
 from mm_model.settings import ServeSettings
 from mm_model.store import digests
+from mm_model.store.consents import is_of_words
 from mm_model.store.walk import why
 
 
@@ -83,7 +83,7 @@ def _in_folder(folder: Path) -> tuple[list[Path], dict[str, str] | None]:
         )
     if record is None:
         return [found.path for found in pictures], None
-    covered = [found.path for found in pictures if record.covers(str(found.relative)) is not None]
+    covered = [found.path for found in pictures if record.covers(found.relative.as_posix())]
     if not covered:
         raise UserError(
             f"{folder / records.NAME} covers none of the pictures there: list them under 'files:'."
@@ -93,10 +93,9 @@ def _in_folder(folder: Path) -> tuple[list[Path], dict[str, str] | None]:
 
 def _stated(record: records.Consent) -> dict[str, str] | None:
     """What a record states as basis:evidence; None where it says it in words alone."""
-    try:
-        said = parse(record.basis)
-    except Refusal:
+    if is_of_words(record.statement.id):
         return None
+    said = parse(record.statement.id)
     return {"basis": said.basis.value, "evidence": said.evidence}
 
 

@@ -5,31 +5,21 @@ alone are no consent. It is a statement of the sender, which nobody checks again
 sentence of a refusal quotes it.
 """
 
-import re
+import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from mm_model.serving.refusal import Code, Refusal
-from mm_model.store import digests
+from mm_model.store import consents
+from mm_model.store.consents import EVIDENCE, Basis, Statement
+from mm_model.store.layout import repository_root
 
 MAX_TEXT_CHARACTERS = 2000
-_EVIDENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+_LOG = logging.getLogger(__name__)
 _FIELDS = ("basis", "evidence", "text")
-
-
-class Basis(StrEnum):
-    """The closed list of bases."""
-
-    SELF = "self"
-    """The sender is the adult who is shown."""
-    WRITTEN = "written"
-    """The adult who is shown agreed in writing."""
-    LICENCE = "licence"
-    """The pictures' licence covers this use of the adult who is shown."""
-    SYNTHETIC = "synthetic"
-    """Nobody real is shown: the person was drawn or generated."""
 
 
 _BASES = ", ".join(Basis)
@@ -49,12 +39,17 @@ class Consent:
     text: str | None = None
 
     @property
+    def id(self) -> str:
+        """`<basis>:<evidence>`: it may be shown and tracked."""
+        return f"{self.basis.value}:{self.evidence}"
+
+    @property
     def digest(self) -> str:
         """Hex SHA-256 over basis, evidence and text: it may be shown and tracked."""
-        return digests.of_value([self.basis.value, self.evidence, self.text])
+        return Statement(self.id, self.text).digest
 
     def __repr__(self) -> str:
-        return f"Consent({self.basis.value}:{self.evidence}, {self.digest[:12]})"
+        return f"Consent({self.id}, {self.digest[:12]})"
 
 
 def read_consent(value: Any) -> Consent:
@@ -90,6 +85,28 @@ def parse(stated: str) -> Consent:
     return read_consent({"basis": basis, "evidence": evidence})
 
 
+def record(consent: Consent, root: Path | None = None) -> None:
+    """Put `consent` into the file of consents before anything is made on its strength.
+
+    The file is the one that `MM_CONSENTS` names, else `work/likeness/consents.jsonl` below `root`
+    (`MM_ROOT`, else the working directory). The log gets id and digest.
+
+    Raises:
+        Refusal: it cannot be recorded (`consent_unrecorded`), so the request is not served.
+    """
+    try:
+        path = consents.path_below(root or repository_root())
+        consents.record(path, Statement(consent.id, consent.text))
+    except OSError as error:
+        why = os.strerror(error.errno).lower() if error.errno else "the file cannot be written"
+        raise Refusal(
+            Code.CONSENT_UNRECORDED,
+            f"The consent cannot be recorded ({why}), so the request is not served: tell who runs "
+            "this server, and try again later.",
+        ) from None
+    _LOG.info("consent %s, digest %s", consent.id, consent.digest[:12])
+
+
 def _basis(value: Any) -> Basis:
     if isinstance(value, str) and value in list(Basis):
         return Basis(value)
@@ -97,7 +114,7 @@ def _basis(value: Any) -> Basis:
 
 
 def _evidence(value: Any) -> str:
-    if isinstance(value, str) and _EVIDENCE.fullmatch(value):
+    if isinstance(value, str) and EVIDENCE.fullmatch(value):
         return value
     raise _wrong(
         "evidence must be the id of the record that shows the basis: 1 to 64 letters, digits or "

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from mm_model.errors import UserError
-from mm_model.serving.consent import Basis
 from mm_model.settings import Profile, load_profile
 from mm_model.store import atomic
+from mm_model.store.consents import Basis
 from mm_model.store.layout import Layout
 
 _SIZE = 128

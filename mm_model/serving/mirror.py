@@ -14,7 +14,7 @@ from typing import Any
 
 from mm_model.errors import UserError
 from mm_model.media.encode import mp4_bytes
-from mm_model.serving import gate, request
+from mm_model.serving import consent, gate, request
 from mm_model.serving.config import ServingConfig, backbone_folder
 from mm_model.serving.engine import Engine, OnStep
 from mm_model.serving.refusal import Code, Refusal
@@ -83,8 +83,12 @@ class Mirror:
         """The reply: `video_mp4` (base64), `seed`, `num_frames`, `fps`, ...
 
         What `on_step` raises ends the work; it is called after each denoising step.
+
+        Raises:
+            Refusal: the consent cannot be recorded.
         """
         started = time.monotonic()
+        consent.record(wanted.consent)
         with self._generating:
             frames = self._engine.generate(wanted, references, on_step)
         video = mp4_bytes(frames, self._config.fps)
@@ -137,7 +141,7 @@ def _on_words(unread: tuple[str, ...]) -> list[str]:
     """Words are counted: a reply quotes nothing."""
     if not unread:
         return []
-    return [f"{len(unread)} words at the end of the prompt were too many for the text encoder."]
+    return [f"Words of the prompt that were too many for the text encoder: {len(unread)}."]
 
 
 def load(artifacts: Mapping[str, str], settings: Mapping[str, Any]) -> Mirror:

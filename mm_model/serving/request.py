@@ -15,6 +15,7 @@ from typing import Any
 from mm_model.diffusion.frames import check_frame_count
 from mm_model.errors import UserError
 from mm_model.serving.consent import Consent, read_consent
+from mm_model.serving.policy import check_prompt
 from mm_model.serving.refusal import Code, Refusal
 from mm_model.settings import ServeSettings
 
@@ -84,10 +85,12 @@ def read(handed: Any, limits: ServeSettings, default_frames: int) -> Request:
     _fields(record)
     consent = read_consent(record.get("consent"))
     _present(record)
+    prompt = _prompt(record["prompt"], limits.max_prompt_characters)
+    check_prompt(prompt, consent.basis)
     height, width = _size(record, limits)
     return Request(
         consent=consent,
-        prompt=_prompt(record["prompt"], limits.max_prompt_characters),
+        prompt=prompt,
         num_frames=_frames(_whole(record, "num_frames", default_frames), limits.max_frames),
         steps=_between(
             _whole(record, "num_inference_steps", limits.default_steps),

@@ -1,0 +1,332 @@
+"""What counts as asking for nudity or sex, in English: a rule for each way of saying it, with why.
+
+Undressing, wearing nothing or only what does not cover, intimate parts, sexual acts, underwear as
+all that is worn, cloth that one sees through. A man without a shirt is none of it.
+"""
+
+from mm_model.serving.words.rules import Rule, listed, words
+
+RULES = (
+    Rule(
+        "says it",
+        listed(
+            r"""
+            - nud(?:e|es|ed|ie|ies|ity|ist|ists|ism|ey|ely|eness)|n[uo]+ds?|nood(?:s|y)?
+            - nak(?:ed|d|edness|edly|id|ey|eds|ked|ied|edd)|nek+[ie]d|naekd|nakde|nkaed
+            - top ?less(?:ly|ness)?|top ?free|bottom ?less(?:ly)?|tops optional
+            - un ?(?:clothed|clad|robed|dressed)|un ?dress(?:es|ing|ed|y)?|dis ?rob(?:e|es|ed|
+              ing)|de ?robed?|undrapes?|ungarbed|unattired|undraped|undresed|undressd
+            - (?:pants?|trouser|bra|panty|panties|knicker|underwear|clothes|clothing|cloth|
+              garment|dress|skirt|swimsuit|bikini) ?(?:less|free)(?:ly|ness)?
+            - sky ?clad|naturis[tm]s?|starkers|au naturel|in the (?:buff|altogether|nuddy)|
+              in the raw(?= ?[.,;!]| ?$| on| at| by| with| in)|(?:birth ?day|birth) suits?|
+              skinny ?dip\w*|full frontal|full monty|buff naked|(?:go|goes|going|gone|
+              went) commando|free the nipple|stitch ?less|starkly bare|clothing optional|
+              clothes optional|state of (?:un|partial un)dress|(?:nip|nipple) ?slips?|
+              up ?skirts?|down ?blouse|side ?boob|under ?boob|camel ?toes?|wardrobe malfunction|
+              strip poker|scantily (?:clad|dressed|clothed)|deep ?nudes?|nudify\w*|
+              clothes? remov(?:er|al)|deep ?fake porn|lady godiva|page (?:3|three) girl|
+              streakers?|barely (?:clothed|clad|dressed|covered)|half (?:clothed|clad|dressed)
+            """
+        ),
+    ),
+    Rule(
+        "bare where clothes belong",
+        listed(
+            r"""
+            - (?:bare|bared|bares|baring|uncovered|exposed|unveiled) ?<intimate>(?:ed|s)?
+            - bare (?:skin|skinned|flesh)(?! (?:of|on) (?:her|his|their|the) (?:\w+ )?(?:arms?|
+              hands?|neck|face|shoulders?|wrists?|legs?|feet|cheeks?|forehead))
+            - bar(?:e|es|ed|ing) (?:it )?all|bar(?:es|ed|ing) (?:her|his|their) <w><intimate>
+            - (?:her|his|their|entire|whole) (?:\w+ )?(?:body|breasts?|bosom|bottom|buttocks|
+              nipples?|flesh|curves|skin)(?: (?:is|are|was|were|left|completely|totally|fully|
+              entirely|all|now|lies|being|on))* (?:bare|bared|exposed|uncovered|display|show|
+              unveiled|revealed)
+            - <full> (?:bare|uncovered|exposed|unveiled|stripped|revealed|disrobed)
+            - (?:bare|uncovered|exposed|undressed|stripped|nothing|revealed) (?:on )?(?:from|
+              above|below|to) the (?:waist|hips?|navel|belly)|(?:from|above|
+              below) the waist (?:up|down|upwards?|downwards?)?,? ?(?:\w+ ){0,2}(?:bare|
+              uncovered|exposed|undressed)
+            - (?:reveal|show|flash|display|expos|unveil|uncover|flaunt|present|bar)(?:s|es|ed|
+              ing|e)? (?:off )?(?:us )?(?:her|his|their) <w><intimate>
+            - expos(?:es|ed|ing|e) (?:her|him|them)sel(?:f|ves)
+            - show(?:s|ing)? (?:off )?(?:a lot of|lots of|too much|plenty of|more|so much|
+              all her|some) skin|every inch of (?:her |his |their )?(?:\w+ )?(?:skin|body|
+              flesh)|flesh on (?:show|display)
+            - (?:leav\w+ )?(?:little|nothing) (?:is left )?to the imagination
+            - revealing (?:(?:\w+ )?(?:outfit|clothes|clothing|dress|top|garment|attire|
+              lingerie|everything|all)|it all)|reveals? (?:it all|everything)
+            """
+        ),
+    ),
+    Rule(
+        "bare where clothes belong, unless it is a man's chest",
+        listed(
+            r"""
+            - shirt ?less(?:ly)?|(?:bare|bared|exposed|uncovered) ?(?:chest|chested|torso)|
+              (?:chest|torso)(?: (?:is|fully|completely|all))* (?:bare|bared|exposed|uncovered)|
+              (?:bares?|baring|bared|expos\w+|reveal\w*|show\w*|flash\w*) (?:her|his|
+              their) <w>(?:chest|torso)
+            - (?:without|no|minus|sans|lacking) (?:a |any |her |his |their )?<shirt>(?: on)?(?
+              ! (?:hat|of|pocket|button|tier|floor|secret))|not wearing (?:a|any) <shirt>
+            - (?:<off>) off <her> <w>(?:shirt|t ?shirt|tshirt|undershirt|vest|top)(?! hat)|
+              (?:<off>) <own> <w><shirt> (?:off|over (?:her|his|their) head)|(?:<shed>|opens?|
+              opening|lifts?|lifting|raises?|hikes?) (?:up )?<own> <w><shirt>(?! (?:cuffs?|
+              collar|sleeves?|pocket))|<shirt> (?:comes|coming) off
+            - (?:undo\w*|unbutton\w*|open\w*) (?:the |all |every )?(?:\w+ )?(?:buttons?|
+              zip(?:per)?|laces) (?:of|on) (?:her|his|their) <w><shirt>
+            """
+        ),
+        of_men_too=False,
+    ),
+    Rule(
+        "wears nothing",
+        listed(
+            r"""
+            - (?:<worn>|donning|dons|in)(?: in| by| with)?(?: absolutely| literally| practically
+              | basically| almost| next to| virtually| quite| exactly| simply| precisely)* (?:no
+              thing|nada|zilch|naught|zero)(?: at all)?(?= ?[.,;!]| ?$| at all| but| except| oth
+              er| more| beneath| under\w*| whatsoever| on| besides| apart| save| to| over| else
+              | and| as| while| while| in| whatever| above| below)
+            - (?<!has )(?<!have )(?:with|having|and|wearing|has|have|
+              had) (?:absolutely )?nothing on(?! (?:the|tv|top|it|you|me|them|a|this|that))
+            - with (?:absolutely )?nothing (?:to cover|covering|concealing|hiding|to conceal|
+              to hide|between) (?:her|his|their|the)? ?\w*
+            - nothing (?:at all |else |on )?(?:under|underneath|beneath|below)(?: (?:it|them|
+              that)(?= ?[.,]| ?$)| (?:her|his|their|the|that|a|an) <w>(?:coat|trench ?coat|
+              raincoat|jacket|robe|bathrobe|dress|shirt|t ?shirt|apron|skirt|kilt|sweater|
+              clothes|gown|towel|sheet|sheets|overalls|blazer|cape|fur|blouse|jeans|kimono|
+              cloak|covers?)|(?= ?[.,]| ?$))
+            - (?:has|have|had|with) no(?:thing|t a stitch)(?: at all)? (?:on|to wear) (?:her|
+              his|their) body
+            - not (?:a|one|even a|so much as a) (?:single )?(?:stitch|thread|scrap|shred|
+              fig leaf)(?! in time)
+            - (?:isn't|not|never|without|aren't|wasn't) (?:wearing|wear|
+              being dressed in) (?:anything|a (?:thing|stitch)|any(?:thing)?(?= ?[.,]| ?$)|
+              clothes|one single)
+            - (?:without|with no|not) (?:having )?(?:anything|a thing|a stitch) on
+            - until (?:she|he|they|there)(?:'s| is| are| has| have| stands?| wears?)* (?:left )?
+              nothing (?:left|remains|on)?|until nothing (?:is left|remains)
+            - (?:<worn>) (?:in |with |by )?(?:her |his |their |the |a )?(?:own )?(?:bare )?(?:em
+              peror'?s new clothes|sunlight|moonlight|sunshine|starlight|candlelight|shadows?|
+              thin air|air|bubbles|foam|body ?paint|whipped cream|skin|birthday|suds|soap|
+              fig leaf|fig leaves|goosebumps)
+            - (?:in|with) (?:all )?(?:her|his|their) (?:\w+ )?(?:natural|naked|unclothed|
+              bare) (?:state|glory|form|beauty exposed)|in (?:nature's|her own|his own) (?:garb|
+              attire|clothes)|in nothing$|nature'?s (?:outfit|garb|own attire)|
+              as nature (?:intended|made|created|clothed)|(?:as|the way|how) (?:god|nature|
+              the lord|her mother|his mother|mother nature) (?:made|intended|created|brought|
+              bore)|(?:as|like|the way|how|
+              the day)(?: on)?(?: the day| when| the moment| the hour)? ?(?:she|he|they) (?:was|
+              were|came|entered) (?:born|into (?:the|this) world)|like (?:a newborn|adam|
+              eve)(?: and eve)?(?: before| in| without)
+            """
+        ),
+    ),
+    Rule(
+        "has no clothes on",
+        listed(
+            r"""
+            - (?:no|without|sans|minus|zero|lacks?|lacking|devoid of|free of|free from|
+              bereft of|bare of|stripped of|divested of|rid of|relieved of|deprived of|
+              not wearing|not have|isn't wearing|aren't wearing|wasn't wearing|nor|absence of|
+              out of|missing|has lost|not in|not a|not any|refuses to wear|hasn't|
+              with none of)(?: (?:any|a|an|her|his|their|the|all|single|scrap|stitch|piece|
+              shred|bit|item|thread|trace|inch|of|visible|actual|real|such|kind|sort|type|
+              article|protective|usual|or|clothes|clothing|shirt|wearing|shoes,?|pants,?|dress|
+              even|wet)){0,6} <cloth>(?! (?:in (?:the|a|her|his|their|my) (?:\w+ )?(?:closet|
+              wardrobe|suitcase|drawer|bag|shop|store|wash|dryer|basket|hamper|laundry|dresser|
+              box|trunk)|hang\w*|left|for|line|rack|hanger|store|dryer|washing|code|sense|
+              rehearsal|shoes|shirt|hat|brand|shop|hamper|softener|iron\w*|on (?:the|a) (?:line|
+              rack|hanger|hook|shel\w+|bed|chair|floor|hangers)|drawer|pockets?|leg|to (?:wash|
+              fold|iron|wear|pack)|fit\w*|budget|shopping))
+            - (?:clothes|clothing|garments|dress|lingerie|underwear|panties|bra|pants|trousers|
+              robe|towel|everything|swimsuit|bikini(?: top| bottoms?)?|(?:her|
+              his) top)(?: (?:is|are|has|have|come|comes|coming|been|all|being|magically|
+              digitally|were|was|get|gets|getting))* (?:off|removed|gone|missing|discarded|shed|
+              vanish\w*|disappear\w*|dissolv\w*|melt\w* away|evaporat\w*|torn off|ripped off|
+              stripped away)(?! (?:the|a) (?:rack|hanger|line|shelf|hook|bed))(?! of)
+            - (?<!up )(?<!folds )(?<!folding )(?<!washes )(?<!gathers )(?<!irons )(?:her|his|
+              their) (?:\w+ )?(?:clothes|clothing|garments|dress|lingerie|underwear|
+              panties)(?: (?:are|is|lie|lies|lying|left|all|now|scattered|strewn|piled|
+              discarded|in))* (?:in a (?:heap|pile)|on the (?:floor|ground|sand|shore|rocks|
+              riverbank)|at (?:her|his|their) feet|around (?:her|his|their) (?:feet|ankles))
+            """
+        ),
+    ),
+    Rule(
+        "takes clothes off",
+        listed(
+            r"""
+            - (?:<off>) off <her> <w><garment>(?! (?:rack|hanger|line|shelf|hook|label|tag))
+            - (?:<off>) off (?:everything|her things|his things|it all|the lot|(?:every|each|
+              all|the last|her last|his last) (?:\w+ ){0,3}(?:layers?|pieces?|items?|articles?|
+              stitch|things?|bit))
+            - (?:<off>) <own> <w><garment> (?:right |all |slowly )?off
+            - (?:<shed>) (?:every|all|each|the last|her last|his last) (?:\w+ ){0,3}(?:layers?|
+              pieces?|items?|articles?|stitch|things?|bit|garment)|(?:<shed>) (?:<own>|
+              <her>) <w><garment>(?! (?:cuffs?|collar|sleeves?|pockets?|label|tag|rack|hanger|
+              hem|prices?|bag|box))
+            - (?:drop|drops|dropping|dropped|opens?|opening) (?:her|his|
+              their) <w><loose>(?! (?:off|on the bed|in the|into|bag|shop))
+            - (?:pull|pulls|pulling|pulled|yank|yanks|tug|tugs|push|pushes|slide|slides|roll|
+              rolls)(?: (?:down|up|aside|open))? (?:her|his|their) <w><garment> (?:down|aside|
+              up over|open)|(?:pull|pulls|pulling|yanks?|tugs?|pushes|slides?|rolls?) (?:down|
+              aside|open) (?:her|his|their) <w><garment>
+            - (?:lift|lifts|lifting|hike|hikes|hiking|hitches|raise|raises|raising|
+              flips?) (?:up )?(?:her|his|their) <w>(?:skirt|dress|gown|nightgown|kilt|
+              blouse)(?! (?:hem|slightly|a little|to (?:step|climb|walk|cross|avoid|curtsy|wade|
+              run)|as|out of|and (?:curts\w+|runs|walks)))
+            - (?:step|steps|stepping|stepped|slip|slips|slipping|slipped|slid|wriggl\w+|
+              wiggl\w+|shimm\w+|squirm\w*|climb|climbs|climbing|get|gets|getting|peels?|peeling|
+              slinks|eas\w+) (?:herself |himself )?out of (?:(?:<own>|the) <w>(?:<garment>|
+              <shirt>)|everything|clothes)
+            - lets? (?:her|his|their|the|it) (?:<w>(?:<loose>|
+              <shirt>) )?(?:<fall>)(?! (?:asleep|silent|in love|out of))(?: (?:off|down|open|
+              away|to|from|around|at|onto|$))|letting (?:her|his|their|the) <w>(?:<loose>|
+              <shirt>) (?:<fall>)|(?:robe|towel|bathrobe|clothes|garments|lingerie|nightgown|
+              sheet|panties|bra|negligee|kimono|underwear) (?:<fall>|comes|
+              coming) (?:\w+ )?(?:off|open|away|to the|from (?:her|his)|to (?:her|his)|down|
+              around)|(?:dress|gown|skirt|blouse|trousers|pants) (?:slips?|slipping|slides?|
+              sliding|drops?|dropping|pools?|pooling|comes|coming) (?:\w+ )?(?:off|open|away|
+              to the|from (?:her|his)|down|around|to (?:her|his))
+            - (?:undo\w*|unbutton\w*|open\w*|unfasten\w*|
+              unhook\w*) (?:the |all |every )?(?:\w+ )?(?:buttons?|zip(?:per)?|laces|straps?|
+              hooks?|clasps?) (?:of|on) (?:her|his|their) <w>(?:dress|bra|bodice|corset|pants|
+              trousers|jeans|skirt|gown|bikini)
+            - strips?(?= ?[.,;!]| ?$)|(?:she|he|they|woman|man|person|and|then|slowly|lady|guy|
+              to) (?:\w+ly )?strip(?:s|ped|ping)?(?= ?[.,;!]| ?$| (?:in front|for|on|by|before|
+              at|while|as|beside|until|seductive\w*|slow\w*|and))|strip(?:s|ped|ping|
+              )(?: (?:all|right|slowly|completely|herself|himself|themselves|
+              entirely))* (?:down|bare|naked|off(?! (?:the|her (?:gloves|coat|jacket)|
+              his (?:gloves|coat|jacket)))|to (?:the|her|his|their|nothing|skin)|out of|
+              for the)|stripped(?= ?[.,;!]| ?$)
+            """
+        ),
+    ),
+    Rule(
+        "wears only what does not cover",
+        listed(
+            r"""
+            - (?:<worn>)(?: (?:in|by|with))? (?:<only>)(?: (?:in|by|
+              with))? (?:a |an |the |her |his |their |some |two |three |one )?<w>(?:<cover>|
+              <undies>)
+            - (?:<only>) (?:wear\w*|dressed in|clad in|covered by|covered with|covered in|
+              wrapped in|draped in) (?:a |an |the |her |his |their |some |two |three )?<w>(?:<co
+              ver>|<undies>)
+            - (?<!\w )in (?:<only>) (?:a |an |the |her |his |their |some |two )?<w>(?:<cover>|
+              <undies>)
+            - in (?:<only>) (?:a |an |the |her |his |their |some )?<w>(?:towel|sheet|apron|
+              socks|smile|heels|boots|hat|scarf|jewel\w+|stockings|<undies>)|
+              with (?:<only>) (?:a |an |the |her |his )?<w>(?:towel|sheet|leaf|leaves|hands|
+              bubbles|undies|blanket) (?:covering|to cover|around|for|on|over|hiding|as)
+            - (?:only|just) (?:a|an|her|his|the) <w>(?:towel|sheet|bedsheet|fig leaf|apron|
+              thong|smile) (?:around|wrapped|covering|on|to cover|draped|and)
+            - (?:cover\w*|hid\w*|shield\w*|conceal\w*|protect\w*|preserv\w*) (?:her|his|
+              their) (?:own )?<w>(?:breasts?|boobs|nipples?|privates|crotch|nudity|modesty|
+              groin|genitals|private parts)|(?:hair|hands?|arms?|petals|leaves|bubbles|towel|
+              sheet) (?:strategically|barely|just about)
+            - strategically (?:placed|positioned|covered|covering)|fig lea(?:f|ves)
+            - body ?paint(?:ed)? (?:only|and nothing|instead of|as)|(?:wears?|
+              wearing) body ?paint
+            """
+        ),
+    ),
+    Rule(
+        "underwear is what is worn",
+        listed(
+            r"""
+            - (?:in|wear|wears|wearing|wore|dressed in|clad in|modell?ing|models?|sporting|
+              down to|stripp\w* to|strips? to|dons|donning)(?: (?:only|just|nothing but|her|his|
+              their|a|an|some|matching|the|pair of|of))* <w><undies>(?! (?:shop|store|ad|
+              advert\w*|section|department|aisle|boutique|drawer|designer|catalog\w*|factory|
+              brand|sign|the|about|over|on top of|billboard|campaign))
+            - (?:show\w*|flash\w*|reveal\w*|expos\w*|visible|display\w*) (?:off )?(?:her|his|
+              their) <w><undies>|(?:lingerie|underwear|boudoir) (?:models?|shoots?|
+              photo ?shoots?|photos?|photography|session|pose|poses|selfie|pictures?|portrait|
+              clad)
+            - <undies> clad|clad <undies>|<undies> (?:only|and nothing)
+            """
+        ),
+    ),
+    Rule(
+        "cloth that one sees through",
+        listed(
+            r"""
+            - <sheer> <w>(?:dress|blouse|shirt|t ?shirt|tshirt|top|nightgown|nightie|nightdress|
+              negligee|gown|robe|skirt|clothes|clothing|outfit|lingerie|bodysuit|garments?|
+              leotard|swimsuit|bikini|lace|underwear|bra|pants|leggings|catsuit|tunic|fabric|
+              panties|slip|kimono|chemise|attire)
+            - (?:dress|blouse|shirt|top|clothes|outfit|gown|fabric|nightgown|robe|bikini|
+              swimsuit|skirt|garments?)(?: (?:that|which|is|are|it's|goes|gone|has|turned|turns|
+              becomes?|becoming|so|almost|completely|totally|nearly|made|of))* (?:see through|
+              see thru|transparent|sheer|translucent)
+            - wet (?:white )?t ?shirt (?:contest|competition)|(?:wet|soaked|
+              drenched) (?:\w+ ){0,2}(?:shirt|t ?shirt|dress|blouse|top) (?:cling\w*|stick\w*|
+              reveal\w*|show\w*)
+            - (?:see|seen|visible|show\w*|look\w*|vision) (?:right )?through (?:her|his|
+              their) <w>(?:clothes|clothing|dress|blouse|shirt|top|garments|outfit|skirt)
+            """
+        ),
+    ),
+    Rule(
+        "intimate parts",
+        listed(
+            r"""
+            - boob(?:s|ies|y)?(?! trap)|titt(?:y|ies)|tits|nipples?|nips|areolas?|genital(?:s|
+              ia|ly)?|peni(?:s|ses)|vagina\w*|vulva\w*|labia|puss(?:y|ies)|clit\w*|scrotum|
+              testicles?|phallus|buttocks|butt ?cheeks?|butt ?(?:crack|hole)s?|anus|pubic|pubes|
+              private parts|intimate (?:parts|areas?)|cleavage|crotch(?:es|less)?|dick pics?|
+              boners?|erections?|bosoms|pudenda|derriere|(?:her|his|their) (?:\w+ )?(?:privates|
+              bosom|loins exposed|dick|cock(?! (?:crow|tail))|rack|manhood|womanhood)|(?:erect|
+              hard|huge|throbbing) (?:cock|dick|member)
+            - (?:her|she|woman'?s?|large|big|huge|full|small|perky|ample|natural|bouncing|round|
+              heaving|lady's|firm|swollen|voluptuous|both|his|with|of|the|
+              and) breasts?(?! ?(?:pocket|stroke|of|cancer|plate))|breasts
+            - (?:sexy|naked|big|round|tight|nice|juicy|perfect|shows? (?:her|his)|
+              showing (?:her|his)|her) (?:ass|arse)(?!\w)(?! (?:off|kicked|on|and cart))
+            - (?:show\w*|moon\w*|flash\w*|wiggl\w*|naked|sexy) (?:her|his|
+              their) (?:\w+ )?(?:butt|bottom|bum|backside|behind|rear)|mooning|moons (?:the|at|
+              us|everyone)
+            """
+        ),
+    ),
+    Rule(
+        "sexual acts and their trade",
+        listed(
+            r"""
+            - sex(?!ton)(?:y time|ting|ted|ts|t|ual|ually|ualized|ualised|capade)?(?! (?:of the|
+              at birth))|(?:oral|anal|group) sex|porn\w*|p[0o]rn\w*|pr0n|xxx+|x rated|nsfw|
+              not safe for work|erotic\w*|erotica|hentai|ahegao|rule ?34|only ?fans|orgasm\w*|
+              masturbat\w*|fellatio|cunnilingus|blow ?jobs?|hand ?jobs?|fornicat\w*|copulat\w*|
+              intercourse|coitus|fuck\w*|cum ?shots?|cumming|gang ?bangs?|threesomes?|org(?:y|
+              ies)|dildos?|sex toys?|bdsm|bondage|dominatrix|fetish\w*|kinky|strip ?teas\w+|
+              strippers?|strip (?:clubs?|joints?|shows?)|lap ?danc\w+|peep ?shows?|cent(?:er|
+              re)folds?|smut\w*|lewd\w*|raunchy|horny|camgirls?|cam ?girls?|escort service|
+              sensual massage|mak(?:e|es|ing) love|made love|love ?making|having it off|
+              doggy ?style|missionary position|burlesque striptease|spread(?:s|ing)? (?:her|
+              his) legs|between (?:her|his) legs|groping|gropes?|foreplay|intimate (?:sexual|
+              bedroom) \w+|bedroom scene|love scene
+            - adult[ ]?(?:films?|movies?|videos?|content|entertainment|sites?|star|magazines?|
+              material|scene|only (?:content|video|scene|site|material|photos?))(?! education)|
+              adults only (?:content|video|scene|site|material|photos?)|explicit (?:content|
+              scene|pose|photos?|images?|video|acts?|details?|material|imagery|shot)|
+              (?:visually|graphically) explicit|18 ?\+|18 plus|(?<!is )uncensored|
+              no censor(?:ship|ing|s)?|without censor\w*|playboy (?:model|shoot|photo ?shoot|
+              spread|cover|magazine|pose|style|bunny|pictorial)|(?:in|of|for|
+              style of) (?:playboy|penthouse|hustler)|obscene (?:pose|act|gesture|photo|picture|
+              video|image)|pornstar
+            """
+        ),
+    ),
+)
+
+WORDS = words(
+    "naked nude nudes nudity topless undress undressed undressing unclothed porn porno nipple "
+    "nipples breasts boobs tits penis vagina pussy genitals striptease lingerie nsfw hentai "
+    "erotic"
+)
+"""What is looked for in words whose letters are hidden or apart."""
+
+SPLIT = words("naked nude nudity topless undressed unclothed nipples genitals")
+"""What is looked for in two words read as one."""
