@@ -247,8 +247,8 @@ def test_a_registry_of_an_earlier_release_is_registered_anew(house: House, capsy
         for number in ("1", "2"):
             client.delete_model_version_tag(NAME, number, tag)
     client.delete_registered_model_tag(NAME, "magic_mirror.champion")
-    assert "without a release digest" in refused(capsys, "servable")
-    assert "without a release digest" in refused(capsys, "rollback", "--to", "1")
+    assert "has no release digest" in refused(capsys, "servable")
+    assert "has no release digest" in refused(capsys, "rollback", "--to", "1")
     assert " none " in say(capsys, "releases")
     assert not register.confirm(house.job())
     release = house.register()
