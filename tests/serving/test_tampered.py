@@ -72,7 +72,7 @@ class Tree:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
 
     def append(self, name: str, text: str) -> None:
-        self.add(name, (self.one / name).read_text() + text)
+        self.add(name, (self.one / name).read_bytes() + text.encode())
 
     def described(self, change: Callable[[dict[str, Any], dict[str, Any]], Any]) -> None:
         """Change `MLmodel`: the whole of it and its flavour are handed over."""

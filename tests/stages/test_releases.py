@@ -247,7 +247,8 @@ def test_a_registry_of_an_earlier_release_is_registered_anew(house: House, capsy
         for number in ("1", "2"):
             client.delete_model_version_tag(NAME, number, tag)
     client.delete_registered_model_tag(NAME, "magic_mirror.champion")
-    assert "has no release digest" in refused(capsys, "servable")
+    with pytest.raises(UserError, match="has no release digest"):
+        served.checked_folder(house.layout, NAME)
     assert "has no release digest" in refused(capsys, "rollback", "--to", "1")
     assert " none " in say(capsys, "releases")
     assert not register.confirm(house.job())
@@ -261,8 +262,10 @@ def test_nothing_registered_is_one_sentence(tmp_path: Path, monkeypatch: Any, ca
         monkeypatch.delenv(name, raising=False)
     house = House(tmp_path / "root")
     monkeypatch.setenv("MM_ROOT", str(house.root))
-    for words in (["releases"], ["rollback"], ["unpin"], ["servable"]):
+    for words in (["releases"], ["rollback"], ["unpin"]):
         assert "let 'make run' finish first" in refused(capsys, *words)
+    with pytest.raises(UserError, match="let 'make run' finish first"):
+        served.checked_folder(house.layout, NAME)
     assert not (house.root / "mlflow.db").exists()
 
 
