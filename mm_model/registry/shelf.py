@@ -6,7 +6,6 @@ written file by file and looked at afterwards. A version is only made when its f
 
 import shutil
 import tempfile
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +46,8 @@ def put(layout: Layout, uri: str, described: Package, work: Path) -> None:
         UserError: what lies there afterwards is not what was written.
     """
     if (folder := places.local_path(layout, uri)) is not None:
-        aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.aside")
+        aside = folder.with_name(f".{folder.name}.aside")
+        shutil.rmtree(aside, ignore_errors=True)  # a killed registration left it
         try:
             assemble(described, aside)
             atomic.publish_folder(aside, folder)

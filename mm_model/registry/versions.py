@@ -106,7 +106,7 @@ def publish(
             version = _new(client, layout, name, described, tags, work)
         with deciding(layout):
             promoted, sentences = _settle(client, layout, version, described, metrics, rule)
-        aliases = _aliases(client, name, version)
+        aliases = _aliases(client, name, version) or (CHALLENGER,)  # somebody is quick with MLflow
     return Release(
         name,
         int(version.version),
