@@ -90,9 +90,23 @@ def _table(
     )
 
 
+_TENS = {
+    name: number * 10
+    for number, name in enumerate(
+        "twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2
+    )
+}
+_UNITS = {
+    name: number
+    for number, name in enumerate("one two three four five six seven eight nine".split(), start=1)
+}
+_TWO_WORDS = re.compile(rf"(?<!\w)({'|'.join(_TENS)}) ({'|'.join(_UNITS)})(?!\w)")
+
+
 def _spaced(text: str) -> str:
-    """Signs that join or frame words become spaces."""
-    return " ".join(text.translate(_APART).split())
+    """Signs that join or frame words become spaces, `thirty-five` becomes `35`."""
+    text = " ".join(text.translate(_APART).split())
+    return _TWO_WORDS.sub(lambda found: str(_TENS[found[1]] + _UNITS[found[2]]), text)
 
 
 def _nude(text: str) -> bool:
@@ -162,6 +176,8 @@ def _is_subject(text: str, found: re.Match[str]) -> bool:
     at = len(before) - 1
     while at >= 0 and len(before) - at <= 4 and not _ends_a_phrase(before[at]):
         at -= 1
+    if 0 <= at < len(before) - 1 and not _owns(before[at]) and _adult().fullmatch(before[at]):
+        return False  # "a woman teaches children"
     if at < 0 or not _adult().search(" ".join(before[: at + 1])):
         return not (_depicted(before) and _adult().search(text[found.end() :]))
     if _owns(before[at]):
@@ -180,7 +196,7 @@ def _depicted(before: list[str]) -> bool:
 
 
 def _ends_a_phrase(token: str) -> bool:
-    return token in _STOPS or _owns(token)
+    return token in _STOPS or _owns(token) or bool(_adult().fullmatch(token))
 
 
 def _owns(token: str) -> bool:
@@ -212,8 +228,9 @@ _STOPS = _DETERMINERS | _LINKS | _PLACES
 def _obscured(read: list[str], whole: frozenset[str], split: frozenset[str]) -> bool:
     """Is one of the words there with its letters apart, hidden, or cut in two?"""
     for text in read:
-        if any(word in run for run in apart(text) for word in whole if len(word) > 3):
-            return True
+        for run in apart(text):
+            if run.removeprefix("a") in whole or any(w in run for w in whole if len(w) > 3):
+                return True
         if any(run in whole for run in held_together(text)):
             return True
         if any(mask.fullmatch(word) for mask in hidden(text) for word in whole):

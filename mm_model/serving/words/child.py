@@ -19,6 +19,9 @@ PARTS = parts(
         fifth|sixth|ninth|tenth""",
     years=r"""
         years?|yrs?|y|months?|mos?|weeks?|days?|summers|winters|springs""",
+    thing=r"""
+        (?:(?!(?:in|on|at|with|from|for|by|to|and|who|is|woman|man|person|lady|guy|gentleman|
+        boy|girl|child|kid|baby|\w+ing)\b)[\w']+ ){0,2}?""",
     adj=r"""
         (?:[\w']+,? ){0,3}?""",
     she=r"""
@@ -29,15 +32,19 @@ PARTS = parts(
         schoolgirl|schoolboys|schoolkids|teenagers|tweenager|juveniles|youngster|schoolboy|
         schoolkid|children|toddlers|newborns|teenager|preteens|juvenile|underage|toddling|
         toddler|infants|newborn|preteen|orphans|neonate|bambino|bambina|tiddler|kiddos|kiddie|
-        babies|infant|tweens|lolita|orphan|urchin|lassie|moppet|rugrat|nipper|kinder|youths|
-        kidlet|child|kiddo|girls|teens|tween|minor|lolis|shota|bairn|youth|kids|boys|girl|baby|
-        teen|loli|tyke|lass|nino|babe|wean|kid|boy|tot|pre teens?|little (?:one|ones|lad|fellow|
-        fella|guy|lady|man|miss|missy|princess|prince|angel|cherub|darling|munchkin)|
-        young (?:one|ones|lad|master|miss|un|'un)|(?:grade|middle|high|elementary|primary|
-        junior high|nursery|secondary) ?schoolers?|(?:<grade>) graders?|(?:elementary|primary|
-        grade|middle|high|nursery|junior high|secondary) ?school (?:students?|pupils?|kids?|
-        child|children|girls?|boys?|freshm[ae]n|sophomores?|juniors?|seniors?|age|aged)|
-        school age(?:d)?|kindergarten (?:age|aged|pupil|student)|(?:school|
+        babies|infant|tweens|lolita|orphan|urchin|moppet|rugrat|nipper|youths|kidlet|child|
+        kiddo|girls|teens|tween|lolis|shota|bairn|youth|kids|boys|girl|baby|teen|loli|tyke|lass|
+        kid|boy|tot|minors?(?= ?[.,;!]| ?$| (?:in|at|on|with|who|is|was|wearing|dressed|sits?|
+        stands?|walks?|runs?|drink\w*|and|play\w*|smil\w+|danc\w+|img|holding|from|under|child|
+        girl|boy|smok\w+|driv\w+|that|looks?|laugh\w*|pos\w+))|pre teens?|little (?:one|ones|
+        lad|fellow|miss|missy|princess|prince|angel|cherub|darling|munchkin)|young (?:one|ones|
+        lad|master|miss|un|'un)|(?:grade|middle|high|elementary|primary|junior high|nursery|
+        secondary) ?schoolers?|(?:<grade>) graders?|(?:elementary|primary|grade|middle|high|
+        nursery|junior high|secondary) ?school (?:students?|pupils?|kids?|child|children|girls?|
+        boys?|freshm[ae]n|sophomores?|juniors?|seniors?|age|aged|cheerleaders?|quarterback|
+        athletes?|prom (?:queen|king))|school age(?:d)?|(?:preschool|nursery|toddler|infant|
+        child|childhood|teenage|teen|kindergarten) age|junior high (?:students?|kids?|girls?|
+        boys?|pupils?)|kindergarten (?:age|aged|pupil|student)|(?:school|
         grammar school) pupils?|(?:girl|boy|cub) scouts?|brownie scout|choir ?boys?|altar boys?|
         paper ?boys?|child prodigy|flower girls?|small fry|babe in arms|wee (?:lad|lass|one|
         bairn)""",
@@ -50,13 +57,16 @@ PARTS = parts(
         tractor|bicycle|starter|console|project|stadium|journey|mission|program|reunion|kitten|
         parrot|turtle|rabbit|whisky|scotch|cognac|brandy|sherry|cheese|laptop|camera|jacket|
         bonsai|bottle|violin|guitar|letter|tattoo|secret|grudge|record|statue|recipe|engine|
-        bridge|castle|church|temple|bakery|career|kettle|kimchi|cactus|orchid|garden|series|
-        degree|prison|puppy|horse|sheep|gouda|truck|phone|shirt|jeans|boots|shoes|maple|olive|
-        house|piano|cello|photo|album|wound|couch|chair|quilt|beard|plane|tower|watch|dress|
-        bread|plant|break|pony|mare|bull|goat|wine|port|bike|coat|tree|pine|home|barn|firm|boat|
-        ship|book|scar|feud|blog|sofa|doll|bear|band|team|suit|malt|show|game|club|rule|visa|
-        pass|loan|case|debt|plan|trip|tour|dog|cat|cow|ram|rum|car|van|oak|rug|toy|jet|war|hat|
-        bag|tea|ham|law|ban|tv""",
+        bridge|castle|church|temple|bakery|career|kettle|kimchi|cactus|labrador|retriever|
+        poodle|beagle|terrier|spaniel|collie|shepherd|bulldog|dachshund|pug|husky|corgi|
+        chihuahua|greyhound|mastiff|hound|mutt|pup|siamese|tabby|thoroughbred|gelding|filly|
+        foal|calf|bird|cockatoo|canary|goldfish|donkey|mule|llama|alpaca|pig|piglet|chicken|hen|
+        rooster|tomcat|pet|tom|kitty|orchid|garden|series|degree|prison|puppy|horse|sheep|gouda|
+        truck|phone|shirt|jeans|boots|shoes|maple|olive|house|piano|cello|photo|album|wound|
+        couch|chair|quilt|beard|plane|tower|watch|dress|bread|plant|break|pony|mare|bull|goat|
+        wine|port|bike|coat|tree|pine|home|barn|firm|boat|ship|book|scar|feud|blog|sofa|doll|
+        bear|band|team|suit|malt|show|game|club|rule|visa|pass|loan|case|debt|plan|trip|tour|
+        dog|cat|cow|ram|rum|car|van|oak|rug|toy|jet|war|hat|bag|tea|ham|law|ban|tv""",
     picture=r"""
         photographs|photograph|sculptures|photograph|ultrasound|paintings|portraits|sculpture|
         snapshots|recording|polaroids|billboard|pictures|drawings|painting|portrait|sketches|
@@ -100,19 +110,30 @@ HARMLESS = listed(
       alpacas?|horses?|donkeys?|camels?|otters?|hedgehogs?|sharks?|breath|registry|announcement|
       gender reveal|kisses|doll|dolls|boomer|wool|alpaca|stool|swing|weight|bangs|tees?|
       t ?shirts?|hood clinic|hostel|hostels|club|magazine|vogue|movies?|drama|novels?|fiction|
-      idol|choir cd|power|boss|crush|dinner|band poster|band|bands|group poster|
-      scout (?:cookies?|uniform|badges?|leader|troop leader|camp)|friends?)
+      choir cd|power|boss|crush|dinner|band poster|band|bands|group poster|scout (?:cookies?|
+      uniform|badges?|leader|troop leader|camp)|friends?)
+    - (?:adolescent|child|youth|juvenile|teen) (?:psychology|psychiatry|
+      development) (?:textbook|book|class|lecture|lab|clinic|conference)s?|(?:teen|teenage|
+      adolescent|juvenile|child|infant|kids?|toddler|youth|girls?|boys?) (?:(?:heartthrob|
+      psychology|idol|fashion|pop|band|soccer|football|hockey|choir|group|drama|comedy|romance|
+      fantasy|care|health|dental|scout|toy|clothing|shoe|book|bicycle|sports?) )?(?:posters?|
+      textbooks?|books?|magazines?|psychology|menus?|section|aisle|department|stores?|shops?|
+      museum|wards?|hospitals?|signs?|club|league|toothbrush|cereal|show|channel|furniture|
+      table|corner|playground|clothing|literature|brand|charity|chairs?|bikes?|bicycles?|
+      bedrooms?|desks?|helmets?|tickets?|discount|entrance|bathrooms?|restrooms?|locker room|
+      names?|team coach|coach|teacher|psychologist|counsellor|counselor|doctor)
     - (?:her|his|my|your|a|the|their) (?:girl|boy) ?friends?|(?:girl|boy)friends?|
       girls?'? night(?: out)?|boys'? night(?: out)?|girl next door|girl with a pearl earring|
       girls' trip|girl power|spice girls|beach boys|backstreet boys|beastie boys|gilmore girls|
       powerpuff girls|golden girls|mean girls|bad boys?|game ?boys?|nintendo|fall out boy|
-      playboys?|play boy|oh boy|boy oh boy|old boys?|good old boys?|attaboy|cow ?boys?|
-      cow ?girls?|tom ?boys?|bell ?boys?|bus ?boys?|pool boy|cabin boy|delivery boy|golden boy|
-      mama's boy|lover ?boy|fly ?boys?|boy (?:bands?|genius poster|george|toy)|show ?girls?|
-      cover ?girls?|pin ?up girls?|calendar girls?|call girl|party girl|it girl|bond girls?|
-      working girl|ring girl|gibson girl|material girl|college (?:girls?|boys?|kids?|students?)|
-      uptown girl|jersey girl|career girl|new girl|gone girl|supergirl|bat ?girl|(?:atta|
-      that's my) girl|girls? just wanna have fun|(?:sorority|university) girls?|go girl
+      playboys?|play boy|oh boy|boy oh boy|good old boys|
+      (?<!years )(?<!year )(?<!month )(?<!yr )attaboy|cow ?boys?|cow ?girls?|tom ?boys?|
+      bell ?boys?|bus ?boys?|pool boy|cabin boy|delivery boy|golden boy|mama's boy|lover ?boy|
+      fly ?boys?|boy (?:bands?|genius poster|george|toy)|show ?girls?|cover ?girls?|
+      pin ?up girls?|calendar girls?|call girl|party girl|it girl|bond girls?|working girl|
+      ring girl|gibson girl|material girl|college (?:girls?|boys?|kids?|students?)|uptown girl|
+      jersey girl|career girl|new girl|gone girl|supergirl|bat ?girl|(?:atta|that's my) girl|
+      girls? just wanna have fun|(?:sorority|university) girls?|go girl
     - (?:hey|oh|yeah|yes|ooh|my|ice ice|cry|bye bye|million dollar|rosemary's|hush little|
       be my) baby(?= (?:sing|song|poster|t|on|as|,|$|by)|[,.!]|$)|baby,? (?:it's cold|
       one more time|shark|come back|i love you|you)|ice ice baby|rosemary's baby|
@@ -122,9 +143,9 @@ HARMLESS = listed(
     - kid (?:gloves?|leather|skin|goats?|brother|sister|rock|cudi)|goats? (?:and|with) (?:her|
       its|two|three|the|their|some) (?:\w+ )?kids?|(?:goat|mountain goat|baby goat|ibex|
       antelope|leaping|billy) kids?|kids? (?:goats?|bleat\w*)|goat with (?:her|its|two|
-      three) kids?|kidding|kids (?:around|himself|herself|with)|(?:just|only) kids|karate kid|
-      billy the kid|sundance kid|cisco kid|cable ?kid|diary of a wimpy kid|
-      new kids on the block|whiz kid|kid you not|i kid|(?:nice|good|hey|
+      three) kids?|kidding|kids (?:around|himself|herself|with)|(?:just|only) kids|(?:sour|
+      cabbage) patch kids?|karate kid|billy the kid|sundance kid|cisco kid|cable ?kid|
+      diary of a wimpy kid|new kids on the block|whiz kid|kid you not|i kid|(?:nice|good|hey|
       here's looking at you),? kid
     - (?:brain|grand|god|step|poster|problem|wild|love|inner|flower|only|destiny's|adult|
       grown) ?child(?:ren)?(?! self| version)|with child|child ?(?:like|ish)(?:ly|
@@ -138,16 +159,22 @@ HARMLESS = listed(
       schoolboys?|schoolgirls?|bab(?:y|ies)|teenagers?|toddlers?|newborn|teens?) (?:in a|on|at|
       with a|opening|who|again|seeing|playing|about|caught|lost|having|waiting|for|chasing|
       after|during)
-    - (?:laugh|giggl|grin|smil|cr|cri|sleep|slept|danc|skip|jump|run|runn|act|behav|beam|play|
-      splash|sob|whin|pout|squeal|sing|sulk|eat|hopp|clap|blush|bounc|spin|spinn|wav|whistl|
-      weep|bawl|cheer|twirl|shriek|snor|fidget|stumbl|stomp|talk|fe?l|feel|sound|treat\w*|
-      bright eyed)(?:s|es|ed|ing|y|ies|t|
-      e)?(?: \w+ly| out loud| him| her| them| about| around| up and down)? (?:just )?like (?:a |
-      an )?(?:(?:little|small|big|happy|excited|giddy|young|playful|lost|overgrown) )*(?:kids?|
-      child|children|boys?|girls?|schoolboys?|schoolgirls?|bab(?:y|ies)|teenagers?|toddlers?|
-      newborn|teens?)
+    - (?<!look )(?<!looks )(?<!looked )(?<!looking )(?<!appear )(?<!appears )(?<!appearing )(?<!
+      seem )(?<!seems )(?<!exactly )(?<!dressed )(?<!rendered )(?<!shown )(?<!depicted )(?<!port
+      rayed )(?<!drawn )(?<!made )(?<!face )(?<!body )(?<!features )(?<!him )(?<!her )(?<!is )(?
+      <!are )(?<!shaped )(?<!built )(?<!styled )(?<!young )(?<!small )like (?:a |an |some |two |
+      the )?(?:(?:little|small|big|happy|excited|giddy|young|playful|lost|overgrown|proud|
+      mischievous|delighted|five year old|eager|wide eyed|spoiled|spoilt|sleepy|tired|stubborn|
+      sulky) )*(?:kids?|child|children|boys?|girls?|schoolboys?|schoolgirls?|bab(?:y|ies)|
+      teenagers?|toddlers?|newborns?|teens?)
+    - (?:as )?(?:excited|happy|giddy|innocent|curious|playful|carefree|eager|proud|joyful|free|
+      delighted|thrilled|cheerful|gleeful|restless|nervous|wide eyed|helpless|gentle|soft|
+      smooth|sweet|quiet|naughty|silly|
+      stubborn) as (?:a |an )?(?:little |small |new ?born )*(?:kid|child|baby|boy|girl|
+      schoolboy|schoolgirl|toddler|teenager)(?:'s \w+)?
     - (?:big|overgrown|oversized|giant|real|total) (?:kids?|child|children|bab(?:y|ies))|
-      little (?:boy|girl)s? (?:room|blue)|like (?:a )?kids?
+      little (?:boy|girl)s? (?:room|blue)
+    - juvenile (?:in|humou?r|behaviou?r|jokes?|pranks?|antics|mood)
     - (?:minor|juvenile) (?:key|keys|chord|chords|scale|injur\w+|scratch\w*|change\w*|detail\w*|
       league\w*|role|character|planet|arcana|repairs?|accident|adjust\w*|court|court judge|
       detention|arthritis|third|seventh|flaws?|bruis\w*|cut|cuts|issue\w*|problem\w*|roads?|
@@ -162,11 +189,11 @@ HARMLESS = listed(
       movie|drama|novel)|smells like teen spirit|sex(?:y)? ?teens? no|tater tots?|hot tots|
       babe ruth|(?:like|dress\w* as) a (?:baby )?teenage mutant
     - kinder (?:than|eggs?|surprise|words?|man|woman|look|eyes|face|gentler)|(?:a|be|is|far|
-      much) kinder|wean (?:off|from)|orphan(?:ed)? (?:kitten|puppy|lamb|sock|drug|calf|foal|
-      works?|annie poster)|(?:dilated|pupils?|his|her|wide) pupils
+      much) wean (?:off|from)|orphan(?:ed)? (?:kitten|puppy|lamb|sock|drug|calf|foal|works?|
+      annie poster)|(?:dilated|pupils?|his|her|wide) pupils
     - (?:no|without|without any|not|never|isn't|is not|aren't|free of|instead of|rather than|
       neither) (?:(?:a|an|any|the|longer|more) )*(?:children|child|kids?|bab(?:y|ies)|boys?|
-      girls?|toddlers?|teens?|teenagers?|minors?|infants?|underage|
+      girls?|toddlers?|teens?|teenagers??|infants?|underage|
       youngsters?)(?: around| nearby| present| visible)?|child free|kid free|
       adults? only,? no kids|not for (?:kids|children)
     - (?:(?:adult|grown|mature|(?:18|19|2\d|3\d|4\d|5\d|6\d|7\d|8\d|9\d) ?(?:years? old|yo|y o)|
@@ -176,14 +203,21 @@ HARMLESS = listed(
       eighteen|nineteen|twenty\w*|thirty\w*|forty\w*|fifty\w*)(?: years? old|yo)?(?!\d)|(?:girl|
       boy|lass|babe)s? in (?:her|his|their) (?:early |mid |late )?(?:twenties|thirties|forties|
       fifties|20s|30s|40s|50s)
-    - (?:remember\w*|recall\w*|tells?|telling|talk\w*|thinks?|thinking|stor(?:y|ies)|memor(?:y|
-      ies)|diary|reminisc\w*|since|photos?|pictures?|home)(?: [\w']+){0,6} (?:she|he|they|i|
-      we) (?:was|were) (?:just |only )?(?:a |in )?(?:child|kid|boy|girl|little|young|small|baby|
-      teenager|school|<minor_age>)
+    - (?:remember\w*|recall\w*|miss(?:es|ing)?|talk\w*|think\w*|dream\w*|
+      tell\w*)(?: [\w']+){0,4} (?:being|
+      having been) (?:just |only )?(?:a |an )?(?:little |small |young )?(?:child|kid|boy|girl|
+      little|young|small|baby|teenager|<minor_age>)|
+      (?<!person )(?<!woman )(?<!man )(?<!lady )(?<!guy )(?<!body )(?<!one )(?:that|
+      which) (?:is|are|was|were) (?:about |almost |over |nearly )?<minor_age> (?:years|months|
+      weeks|days) old|(?:remember\w*|recall\w*|tells?|telling|talk\w*|thinks?|thinking|stor(?:y|
+      ies)|memor(?:y|ies)|diary|reminisc\w*|since|photos?|pictures?|
+      home)(?: [\w']+){0,6} (?:she|he|they|i|we) (?:was|
+      were) (?:just |only )?(?:a |in )?(?:child|kid|boy|girl|little|young|small|baby|teenager|
+      school|<minor_age>)
     - (?:since|from|in|of|about|her|his|their) (?:early )?childhood (?:home|house|memor\w+|
       friends?|photos?|pictures?|bedroom|dreams?|sweetheart|home|street|trauma|neighborhood|
-      town|toys?|doll|bear|piano|album|education|teacher|diary|school|treehouse|hero|idol|
-      stories|summer\w* (?:house|home))|childhood (?:friends?|home|memor\w+|photos?|pictures?|
+      town|toys?|doll|bear|piano|album|education|teacher|diary|school|treehouse|hero|stories|
+      summer\w* (?:house|home))|childhood (?:friends?|home|memor\w+|photos?|pictures?|
       sweethearts?|bedroom|dreams?|toys?|album|diary|development|education|hero)
     """
 )
@@ -206,12 +240,13 @@ RULES = (
         listed(
             r"""
             - (?:younger|young|child|childhood|kid|baby|infant|toddler|teen|teenage|teenaged|
-              boyhood|girlhood|little|adolescent|school ?(?:boy|girl|age)|five|six|seven|eight|
-              nine|ten|<minor_age>(?: years? old)?|small|tiny|former|earlier|past)(?: (?:girl|
-              boy|child|year old|me|little))* (?:self|selves|version(?! of the (?:car|song|
-              story|game|phone)))(?! (?:portrait|esteem|made|taught|help|service|driving|
-              checkout|confidence))|inner child (?:self|come to life)|(?:self|version of (?:her|
-              him|them)(?:self|selves)?) as (?:a )?(?:child|kid|baby|toddler|teen\w*|boy|girl|
+              boyhood|girlhood|little|adolescent|school ?(?:boy|girl|age|days)?|kindergarten|
+              preschool|(?:primary|elementary|grade|nursery) school|five|six|seven|eight|nine|
+              ten|<minor_age>(?: years? old)?|small|tiny|former|earlier|past)(?: (?:girl|boy|
+              child|year old|me|little))* (?:self|selves|version(?! of the (?:car|song|story|
+              game|phone)))(?! (?:portrait|esteem|made|taught|help|service|driving|checkout|
+              confidence))|inner child (?:self|come to life)|(?:self|version of (?:her|him|
+              them)(?:self|selves)?) as (?:a )?(?:child|kid|baby|toddler|teen\w*|boy|girl|
               <child>)
             - (?:child|child ?like|kid|baby|infant|toddler|teen|teenager|girl|boy|childhood|
               <child>) (?:version|form|edition|counterpart|incarnation|variant)s?
@@ -235,6 +270,9 @@ RULES = (
               face|figure|physique|features|frame|proportions|appearance|head|build)|(?:body|
               face|figure|physique|features|proportions|appearance|looks?|build|size|
               height) (?:of|like) (?:a |an )?<adj><child>
+            - (?:turned|reborn|reimagined|remade|rendered|reverted|regressed|recast|redrawn|
+              portrayed|depicted|transformed|morphed)(?: back)?(?: (?:as|into|
+              to))? (?:a |an |the )?<adj><child>
             """
         ),
     ),
@@ -243,7 +281,8 @@ RULES = (
         listed(
             r"""
             - <minor_age>(?: and a half)? ?(?:<years>) ?(?:old|olds|of age|aged|
-              young)(?!er)(?! <adj>(?:<not_a_person>)(?:s)?(?![^\W_]))
+              young)(?!er)(?! <thing>(?:<not_a_person>)(?:s)?(?![^\W_]))|(?:\d+|
+              \w+) ?(?:months?|weeks?|days) old(?! <thing>(?:<not_a_person>)(?:s)?(?![^\W_]))
             - (?<![\d.])(?:[1-9]|1[0-7]) ?(?:yo|yrs?|y o|y/o|yr old|y\.o)\b|(?:[1-9]|
               1[0-7])(?:yo|yrold|yearold|y/o)
             - (?:aged?|aging|ages):? (?:of |about |around |only |just |approximately |roughly |m
@@ -254,18 +293,21 @@ RULES = (
             - (?:boy|girl|lad|lass|child|kid|thing|
               soul) of (?:just |only |about |barely )?<minor_age>|(?:man|woman|person|lady|guy|
               gentleman|someone|somebody) of (?:just |only |about |barely )?<minor_age>(?= ?[.,;
-              ]| ?$| (?:years|summers|winters))|(?:no older|not older|
-              younger) than <minor_age>(?! ?(?:minutes?|hours?|days|weeks|of (?:the|them)))|
+              ]| ?$| (?:years|summers|winters))|(?:(?:no|not|isn't|hardly|cannot be|can't be|
+              couldn't be|not be) (?:any |much )?(?:older|more) than|
+              younger than) <minor_age>(?! ?(?:minutes?|hours?|days|weeks|of (?:the|them)))|
               (?:<she>|gentleman|guy|subject|model|lady), <minor_age>(?= ?[.,;]| ?$| on a| who)
             - (?:under|below|younger than|less than|not yet|no older than|before|not even|
               short of|no more than|hardly|barely|scarcely|
               just) (?:the age of |age |turned )?(?:<minor_age>|18|
-              eighteen)(?: years?| yrs)(?: old| of age)?|(?:under|below|younger than|
-              no older than|not yet|barely|not even|
+              eighteen)(?: years?| yrs)(?: old| of age)?(?! (?:coach|team|football|soccer|
+              champion\w*|league|tournament|squad|category|cup|match|world))|(?:under|below|
+              younger than|no older than|not yet|barely|not even|
               before) (?:the age of |age |turned |turning )?(?:1[0-8]|ten|eleven|twelve|
               thirteen|fourteen|fifteen|sixteen|seventeen|eighteen)(?! ?(?:minutes?|hours?|
               seconds?|degrees|feet|meters|metres|miles|dollars|people|percent|%|k\b|mph|kg|
-              pounds|o'clock|am|pm|km|cm|euros))
+              pounds|o'clock|am|pm|km|cm|euros|coach|team|football|soccer|champion\w*|league|
+              tournament|squad|cup|match|world))
             - (?:looks?|appears?|seems?|looking|appearing|is|are|was|being|turns?|turning|
               turned|aged|now|only|just|at|about|who's|she's|he's|they're)(?: (?:to be|about|
               around|roughly|maybe|barely|only|just|no more than|almost|nearly|like|again|a|an|
@@ -292,10 +334,10 @@ RULES = (
               decade|long) before (?:adulthood|(?:she|he|they) (?:grew|grows|came|comes|was|
               were) (?:up|of age|an adult|grown))|below the age of (?:consent|majority)|
               not (?:yet )?(?:an adult|of (?:legal )?age|grown up|fully grown)|under ?age[d]?|
-              under ?18s?|jail ?bait|barely legal|pre ?pubescent|pubescent|pre ?puberty|
-              hasn't (?:hit|reached) puberty|before puberty|born in (?:2009|201\d|202\d)|
-              legal minor|(?:is|as|as an?|a|looks like a|still a|
-              underage) minor(?= ?[.,;!]| ?$| child)
+              under ?18s?(?! (?:coach|team|football|soccer|champion\w*|league|tournament|squad|
+              cup))|jail ?bait|barely legal|pre ?pubescent|pubescent|pre ?puberty|hasn't (?:hit|
+              reached) puberty|before puberty|born in (?:2009|201\d|202\d)|legal minor|(?:is|as|
+              as an?|a|looks like a|still a|underage) minor(?= ?[.,;!]| ?$| child)
             """
         ),
     ),
@@ -304,12 +346,13 @@ RULES = (
         listed(
             r"""
             - (?<!teaches )(?<!teaching )(?<!taught )(?:in|attends?|attending|starts?|starting|
-              entering|enters) (?:the |her |his )?(?:<grade> grade|grade (?:[1-9]|1[0-2]|one|
-              two|three|four|five|six|seven|eight)|year (?:[1-9]|1[01])|kindergarten|preschool|
-              pre school|nursery school|elementary school|primary school|middle school|
-              junior high|day ?care)(?= ?[.,;!]| ?$| class| with| again| uniform| and| student
-              | wearing| learning| holding| who| raising| during| sitting)(?! (?:class )?(?:a
-              s a teacher|teacher))
+              begins?|entering|enters|finishing|repeating) (?:the |her |his )?(?:<grade> grade|
+              grade (?:[1-9]|1[0-2]|one|two|three|four|five|six|seven|eight)|year (?:[1-9]|
+              1[01])|kindergarten|preschool|pre school|nursery school|elementary school|
+              primary school|grade school|grammar school|middle school|junior high|
+              day ?care)(?= ?[.,;!]| ?$| class| with| again| uniform| and| student| wearing| lea
+              rning| holding| who| raising| during| sitting)(?! (?:class )?(?:as a teacher|
+              teacher))
             - (?:first|1st) day (?:of|at|in) (?:kindergarten|preschool|elementary school|
               primary school|first grade|nursery|nursery school|grade school|daycare|
               middle school)(?! as a teacher)
