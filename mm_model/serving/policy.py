@@ -90,23 +90,17 @@ def _table(
     )
 
 
-_TENS = {
-    name: number * 10
-    for number, name in enumerate(
-        "twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2
-    )
-}
-_UNITS = {
-    name: number
-    for number, name in enumerate("one two three four five six seven eight nine".split(), start=1)
-}
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_UNITS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _TWO_WORDS = re.compile(rf"(?<!\w)({'|'.join(_TENS)}) ({'|'.join(_UNITS)})(?!\w)")
 
 
 def _spaced(text: str) -> str:
     """Signs that join or frame words become spaces, `thirty-five` becomes `35`."""
     text = " ".join(text.translate(_APART).split())
-    return _TWO_WORDS.sub(lambda found: str(_TENS[found[1]] + _UNITS[found[2]]), text)
+    return _TWO_WORDS.sub(
+        lambda found: f"{_TENS.index(found[1]) + 2}{_UNITS.index(found[2]) + 1}", text
+    )
 
 
 def _nude(text: str) -> bool:

@@ -328,7 +328,9 @@ RULES = (
               sweet sixteen|quincea\w+|bar mitzvah (?:boy)|(?:birthday (?:girl|boy))|turn(?:s|
               ing|ed) <minor_age>(?= ?[.,]| ?$| today| years| this)
             - (?:in|during) (?:her|his|their) (?:early |mid |late |pre )?(?:teens|tweens|
-              preteens|teenage years)|single digits? (?:age|in age)|
+              preteens|teenage years)|(?:preschool|kindergarten|nursery|primary school|
+              elementary school|grade school|school|toddler|infant|pre school) (?:age|
+              aged)(?! (?:child|kid|son|daughter|boy|girl|grand))|single digits? (?:age|in age)|
               age in (?:the )?single digits|not old enough to (?:drive|vote|drink|shave|work|
               marry)|too young to (?:drive|vote|drink|work|marry|shave|legally \w+|be)|(?:years|
               decade|long) before (?:adulthood|(?:she|he|they) (?:grew|grows|came|comes|was|

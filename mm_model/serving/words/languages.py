@@ -104,7 +104,7 @@ CHILD_LATIN = {
         de (?:dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|once|doce|trece|catorce|quince|
         dieciseis|diecisiete|sete|oito|nove|dez|doze|treze|quinze) (?:anos|años)""",
     "French": rf"""
-        enfants?; enfantin\w*; fillettes?; gar[cç]onnets?; gamins?; adolescent(?:e|s|es)?; ados?;
+        enfants?; enfantin\w*; fillettes?; gar[cç]onnets?; gamins?; adolescent(?:e|es); ados?;
         lyceen(?:ne|nes|s)?; ecolier(?:e|s|es)?; collegien(?:ne|s|nes)?; nourrissons?; bambins?;
         gosses?; mineures?; mioches?; gar[cç]ons?; petite? fille; jeunes? filles?; une fille;
         nouveau ne; {_AGE} ans;
