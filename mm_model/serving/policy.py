@@ -11,8 +11,7 @@ from functools import cache
 from itertools import pairwise
 
 from mm_model.serving.refusal import Code, Refusal
-from mm_model.serving.words import child, languages, nudity
-from mm_model.serving.words.nudity_parts import HARMLESS, PARTS
+from mm_model.serving.words import child, child_parts, languages, nudity, nudity_parts
 from mm_model.serving.words.rules import Rule, compiled, words
 from mm_model.serving.words.text import apart, held_together, hidden, readings
 from mm_model.store.consents import Basis
@@ -70,13 +69,13 @@ class _Table:
 @cache
 def _nudity() -> _Table:
     foreign = languages.compiled(languages.NUDITY_LATIN, languages.NUDITY_OTHER)
-    return _table(PARTS, HARMLESS, nudity.RULES, foreign)
+    return _table(nudity_parts.PARTS, nudity_parts.HARMLESS, nudity.RULES, foreign)
 
 
 @cache
 def _children() -> _Table:
     foreign = languages.compiled(languages.CHILD_LATIN, languages.CHILD_OTHER)
-    return _table(child.PARTS, child.HARMLESS, child.RULES, foreign)
+    return _table(child_parts.PARTS, child_parts.HARMLESS, child.RULES, foreign)
 
 
 def _table(
@@ -140,22 +139,22 @@ def _child(text: str) -> bool:
 
 @cache
 def _others() -> re.Pattern[str]:
-    return compiled(child.SOMEBODY_ELSES, child.PARTS)
+    return compiled(child_parts.SOMEBODY_ELSES, child_parts.PARTS)
 
 
 @cache
 def _named() -> re.Pattern[str]:
-    return compiled(("<child>", "teenaged?"), child.PARTS)
+    return compiled(("<child>", "teenaged?"), child_parts.PARTS)
 
 
 @cache
 def _adult() -> re.Pattern[str]:
-    return compiled(("<adult>",), child.PARTS)
+    return compiled(("<adult>",), child_parts.PARTS)
 
 
 @cache
 def _picture() -> re.Pattern[str]:
-    return compiled(("<picture>",), child.PARTS)
+    return compiled(("<picture>",), child_parts.PARTS)
 
 
 def _if_adult_before(found: re.Match[str]) -> str:
