@@ -122,7 +122,8 @@ class ModelSettings(Section):
     """Sizes of the adapter and of the training samples (pixels, frames).
 
     `crop_margin` and `reference_margin` are the sides of the training window and of the reference
-    portrait in face heights; a null `reference_margin` shows the encoder the whole picture.
+    portrait in face heights; a null `reference_margin` shows the encoder the whole picture. It is
+    written into a new adapter and read from there by all who use one.
     `face_perceiver` says what the face perceiver begins with: random weights, or a copy of the
     identity perceiver's resampler, whose sizes it must have then.
     """
@@ -136,7 +137,7 @@ class ModelSettings(Section):
     num_frames: Count
     fps: Count
     crop_margin: float = Field(ge=1)
-    reference_margin: float | None
+    reference_margin: Annotated[float, Field(ge=1, le=16)] | None
 
     @model_validator(mode="after")
     def _legal_frames(self) -> "ModelSettings":
@@ -211,10 +212,15 @@ class RegisterSettings(Section):
 
 
 class ServeSettings(Section):
-    """Limits a request must keep (pixels, frames, steps) and the values used when it is silent."""
+    """Limits a request must keep (pixels, frames, steps) and the values used when it is silent.
+
+    max_reference_pixels: width times height of one picture, told by its header. waiting: how many
+    requests may wait beside the one at work. body_seconds: how long a body may take to arrive.
+    """
 
     max_references: Annotated[int, Field(ge=1, le=4)]
     max_reference_bytes: Count
+    max_reference_pixels: Count
     max_prompt_characters: Count
     max_frames: Count
     max_steps: Count
@@ -222,6 +228,8 @@ class ServeSettings(Section):
     sizes: tuple[tuple[int, int], ...]
     default_steps: Count
     default_guidance: float = Field(ge=1)
+    waiting: Count
+    body_seconds: float = Field(gt=0)
 
 
 class Profile(Section):

@@ -40,7 +40,16 @@ def local_file(uri: str) -> Path | None:
 
 def is_own(layout: Layout) -> bool:
     """Whether the store is the tree's own, `mlflow.db` at its root."""
-    database = local_file(layout.tracking_uri)
+    return _is_own(layout, layout.tracking_uri)
+
+
+def is_shared(layout: Layout) -> bool:
+    """Whether versions go to another registry than the tree's own."""
+    return not _is_own(layout, os.environ.get("MLFLOW_REGISTRY_URI") or layout.tracking_uri)
+
+
+def _is_own(layout: Layout, uri: str) -> bool:
+    database = local_file(uri)
     return database is not None and database.resolve() == layout.database.resolve()
 
 

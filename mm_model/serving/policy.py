@@ -89,6 +89,11 @@ def _table(
     )
 
 
+def prepare() -> None:
+    """Read the tables now (some tenths of a second) and not at the first request."""
+    _nudity(), _children(), _others(), _named(), _adult(), _picture()
+
+
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _UNITS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _TWO_WORDS = re.compile(rf"(?<!\w)({'|'.join(_TENS)}) ({'|'.join(_UNITS)})(?!\w)")

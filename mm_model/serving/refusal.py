@@ -3,6 +3,8 @@
 A refusal never quotes what was sent: a field's value may be a picture of a person.
 """
 
+import logging
+import traceback
 from enum import StrEnum
 
 from mm_model.errors import UserError
@@ -36,6 +38,15 @@ class Code(StrEnum):
     SIZE = "size"
     SEED = "seed"
     BUSY = "busy"
+    STOPPING = "stopping"
+    NOT_JSON = "not_json"
+    CONTENT_TYPE = "content_type"
+    BODY_TOO_LARGE = "body_too_large"
+    BODY_TOO_SLOW = "body_too_slow"
+    HOST = "host"
+    NOT_FOUND = "not_found"
+    METHOD = "method"
+    BAD_HTTP = "bad_http"
 
 
 class Refusal(UserError):
@@ -45,3 +56,20 @@ class Refusal(UserError):
         super().__init__(sentence)
         self.code = code
         self.sentence = sentence
+
+
+DEFECT = "defect"
+"""The code of a reply to a request on which we failed ourselves."""
+
+DEFECT_SENTENCE = "The model failed on this request; the server's log says where."
+
+
+def stopping() -> Refusal:
+    """The refusal of what was still waiting or at work when the server was told to end."""
+    return Refusal(Code.STOPPING, "The server is stopping: send the request again to the next one.")
+
+
+def log_defect(log: logging.Logger, error: BaseException) -> None:
+    """Write where an error happened, but not its message: that may quote the request."""
+    where = "".join(traceback.format_tb(error.__traceback__))
+    log.error("defect: %s\n%s", type(error).__name__, where)

@@ -61,7 +61,8 @@ def one_record(handed: Any) -> dict[str, Any]:
         )  # fmt: skip
     record = {key: _plain(value) for key, value in handed.items()}
     if record and all(_is_column_of_one(value) for value in handed.values()):
-        return {key: value[0] for key, value in record.items()}  # what "instances" becomes
+        # What "instances" becomes; an object lies in an array of its own.
+        return {key: _plain(value[0]) for key, value in record.items()}
     return record
 
 

@@ -45,14 +45,13 @@ def main(name: str) -> int:
     params = load_params(ROOT)
     profile, layout = load_profile(ROOT, params.profile), Layout(ROOT, params.profile)
     stage = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][name]
-    sections = stage["params"][0]["profiles/${profile}.yaml"]
     taken = [dep for dep in stage["deps"] if dep.startswith("data/")]
     inputs = {
         Path(dep).name: manifest.verified(layout.output(Path(dep).name)).digest for dep in taken
     }
     raw = digests.of_path(ROOT / params.sources) if name == "sources" else ""
-    settings = digests.of_value(profile.part(*sections))
-    version = registry.load(name).version
+    known = registry.load(name)
+    settings, version = digests.of_value(known.settings(profile)), known.version
     fingerprint = digests.of_value([name, settings, inputs, raw])
     out = layout.work(name, fingerprint) / "out"
     (out / "pictures").mkdir(parents=True, exist_ok=True)

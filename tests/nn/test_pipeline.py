@@ -7,6 +7,7 @@ from PIL import Image
 
 from mm_model.diffusion.schedule import build_scheduler
 from mm_model.errors import UserError
+from mm_model.eyes.pack import Face
 from mm_model.nn.adapter import MagicMirrorAdapter
 from mm_model.nn.presets import adapter_config
 from mm_model.nn.references import IdentityInput
@@ -195,11 +196,11 @@ def test_several_prompts_with_one_or_several_identities(pipe, identity):
 @pytest.mark.parametrize("frames", [1, 9])
 def test_pictures_have_the_asked_size(pipe, frames):
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (80, 80, 3), np.uint8))
-    points = np.array([[25, 30], [55, 30], [40, 45], [30, 60], [50, 60]], float)
+    points = np.array([[25, 30], [55, 30], [40, 45], [30, 60], [50, 60]], np.float32)
     out = pipe(
         PROMPT,
         [picture],
-        landmarks=[points],
+        faces=[Face(np.array([10, 10, 70, 75], np.float32), 0.9, points)],
         num_frames=frames,
         height=64,
         width=96,

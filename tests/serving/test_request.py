@@ -22,8 +22,10 @@ from tests.serving.conftest import FakeEngine, one_face
 from tests.serving.house import ROOT
 
 LIMITS = ServeSettings(
-    max_references=4, max_reference_bytes=8_388_608, max_prompt_characters=500, max_frames=17,
-    max_steps=100, max_guidance=20, sizes=((64, 64),), default_steps=20, default_guidance=3.0,
+    max_references=4, max_reference_bytes=8_388_608, max_reference_pixels=25_000_000,
+    max_prompt_characters=500, max_frames=17, max_steps=100, max_guidance=20,
+    sizes=((64, 64),), default_steps=20, default_guidance=3.0,
+    waiting=16, body_seconds=30,
 )  # fmt: skip
 PROFILE = load_profile(ROOT, "tiny").model_copy(update={"serve": LIMITS})
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from mm_model.errors import UserError
-from mm_model.registry import package, store, versions
+from mm_model.registry import package, pins, store, versions
 from mm_model.serving.config import ServingConfig
 from mm_model.stages import register
 from mm_model.store import digests
@@ -58,7 +58,7 @@ def standing(house: House) -> dict[int, dict[str, Any]]:
 
 def served_folder(house: House, alias: str = "champion") -> Path:
     client = store.open_client(house.layout)
-    version = versions.alias_version(client, "magic-mirror", alias)
+    version = pins.alias_version(client, "magic-mirror", alias)
     place = client.get_model_version_download_uri("magic-mirror", version.version)
     return house.root / place
 
