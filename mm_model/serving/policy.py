@@ -198,7 +198,7 @@ def _ends_a_phrase(token: str) -> bool:
 
 
 def _owns(token: str) -> bool:
-    return token in _OWNERS or token.endswith(("'s", "s'"))
+    return token in _OWNERS or (token.endswith(("'s", "s'")) and token not in _LINKS)
 
 
 _OWNERS = words("her his their my our your whose own")
@@ -209,7 +209,8 @@ _DETERMINERS = words(
 _LINKS = words(
     ". , ; : ! ? ■ as into is are was were be been being become becomes became becoming and or nor "
     "like resembling resembles than playing plays played portraying portrays portrayed called "
-    "named but actually really still now just only"
+    "named but actually really still now just only he's she's who's it's that's there's here's "
+    "what's"
 )
 _PLACES = words(
     "with to at for from by in on beside near behind around among amongst past towards toward "

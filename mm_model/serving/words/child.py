@@ -26,8 +26,9 @@ RULES = (
             - (?:de ?ag(?:e|ed|es|ing)|age ?regress\w*|regress(?:ed|es|ing)?|reverse ?aged|
               aged down|rejuvenat\w+|shrunk|turned back|rewound) (?:\w+ ){0,4}?(?:to|into|
               back to) (?:\w+ ){0,2}?(?:child\w*|kid|boy\w*|girl\w*|baby|infan\w+|toddler\w*|
-              teen\w*|adolescen\w+|youth|<minor_age>|kindergart\w+|preschool)|
-              de ?aged (?:by (?:several|many|two|three|four) decades|child\w*|face)
+              teen\w*|adolescen\w+|youth|<minor_age>|kindergart\w+|preschool)|(?:child|kid|baby|
+              toddler|teen|infant)i?fied|infantili[sz]ed|de ?aged (?:by (?:several|many|two|
+              three|four) decades|child\w*|face)
             - (?:as|back|returned|like|during|in|into|to|from) (?:in )?(?:her|his|their|early|
               late|middle)?(?: own| early| late)? ?(?:childhood|infancy|toddlerhood|babyhood|
               boyhood|girlhood|adolescence|puberty|early teens|(?:pre)?teen years|school ?days|
@@ -46,6 +47,10 @@ RULES = (
             - (?:turned|reborn|reimagined|remade|rendered|reverted|regressed|recast|redrawn|
               portrayed|depicted|transformed|morphed)(?: back)?(?: (?:as|into|
               to))? (?:a |an |the )?<adj><child>
+            - (?:chang|revert|convert|morph|transform|shrink|shrunk|regress|
+              reduc)\w*(?: [\w']+){0,4} (?:in)?to (?:a |an |the |being a )?<adj><child>
+            - (?:turn|grow|age|go|grew|went)\w*(?: [\w']+){0,4} (?:back )?into (?:a |an |the |be
+              ing a )?<adj><child>
             """
         ),
     ),
@@ -91,12 +96,16 @@ RULES = (
               ?<!at four)(?<!at three)(?<!at two)(?<!at one)(?<!at eleven)(?<!at twelve)(?<!at \
               d)(?<!at 1\d)(?<!number \d)(?<!about \d)(?<!just one)(?<!only one)(?<!is one)(?<!a
               bout one)(?<!turns one)
-            - (?:herself|himself|themselves|her|him|woman|man|person|them|lady|guy|
+            - (?:herself|himself|themselves|her|him|woman|man|person|them|lady|guy|gentleman|
               self)(?: back)?,? (?:at|when|of|at age|
-              around) (?:about |just |only |age )*<minor_age>(?! ?(?:o'clock|am|pm|a\.m|p\.m|
-              in the|at night|sharp|thirty|fifteen|forty|:|%|mph|km|degrees|percent|tables?|
-              desks?|different|other|meters|metres|miles|feet|of (?:the|them)|every|each|each|
-              \w+s\b))
+              around) (?:about |just |only |age )*<minor_age>(?= ?[.,;!](?!\d)| ?$| (?:with|and|
+              who|years?|again|playing|holding|smiling|riding|wearing|eating|running|laughing|
+              dancing|sitting|standing|walking|jumping|blowing|reading|drawing|crying|waving|
+              looking|learning|singing|sleeping|in (?:a|her|his))\b)|(?:<she>|gentleman|him|her|
+              them),? (?:but|yet|now|already) (?:just |only |about |aged )?<minor_age>(?= ?[.,;!
+              ]| ?$| years| with)|(?:be|is|are|him|her|them|was|being|looks?|turns?|becomes?|
+              made|make) <minor_age> again|(?:make|makes|made|making) (?:her|him|them|
+              the \w+) (?:look )?(?:about |like )?<minor_age>(?= ?[.,;!]| ?$| years)
             - (?<!'s )(?<!s' )(?:her|his|their|a|the)(?: own)? <ordinal> birthday(?! of)|
               sweet sixteen|quincea\w+|bar mitzvah (?:boy)|(?:birthday (?:girl|boy))|turn(?:s|
               ing|ed) <minor_age>(?= ?[.,]| ?$| today| years| this)
@@ -105,8 +114,8 @@ RULES = (
               elementary school|grade school|school|toddler|infant|pre school) (?:age|
               aged)(?! (?:child|kid|son|daughter|boy|girl|grand))|single digits? (?:age|in age)|
               age in (?:the )?single digits|not old enough to (?:drive|vote|drink|shave|work|
-              marry)|too young to (?:drive|vote|drink|work|marry|shave|legally \w+|be)|(?:years|
-              decade|long) before (?:adulthood|(?:she|he|they) (?:grew|grows|came|comes|was|
+              marry)|too young (?:to|for) (?!die|retire|remember|understand)\w+|(?:years|decade|
+              long) before (?:adulthood|(?:she|he|they) (?:grew|grows|came|comes|was|
               were) (?:up|of age|an adult|grown))|below the age of (?:consent|majority)|
               not (?:yet )?(?:an adult|of (?:legal )?age|grown up|fully grown)|under ?age[d]?|
               under ?18s?(?! (?:coach|team|football|soccer|champion\w*|league|tournament|squad|
@@ -143,9 +152,10 @@ RULES = (
         "what only an infant does",
         listed(
             r"""
-            - (?:in|wear\w*|wore|dressed in) (?:a |an |her |his |just a |only a |only |just |not
-              hing but a )?(?:\w+ )?(?:diapers?|nappy|nappies|romper suit|
-              onesie and bonnet)(?! (?:bag|commercial|aisle|rash|brand))|diaper clad
+            - (?:out of|still in) (?:diapers|nappies)|(?:in|wear\w*|wore|
+              dressed in) (?:a |an |her |his |just a |only a |only |just |nothing but a )?(?:\w
+              + )?(?:diapers?|nappy|nappies|romper suit|onesie and bonnet)(?! (?:bag|commercial|
+              aisle|rash|brand))|diaper clad
             - (?:lies|lying|sits|sitting|sleeps|sleeping|asleep|naps|napping|stands|standing|
               rests|resting|wakes|waking|crying|cries|giggl\w+|coo\w+|wriggl\w+|
               babbl\w+) (?:\w+ )?(?:in|inside) (?:a|the|her|his) (?:\w+ )?(?:crib|cradle|

@@ -31,22 +31,22 @@ PARTS = parts(
         schoolgirl|schoolboys|schoolkids|teenagers|tweenager|juveniles|youngster|schoolboy|
         schoolkid|children|toddlers|newborns|teenager|preteens|juvenile|underage|toddling|
         toddler|infants|newborn|preteen|orphans|neonate|bambino|bambina|tiddler|kiddos|kiddie|
-        babies|infant|tweens|lolita|orphan|urchin|moppet|rugrat|nipper|youths|kidlet|child|
-        kiddo|girls|teens|tween|lolis|shota|bairn|youth|kids|boys|girl|baby|teen|loli|tyke|lass|
-        kid|boy|tot|minors?(?= ?[.,;!]| ?$| (?:in|at|on|with|who|is|was|wearing|dressed|sits?|
-        stands?|walks?|runs?|drink\w*|and|play\w*|smil\w+|danc\w+|img|holding|from|under|child|
-        girl|boy|smok\w+|driv\w+|that|looks?|laugh\w*|pos\w+))|pre teens?|little (?:one|ones|
-        lad|fellow|miss|missy|princess|prince|angel|cherub|darling|munchkin)|young (?:one|ones|
-        lad|master|miss|un|'un)|(?:grade|middle|high|elementary|primary|junior high|nursery|
-        secondary) ?schoolers?|(?:<grade>) graders?|(?:elementary|primary|grade|middle|high|
-        nursery|junior high|secondary) ?school (?:students?|pupils?|kids?|child|children|girls?|
-        boys?|freshm[ae]n|sophomores?|juniors?|seniors?|age|aged|cheerleaders?|quarterback|
-        athletes?|prom (?:queen|king))|school age(?:d)?|(?:preschool|nursery|toddler|infant|
-        child|childhood|teenage|teen|kindergarten) age|junior high (?:students?|kids?|girls?|
-        boys?|pupils?)|kindergarten (?:age|aged|pupil|student)|(?:school|
-        grammar school) pupils?|(?:girl|boy|cub) scouts?|brownie scout|choir ?boys?|altar boys?|
-        paper ?boys?|child prodigy|flower girls?|small fry|babe in arms|wee (?:lad|lass|one|
-        bairn)""",
+        babies|infant|tweens|lolita|orphan|urchin|moppet|rugrat|nipper|kidlet|child|kiddo|girls|
+        teens|tween|lolis|shota|bairn|kids|boys|girl|baby|teen|loli|tyke|lass|kid|boy|lad|lads|
+        tot|minors?(?= ?[.,;!]| ?$| (?:in|at|on|with|who|is|was|wearing|dressed|sits?|stands?|
+        walks?|runs?|drink\w*|and|play\w*|smil\w+|danc\w+|img|holding|from|under|child|girl|boy|
+        smok\w+|driv\w+|that|looks?|laugh\w*|pos\w+))|(?:a|the|this|that|two|three|
+        some) youths?|youths|pre teens?|little (?:one|ones|lad|fellow|miss|missy|princess|
+        prince|angel|cherub|darling|munchkin)|young (?:one|ones|lad|master|miss|un|'un)|
+        (?:grade|middle|high|elementary|primary|junior high|nursery|secondary) ?schoolers?|
+        (?:<grade>) graders?|(?:elementary|primary|grade|middle|high|nursery|junior high|
+        secondary) ?school (?:students?|pupils?|kids?|child|children|girls?|boys?|freshm[ae]n|
+        sophomores?|juniors?|seniors?|age|aged|cheerleaders?|quarterback|athletes?|
+        prom (?:queen|king))|school age(?:d)?|(?:preschool|nursery|toddler|infant|child|
+        childhood|teenage|teen|kindergarten) age|junior high (?:students?|kids?|girls?|boys?|
+        pupils?)|kindergarten (?:age|aged|pupil|student)|(?:school|grammar school) pupils?|
+        (?:girl|boy|cub) scouts?|brownie scout|choir ?boys?|altar boys?|paper ?boys?|
+        child prodigy|flower girls?|small fry|babe in arms|wee (?:lad|lass|one|bairn)""",
     not_a_person=r"""
         apprenticeship|relationship|anniversary|motorcycle|smartphone|photograph|television|
         restaurant|tradition|newspaper|sculpture|sourdough|franchise|stallion|tortoise|elephant|
@@ -91,8 +91,8 @@ PARTS = parts(
 HARMLESS = listed(
     r"""
     - (?:child|children|kid|kids|boy|girl|baby|babies|toddler|infant|teenager|teen|schoolboy|
-      schoolgirl|newborn)(?:'s|s')(?! (?:body|face|figure|self|form|physique|features|frame|
-      version|age|eyes|skin|proportions|appearance|size|voice|build|
+      schoolgirl|newborn)(?:'s|s')(?! (?:choir|class|troupe|body|face|figure|self|form|physique|
+      features|frame|version|age|eyes|skin|proportions|appearance|size|voice|build|
       head)) [\w']+(?: (?:drawings?|paintings?|toys?|books?|party|room|clothes))?
     - (?:child|kid|baby|toddler|teen|girl|boy|infant|youth) (?:friendly|proof\w*|care|carer|
       safe\w*|safety|support|labou?r|welfare|psycholog\w+|psychiatr\w+|custody|seats?|locks?|
@@ -111,16 +111,18 @@ HARMLESS = listed(
       t ?shirts?|hood clinic|hostel|hostels|club|magazine|vogue|movies?|drama|novels?|fiction|
       choir cd|power|boss|crush|dinner|band poster|band|bands|group poster|scout (?:cookies?|
       uniform|badges?|leader|troop leader|camp)|friends?)
-    - (?:adolescent|child|youth|juvenile|teen) (?:psychology|psychiatry|
-      development) (?:textbook|book|class|lecture|lab|clinic|conference)s?|(?:teen|teenage|
-      adolescent|juvenile|child|infant|kids?|toddler|youth|girls?|boys?) (?:(?:heartthrob|
-      psychology|idol|fashion|pop|band|soccer|football|hockey|choir|group|drama|comedy|romance|
-      fantasy|care|health|dental|scout|toy|clothing|shoe|book|bicycle|sports?) )?(?:posters?|
-      textbooks?|books?|magazines?|psychology|menus?|section|aisle|department|stores?|shops?|
-      museum|wards?|hospitals?|signs?|club|league|toothbrush|cereal|show|channel|furniture|
-      table|corner|playground|clothing|literature|brand|charity|chairs?|bikes?|bicycles?|
-      bedrooms?|desks?|helmets?|tickets?|discount|entrance|bathrooms?|restrooms?|locker room|
-      names?|team coach|coach|teacher|psychologist|counsellor|counselor|doctor)
+    - (?:<not_a_person>)s?,? (?:(?:who|that|which|is|of|aged|about|just|
+      only) )*<minor_age> (?:<years>)(?: old)?
+    - (?:adolescent|child|juvenile|teen) (?:psychology|psychiatry|development) (?:textbook|book|
+      class|lecture|lab|clinic|conference)s?|(?:teen|teenage|adolescent|juvenile|child|infant|
+      kids?|toddler|girls?|boys?) (?:(?:heartthrob|psychology|idol|fashion|pop|band|soccer|
+      football|hockey|choir|group|drama|comedy|romance|fantasy|care|health|dental|scout|toy|
+      clothing|shoe|book|bicycle|sports?) )?(?:posters?|textbooks?|books?|magazines?|psychology|
+      menus?|section|aisle|department|stores?|shops?|museum|wards?|hospitals?|signs?|club|
+      league|toothbrush|cereal|show|channel|furniture|table|corner|playground|clothing|
+      literature|brand|charity|chairs?|bikes?|bicycles?|bedrooms?|desks?|helmets?|tickets?|
+      discount|entrance|bathrooms?|restrooms?|locker room|names?|team coach|coach|teacher|
+      psychologist|counsellor|counselor|doctor)
     - (?:her|his|my|your|a|the|their) (?:girl|boy) ?friends?|(?:girl|boy)friends?|
       girls?'? night(?: out)?|boys'? night(?: out)?|girl next door|girl with a pearl earring|
       girls' trip|girl power|spice girls|beach boys|backstreet boys|beastie boys|gilmore girls|
@@ -150,14 +152,14 @@ HARMLESS = listed(
       grown) ?child(?:ren)?(?! self| version)|with child|child ?(?:like|ish)(?:ly|
       ness)?(?! (?:version|self|form|state|body|face|appearance|figure|features|woman|man|
       person|proportions|physique|girl|boy))|child ?less|child (?:free|bearing|birth)|
-      childbirth|former child (?:star|actor|actress)|baby ?(?:less|free)|child at heart|
-      kid at heart|young at heart|children of the corn|child of (?:god|nature|the (?:sixties|
-      seventies|eighties|60s|70s|80s))|menchild|man ?child|grown (?:up )?(?:kids?|children|
-      child)|(?:like|as (?:excited|happy|giddy|innocent|curious|playful|
-      carefree) as) (?:a |an |the |two |some )?(?:\w+ )?(?:kids?|child|children|boys?|girls?|
-      schoolboys?|schoolgirls?|bab(?:y|ies)|teenagers?|toddlers?|newborn|teens?) (?:in a|on|at|
-      with a|opening|who|again|seeing|playing|about|caught|lost|having|waiting|for|chasing|
-      after|during)
+      childbirth|julia child|lee child|former child (?:star|actor|actress)|baby ?(?:less|free)|
+      child at heart|kid at heart|young at heart|children of the corn|child of (?:god|nature|
+      the (?:sixties|seventies|eighties|60s|70s|80s))|menchild|man ?child|
+      grown (?:up )?(?:kids?|children|child)|(?:like|as (?:excited|happy|giddy|innocent|curious|
+      playful|carefree) as) (?:a |an |the |two |some )?(?:\w+ )?(?:kids?|child|children|boys?|
+      girls?|schoolboys?|schoolgirls?|bab(?:y|ies)|teenagers?|toddlers?|newborn|teens?) (?:in a|
+      on|at|with a|opening|who|again|seeing|playing|about|caught|lost|having|waiting|for|
+      chasing|after|during)
     - (?<!look )(?<!looks )(?<!looked )(?<!looking )(?<!appear )(?<!appears )(?<!appearing )(?<!
       seem )(?<!seems )(?<!exactly )(?<!dressed )(?<!rendered )(?<!shown )(?<!depicted )(?<!port
       rayed )(?<!drawn )(?<!made )(?<!face )(?<!body )(?<!features )(?<!him )(?<!her )(?<!is )(?
@@ -197,11 +199,11 @@ HARMLESS = listed(
       adults? only,? no kids|not for (?:kids|children)
     - (?:(?:adult|grown|mature|(?:18|19|2\d|3\d|4\d|5\d|6\d|7\d|8\d|9\d) ?(?:years? old|yo|y o)|
       (?:aged|age) (?:18|19|[2-9]\d)|college|twenty something|
-      thirty something) (?:\w+ )?)(?:girls?|boys?|kids?|child|children|babe|youth|lass|lad)|
-      (?:girls?|boys?|lass|babe),? (?:(?:who is|aged|age|of|is|about|around) )*(?:18|19|[2-9]\d|
-      eighteen|nineteen|twenty\w*|thirty\w*|forty\w*|fifty\w*)(?: years? old|yo)?(?!\d)|(?:girl|
-      boy|lass|babe)s? in (?:her|his|their) (?:early |mid |late )?(?:twenties|thirties|forties|
-      fifties|20s|30s|40s|50s)
+      thirty something) (?:\w+ )?)(?:girls?|boys?|kids?|child|children|babe|lass|lad)|(?:girls?|
+      boys?|lass|babe),? (?:(?:who is|aged|age|of|is|about|around) )*(?:18|19|[2-9]\d|eighteen|
+      nineteen|twenty\w*|thirty\w*|forty\w*|fifty\w*)(?: years? old|yo)?(?!\d)|(?:girl|boy|lass|
+      babe)s? in (?:her|his|their) (?:early |mid |late )?(?:twenties|thirties|forties|fifties|
+      20s|30s|40s|50s)
     - (?:remember\w*|recall\w*|miss(?:es|ing)?|talk\w*|think\w*|dream\w*|
       tell\w*)(?: [\w']+){0,4} (?:being|
       having been) (?:just |only )?(?:a |an )?(?:little |small |young )?(?:child|kid|boy|girl|
@@ -209,10 +211,9 @@ HARMLESS = listed(
       (?<!person )(?<!woman )(?<!man )(?<!lady )(?<!guy )(?<!body )(?<!one )(?:that|
       which) (?:is|are|was|were) (?:about |almost |over |nearly )?<minor_age> (?:years|months|
       weeks|days) old|(?:remember\w*|recall\w*|tells?|telling|talk\w*|thinks?|thinking|stor(?:y|
-      ies)|memor(?:y|ies)|diary|reminisc\w*|since|photos?|pictures?|
-      home)(?: [\w']+){0,6} (?:she|he|they|i|we) (?:was|
-      were) (?:just |only )?(?:a |in )?(?:child|kid|boy|girl|little|young|small|baby|teenager|
-      school|<minor_age>)
+      ies)|memor(?:y|ies)|diary|reminisc\w*|since|home)(?: [\w']+){0,6} (?:she|he|they|i|
+      we) (?:was|were) (?:just |only )?(?:a |in )?(?:child|kid|boy|girl|little|young|small|baby|
+      teenager|school|<minor_age>)
     - (?:since|from|in|of|about|her|his|their) (?:early )?childhood (?:home|house|memor\w+|
       friends?|photos?|pictures?|bedroom|dreams?|sweetheart|home|street|trauma|neighborhood|
       town|toys?|doll|bear|piano|album|education|teacher|diary|school|treehouse|hero|stories|
@@ -230,5 +231,13 @@ SOMEBODY_ELSES = listed(
       godson|goddaughter|neighbou?rs?)
     - (?:daughter|son|child|kid|niece|nephew|grandson|granddaughter|twin|student|pupil)(?:'s|
       s')? (?:who is |aged |of |<ordinal> )+(?:<minor_age>|birthday)
+    - (?:her|his|their) <minor_age> years? old(?= ?[.,;!]| ?$| (?:with|to|at|in|on|how|and|
+      through|across|off|up)\b)
+    - (?:<picture>|letters?|notes?|messages?) (?:of|to|from|about|with|for) (?:(?:her|his|their|
+      a|the|own) ){0,2}(?:younger|childhood|teenage|child|little|former|
+      <minor_age> year old) (?:self|selves)
+    - (?:<picture>) (?:of|with) (?:herself|himself|themselves|her|him|
+      them)(?:,)? (?:as (?:a |an )?<adj><child>|when (?:she|he|they) (?:was|
+      were) (?:\w+ )?(?:<child>|little|young|small|<minor_age>))
     """
 )

@@ -12,23 +12,26 @@ RULES = (
         listed(
             r"""
             - n+u+d+e+s?|\w*naked\w*|n+a+k+e+d+|nude(?:woman|man|girl|lady|body|pics?|photos?|
-              selfies?)|nud(?:ed|ie|ies|ity|ist|ists|ism|ey|ely|eness)|n[uo]+ds?|nood(?:s|y)?
+              selfies?)|(?:woman|man|girl|lady|body|guy)nude|nud(?:ed|ie|ies|ity|ist|ists|ism|
+              ey|ely|eness)|n[uo]+ds?|nood(?:s|y)?
             - nak(?:ed|d|edness|edly|id|ey|eds|ked|ied|edd)|nek+[ie]d|naekd|nakde|nkaed
             - top ?less(?:ly|ness)?|top ?free|bottom ?less(?:ly)?|tops optional
             - un ?(?:clothed|clad|robed|dressed)|un ?dress(?:es|ing|ed|y)?|dis ?rob(?:e|es|ed|
               ing)|de ?robed?|undrapes?|ungarbed|unattired|undraped|undresed|undressd
             - (?:pants?|trouser|bra|panty|panties|knicker|underwear|clothes|clothing|cloth|
               garment|dress|skirt|swimsuit|bikini) ?(?:less|free)(?:ly|ness)?
-            - sky ?clad|naturis[tm]s?|starkers|au natur(?:el|al|ale)|in the (?:buff|altogether|
-              nuddy)|in the raw(?= ?[.,;!]| ?$| on| at| by| with| in)|(?:birth ?day|
+            - sky ?clad|naturis[tm]s?|starkers|au natur(?:el|al|ale)|in (?:the|her|his|
+              their) (?:buff|altogether|nuddy)|(?:eve|adam)'?s? (?:costume|suit|garb|attire|
+              outfit)|in the raw(?= ?[.,;!]| ?$| on| at| by| with| in)|(?:birth ?day|
               birth) suits?|skinny ?dip\w*|full frontal|full monty|buff naked|(?:go|goes|going|
-              gone|went) commando|free the nipple|stitch ?less|starkly bare|clothing optional|
-              clothes optional|state of (?:un|partial un)dress|state of nature|soft ?core|
-              hard ?core (?:scene|porn|sex|action|adult|video)|(?:nip|nipple) ?slips?|
-              up ?skirts?|down ?blouse|side ?boob|under ?boob|camel ?toes?|wardrobe malfunction|
-              strip poker|scantily (?:clad|dressed|clothed)|deep ?nudes?|nudify\w*|
-              clothes? remov(?:er|al)|deep ?fake porn|lady godiva|page (?:3|three) girl|
-              streakers?|barely (?:clothed|clad|dressed|covered)|half (?:clothed|clad|dressed)
+              gone|went) commando(?! style)|free the nipple|stitch ?less|starkly bare|
+              clothing optional|clothes optional|state of (?:un|partial un)dress|
+              state of nature|soft ?core|hard ?core (?:scene|porn|sex|action|adult|video)|
+              (?:nip|nipple) ?slips?|up ?skirts?|down ?blouse|side ?boob|under ?boob|
+              camel ?toes?|wardrobe malfunction|strip poker|scantily (?:clad|dressed|clothed)|
+              deep ?nudes?|nudify\w*|clothes? remov(?:er|al)|deep ?fake porn|lady godiva|
+              page (?:3|three) girl|streakers?|barely (?:clothed|clad|dressed|covered)|
+              half (?:clothed|clad|dressed)
             """
         ),
     ),
@@ -57,9 +60,13 @@ RULES = (
               flaunt|present|bar)(?:s|es|ed|ing|e)? (?:off )?(?:us )?(?:<own>) <w><intimate>
             - expos(?:es|ed|ing|e) (?:her|him|them)sel(?:f|ves)|leav(?:es|ing|e) (?:her|him|
               them|the \w+) (?:\w+ )?(?:exposed|bare|uncovered|undressed)
+            - flash(?:es|ing|ed) (?:the |a |some )?(?:crowd|camera|audience|passers ?by|
+              onlookers|viewers?|strangers?|public|everyone|us|people)(?! (?:a|an|with|
+              \w+ (?:smile|grin))\b)
             - show(?:s|ing)? (?:off )?(?:a lot of|lots of|too much|plenty of|more|so much|
-              all her|some) skin|every inch of (?:her |his |their )?(?:\w+ )?(?:skin|body|
-              flesh)|flesh on (?:show|display)
+              all her|some) skin|every inch of (?:her |his |their |him |the \w+ )?(?:\w+ )?(?:sk
+              in|body|flesh|exposed|bare|visible|uncovered|revealed|on (?:show|display))|
+              flesh on (?:show|display)
             - (?:leav\w+ )?(?:little|nothing) (?:is left )?to the imagination
             - revealing (?:(?:\w+ )?(?:outfit|clothes|clothing|dress|top|garment|attire|
               lingerie|everything|all)|it all)|reveals? (?:it all|everything)
@@ -161,10 +168,11 @@ RULES = (
               robe|towel|everything|swimsuit|bikini(?: top| bottoms?)?|(?:her|
               his) top)(?: (?:is|are|has|have|come|comes|coming|been|all|being|magically|
               digitally|were|was|get|gets|getting))* (?:off|removed|gone|missing|discarded|shed|
-              taken off|pulled off|peeled off|cut (?:off|away)|torn (?:off|away|open)|
-              ripped (?:off|away|open)|stripped (?:off|away)|stolen|vanish\w*|disappear\w*|
-              dissolv\w*|melt\w* away|evaporat\w*)(?! (?:the|a) (?:rack|hanger|line|shelf|hook|
-              bed))(?! of)
+              taken off|pulled off|peeled off|cut (?:off|away)|erased|deleted|edited (?:out|
+              away)|photoshopped (?:out|off|away)|airbrushed (?:out|away)|invisible|torn (?:off|
+              away|open)|ripped (?:off|away|open)|stripped (?:off|away)|stolen|vanish\w*|
+              disappear\w*|dissolv\w*|melt\w* away|evaporat\w*)(?! (?:the|a) (?:rack|hanger|
+              line|shelf|hook|bed))(?! of)
             - (?<!up )(?<!folds )(?<!folding )(?<!washes )(?<!gathers )(?<!irons )(?:<own>) (?:\
               w+ )?(?:clothes|clothing|garments|dress|lingerie|underwear|panties)(?: (?:are|is|
               lie|lies|lying|left|all|now|scattered|strewn|piled|discarded|
@@ -178,6 +186,19 @@ RULES = (
         listed(
             r"""
             - (?:<off>) off <her> <w><garment>(?! (?:rack|hanger|line|shelf|hook|label|tag))
+            - (?:gown|dress|robe|kimono|clothes|garments|towel|skirt|nightgown|
+              underwear)(?: [\w']+){0,4} (?:in a (?:\w+ )?(?:puddle|pool|heap|pile)(?: of \w+)?|
+              around|at) (?:at |around )?<own> (?:feet|ankles)
+            - (?:eras\w+|delet\w+|remov\w+|strip\w*|tak\w+|edit\w* out|photoshop\w* (?:out|
+              away)|get rid of|eliminat\w+) (?:\w+ )?(?:the |all |any |all the )?(?:clothes|
+              clothing|outfit|garments|dress|bikini|swimsuit|underwear|bra|lingerie) (?:of|from|
+              on|off) (?:the |this |that |a )?(?:woman|man|person|lady|guy|girl|boy|subject|
+              model|photo|picture|her|him|body)
+            - (?:dispos\w+ of|g[eo]t(?:s|ting)? rid of|part\w* with|abandon\w*|jettison\w*|
+              free\w* (?:her|him)self (?:of|from)) <own> <w><garment>
+            - (?:towel|sheet|bathrobe) (?:that |which |slowly |suddenly |accidentally |is |start
+              s? )*(?:<fall>)(?! (?:from the (?:rack|hook|rail|line)|in(?:to)? the|
+              off the (?:rack|hook|rail|line)|over))
             - (?:removing|removes?|sheds?|shedding|discard\w*|losing|taking off|takes? off|
               took off|peel\w* off|pull\w* off) (?:clothes|clothing|garments|underwear|lingerie|
               bra|pants)(?! (?:from|off) (?:the|a) )|off (?:all|everything|whatever|what|
@@ -202,9 +223,9 @@ RULES = (
               a) (?:robe|bathrobe|towel|nightgown|negligee|kimono))(?! (?:off|on the bed|in the|
               into|bag|shop))
             - (?:pull\w*|yank\w*|tug\w*|push\w*|slid\w*|roll\w*|eas\w+|work\w*|wriggl\w+|
-              drag\w*|hik\w+)(?: (?:down|up|aside|open))? (?:<own>) <w><garment> (?:down|aside|
-              open)|(?:pull\w*|yank\w*|tug\w*|push\w*|slid\w*|roll\w*|eas\w+|work\w*) (?:down|
-              aside|open) (?:<own>) <w><garment>
+              drag\w*|hik\w+|peel\w*|strip\w*|shimm\w*)(?: (?:down|up|aside|
+              open))? (?:<own>) <w><garment> (?:down|aside|open)|(?:pull\w*|yank\w*|tug\w*|
+              push\w*|slid\w*|roll\w*|eas\w+|work\w*) (?:down|aside|open) (?:<own>) <w><garment>
             - (?:lift|lifts|lifting|hike|hikes|hiking|hitches|raise|raises|raising|
               flips?) (?:up )?(?:<own>) <w>(?:skirt|dress|gown|nightgown|kilt|blouse)(?! (?:hem|
               slightly|a little|to (?:step|climb|walk|cross|avoid|curtsy|wade|run)|as|out of|
@@ -256,6 +277,13 @@ RULES = (
               bubbles|undies|blanket) (?:covering|to cover|around|for|on|over|hiding|as)
             - (?:only|just) (?:a|an|her|his|the) <w>(?:towel|sheet|bedsheet|fig leaf|apron|
               thong|smile) (?:around|wrapped|covering|on|to cover|draped|and)
+            - (?:cover\w*|hid\w*|shield\w*|conceal\w*|drap\w*|wrap\w*|cloth\w*|dress\w*) (?:her|
+              him|them)sel(?:f|ves) (?:\w+ )?(?:with|in|
+              by) (?:<only>) (?:a |an |the |her |his |their |some )?<w>(?:<cover>)
+            - (?:wear\w*|dressed in|clad in|in) .{0,40} and nothing (?:else|
+              more)(?= ?[.,;!]| ?$)
+            - made of nothing|nothing (?:at all )?(?:for|as) (?:a|an|her|his) (?:dress|outfit|
+              costume|suit)
             - (?:cover\w*|hid\w*|shield\w*|conceal\w*|protect\w*|
               preserv\w*) (?:<own>) (?:own )?<w>(?:breasts?|boobs|nipples?|privates|crotch|
               nudity|modesty|groin|genitals|private parts)|(?:hair|hands?|arms?|petals|leaves|
@@ -299,6 +327,7 @@ RULES = (
             - wet (?:white )?t ?shirt (?:contest|competition)|(?:wet|soaked|
               drenched) (?:\w+ ){0,2}(?:shirt|t ?shirt|dress|blouse|top) (?:cling\w*|stick\w*|
               reveal\w*|show\w*)
+            - (?:models?|modell?ing|in|dons?|sports?) (?:the )?emperor'?s new clothes
             - (?:see\w*|visible|show\w*|look\w*|vision|
               x ray\w*)(?: [\w']+){0,3} through (?:<own>) <w>(?:clothes|clothing|dress|blouse|
               shirt|top|garments|outfit|skirt)
@@ -312,7 +341,8 @@ RULES = (
             - boob(?:s|ies|y)?(?! trap)|titt(?:y|ies)|tits|nipples?|areolas?|genital(?:s|ia|
               ly)?|peni(?:s|ses)|vagina\w*|vulva\w*|labia|puss(?:y|ies)|clit\w*|scrotum|
               testicles?|phallus|buttocks|butt ?cheeks?|butt ?(?:crack|hole)s?|anus|pubic|pubes|
-              private parts|intimate (?:parts|areas?)|cleavage|crotch(?:es|less)?|dick pics?|
+              private (?:parts|areas?)|intimate (?:parts|areas?|zones?)|nether regions|
+              lady bits|naughty bits|unmentionables|cleavage|crotch(?:es|less)?|dick pics?|
               boners?|erections?|bosoms|pudenda|derriere|(?:<own>) (?:\w+ )?(?:privates|bosom|
               loins exposed|dick|cock(?! (?:crow|tail))|rack|manhood|womanhood)|(?:erect|hard|
               huge|throbbing) (?:cock|dick|member)
@@ -331,9 +361,9 @@ RULES = (
         listed(
             r"""
             - sex(?!ton)(?:y time|ting|ted|ts|t|ual|ually|ualized|ualised|capade)?(?! (?:of the|
-              at birth))|(?:oral|anal|group) sex|porn\w*|p[0o]rn\w*|pr0n|xxx+|x rated|nsfw|
+              at birth))|(?:oral|anal|group) sex|porn\w*|p[0o]rn\w*|pr0n|x ?x ?x+|x rated|nsfw|
               not safe for work|erotic\w*|erotica|hentai|ahegao|rule ?34|only ?fans|orgasm\w*|
-              masturbat\w*|(?:pleasur\w+|touch(?:es|ing)|fondl\w+|strok(?:es|ing)|
+              climaxing|masturbat\w*|(?:pleasur\w+|touch(?:es|ing)|fondl\w+|strok(?:es|ing)|
               caress\w*) (?:her|him)self(?! (?:on|with a))|self pleasur\w+|moan(?:s|ing) (?:in|
               with) (?:pleasure|ecstasy)|fellatio|cunnilingus|blow ?jobs?|hand ?jobs?|
               fornicat\w*|copulat\w*|intercourse|coitus|fuck\w*|cum ?shots?|cumming|

@@ -93,11 +93,12 @@ HARMLESS = listed(
       sweater|cardigan|suit|blazer|handbag|purse|clutch|bag|walls?|pink|beige|varnish|lacquer|
       balm|scarf|hijab|leather|lip)
     - (?:in|of) nude (?:and|or) (?:beige|pink|white|black|brown|cream|grey|gray|gold)
-    - naked (?:eyes?|flames?|truth|(?:light ?)?bulbs?|light bulbs?|lights?|branch(?:es)?|trees?|
-      twigs|boughs|oaks?|birch(?:es)?|vines|mole ?rats?|mole rats?|ambition|aggression|greed|
-      hatred|fear|emotions?|honesty|cakes?|burritos?|bikes?|motorbikes?|motorcycles?|walls?|
-      wires?|bricks?|rocks?|hills?|mountains?|cliffs?|earth|soil|ground|steel|blade|sword|pizza|
-      juice|city|singularity|statistics|lunch|chicken|wings|gun)
+    - naked (?:cats?|dogs?|sphynx|chicks?|snails?|skeletons?|mannequins?|seeds?|oats?|eyes?|
+      flames?|truth|(?:light ?)?bulbs?|light bulbs?|lights?|branch(?:es)?|trees?|twigs|boughs|
+      oaks?|birch(?:es)?|vines|mole ?rats?|mole rats?|ambition|aggression|greed|hatred|fear|
+      emotions?|honesty|cakes?|burritos?|bikes?|motorbikes?|motorcycles?|walls?|wires?|bricks?|
+      rocks?|hills?|mountains?|cliffs?|earth|soil|ground|steel|blade|sword|pizza|juice|city|
+      singularity|statistics|lunch|chicken|wings|gun)
     - (?:eye|flame)s? naked
     - (?:feels?|felt|feeling|looks?|looked|seems?) (?:\w+ )?naked without (?:(?:her|his|their|a|
       the|any) )?(?:\w+ )?(?:phone|watch|glasses|ring|camera|beard|mustache|moustache|make ?up|
@@ -123,7 +124,8 @@ HARMLESS = listed(
     - (?:blue|great|coal|marsh|willow|crested|bearded|long tailed|penduline) tits?|
       tit(?:s)? (?:feeding|perched?|on a branch)|tit for tat|tits? at (?:the|a) feeder
     - (?:same|opposite|fair|fairer|either|both|weaker|biological|unisex) sex(?:es)?|
-      sex (?:education|and the city|pistols|ed|chromosomes?|discrimination|hormones?)|
+      sex (?:therap\w+|research\w*|positive|ratios?|equality|linked|on the beach (?:cocktail|
+      drink)|education|and the city|pistols|ed|chromosomes?|discrimination|hormones?)|
       sexual (?:health|education|harassment|assault (?:awareness|prevention)|reproduction|
       selection)|battle of the sexes
     - (?:a|the) cock (?:crows?|crowing|fights?)|cock a doodle doo|moby dick|dick (?:tracy|
@@ -153,10 +155,11 @@ HARMLESS = listed(
       drawer|aisle|department|brand|billboard)|lingerie (?:store|shop|ad|advert\w*|drawer|aisle|
       department|boutique|brand|section|billboard|designer|factory|sign|window|salesman|
       saleswoman)
-    - (?:wear\w*|wore|dressed in|clad in|in) nothing but (?:(?:\w+ ){0,3})?(?:suits?|swimsuit|
-      swim ?trunks|bikini|tuxedo|jeans|gowns?|overalls|uniform|black|white|red|blue|green|
-      gr[ae]y|denim|wool|linen|silk|cotton|designer \w+|vintage \w*|brands?|colou?rs?|pink|
-      armou?r|dresses)
+    - (?:wear\w*|wore|dressed in|clad in|in) nothing but (?:(?:\w+ ){0,2}(?:suits?|swimsuit|
+      swim ?trunks|bikini|tuxedo|jeans|gowns?|overalls|uniform|armou?r|dresses|brands?)|
+      (?:black|white|red|blue|green|gr[ae]y|denim|wool|linen|cotton|pink|vintage|designer|
+      colou?rs?)(?= ?[.,;!]| ?$| (?:and (?:black|white|gold|red|gr[ae]y|linen|denim)|clothes|
+      suits|dresses|\w+ suits|for|at|all|on|to|since)))
     - (?:wear\w*|wore|dressed in|clad in) nothing (?:special|fancy|unusual|new|expensive|too|
       flashy|warm|formal|out of the ordinary|extraordinary|remarkable|elegant|bright|colou?rful|
       that)
