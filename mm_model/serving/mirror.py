@@ -14,7 +14,7 @@ from typing import Any
 
 from mm_model.errors import UserError
 from mm_model.media.encode import mp4_bytes
-from mm_model.serving import consent, gate, request
+from mm_model.serving import consent, gate, policy, request
 from mm_model.serving.config import ServingConfig, backbone_folder
 from mm_model.serving.engine import Engine, OnStep
 from mm_model.serving.refusal import Code, Refusal
@@ -82,7 +82,8 @@ class Mirror:
     ) -> dict[str, Any]:
         """The reply: `video_mp4` (base64), `seed`, `num_frames`, `fps`, ...
 
-        What `on_step` raises ends the work; it is called after each denoising step.
+        The consent is on record before anything is made. What `on_step` raises ends the work; it is
+        called after each denoising step.
 
         Raises:
             Refusal: the consent cannot be recorded.
@@ -164,6 +165,7 @@ def load(artifacts: Mapping[str, str], settings: Mapping[str, Any]) -> Mirror:
     from mm_model.eyes.pack import open_pack
     from mm_model.serving.engine import PipelineEngine
 
+    policy.prepare()
     pack = open_pack(folders["facepack"], config.detection.detection_size, config.threads)
     engine = PipelineEngine(folders["backbone"], folders["adapter"], config)
     return Mirror(config, lambda pixels: chosen_faces(pack, pixels, config.detection), engine)

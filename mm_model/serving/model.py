@@ -26,6 +26,7 @@ from mm_model.serving.engine import Cancelled
 from mm_model.serving.refusal import DEFECT, DEFECT_SENTENCE, Code, Refusal, log_defect, stopping
 from mm_model.serving.tidy import leave_no_byte_code
 
+_STATUS = {Code.BUSY: RESOURCE_EXHAUSTED, Code.CONSENT_UNRECORDED: TEMPORARILY_UNAVAILABLE}
 _LOG = logging.getLogger("mm_model.serving")
 
 
@@ -84,7 +85,7 @@ class MagicMirrorServed(PythonModel):
                 )
             return [self.mirror.answer(model_input)]
         except Refusal as refusal:
-            status = RESOURCE_EXHAUSTED if refusal.code == Code.BUSY else BAD_REQUEST
+            status = _STATUS.get(refusal.code, BAD_REQUEST)
             reply = _Reply(refusal.sentence, status, refusal.code.value)
         except Cancelled:
             gone = stopping()

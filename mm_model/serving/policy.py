@@ -11,8 +11,7 @@ from functools import cache
 from itertools import pairwise
 
 from mm_model.serving.refusal import Code, Refusal
-from mm_model.serving.words import child, languages, nudity
-from mm_model.serving.words.nudity_parts import HARMLESS, PARTS
+from mm_model.serving.words import child, child_parts, languages, nudity, nudity_parts
 from mm_model.serving.words.rules import Rule, compiled, words
 from mm_model.serving.words.text import apart, held_together, hidden, readings
 from mm_model.store.consents import Basis
@@ -70,13 +69,13 @@ class _Table:
 @cache
 def _nudity() -> _Table:
     foreign = languages.compiled(languages.NUDITY_LATIN, languages.NUDITY_OTHER)
-    return _table(PARTS, HARMLESS, nudity.RULES, foreign)
+    return _table(nudity_parts.PARTS, nudity_parts.HARMLESS, nudity.RULES, foreign)
 
 
 @cache
 def _children() -> _Table:
     foreign = languages.compiled(languages.CHILD_LATIN, languages.CHILD_OTHER)
-    return _table(child.PARTS, child.HARMLESS, child.RULES, foreign)
+    return _table(child_parts.PARTS, child_parts.HARMLESS, child.RULES, foreign)
 
 
 def _table(
@@ -90,9 +89,22 @@ def _table(
     )
 
 
+def prepare() -> None:
+    """Read the tables now (some tenths of a second) and not at the first request."""
+    _nudity(), _children(), _others(), _named(), _adult(), _picture()
+
+
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_UNITS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_TWO_WORDS = re.compile(rf"(?<!\w)({'|'.join(_TENS)}) ({'|'.join(_UNITS)})(?!\w)")
+
+
 def _spaced(text: str) -> str:
-    """Signs that join or frame words become spaces."""
-    return " ".join(text.translate(_APART).split())
+    """Signs that join or frame words become spaces, `thirty-five` becomes `35`."""
+    text = " ".join(text.translate(_APART).split())
+    return _TWO_WORDS.sub(
+        lambda found: f"{_TENS.index(found[1]) + 2}{_UNITS.index(found[2]) + 1}", text
+    )
 
 
 def _nude(text: str) -> bool:
@@ -132,22 +144,22 @@ def _child(text: str) -> bool:
 
 @cache
 def _others() -> re.Pattern[str]:
-    return compiled(child.SOMEBODY_ELSES, child.PARTS)
+    return compiled(child_parts.SOMEBODY_ELSES, child_parts.PARTS)
 
 
 @cache
 def _named() -> re.Pattern[str]:
-    return compiled(("<child>", "teenaged?"), child.PARTS)
+    return compiled(("<child>", "teenaged?"), child_parts.PARTS)
 
 
 @cache
 def _adult() -> re.Pattern[str]:
-    return compiled(("<adult>",), child.PARTS)
+    return compiled(("<adult>",), child_parts.PARTS)
 
 
 @cache
 def _picture() -> re.Pattern[str]:
-    return compiled(("<picture>",), child.PARTS)
+    return compiled(("<picture>",), child_parts.PARTS)
 
 
 def _if_adult_before(found: re.Match[str]) -> str:
@@ -162,6 +174,8 @@ def _is_subject(text: str, found: re.Match[str]) -> bool:
     at = len(before) - 1
     while at >= 0 and len(before) - at <= 4 and not _ends_a_phrase(before[at]):
         at -= 1
+    if 0 <= at < len(before) - 1 and not _owns(before[at]) and _adult().fullmatch(before[at]):
+        return False  # "a woman teaches children"
     if at < 0 or not _adult().search(" ".join(before[: at + 1])):
         return not (_depicted(before) and _adult().search(text[found.end() :]))
     if _owns(before[at]):
@@ -180,11 +194,11 @@ def _depicted(before: list[str]) -> bool:
 
 
 def _ends_a_phrase(token: str) -> bool:
-    return token in _STOPS or _owns(token)
+    return token in _STOPS or _owns(token) or bool(_adult().fullmatch(token))
 
 
 def _owns(token: str) -> bool:
-    return token in _OWNERS or token.endswith(("'s", "s'"))
+    return token in _OWNERS or (token.endswith(("'s", "s'")) and token not in _LINKS)
 
 
 _OWNERS = words("her his their my our your whose own")
@@ -195,7 +209,8 @@ _DETERMINERS = words(
 _LINKS = words(
     ". , ; : ! ? ■ as into is are was were be been being become becomes became becoming and or nor "
     "like resembling resembles than playing plays played portraying portrays portrayed called "
-    "named but actually really still now just only"
+    "named but actually really still now just only he's she's who's it's that's there's here's "
+    "what's"
 )
 _PLACES = words(
     "with to at for from by in on beside near behind around among amongst past towards toward "
@@ -212,8 +227,9 @@ _STOPS = _DETERMINERS | _LINKS | _PLACES
 def _obscured(read: list[str], whole: frozenset[str], split: frozenset[str]) -> bool:
     """Is one of the words there with its letters apart, hidden, or cut in two?"""
     for text in read:
-        if any(word in run for run in apart(text) for word in whole if len(word) > 3):
-            return True
+        for run in apart(text):
+            if run.removeprefix("a") in whole or any(w in run for w in whole if len(w) > 3):
+                return True
         if any(run in whole for run in held_together(text)):
             return True
         if any(mask.fullmatch(word) for mask in hidden(text) for word in whole):

@@ -119,13 +119,6 @@ class Server:
         self.process.wait(10)
 
 
-@pytest.fixture(autouse=True)
-def consents_aside(tmp_path_factory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What these tests state is recorded below a folder of theirs."""
-    folder = tmp_path_factory.getbasetemp() / "consents"
-    monkeypatch.setenv("MM_CONSENTS", str(folder / "consents.jsonl"))
-
-
 @pytest.fixture(scope="session")
 def pack_and_size(root: Path) -> tuple[Path, int]:
     """The shipped face pack and its detection size."""

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from mm_model.serving import consent
 from mm_model.serving.consent import Basis, Consent, parse, read_consent
 from mm_model.serving.refusal import Code, Refusal
 from tests.serving.test_request import GOOD, make_mirror, refused
@@ -78,14 +77,18 @@ def test_the_words_go_into_the_file_and_nowhere_else(
 
 
 def test_a_request_whose_consent_cannot_be_recorded_is_not_served(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("MM_CONSENTS", str(tmp_path / "consents.jsonl"))
+
     def full(handle: int, content: bytes) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     served = make_mirror()
-    monkeypatch.setattr(consent.consents.os, "write", full)
-    refusal = refused(GOOD, served)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        refusal = refused(GOOD, served)
+    assert served.answer(GOOD)["video_mp4"]
     assert refusal.code == Code.CONSENT_UNRECORDED
     assert "no space left" in refusal.sentence and "/" not in refusal.sentence
 

@@ -5,200 +5,7 @@ references' face. Somebody else's child beside an adult is not, nor is a drawing
 about the age of the one asked for counts as a child.
 """
 
-from mm_model.serving.words.rules import Rule, listed, parts, words
-
-PARTS = parts(
-    minor_age=r"""
-        (?<![\d.,$])(?:0?[0-9]|1[0-7])(?:\.5)?(?![\d:%.,]\d|\d)|seventeen|thirteen|fourteen|
-        fifteen|sixteen|eleven|twelve|three|seven|eight|four|five|nine|one|two|six|ten""",
-    ordinal=r"""
-        (?:[1-9]|1[0-7])(?:st|nd|rd|th)|seventeenth|thirteenth|fourteenth|fifteenth|sixteenth|
-        eleventh|seventh|twelfth|second|fourth|eighth|first|third|fifth|sixth|ninth|tenth""",
-    grade=r"""
-        [1-9](?:st|nd|rd|th)|1[0-2]th|eleventh|seventh|twelfth|second|fourth|eighth|first|third|
-        fifth|sixth|ninth|tenth""",
-    years=r"""
-        years?|yrs?|y|months?|mos?|weeks?|days?|summers|winters|springs""",
-    adj=r"""
-        (?:[\w']+,? ){0,3}?""",
-    she=r"""
-        she|he|they|the woman|the man|the person|the lady|the guy|the subject|woman|man|person""",
-    child=r"""
-        kindergarteners|schoolchildren|kindergartners|kindergartener|kindergartner|preschoolers|
-        adolescents|schoolgirls|schoolchild|preschooler|toddlerhood|adolescent|youngsters|
-        schoolgirl|schoolboys|schoolkids|teenagers|tweenager|juveniles|youngster|schoolboy|
-        schoolkid|children|toddlers|newborns|teenager|preteens|juvenile|underage|toddling|
-        toddler|infants|newborn|preteen|orphans|neonate|bambino|bambina|tiddler|kiddos|kiddie|
-        babies|infant|tweens|lolita|orphan|urchin|lassie|moppet|rugrat|nipper|kinder|youths|
-        kidlet|child|kiddo|girls|teens|tween|minor|lolis|shota|bairn|youth|kids|boys|girl|baby|
-        teen|loli|tyke|lass|nino|babe|wean|kid|boy|tot|pre teens?|little (?:one|ones|lad|fellow|
-        fella|guy|lady|man|miss|missy|princess|prince|angel|cherub|darling|munchkin)|
-        young (?:one|ones|lad|master|miss|un|'un)|(?:grade|middle|high|elementary|primary|
-        junior high|nursery|secondary) ?schoolers?|(?:<grade>) graders?|(?:elementary|primary|
-        grade|middle|high|nursery|junior high|secondary) ?school (?:students?|pupils?|kids?|
-        child|children|girls?|boys?|freshm[ae]n|sophomores?|juniors?|seniors?|age|aged)|
-        school age(?:d)?|kindergarten (?:age|aged|pupil|student)|(?:school|
-        grammar school) pupils?|(?:girl|boy|cub) scouts?|brownie scout|choir ?boys?|altar boys?|
-        paper ?boys?|child prodigy|flower girls?|small fry|babe in arms|wee (?:lad|lass|one|
-        bairn)""",
-    not_a_person=r"""
-        apprenticeship|relationship|anniversary|motorcycle|smartphone|photograph|television|
-        restaurant|tradition|newspaper|sculpture|sourdough|franchise|stallion|tortoise|elephant|
-        parmesan|computer|sneakers|building|business|magazine|painting|festival|contract|
-        marriage|umbrella|software|warranty|mortgage|sentence|hamster|whiskey|bourbon|tequila|
-        cheddar|vinegar|bicycle|scooter|sweater|company|startup|picture|mystery|website|blanket|
-        tractor|bicycle|starter|console|project|stadium|journey|mission|program|reunion|kitten|
-        parrot|turtle|rabbit|whisky|scotch|cognac|brandy|sherry|cheese|laptop|camera|jacket|
-        bonsai|bottle|violin|guitar|letter|tattoo|secret|grudge|record|statue|recipe|engine|
-        bridge|castle|church|temple|bakery|career|kettle|kimchi|cactus|orchid|garden|series|
-        degree|prison|puppy|horse|sheep|gouda|truck|phone|shirt|jeans|boots|shoes|maple|olive|
-        house|piano|cello|photo|album|wound|couch|chair|quilt|beard|plane|tower|watch|dress|
-        bread|plant|break|pony|mare|bull|goat|wine|port|bike|coat|tree|pine|home|barn|firm|boat|
-        ship|book|scar|feud|blog|sofa|doll|bear|band|team|suit|malt|show|game|club|rule|visa|
-        pass|loan|case|debt|plan|trip|tour|dog|cat|cow|ram|rum|car|van|oak|rug|toy|jet|war|hat|
-        bag|tea|ham|law|ban|tv""",
-    picture=r"""
-        photographs|photograph|sculptures|photograph|ultrasound|paintings|portraits|sculpture|
-        snapshots|recording|polaroids|billboard|pictures|drawings|painting|portrait|sketches|
-        snapshot|figurine|painting|memories|laughter|polaroid|magazine|picture|drawing|posters|
-        statues|doodles|cartoon|stories|thought|photos|poster|statue|doodle|sketch|memory|
-        voices|locket|advert|photo|album|cards|mural|print|image|books|story|sound|voice|video|
-        dream|card|book|bust|tale|news|cry""",
-    adult=r"""
-        paediatrician|businesswoman|grandparents|pediatrician|photographer|grandmother|
-        grandfather|grandparent|firefighter|policewoman|storyteller|businessman|hairdresser|
-        babysitter|instructor|shopkeeper|gentleman|gentlemen|policeman|librarian|scientist|
-        professor|principal|volunteer|lifeguard|therapist|caregiver|caretaker|neighbour|
-        conductor|pediatric|pensioner|musician|magician|waitress|stranger|neighbor|somebody|
-        engineer|mechanic|parents|grandma|grandpa|teacher|midwife|husband|fireman|officer|
-        soldier|painter|tourist|actress|athlete|dentist|visitor|someone|juggler|surgeon|veteran|
-        person|people|ladies|mother|father|parent|granny|doctor|sitter|couple|artist|singer|
-        waiter|runner|driver|adults|priest|worker|vendor|farmer|dancer|barber|tailor|senior|
-        woman|women|mommy|daddy|uncle|nurse|nanny|coach|bride|groom|clown|baker|actor|pilot|
-        adult|santa|queen|tutor|model|judge|elder|lady|guys|mama|papa|aunt|wife|chef|cook|monk|
-        king|they|man|men|guy|she|him|mom|mum|dad|nun|who|her|img|he|we|i""",
-)
-
-HARMLESS = listed(
-    r"""
-    - (?:child|children|kid|kids|boy|girl|baby|babies|toddler|infant|teenager|teen|schoolboy|
-      schoolgirl|newborn)(?:'s|s')(?! (?:body|face|figure|self|form|physique|features|frame|
-      version|age|eyes|skin|proportions|appearance|size|voice|build|
-      head)) [\w']+(?: (?:drawings?|paintings?|toys?|books?|party|room|clothes))?
-    - (?:child|kid|baby|toddler|teen|girl|boy|infant|youth) (?:friendly|proof\w*|care|carer|
-      safe\w*|safety|support|labou?r|welfare|psycholog\w+|psychiatr\w+|custody|seats?|locks?|
-      rearing|minders?|development|protection|services|gates?|sized (?:chair|desk|bike|table|
-      shoes?|gloves?|umbrella)|blues?|pinks?|yellow|green|grand|pianos?|showers?|monitors?|
-      carriages?|strollers?|bumps?|oil|powder|wipes?|carrots?|corn|spinach|greens|potatoes|leaf|
-      leaves|names?|bottles?|blankets?|clothes|clothing|shoes?|booties?|socks?|onesies?|toys?|
-      rattles?|cribs?|cots?|beds?|food|formula|bibs?|back ribs|steps|faced?(?= \w)|fat|teeth|
-      hairs?|boomers?|sitt?\w*|bath(?: ?tub)?|slings?|carriers?|wraps?|books?|albums?|photos?|
-      pictures?|drawings?|paintings?|animals?|elephants?|goats?|birds?|chicks?|ducks?|
-      ducklings?|rabbits?|bunny|bunnies|lions?|tigers?|bears?|pandas?|monkeys?|deer|foxes|fox|
-      turtles?|penguins?|seals?|whales?|owls?|kangaroos?|giraffes?|hippos?|rhinos?|sloths?|
-      alligators?|crocodiles?|dragons?|dinosaurs?|yoda|groot|squirrels?|sheep|lambs?|llamas?|
-      alpacas?|horses?|donkeys?|camels?|otters?|hedgehogs?|sharks?|breath|registry|announcement|
-      gender reveal|kisses|doll|dolls|boomer|wool|alpaca|stool|swing|weight|bangs|tees?|
-      t ?shirts?|hood clinic|hostel|hostels|club|magazine|vogue|movies?|drama|novels?|fiction|
-      idol|choir cd|power|boss|crush|dinner|band poster|band|bands|group poster|
-      scout (?:cookies?|uniform|badges?|leader|troop leader|camp)|friends?)
-    - (?:her|his|my|your|a|the|their) (?:girl|boy) ?friends?|(?:girl|boy)friends?|
-      girls?'? night(?: out)?|boys'? night(?: out)?|girl next door|girl with a pearl earring|
-      girls' trip|girl power|spice girls|beach boys|backstreet boys|beastie boys|gilmore girls|
-      powerpuff girls|golden girls|mean girls|bad boys?|game ?boys?|nintendo|fall out boy|
-      playboys?|play boy|oh boy|boy oh boy|old boys?|good old boys?|attaboy|cow ?boys?|
-      cow ?girls?|tom ?boys?|bell ?boys?|bus ?boys?|pool boy|cabin boy|delivery boy|golden boy|
-      mama's boy|lover ?boy|fly ?boys?|boy (?:bands?|genius poster|george|toy)|show ?girls?|
-      cover ?girls?|pin ?up girls?|calendar girls?|call girl|party girl|it girl|bond girls?|
-      working girl|ring girl|gibson girl|material girl|college (?:girls?|boys?|kids?|students?)|
-      uptown girl|jersey girl|career girl|new girl|gone girl|supergirl|bat ?girl|(?:atta|
-      that's my) girl|girls? just wanna have fun|(?:sorority|university) girls?|go girl
-    - (?:hey|oh|yeah|yes|ooh|my|ice ice|cry|bye bye|million dollar|rosemary's|hush little|
-      be my) baby(?= (?:sing|song|poster|t|on|as|,|$|by)|[,.!]|$)|baby,? (?:it's cold|
-      one more time|shark|come back|i love you|you)|ice ice baby|rosemary's baby|
-      million dollar baby|cry ?bab(?:y|ies)|jelly bab(?:y|ies)|beanie bab(?:y|ies)|
-      bush ?bab(?:y|ies)|baby sit\w*|baby faced?|maybe baby|fur ?bab(?:y|ies)|sugar baby|
-      tar baby|boss baby|(?:spice|ginger) baby
-    - kid (?:gloves?|leather|skin|goats?|brother|sister|rock|cudi)|goats? (?:and|with) (?:her|
-      its|two|three|the|their|some) (?:\w+ )?kids?|(?:goat|mountain goat|baby goat|ibex|
-      antelope|leaping|billy) kids?|kids? (?:goats?|bleat\w*)|goat with (?:her|its|two|
-      three) kids?|kidding|kids (?:around|himself|herself|with)|(?:just|only) kids|karate kid|
-      billy the kid|sundance kid|cisco kid|cable ?kid|diary of a wimpy kid|
-      new kids on the block|whiz kid|kid you not|i kid|(?:nice|good|hey|
-      here's looking at you),? kid
-    - (?:brain|grand|god|step|poster|problem|wild|love|inner|flower|only|destiny's|adult|
-      grown) ?child(?:ren)?(?! self| version)|with child|child ?(?:like|ish)(?:ly|
-      ness)?(?! (?:version|self|form|state|body|face|appearance|figure|features|woman|man|
-      person|proportions|physique|girl|boy))|child ?less|child (?:free|bearing|birth)|
-      childbirth|former child (?:star|actor|actress)|baby ?(?:less|free)|child at heart|
-      kid at heart|young at heart|children of the corn|child of (?:god|nature|the (?:sixties|
-      seventies|eighties|60s|70s|80s))|menchild|man ?child|grown (?:up )?(?:kids?|children|
-      child)|(?:like|as (?:excited|happy|giddy|innocent|curious|playful|
-      carefree) as) (?:a |an |the |two |some )?(?:\w+ )?(?:kids?|child|children|boys?|girls?|
-      schoolboys?|schoolgirls?|bab(?:y|ies)|teenagers?|toddlers?|newborn|teens?) (?:in a|on|at|
-      with a|opening|who|again|seeing|playing|about|caught|lost|having|waiting|for|chasing|
-      after|during)
-    - (?:laugh|giggl|grin|smil|cr|cri|sleep|slept|danc|skip|jump|run|runn|act|behav|beam|play|
-      splash|sob|whin|pout|squeal|sing|sulk|eat|hopp|clap|blush|bounc|spin|spinn|wav|whistl|
-      weep|bawl|cheer|twirl|shriek|snor|fidget|stumbl|stomp|talk|fe?l|feel|sound|treat\w*|
-      bright eyed)(?:s|es|ed|ing|y|ies|t|
-      e)?(?: \w+ly| out loud| him| her| them| about| around| up and down)? (?:just )?like (?:a |
-      an )?(?:(?:little|small|big|happy|excited|giddy|young|playful|lost|overgrown) )*(?:kids?|
-      child|children|boys?|girls?|schoolboys?|schoolgirls?|bab(?:y|ies)|teenagers?|toddlers?|
-      newborn|teens?)
-    - (?:big|overgrown|oversized|giant|real|total) (?:kids?|child|children|bab(?:y|ies))|
-      little (?:boy|girl)s? (?:room|blue)|like (?:a )?kids?
-    - (?:minor|juvenile) (?:key|keys|chord|chords|scale|injur\w+|scratch\w*|change\w*|detail\w*|
-      league\w*|role|character|planet|arcana|repairs?|accident|adjust\w*|court|court judge|
-      detention|arthritis|third|seventh|flaws?|bruis\w*|cut|cuts|issue\w*|problem\w*|roads?|
-      prophet|works?|figure|setback|surgery|official|diabetes|fruit|bird|eagle|gull|hawk|salmon|
-      trout)|(?:in|the) [a-g](?: sharp| flat)? minor(?: (?:key|chord|scale))?|
-      [a-g](?: sharp| flat)? minor (?:key|chord|scale|sonata|concerto|prelude|waltz|etude|
-      nocturne)|ursa minor|canis minor|asia minor|(?:sonata|concerto|symphony|prelude|waltz|
-      etude|nocturne|mass|fugue) in \w+ minor
-    - (?:fountain|elixir|eternal|bloom|springtime|lost|vigor|vigour) (?:of )?youth|
-      youth (?:hostel|center|centre|club|worker|leader|group leader|orchestra poster|serum|
-      pastor|movement)|teen(?:age)? mutant ninja turtles?|teen (?:vogue|wolf|titans|spirit|
-      movie|drama|novel)|smells like teen spirit|sex(?:y)? ?teens? no|tater tots?|hot tots|
-      babe ruth|(?:like|dress\w* as) a (?:baby )?teenage mutant
-    - kinder (?:than|eggs?|surprise|words?|man|woman|look|eyes|face|gentler)|(?:a|be|is|far|
-      much) kinder|wean (?:off|from)|orphan(?:ed)? (?:kitten|puppy|lamb|sock|drug|calf|foal|
-      works?|annie poster)|(?:dilated|pupils?|his|her|wide) pupils
-    - (?:no|without|without any|not|never|isn't|is not|aren't|free of|instead of|rather than|
-      neither) (?:(?:a|an|any|the|longer|more) )*(?:children|child|kids?|bab(?:y|ies)|boys?|
-      girls?|toddlers?|teens?|teenagers?|minors?|infants?|underage|
-      youngsters?)(?: around| nearby| present| visible)?|child free|kid free|
-      adults? only,? no kids|not for (?:kids|children)
-    - (?:(?:adult|grown|mature|(?:18|19|2\d|3\d|4\d|5\d|6\d|7\d|8\d|9\d) ?(?:years? old|yo|y o)|
-      (?:aged|age) (?:18|19|[2-9]\d)|college|twenty something|
-      thirty something) (?:\w+ )?)(?:girls?|boys?|kids?|child|children|babe|youth|lass|lad)|
-      (?:girls?|boys?|lass|babe),? (?:(?:who is|aged|age|of|is|about|around) )*(?:18|19|[2-9]\d|
-      eighteen|nineteen|twenty\w*|thirty\w*|forty\w*|fifty\w*)(?: years? old|yo)?(?!\d)|(?:girl|
-      boy|lass|babe)s? in (?:her|his|their) (?:early |mid |late )?(?:twenties|thirties|forties|
-      fifties|20s|30s|40s|50s)
-    - (?:remember\w*|recall\w*|tells?|telling|talk\w*|thinks?|thinking|stor(?:y|ies)|memor(?:y|
-      ies)|diary|reminisc\w*|since|photos?|pictures?|home)(?: [\w']+){0,6} (?:she|he|they|i|
-      we) (?:was|were) (?:just |only )?(?:a |in )?(?:child|kid|boy|girl|little|young|small|baby|
-      teenager|school|<minor_age>)
-    - (?:since|from|in|of|about|her|his|their) (?:early )?childhood (?:home|house|memor\w+|
-      friends?|photos?|pictures?|bedroom|dreams?|sweetheart|home|street|trauma|neighborhood|
-      town|toys?|doll|bear|piano|album|education|teacher|diary|school|treehouse|hero|idol|
-      stories|summer\w* (?:house|home))|childhood (?:friends?|home|memor\w+|photos?|pictures?|
-      sweethearts?|bedroom|dreams?|toys?|album|diary|development|education|hero)
-    """
-)
-
-SOMEBODY_ELSES = listed(
-    r"""
-    - (?:her|his|their|own|[\w]+'s) (?:<minor_age>(?: <years>) old|teenaged?|adolescent|infant|
-      newborn|little|young|toddler|baby|<ordinal> grade) (?:\w+ )?(?:sons?|daughters?|child|
-      children|kids?|boys?|girls?|twins?|grandsons?|granddaughters?|grandchild|grandchildren|
-      nieces?|nephews?|brothers?|sisters?|students?|pupils?|patients?|siblings?|class|cousins?|
-      godson|goddaughter|neighbou?rs?)
-    - (?:daughter|son|child|kid|niece|nephew|grandson|granddaughter|twin|student|pupil)(?:'s|
-      s')? (?:who is |aged |of |<ordinal> )+(?:<minor_age>|birthday)
-    """
-)
+from mm_model.serving.words.rules import Rule, listed, words
 
 RULES = (
     Rule(
@@ -206,20 +13,22 @@ RULES = (
         listed(
             r"""
             - (?:younger|young|child|childhood|kid|baby|infant|toddler|teen|teenage|teenaged|
-              boyhood|girlhood|little|adolescent|school ?(?:boy|girl|age)|five|six|seven|eight|
-              nine|ten|<minor_age>(?: years? old)?|small|tiny|former|earlier|past)(?: (?:girl|
-              boy|child|year old|me|little))* (?:self|selves|version(?! of the (?:car|song|
-              story|game|phone)))(?! (?:portrait|esteem|made|taught|help|service|driving|
-              checkout|confidence))|inner child (?:self|come to life)|(?:self|version of (?:her|
-              him|them)(?:self|selves)?) as (?:a )?(?:child|kid|baby|toddler|teen\w*|boy|girl|
+              boyhood|girlhood|little|adolescent|school ?(?:boy|girl|age|days)?|kindergarten|
+              preschool|(?:primary|elementary|grade|nursery) school|five|six|seven|eight|nine|
+              ten|<minor_age>(?: years? old)?|small|tiny|former|earlier|past)(?: (?:girl|boy|
+              child|year old|me|little))* (?:self|selves|version(?! of the (?:car|song|story|
+              game|phone)))(?! (?:portrait|esteem|made|taught|help|service|driving|checkout|
+              confidence))|inner child (?:self|come to life)|(?:self|version of (?:her|him|
+              them)(?:self|selves)?) as (?:a )?(?:child|kid|baby|toddler|teen\w*|boy|girl|
               <child>)
             - (?:child|child ?like|kid|baby|infant|toddler|teen|teenager|girl|boy|childhood|
               <child>) (?:version|form|edition|counterpart|incarnation|variant)s?
             - (?:de ?ag(?:e|ed|es|ing)|age ?regress\w*|regress(?:ed|es|ing)?|reverse ?aged|
               aged down|rejuvenat\w+|shrunk|turned back|rewound) (?:\w+ ){0,4}?(?:to|into|
               back to) (?:\w+ ){0,2}?(?:child\w*|kid|boy\w*|girl\w*|baby|infan\w+|toddler\w*|
-              teen\w*|adolescen\w+|youth|<minor_age>|kindergart\w+|preschool)|
-              de ?aged (?:by (?:several|many|two|three|four) decades|child\w*|face)
+              teen\w*|adolescen\w+|youth|<minor_age>|kindergart\w+|preschool)|(?:child|kid|baby|
+              toddler|teen|infant)i?fied|infantili[sz]ed|de ?aged (?:by (?:several|many|two|
+              three|four) decades|child\w*|face)
             - (?:as|back|returned|like|during|in|into|to|from) (?:in )?(?:her|his|their|early|
               late|middle)?(?: own| early| late)? ?(?:childhood|infancy|toddlerhood|babyhood|
               boyhood|girlhood|adolescence|puberty|early teens|(?:pre)?teen years|school ?days|
@@ -235,6 +44,13 @@ RULES = (
               face|figure|physique|features|frame|proportions|appearance|head|build)|(?:body|
               face|figure|physique|features|proportions|appearance|looks?|build|size|
               height) (?:of|like) (?:a |an )?<adj><child>
+            - (?:turned|reborn|reimagined|remade|rendered|reverted|regressed|recast|redrawn|
+              portrayed|depicted|transformed|morphed)(?: back)?(?: (?:as|into|
+              to))? (?:a |an |the )?<adj><child>
+            - (?:chang|revert|convert|morph|transform|shrink|shrunk|regress|
+              reduc)\w*(?: [\w']+){0,4} (?:in)?to (?:a |an |the |being a )?<adj><child>
+            - (?:turn|grow|age|go|grew|went)\w*(?: [\w']+){0,4} (?:back )?into (?:a |an |the |be
+              ing a )?<adj><child>
             """
         ),
     ),
@@ -243,7 +59,8 @@ RULES = (
         listed(
             r"""
             - <minor_age>(?: and a half)? ?(?:<years>) ?(?:old|olds|of age|aged|
-              young)(?!er)(?! <adj>(?:<not_a_person>)(?:s)?(?![^\W_]))
+              young)(?!er)(?! <thing>(?:<not_a_person>)(?:s)?(?![^\W_]))|(?:\d+|
+              \w+) ?(?:months?|weeks?|days) old(?! <thing>(?:<not_a_person>)(?:s)?(?![^\W_]))
             - (?<![\d.])(?:[1-9]|1[0-7]) ?(?:yo|yrs?|y o|y/o|yr old|y\.o)\b|(?:[1-9]|
               1[0-7])(?:yo|yrold|yearold|y/o)
             - (?:aged?|aging|ages):? (?:of |about |around |only |just |approximately |roughly |m
@@ -254,18 +71,21 @@ RULES = (
             - (?:boy|girl|lad|lass|child|kid|thing|
               soul) of (?:just |only |about |barely )?<minor_age>|(?:man|woman|person|lady|guy|
               gentleman|someone|somebody) of (?:just |only |about |barely )?<minor_age>(?= ?[.,;
-              ]| ?$| (?:years|summers|winters))|(?:no older|not older|
-              younger) than <minor_age>(?! ?(?:minutes?|hours?|days|weeks|of (?:the|them)))|
+              ]| ?$| (?:years|summers|winters))|(?:(?:no|not|isn't|hardly|cannot be|can't be|
+              couldn't be|not be) (?:any |much )?(?:older|more) than|
+              younger than) <minor_age>(?! ?(?:minutes?|hours?|days|weeks|of (?:the|them)))|
               (?:<she>|gentleman|guy|subject|model|lady), <minor_age>(?= ?[.,;]| ?$| on a| who)
             - (?:under|below|younger than|less than|not yet|no older than|before|not even|
               short of|no more than|hardly|barely|scarcely|
               just) (?:the age of |age |turned )?(?:<minor_age>|18|
-              eighteen)(?: years?| yrs)(?: old| of age)?|(?:under|below|younger than|
-              no older than|not yet|barely|not even|
+              eighteen)(?: years?| yrs)(?: old| of age)?(?! (?:coach|team|football|soccer|
+              champion\w*|league|tournament|squad|category|cup|match|world))|(?:under|below|
+              younger than|no older than|not yet|barely|not even|
               before) (?:the age of |age |turned |turning )?(?:1[0-8]|ten|eleven|twelve|
               thirteen|fourteen|fifteen|sixteen|seventeen|eighteen)(?! ?(?:minutes?|hours?|
               seconds?|degrees|feet|meters|metres|miles|dollars|people|percent|%|k\b|mph|kg|
-              pounds|o'clock|am|pm|km|cm|euros))
+              pounds|o'clock|am|pm|km|cm|euros|coach|team|football|soccer|champion\w*|league|
+              tournament|squad|cup|match|world))
             - (?:looks?|appears?|seems?|looking|appearing|is|are|was|being|turns?|turning|
               turned|aged|now|only|just|at|about|who's|she's|he's|they're)(?: (?:to be|about|
               around|roughly|maybe|barely|only|just|no more than|almost|nearly|like|again|a|an|
@@ -276,26 +96,32 @@ RULES = (
               ?<!at four)(?<!at three)(?<!at two)(?<!at one)(?<!at eleven)(?<!at twelve)(?<!at \
               d)(?<!at 1\d)(?<!number \d)(?<!about \d)(?<!just one)(?<!only one)(?<!is one)(?<!a
               bout one)(?<!turns one)
-            - (?:herself|himself|themselves|her|him|woman|man|person|them|lady|guy|
+            - (?:herself|himself|themselves|her|him|woman|man|person|them|lady|guy|gentleman|
               self)(?: back)?,? (?:at|when|of|at age|
-              around) (?:about |just |only |age )*<minor_age>(?! ?(?:o'clock|am|pm|a\.m|p\.m|
-              in the|at night|sharp|thirty|fifteen|forty|:|%|mph|km|degrees|percent|tables?|
-              desks?|different|other|meters|metres|miles|feet|of (?:the|them)|every|each|each|
-              \w+s\b))
+              around) (?:about |just |only |age )*<minor_age>(?= ?[.,;!](?!\d)| ?$| (?:with|and|
+              who|years?|again|playing|holding|smiling|riding|wearing|eating|running|laughing|
+              dancing|sitting|standing|walking|jumping|blowing|reading|drawing|crying|waving|
+              looking|learning|singing|sleeping|in (?:a|her|his))\b)|(?:<she>|gentleman|him|her|
+              them),? (?:but|yet|now|already) (?:just |only |about |aged )?<minor_age>(?= ?[.,;!
+              ]| ?$| years| with)|(?:be|is|are|him|her|them|was|being|looks?|turns?|becomes?|
+              made|make) <minor_age> again|(?:make|makes|made|making) (?:her|him|them|
+              the \w+) (?:look )?(?:about |like )?<minor_age>(?= ?[.,;!]| ?$| years)
             - (?<!'s )(?<!s' )(?:her|his|their|a|the)(?: own)? <ordinal> birthday(?! of)|
               sweet sixteen|quincea\w+|bar mitzvah (?:boy)|(?:birthday (?:girl|boy))|turn(?:s|
               ing|ed) <minor_age>(?= ?[.,]| ?$| today| years| this)
             - (?:in|during) (?:her|his|their) (?:early |mid |late |pre )?(?:teens|tweens|
-              preteens|teenage years)|single digits? (?:age|in age)|
+              preteens|teenage years)|(?:preschool|kindergarten|nursery|primary school|
+              elementary school|grade school|school|toddler|infant|pre school) (?:age|
+              aged)(?! (?:child|kid|son|daughter|boy|girl|grand))|single digits? (?:age|in age)|
               age in (?:the )?single digits|not old enough to (?:drive|vote|drink|shave|work|
-              marry)|too young to (?:drive|vote|drink|work|marry|shave|legally \w+|be)|(?:years|
-              decade|long) before (?:adulthood|(?:she|he|they) (?:grew|grows|came|comes|was|
+              marry)|too young (?:to|for) (?!die|retire|remember|understand)\w+|(?:years|decade|
+              long) before (?:adulthood|(?:she|he|they) (?:grew|grows|came|comes|was|
               were) (?:up|of age|an adult|grown))|below the age of (?:consent|majority)|
               not (?:yet )?(?:an adult|of (?:legal )?age|grown up|fully grown)|under ?age[d]?|
-              under ?18s?|jail ?bait|barely legal|pre ?pubescent|pubescent|pre ?puberty|
-              hasn't (?:hit|reached) puberty|before puberty|born in (?:2009|201\d|202\d)|
-              legal minor|(?:is|as|as an?|a|looks like a|still a|
-              underage) minor(?= ?[.,;!]| ?$| child)
+              under ?18s?(?! (?:coach|team|football|soccer|champion\w*|league|tournament|squad|
+              cup))|jail ?bait|barely legal|pre ?pubescent|pubescent|pre ?puberty|hasn't (?:hit|
+              reached) puberty|before puberty|born in (?:2009|201\d|202\d)|legal minor|(?:is|as|
+              as an?|a|looks like a|still a|underage) minor(?= ?[.,;!]| ?$| child)
             """
         ),
     ),
@@ -304,12 +130,13 @@ RULES = (
         listed(
             r"""
             - (?<!teaches )(?<!teaching )(?<!taught )(?:in|attends?|attending|starts?|starting|
-              entering|enters) (?:the |her |his )?(?:<grade> grade|grade (?:[1-9]|1[0-2]|one|
-              two|three|four|five|six|seven|eight)|year (?:[1-9]|1[01])|kindergarten|preschool|
-              pre school|nursery school|elementary school|primary school|middle school|
-              junior high|day ?care)(?= ?[.,;!]| ?$| class| with| again| uniform| and| student
-              | wearing| learning| holding| who| raising| during| sitting)(?! (?:class )?(?:a
-              s a teacher|teacher))
+              begins?|entering|enters|finishing|repeating) (?:the |her |his )?(?:<grade> grade|
+              grade (?:[1-9]|1[0-2]|one|two|three|four|five|six|seven|eight)|year (?:[1-9]|
+              1[01])|kindergarten|preschool|pre school|nursery school|elementary school|
+              primary school|grade school|grammar school|middle school|junior high|
+              day ?care)(?= ?[.,;!]| ?$| class| with| again| uniform| and| student| wearing| lea
+              rning| holding| who| raising| during| sitting)(?! (?:class )?(?:as a teacher|
+              teacher))
             - (?:first|1st) day (?:of|at|in) (?:kindergarten|preschool|elementary school|
               primary school|first grade|nursery|nursery school|grade school|daycare|
               middle school)(?! as a teacher)
@@ -325,9 +152,10 @@ RULES = (
         "what only an infant does",
         listed(
             r"""
-            - (?:in|wear\w*|wore|dressed in) (?:a |an |her |his |just a |only a |only |just |not
-              hing but a )?(?:\w+ )?(?:diapers?|nappy|nappies|romper suit|
-              onesie and bonnet)(?! (?:bag|commercial|aisle|rash|brand))|diaper clad
+            - (?:out of|still in) (?:diapers|nappies)|(?:in|wear\w*|wore|
+              dressed in) (?:a |an |her |his |just a |only a |only |just |nothing but a )?(?:\w
+              + )?(?:diapers?|nappy|nappies|romper suit|onesie and bonnet)(?! (?:bag|commercial|
+              aisle|rash|brand))|diaper clad
             - (?:lies|lying|sits|sitting|sleeps|sleeping|asleep|naps|napping|stands|standing|
               rests|resting|wakes|waking|crying|cries|giggl\w+|coo\w+|wriggl\w+|
               babbl\w+) (?:\w+ )?(?:in|inside) (?:a|the|her|his) (?:\w+ )?(?:crib|cradle|

@@ -33,14 +33,14 @@ NUDITY_LATIN = {
         entkleidet\w*; ausgezogen\w*; hullenlos\w*; entbloss?t\w*; entblößt\w*; barbusig\w*;
         aktmodell; aktfotos?; aktbild; busen; bruste; brüste; fkk; unterwasche; reizwasche;
         oben ohne; ohne (?:kleidung|kleider|klamotten|was an|bh|bekleidung);
-        zieht (?:sich|ihre? \w+|seine? \w+) aus; im (?:adams|evas) ?kostum; naakte?; naaktheid;
+        zieht (?:sich|ihre? \w+|seine? \w+) aus; im (?:adams?|evas?) ?kostum; naakte?; naaktheid;
         halfnaakt\w*; ontkleed\w*; uitgekleed\w*; poedelnaakt\w*; ontbloot\w*; kleedt zich uit;
         zonder (?:kleren|kleding|bh); in adamskostuum""",
     "Scandinavian, Finnish": r"""
         naken; nakna; naket; nogen; nogne; nøgen; nøgne; alaston; alasti; alastomana; avkladd;
         avkledd; utan klader; uten klaer; uden toj; ilman vaatteita""",
     "Polish, Czech, Croatian": r"""
-        nag(?:ą|iej); nago; nagosc; rozebran[aeyi]\w*; goł[aey]\w*; nah[áéý]\w*; svlecen\w*;
+        nag(?:ą|iej|i); nago; nagosc; rozebran[aeyi]\w*; goł[aey]\w*; nah[áéý]\w*; svlecen\w*;
         svlekla; obnazen\w*; obnažen\w*; bez (?:ubran|ubrania|obleceni|odjece|odece|ciuchow)""",
     "Turkish": r"""
         c[iı]plak\w*; c[iı]r[iı]lc[iı]plak\w*; soyun\w*; ustsuz; giysisiz; k[iı]yafetsiz""",
@@ -75,7 +75,7 @@ NUDITY_OTHER = {
         すっぽんぽん""",
     "Korean": r"""
         누드(?!톤|립|색|\s?메이크업|\s?베이지|\s?핑크|\s?컬러); 알몸; 나체; 벌거; 발가벗;
-        상의\s?탈의; 탈의한;
+        상의\s?탈의; 상의를?\s?벗; 탈의한;
         옷을?\s?(?:다\s?|모두\s?|전부\s?)?벗;
         옷을?\s?(?:하나도\s?|전혀\s?)?(?:안\s?입|입지\s?않); 반라; 맨몸;
         아무것도\s?(?:안\s?입|입지\s?않|걸치지); 속옷(?:만|\s?차림); 가슴을?\s?(?:드러|노출);
@@ -104,7 +104,7 @@ CHILD_LATIN = {
         de (?:dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|once|doce|trece|catorce|quince|
         dieciseis|diecisiete|sete|oito|nove|dez|doze|treze|quinze) (?:anos|años)""",
     "French": rf"""
-        enfants?; enfantin\w*; fillettes?; gar[cç]onnets?; gamins?; adolescent(?:e|s|es)?; ados?;
+        enfants?; enfantin\w*; fillettes?; gar[cç]onnets?; gamins?; adolescent(?:e|es); ados?;
         lyceen(?:ne|nes|s)?; ecolier(?:e|s|es)?; collegien(?:ne|s|nes)?; nourrissons?; bambins?;
         gosses?; mineures?; mioches?; gar[cç]ons?; petite? fille; jeunes? filles?; une fille;
         nouveau ne; {_AGE} ans;

@@ -11,7 +11,9 @@ PARTS = parts(
         her|his|their|its|the|my|your|our|all her|all his|all their|all the|all of her|
         all of his|all of their|all|every|each|every last|any""",
     own=r"""
-        her|his|their|all her|all his|all their|all of her|all of his|all of their""",
+        her|his|their|all her|all his|all their|all of her|all of his|all of their|
+        (?:the |a |this |that |all the )?(?:woman|man|person|lady|guy|gentleman|model|subject|
+        girl|boy)'s""",
     w=r"""
         (?:(?!(?:in|on|at|with|from|for|by|to|wearing|over|near|beside|while|before|after|as|of|
         that|which|matching|off|like|is|are|and then|but)\b)[\w']+,? ){0,3}""",
@@ -39,9 +41,9 @@ PARTS = parts(
         slippers|diamonds|feathers|bracelet|blanket|jewelry|glasses|ribbons|perfume|cologne|
         flowers|shadows|bubbles|tattoos|feather|glitter|pearls|bowtie|ribbon|leaves|flower|
         petals|shadow|gloves|tattoo|breeze|helmet|corset|chains|garter|collar|anklet|choker|
-        jacket|towel|sheet|smile|apron|scarf|boots|heels|socks|watch|paint|light|shoes|cloak|
-        hands|crown|tiara|chaps|chain|cream|water|steam|shirt|grin|hair|leaf|foam|soap|suds|
-        skin|lace|cape|hand|arms|veil|belt|rope|tape|mist|coat|hat|tie|bow|oil|mud|air|arm|fur""",
+        towel|sheet|smile|apron|scarf|boots|heels|socks|watch|paint|boa|jewels|gems|beads|gold|
+        shoes|cloak|hands|crown|tiara|chaps|chain|cream|water|steam|grin|hair|leaf|foam|soap|
+        suds|skin|lace|cape|hand|arms|veil|belt|rope|tape|mist|hat|tie|bow|oil|mud|air|arm|fur""",
     cloth=r"""
         undergarments|undergarment|underpants|underwear|coverings|clothing|garments|trousers|
         swimsuit|swimwear|covering|textiles|lingerie|bathrobe|clothes|garment|apparel|panties|
@@ -91,11 +93,12 @@ HARMLESS = listed(
       sweater|cardigan|suit|blazer|handbag|purse|clutch|bag|walls?|pink|beige|varnish|lacquer|
       balm|scarf|hijab|leather|lip)
     - (?:in|of) nude (?:and|or) (?:beige|pink|white|black|brown|cream|grey|gray|gold)
-    - naked (?:eyes?|flames?|truth|(?:light ?)?bulbs?|light bulbs?|lights?|branch(?:es)?|trees?|
-      twigs|boughs|oaks?|birch(?:es)?|vines|mole ?rats?|mole rats?|ambition|aggression|greed|
-      hatred|fear|emotions?|honesty|cakes?|burritos?|bikes?|motorbikes?|motorcycles?|walls?|
-      wires?|bricks?|rocks?|hills?|mountains?|cliffs?|earth|soil|ground|steel|blade|sword|pizza|
-      juice|city|singularity|statistics|lunch|chicken|wings|gun)
+    - naked (?:cats?|dogs?|sphynx|chicks?|snails?|skeletons?|mannequins?|seeds?|oats?|eyes?|
+      flames?|truth|(?:light ?)?bulbs?|light bulbs?|lights?|branch(?:es)?|trees?|twigs|boughs|
+      oaks?|birch(?:es)?|vines|mole ?rats?|mole rats?|ambition|aggression|greed|hatred|fear|
+      emotions?|honesty|cakes?|burritos?|bikes?|motorbikes?|motorcycles?|walls?|wires?|bricks?|
+      rocks?|hills?|mountains?|cliffs?|earth|soil|ground|steel|blade|sword|pizza|juice|city|
+      singularity|statistics|lunch|chicken|wings|gun)
     - (?:eye|flame)s? naked
     - (?:feels?|felt|feeling|looks?|looked|seems?) (?:\w+ )?naked without (?:(?:her|his|their|a|
       the|any) )?(?:\w+ )?(?:phone|watch|glasses|ring|camera|beard|mustache|moustache|make ?up|
@@ -121,7 +124,8 @@ HARMLESS = listed(
     - (?:blue|great|coal|marsh|willow|crested|bearded|long tailed|penduline) tits?|
       tit(?:s)? (?:feeding|perched?|on a branch)|tit for tat|tits? at (?:the|a) feeder
     - (?:same|opposite|fair|fairer|either|both|weaker|biological|unisex) sex(?:es)?|
-      sex (?:education|and the city|pistols|ed|chromosomes?|discrimination|hormones?)|
+      sex (?:therap\w+|research\w*|positive|ratios?|equality|linked|on the beach (?:cocktail|
+      drink)|education|and the city|pistols|ed|chromosomes?|discrimination|hormones?)|
       sexual (?:health|education|harassment|assault (?:awareness|prevention)|reproduction|
       selection)|battle of the sexes
     - (?:a|the) cock (?:crows?|crowing|fights?)|cock a doodle doo|moby dick|dick (?:tracy|
@@ -131,40 +135,43 @@ HARMLESS = listed(
       curls?|twists?|afro|braids?)|bosom (?:friends?|buddy|buddies|pals?)|groin (?:injury|pull|
       strain|guard)|mineral cleavage|cleavage (?:planes?|of (?:the )?(?:mica|crystal|rock|
       mineral))
-    - (?:comic|film|landing|air|drag|power|led|light|bacon|magnetic|rumble|median|paper|test|
-      weather|bimetal|carpet|grass|coastal|gaza|sunset|vegas|narrow|thin|long|leather|velcro|
-      photo) strips?|strips? (?:of|mall|malls|light|lights|lighting|steak|cartoon|the (?:paint|
-      wallpaper|bed|sheets|beds|varnish|bark|leaves|wood|wires?|floor|furniture|old|engine|
-      gears?|screw|thread))|stripping (?:the )?(?:paint|wallpaper|wood|wires?|furniture|bark|
-      old|floors?|varnish)|(?:paint|wire|floor|wax|cable) stripp(?:ers?|ing)|(?:vegas|sunset|
-      the) strip(?= at| in| by|$)|stripped (?:\w+ )?(?:paint|wood|pine|floors?|floorboards|
-      wires?|back (?:acoustic|version|set))
+    - (?:comic|film|landing|air|drag|power|led|boa|jewels|gems|beads|gold|bacon|magnetic|rumble|
+      median|paper|test|weather|bimetal|carpet|grass|coastal|gaza|sunset|vegas|narrow|thin|long|
+      leather|velcro|photo) strips?|strips? (?:of|mall|malls|boa|jewels|gems|beads|gold|lights|
+      lighting|steak|cartoon|the (?:paint|wallpaper|bed|sheets|beds|varnish|bark|leaves|wood|
+      wires?|floor|furniture|old|engine|gears?|screw|thread))|stripping (?:the )?(?:paint|
+      wallpaper|wood|wires?|furniture|bark|old|floors?|varnish)|(?:paint|wire|floor|wax|
+      cable) stripp(?:ers?|ing)|(?:vegas|sunset|the) strip(?= at| in| by|$)|
+      stripped (?:\w+ )?(?:paint|wood|pine|floors?|floorboards|wires?|back (?:acoustic|version|
+      set))
     - undress(?:ed|es|ing)? (?:salad|wounds?|stone|wood|(?:a|the) (?:mannequin|doll|window|
       dummy|scarecrow|set|turkey|christmas tree))
     - expos(?:ed|es|ing) (?:himself |herself |themselves |itself )?to (?:\w+ )?(?:sun|sunlight|
-      danger|risk|criticism|cold|wind|radiation|elements|light|new|the|heat|rain|ridicule)
+      danger|risk|criticism|cold|wind|radiation|elements|boa|jewels|gems|beads|gold|new|the|
+      heat|rain|ridicule)
     - in (?:the|their|its) natural state park
     - sports bras?|(?:thermal|long|ski|wool(?:len)?) (?:underwear|undies)|legal briefs|
       news briefs|thong sandals?|bra(?:s)? strap adjust\w*|underwear (?:store|shop|ad|advert\w*|
       drawer|aisle|department|brand|billboard)|lingerie (?:store|shop|ad|advert\w*|drawer|aisle|
       department|boutique|brand|section|billboard|designer|factory|sign|window|salesman|
       saleswoman)
-    - (?:wear\w*|wore|dressed in|clad in|in) nothing but (?:(?:\w+ ){0,3})?(?:suits?|swimsuit|
-      swim ?trunks|bikini|tuxedo|jeans|gowns?|overalls|uniform|black|white|red|blue|green|
-      gr[ae]y|denim|wool|linen|silk|cotton|designer \w+|vintage \w*|brands?|colou?rs?|pink|
-      armou?r|dresses)
+    - (?:wear\w*|wore|dressed in|clad in|in) nothing but (?:(?:\w+ ){0,2}(?:suits?|swimsuit|
+      swim ?trunks|bikini|tuxedo|jeans|gowns?|overalls|uniform|armou?r|dresses|brands?)|
+      (?:black|white|red|blue|green|gr[ae]y|denim|wool|linen|cotton|pink|vintage|designer|
+      colou?rs?)(?= ?[.,;!]| ?$| (?:and (?:black|white|gold|red|gr[ae]y|linen|denim)|clothes|
+      suits|dresses|\w+ suits|for|at|all|on|to|since)))
     - (?:wear\w*|wore|dressed in|clad in) nothing (?:special|fancy|unusual|new|expensive|too|
       flashy|warm|formal|out of the ordinary|extraordinary|remarkable|elegant|bright|colou?rful|
       that)
     - nothing on (?:(?:her|his|their|the|tv|my|your|our|a|top|screen|display|it|you|me|them|
       earth|either|this|that|these|those|air|netflix) ?)+(?:mind|table|desk|plate|walls?|
       shel\w+|screen|agenda|schedule|phone|feet|head|list|menu|back|hands?|radio|television)?
-    - transparent (?:\w+ )?(?:raincoat|umbrella|poncho|visor|mask|face shield|veil|jacket|
-      rain jacket|backpack|bag|glass|phone|screen|frames?)|(?:see through|
-      clear) (?:\w+ )?(?:raincoat|umbrella|poncho|rain jacket|visor|backpack|bag|curtains?)|
-      sheer (?:\w+ )?(?:curtains?|cliffs?|drop|rock|joy|luck|will ?power|delight|force|size|
-      volume|tights|stockings|hosiery|scarf|shawl|veil|sleeves?|face|walls?|drapes?|lip\w*|
-      blush|happiness|determination|panic|terror|excitement)
+    - transparent (?:\w+ )?(?:raincoat|umbrella|poncho|visor|mask|face shield|veil|rain jacket|
+      backpack|bag|glass|phone|screen|frames?)|(?:see through|clear) (?:\w+ )?(?:raincoat|
+      umbrella|poncho|rain jacket|visor|backpack|bag|curtains?)|sheer (?:\w+ )?(?:curtains?|
+      cliffs?|drop|rock|joy|luck|will ?power|delight|force|size|volume|tights|stockings|hosiery|
+      scarf|shawl|veil|sleeves?|face|walls?|drapes?|lip\w*|blush|happiness|determination|panic|
+      terror|excitement)
     - emperor'?s new clothes (?:book|story|tale|play|musical|poster|ballet)
     - (?:looks? at|looking at|gaz\w+ at|admir\w+|stud(?:ies|ying)|walks? past|walking past|
       in front of|beside|next to|near|behind|past|restor\w+|sketch\w*|paints?|photograph\w*|

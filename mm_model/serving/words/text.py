@@ -16,7 +16,7 @@ _LOOK_ALIKE = str.maketrans(
         "г": "r", "ѕ": "s", "т": "t", "ц": "u", "ѵ": "v", "ԝ": "w", "х": "x", "у": "y", "и": "n",
         # Greek
         "α": "a", "β": "b", "ϲ": "c", "δ": "d", "ε": "e", "η": "n", "ι": "i", "κ": "k", "ν": "v",
-        "ο": "o", "ρ": "p", "τ": "t", "υ": "u", "χ": "x", "ω": "w", "γ": "y", "σ": "o",
+        "ο": "o", "ρ": "p", "τ": "t", "υ": "u", "χ": "x", "ω": "w", "γ": "y", "σ": "o", "π": "n",
         # Armenian, small capitals, letters with strokes, turned letters
         "ո": "n", "ս": "u", "օ": "o", "ե": "e", "հ": "h", "ց": "g", "ᴀ": "a", "ʙ": "b", "ᴄ": "c",
         "ᴅ": "d", "ᴇ": "e", "ꜰ": "f", "ɢ": "g", "ʜ": "h", "ɪ": "i", "ᴊ": "j", "ᴋ": "k", "ʟ": "l",
@@ -32,6 +32,7 @@ _AS_I = str.maketrans(_DIGITS)
 _AS_L = str.maketrans(_DIGITS | {"1": "l", "|": "l", "!": "l"})
 _SIGNED = re.compile(r"[a-z0-9@$€£|!¡]*[a-z0-9@$€£]")
 _SIGN = re.compile(r"[0-9@$€£|!¡]")
+_TALL_I = re.compile(r"(?<=[a-z])I(?![A-Z])")
 _LONG_RUN = re.compile(r"([a-z])\1{2,}")
 _APART = re.compile(
     r"(?<![^\W_])[^\W\d_](?:[\s._*~+,;:|/\\'·•-]{1,3}[^\W\d_](?![^\W_])){3,}"
@@ -72,6 +73,7 @@ def hidden(text: str) -> list[re.Pattern[str]]:
 
 def _seen(prompt: str) -> str:
     """Lower case, compatibility forms resolved, characters without a shape left out."""
+    prompt = _TALL_I.sub("l", prompt)  # `girI`
     if prompt.isascii():
         return " ".join(prompt.casefold().split())
     for sign, word in _EMOJI.items():
