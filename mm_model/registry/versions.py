@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 _DECISION = "decision"
+_WEIGHTS = ("adapter", "backbone", "facepack")
 _HELD_SECONDS = 60.0
 """How long a registration waits for a local store that another process holds."""
 
@@ -266,9 +267,6 @@ def _decision(
         ))  # fmt: skip
     same = all(ours.parts[part] == theirs.parts[part] for part in _WEIGHTS)
     return promotion.decide(metrics, known, rule, same_adapter=same)
-
-
-_WEIGHTS = ("adapter", "backbone", "facepack")
 
 
 def _does_not_count(client: "MlflowClient", layout: Layout, champion: "ModelVersion") -> str | None:

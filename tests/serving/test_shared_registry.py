@@ -116,3 +116,22 @@ def test_a_release_goes_to_a_server_and_comes_back_whole(house: House, kept: Pat
     again = house.register()
     assert (again["version"], again["aliases"]) == (2, ["champion"])
     assert served.checked_folder(house.layout, NAME).name == second["release_digest"]
+
+
+def test_a_store_that_does_not_answer_is_no_empty_one(
+    house: House, kept: Path, monkeypatch: Any
+) -> None:
+    """A champion that cannot be asked for keeps its place, and nobody is told it is gone."""
+    from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
+
+    house.register()
+
+    def silent(*_: Any) -> None:
+        raise ConnectionError("no route to host")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowArtifactsRepository, "list_artifacts", silent)
+        for act in (house.register, lambda: register.confirm(house.job())):
+            with pytest.raises(UserError, match="does not answer"):
+                act()
+    assert register.confirm(house.job())
