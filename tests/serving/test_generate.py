@@ -338,6 +338,18 @@ def test_another_face_pack_finds_the_faces(
     assert status == 1 and "none" in err
 
 
+def test_what_the_model_was_trained_to_do_may_be_asked_for() -> None:
+    """Every action of the drawn people: by everybody where nobody is real, by adults always."""
+    from mm_model.serving.policy import check_prompt
+    from mm_model.world.action import ACTIONS
+
+    for action in ACTIONS:
+        for who in ("man", "woman", "boy", "girl", "baby", "person"):
+            check_prompt(f"a {who} {action}", "synthetic")
+        for who in ("man", "woman"):
+            check_prompt(f"a {who} img {action}", "self")
+
+
 def test_a_real_photograph_is_shown_or_refused_in_one_sentence(
     command: Command, real_media: Path, real_facepack: Path, served_house: House, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ RULES = (
             r"""
             - n+u+d+e+s?|\w*naked\w*|n+a+k+e+d+|nude(?:woman|man|girl|lady|body|pics?|photos?|
               selfies?)|(?:woman|man|girl|lady|body|guy)nude|nud(?:ed|ie|ies|ity|ist|ists|ism|
-              ey|ely|eness)|n[uo]+ds?|nood(?:s|y)?
+              ey|ely|eness)|nu+ds?|noo+ds?|nood(?:s|y)?
             - nak(?:ed|d|edness|edly|id|ey|eds|ked|ied|edd)|nek+[ie]d|naekd|nakde|nkaed
             - top ?less(?:ly|ness)?|top ?free|bottom ?less(?:ly)?|tops optional
             - un ?(?:clothed|clad|robed|dressed)|un ?dress(?:es|ing|ed|y)?|dis ?rob(?:e|es|ed|
