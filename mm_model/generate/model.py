@@ -57,10 +57,11 @@ def chosen(layout: Layout, adapter: str, facepack: Path | None = None) -> Choice
         UserError: there is none of that name, or a part of it is missing.
     """
     profile = load_profile(layout.root, layout.profile)
-    if Path(adapter).is_dir():
-        choice = _of_folder(layout, profile, load_params(layout.root), Path(adapter))
-    elif adapter.isidentifier() or adapter.isdecimal():
+    named = adapter.isidentifier() or adapter.isdecimal()
+    if adapter == CHAMPION or (named and not Path(adapter).is_dir()):
         choice = _of_release(layout, profile, adapter)
+    elif Path(adapter).is_dir():
+        choice = _of_folder(layout, profile, load_params(layout.root), Path(adapter))
     else:
         raise UserError(
             f"{adapter} is no folder and no name of a release: give --adapter {CHAMPION}, a "

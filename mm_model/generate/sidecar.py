@@ -100,13 +100,15 @@ def read(path: Path) -> Sidecar:
 
 
 def _is_whole(found: Sidecar) -> bool:
-    kinds = {"prompt": str, "references": list, "consent": dict, "seed": int, "adapter": str}
-    parts = {"digests": dict, "references_sha256": list, "video_sha256": str}
-    return (
-        all(isinstance(getattr(found.arguments, name), kind) for name, kind in kinds.items())
-        and all(isinstance(getattr(found, name), kind) for name, kind in parts.items())
-        and all(isinstance(path, str) for path in found.arguments.references)
-    )
+    asked, text, texts = found.arguments, (str,), (str, type(None))
+    kinds = [
+        (asked.prompt, text), (asked.adapter, text), (asked.facepack, texts), (asked.seed, (int,)),
+        (asked.references, (list,)), (asked.consent, (dict,)), (found.release, texts),
+        (found.digests, (dict,)), (found.references_sha256, (list,)), (found.video_sha256, text),
+        (found.versions, (dict,)), (found.hardware, (dict,)),
+    ]  # fmt: skip
+    whole = all(isinstance(value, kind) for value, kind in kinds)
+    return whole and all(isinstance(value, str) for value in asked.references)
 
 
 def versions() -> dict[str, str]:

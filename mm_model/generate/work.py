@@ -5,6 +5,7 @@ that would be replaced. A clip and its record are written whole or not at all.
 """
 
 import base64
+import json
 import secrets
 import time
 from collections.abc import Callable
@@ -177,11 +178,12 @@ def _refuse_to_replace(target: Path, force: bool) -> None:
 
 
 def _kept(made: Made, target: Path) -> Path:
-    """Write both; the record last, so that one that is there speaks of a clip that is."""
+    """Write both; neither takes its place before both are whole on disk."""
+    record = json.dumps(made.said.as_dict(), indent=1, sort_keys=True, allow_nan=False) + "\n"
     beside = target.with_suffix(".json")
-    beside.unlink(missing_ok=True)
-    atomic.write_bytes(target, made.video)
-    atomic.write_json(beside, made.said.as_dict())
+    with atomic.written_aside(beside) as said, atomic.written_aside(target) as video:
+        video.write_bytes(made.video)
+        said.write_text(record, "utf-8")
     return target
 
 

@@ -180,7 +180,9 @@ def test_again_refuses_what_is_not_the_recorded_one(
         status, _, err = command("--again", record)
         assert status == 1 and f"The {part} is not the one that made the clip" in err
     for text in ("", "[]", "{}", '{"format": 1}', json.dumps(said | {"references_sha256": 3}),
-                 json.dumps(said | {"arguments": said["arguments"] | {"seed": "x"}})):  # fmt: skip
+                 json.dumps(said | {"arguments": said["arguments"] | {"seed": "x"}}),
+                 json.dumps(said | {"release": 1}), json.dumps(said | {"hardware": []}),
+                 json.dumps(said | {"extra": 1}), "\x00"):  # fmt: skip
         record.write_text(text)
         status, _, err = command("--again", record)
         assert status == 1 and err.startswith("Stopped: ") and "Traceback" not in err
@@ -200,6 +202,24 @@ def test_nothing_is_replaced_unasked(command: Command, asked: list, tmp_path: Pa
     assert (tmp_path / "clip.mp4").stat().st_size > 1000
     status, _, err = command(*asked, "-o", tmp_path / "clip.avi")
     assert status == 1 and ".mp4" in err
+
+
+def test_a_full_disk_leaves_what_was_there(
+    command: Command, asked: list, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """The record cannot be written: the clip that it would speak of does not appear either."""
+    for name in ("clip.mp4", "clip.json"):
+        (tmp_path / name).write_text("mine")
+
+    def full(self: Path, *_: Any, **__: Any) -> int:
+        raise OSError(28, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    status, _, err = command(*asked, "-o", tmp_path / "clip.mp4", "--force")
+    assert status == 1 and "the disk is full" in err
+    assert sorted((path.name, path.read_text()) for path in tmp_path.iterdir()) == [
+        ("clip.json", "mine"), ("clip.mp4", "mine")
+    ]  # fmt: skip
 
 
 def test_without_a_name_a_clip_goes_by_its_seed(
