@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from mm_model.errors import UserError
 from mm_model.eyes.detect import Sighting
 from mm_model.serving import door
+from mm_model.serving.__main__ import bound
 from mm_model.serving.config import ServingConfig, of_profile
 from mm_model.serving.refusal import Code
 from tests.serving.conftest import one_face
@@ -138,6 +140,15 @@ def test_opened_pictures_are_held_for_few_and_bad_ones_are_refused_early() -> No
         way.engine.free.set()
         assert [answer(one).status for one in asked] == [200] * 6
         assert way.engine.begun == [1, 2, 4, 5, 6, 7] and len(looked) == 7
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "word"),
+    [("127.0.0.1", 70000, "no port"), ("203.0.113.1", 0, "cannot be"), ("no.such.invalid", 0, "")],
+)
+def test_an_address_that_is_none_is_said_in_a_sentence(host: str, port: int, word: str) -> None:
+    with pytest.raises(UserError, match=word):
+        bound(host, port)
 
 
 def test_a_body_that_was_not_sent_whole_leaves_nothing_behind(way: Doorway) -> None:
