@@ -144,7 +144,7 @@ def test_opened_pictures_are_held_for_few_and_bad_ones_are_refused_early() -> No
 
 @pytest.mark.parametrize(
     ("host", "port", "word"),
-    [("127.0.0.1", 70000, "no port"), ("203.0.113.1", 0, "cannot be"), ("no.such.invalid", 0, "")],
+    [("127.0.0.1", 70000, "no port"), ("203.0.113.1", 0, "cannot be"), ("no.such.invalid", 0, "cannot be")],
 )
 def test_an_address_that_is_none_is_said_in_a_sentence(host: str, port: int, word: str) -> None:
     with pytest.raises(UserError, match=word):
