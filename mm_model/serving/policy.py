@@ -176,6 +176,8 @@ def _is_subject(text: str, found: re.Match[str]) -> bool:
         at -= 1
     if 0 <= at < len(before) - 1 and not _owns(before[at]) and _adult().fullmatch(before[at]):
         return False  # "a woman teaches children"
+    if at >= 0 and _acts(before[at]) and _adult().search(" ".join(before[:at])):
+        return False  # "a lifeguard, a man, watches children"
     if at < 0 or not _adult().search(" ".join(before[: at + 1])):
         return not (_depicted(before) and _adult().search(text[found.end() :]))
     if _owns(before[at]):
@@ -194,13 +196,21 @@ def _depicted(before: list[str]) -> bool:
 
 
 def _ends_a_phrase(token: str) -> bool:
-    return token in _STOPS or _owns(token) or bool(_adult().fullmatch(token))
+    return (
+        token in _STOPS or _owns(token) or _acts(token) or bool(_adult().fullmatch(token))
+    )
+
+
+def _acts(token: str) -> bool:
+    """Does the word look like a verb of somebody's (`watches`), and link nothing?"""
+    return token not in _STOPS and bool(_VERB.fullmatch(token))
 
 
 def _owns(token: str) -> bool:
     return token in _OWNERS or (token.endswith(("'s", "s'")) and token not in _LINKS)
 
 
+_VERB = re.compile(r"[a-z]{2,}(?<!ou)(?<!le)(?<!s)s")
 _OWNERS = words("her his their my our your whose own")
 _DETERMINERS = words(
     "a an the one two three four five six some several this that these those another many few any "
@@ -208,7 +218,7 @@ _DETERMINERS = words(
 )
 _LINKS = words(
     ". , ; : ! ? ■ as into is are was were be been being become becomes became becoming and or nor "
-    "like resembling resembles than playing plays played portraying portrays portrayed called "
+    "like resembling resembles remains stays than playing plays played portraying portrays portrayed called "
     "named but actually really still now just only he's she's who's it's that's there's here's "
     "what's"
 )

@@ -44,6 +44,13 @@ RULES = (
               face|figure|physique|features|frame|proportions|appearance|head|build)|(?:body|
               face|figure|physique|features|proportions|appearance|looks?|build|size|
               height) (?:of|like) (?:a |an )?<adj><child>
+            - (?:face|head|features|likeness) (?:on|onto|over|upon|swapped onto|pasted on|
+              placed on) (?:to )?(?:a |an |the |another |this )?<adj><child>
+            - as (?:a |an |the )?(?:\w+ )?pupils?(?= ?[.,;!]| ?$| (?:at|in|of|with))
+            - ages? (?:back |down )?(?:to|of|is|was|:|
+              =) ?(?:about |just |only |around )*<minor_age>
+            - (?:isn't|not|hasn't turned|yet to turn|yet to reach|yet to be|not turned|
+              not reached) (?:even |yet )?(?:18|eighteen|<minor_age>)(?= yet| years|[.,;]| ?$)
             - (?:turned|reborn|reimagined|remade|rendered|reverted|regressed|recast|redrawn|
               portrayed|depicted|transformed|morphed)(?: back)?(?: (?:as|into|
               to))? (?:a |an |the )?<adj><child>

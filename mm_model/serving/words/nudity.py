@@ -13,7 +13,7 @@ RULES = (
             r"""
             - n+u+d+e+s?|\w*naked\w*|n+a+k+e+d+|nude(?:woman|man|girl|lady|body|pics?|photos?|
               selfies?)|(?:woman|man|girl|lady|body|guy)nude|nud(?:ed|ie|ies|ity|ist|ists|ism|
-              ey|ely|eness)|n[uo]+ds?|nood(?:s|y)?
+              ey|ely|eness)|nuds?|nood(?:s|y)?
             - nak(?:ed|d|edness|edly|id|ey|eds|ked|ied|edd)|nek+[ie]d|naekd|nakde|nkaed
             - top ?less(?:ly|ness)?|top ?free|bottom ?less(?:ly)?|tops optional
             - un ?(?:clothed|clad|robed|dressed)|un ?dress(?:es|ing|ed|y)?|dis ?rob(?:e|es|ed|
@@ -23,13 +23,14 @@ RULES = (
             - sky ?clad|naturis[tm]s?|starkers|au natur(?:el|al|ale)|in (?:the|her|his|
               their) (?:buff|altogether|nuddy)|(?:eve|adam)'?s? (?:costume|suit|garb|attire|
               outfit)|in the raw(?= ?[.,;!]| ?$| on| at| by| with| in)|(?:birth ?day|
-              birth) suits?|skinny ?dip\w*|full frontal|full monty|buff naked|(?:go|goes|going|
-              gone|went) commando(?! style)|free the nipple|stitch ?less|starkly bare|
+              birth) suits?|skinny ?dip\w*|full frontal|invisible (?:clothes|clothing|outfit|
+              dress|garments?|suit|swimsuit|bikini|underwear)|full monty|buff naked|(?:go|goes|
+              going|gone|went) commando(?! style)|free the nipple|stitch ?less|starkly bare|
               clothing optional|clothes optional|state of (?:un|partial un)dress|
               state of nature|soft ?core|hard ?core (?:scene|porn|sex|action|adult|video)|
               (?:nip|nipple) ?slips?|up ?skirts?|down ?blouse|side ?boob|under ?boob|
               camel ?toes?|wardrobe malfunction|strip poker|scantily (?:clad|dressed|clothed)|
-              deep ?nudes?|nudify\w*|clothes? remov(?:er|al)|deep ?fake porn|lady godiva|
+              deep ?nudes?|nudif\w+|clothes? remov(?:er|al)|deep ?fake porn|lady godiva|
               page (?:3|three) girl|streakers?|barely (?:clothed|clad|dressed|covered)|
               half (?:clothed|clad|dressed)
             """
@@ -48,6 +49,10 @@ RULES = (
               entirely|all|now|lies|being|on))* (?:bare|bared|exposed|uncovered|display|show|
               unveiled|revealed)
             - <full> (?:bare|uncovered|exposed|unveiled|stripped|revealed|disrobed)
+            - bare (?:woman|man|person|lady|guy|girl|boy|human|figure|model|couple)s?(?! hand)
+            - (?:woman|man|person|lady|guy|she|he|
+              they)(?![^\W_])[^.;]{0,60}, bare(?= ?[.,;!]| ?$)
+            - nothing (?:touch\w*|against|next to|on) <own> (?:\w+ )?(?:skin|body)
             - (?:bare|uncovered|exposed|undressed|stripped|nothing|revealed) (?:on )?(?:from|
               above|below|to) the (?:waist|hips?|navel|belly)|(?:from|above|
               below) the waist (?:up|down|upwards?|downwards?)?,? ?(?:\w+ ){0,2}(?:bare|
@@ -87,7 +92,8 @@ RULES = (
               (?:<off>) <own> <w><shirt> (?:off|over (?:<own>) head)|(?:<shed>|opens?|opening|
               lifts?|lifting|raises?|hikes?) (?:up )?<own> <w><shirt>(?! (?:cuffs?|collar|
               sleeves?|pocket))|<shirt> (?:(?:comes|coming) off|
-              off(?= ?[.,;!]| ?$| and| in| on a| while| as))|<shirt>(?: (?:is|hangs?|falls?|
+              off(?= ?[.,;!]| ?$| and| in| on a| while| as))|<shirt> (?:pulled|lifted|raised|
+              rolled|hiked|pushed) (?:down|up|aside|open|off)|<shirt>(?: (?:is|hangs?|falls?|
               hanging|wide|fully|completely|left|all))* (?:open|unbuttoned|undone|unfastened|
               untied|unzipped)
             - (?:undo\w*|unbutton\w*|open\w*) (?:the |all |every )?(?:\w+ )?(?:buttons?|
@@ -175,9 +181,10 @@ RULES = (
               line|shelf|hook|bed))(?! of)
             - (?<!up )(?<!folds )(?<!folding )(?<!washes )(?<!gathers )(?<!irons )(?:<own>) (?:\
               w+ )?(?:clothes|clothing|garments|dress|lingerie|underwear|panties)(?: (?:are|is|
-              lie|lies|lying|left|all|now|scattered|strewn|piled|discarded|
-              in))* (?:in a (?:heap|pile)|on the (?:floor|ground|sand|shore|rocks|riverbank)|
-              at (?:<own>) feet|around (?:<own>) (?:feet|ankles))
+              lie|lies|lying|left|all|now|scattered|strewn|piled|discarded|abandoned|crumpled|
+              dropped|tossed|flung|thrown|forgotten|in))* (?:in a (?:heap|pile)|on the (?:floor|
+              ground|sand|shore|rocks|riverbank)|at (?:<own>) feet|around (?:<own>) (?:feet|
+              ankles))
             """
         ),
     ),
@@ -186,6 +193,9 @@ RULES = (
         listed(
             r"""
             - (?:<off>) off <her> <w><garment>(?! (?:rack|hanger|line|shelf|hook|label|tag))
+            - (?:dress|skirt|gown|robe|nightgown|pants|trousers|shorts|jeans|bra|bikini|
+              swimsuit|kilt) (?:pulled|lifted|raised|hiked|pushed) (?:up|down|aside|open|
+              off)(?! to the knee)
             - (?:gown|dress|robe|kimono|clothes|garments|towel|skirt|nightgown|
               underwear)(?: [\w']+){0,4} (?:in a (?:\w+ )?(?:puddle|pool|heap|pile)(?: of \w+)?|
               around|at) (?:at |around )?<own> (?:feet|ankles)
@@ -290,6 +300,11 @@ RULES = (
               bubbles|towel|sheet) (?:strategically|barely|just about)
             - covered strategically|strategically (?:placed|positioned|covered|covering)|
               fig lea(?:f|ves)
+            - (?:wrapped|clothed|clad|dressed|draped|attired) (?:only|solely|just|merely|
+              purely) (?:in|by|with)
+            - (?:only|nothing but|just) (?:a|an|the|her|his) \w+(?: \w+)? (?:cover\w*|hid\w*|
+              conceal\w*|shield\w*) <own> (?:body|chest|torso|front|breasts|privates|modesty|
+              nakedness|groin)
             - body ?paint(?:ed)? (?:only|and nothing|instead of|as)|(?:wears?|
               wearing) body ?paint
             """
@@ -380,10 +395,10 @@ RULES = (
               adults only (?:content|video|scene|site|material|photos?)|explicit (?:content|
               scene|pose|photos?|images?|video|acts?|details?|material|imagery|shot)|
               (?:visually|graphically) explicit|18 ?\+|18 plus|(?<!is )uncensored|
-              no censor(?:ship|ing|s)?|without censor\w*|playboy (?:model|shoot|photo ?shoot|
-              spread|cover|magazine|pose|style|bunny|pictorial)|(?:in|of|for|
-              style of) (?:playboy|penthouse|hustler)|obscene (?:pose|act|gesture|photo|picture|
-              video|image)|pornstar
+              no censor(?:ship|ing|s)?|without censor\w*|doing it in bed|
+              explicit(?= ?[.,;!]| ?$)|playboy (?:model|shoot|photo ?shoot|spread|cover|
+              magazine|pose|style|bunny|pictorial)|(?:in|of|for|style of) (?:playboy|penthouse|
+              hustler)|obscene (?:pose|act|gesture|photo|picture|video|image)|pornstar
             """
         ),
     ),
