@@ -81,7 +81,8 @@ RULES = (
               ]| ?$| (?:years|summers|winters))|(?:(?:no|not|isn't|hardly|cannot be|can't be|
               couldn't be|not be) (?:any |much )?(?:older|more) than|
               younger than) <minor_age>(?! ?(?:minutes?|hours?|days|weeks|of (?:the|them)))|
-              (?:<she>|gentleman|guy|subject|model|lady), <minor_age>(?= ?[.,;]| ?$| on a| who)
+              (?:<she>|gentleman|guy|subject|model|lady|female|
+              male), <minor_age>(?: (?:<years>))?(?= ?[.,;]| ?$| on a| who)
             - (?:under|below|younger than|less than|not yet|no older than|before|not even|
               short of|no more than|hardly|barely|scarcely|
               just) (?:the age of |age |turned )?(?:<minor_age>|18|

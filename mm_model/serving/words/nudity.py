@@ -13,7 +13,7 @@ RULES = (
             r"""
             - n+u+d+e+s?|\w*naked\w*|n+a+k+e+d+|nude(?:woman|man|girl|lady|body|pics?|photos?|
               selfies?)|(?:woman|man|girl|lady|body|guy)nude|nud(?:ed|ie|ies|ity|ist|ists|ism|
-              ey|ely|eness)|nuds?|nood(?:s|y)?
+              ey|ely|eness)|nuds?|noo+(?:d|de)s?|noody|nk+d|nekd
             - nak(?:ed|d|edness|edly|id|ey|eds|ked|ied|edd)|nek+[ie]d|naekd|nakde|nkaed
             - top ?less(?:ly|ness)?|top ?free|bottom ?less(?:ly)?|tops optional
             - un ?(?:clothed|clad|robed|dressed)|un ?dress(?:es|ing|ed|y)?|dis ?rob(?:e|es|ed|
@@ -69,9 +69,13 @@ RULES = (
               onlookers|viewers?|strangers?|public|everyone|us|people)(?! (?:a|an|with|
               \w+ (?:smile|grin))\b)
             - show(?:s|ing)? (?:off )?(?:a lot of|lots of|too much|plenty of|more|so much|
-              all her|some) skin|every inch of (?:her |his |their |him |the \w+ )?(?:\w+ )?(?:sk
-              in|body|flesh|exposed|bare|visible|uncovered|revealed|on (?:show|display))|
-              flesh on (?:show|display)
+              all her|some) skin|(?:not|never|un|hardly) ?covered by anything|every (?:curve|
+              part|detail)(?: of (?:her|his|their) \w+)? (?:on (?:view|show|display)|visible|
+              exposed|revealed|uncovered)|(?:body|curves?|flesh|
+              skin) (?:is |fully |completely )*on (?:view|show|display)|
+              every inch of (?:her |his |their |him |the \w+ )?(?:\w+ )?(?:skin|body|flesh|
+              exposed|bare|visible|uncovered|revealed|on (?:show|display))|flesh on (?:show|
+              display)
             - (?:leav\w+ )?(?:little|nothing) (?:is left )?to the imagination
             - revealing (?:(?:\w+ )?(?:outfit|clothes|clothing|dress|top|garment|attire|
               lingerie|everything|all)|it all)|reveals? (?:it all|everything)
@@ -87,7 +91,9 @@ RULES = (
               (?:bares?|baring|bared|expos\w+|reveal\w*|show\w*|flash\w*) (?:<own>) <w>(?:chest|
               torso)
             - (?:without|no|minus|sans|lacking) (?:a |any |her |his |their )?<shirt>(?: on)?(?
-              ! (?:hat|of|pocket|button|tier|floor|secret))|not wearing (?:a|any) <shirt>
+              ! (?:hat|of|pocket|button|tier|floor|secret))|(?:isn't|not|aren't|wasn't|
+              never) wearing (?:a|any) <shirt>|<shirt> (?:is |has been |was |being )*(?:removed|
+              gone|missing|discarded|torn off|ripped off|taken off|taken away)
             - (?:<off>) off <her> <w>(?:shirt|t ?shirt|tshirt|undershirt|vest|top)(?! hat)|
               (?:<off>) <own> <w><shirt> (?:off|over (?:<own>) head)|(?:<shed>|opens?|opening|
               lifts?|lifting|raises?|hikes?) (?:up )?<own> <w><shirt>(?! (?:cuffs?|collar|
@@ -149,7 +155,8 @@ RULES = (
               the way|how|the day)(?: on)?(?: the day| when| the moment| the hour)? ?(?:she|he|
               they) (?:was|were|came|entered) (?:born|into (?:the|this) world)|
               like (?:a newborn|adam|eve)(?: and eve)?(?: before| in| without)|(?:dressed|
-              clothed|clad|attired) (?:like|as) (?:adam|eve)
+              clothed|clad|attired) (?:like|as) (?:adam|eve)(?= ?[.,;!]| ?$| in (?:paradise|
+              eden|the garden))
             """
         ),
     ),
@@ -174,11 +181,11 @@ RULES = (
               robe|towel|everything|swimsuit|bikini(?: top| bottoms?)?|(?:her|
               his) top)(?: (?:is|are|has|have|come|comes|coming|been|all|being|magically|
               digitally|were|was|get|gets|getting))* (?:off|removed|gone|missing|discarded|shed|
-              taken off|pulled off|peeled off|cut (?:off|away)|erased|deleted|edited (?:out|
-              away)|photoshopped (?:out|off|away)|airbrushed (?:out|away)|invisible|torn (?:off|
-              away|open)|ripped (?:off|away|open)|stripped (?:off|away)|stolen|vanish\w*|
-              disappear\w*|dissolv\w*|melt\w* away|evaporat\w*)(?! (?:the|a) (?:rack|hanger|
-              line|shelf|hook|bed))(?! of)
+              taken off|pulled off|peeled off|cut (?:off|away)|taken away|erased|deleted|
+              edited (?:out|away)|photoshopped (?:out|off|away)|airbrushed (?:out|away)|
+              invisible|torn (?:off|away|open)|ripped (?:off|away|open)|stripped (?:off|away)|
+              stolen|vanish\w*|disappear\w*|dissolv\w*|melt\w* away|evaporat\w*)(?! (?:the|
+              a) (?:rack|hanger|line|shelf|hook|bed))(?! of)
             - (?<!up )(?<!folds )(?<!folding )(?<!washes )(?<!gathers )(?<!irons )(?:<own>) (?:\
               w+ )?(?:clothes|clothing|garments|dress|lingerie|underwear|panties)(?: (?:are|is|
               lie|lies|lying|left|all|now|scattered|strewn|piled|discarded|abandoned|crumpled|
@@ -193,6 +200,13 @@ RULES = (
         listed(
             r"""
             - (?:<off>) off <her> <w><garment>(?! (?:rack|hanger|line|shelf|hook|label|tag))
+            - (?:drop|remov|tak|shed|los|cast|discard|peel|strip|toss|throw|
+              without)\w*(?: [\w']+){0,4} (?:each|every|all|last|single|one|
+              any) (?:\w+ )?(?:items?|pieces?|articles?|layers?|scraps?|
+              bits?) of (?:\w+ )?(?:clothing|clothes)
+            - (?:pull|lift|draw|drag|tug|slip)\w* <own> <w>(?:dress|gown|nightgown|
+              nightie) (?:up |off )*over <own> head
+            - (?:<garment>) until (?:it|they) (?:<fall>)
             - (?:dress|skirt|gown|robe|nightgown|pants|trousers|shorts|jeans|bra|bikini|
               swimsuit|kilt) (?:pulled|lifted|raised|hiked|pushed) (?:up|down|aside|open|
               off)(?! to the knee)
@@ -225,8 +239,11 @@ RULES = (
               each|all|the last|her last|his last) (?:\w+ ){0,3}(?:layers?|pieces?|items?|
               articles?|stitch|things?|bit))
             - (?:<off>) <own> <w><garment> (?:right |all |slowly )?off
-            - (?:<shed>) (?:every|all|each|the last|her last|his last) (?:\w+ ){0,3}(?:layers?|
-              pieces?|items?|articles?|stitch|things?|bit|garment)|(?:<shed>) (?:<own>|
+            - (?:<shed>) (?:(?:every|all|each|the last|her last|
+              his last) (?:\w+ ){0,3}(?:layers?|pieces?|items?|articles?|bit|
+              scrap) of (?:\w+ )?(?:clothing|clothes|fabric|cloth|underwear|apparel)|(?:every|
+              all|each|the last|her last|his last) (?:\w+ ){0,2}(?:stitch|garments?)|(?:her|his|
+              their) last (?:layers?|pieces?|items?|articles?|bit))|(?:<shed>) (?:<own>|
               <her>) <w><garment>(?! (?:cuffs?|collar|sleeves?|pockets?|label|tag|rack|hanger|
               hem|prices?|bag|box))
             - (?:drop|drops|dropping|dropped|opens?|opening) (?:(?:<own>) <w><loose>|(?:the|
@@ -258,9 +275,10 @@ RULES = (
               hooks?|clasps?) (?:of|on) (?:<own>) <w>(?:dress|bra|bodice|corset|pants|trousers|
               jeans|skirt|gown|bikini)
             - strips?(?= ?[.,;!]| ?$)|(?:she|he|they|woman|man|person|and|then|slowly|lady|guy|
-              to) (?:\w+ly )?strip(?:s|ped|ping)?(?= ?[.,;!]| ?$| (?:in front|for|on|by|before|
-              at|while|as|beside|until|seductive\w*|slow\w*|and))|strip(?:s|ped|ping|
-              )(?: (?:all|right|slowly|completely|herself|himself|themselves|
+              to|who|dancer|model|performer|artist|actress|escort|hooker|
+              ,) (?:\w+ly )?strip(?:s|ped|ping)?(?= ?[.,;!]| ?$| (?:in|inside|near|under|behind|
+              for|on|by|before|at|while|as|beside|until|seductive\w*|slow\w*|and))|strip(?:s|
+              ped|ping|)(?: (?:all|right|slowly|completely|herself|himself|themselves|
               entirely))* (?:down|bare|naked|off(?! (?:the|her (?:gloves|coat|jacket)|
               his (?:gloves|coat|jacket)))|to (?:the|her|his|their|nothing|skin)|out of|
               for the)|stripped(?= ?[.,;!]| ?$)
@@ -323,7 +341,9 @@ RULES = (
               display\w*) (?:off )?(?:<own>) <w><undies>|(?:lingerie|underwear|
               boudoir) (?:models?|shoots?|photo ?shoots?|photos?|photography|session|pose|poses|
               selfie|pictures?|portrait|clad)
-            - <undies> clad|clad <undies>|<undies> (?:only|and nothing)
+            - <undies> clad|clad <undies>|(?:undie|towel|panty|thong) clad|
+              down to (?:<own> )?(?:\w+ )?(?:pasties|tassels)|(?:wearing|in|
+              only) (?:\w+ )?pasties|assless|crotchless|cheekless|<undies> (?:only|and nothing)
             """
         ),
     ),
@@ -339,7 +359,10 @@ RULES = (
               swimsuit|skirt|garments?)(?: (?:that|which|is|are|it's|goes|gone|has|turned|turns|
               becomes?|becoming|so|almost|completely|totally|nearly|made|of))* (?:see through|
               see thru|transparent|sheer|translucent)
-            - wet (?:white )?t ?shirt (?:contest|competition)|(?:wet|soaked|
+            - x ray (?:glasses|specs|goggles|vision)|(?:dress|clothing|clothes|outfit|garments?|
+              suit|top|skirt|gown) (?:\w+ ){0,2}(?:made|sewn|woven) (?:entirely |only )?(?:of|
+              from|out of) (?:\w+ )?(?:transparent|clear|see through|cling|glass|saran)|
+              wet (?:white )?t ?shirt (?:contest|competition)|(?:wet|soaked|
               drenched) (?:\w+ ){0,2}(?:shirt|t ?shirt|dress|blouse|top) (?:cling\w*|stick\w*|
               reveal\w*|show\w*)
             - (?:models?|modell?ing|in|dons?|sports?) (?:the )?emperor'?s new clothes

@@ -93,6 +93,9 @@ HARMLESS = listed(
       sweater|cardigan|suit|blazer|handbag|purse|clutch|bag|walls?|pink|beige|varnish|lacquer|
       balm|scarf|hijab|leather|lip)
     - (?:in|of) nude (?:and|or) (?:beige|pink|white|black|brown|cream|grey|gray|gold)
+    - (?:judge|boxer|priest|monk|wizard|graduate|academic|professor|bishop|king|fighter|
+      choir)(?![^\W_])[^.]{0,30} (?:takes?|taking|took|slips?|throws?|drops?|removes?|sheds?|
+      tosses) (?:off )?(?:his|her|the) (?:\w+ )?robes?(?: off)?
     - nudes (?:by \w+|in (?:a|the) (?:museum|gallery|louvre|prado|uffizi|exhibition|catalogue)|
       at the (?:museum|gallery|louvre|prado|uffizi)|on (?:the wall|canvas|display))|
       a nude by \w+
