@@ -248,11 +248,11 @@ class DvcStageClient:
         """Let a stage confirm what it left outside; it mends what is gone and else does nothing.
 
         What it mended may read otherwise than what DVC knows, and DVC would bring the old account
-        back from its run cache at each run: then the stage runs under DVC, without that cache.
+        back from its run cache at each run: then the stage is run once more, by DVC itself.
         """
         if self._ask_the_stage(context, outcome) or outcome.status:
             return outcome
-        mended = self._repro(context, outcome.stage, "--no-run-cache")
+        mended = self._repro(context, outcome.stage, "--force")
         mended.how = "computed"
         return mended
 

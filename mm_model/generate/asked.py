@@ -83,7 +83,7 @@ def _in_folder(folder: Path) -> tuple[list[Path], dict[str, str] | None]:
         )
     if record is None:
         return [found.path for found in pictures], None
-    covered = [found.path for found in pictures if record.covers(str(found.relative))]
+    covered = [found.path for found in pictures if record.covers(found.relative.as_posix())]
     if not covered:
         raise UserError(
             f"{folder / records.NAME} covers none of the pictures there: list them under 'files:'."

@@ -38,7 +38,11 @@ class Choice:
         from mm_model.environment import bound_threads
 
         bound_threads(self.config.threads)
+        from transformers.utils.logging import disable_progress_bar
+
         from mm_model.serving import mirror
+
+        disable_progress_bar()
 
         artifacts = {name: str(folder) for name, folder in self.folders.items()}
         return mirror.load(artifacts, self.config.model_dump(mode="json"))

@@ -19,6 +19,7 @@ from mm_model.generate.sidecar import Arguments, Sidecar
 from mm_model.progress import Steps
 from mm_model.registry import code
 from mm_model.serving import request
+from mm_model.serving.refusal import Code, Refusal
 from mm_model.store import atomic, digests
 from mm_model.store.layout import Layout
 
@@ -113,14 +114,14 @@ def _made(
     for number, path in enumerate(shown.paths, start=1):
         say(f"reference picture {number}: {path}")
     if shown.unused:
-        say(f"{shown.unused} further pictures are not used: a model is shown at most "
-            f"{choice.config.serve.max_references}")  # fmt: skip
+        say(f"not used, as a model is shown {choice.config.serve.max_references} pictures at most: "
+            f"{shown.unused} more in the folder")  # fmt: skip
     used = code.digest()
     if choice.code not in (None, used):
         say("the code of this tree is not that of the release: a server of it may answer otherwise")
     mirror = choice.load()
     wanted = mirror.read(record)
-    references = mirror.look(wanted)
+    references = _seen(mirror, wanted, wish)
     if unread := mirror.unread(wanted):
         say("the prompt is longer than what the text encoder reads; these words are cut off: "
             + " ".join(unread))  # fmt: skip
@@ -145,6 +146,19 @@ def _made(
     for note in reply["notes"]:
         say(note)
     return Made(video, said)
+
+
+def _seen(mirror: Any, wanted: request.Request, wish: Wish) -> tuple[Any, ...]:
+    try:
+        return mirror.look(wanted)
+    except Refusal as refusal:
+        if refusal.code != Code.NO_FACE or wish.facepack is not None:
+            raise
+        raise Refusal(
+            refusal.code,
+            f"{refusal.sentence.removesuffix('.')}, or give a face pack for such photographs with "
+            "--facepack (FACEPACK=... for make): the model's own may know drawn people only.",
+        ) from None
 
 
 def _lasting(adapter: str) -> str:

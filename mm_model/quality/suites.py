@@ -208,7 +208,8 @@ def _register(_: Profile) -> list[Check]:
     table = "release.parquet"
     return [
         _floor(table, 1),
-        *(_present(table, c) for c in ("model_name", "version", "adapter_digest", "alias")),
+        *(_present(table, c) for c in ("model_name", "version", "release_digest", "alias")),
+        _present(table, "adapter_digest"),
         _one_of(table, "alias", ["champion", "challenger"]),
         _range(table, "version", 1, None),
     ]

@@ -124,7 +124,7 @@ def _listed(folder: Path, name: str) -> dict[str, tuple[Path, card.File]]:
         if may_carry_code(path):
             raise UserError(
                 f"{path} may carry code: only safetensors and ONNX weights are registered, "
-                f"convert the {name} first."
+                f"convert it or move it out of the {name}."
             )
         if card.odd_name(place):
             raise UserError(

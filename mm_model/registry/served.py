@@ -6,7 +6,6 @@ cancelled run and without any. Everything is checked before any of the release's
 
 import re
 import shutil
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from mm_model.registry import places, store
 from mm_model.registry.check import Flaw, refuse_flaws
 from mm_model.registry.pins import CHALLENGER, CHAMPION, alias_version
 from mm_model.serving.config import backbone_folder
-from mm_model.store import digests
+from mm_model.store import digests, lock
 from mm_model.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 DIGEST_TAG = "release_digest"
+_ASIDE, _FETCH_SECONDS = ".fetched.", 3600.0
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -52,12 +52,13 @@ def checked_folder(layout: Layout, model_name: str, alias_or_version: str = CHAM
                 return _fetched(layout, uri, digest)
             refuse_other(folder, digest)
         except Flaw as flaw:
+            mend = "'python -m mm_model run register' puts the newest version back"
+            if folder is None:
+                mend = "restore it in the server's store"
             raise UserError(
                 f"Version {version.version} of {model_name} is not what was registered, and "
-                f"nothing of it was run: {flaw}; "
-                f"{'the copy on the server is damaged: ' if folder is None else ''}"
-                "'python -m mm_model run register' puts the newest version back, "
-                "'python -m mm_model rollback' chooses an earlier one."
+                f"nothing of it was run: {flaw}; {mend}, 'python -m mm_model rollback' chooses an "
+                "earlier one."
             ) from None
     return folder
 
@@ -76,9 +77,9 @@ def digest_of(version: "ModelVersion") -> str:
     digest = version.tags.get(DIGEST_TAG, "")
     if not _DIGEST.fullmatch(digest):
         raise UserError(
-            f"Version {version.version} of {version.name} was registered without a release digest, "
-            "by an earlier release of this project, and cannot be checked: 'make run' registers "
-            "the model anew."
+            f"Version {version.version} of {version.name} has no release digest (an earlier "
+            "release of this project registered it, or somebody by hand) and cannot be checked: "
+            "'make run' registers the model anew."
         )
     return digest
 
@@ -130,21 +131,19 @@ def _version(client: "MlflowClient", name: str, wanted: str) -> "ModelVersion":
 def _fetched(layout: Layout, uri: str, digest: str) -> Path:
     """A whole copy below `work/`; what a killed fetch left, or damage, is fetched anew."""
     folder = layout.root / "work" / "releases" / digest
-    try:
-        refuse_other(folder, digest)
-        return folder
-    except Flaw:
-        shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = folder.with_name(f".{digest[:12]}.{uuid.uuid4().hex[:8]}.aside")
-    aside.mkdir()
-    try:
-        places.artifacts(layout, uri).download_artifacts("", str(aside))
-        refuse_other(aside, digest)
+    with lock.held(folder.parent, "a release is fetched", _FETCH_SECONDS):
         try:
-            aside.rename(folder)
-        except OSError:  # somebody else fetched it meanwhile
             refuse_other(folder, digest)
-    finally:
+            return folder
+        except Flaw:
+            shutil.rmtree(folder, ignore_errors=True)
+        aside = folder.with_name(f"{_ASIDE}{digest}")
         shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        try:
+            places.artifacts(layout, uri).download_artifacts("", str(aside))
+            refuse_other(aside, digest)
+            aside.rename(folder)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
     return folder

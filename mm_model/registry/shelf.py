@@ -6,12 +6,11 @@ written file by file and looked at afterwards. A version is only made when its f
 
 import shutil
 import tempfile
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mm_model.errors import UserError
-from mm_model.registry import card, places
+from mm_model.errors import UserError, first_line
+from mm_model.registry import card, places, store
 from mm_model.registry.check import Flaw
 from mm_model.registry.package import Package, assemble
 from mm_model.registry.served import DIGEST_TAG, refuse_other
@@ -28,16 +27,14 @@ def flaw(client: "MlflowClient", layout: Layout, version: "ModelVersion") -> str
     """Why a version's folder is not what was registered; None when it is.
 
     In a server's store the card and every name and length are looked at, not each byte.
-    """
-    from mlflow.exceptions import MlflowException
 
+    Raises:
+        UserError: the store does not answer; nothing is known then.
+    """
     if (digest := version.tags.get(DIGEST_TAG)) is None:
         return "it has no release digest"
-    try:
-        uri = client.get_model_version_download_uri(version.name, version.version)
-        return _flaw(layout, uri, digest)
-    except (MlflowException, OSError) as error:
-        return str(error)
+    uri = client.get_model_version_download_uri(version.name, version.version)
+    return _flaw(layout, uri, digest)
 
 
 def put(layout: Layout, uri: str, described: Package, work: Path) -> None:
@@ -47,7 +44,8 @@ def put(layout: Layout, uri: str, described: Package, work: Path) -> None:
         UserError: what lies there afterwards is not what was written.
     """
     if (folder := places.local_path(layout, uri)) is not None:
-        aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.aside")
+        aside = folder.with_name(f".{folder.name}.aside")
+        shutil.rmtree(aside, ignore_errors=True)  # a killed registration left it
         try:
             assemble(described, aside)
             atomic.publish_folder(aside, folder)
@@ -86,27 +84,41 @@ def put_back(
 
 
 def _flaw(layout: Layout, uri: str, digest: str) -> str | None:
+    from mlflow.exceptions import MlflowException
+
     try:
         if (folder := places.local_path(layout, uri)) is not None:
             refuse_other(folder, digest)
-        else:
-            _refuse_other_listing(places.artifacts(layout, uri), digest)
+            return None
+        try:
+            there = places.artifacts(layout, uri)
+        except MlflowException as error:
+            return f"MLflow knows no such place ({first_line(error)})"
+        _refuse_other_listing(there, digest)
     except Flaw as found:
         return str(found)
     return None
 
 
 def _refuse_other_listing(there: "ArtifactRepository", digest: str) -> None:
-    with tempfile.TemporaryDirectory() as place:
-        try:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        found = dict(_listed(there, None))
+        if found.pop(card.NAME, -1) == -1:
+            raise Flaw(f"{card.NAME} is missing")
+        with tempfile.TemporaryDirectory() as place:
             there.download_artifacts(card.NAME, place)
             known = card.read(Path(place))
-        except Exception as error:  # whatever a store's own library raises for a missing file
-            raise Flaw(f"{card.NAME} is missing ({type(error).__name__})") from None
+    except ValueError:
+        raise Flaw(f"{card.NAME} is damaged") from None
+    except (MlflowException, OSError) as error:
+        raise UserError(
+            f"MLflow's artifact store at {store.shown(there.artifact_uri)} does not answer "
+            f"({first_line(error)}): see that it runs, then run again."
+        ) from None
     if known.digest != digest:
         raise Flaw(f"{card.NAME} is not the card of the registered release")
-    found = dict(_listed(there, None))
-    found.pop(card.NAME, None)
     for name in sorted(found.keys() ^ known.files.keys()):
         raise Flaw(f"{name} {'is missing' if name in known.files else 'does not belong there'}")
     for name, size in found.items():

@@ -158,7 +158,7 @@ def open_client(layout: Layout) -> "MlflowClient":
     uri = layout.tracking_uri
     if not reachable(uri):
         raise UserError(
-            f"The MLflow server at {_shown(uri)} does not answer: start it, "
+            f"The MLflow server at {shown(uri)} does not answer: start it, "
             "or unset MLFLOW_TRACKING_URI to use mlflow.db at the root."
         )
     usable(uri)
@@ -180,7 +180,7 @@ def open_client(layout: Layout) -> "MlflowClient":
     return mlflow.MlflowClient(tracking_uri=uri, registry_uri=registry)
 
 
-def _shown(uri: str) -> str:
+def shown(uri: str) -> str:
     """The URI without a user name or password."""
     parts = urlsplit(uri)
     return f"{parts.scheme}://{parts.hostname}:{parts.port}" if parts.hostname else uri

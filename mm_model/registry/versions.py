@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 _DECISION = "decision"
+_WEIGHTS = ("adapter", "backbone", "facepack")
 _HELD_SECONDS = 60.0
 """How long a registration waits for a local store that another process holds."""
 
@@ -106,7 +107,7 @@ def publish(
             version = _new(client, layout, name, described, tags, work)
         with deciding(layout):
             promoted, sentences = _settle(client, layout, version, described, metrics, rule)
-        aliases = _aliases(client, name, version)
+        aliases = _aliases(client, name, version) or (CHALLENGER,)  # somebody is quick with MLflow
     return Release(
         name,
         int(version.version),
@@ -266,9 +267,6 @@ def _decision(
         ))  # fmt: skip
     same = all(ours.parts[part] == theirs.parts[part] for part in _WEIGHTS)
     return promotion.decide(metrics, known, rule, same_adapter=same)
-
-
-_WEIGHTS = ("adapter", "backbone", "facepack")
 
 
 def _does_not_count(client: "MlflowClient", layout: Layout, champion: "ModelVersion") -> str | None:

@@ -142,7 +142,7 @@ def _on_words(unread: tuple[str, ...]) -> list[str]:
     """Words are counted: a reply quotes nothing."""
     if not unread:
         return []
-    return [f"{len(unread)} words at the end of the prompt were too many for the text encoder."]
+    return [f"Words of the prompt that were too many for the text encoder: {len(unread)}."]
 
 
 def load(artifacts: Mapping[str, str], settings: Mapping[str, Any]) -> Mirror:

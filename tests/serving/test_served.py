@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from mm_model.errors import UserError
+from mm_model.registry.served import checked_folder
 from mm_model.serving import example
 from mm_model.store import digests
 from tests.serving.conftest import Server
@@ -181,3 +182,12 @@ def test_the_registered_folder_holds_no_path_and_no_pickle(served_house: House) 
     for path in files:
         if path.name in ("MLmodel", "model.py", "conda.yaml", "requirements.txt"):
             assert str(served_house.root) not in path.read_text()
+
+
+def test_serving_leaves_the_release_as_it_was_registered(
+    server: Server, served_house: House, good: dict
+) -> None:
+    """MLflow notes whose the folder is; Python's byte code would make the next check fail."""
+    assert server.ask(good)[0] == 200
+    folder = checked_folder(served_house.layout, "magic-mirror")
+    assert not list(folder.rglob("__pycache__"))

@@ -23,7 +23,10 @@ import torch
 import yaml
 from PIL import Image
 
+from mm_model.eyes.detect import chosen_faces
 from mm_model.eyes.identity import hashed_share
+from mm_model.eyes.pack import open_pack
+from mm_model.media.images import load_image
 from mm_model.nn.identity_encoder import IdentityEncoder
 from mm_model.nn.portrait import LARGEST
 from mm_model.serving import mirror
@@ -234,14 +237,35 @@ def in_serving(world: World, given: list) -> Inputs:
     config = of_profile(
         world.job.profile, {name: digests.of_folder(path) for name, path in folders.items()}
     )
-    config = config.model_copy(update={"threads": 2})  # stage `faces` looks with one
     served = mirror.load({k: str(v) for k, v in folders.items()}, config.model_dump(mode="json"))
-    for content in world.files.values():
+    for names in _fours(world):
         served.answer({
             "prompt": "a person smiles", "consent": {"basis": "synthetic", "evidence": "drawn"},
-            "reference_images": [base64.b64encode(content).decode()], "seed": 1,
+            "seed": 1,
+            "reference_images": [base64.b64encode(world.files[n]).decode() for n in names],
         })  # fmt: skip
     return dict(zip(world.files, given, strict=True))
+
+
+def in_generate(world: World, given: list, folder: Path) -> Inputs:
+    """The command itself, with the adapter's folder and the photographs as files."""
+    from mm_model import cli
+
+    for number, names in enumerate(_fours(world)):
+        paths = [world.place / "photographs" / name / "one.jpg" for name in names]
+        status = cli.main([
+            "generate", *(f"--ref={path}" for path in paths), "--prompt", "a person smiles",
+            "--consent", "synthetic:drawn", "--seed", "1", "--adapter", str(world.adapter),
+            "-o", str(folder / f"{number}.mp4"),
+        ])  # fmt: skip
+        assert status == 0
+    return dict(zip(world.files, given, strict=True))
+
+
+def _fours(world: World) -> list[list[str]]:
+    """The photographs, as many at once as a request may hold."""
+    names = list(world.files)
+    return [names[start : start + 4] for start in range(0, len(names), 4)]
 
 
 @pytest.fixture(scope="module")
@@ -275,6 +299,24 @@ def test_evaluation_shows_what_training_shows(
 
 def test_serving_shows_what_training_shows(world: World, trained: Inputs, given: list) -> None:
     assert equal(trained, in_serving(world, given)) == dict.fromkeys(world.files, True)
+
+
+def test_generate_shows_what_training_shows(
+    world: World, trained: Inputs, given: list, monkeypatch: Any, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MM_ROOT", str(world.place))
+    found = in_generate(world, given, tmp_path)
+    assert equal(trained, found) == dict.fromkeys(world.files, True)
+
+
+def test_two_threads_of_a_detector_see_what_one_sees(world: World) -> None:
+    """Stage `faces` gives a detector one thread, a server as many as the profile says."""
+    rules = world.job.profile.faces
+    packs = [open_pack(world.job.model("facepack"), rules.detection_size, n) for n in (1, 2)]
+    for content in world.files.values():
+        pixels = load_image(content)
+        one, two = (chosen_faces(pack, pixels, rules).faces[0] for pack in packs)
+        assert np.array_equal(one.box, two.box) and np.array_equal(one.landmarks, two.landmarks)
 
 
 def test_every_picture_is_shown_differently_and_none_whole(world: World, trained: Inputs) -> None:
