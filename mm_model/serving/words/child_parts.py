@@ -30,22 +30,22 @@ PARTS = parts(
         adolescents|schoolgirls|schoolchild|preschooler|toddlerhood|adolescent|youngsters|
         schoolgirl|schoolboys|schoolkids|teenagers|tweenager|juveniles|youngster|schoolboy|
         schoolkid|children|toddlers|newborns|teenager|preteens|juvenile|underage|toddling|
-        toddler|infants|newborn|preteen|orphans|neonate|bambino|bambina|tiddler|kiddos|kiddie|
-        babies|infant|tweens|lolita|orphan|urchin|moppet|rugrat|nipper|kidlet|child|kiddo|girls|
-        teens|tween|lolis|shota|bairn|kids|boys|girl|baby|teen|loli|tyke|lass|kid|boy|lad|lads|
-        tot|minors?(?= ?[.,;!]| ?$| (?:in|at|on|with|who|is|was|wearing|dressed|sits?|stands?|
-        walks?|runs?|drink\w*|and|play\w*|smil\w+|danc\w+|img|holding|from|under|child|girl|boy|
-        female|male|person|smok\w+|driv\w+|that|looks?|laugh\w*|pos\w+)\b)|(?:a|the|this|that|
-        two|three|some) youths?|youths|pre ?schoolers?|pre teens?|(?:girl|boy|woman|
-        lady) ?child(?:ren)?|little (?:one|ones|lad|fellow|miss|missy|princess|prince|angel|
-        cherub|darling|munchkin)|young (?:one|ones|lad|master|miss|un|'un)|(?:grade|middle|high|
-        elementary|primary|junior high|nursery|secondary) ?schoolers?|(?:<grade>) graders?|
-        (?:elementary|primary|grade|middle|high|nursery|junior high|
-        secondary) ?school (?:students?|pupils?|kids?|child|children|girls?|boys?|freshm[ae]n|
-        sophomores?|juniors?|seniors?|age|aged|cheerleaders?|quarterback|athletes?|
-        prom (?:queen|king))|school age(?:d)?|(?:preschool|nursery|toddler|infant|child|
-        childhood|teenage|teen|kindergarten) age|(?:<grade>) grade (?:students?|pupils?|kids?|
-        boys?|girls?|child|children)|junior high (?:students?|kids?|girls?|boys?|pupils?)|
+        toddler|infants|newborn|preteen|orphans|neonate|bambino|bambina|tiddler|youngling|
+        younglings|kiddos|kiddie|babies|infant|tweens|lolita|orphan|urchin|moppet|rugrat|nipper|
+        kidlet|child|kiddo|girls|teens|tween|lolis|shota|bairn|kids|boys|girl|baby|teen|loli|
+        tyke|lass|kid|boy|lad|lads|tot|minors?(?= ?[.,;!]| ?$| (?:in|at|on|with|who|is|was|
+        wearing|dressed|sits?|stands?|walks?|runs?|drink\w*|and|play\w*|smil\w+|danc\w+|img|
+        holding|from|under|child|girl|boy|female|male|person|smok\w+|driv\w+|that|looks?|
+        laugh\w*|pos\w+)\b)|(?:a|the|this|that|two|three|some) youths?|youths|pre ?schoolers?|
+        pre teens?|(?:girl|boy|woman|lady) ?child(?:ren)?|little (?:one|ones|lad|fellow|miss|
+        missy|princess|prince|angel|cherub|darling|munchkin)|young (?:one|ones|lad|master|miss|
+        un|'un)|(?:grade|middle|high|elementary|primary|junior high|nursery|
+        secondary) ?schoolers?|(?:<grade>) graders?|(?:elementary|primary|grade|middle|high|
+        nursery|junior high|secondary) ?school (?:students?|pupils?|kids?|child|children|girls?|
+        boys?|freshm[ae]n|sophomores?|juniors?|seniors?|age|aged|cheerleaders?|quarterback|
+        athletes?|prom (?:queen|king))|school age(?:d)?|(?:preschool|nursery|toddler|infant|
+        child|childhood|teenage|teen|kindergarten) age|(?:<grade>) grade (?:students?|pupils?|
+        kids?|boys?|girls?|child|children)|junior high (?:students?|kids?|girls?|boys?|pupils?)|
         kindergarten (?:age|aged|pupil|student)|(?:school|grammar school) pupils?|(?:girl|boy|
         cub) scouts?|brownie scout|choir ?boys?|altar boys?|paper ?boys?|child prodigy|
         flower girls?|small fry|babe in arms|wee (?:lad|lass|one|bairn)""",
@@ -147,7 +147,8 @@ HARMLESS = listed(
       diary of a wimpy kid|new kids on the block|whiz kid|kid you not|i kid|(?:nice|good|hey|
       here's looking at you),? kid
     - (?:brain|grand|god|step|poster|problem|wild|love|inner|flower|only|destiny's|adult|
-      grown) ?child(?:ren)?(?! self| version)|with child|child ?(?:like|ish)(?:ly|
+      grown) ?child(?:ren)?(?! self| version)|with child(?= ?[.,;!]| ?$| (?:and|touch\w*|in|is|
+      walks|sits|stands|smiles|holds|rubs|waits)\b)|child ?(?:like|ish)(?:ly|
       ness)?(?! (?:version|self|form|state|body|face|appearance|figure|features|woman|man|
       person|proportions|physique|girl|boy))|child ?less|child (?:free|bearing|birth)|
       childbirth|julia child|lee child|former child (?:star|actor|actress)|baby ?(?:less|free)|

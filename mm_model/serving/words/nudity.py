@@ -15,7 +15,7 @@ RULES = (
               selfies?)|(?:woman|man|girl|lady|body|guy)nude|nud(?:ed|ie|ies|ity|ist|ists|ism|
               ey|ely|eness)|nuds?|noo+(?:d|de)s?|noody|nk+d|nekd
             - nak(?:ed|d|edness|edly|id|ey|eds|ked|ied|edd)|nek+[ie]d|naekd|nakde|nkaed
-            - top ?less(?:ly|ness)?|top ?free|bottom ?less(?:ly)?|tops optional
+            - top ?less?(?:ly|ness)?|top ?free|bottom ?less(?:ly)?|tops optional
             - un ?(?:clothed|clad|robed|dressed)|un ?dress(?:es|ing|ed|y)?|dis ?rob(?:e|es|ed|
               ing)|de ?robed?|undrapes?|ungarbed|unattired|undraped|undresed|undressd
             - (?:pants?|trouser|bra|panty|panties|knicker|underwear|clothes|clothing|cloth|
@@ -23,16 +23,20 @@ RULES = (
             - sky ?clad|naturis[tm]s?|starkers|au natur(?:el|al|ale)|in (?:the|her|his|
               their) (?:buff|altogether|nuddy)|(?:eve|adam)'?s? (?:costume|suit|garb|attire|
               outfit)|in the raw(?= ?[.,;!]| ?$| on| at| by| with| in)|(?:birth ?day|
-              birth) suits?|skinny ?dip\w*|full frontal|invisible (?:clothes|clothing|outfit|
-              dress|garments?|suit|swimsuit|bikini|underwear)|full monty|buff naked|(?:go|goes|
-              going|gone|went) commando(?! style)|free the nipple|stitch ?less|starkly bare|
+              birth) suits?|(?:her|his|their) birthday (?:attire|clothes)|skinny ?dip\w*|
+              full frontal|invisible (?:clothes|clothing|outfit|dress|garments?|suit|swimsuit|
+              bikini|underwear)|full monty|let(?:s|ting)? it all hang out|what (?:god|nature|
+              the lord) gave (?:her|him|them)|(?:garb|raiment|attire)less|(?:bare|nude) as (?:a|
+              an|the) \w+|compromising position|buff naked|(?:go|goes|going|gone|
+              went) commando(?! style)|free the nipple|stitch ?less|starkly bare|
               clothing optional|clothes optional|state of (?:un|partial un)dress|
               state of nature|soft ?core|hard ?core (?:scene|porn|sex|action|adult|video)|
               (?:nip|nipple) ?slips?|up ?skirts?|down ?blouse|side ?boob|under ?boob|
               camel ?toes?|wardrobe malfunction|strip poker|scantily (?:clad|dressed|clothed)|
               deep ?nudes?|nudif\w+|clothes? remov(?:er|al)|deep ?fake porn|lady godiva|
-              page (?:3|three) girl|streakers?|barely (?:clothed|clad|dressed|covered)|
-              half (?:clothed|clad|dressed)
+              page (?:3|three) girl|streakers?|(?:woman|man|person|guy|lady|he|she) streak(?:s|
+              ing) (?:through|across|around|past|over)|a flasher|barely (?:clothed|clad|dressed|
+              covered)|half (?:clothed|clad|dressed)
             """
         ),
     ),
@@ -114,9 +118,10 @@ RULES = (
             r"""
             - (?:<worn>|donning|dons|in)(?: in| by| with)?(?: absolutely| literally| practically
               | basically| almost| next to| virtually| quite| exactly| simply| precisely)* (?:no
-              thing|nada|zilch|naught|zero)(?: at all)?(?= ?[.,;!]| ?$| at all| but| except| oth
-              er| more| beneath| under\w*| whatsoever| on| besides| apart| save| to| over| else
-              | and| as| while| while| in| whatever| above| below)
+              thing?'?|nuthing?|nuttin|nada|zilch|naught|
+              zero)(?: at all)?(?= ?[.,;!]| ?$| at all| but| except| other| more| beneath| under
+              \w*| whatsoever| on| besides| apart| save| to| over| else| and| as| while| while
+              | in| whatever| above| below)
             - nothing on(?= ?[.,;!]| ?$)|(?<!has )(?<!have )(?:with|having|and|wearing|has|have|
               had) (?:absolutely )?nothing on(?! (?:the|tv|top|it|you|me|them|a|this|that))
             - with (?:absolutely )?nothing (?:to cover|covering|concealing|hiding|to conceal|
@@ -215,9 +220,9 @@ RULES = (
               around|at) (?:at |around )?<own> (?:feet|ankles)
             - (?:eras\w+|delet\w+|remov\w+|strip\w*|tak\w+|edit\w* out|photoshop\w* (?:out|
               away)|get rid of|eliminat\w+) (?:\w+ )?(?:the |all |any |all the )?(?:clothes|
-              clothing|outfit|garments|dress|bikini|swimsuit|underwear|bra|lingerie) (?:of|from|
-              on|off) (?:the |this |that |a )?(?:woman|man|person|lady|guy|girl|boy|subject|
-              model|photo|picture|her|him|body)
+              clothing|outfit|garments|dress|bikini|swimsuit|underwear|bra|lingerie|shirt|top|
+              blouse) (?:of|from|on|off) (?:the |this |that |a )?(?:woman|man|person|lady|guy|
+              girl|boy|subject|model|photo|picture|her|him|body)
             - (?:dispos\w+ of|g[eo]t(?:s|ting)? rid of|part\w* with|abandon\w*|jettison\w*|
               free\w* (?:her|him)self (?:of|from)) <own> <w><garment>
             - (?:towel|sheet|bathrobe) (?:that |which |slowly |suddenly |accidentally |is |start
@@ -318,6 +323,12 @@ RULES = (
               bubbles|towel|sheet) (?:strategically|barely|just about)
             - covered strategically|strategically (?:placed|positioned|covered|covering)|
               fig lea(?:f|ves)
+            - (?:clothing|clothes|outfit|attire|garments|dress|wearing|underwear|
+              garb) ?[:=]? ?(?:none|nothing|n a|zero|nil|null|removed)(?= ?[.,;!]| ?$)
+            - (?:only|nothing but|just) <w>(?:paint|glitter|oil|mud|foam|bubbles|water|sunlight|
+              moonlight) on <own> (?:\w+ )?(?:skin|body)
+            - instead of (?:clothes|clothing|garments|underwear|a bra)
+            - (?:peeled|stripped) (?:down )?to (?:nothing|bare|the (?:skin|buff))
             - (?:wrapped|clothed|clad|dressed|draped|attired) (?:only|solely|just|merely|
               purely) (?:in|by|with)
             - (?:only|nothing but|just) (?:a|an|the|her|his) \w+(?: \w+)? (?:cover\w*|hid\w*|

@@ -18,7 +18,7 @@ PARTS = parts(
         (?:(?!(?:in|on|at|with|from|for|by|to|wearing|over|near|beside|while|before|after|as|of|
         that|which|matching|off|like|is|are|and then|but)\b)[\w']+,? ){0,3}""",
     garment=r"""
-        undergarments|undergarment|underpants|nightdress|everything|brassiere|underwear|
+        undergarments|undergarment|underpants|raiment|nightdress|everything|brassiere|underwear|
         stockings|miniskirt|nightgown|loincloth|clothing|garments|knickers|lingerie|negligee|
         camisole|bodysuit|swimsuit|swimwear|trousers|leggings|bathrobe|sundress|clothes|garment|
         apparel|dresses|panties|bikinis|nightie|pajamas|pyjamas|chemise|leotard|attire|outfit|
@@ -45,7 +45,7 @@ PARTS = parts(
         shoes|cloak|hands|crown|tiara|chaps|chain|cream|water|steam|grin|hair|leaf|foam|soap|
         suds|skin|lace|cape|hand|arms|veil|belt|rope|tape|mist|hat|tie|bow|oil|mud|air|arm|fur""",
     cloth=r"""
-        undergarments|undergarment|underpants|underwear|coverings|clothing|garments|trousers|
+        undergarments|undergarment|underpants|raiment|underwear|coverings|clothing|garments|trousers|
         swimsuit|swimwear|covering|textiles|lingerie|bathrobe|clothes|garment|apparel|panties|
         textile|attire|undies|bikini|fabric|stitch|thread|clothe|cloths|briefs|trunks|blouse|
         pants|dress|skirt|towel|jeans|gown|robe|bra|bathing suit|swim trunks|bikini top|

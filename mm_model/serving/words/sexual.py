@@ -46,8 +46,9 @@ RULES = (
               horny(?! (?:toad|frog|goat|lizard))|camgirls?|cam ?girls?|escort service|
               sensual massage|mak(?:e|es|ing) love(?! (?:letters?|songs?|potions?|notes?))|
               made love|love ?making|having it off|doggy ?style|missionary position|
-              burlesque striptease|spread(?:s|ing)? (?:her|his) legs|between (?:her|his) legs|
-              groping|gropes?|foreplay|intimate (?:sexual|bedroom) \w+|bedroom scene|love scene
+              burlesque striptease|spread(?:s|ing)? (?:her|his) legs|legs (?:spread|
+              open)(?: wide)?(?= ?[.,;!]| ?$)|between (?:her|his) legs|groping|gropes?|foreplay|
+              intimate (?:sexual|bedroom) \w+|bedroom scene|love scene
             - adult[ ]?(?:films?|movies?|videos?|content|entertainment|sites?|star|magazines?|
               material|scene|only (?:content|video|scene|site|material|photos?))(?! education)|
               adults only (?:content|video|scene|site|material|photos?)|explicit (?:content|
