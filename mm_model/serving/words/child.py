@@ -144,11 +144,13 @@ RULES = (
         "a place in school that only children have",
         listed(
             r"""
-            - (?<!teaches )(?<!teaching )(?<!taught )(?:in|attends?|attending|starts?|starting|
-              begins?|entering|enters|finishing|repeating) (?:the |her |his )?(?:<grade> grade|
-              grade (?:[1-9]|1[0-2]|one|two|three|four|five|six|seven|eight)|year (?:[1-9]|
-              1[01])|kindergarten|preschool|pre school|nursery school|elementary school|
-              primary school|grade school|grammar school|middle school|junior high|
+            - (?<!teaches )(?<!teaching )(?<!taught )(?<!works )(?<!working )(?<!worked )(?<!tea
+              cher )(?<!job )(?<!assistant )(?<!volunteers )(?<!volunteer )(?:in|attends?|
+              attending|starts?|starting|begins?|entering|enters|finishing|
+              repeating) (?:the |her |his )?(?:<grade> grade|grade (?:[1-9]|1[0-2]|one|two|
+              three|four|five|six|seven|eight)|year (?:[1-9]|1[01])|kindergarten|preschool|
+              pre school|nursery school|elementary school|primary school|grade school|
+              grammar school|middle school|junior high|
               day ?care)(?= ?[.,;!]| ?$| class| with| again| uniform| and| student| wearing| lea
               rning| holding| who| raising| during| sitting)(?! (?:class )?(?:as a teacher|
               teacher))

@@ -73,8 +73,9 @@ PARTS = parts(
         snapshots|recording|polaroids|billboard|pictures|drawings|painting|portrait|sketches|
         snapshot|figurine|painting|memories|laughter|polaroid|magazine|picture|drawing|posters|
         statues|doodles|cartoon|stories|thought|photos|poster|statue|doodle|sketch|memory|
-        voices|locket|advert|photo|album|cards|mural|print|image|books|story|sound|voice|video|
-        dream|card|book|bust|tale|news|cry""",
+        dreams|puppet|puppets|doll|dolls|carving|carvings|cutout|voices|locket|advert|photo|
+        album|cards|mural|print|image|books|story|sound|voice|video|dream|card|book|bust|tale|
+        news|cry""",
     adult=r"""
         paediatrician|businesswoman|grandparents|pediatrician|photographer|grandmother|
         grandfather|grandparent|firefighter|policewoman|storyteller|businessman|hairdresser|
@@ -175,6 +176,9 @@ HARMLESS = listed(
     - (?:big|overgrown|oversized|giant|real|total) (?:kids?|child|children|bab(?:y|ies))|
       little (?:boy|girl)s? (?:room|blue)
     - juvenile (?:in|humou?r|behaviou?r|jokes?|pranks?|antics|mood)
+    - (?:father|mother|mom|mum|dad|parents?|guardian|nanny|babysitter|uncle|aunt|grandfather|
+      grandmother|grandma|grandpa|carer|tutor) (?:of|to|for) (?:a|an|two|three|her|his|
+      their) <minor_age> (?:<years>) olds?
     - (?:minor|juvenile) (?:key|keys|chord|chords|scale|injur\w+|scratch\w*|change\w*|detail\w*|
       league\w*|role|character|planet|arcana|repairs?|accident|adjust\w*|court|court judge|
       detention|arthritis|third|seventh|flaws?|bruis\w*|cut|cuts|issue\w*|problem\w*|roads?|
@@ -227,6 +231,8 @@ OF_A_CHILD = listed(
       schoolgirl|newborn)(?:'s|s')(?! (?:choir|class|troupe|body|face|figure|self|form|physique|
       features|frame|version|age|eyes|skin|proportions|appearance|size|voice|build|
       head)) [\w']+(?: (?:drawings?|paintings?|toys?|books?|party|room|clothes))?
+    - (?:puppet|wooden|toy|stuffed|paper|snow|gingerbread|plastic|marble|bronze|stone) (?:child|
+      boy|girl|baby|kid)s?
     """
 )
 """What belongs to a child, where the prompt speaks of an adult."""
@@ -242,6 +248,8 @@ SOMEBODY_ELSES = listed(
       s')? (?:who is |aged |of |<ordinal> )+(?:<minor_age>|birthday)
     - (?:her|his|their) <minor_age> years? old(?= ?[.,;!]| ?$| (?:with|to|at|in|on|how|and|
       through|across|off|up)\b)
+    - (?:a|an|one|two|twin|the) <minor_age> (?:<years>) old (?:\w+ )?(?:sons?|daughters?|
+      nephews?|nieces?|grandsons?|granddaughters?|brothers?|sisters?|siblings?|cousins?|twins)
     - (?:<picture>|letters?|notes?|messages?) (?:of|to|from|about|with|for) (?:(?:her|his|their|
       a|the|own) ){0,2}(?:younger|childhood|teenage|child|little|former|
       <minor_age> year old) (?:self|selves)
