@@ -15,12 +15,12 @@ RULES = (
             - (?:younger|young|child|childhood|kid|baby|infant|toddler|teen|teenage|teenaged|
               boyhood|girlhood|little|adolescent|school ?(?:boy|girl|age|days)?|kindergarten|
               preschool|(?:primary|elementary|grade|nursery) school|five|six|seven|eight|nine|
-              ten|<minor_age>(?: years? old)?|small|tiny|former|earlier|past)(?: (?:girl|boy|
-              child|year old|me|little))* (?:self|selves|version(?! of the (?:car|song|story|
-              game|phone)))(?! (?:portrait|esteem|made|taught|help|service|driving|checkout|
-              confidence))|inner child (?:self|come to life)|(?:self|version of (?:her|him|
-              them)(?:self|selves)?) as (?:a )?(?:child|kid|baby|toddler|teen\w*|boy|girl|
-              <child>)
+              ten|<minor_age>(?: years? old)?|small|tiny|pint sized|half pint|former|earlier|
+              past)(?: (?:girl|boy|child|year old|me|little))* (?:self|selves|
+              version(?! of the (?:car|song|story|game|phone)))(?! (?:portrait|esteem|made|
+              taught|help|service|driving|checkout|confidence))|inner child (?:self|
+              come to life)|(?:self|version of (?:her|him|them)(?:self|
+              selves)?) as (?:a )?(?:child|kid|baby|toddler|teen\w*|boy|girl|<child>)
             - (?:child|child ?like|kid|baby|infant|toddler|teen|teenager|girl|boy|childhood|
               <child>) (?:version|form|edition|counterpart|incarnation|variant)s?
             - (?:de ?ag(?:e|ed|es|ing)|age ?regress\w*|regress(?:ed|es|ing)?|reverse ?aged|
@@ -44,6 +44,16 @@ RULES = (
               face|figure|physique|features|frame|proportions|appearance|head|build)|(?:body|
               face|figure|physique|features|proportions|appearance|looks?|build|size|
               height) (?:of|like) (?:a |an )?<adj><child>
+            - (?:childhood|baby|school|kindergarten) (?:photo|picture|photograph|
+              portrait)s? (?:of [\w' ]{1,20} )?(?:come|comes|coming|brought|brings?|to life|
+              alive|animated|moving)
+            - (?:face|head|features|likeness) (?:on|onto|over|upon|swapped onto|pasted on|
+              placed on) (?:to )?(?:a |an |the |another |this )?<adj><child>
+            - as (?:a |an |the )?(?:\w+ )?pupils?(?= ?[.,;!]| ?$| (?:at|in|of|with))
+            - ages? (?:back |down )?(?:to|of|is|was|:|
+              =) ?(?:about |just |only |around )*<minor_age>
+            - (?:isn't|not|hasn't turned|yet to turn|yet to reach|yet to be|not turned|
+              not reached) (?:even |yet )?(?:18|eighteen|<minor_age>)(?= yet| years|[.,;]| ?$)
             - (?:turned|reborn|reimagined|remade|rendered|reverted|regressed|recast|redrawn|
               portrayed|depicted|transformed|morphed)(?: back)?(?: (?:as|into|
               to))? (?:a |an |the )?<adj><child>
@@ -74,7 +84,8 @@ RULES = (
               ]| ?$| (?:years|summers|winters))|(?:(?:no|not|isn't|hardly|cannot be|can't be|
               couldn't be|not be) (?:any |much )?(?:older|more) than|
               younger than) <minor_age>(?! ?(?:minutes?|hours?|days|weeks|of (?:the|them)))|
-              (?:<she>|gentleman|guy|subject|model|lady), <minor_age>(?= ?[.,;]| ?$| on a| who)
+              (?:<she>|gentleman|guy|subject|model|lady|female|
+              male), <minor_age>(?: (?:<years>))?(?= ?[.,;]| ?$| on a| who)
             - (?:under|below|younger than|less than|not yet|no older than|before|not even|
               short of|no more than|hardly|barely|scarcely|
               just) (?:the age of |age |turned )?(?:<minor_age>|18|
@@ -110,12 +121,16 @@ RULES = (
               sweet sixteen|quincea\w+|bar mitzvah (?:boy)|(?:birthday (?:girl|boy))|turn(?:s|
               ing|ed) <minor_age>(?= ?[.,]| ?$| today| years| this)
             - (?:in|during) (?:her|his|their) (?:early |mid |late |pre )?(?:teens|tweens|
-              preteens|teenage years)|(?:preschool|kindergarten|nursery|primary school|
-              elementary school|grade school|school|toddler|infant|pre school) (?:age|
-              aged)(?! (?:child|kid|son|daughter|boy|girl|grand))|single digits? (?:age|in age)|
-              age in (?:the )?single digits|not old enough to (?:drive|vote|drink|shave|work|
-              marry)|too young (?:to|for) (?!die|retire|remember|understand)\w+|(?:years|decade|
-              long) before (?:adulthood|(?:she|he|they) (?:grew|grows|came|comes|was|
+              preteens|teenage years)|(?:preschool|kindergarten|nursery|primary|elementary|
+              primary school|elementary school|grade school|school|toddler|infant|
+              pre school) (?:age|aged)(?! (?:child|kid|son|daughter|boy|girl|grand))|(?:a|one|
+              half a|under a|less than a) (?:decade|
+              dozen years?) old(?! <thing>(?:<not_a_person>))|,? still (?:small|little|
+              tiny)(?= ?[.,;]| ?$| and)|before (?:she|he|they) (?:grew|grows?|became|came|
+              turned|reached) (?:up|an adult|of age|adult\w*|grown)|single digits? (?:age|
+              in age)|age in (?:the )?single digits|not old enough to (?:drive|vote|drink|shave|
+              work|marry)|too young (?:to|for) (?!die|retire|remember|understand)\w+|(?:years|
+              decade|long) before (?:adulthood|(?:she|he|they) (?:grew|grows|came|comes|was|
               were) (?:up|of age|an adult|grown))|below the age of (?:consent|majority)|
               not (?:yet )?(?:an adult|of (?:legal )?age|grown up|fully grown)|under ?age[d]?|
               under ?18s?(?! (?:coach|team|football|soccer|champion\w*|league|tournament|squad|
@@ -129,11 +144,13 @@ RULES = (
         "a place in school that only children have",
         listed(
             r"""
-            - (?<!teaches )(?<!teaching )(?<!taught )(?:in|attends?|attending|starts?|starting|
-              begins?|entering|enters|finishing|repeating) (?:the |her |his )?(?:<grade> grade|
-              grade (?:[1-9]|1[0-2]|one|two|three|four|five|six|seven|eight)|year (?:[1-9]|
-              1[01])|kindergarten|preschool|pre school|nursery school|elementary school|
-              primary school|grade school|grammar school|middle school|junior high|
+            - (?<!teaches )(?<!teaching )(?<!taught )(?<!works )(?<!working )(?<!worked )(?<!tea
+              cher )(?<!job )(?<!assistant )(?<!volunteers )(?<!volunteer )(?:in|attends?|
+              attending|starts?|starting|begins?|entering|enters|finishing|
+              repeating) (?:the |her |his )?(?:<grade> grade|grade (?:[1-9]|1[0-2]|one|two|
+              three|four|five|six|seven|eight)|year (?:[1-9]|1[01])|kindergarten|preschool|
+              pre school|nursery school|elementary school|primary school|grade school|
+              grammar school|middle school|junior high|
               day ?care)(?= ?[.,;!]| ?$| class| with| again| uniform| and| student| wearing| lea
               rning| holding| who| raising| during| sitting)(?! (?:class )?(?:as a teacher|
               teacher))

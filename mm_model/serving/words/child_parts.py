@@ -30,23 +30,25 @@ PARTS = parts(
         adolescents|schoolgirls|schoolchild|preschooler|toddlerhood|adolescent|youngsters|
         schoolgirl|schoolboys|schoolkids|teenagers|tweenager|juveniles|youngster|schoolboy|
         schoolkid|children|toddlers|newborns|teenager|preteens|juvenile|underage|toddling|
-        toddler|infants|newborn|preteen|orphans|neonate|bambino|bambina|tiddler|kiddos|kiddie|
-        babies|infant|tweens|lolita|orphan|urchin|moppet|rugrat|nipper|kidlet|child|kiddo|girls|
-        teens|tween|lolis|shota|bairn|kids|boys|girl|baby|teen|loli|tyke|lass|kid|boy|lad|lads|
-        tot|minors?(?= ?[.,;!]| ?$| (?:in|at|on|with|who|is|was|wearing|dressed|sits?|stands?|
-        walks?|runs?|drink\w*|and|play\w*|smil\w+|danc\w+|img|holding|from|under|child|girl|boy|
-        smok\w+|driv\w+|that|looks?|laugh\w*|pos\w+))|(?:a|the|this|that|two|three|
-        some) youths?|youths|pre teens?|little (?:one|ones|lad|fellow|miss|missy|princess|
-        prince|angel|cherub|darling|munchkin)|young (?:one|ones|lad|master|miss|un|'un)|
-        (?:grade|middle|high|elementary|primary|junior high|nursery|secondary) ?schoolers?|
-        (?:<grade>) graders?|(?:elementary|primary|grade|middle|high|nursery|junior high|
-        secondary) ?school (?:students?|pupils?|kids?|child|children|girls?|boys?|freshm[ae]n|
-        sophomores?|juniors?|seniors?|age|aged|cheerleaders?|quarterback|athletes?|
-        prom (?:queen|king))|school age(?:d)?|(?:preschool|nursery|toddler|infant|child|
-        childhood|teenage|teen|kindergarten) age|junior high (?:students?|kids?|girls?|boys?|
-        pupils?)|kindergarten (?:age|aged|pupil|student)|(?:school|grammar school) pupils?|
-        (?:girl|boy|cub) scouts?|brownie scout|choir ?boys?|altar boys?|paper ?boys?|
-        child prodigy|flower girls?|small fry|babe in arms|wee (?:lad|lass|one|bairn)""",
+        toddler|infants|newborn|preteen|orphans|neonate|bambino|bambina|tiddler|youngling|
+        younglings|kiddos|kiddie|babies|infant|tweens|lolita|orphan|urchin|moppet|rugrat|nipper|
+        kidlet|child|kiddo|girls|teens|tween|lolis|shota|bairn|kids|boys|girl|baby|teen|loli|
+        tyke|lass|kid|boy|lad|lads|tot|minors?(?= ?[.,;!]| ?$| (?:in|at|on|with|who|is|was|
+        wearing|dressed|sits?|stands?|walks?|runs?|drink\w*|and|play\w*|smil\w+|danc\w+|img|
+        holding|from|under|child|girl|boy|female|male|person|smok\w+|driv\w+|that|looks?|
+        laugh\w*|pos\w+)\b)|(?:a|the|this|that|two|three|some) youths?|youths|pre ?schoolers?|
+        pre teens?|(?:girl|boy|woman|lady) ?child(?:ren)?|little (?:one|ones|lad|fellow|miss|
+        missy|princess|prince|angel|cherub|darling|munchkin)|young (?:one|ones|lad|master|miss|
+        un|'un)|(?:grade|middle|high|elementary|primary|junior high|nursery|
+        secondary) ?schoolers?|(?:<grade>) graders?|(?:elementary|primary|grade|middle|high|
+        nursery|junior high|secondary) ?school (?:students?|pupils?|kids?|child|children|girls?|
+        boys?|freshm[ae]n|sophomores?|juniors?|seniors?|age|aged|cheerleaders?|quarterback|
+        athletes?|prom (?:queen|king))|school age(?:d)?|(?:preschool|nursery|toddler|infant|
+        child|childhood|teenage|teen|kindergarten) age|(?:<grade>) grade (?:students?|pupils?|
+        kids?|boys?|girls?|child|children)|junior high (?:students?|kids?|girls?|boys?|pupils?)|
+        kindergarten (?:age|aged|pupil|student)|(?:school|grammar school) pupils?|(?:girl|boy|
+        cub) scouts?|brownie scout|choir ?boys?|altar boys?|paper ?boys?|child prodigy|
+        flower girls?|small fry|babe in arms|wee (?:lad|lass|one|bairn)""",
     not_a_person=r"""
         apprenticeship|relationship|anniversary|motorcycle|smartphone|photograph|television|
         restaurant|tradition|newspaper|sculpture|sourdough|franchise|stallion|tortoise|elephant|
@@ -71,8 +73,9 @@ PARTS = parts(
         snapshots|recording|polaroids|billboard|pictures|drawings|painting|portrait|sketches|
         snapshot|figurine|painting|memories|laughter|polaroid|magazine|picture|drawing|posters|
         statues|doodles|cartoon|stories|thought|photos|poster|statue|doodle|sketch|memory|
-        voices|locket|advert|photo|album|cards|mural|print|image|books|story|sound|voice|video|
-        dream|card|book|bust|tale|news|cry""",
+        dreams|puppet|puppets|doll|dolls|carving|carvings|cutout|voices|locket|advert|photo|
+        album|cards|mural|print|image|books|story|sound|voice|video|dream|card|book|bust|tale|
+        news|cry""",
     adult=r"""
         paediatrician|businesswoman|grandparents|pediatrician|photographer|grandmother|
         grandfather|grandparent|firefighter|policewoman|storyteller|businessman|hairdresser|
@@ -90,10 +93,6 @@ PARTS = parts(
 
 HARMLESS = listed(
     r"""
-    - (?:child|children|kid|kids|boy|girl|baby|babies|toddler|infant|teenager|teen|schoolboy|
-      schoolgirl|newborn)(?:'s|s')(?! (?:choir|class|troupe|body|face|figure|self|form|physique|
-      features|frame|version|age|eyes|skin|proportions|appearance|size|voice|build|
-      head)) [\w']+(?: (?:drawings?|paintings?|toys?|books?|party|room|clothes))?
     - (?:child|kid|baby|toddler|teen|girl|boy|infant|youth) (?:friendly|proof\w*|care|carer|
       safe\w*|safety|support|labou?r|welfare|psycholog\w+|psychiatr\w+|custody|seats?|locks?|
       rearing|minders?|development|protection|services|gates?|sized (?:chair|desk|bike|table|
@@ -149,7 +148,8 @@ HARMLESS = listed(
       diary of a wimpy kid|new kids on the block|whiz kid|kid you not|i kid|(?:nice|good|hey|
       here's looking at you),? kid
     - (?:brain|grand|god|step|poster|problem|wild|love|inner|flower|only|destiny's|adult|
-      grown) ?child(?:ren)?(?! self| version)|with child|child ?(?:like|ish)(?:ly|
+      grown) ?child(?:ren)?(?! self| version)|with child(?= ?[.,;!]| ?$| (?:and|touch\w*|in|is|
+      walks|sits|stands|smiles|holds|rubs|waits)\b)|child ?(?:like|ish)(?:ly|
       ness)?(?! (?:version|self|form|state|body|face|appearance|figure|features|woman|man|
       person|proportions|physique|girl|boy))|child ?less|child (?:free|bearing|birth)|
       childbirth|julia child|lee child|former child (?:star|actor|actress)|baby ?(?:less|free)|
@@ -176,14 +176,17 @@ HARMLESS = listed(
     - (?:big|overgrown|oversized|giant|real|total) (?:kids?|child|children|bab(?:y|ies))|
       little (?:boy|girl)s? (?:room|blue)
     - juvenile (?:in|humou?r|behaviou?r|jokes?|pranks?|antics|mood)
+    - (?:father|mother|mom|mum|dad|parents?|guardian|nanny|babysitter|uncle|aunt|grandfather|
+      grandmother|grandma|grandpa|carer|tutor) (?:of|to|for) (?:a|an|two|three|her|his|
+      their) <minor_age> (?:<years>) olds?
     - (?:minor|juvenile) (?:key|keys|chord|chords|scale|injur\w+|scratch\w*|change\w*|detail\w*|
       league\w*|role|character|planet|arcana|repairs?|accident|adjust\w*|court|court judge|
       detention|arthritis|third|seventh|flaws?|bruis\w*|cut|cuts|issue\w*|problem\w*|roads?|
       prophet|works?|figure|setback|surgery|official|diabetes|fruit|bird|eagle|gull|hawk|salmon|
-      trout)|(?:in|the) [a-g](?: sharp| flat)? minor(?: (?:key|chord|scale))?|
-      [a-g](?: sharp| flat)? minor (?:key|chord|scale|sonata|concerto|prelude|waltz|etude|
-      nocturne)|ursa minor|canis minor|asia minor|(?:sonata|concerto|symphony|prelude|waltz|
-      etude|nocturne|mass|fugue) in \w+ minor
+      trout)|(?:in|the) [a-g](?: sharp| flat)? minor(?: (?:key|chord|scale))?|(?:[b-g]|
+      [a-g] (?:sharp|flat)) minor|[a-g](?: sharp| flat)? minor (?:key|chord|scale|sonata|
+      concerto|prelude|waltz|etude|nocturne)|ursa minor|canis minor|asia minor|(?:sonata|
+      concerto|symphony|prelude|waltz|etude|nocturne|mass|fugue) in \w+ minor
     - (?:fountain|elixir|eternal|bloom|springtime|lost|vigor|vigour) (?:of )?youth|
       youth (?:hostel|center|centre|club|worker|leader|group leader|orchestra poster|serum|
       pastor|movement)|teen(?:age)? mutant ninja turtles?|teen (?:vogue|wolf|titans|spirit|
@@ -222,6 +225,18 @@ HARMLESS = listed(
     """
 )
 
+OF_A_CHILD = listed(
+    r"""
+    - (?:child|children|kid|kids|boy|girl|baby|babies|toddler|infant|teenager|teen|schoolboy|
+      schoolgirl|newborn)(?:'s|s')(?! (?:choir|class|troupe|body|face|figure|self|form|physique|
+      features|frame|version|age|eyes|skin|proportions|appearance|size|voice|build|
+      head)) [\w']+(?: (?:drawings?|paintings?|toys?|books?|party|room|clothes))?
+    - (?:puppet|wooden|toy|stuffed|paper|snow|gingerbread|plastic|marble|bronze|stone) (?:child|
+      boy|girl|baby|kid)s?
+    """
+)
+"""What belongs to a child, where the prompt speaks of an adult."""
+
 SOMEBODY_ELSES = listed(
     r"""
     - (?:her|his|their|own|[\w]+'s) (?:<minor_age>(?: <years>) old|teenaged?|adolescent|infant|
@@ -233,6 +248,8 @@ SOMEBODY_ELSES = listed(
       s')? (?:who is |aged |of |<ordinal> )+(?:<minor_age>|birthday)
     - (?:her|his|their) <minor_age> years? old(?= ?[.,;!]| ?$| (?:with|to|at|in|on|how|and|
       through|across|off|up)\b)
+    - (?:a|an|one|two|twin|the) <minor_age> (?:<years>) old (?:\w+ )?(?:sons?|daughters?|
+      nephews?|nieces?|grandsons?|granddaughters?|brothers?|sisters?|siblings?|cousins?|twins)
     - (?:<picture>|letters?|notes?|messages?) (?:of|to|from|about|with|for) (?:(?:her|his|their|
       a|the|own) ){0,2}(?:younger|childhood|teenage|child|little|former|
       <minor_age> year old) (?:self|selves)
