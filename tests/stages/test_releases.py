@@ -317,6 +317,20 @@ def test_changed_code_that_spoils_a_figure_is_no_champion(house: House) -> None:
     assert champion(house) == 2
 
 
+def test_two_trees_with_other_code_do_not_take_turns(house: House) -> None:
+    """What is registered again with nothing new does not take the place of a newer one."""
+    limits = house.root / "profiles" / "tiny.yaml"
+    before = limits.read_text()
+    limits.write_text(before.replace("max_steps: 100", "max_steps: 50"))
+    assert house.register()["aliases"] == ["champion"]
+    limits.write_text(before)
+    release = house.register()
+    assert (release["version"], release["aliases"]) == (2, ["challenger"])
+    assert "rollback --to 2' brings it back" in release["sentences"][0]
+    assert register.confirm(house.job())
+    assert champion(house) == 3
+
+
 def committed(root: Path) -> None:
     who = ["-c", "user.name=one", "-c", "user.email=one@localhost"]
     for words in (["init", "-q"], ["add", "params.yaml", "profiles"], ["commit", "-qm", "tree"]):
