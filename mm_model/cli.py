@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from mm_model import lifeline
 from mm_model.environment import keep_freed_memory, silence_telemetry
 from mm_model.errors import BusyError, UserError, of_machine
+from mm_model.generate import command as generate
 from mm_model.stages import registry
 from mm_model.store.layout import Layout, repository_root
 
@@ -95,11 +96,13 @@ def _register_rules(layout: Layout) -> "RegisterSettings":
     return load_profile(layout.root, layout.profile).register_
 
 
-def _servable(_: argparse.Namespace) -> None:
+def _serve(options: argparse.Namespace) -> None:
     from mm_model.registry import served
+    from mm_model.serving import launch
 
     layout = _layout()
-    served.checked_folder(layout, _register_rules(layout).model_name)
+    folder = served.checked_folder(layout, _register_rules(layout).model_name, options.alias)
+    launch.become_the_door(folder, options.host, options.port, options.allow)
 
 
 def _releases(_: argparse.Namespace) -> None:
@@ -164,8 +167,16 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--people", type=int, nargs="+", help="whom to show; the first three")
     command.set_defaults(act=_timelapse)
 
-    command = commands.add_parser("servable", help="say in one sentence why there is no champion")
-    command.set_defaults(act=_servable)
+    command = commands.add_parser("serve", help="serve the champion on this machine")
+    command.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    command.add_argument("--port", type=int, default=5000, help="port to listen on")
+    command.add_argument("--alias", default="champion", help="alias or number of a version")
+    command.add_argument(
+        "--allow", nargs="+", default=[], metavar="NAME", help="further names it is asked for under"
+    )
+    command.set_defaults(act=_serve)
+
+    generate.add_to(commands)
 
     command = commands.add_parser("releases", help="list the registered versions and who chose")
     command.set_defaults(act=_releases)

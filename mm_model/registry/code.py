@@ -25,6 +25,7 @@ _REQUIREMENTS = (
     "mlflow", "torch", "diffusers", "transformers", "accelerate", "safetensors", "sentencepiece",
     "protobuf", "insightface", "onnx", "onnxruntime", "opencv-python-headless", "av", "pillow",
     "numpy", "pandas", "pydantic", "pyyaml", "tqdm",
+    "uvicorn",
 )  # fmt: skip
 
 

@@ -38,7 +38,6 @@ class ServingConfig(Section):
 
     serve: ServeSettings
     detection: Detection
-    max_pixels: Count
     max_aspect: float | None
     num_frames: Count
     fps: Count
@@ -58,7 +57,6 @@ def of_profile(
     return ServingConfig(
         serve=profile.serve,
         detection=Detection(**rules),
-        max_pixels=profile.ingest.max_pixels,
         max_aspect=profile.ingest.max_aspect,
         num_frames=profile.model.num_frames,
         fps=profile.model.fps,
