@@ -87,7 +87,13 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """A socket at that address; nobody is let in before the server listens."""
+    """A socket at that address; nobody is let in before the server listens.
+
+    Raises:
+        UserError: there is no such address, or it is taken.
+    """
+    if not 0 <= port <= 65535:
+        raise UserError(f"There is no port {port}: name one from 0 (any free one) to 65535.")
     try:
         family, kind, proto, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

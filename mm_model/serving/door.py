@@ -11,6 +11,7 @@ that a reply says quotes a request, and no reply carries a trace or a path.
 import asyncio
 import contextlib
 import dataclasses
+import itertools
 import json
 import logging
 import math
@@ -63,7 +64,10 @@ _QUICK_BYTES = 256 << 10
 _BODIES_HELD = 4
 """How many bodies of the largest size may be arriving at once, counted in bytes."""
 _EYES = 2
-"""Requests whose pictures are looked at side by side; bounds the memory of opened pictures."""
+"""Requests whose pictures are looked at side by side."""
+_AHEAD = 3
+"""How many of those inside hold opened pictures, the one at work included: an opened picture takes
+up to 50 MB, however small its file."""
 _DRAIN_SECONDS = 5.0
 """How long the rest of a refused body is taken in, so that its sender gets to read the reply."""
 _HANDED = json.dumps({"dataframe_records": [{}]}).encode()
@@ -214,18 +218,21 @@ class Door:
         self._next()
 
     def _next(self) -> None:
-        """It is the turn of whoever came first."""
-        for place in self._inside.values():
-            place.turn.set()
-            break
+        """It is the turn of whoever came first, and the pictures of the next are looked at."""
+        for rank, place in enumerate(itertools.islice(self._inside.values(), _AHEAD)):
+            place.near.set()
+            if rank == 0:
+                place.turn.set()
 
     async def _work(self, admitted: Visit) -> "_Reply":
         """Look at the pictures, wait for the turn, make the clip. Until the turn it may be
         cancelled; from then on it ends with its thread."""
+        place = self._inside[admitted]
+        await place.near.wait()
         admitted.references = await _in(self._eyes, self._mirror.look, admitted.request)
         emptied = tuple(b"" for _ in admitted.request.references)
         admitted.request = dataclasses.replace(admitted.request, references=emptied)  # frees files
-        await self._inside[admitted].turn.wait()
+        await place.turn.wait()
         admitted.at_work = True
         started = time.monotonic()
         reply = await self._through(admitted)
@@ -275,6 +282,7 @@ class _Place:
     """Held by one visit while it is inside."""
 
     work: asyncio.Task
+    near: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
     turn: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
 
 

@@ -11,11 +11,15 @@ from typing import Any
 
 import pytest
 
+from mm_model.errors import UserError
+from mm_model.eyes.detect import Sighting
 from mm_model.serving import door
+from mm_model.serving.__main__ import bound
 from mm_model.serving.config import ServingConfig, of_profile
 from mm_model.serving.refusal import Code
-from tests.serving.doorway import Doorway, answer, opened, until
-from tests.serving.test_request import GOOD, LIMITS, PROFILE
+from tests.serving.conftest import one_face
+from tests.serving.doorway import Doorway, PacedEngine, answer, opened, until
+from tests.serving.test_request import GOOD, LIMITS, PROFILE, picture
 
 STEPS = 5
 DIGESTS = {"adapter": "a", "backbone": "b", "facepack": "c"}
@@ -113,6 +117,38 @@ def test_who_goes_while_waiting_is_never_begun_and_leaves_his_place(way: Doorway
     way.engine.free.set()
     assert answer(first).status == answer(latecomer).status == 200
     assert way.engine.begun == [1, 9]
+
+
+def test_opened_pictures_are_held_for_few_and_bad_ones_are_refused_early() -> None:
+    looked: list[Any] = []
+
+    def look(pixels: Any) -> Any:
+        looked.append(pixels)
+        return Sighting(()) if pixels.shape[0] == 50 else one_face(pixels)
+
+    faceless = record(3, reference_images=[picture(size=50)])
+    with Doorway(config(waiting=6), PacedEngine(), look) as way:
+        asked = [way.send(record(1))]
+        until(lambda: way.engine.begun == [1])
+        for seed in range(2, 8):
+            asked.append(way.send(record(seed) if seed != 3 else faceless))
+            until(lambda: inside(way) >= len(asked) - 1)
+        refused = answer(asked.pop(2))
+        assert (refused.status, refused.refusal) == (400, "no_face")
+        until(lambda: len(looked) == 4)  # those of 1 and 2, the faceless one, and 4
+        assert way.engine.begun == [1] and inside(way) == 6
+        way.engine.free.set()
+        assert [answer(one).status for one in asked] == [200] * 6
+        assert way.engine.begun == [1, 2, 4, 5, 6, 7] and len(looked) == 7
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "word"),
+    [("127.0.0.1", 70000, "no port"), ("203.0.113.1", 0, "cannot be"), ("no.such.invalid", 0, "cannot be")],
+)
+def test_an_address_that_is_none_is_said_in_a_sentence(host: str, port: int, word: str) -> None:
+    with pytest.raises(UserError, match=word):
+        bound(host, port)
 
 
 def test_a_body_that_was_not_sent_whole_leaves_nothing_behind(way: Doorway) -> None:
@@ -261,7 +297,7 @@ def test_every_form_of_a_record_gives_the_same_clip(free_way: Doorway, kind: str
               {"instances": [one]}, {"dataframe_split": table}]  # fmt: skip
     said = {free_way.ask(json.dumps(body), headers={"content-type": kind}).body for body in bodies}
     (reply,) = said
-    assert "video_mp4" in reply and "1 words at the end" in reply
+    assert "video_mp4" in reply and "text encoder: 1." in reply
 
 
 def test_what_is_no_http_gets_a_refusal_in_our_form(free_way: Doorway) -> None:

@@ -87,6 +87,21 @@ def test_the_releases_own_code_runs_and_nothing_is_added_to_it(
             assert f"PYTHONPATH={folder / 'code'}" in read.read()
 
 
+def test_clips_of_senders_who_have_gone_are_not_made(behind_door: Server, good: dict) -> None:
+    made = behind_door.log.read_text().count("served 9 frames")
+    body = json.dumps({"dataframe_records": [{**good, "num_inference_steps": 100}]})
+    asked = []
+    for _ in range(8):
+        one = http.client.HTTPConnection("127.0.0.1", behind_door.port, timeout=60)
+        one.request("POST", "/invocations", body, {"content-type": "application/json"})
+        asked.append(one)
+    for one in asked:
+        one.close()
+    until(lambda: behind_door.log.read_text().count("the sender has gone") == len(asked))
+    assert behind_door.log.read_text().count("served 9 frames") == made
+    assert behind_door.ask(good)[0] == 200
+
+
 def test_a_port_in_use_is_said_before_anything_is_loaded(served_house: House) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
