@@ -11,7 +11,7 @@ from functools import cache
 from itertools import pairwise
 
 from mm_model.serving.refusal import Code, Refusal
-from mm_model.serving.words import child, child_parts, languages, nudity, nudity_parts
+from mm_model.serving.words import child, child_parts, languages, nudity, nudity_parts, sexual
 from mm_model.serving.words.rules import Rule, compiled, words
 from mm_model.serving.words.text import apart, held_together, hidden, readings
 from mm_model.store.consents import Basis
@@ -69,7 +69,8 @@ class _Table:
 @cache
 def _nudity() -> _Table:
     foreign = languages.compiled(languages.NUDITY_LATIN, languages.NUDITY_OTHER)
-    return _table(nudity_parts.PARTS, nudity_parts.HARMLESS, nudity.RULES, foreign)
+    rules = nudity.RULES + sexual.RULES
+    return _table(nudity_parts.PARTS, nudity_parts.HARMLESS, rules, foreign)
 
 
 @cache
@@ -91,7 +92,7 @@ def _table(
 
 def prepare() -> None:
     """Read the tables now (some tenths of a second) and not at the first request."""
-    _nudity(), _children(), _others(), _named(), _adult(), _picture()
+    _nudity(), _children(), _belongings(), _others(), _named(), _adult(), _picture()
 
 
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
@@ -135,11 +136,18 @@ def _child(text: str) -> bool:
         return True
     if not _named().search(text) and not _breaks(table, text):
         return False
+    if _adult().search(text):
+        text = _belongings().sub(_BLANK, text)
     text = _others().sub(_if_adult_before, table.harmless.sub(_BLANK, text))
     text = " ".join(text.split())
     return _breaks(table, text) or any(
         _is_subject(text, found) for found in _named().finditer(text)
     )
+
+
+@cache
+def _belongings() -> re.Pattern[str]:
+    return compiled(child_parts.OF_A_CHILD, child_parts.PARTS)
 
 
 @cache
@@ -176,6 +184,8 @@ def _is_subject(text: str, found: re.Match[str]) -> bool:
         at -= 1
     if 0 <= at < len(before) - 1 and not _owns(before[at]) and _adult().fullmatch(before[at]):
         return False  # "a woman teaches children"
+    if at >= 0 and _acts(before[at]) and _adult().search(" ".join(before[:at])):
+        return False  # "a lifeguard, a man, watches children"
     if at < 0 or not _adult().search(" ".join(before[: at + 1])):
         return not (_depicted(before) and _adult().search(text[found.end() :]))
     if _owns(before[at]):
@@ -194,32 +204,40 @@ def _depicted(before: list[str]) -> bool:
 
 
 def _ends_a_phrase(token: str) -> bool:
-    return token in _STOPS or _owns(token) or bool(_adult().fullmatch(token))
+    return token in _STOPS or _owns(token) or _acts(token) or bool(_adult().fullmatch(token))
+
+
+def _acts(token: str) -> bool:
+    """Does the word look like a verb of somebody's (`watches`), and link nothing?"""
+    return token not in _STOPS and bool(_VERB.fullmatch(token))
 
 
 def _owns(token: str) -> bool:
     return token in _OWNERS or (token.endswith(("'s", "s'")) and token not in _LINKS)
 
 
+_VERB = re.compile(r"[a-z]{2,}(?<!ou)(?<!le)(?<!s)s")
 _OWNERS = words("her his their my our your whose own")
 _DETERMINERS = words(
-    "a an the one two three four five six some several this that these those another many few any "
-    "each every both couple"
+    "a an the one two three four five six some several this that these those another many few "
+    "any each every both couple"
 )
 _LINKS = words(
-    ". , ; : ! ? ■ as into is are was were be been being become becomes became becoming and or nor "
-    "like resembling resembles than playing plays played portraying portrays portrayed called "
-    "named but actually really still now just only he's she's who's it's that's there's here's "
-    "what's"
+    ". , ; : ! ? ■ as into is are was were be been being become becomes became becoming and or "
+    "nor like resembling resembles remains stays than playing plays played portraying portrays "
+    "portrayed called named but actually really still now just only he's she's who's it's "
+    "that's there's here's what's"
 )
 _PLACES = words(
     "with to at for from by in on beside near behind around among amongst past towards toward "
     "against over next of between without holding hugging carrying teaching watching feeding"
 )
 _GROUPS = words(
-    "group crowd class team line bunch mother father parent parents teacher front hand hands side "
-    "care circle row room pair head top sight cheek shoulders presence middle dozens hundreds lot "
-    "lots full couple mom dad grandmother grandfather coach army audience flock background rest"
+    "group crowd class team line bunch mother father parent parents teacher front hand hands "
+    "side care circle row room pair head top sight cheek shoulders presence middle dozens "
+    "hundreds lot lots full couple energy curiosity wonder heart soul mind innocence enthusiasm "
+    "imagination joy patience excitement charm spirit handwriting delight trust temper mom dad "
+    "grandmother grandfather coach army audience flock background rest"
 )
 _STOPS = _DETERMINERS | _LINKS | _PLACES
 

@@ -44,6 +44,13 @@ RULES = (
               face|figure|physique|features|frame|proportions|appearance|head|build)|(?:body|
               face|figure|physique|features|proportions|appearance|looks?|build|size|
               height) (?:of|like) (?:a |an )?<adj><child>
+            - (?:face|head|features|likeness) (?:on|onto|over|upon|swapped onto|pasted on|
+              placed on) (?:to )?(?:a |an |the |another |this )?<adj><child>
+            - as (?:a |an |the )?(?:\w+ )?pupils?(?= ?[.,;!]| ?$| (?:at|in|of|with))
+            - ages? (?:back |down )?(?:to|of|is|was|:|
+              =) ?(?:about |just |only |around )*<minor_age>
+            - (?:isn't|not|hasn't turned|yet to turn|yet to reach|yet to be|not turned|
+              not reached) (?:even |yet )?(?:18|eighteen|<minor_age>)(?= yet| years|[.,;]| ?$)
             - (?:turned|reborn|reimagined|remade|rendered|reverted|regressed|recast|redrawn|
               portrayed|depicted|transformed|morphed)(?: back)?(?: (?:as|into|
               to))? (?:a |an |the )?<adj><child>
@@ -74,7 +81,8 @@ RULES = (
               ]| ?$| (?:years|summers|winters))|(?:(?:no|not|isn't|hardly|cannot be|can't be|
               couldn't be|not be) (?:any |much )?(?:older|more) than|
               younger than) <minor_age>(?! ?(?:minutes?|hours?|days|weeks|of (?:the|them)))|
-              (?:<she>|gentleman|guy|subject|model|lady), <minor_age>(?= ?[.,;]| ?$| on a| who)
+              (?:<she>|gentleman|guy|subject|model|lady|female|
+              male), <minor_age>(?: (?:<years>))?(?= ?[.,;]| ?$| on a| who)
             - (?:under|below|younger than|less than|not yet|no older than|before|not even|
               short of|no more than|hardly|barely|scarcely|
               just) (?:the age of |age |turned )?(?:<minor_age>|18|

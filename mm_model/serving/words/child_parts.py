@@ -35,18 +35,20 @@ PARTS = parts(
         teens|tween|lolis|shota|bairn|kids|boys|girl|baby|teen|loli|tyke|lass|kid|boy|lad|lads|
         tot|minors?(?= ?[.,;!]| ?$| (?:in|at|on|with|who|is|was|wearing|dressed|sits?|stands?|
         walks?|runs?|drink\w*|and|play\w*|smil\w+|danc\w+|img|holding|from|under|child|girl|boy|
-        smok\w+|driv\w+|that|looks?|laugh\w*|pos\w+))|(?:a|the|this|that|two|three|
-        some) youths?|youths|pre teens?|little (?:one|ones|lad|fellow|miss|missy|princess|
-        prince|angel|cherub|darling|munchkin)|young (?:one|ones|lad|master|miss|un|'un)|
-        (?:grade|middle|high|elementary|primary|junior high|nursery|secondary) ?schoolers?|
-        (?:<grade>) graders?|(?:elementary|primary|grade|middle|high|nursery|junior high|
+        female|male|person|smok\w+|driv\w+|that|looks?|laugh\w*|pos\w+)\b)|(?:a|the|this|that|
+        two|three|some) youths?|youths|pre ?schoolers?|pre teens?|(?:girl|boy|woman|
+        lady) ?child(?:ren)?|little (?:one|ones|lad|fellow|miss|missy|princess|prince|angel|
+        cherub|darling|munchkin)|young (?:one|ones|lad|master|miss|un|'un)|(?:grade|middle|high|
+        elementary|primary|junior high|nursery|secondary) ?schoolers?|(?:<grade>) graders?|
+        (?:elementary|primary|grade|middle|high|nursery|junior high|
         secondary) ?school (?:students?|pupils?|kids?|child|children|girls?|boys?|freshm[ae]n|
         sophomores?|juniors?|seniors?|age|aged|cheerleaders?|quarterback|athletes?|
         prom (?:queen|king))|school age(?:d)?|(?:preschool|nursery|toddler|infant|child|
-        childhood|teenage|teen|kindergarten) age|junior high (?:students?|kids?|girls?|boys?|
-        pupils?)|kindergarten (?:age|aged|pupil|student)|(?:school|grammar school) pupils?|
-        (?:girl|boy|cub) scouts?|brownie scout|choir ?boys?|altar boys?|paper ?boys?|
-        child prodigy|flower girls?|small fry|babe in arms|wee (?:lad|lass|one|bairn)""",
+        childhood|teenage|teen|kindergarten) age|(?:<grade>) grade (?:students?|pupils?|kids?|
+        boys?|girls?|child|children)|junior high (?:students?|kids?|girls?|boys?|pupils?)|
+        kindergarten (?:age|aged|pupil|student)|(?:school|grammar school) pupils?|(?:girl|boy|
+        cub) scouts?|brownie scout|choir ?boys?|altar boys?|paper ?boys?|child prodigy|
+        flower girls?|small fry|babe in arms|wee (?:lad|lass|one|bairn)""",
     not_a_person=r"""
         apprenticeship|relationship|anniversary|motorcycle|smartphone|photograph|television|
         restaurant|tradition|newspaper|sculpture|sourdough|franchise|stallion|tortoise|elephant|
@@ -90,10 +92,6 @@ PARTS = parts(
 
 HARMLESS = listed(
     r"""
-    - (?:child|children|kid|kids|boy|girl|baby|babies|toddler|infant|teenager|teen|schoolboy|
-      schoolgirl|newborn)(?:'s|s')(?! (?:choir|class|troupe|body|face|figure|self|form|physique|
-      features|frame|version|age|eyes|skin|proportions|appearance|size|voice|build|
-      head)) [\w']+(?: (?:drawings?|paintings?|toys?|books?|party|room|clothes))?
     - (?:child|kid|baby|toddler|teen|girl|boy|infant|youth) (?:friendly|proof\w*|care|carer|
       safe\w*|safety|support|labou?r|welfare|psycholog\w+|psychiatr\w+|custody|seats?|locks?|
       rearing|minders?|development|protection|services|gates?|sized (?:chair|desk|bike|table|
@@ -180,10 +178,10 @@ HARMLESS = listed(
       league\w*|role|character|planet|arcana|repairs?|accident|adjust\w*|court|court judge|
       detention|arthritis|third|seventh|flaws?|bruis\w*|cut|cuts|issue\w*|problem\w*|roads?|
       prophet|works?|figure|setback|surgery|official|diabetes|fruit|bird|eagle|gull|hawk|salmon|
-      trout)|(?:in|the) [a-g](?: sharp| flat)? minor(?: (?:key|chord|scale))?|
-      [a-g](?: sharp| flat)? minor (?:key|chord|scale|sonata|concerto|prelude|waltz|etude|
-      nocturne)|ursa minor|canis minor|asia minor|(?:sonata|concerto|symphony|prelude|waltz|
-      etude|nocturne|mass|fugue) in \w+ minor
+      trout)|(?:in|the) [a-g](?: sharp| flat)? minor(?: (?:key|chord|scale))?|(?:[b-g]|
+      [a-g] (?:sharp|flat)) minor|[a-g](?: sharp| flat)? minor (?:key|chord|scale|sonata|
+      concerto|prelude|waltz|etude|nocturne)|ursa minor|canis minor|asia minor|(?:sonata|
+      concerto|symphony|prelude|waltz|etude|nocturne|mass|fugue) in \w+ minor
     - (?:fountain|elixir|eternal|bloom|springtime|lost|vigor|vigour) (?:of )?youth|
       youth (?:hostel|center|centre|club|worker|leader|group leader|orchestra poster|serum|
       pastor|movement)|teen(?:age)? mutant ninja turtles?|teen (?:vogue|wolf|titans|spirit|
@@ -221,6 +219,16 @@ HARMLESS = listed(
       sweethearts?|bedroom|dreams?|toys?|album|diary|development|education|hero)
     """
 )
+
+OF_A_CHILD = listed(
+    r"""
+    - (?:child|children|kid|kids|boy|girl|baby|babies|toddler|infant|teenager|teen|schoolboy|
+      schoolgirl|newborn)(?:'s|s')(?! (?:choir|class|troupe|body|face|figure|self|form|physique|
+      features|frame|version|age|eyes|skin|proportions|appearance|size|voice|build|
+      head)) [\w']+(?: (?:drawings?|paintings?|toys?|books?|party|room|clothes))?
+    """
+)
+"""What belongs to a child, where the prompt speaks of an adult."""
 
 SOMEBODY_ELSES = listed(
     r"""

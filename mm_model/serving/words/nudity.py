@@ -1,7 +1,7 @@
 """What counts as asking for nudity or sex, in English: a rule for each way of saying it, with why.
 
-Undressing, wearing nothing or only what does not cover, intimate parts, sexual acts, underwear as
-all that is worn, cloth that one sees through. A man without a shirt is none of it.
+Undressing, wearing nothing or only what does not cover, underwear as all that is worn, cloth that
+one sees through. A man without a shirt is none of it.
 """
 
 from mm_model.serving.words.rules import Rule, listed, words
@@ -13,7 +13,7 @@ RULES = (
             r"""
             - n+u+d+e+s?|\w*naked\w*|n+a+k+e+d+|nude(?:woman|man|girl|lady|body|pics?|photos?|
               selfies?)|(?:woman|man|girl|lady|body|guy)nude|nud(?:ed|ie|ies|ity|ist|ists|ism|
-              ey|ely|eness)|nu+ds?|noo+ds?|nood(?:s|y)?
+              ey|ely|eness)|nuds?|noo+(?:d|de)s?|noody|nk+d|nekd
             - nak(?:ed|d|edness|edly|id|ey|eds|ked|ied|edd)|nek+[ie]d|naekd|nakde|nkaed
             - top ?less(?:ly|ness)?|top ?free|bottom ?less(?:ly)?|tops optional
             - un ?(?:clothed|clad|robed|dressed)|un ?dress(?:es|ing|ed|y)?|dis ?rob(?:e|es|ed|
@@ -23,13 +23,14 @@ RULES = (
             - sky ?clad|naturis[tm]s?|starkers|au natur(?:el|al|ale)|in (?:the|her|his|
               their) (?:buff|altogether|nuddy)|(?:eve|adam)'?s? (?:costume|suit|garb|attire|
               outfit)|in the raw(?= ?[.,;!]| ?$| on| at| by| with| in)|(?:birth ?day|
-              birth) suits?|skinny ?dip\w*|full frontal|full monty|buff naked|(?:go|goes|going|
-              gone|went) commando(?! style)|free the nipple|stitch ?less|starkly bare|
+              birth) suits?|skinny ?dip\w*|full frontal|invisible (?:clothes|clothing|outfit|
+              dress|garments?|suit|swimsuit|bikini|underwear)|full monty|buff naked|(?:go|goes|
+              going|gone|went) commando(?! style)|free the nipple|stitch ?less|starkly bare|
               clothing optional|clothes optional|state of (?:un|partial un)dress|
               state of nature|soft ?core|hard ?core (?:scene|porn|sex|action|adult|video)|
               (?:nip|nipple) ?slips?|up ?skirts?|down ?blouse|side ?boob|under ?boob|
               camel ?toes?|wardrobe malfunction|strip poker|scantily (?:clad|dressed|clothed)|
-              deep ?nudes?|nudify\w*|clothes? remov(?:er|al)|deep ?fake porn|lady godiva|
+              deep ?nudes?|nudif\w+|clothes? remov(?:er|al)|deep ?fake porn|lady godiva|
               page (?:3|three) girl|streakers?|barely (?:clothed|clad|dressed|covered)|
               half (?:clothed|clad|dressed)
             """
@@ -48,6 +49,10 @@ RULES = (
               entirely|all|now|lies|being|on))* (?:bare|bared|exposed|uncovered|display|show|
               unveiled|revealed)
             - <full> (?:bare|uncovered|exposed|unveiled|stripped|revealed|disrobed)
+            - bare (?:woman|man|person|lady|guy|girl|boy|human|figure|model|couple)s?(?! hand)
+            - (?:woman|man|person|lady|guy|she|he|
+              they)(?![^\W_])[^.;]{0,60}, bare(?= ?[.,;!]| ?$)
+            - nothing (?:touch\w*|against|next to|on) <own> (?:\w+ )?(?:skin|body)
             - (?:bare|uncovered|exposed|undressed|stripped|nothing|revealed) (?:on )?(?:from|
               above|below|to) the (?:waist|hips?|navel|belly)|(?:from|above|
               below) the waist (?:up|down|upwards?|downwards?)?,? ?(?:\w+ ){0,2}(?:bare|
@@ -64,9 +69,13 @@ RULES = (
               onlookers|viewers?|strangers?|public|everyone|us|people)(?! (?:a|an|with|
               \w+ (?:smile|grin))\b)
             - show(?:s|ing)? (?:off )?(?:a lot of|lots of|too much|plenty of|more|so much|
-              all her|some) skin|every inch of (?:her |his |their |him |the \w+ )?(?:\w+ )?(?:sk
-              in|body|flesh|exposed|bare|visible|uncovered|revealed|on (?:show|display))|
-              flesh on (?:show|display)
+              all her|some) skin|(?:not|never|un|hardly) ?covered by anything|every (?:curve|
+              part|detail)(?: of (?:her|his|their) \w+)? (?:on (?:view|show|display)|visible|
+              exposed|revealed|uncovered)|(?:body|curves?|flesh|
+              skin) (?:is |fully |completely )*on (?:view|show|display)|
+              every inch of (?:her |his |their |him |the \w+ )?(?:\w+ )?(?:skin|body|flesh|
+              exposed|bare|visible|uncovered|revealed|on (?:show|display))|flesh on (?:show|
+              display)
             - (?:leav\w+ )?(?:little|nothing) (?:is left )?to the imagination
             - revealing (?:(?:\w+ )?(?:outfit|clothes|clothing|dress|top|garment|attire|
               lingerie|everything|all)|it all)|reveals? (?:it all|everything)
@@ -82,12 +91,15 @@ RULES = (
               (?:bares?|baring|bared|expos\w+|reveal\w*|show\w*|flash\w*) (?:<own>) <w>(?:chest|
               torso)
             - (?:without|no|minus|sans|lacking) (?:a |any |her |his |their )?<shirt>(?: on)?(?
-              ! (?:hat|of|pocket|button|tier|floor|secret))|not wearing (?:a|any) <shirt>
+              ! (?:hat|of|pocket|button|tier|floor|secret))|(?:isn't|not|aren't|wasn't|
+              never) wearing (?:a|any) <shirt>|<shirt> (?:is |has been |was |being )*(?:removed|
+              gone|missing|discarded|torn off|ripped off|taken off|taken away)
             - (?:<off>) off <her> <w>(?:shirt|t ?shirt|tshirt|undershirt|vest|top)(?! hat)|
               (?:<off>) <own> <w><shirt> (?:off|over (?:<own>) head)|(?:<shed>|opens?|opening|
               lifts?|lifting|raises?|hikes?) (?:up )?<own> <w><shirt>(?! (?:cuffs?|collar|
               sleeves?|pocket))|<shirt> (?:(?:comes|coming) off|
-              off(?= ?[.,;!]| ?$| and| in| on a| while| as))|<shirt>(?: (?:is|hangs?|falls?|
+              off(?= ?[.,;!]| ?$| and| in| on a| while| as))|<shirt> (?:pulled|lifted|raised|
+              rolled|hiked|pushed) (?:down|up|aside|open|off)|<shirt>(?: (?:is|hangs?|falls?|
               hanging|wide|fully|completely|left|all))* (?:open|unbuttoned|undone|unfastened|
               untied|unzipped)
             - (?:undo\w*|unbutton\w*|open\w*) (?:the |all |every )?(?:\w+ )?(?:buttons?|
@@ -143,7 +155,8 @@ RULES = (
               the way|how|the day)(?: on)?(?: the day| when| the moment| the hour)? ?(?:she|he|
               they) (?:was|were|came|entered) (?:born|into (?:the|this) world)|
               like (?:a newborn|adam|eve)(?: and eve)?(?: before| in| without)|(?:dressed|
-              clothed|clad|attired) (?:like|as) (?:adam|eve)
+              clothed|clad|attired) (?:like|as) (?:adam|eve)(?= ?[.,;!]| ?$| in (?:paradise|
+              eden|the garden))
             """
         ),
     ),
@@ -168,16 +181,17 @@ RULES = (
               robe|towel|everything|swimsuit|bikini(?: top| bottoms?)?|(?:her|
               his) top)(?: (?:is|are|has|have|come|comes|coming|been|all|being|magically|
               digitally|were|was|get|gets|getting))* (?:off|removed|gone|missing|discarded|shed|
-              taken off|pulled off|peeled off|cut (?:off|away)|erased|deleted|edited (?:out|
-              away)|photoshopped (?:out|off|away)|airbrushed (?:out|away)|invisible|torn (?:off|
-              away|open)|ripped (?:off|away|open)|stripped (?:off|away)|stolen|vanish\w*|
-              disappear\w*|dissolv\w*|melt\w* away|evaporat\w*)(?! (?:the|a) (?:rack|hanger|
-              line|shelf|hook|bed))(?! of)
+              taken off|pulled off|peeled off|cut (?:off|away)|taken away|erased|deleted|
+              edited (?:out|away)|photoshopped (?:out|off|away)|airbrushed (?:out|away)|
+              invisible|torn (?:off|away|open)|ripped (?:off|away|open)|stripped (?:off|away)|
+              stolen|vanish\w*|disappear\w*|dissolv\w*|melt\w* away|evaporat\w*)(?! (?:the|
+              a) (?:rack|hanger|line|shelf|hook|bed))(?! of)
             - (?<!up )(?<!folds )(?<!folding )(?<!washes )(?<!gathers )(?<!irons )(?:<own>) (?:\
               w+ )?(?:clothes|clothing|garments|dress|lingerie|underwear|panties)(?: (?:are|is|
-              lie|lies|lying|left|all|now|scattered|strewn|piled|discarded|
-              in))* (?:in a (?:heap|pile)|on the (?:floor|ground|sand|shore|rocks|riverbank)|
-              at (?:<own>) feet|around (?:<own>) (?:feet|ankles))
+              lie|lies|lying|left|all|now|scattered|strewn|piled|discarded|abandoned|crumpled|
+              dropped|tossed|flung|thrown|forgotten|in))* (?:in a (?:heap|pile)|on the (?:floor|
+              ground|sand|shore|rocks|riverbank)|at (?:<own>) feet|around (?:<own>) (?:feet|
+              ankles))
             """
         ),
     ),
@@ -186,6 +200,16 @@ RULES = (
         listed(
             r"""
             - (?:<off>) off <her> <w><garment>(?! (?:rack|hanger|line|shelf|hook|label|tag))
+            - (?:drop|remov|tak|shed|los|cast|discard|peel|strip|toss|throw|
+              without)\w*(?: [\w']+){0,4} (?:each|every|all|last|single|one|
+              any) (?:\w+ )?(?:items?|pieces?|articles?|layers?|scraps?|
+              bits?) of (?:\w+ )?(?:clothing|clothes)
+            - (?:pull|lift|draw|drag|tug|slip)\w* <own> <w>(?:dress|gown|nightgown|
+              nightie) (?:up |off )*over <own> head
+            - (?:<garment>) until (?:it|they) (?:<fall>)
+            - (?:dress|skirt|gown|robe|nightgown|pants|trousers|shorts|jeans|bra|bikini|
+              swimsuit|kilt) (?:pulled|lifted|raised|hiked|pushed) (?:up|down|aside|open|
+              off)(?! to the knee)
             - (?:gown|dress|robe|kimono|clothes|garments|towel|skirt|nightgown|
               underwear)(?: [\w']+){0,4} (?:in a (?:\w+ )?(?:puddle|pool|heap|pile)(?: of \w+)?|
               around|at) (?:at |around )?<own> (?:feet|ankles)
@@ -215,8 +239,11 @@ RULES = (
               each|all|the last|her last|his last) (?:\w+ ){0,3}(?:layers?|pieces?|items?|
               articles?|stitch|things?|bit))
             - (?:<off>) <own> <w><garment> (?:right |all |slowly )?off
-            - (?:<shed>) (?:every|all|each|the last|her last|his last) (?:\w+ ){0,3}(?:layers?|
-              pieces?|items?|articles?|stitch|things?|bit|garment)|(?:<shed>) (?:<own>|
+            - (?:<shed>) (?:(?:every|all|each|the last|her last|
+              his last) (?:\w+ ){0,3}(?:layers?|pieces?|items?|articles?|bit|
+              scrap) of (?:\w+ )?(?:clothing|clothes|fabric|cloth|underwear|apparel)|(?:every|
+              all|each|the last|her last|his last) (?:\w+ ){0,2}(?:stitch|garments?)|(?:her|his|
+              their) last (?:layers?|pieces?|items?|articles?|bit))|(?:<shed>) (?:<own>|
               <her>) <w><garment>(?! (?:cuffs?|collar|sleeves?|pockets?|label|tag|rack|hanger|
               hem|prices?|bag|box))
             - (?:drop|drops|dropping|dropped|opens?|opening) (?:(?:<own>) <w><loose>|(?:the|
@@ -248,9 +275,10 @@ RULES = (
               hooks?|clasps?) (?:of|on) (?:<own>) <w>(?:dress|bra|bodice|corset|pants|trousers|
               jeans|skirt|gown|bikini)
             - strips?(?= ?[.,;!]| ?$)|(?:she|he|they|woman|man|person|and|then|slowly|lady|guy|
-              to) (?:\w+ly )?strip(?:s|ped|ping)?(?= ?[.,;!]| ?$| (?:in front|for|on|by|before|
-              at|while|as|beside|until|seductive\w*|slow\w*|and))|strip(?:s|ped|ping|
-              )(?: (?:all|right|slowly|completely|herself|himself|themselves|
+              to|who|dancer|model|performer|artist|actress|escort|hooker|
+              ,) (?:\w+ly )?strip(?:s|ped|ping)?(?= ?[.,;!]| ?$| (?:in|inside|near|under|behind|
+              for|on|by|before|at|while|as|beside|until|seductive\w*|slow\w*|and))|strip(?:s|
+              ped|ping|)(?: (?:all|right|slowly|completely|herself|himself|themselves|
               entirely))* (?:down|bare|naked|off(?! (?:the|her (?:gloves|coat|jacket)|
               his (?:gloves|coat|jacket)))|to (?:the|her|his|their|nothing|skin)|out of|
               for the)|stripped(?= ?[.,;!]| ?$)
@@ -290,6 +318,11 @@ RULES = (
               bubbles|towel|sheet) (?:strategically|barely|just about)
             - covered strategically|strategically (?:placed|positioned|covered|covering)|
               fig lea(?:f|ves)
+            - (?:wrapped|clothed|clad|dressed|draped|attired) (?:only|solely|just|merely|
+              purely) (?:in|by|with)
+            - (?:only|nothing but|just) (?:a|an|the|her|his) \w+(?: \w+)? (?:cover\w*|hid\w*|
+              conceal\w*|shield\w*) <own> (?:body|chest|torso|front|breasts|privates|modesty|
+              nakedness|groin)
             - body ?paint(?:ed)? (?:only|and nothing|instead of|as)|(?:wears?|
               wearing) body ?paint
             """
@@ -308,7 +341,9 @@ RULES = (
               display\w*) (?:off )?(?:<own>) <w><undies>|(?:lingerie|underwear|
               boudoir) (?:models?|shoots?|photo ?shoots?|photos?|photography|session|pose|poses|
               selfie|pictures?|portrait|clad)
-            - <undies> clad|clad <undies>|<undies> (?:only|and nothing)
+            - <undies> clad|clad <undies>|(?:undie|towel|panty|thong) clad|
+              down to (?:<own> )?(?:\w+ )?(?:pasties|tassels)|(?:wearing|in|
+              only) (?:\w+ )?pasties|assless|crotchless|cheekless|<undies> (?:only|and nothing)
             """
         ),
     ),
@@ -324,66 +359,16 @@ RULES = (
               swimsuit|skirt|garments?)(?: (?:that|which|is|are|it's|goes|gone|has|turned|turns|
               becomes?|becoming|so|almost|completely|totally|nearly|made|of))* (?:see through|
               see thru|transparent|sheer|translucent)
-            - wet (?:white )?t ?shirt (?:contest|competition)|(?:wet|soaked|
+            - x ray (?:glasses|specs|goggles|vision)|(?:dress|clothing|clothes|outfit|garments?|
+              suit|top|skirt|gown) (?:\w+ ){0,2}(?:made|sewn|woven) (?:entirely |only )?(?:of|
+              from|out of) (?:\w+ )?(?:transparent|clear|see through|cling|glass|saran)|
+              wet (?:white )?t ?shirt (?:contest|competition)|(?:wet|soaked|
               drenched) (?:\w+ ){0,2}(?:shirt|t ?shirt|dress|blouse|top) (?:cling\w*|stick\w*|
               reveal\w*|show\w*)
             - (?:models?|modell?ing|in|dons?|sports?) (?:the )?emperor'?s new clothes
             - (?:see\w*|visible|show\w*|look\w*|vision|
               x ray\w*)(?: [\w']+){0,3} through (?:<own>) <w>(?:clothes|clothing|dress|blouse|
               shirt|top|garments|outfit|skirt)
-            """
-        ),
-    ),
-    Rule(
-        "intimate parts",
-        listed(
-            r"""
-            - boob(?:s|ies|y)?(?! trap)|titt(?:y|ies)|tits|nipples?|areolas?|genital(?:s|ia|
-              ly)?|peni(?:s|ses)|vagina\w*|vulva\w*|labia|puss(?:y|ies)|clit\w*|scrotum|
-              testicles?|phallus|buttocks|butt ?cheeks?|butt ?(?:crack|hole)s?|anus|pubic|pubes|
-              private (?:parts|areas?)|intimate (?:parts|areas?|zones?)|nether regions|
-              lady bits|naughty bits|unmentionables|cleavage|crotch(?:es|less)?|dick pics?|
-              boners?|erections?|bosoms|pudenda|derriere|(?:<own>) (?:\w+ )?(?:privates|bosom|
-              loins exposed|dick|cock(?! (?:crow|tail))|rack|manhood|womanhood)|(?:erect|hard|
-              huge|throbbing) (?:cock|dick|member)
-            - (?:her|she|woman'?s?|large|big|huge|full|small|perky|ample|natural|bouncing|round|
-              heaving|lady's|firm|swollen|voluptuous|both|his|with|of|the|
-              and) breasts?(?! ?(?:pocket|stroke|of|cancer|plate))|breasts
-            - (?:sexy|naked|big|round|tight|nice|juicy|perfect|shows? (?:her|his)|
-              showing (?:her|his)|her) (?:ass|arse)(?!\w)(?! (?:off|kicked|on|and cart))
-            - (?:show\w*|moon\w*|flash\w*|wiggl\w*|naked|sexy) (?:<own>) (?:\w+ )?(?:butt|
-              bottom|bum|backside|behind|rear)|mooning|moons (?:the|at|us|everyone)
-            """
-        ),
-    ),
-    Rule(
-        "sexual acts and their trade",
-        listed(
-            r"""
-            - sex(?!ton)(?:y time|ting|ted|ts|t|ual|ually|ualized|ualised|capade)?(?! (?:of the|
-              at birth))|(?:oral|anal|group) sex|porn\w*|p[0o]rn\w*|pr0n|x ?x ?x+|x rated|nsfw|
-              not safe for work|erotic\w*|erotica|hentai|ahegao|rule ?34|only ?fans|orgasm\w*|
-              climaxing|masturbat\w*|(?:pleasur\w+|touch(?:es|ing)|fondl\w+|strok(?:es|ing)|
-              caress\w*) (?:her|him)self(?! (?:on|with a))|self pleasur\w+|moan(?:s|ing) (?:in|
-              with) (?:pleasure|ecstasy)|fellatio|cunnilingus|blow ?jobs?|hand ?jobs?|
-              fornicat\w*|copulat\w*|intercourse|coitus|fuck\w*|cum ?shots?|cumming|
-              gang ?bangs?|threesomes?|org(?:y|ies)|dildos?|sex toys?|bdsm|bondage|dominatrix|
-              fetish\w*|kinky|strip ?teas\w+|strippers?|strip (?:clubs?|joints?|shows?)|
-              lap ?danc\w+|peep ?shows?|cent(?:er|re)folds?|smut\w*|lewd\w*|raunchy|
-              horny(?! (?:toad|frog|goat|lizard))|camgirls?|cam ?girls?|escort service|
-              sensual massage|mak(?:e|es|ing) love(?! (?:letters?|songs?|potions?|notes?))|
-              made love|love ?making|having it off|doggy ?style|missionary position|
-              burlesque striptease|spread(?:s|ing)? (?:her|his) legs|between (?:her|his) legs|
-              groping|gropes?|foreplay|intimate (?:sexual|bedroom) \w+|bedroom scene|love scene
-            - adult[ ]?(?:films?|movies?|videos?|content|entertainment|sites?|star|magazines?|
-              material|scene|only (?:content|video|scene|site|material|photos?))(?! education)|
-              adults only (?:content|video|scene|site|material|photos?)|explicit (?:content|
-              scene|pose|photos?|images?|video|acts?|details?|material|imagery|shot)|
-              (?:visually|graphically) explicit|18 ?\+|18 plus|(?<!is )uncensored|
-              no censor(?:ship|ing|s)?|without censor\w*|playboy (?:model|shoot|photo ?shoot|
-              spread|cover|magazine|pose|style|bunny|pictorial)|(?:in|of|for|
-              style of) (?:playboy|penthouse|hustler)|obscene (?:pose|act|gesture|photo|picture|
-              video|image)|pornstar
             """
         ),
     ),

@@ -27,8 +27,8 @@ PARTS = parts(
         bikini (?:top|bottoms?)|swim trunks""",
     loose=r"""
         nightgown|underwear|loincloth|bathrobe|lingerie|garments|clothing|trousers|negligee|
-        bedsheet|clothes|panties|nightie|kimono|blouse|sarong|towel|sheet|dress|skirt|pants|
-        robe|gown|bra""",
+        bedsheet|clothes|panties|nightie|shorts|jeans|boxers|briefs|swimsuit|bikini|kimono|
+        blouse|sarong|towel|sheet|dress|skirt|pants|robe|gown|bra""",
     shirt=r"""
         shirt|t ?shirt|tshirt|tee|undershirt|vest|top""",
     undies=r"""
@@ -93,6 +93,12 @@ HARMLESS = listed(
       sweater|cardigan|suit|blazer|handbag|purse|clutch|bag|walls?|pink|beige|varnish|lacquer|
       balm|scarf|hijab|leather|lip)
     - (?:in|of) nude (?:and|or) (?:beige|pink|white|black|brown|cream|grey|gray|gold)
+    - (?:judge|boxer|priest|monk|wizard|graduate|academic|professor|bishop|king|fighter|
+      choir)(?![^\W_])[^.]{0,30} (?:takes?|taking|took|slips?|throws?|drops?|removes?|sheds?|
+      tosses) (?:off )?(?:his|her|the) (?:\w+ )?robes?(?: off)?
+    - nudes (?:by \w+|in (?:a|the) (?:museum|gallery|louvre|prado|uffizi|exhibition|catalogue)|
+      at the (?:museum|gallery|louvre|prado|uffizi)|on (?:the wall|canvas|display))|
+      a nude by \w+
     - naked (?:cats?|dogs?|sphynx|chicks?|snails?|skeletons?|mannequins?|seeds?|oats?|eyes?|
       flames?|truth|(?:light ?)?bulbs?|light bulbs?|lights?|branch(?:es)?|trees?|twigs|boughs|
       oaks?|birch(?:es)?|vines|mole ?rats?|mole rats?|ambition|aggression|greed|hatred|fear|
@@ -163,6 +169,12 @@ HARMLESS = listed(
     - (?:wear\w*|wore|dressed in|clad in) nothing (?:special|fancy|unusual|new|expensive|too|
       flashy|warm|formal|out of the ordinary|extraordinary|remarkable|elegant|bright|colou?rful|
       that)
+    - (?:wrapped|clothed|clad|dressed|draped|attired) (?:only|solely|just|merely|purely) (?:in|
+      by|with) (?:(?:the |her |his |their |a |an )?(?:\w+ )?(?:black|white|red|blue|green|
+      gr[ae]y|gold|pink|purple|brown|beige|denim|wool|linen|cotton|vintage|designer|tweed|
+      leather|jeans|suits?|armou?r|uniforms?|gowns?|overalls|tuxedo|colou?rs?|robes|rags|furs|
+      swimsuit|bikini|trunks|dresses|capes?|kilts?))(?= ?[.,;!]| ?$| (?!paint|skin|lingerie|
+      underwear|boots|heels|socks|panties))
     - nothing on (?:(?:her|his|their|the|tv|my|your|our|a|top|screen|display|it|you|me|them|
       earth|either|this|that|these|those|air|netflix) ?)+(?:mind|table|desk|plate|walls?|
       shel\w+|screen|agenda|schedule|phone|feet|head|list|menu|back|hands?|radio|television)?

@@ -37,6 +37,7 @@ _LONG_RUN = re.compile(r"([a-z])\1{2,}")
 _APART = re.compile(
     r"(?<![^\W_])[^\W\d_](?:[\s._*~+,;:|/\\'·•-]{1,3}[^\W\d_](?![^\W_])){3,}"
 )  # fmt: skip
+_SINGLE = re.compile(r"(?<![^\W_])[a-z](?: [a-z])+(?![^\W_])")
 _HIDDEN = re.compile(r"[a-z]+(?:[*#_%?]+[a-z]+)+")
 _HELD_TOGETHER = re.compile(r"[a-z]+(?:[^\w\s']+[a-z]+)+")
 _WORD = re.compile(r"[^\W_]+")
@@ -51,7 +52,8 @@ def readings(prompt: str) -> list[str]:
     seen = _seen(prompt)
     plain = _folded(seen)
     shorter = _LONG_RUN.sub(r"\1", plain)
-    return list(dict.fromkeys((plain, seen, shorter, *_without_signs(shorter))))
+    closed = _SINGLE.sub(_closed, shorter) if _APART.search(shorter) else shorter
+    return list(dict.fromkeys((plain, seen, shorter, *_without_signs(shorter), closed)))
 
 
 def apart(text: str) -> list[str]:
@@ -69,6 +71,12 @@ def hidden(text: str) -> list[re.Pattern[str]]:
     return [
         re.compile(re.sub(r"[*#_%?]+", "[a-z]{1,2}", found[0])) for found in _HIDDEN.finditer(text)
     ]
+
+
+def _closed(found: re.Match[str]) -> str:
+    """`w o m a n` as a word; an `a` in front of at least three letters is its own word."""
+    letters = found[0].replace(" ", "")
+    return f"a {letters[1:]}" if letters[0] == "a" and len(letters) > 3 else letters
 
 
 def _seen(prompt: str) -> str:
