@@ -119,11 +119,14 @@ def move(client: "MlflowClient", name: str, version: int, before: Standing) -> b
 
 
 def pin(client: "MlflowClient", name: str, version: int, reason: str) -> Pin:
-    """Let a person make `version` the champion, until it is lifted."""
+    """Let a person make `version` the champion, until it is lifted.
+
+    The alias is moved first: after a kill in between it is still seen to be a person's.
+    """
     before = standing(client, name)
     made = Pin(version, _person(), _now(), " ".join(reason.split())[:_LONGEST])
-    client.set_registered_model_tag(name, _PIN, json.dumps(asdict(made)))
     client.set_registered_model_alias(name, CHAMPION, str(version))
+    client.set_registered_model_tag(name, _PIN, json.dumps(asdict(made)))
     if before.number != version:
         said = _object(client.get_registered_model(name).tags.get(_SET))
         _write(client, name, said.get("version"), _with(before))

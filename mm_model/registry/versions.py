@@ -261,12 +261,18 @@ def _decision(
     theirs, known = kept(client, layout, champion)
     if theirs is None or known is None:
         return promotion.decide(metrics, {}, rule)
-    if all(ours.parts[part] == theirs.parts[part] for part in (*_WEIGHTS, "code", "configuration")):
+    if not all(ours.parts[part] == theirs.parts[part] for part in _WEIGHTS):
+        return promotion.decide(metrics, known, rule)
+    if int(version.version) < int(champion.version):  # else two trees would take turns for ever
+        return promotion.Decision(False, (
+            f"It has the weights of the champion, version {champion.version}, which is newer: "
+            f"'python -m mm_model rollback --to {version.version}' brings it back.",
+        ))  # fmt: skip
+    if all(ours.parts[part] == theirs.parts[part] for part in ("code", "configuration")):
         return promotion.Decision(True, (
             f"It is what version {champion.version}, the champion, is, evaluated anew.",
         ))  # fmt: skip
-    same = all(ours.parts[part] == theirs.parts[part] for part in _WEIGHTS)
-    return promotion.decide(metrics, known, rule, same_adapter=same)
+    return promotion.decide(metrics, known, rule, same_adapter=True)
 
 
 def _does_not_count(client: "MlflowClient", layout: Layout, champion: "ModelVersion") -> str | None:

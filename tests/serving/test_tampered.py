@@ -13,7 +13,7 @@ import py_compile
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,14 @@ from mm_model.registry import card, served, store
 from mm_model.store.layout import Layout
 from tests.serving.house import House, metrics
 
-CANARY, PLACES = "canary", "places.txt"
+CANARY, PLACES, WHOLE, ELSEWHERE = "canary", "places.txt", "whole", "elsewhere"
 CODE = "code/mm_model"
 MODULE = f"{CODE}/errors.py"
 
 
 @pytest.fixture(scope="module")
 def registered(tmp_path_factory: Any) -> Path:
-    """A root with two versions, of which the first is champion; copy it, never use it."""
+    """A root with two versions, of which the first is champion; `tree` gives it back as it was."""
     root = tmp_path_factory.mktemp("registered") / "root"
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -45,17 +45,19 @@ def registered(tmp_path_factory: Any) -> Path:
         (root / PLACES).write_text("\n".join(
             client.get_model_version_download_uri("magic-mirror", str(number)) for number in (1, 2)
         ))  # fmt: skip
+    shutil.copytree(Tree(root).one, root / WHOLE)
     return root
 
 
 class Tree:
-    """A copy of that root, and where the folders of its versions lie."""
+    """That root, and where the folders of its versions lie."""
 
     def __init__(self, root: Path) -> None:
         self.root, self.layout = root, Layout(root, "tiny")
         self.one, self.two = (root / place for place in (root / PLACES).read_text().split())
         self.canary = root / CANARY
         self.more: dict[str, card.File] = {}
+        self.blessing = False
 
     @property
     def payload(self) -> str:
@@ -98,8 +100,12 @@ class Tree:
 
     def blessed(self) -> None:
         """As `carded`, by somebody who may write to the registry too."""
+        self.blessing = True
+        self.believed(self.carded())
+
+    def believed(self, digest: str) -> None:
         store.open_client(self.layout).set_model_version_tag(
-            "magic-mirror", "1", "release_digest", self.carded()
+            "magic-mirror", "1", "release_digest", digest
         )
 
 
@@ -111,14 +117,14 @@ def _swapped(tree: Tree) -> None:
 
 
 def _linked(tree: Tree) -> None:
-    elsewhere = tree.root / "elsewhere.py"
+    elsewhere = tree.root / ELSEWHERE
     (tree.one / MODULE).rename(elsewhere)
     (tree.one / MODULE).symlink_to(elsewhere)
 
 
 def _linked_folder(tree: Tree) -> None:
-    (tree.one / "code").rename(tree.root / "elsewhere")
-    (tree.one / "code").symlink_to(tree.root / "elsewhere")
+    (tree.one / "code").rename(tree.root / ELSEWHERE)
+    (tree.one / "code").symlink_to(tree.root / ELSEWHERE)
 
 
 def _byte_code(tree: Tree) -> None:
@@ -252,9 +258,16 @@ BLESSED: dict[str, Callable[[Tree], Any]] = {
 
 
 @pytest.fixture
-def tree(registered: Path, tmp_path: Path, monkeypatch: Any) -> Tree:
+def tree(registered: Path, monkeypatch: Any) -> Iterator[Tree]:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    return Tree(Path(shutil.copytree(registered, tmp_path / "root")))
+    tree = Tree(registered)
+    yield tree
+    shutil.rmtree(tree.one, ignore_errors=True)
+    for left in (tree.canary, tree.root / ELSEWHERE):
+        shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    shutil.copytree(tree.root / WHOLE, tree.one)
+    if tree.blessing:
+        tree.believed(card.read(tree.one).digest)
 
 
 def refusal(tree: Tree) -> str:

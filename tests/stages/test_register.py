@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 import socket
 import sqlite3
@@ -14,6 +15,7 @@ import yaml
 
 from mm_model.errors import UserError
 from mm_model.registry import code, package, pins, store, versions
+from mm_model.registry.served import checked_folder
 from mm_model.serving.config import ServingConfig
 from mm_model.stages import register
 from mm_model.store import digests
@@ -229,10 +231,33 @@ def test_a_large_backbone_is_named_by_path_and_digest(house: House, monkeypatch:
     assert register.confirm(house.job())
 
 
-def test_a_pickle_is_never_registered(house: House) -> None:
-    (house.root / "weights" / "backbone" / "weights.bin").write_bytes(b"\x80\x04")
-    with pytest.raises(UserError, match=r"weights\.bin may carry code"):
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("weights.bin", b"anything"),
+        ("WEIGHTS.PKL", b"anything"),
+        ("model.safetensors", pickle.dumps({"a": 1}, protocol=2)),
+        ("detector.onnx", pickle.dumps({"a": 1}, protocol=5)),
+        ("model.json", b"PK\x03\x04 and a pickle within"),
+        ("handler.py", b"print()"),
+        ("encoder.onnx", b"\x7fELF"),
+    ],
+)
+def test_what_may_carry_code_is_never_registered(house: House, name: str, content: bytes) -> None:
+    (house.root / "weights" / "backbone" / name).write_bytes(content)
+    with pytest.raises(UserError, match=f"{name} may carry code"):
         house.register()
+    assert not (house.root / "mlruns").exists()
+
+
+def test_a_safetensors_header_is_no_pickle(house: House) -> None:
+    """A header of 0x0280 bytes begins as a pickle of protocol 2 does."""
+    header = b"{" + b" " * 0x27E + b"}"
+    file = house.root / "weights" / "backbone" / "model.safetensors"
+    file.write_bytes(len(header).to_bytes(8, "little") + header)
+    assert file.read_bytes()[:2] == b"\x80\x02"
+    assert house.register()["aliases"] == ["champion"]
+    assert checked_folder(house.layout, "magic-mirror").is_dir()
 
 
 def test_a_dead_registry_stops_the_stage_with_a_sentence(house: House, monkeypatch: Any) -> None:

@@ -209,6 +209,19 @@ def test_a_kill_amid_a_promotion_is_no_person(house: House, monkeypatch: Any) ->
     assert champion(house) == 3
 
 
+def test_a_kill_amid_a_rollback_leaves_a_pin(house: House, monkeypatch: Any) -> None:
+    import mlflow
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow.MlflowClient, "set_registered_model_tag", killed)
+        assert cli.main(["rollback", "--to", "1"]) == 130
+    house.register()
+    assert champion(house) == 1
+
+
 def test_only_what_can_be_served_is_rolled_back_to(house: House, capsys: Any) -> None:
     folder = served.checked_folder(house.layout, NAME, "1")
     (folder / "model.py").write_text("changed = True\n")
@@ -304,18 +317,32 @@ def test_changed_code_that_spoils_a_figure_is_no_champion(house: House) -> None:
     assert champion(house) == 2
 
 
+def test_two_trees_with_other_code_do_not_take_turns(house: House) -> None:
+    """What is registered again with nothing new does not take the place of a newer one."""
+    limits = house.root / "profiles" / "tiny.yaml"
+    before = limits.read_text()
+    limits.write_text(before.replace("max_steps: 100", "max_steps: 50"))
+    assert house.register()["aliases"] == ["champion"]
+    limits.write_text(before)
+    release = house.register()
+    assert (release["version"], release["aliases"]) == (2, ["challenger"])
+    assert "rollback --to 2' brings it back" in release["sentences"][0]
+    assert register.confirm(house.job())
+    assert champion(house) == 3
+
+
 def committed(root: Path) -> None:
     who = ["-c", "user.name=one", "-c", "user.email=one@localhost"]
     for words in (["init", "-q"], ["add", "params.yaml", "profiles"], ["commit", "-qm", "tree"]):
         subprocess.run(["git", *who, *words], cwd=root, check=True)
 
 
-@pytest.mark.parametrize("variable", ["MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"])
 def test_a_changed_tree_is_refused_by_a_shared_registry(
-    house: House, monkeypatch: Any, tmp_path: Path, variable: str
+    house: House, monkeypatch: Any, tmp_path: Path
 ) -> None:
     committed(house.root)
-    monkeypatch.setenv(variable, f"sqlite:///{tmp_path / 'shared' / 'mlflow.db'}")
+    shared = f"sqlite:///{tmp_path / 'shared' / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", shared)
     assert house.register()["version"] == 1, "a clean tree is welcome"
     assert store.open_client(house.layout).get_model_version(NAME, "1").tags["tree"] == "clean"
     assert served.checked_folder(house.layout, NAME).is_dir()
@@ -323,7 +350,11 @@ def test_a_changed_tree_is_refused_by_a_shared_registry(
     profile.write_text(profile.read_text() + "# changed\n")
     with pytest.raises(UserError, match=r"profiles/tiny\.yaml is not committed"):
         trained(house, "three")
-    monkeypatch.delenv(variable)
+    monkeypatch.delenv("MLFLOW_REGISTRY_URI")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    with pytest.raises(UserError, match="is not committed"):
+        house.register()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{house.root / 'mlflow.db'}")
     release = house.register()
     tags = store.open_client(house.layout).get_model_version(NAME, str(release["version"])).tags
     assert tags["tree"] == "changed", "on the tree's own registry it is only marked"
