@@ -32,7 +32,7 @@ export GX_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help setup run dev serve test test-slow test-endurance lint figures page weights example clean
+.PHONY: help setup run dev serve generate test test-slow test-endurance lint figures page weights example clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -72,9 +72,11 @@ dev: setup ## Serve Dagster's web page on the graph at 127.0.0.1:$(DEV_PORT)
 	@env -u DAGSTER_MODULE_NAME $(BIN)/dagster dev -w workspace.yaml --host 127.0.0.1 --port $(DEV_PORT)
 
 serve: setup ## Serve the champion on 127.0.0.1:$(PORT)
-	@$(BIN)/python -m mm_model run register || test $$? -eq 75  # a run is at work: what stands is served
-	@$(BIN)/python -m mm_model servable
-	@$(BIN)/mlflow models serve -m models:/magic-mirror@champion --env-manager local -t 3600 --host 127.0.0.1 --port $(PORT)
+	@$(BIN)/python -m mm_model serve --port $(PORT)
+
+generate: setup ## Make a video (REF=photo or folder PROMPT='a woman smiles' CONSENT=self:me OUT=out.mp4 SEED=7)
+	@$(BIN)/python -m mm_model generate --ref "$$REF" --prompt "$$PROMPT" $(if $(CONSENT),--consent "$$CONSENT") \
+		$(if $(OUT),--out "$$OUT") $(if $(SEED),--seed "$$SEED") $(if $(ADAPTER),--adapter "$$ADAPTER") $(if $(FACEPACK),--facepack "$$FACEPACK")
 
 example: setup ## Write an example request for the served model
 	@$(BIN)/python -m mm_model example
@@ -104,5 +106,6 @@ lint: setup ## Check style
 weights: setup ## Train the embedded default's weights again (some hours; resumes)
 	@$(BIN)/python -m mm_model.foundry
 
-clean: ## Remove what the pipeline wrote (not the environment)
-	rm -rf data work reports mlruns mlflow.db
+clean: ## Remove what the pipeline wrote (not the environment, nor the consents in work/likeness)
+	rm -rf data reports mlruns mlflow.db
+	@[ ! -d work ] || find work -mindepth 1 -maxdepth 1 ! -name likeness -exec rm -rf {} +

@@ -11,12 +11,17 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mm_model import lifeline
 from mm_model.environment import keep_freed_memory, silence_telemetry
 from mm_model.errors import BusyError, UserError, of_machine
+from mm_model.generate import command as generate
 from mm_model.stages import registry
 from mm_model.store.layout import Layout, repository_root
+
+if TYPE_CHECKING:
+    from mm_model.settings import RegisterSettings
 
 BUSY = os.EX_TEMPFAIL
 """Exit status of a command that must wait for somebody else's end."""
@@ -85,13 +90,42 @@ def _example(_: argparse.Namespace) -> None:
     print(layout.relative(example.write(example.default_path(layout), layout)))
 
 
-def _servable(_: argparse.Namespace) -> None:
-    from mm_model.registry import versions
+def _register_rules(layout: Layout) -> "RegisterSettings":
     from mm_model.settings import load_profile
 
+    return load_profile(layout.root, layout.profile).register_
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from mm_model.registry import served
+    from mm_model.serving import launch
+
     layout = _layout()
-    rules = load_profile(layout.root, layout.profile).section("register")
-    versions.refuse_without_champion(layout, rules.model_name)
+    folder = served.checked_folder(layout, _register_rules(layout).model_name, options.alias)
+    launch.become_the_door(folder, options.host, options.port, options.allow)
+
+
+def _releases(_: argparse.Namespace) -> None:
+    from mm_model.registry import choice
+
+    layout = _layout()
+    print(choice.listing(layout, _register_rules(layout).model_name))
+
+
+def _rollback(options: argparse.Namespace) -> None:
+    from mm_model.registry import choice
+
+    layout = _layout()
+    name = _register_rules(layout).model_name
+    print(choice.roll_back(layout, name, options.to, options.reason))
+
+
+def _unpin(_: argparse.Namespace) -> None:
+    from mm_model.registry import choice
+
+    layout = _layout()
+    for sentence in choice.lift(layout, _register_rules(layout)):
+        print(sentence)
 
 
 def _save_reply(options: argparse.Namespace) -> None:
@@ -133,8 +167,27 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--people", type=int, nargs="+", help="whom to show; the first three")
     command.set_defaults(act=_timelapse)
 
-    command = commands.add_parser("servable", help="say in one sentence if there is no champion")
-    command.set_defaults(act=_servable)
+    command = commands.add_parser("serve", help="serve the champion on this machine")
+    command.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    command.add_argument("--port", type=int, default=5000, help="port to listen on")
+    command.add_argument("--alias", default="champion", help="alias or number of a version")
+    command.add_argument(
+        "--allow", nargs="+", default=[], metavar="NAME", help="further names it is asked for under"
+    )
+    command.set_defaults(act=_serve)
+
+    generate.add_to(commands)
+
+    command = commands.add_parser("releases", help="list the registered versions and who chose")
+    command.set_defaults(act=_releases)
+
+    command = commands.add_parser("rollback", help="make an earlier version champion and pin it")
+    command.add_argument("--to", type=int, help="version; the champion before this one when absent")
+    command.add_argument("--reason", default="", help="why, kept with the pin")
+    command.set_defaults(act=_rollback)
+
+    command = commands.add_parser("unpin", help="let the promotion rule choose the champion again")
+    command.set_defaults(act=_unpin)
 
     command = commands.add_parser("example", help="write an example request for the served model")
     command.set_defaults(act=_example)

@@ -11,11 +11,12 @@ import yaml
 
 from mm_model.errors import UserError
 from mm_model.media.consent import NAME as CONSENT_FILE
-from mm_model.media.consent import consent_for
+from mm_model.media.consent import consent_for, keep
 from mm_model.media.folder import media_below
 from mm_model.media.names import shown
 from mm_model.settings import Params, Profile, load_params, load_profile
 from mm_model.store import atomic
+from mm_model.store.consents import Statement, stated
 
 LOCAL = "local"
 """Name of the profile that `use_folder` writes."""
@@ -86,8 +87,9 @@ def use_folder(
         sources: the folder; relative paths count from the working directory.
         facepack: `<root>/<name>` of InsightFace's `FaceAnalysis(name, root)`, or that pack's own
             folder `<root>/models/<name>`.
-        consent: basis for the whole folder; giving it states that everyone shown agreed to this
-            use and is an adult. Not needed when the folder holds a consent.yaml.
+        consent: basis for the whole folder, in words or as `<basis>:<evidence>`; giving it states
+            that everyone shown agreed to this use and is an adult. Not needed when the folder
+            holds a consent.yaml. The profile gets its id, the words go into the file of consents.
         base: profile whose values to start from.
 
     Raises:
@@ -96,7 +98,8 @@ def use_folder(
     values = load_profile(root, base)
     folder = _folder(sources)
     pack = _pack(root, facepack, base)
-    record = consent_for(folder, consent)
+    given = stated(consent) if consent and consent.strip() else None
+    record = consent_for(folder, given)
     entries = media_below(folder)
     files = sum(found.problem is None for found in entries)
     if files == 0:
@@ -105,14 +108,16 @@ def use_folder(
             f"SOURCES={sources} holds no photographs or clips{''.join(first)}: "
             "name a folder with JPEG, PNG, WebP, MP4 or WebM files."
         )
-    profile, lowered = _local_profile(values, base, files, consent)
+    profile, lowered = _local_profile(values, base, files, given)
+    for statement in {record.statement, given} - {None}:
+        keep(statement, root)
     params = {"profile": LOCAL, "sources": _from_root(root, folder),
               "facepack": _from_root(root, pack)}  # fmt: skip
     atomic.write_text(root / "profiles" / f"{LOCAL}.yaml", profile)
     atomic.write_text(root / "params.yaml", params_text(_EMBEDDED | params))
     load_profile(root, LOCAL)
     print(f"params.yaml: profile {LOCAL} (values of {base}), {files} files in {folder}.")
-    print(f"Consent: {record.basis!r} from {_consent_origin(folder, consent)}.")
+    print(f"Consent: {record.statement.id} from {_consent_origin(folder, consent)}.")
     for line in lowered:
         print(line)
 
@@ -172,12 +177,12 @@ def _consent_origin(folder: Path, consent: str | None) -> str:
 
 
 def _local_profile(
-    base: Profile, base_name: str, files: int, consent: str | None
+    base: Profile, base_name: str, files: int, consent: Statement | None
 ) -> tuple[str, list[str]]:
     """(text of local.yaml, lines on what its data-quality suites can no longer tell)."""
     content: dict[str, Any] = base.model_dump(mode="json", by_alias=True)
     content["title"] = f"Your folder, with the values of profile {base_name}"
-    content["sources"]["consent"] = consent.strip() if consent else content["sources"]["consent"]
+    content["sources"]["consent"] = consent.id if consent else content["sources"]["consent"]
     lowered = []
     for section, share in _ROWS_OF_FILES.items():
         usual = content[section]["row_floor"]

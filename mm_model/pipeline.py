@@ -1,7 +1,8 @@
 """`MagicMirrorPipeline`: text and reference pictures to video, on a diffusers CogVideoX backbone.
 
 Without references, or with `id_scale=0`, the stock pipeline itself runs. Face detection is the
-caller's; weights are read from safetensors only. Import this module lazily: it costs seconds.
+caller's, the cut around a face is made here by the adapter's margin; weights are read from
+safetensors only. Import this module lazily: it costs seconds.
 """
 
 from __future__ import annotations
@@ -125,13 +126,15 @@ class MagicMirrorPipeline(CogVideoXPipeline):
     def encode_references(
         self,
         references: Any,
-        landmarks: Sequence[Any] | None = None,
+        faces: Sequence[Any] | None = None,
         detect: Detect | None = None,
     ) -> IdentityCondition:
         """Identity of references, to be passed as `identity=` for any number of prompts.
 
-        `references`: an `IdentityInput`, a picture, a list of pictures (one subject), or a list of
-        either (one subject a row). `landmarks` go with a flat list of pictures.
+        `references`: a picture or a list of pictures (one subject), a list of such lists (one
+        subject a row), or `IdentityInput`s (one subject each). `faces`, nested alike, are the faces
+        in the pixels of the upright pictures; without them `detect` finds each. The portrait is cut
+        here, as `config.reference_margin` of the adapter says.
         """
         adapter = self._require_adapter()
         if self.identity_encoder is None:
@@ -140,9 +143,10 @@ class MagicMirrorPipeline(CogVideoXPipeline):
                 "loading."
             )
         encoder = self.identity_encoder
-        size = encoder.image_size
+        margin, size = adapter.config.reference_margin, encoder.image_size
         if not isinstance(references, list | tuple):
             references = [references]
+            faces = None if faces is None else [faces]
         if not references:
             raise UserError(
                 "No reference picture was given; give one to four pictures of one person."
@@ -150,13 +154,13 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         if isinstance(references[0], IdentityInput):
             subjects = list(references)
         elif isinstance(references[0], list | tuple):
-            marks = landmarks or [None] * len(references)
+            rows = faces or [None] * len(references)
             subjects = [
-                prepare_references(images, points, size, detect)
-                for images, points in zip(references, marks, strict=True)
+                prepare_references(pictures, row, margin, size, detect)
+                for pictures, row in zip(references, rows, strict=True)
             ]
         else:
-            subjects = [prepare_references(references, landmarks, size, detect)]
+            subjects = [prepare_references(references, faces, margin, size, detect)]
         pixels, raw, mask = batch_references(subjects, encoder.embed)
         features = encoder.features(pixels, raw, mask)
         return adapter.encode_identity(features.to(adapter.device, self.transformer.dtype))
@@ -185,7 +189,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         output_type: str = "pil",
         callback_on_step_end: Callable[..., dict[str, Any]] | None = None,
         attention_kwargs: dict[str, Any] | None = None,
-        landmarks: Sequence[Any] | None = None,
+        faces: Sequence[Any] | None = None,
         detect: Detect | None = None,
         return_dict: bool = True,
     ) -> CogVideoXPipelineOutput | tuple[Any]:
@@ -221,7 +225,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
             )
         self._require_adapter()
         if identity is None:
-            identity = self.encode_references(reference_images, landmarks, detect)
+            identity = self.encode_references(reference_images, faces, detect)
         identity = expand_condition(identity, len(prompts)).to(self._execution_device)
         scales = Scales(guidance_scale, id_guidance_scale, id_scale, ca_scale, can_scale)
         texts = self._encode_texts(prompts, negative_prompt, identity, scales)

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -26,3 +26,34 @@ def each(items: Iterable[T], total: int, label: str) -> Iterator[T]:
             print(f"{label} {done}/{total}, {rate:.1f}/s, {(total - done) / rate:.0f} s left",
                   flush=True)  # fmt: skip
             spoken = now
+
+
+class Steps:
+    """Reports steps that are told one by one, as `each` does: `with Steps(label) as steps`."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._bar: Any = None
+
+    def __enter__(self) -> "Steps":
+        self._started = self._spoken = time.monotonic()
+        return self
+
+    def told(self, done: int, total: int) -> None:
+        """`done` of `total` steps are done."""
+        if sys.stderr.isatty():
+            if self._bar is None:
+                from tqdm import tqdm
+
+                self._bar = tqdm(total=total, desc=self._label, leave=False)
+            self._bar.update(done - self._bar.n)
+            return
+        now = time.monotonic()
+        if now - self._spoken >= _QUIET_SECONDS and done < total:
+            left = (total - done) * (now - self._started) / done
+            print(f"{self._label} {done}/{total}, {left:.0f} s left", flush=True)
+            self._spoken = now
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()

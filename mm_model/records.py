@@ -119,16 +119,17 @@ DECISION_COLUMNS = ("status", "reason", "reason_value", "reason_threshold", "mes
 
 SOURCES_COLUMNS = (
     "source_id", "name", "path", "bytes", "sha256", "subject", "split", "synthetic",
-    "consent", *DECISION_COLUMNS,
+    "consent", "consent_digest", *DECISION_COLUMNS,
 )  # fmt: skip
 
 INGEST_MEASURES = ("shorter_side", "aspect", "pixels", "seconds", "motion", "cut", "lettering")
 """What the rules of stage `ingest` hold against a threshold, beside `num_frames` and `fps`."""
 
 INGEST_COLUMNS = (
-    "sample_id", "source_id", "name", "subject", "split", "synthetic", "consent", "media", "file",
-    "width", "height", "num_frames", "fps", "codec", *INGEST_MEASURES, "caption",
-    "caption_origin", "caption_problem", "caption_message", "pixel_id", *DECISION_COLUMNS,
+    "sample_id", "source_id", "name", "subject", "split", "synthetic", "consent",
+    "consent_digest", "media", "file", "width", "height", "num_frames", "fps", "codec",
+    *INGEST_MEASURES, "caption", "caption_origin", "caption_problem", "caption_message",
+    "pixel_id", *DECISION_COLUMNS,
 )  # fmt: skip
 
 FACES_COLUMNS = (

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mm_model.errors import UserError
 from mm_model.store import digests
+from mm_model.store.consents import ID, Basis
 from mm_model.store.walk import why
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -39,10 +40,22 @@ class RunSettings(Section):
 class SourcesSettings(Section):
     """What is said of the raw folder as a whole.
 
-    `consent` is the basis that covers every file; a `consent.yaml` inside the folder wins.
+    `consent` is the id of the statement that covers every file, never its words, since a profile's
+    values are tracked; a `consent.yaml` inside the folder wins.
     """
 
     consent: str | None
+
+    @field_validator("consent")
+    @classmethod
+    def _names_a_statement(cls, value: str | None) -> str | None:
+        if value is not None and not ID.fullmatch(value):
+            raise ValueError(
+                "words may not stand here, where they would be tracked: give <basis>:<evidence> "
+                f"(basis one of {', '.join(Basis)}), or let make run SOURCES=... CONSENT='...' "
+                "keep the words and name them here"
+            )
+        return value
 
 
 class IngestSettings(Section):
@@ -109,7 +122,8 @@ class ModelSettings(Section):
     """Sizes of the adapter and of the training samples (pixels, frames).
 
     `crop_margin` and `reference_margin` are the sides of the training window and of the reference
-    portrait in face heights; a null `reference_margin` shows the encoder the whole picture.
+    portrait in face heights; a null `reference_margin` shows the encoder the whole picture. It is
+    written into a new adapter and read from there by all who use one.
     `face_perceiver` says what the face perceiver begins with: random weights, or a copy of the
     identity perceiver's resampler, whose sizes it must have then.
     """
@@ -123,7 +137,7 @@ class ModelSettings(Section):
     num_frames: Count
     fps: Count
     crop_margin: float = Field(ge=1)
-    reference_margin: float | None
+    reference_margin: Annotated[float, Field(ge=1, le=16)] | None
 
     @model_validator(mode="after")
     def _legal_frames(self) -> "ModelSettings":
@@ -198,10 +212,15 @@ class RegisterSettings(Section):
 
 
 class ServeSettings(Section):
-    """Limits a request must keep (pixels, frames, steps) and the values used when it is silent."""
+    """Limits a request must keep (pixels, frames, steps) and the values used when it is silent.
+
+    max_reference_pixels: width times height of one picture, told by its header. waiting: how many
+    requests may wait beside the one at work. body_seconds: how long a body may take to arrive.
+    """
 
     max_references: Annotated[int, Field(ge=1, le=4)]
     max_reference_bytes: Count
+    max_reference_pixels: Count
     max_prompt_characters: Count
     max_frames: Count
     max_steps: Count
@@ -209,6 +228,8 @@ class ServeSettings(Section):
     sizes: tuple[tuple[int, int], ...]
     default_steps: Count
     default_guidance: float = Field(ge=1)
+    waiting: Count
+    body_seconds: float = Field(gt=0)
 
 
 class Profile(Section):
@@ -268,7 +289,7 @@ def _load(kind: type[Section], path: Path) -> Section:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "the file"
         raise UserError(
-            f"{path}: {field}: {first['msg']}: mend that value "
+            f"{path}: {field}: {first['msg'].removeprefix('Value error, ')}: mend that value "
             f"(mm_model/settings.py says what it means)."
         ) from None
 

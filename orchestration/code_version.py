@@ -1,5 +1,7 @@
 """The version of what makes a stage's output: its code and its part of the profile.
 
+What a stage's code is, the stage says: a number it raises, and files whose every change counts.
+
 Read twice, from the same two facts: for what would run now (stage and profile) and for what made
 an output (its manifest).
 """
@@ -25,7 +27,7 @@ def current(root: Path, stage: str) -> str:
     """
     profile = load_profile(root, load_params(root).profile)
     known = registry.load(stage)
-    return _text(known.version, digests.of_value(profile.part(*known.sections)))
+    return _text(known.version, digests.of_value(known.settings(profile)))
 
 
 def of_output(folder: Path) -> str | None:

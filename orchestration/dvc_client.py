@@ -144,7 +144,7 @@ class DvcStageClient:
         started = time.time()
         outcome = Outcome(stage) if stage in self._clean else self._repro(context, stage)
         if stage in self._outward and not outcome.status and outcome.how != "computed":
-            self._ask_the_stage(context, outcome)
+            outcome = self._confirmed(context, outcome)
         if outcome.how != "unchanged":
             self._clean = frozenset()
         outcome.seconds = time.time() - started
@@ -180,7 +180,7 @@ class DvcStageClient:
                 context.log_event(observation(asset, observed[asset].digest))
         return observed
 
-    def _repro(self, context: dg.AssetExecutionContext, stage: str) -> Outcome:
+    def _repro(self, context: dg.AssetExecutionContext, stage: str, *options: str) -> Outcome:
         outcome, reader = Outcome(stage), LineReader()
         try:
             dvc_inputs.check(self.root, nodes()[stage].models)
@@ -198,7 +198,9 @@ class DvcStageClient:
                 **session.get_bootstrap_env_vars(),
                 "DAGSTER_RUN_ID": context.run.run_id,
             }
-            with ProcessGroup(dvc("repro", "--single-item", stage), self.root, env) as group:
+            with ProcessGroup(
+                dvc("repro", "--single-item", *options, stage), self.root, env
+            ) as group:
                 for line in _worth_reading(group.lines()):
                     outcome.hear(line)
                     reader.say(line)
@@ -242,17 +244,32 @@ class DvcStageClient:
             tags=tags,
         )
 
-    def _ask_the_stage(self, context: dg.AssetExecutionContext, outcome: Outcome) -> None:
-        """Let a stage confirm what it left outside; it mends what is gone and else does nothing."""
+    def _confirmed(self, context: dg.AssetExecutionContext, outcome: Outcome) -> Outcome:
+        """Let a stage confirm what it left outside; it mends what is gone and else does nothing.
+
+        What it mended may read otherwise than what DVC knows, and DVC would bring the old account
+        back from its run cache at each run: then the stage is run once more, by DVC itself.
+        """
+        if self._ask_the_stage(context, outcome) or outcome.status:
+            return outcome
+        mended = self._repro(context, outcome.stage, "--force")
+        mended.how = "computed"
+        return mended
+
+    def _ask_the_stage(self, context: dg.AssetExecutionContext, outcome: Outcome) -> bool:
+        """Whether the stage found all as it was."""
+        stood = False
         command = [sys.executable, "-m", "mm_model", "run", outcome.stage]
         env = {**environment(self.root), "DAGSTER_RUN_ID": context.run.run_id}
         with ProcessGroup(command, self.root, env) as group:
             for line in group.lines():
                 outcome.hear(line)
                 context.log.info(line)
+                stood = stood or "up to date" in line
                 if self._echo and "up to date" not in line:
                     self._echo(line)
             outcome.status = group.wait()
+        return stood
 
     def _rebuild_views(self, context: dg.AssetExecutionContext) -> None:
         for view in self._views:

@@ -18,6 +18,15 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("MM_TEST_MEDIA", ROOT.parent / "shared"))
 
 
+@pytest.fixture(autouse=True)
+def consents_aside(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What tests state is recorded below a folder of theirs."""
+    folder = tmp_path_factory.getbasetemp() / "likeness"
+    monkeypatch.setenv("MM_CONSENTS", str(folder / "consents.jsonl"))
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The repository root."""

@@ -18,7 +18,7 @@ from orchestration import consistent
 
 EXTRAS = {
     "mm_model": (), "assets": ("orchestrate",), "orchestration": ("orchestrate",),
-    "tests": ("orchestrate", "dev"),
+    "benchmarks": (), "tests": ("orchestrate", "dev"),
 }  # fmt: skip
 # Needed without an import of ours: DVC and
 # Dagster are commands, three hold their parsers together, two are commands of `make`.
@@ -74,7 +74,7 @@ def _distributions(module: str) -> set[str]:
 
 
 def _foreign(root: Path, top: str) -> dict[str, Path]:
-    own = {"mm_model", "assets", "orchestration", "tests"}
+    own = {"mm_model", "assets", "orchestration", "benchmarks", "tests"}
     own |= {path.stem for path in (root / "tests").rglob("*.py")}
     return {
         name: path
@@ -185,11 +185,12 @@ def test_a_file_that_is_not_there_is_found(root: Path, text: str, found: list[st
 
 
 def test_a_released_model_asks_for_all_that_its_code_imports(root: Path) -> None:
-    from mm_model.registry import package
+    from mm_model.registry import code
 
-    asked = {canonicalize_name(line.split("==")[0]) for line in package.requirements()}
+    lines = code.environment()["requirements"]
+    asked = {canonicalize_name(line.split("==")[0]) for line in lines}
     library = root / "mm_model"
-    for name in package._modules(library):
+    for name in code.modules(library):
         for module in _imported(library / name):
             top = module.split(".")[0]
             if top in sys.stdlib_module_names or top == "mm_model" or module in NEVER_SERVED:

@@ -108,12 +108,12 @@ def test_only_the_seed_range_of_weights_people_trained_the_shipped_weights(root:
 
 
 def test_every_module_says_what_it_holds(root: Path) -> None:
-    for package in ("mm_model", "assets", "orchestration"):
+    for package in ("mm_model", "assets", "orchestration", "benchmarks"):
         for path in (root / package).rglob("*.py"):
             assert ast.get_docstring(ast.parse(path.read_text())), path
 
 
 def test_no_file_grows_past_what_one_can_hold_in_the_head(root: Path) -> None:
-    for package in ("mm_model", "assets", "orchestration", "tests"):
+    for package in ("mm_model", "assets", "orchestration", "benchmarks", "tests"):
         for path in (root / package).rglob("*.py"):
             assert len(path.read_text().splitlines()) <= 450, path

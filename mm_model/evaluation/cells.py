@@ -10,8 +10,9 @@ import numpy as np
 
 from mm_model.evaluation import metrics
 from mm_model.evaluation.looks import Look
-from mm_model.evaluation.people import Picture, Subject
-from mm_model.eyes.pack import Face, FacePack, unit
+from mm_model.evaluation.people import Subject
+from mm_model.eyes.pack import FacePack, unit
+from mm_model.nn.portrait import Seen
 
 
 @dataclass(frozen=True)
@@ -56,19 +57,14 @@ class Gallery:
 def gallery_of(person: Subject, judge: FacePack) -> Gallery:
     """Embed the pictures of a person with the judge, at the landmarks the pipeline found."""
 
-    def embedded(pictures: tuple[Picture, ...]) -> np.ndarray:
-        faces = [
-            Face(p.box.astype(np.float32), 1.0, p.landmarks.astype(np.float32)) for p in pictures
-        ]
-        return np.stack(
-            [unit(judge.embed(p.pixels, f)) for p, f in zip(pictures, faces, strict=True)]
-        )
+    def embedded(pictures: tuple[Seen, ...]) -> np.ndarray:
+        return np.stack([unit(judge.embed(one.pixels, one.face)) for one in pictures])
 
     return Gallery(
         embedded(person.shown),
         embedded(person.withheld),
-        np.stack([p.landmarks for p in person.shown]),
-        np.stack([p.box for p in person.shown]),
+        np.stack([one.face.landmarks.astype(float) for one in person.shown]),
+        np.stack([one.face.box.astype(float) for one in person.shown]),
     )
 
 

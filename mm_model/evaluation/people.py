@@ -9,24 +9,12 @@ import numpy as np
 import pandas as pd
 
 from mm_model.errors import UserError
-from mm_model.nn.portrait import Portrait, portrait
+from mm_model.eyes.record import face_of
+from mm_model.nn.portrait import Seen
 from mm_model.stages.stage import Job
 from mm_model.train.backbone import Backbone
 from mm_model.train.dataset import training_frames
 from mm_model.train.references import ReferenceBook, read_reference
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A photograph or frame with its face: `pixels [H,W,3]`, `box [4]`, `landmarks [5,2]`."""
-
-    pixels: np.ndarray
-    box: np.ndarray
-    landmarks: np.ndarray
-
-    def portrait(self, margin: float | None) -> Portrait:
-        """The square that the identity encoder sees."""
-        return portrait(self.pixels, self.box, self.landmarks, margin)
 
 
 @dataclass(frozen=True)
@@ -35,8 +23,8 @@ class Subject:
 
     identity: str
     prompt: str
-    shown: tuple[Picture, ...]
-    withheld: tuple[Picture, ...]
+    shown: tuple[Seen, ...]
+    withheld: tuple[Seen, ...]
     true_clip: np.ndarray | None
 
 
@@ -49,14 +37,14 @@ class _Readers:
         self.tracks = pd.read_parquet(job.inputs["faces"] / "tracks.parquet")
         self.book = ReferenceBook.open(job.inputs, backbone)
 
-    def sample(self, sample_id: str, place: float = 0.5) -> Picture:
+    def sample(self, sample_id: str, place: float = 0.5) -> Seen:
         """A photograph, or the examined frame of a clip at `place` from 0 to 1 (its middle)."""
         track = self.tracks[self.tracks["sample_id"] == sample_id].sort_values("frame")
         row = track.iloc[round(place * (len(track) - 1))]
         file = f"ingest:{self.ingest.loc[sample_id, 'file']}"
         if self.ingest.loc[sample_id, "media"] == "clip":
             file += f"#frame={int(row['frame'])}"
-        return _picture(read_reference(self.job.inputs, file), row)
+        return Seen.of(read_reference(self.job.inputs, file), face_of(row))
 
     def true_clip(self, sample_id: str) -> np.ndarray:
         """The person's real clip, cut and resized like a training clip."""
@@ -64,12 +52,6 @@ class _Readers:
         track = self.tracks[self.tracks["sample_id"] == sample_id]
         file = self.job.inputs["ingest"] / row["file"]
         return training_frames(file, row, track, sizes, sizes.num_frames).frames
-
-
-def _picture(pixels: np.ndarray, row: pd.Series) -> Picture:
-    box = row[["x1", "y1", "x2", "y2"]].to_numpy(float)
-    points = row[[f"{a}{p}" for p in range(5) for a in ("kx", "ky")]].to_numpy(float)
-    return Picture(pixels, box, points.reshape(5, 2))
 
 
 def held_out_people(job: Job, backbone: Backbone) -> tuple[list[Subject], list[str]]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from mm_model.errors import UserError
 from mm_model.evaluation import goals, ladder, sheets, variants
 from mm_model.evaluation.cells import Cell, gallery_of, measure
 from mm_model.evaluation.intervals import mean_interval, paired_interval
@@ -15,6 +16,7 @@ from mm_model.evaluation.looks import look_at
 from mm_model.evaluation.people import Subject, held_out_people, training_people
 from mm_model.eyes.pack import FacePack, open_judge, open_pack
 from mm_model.records import Counts
+from mm_model.registry import code
 from mm_model.settings import EvaluateSettings
 from mm_model.stages import views
 from mm_model.stages.stage import Job, Report
@@ -139,6 +141,13 @@ def curve(summary: dict[str, Any], pretrain: int, finetune: int) -> list[dict[st
     return sorted(points, key=lambda point: point["step"])
 
 
+def _measured(job: Job, before: dict[str, Any]) -> dict[str, Any]:
+    """With what was measured, unless it was changed meanwhile."""
+    if before != code.measured(job.inputs["finetune"] / "adapter"):
+        raise UserError("The code was changed while it was evaluated: run again.")
+    return before
+
+
 def _conditions(job: Job, people: list[Subject], pack: FacePack, judge: FacePack) -> dict:
     rules = job.profile.evaluate
     prompts = [[p.identity, p.prompt, len(p.shown), len(p.withheld)] for p in people]
@@ -164,6 +173,7 @@ def run_study(job: Job) -> Report:
     """The evaluation stage. Raises UserError when there is no held-out person."""
     torch.set_num_threads(job.profile.run.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    measured = code.measured(job.inputs["finetune"] / "adapter")
     backbone = load_backbone(job.model("backbone"), job.profile.run)
     pack = open_pack(job.model("facepack"), job.profile.faces.detection_size)
     judge = open_judge(job.model("judge"), job.profile.faces.detection_size)
@@ -181,6 +191,7 @@ def run_study(job: Job) -> Report:
     summary = summarise(cells, job.profile.evaluate, job.profile.run.seed)
     summary["ladder"] = rungs([*cells, *known])
     summary["curve"] = curve(summary, job.profile.pretrain.steps, job.profile.finetune.steps)
+    summary["measured"] = _measured(job, measured)
     write_json(job.out / "metrics.json", {**summary, **_conditions(job, people, pack, judge)})
     for make in (sheets.save_overview, sheets.save_contact):
         views.attempt("contact sheet", partial(make, job, people, clips), views.WITHOUT)

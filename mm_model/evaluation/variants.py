@@ -11,6 +11,7 @@ from mm_model.evaluation.people import Subject
 from mm_model.media.decode import read_frames
 from mm_model.media.encode import write_mp4
 from mm_model.nn import folded_vae
+from mm_model.nn.condition import IdentityFeatures
 from mm_model.settings import ModelSettings
 from mm_model.stages.stage import Job
 from mm_model.train import crops
@@ -48,12 +49,8 @@ def generated(
     seeds = seeds_of(len(people), rules.clips_per_person)
     flat = [seed for row in seeds for seed in row]
     prompts = [p.prompt for p in people for _ in range(rules.clips_per_person)]
-    portraits = [
-        [picture.portrait(sizes.reference_margin) for picture in p.shown]
-        for p in people
-        for _ in range(rules.clips_per_person)
-    ]
-    features = features_of(backbone, portraits)
+    shown = [p.shown for p in people for _ in range(rules.clips_per_person)]
+    features: dict[float | None, IdentityFeatures] = {}  # by margin: what an adapter is shown
     sampling = Sampling(rules.inference_steps, rules.guidance_scale, rules.face_guidance)
     found, adapters = {}, {name: job.inputs[name] for name in MODELS[1:]} | milestones(job)
     for name in models:
@@ -62,11 +59,14 @@ def generated(
         if name != "base":
             backbone.transformer.detach_layers()
             adapter = given_adapter(adapters[name], backbone)
+        given = None
+        if adapter is not None:
+            margin = adapter.config.reference_margin
+            if margin not in features:
+                features[margin] = features_of(backbone, shown, margin)
+            given = features[margin]
         pipe = pipeline_of(backbone, adapter)
-        clips = generate(
-            pipe, prompts, features if adapter is not None else None, flat, sizes, sampling,
-            sizes.num_frames,
-        )  # fmt: skip
+        clips = generate(pipe, prompts, given, flat, sizes, sampling, sizes.num_frames)
         each = rules.clips_per_person
         found[name] = [list(clips[i * each : (i + 1) * each]) for i in range(len(people))]
     return found
@@ -86,9 +86,8 @@ def controls(backbone: Backbone, person: Subject, sizes: ModelSettings) -> dict[
 def still_reference(person: Subject, sizes: ModelSettings) -> np.ndarray:
     """The first shown reference, cut like a training frame."""
     picture, size = person.shown[0], (sizes.height, sizes.width)
-    window = crops.face_window(
-        picture.box[None], picture.pixels.shape[:2], sizes.crop_margin, size[1] / size[0]
-    )
+    box = picture.face.box.astype(float)[None]
+    window = crops.face_window(box, picture.pixels.shape[:2], sizes.crop_margin, size[1] / size[0])
     return crops.cut(picture.pixels, window, size)
 
 

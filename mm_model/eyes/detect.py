@@ -66,8 +66,12 @@ class Sighting:
         return len(self.faces) + len(self.bystanders)
 
 
-def reduced(image: np.ndarray, longest: int = LONGEST_LOOKED_AT) -> tuple[np.ndarray, float]:
-    """`image` with at most `longest` pixels a side, and the factor that leads back to its own."""
+def reduced(image: np.ndarray, longest: float = LONGEST_LOOKED_AT) -> tuple[np.ndarray, float]:
+    """`image` with at most `longest` pixels a side, and the factor that leads back to its own.
+
+    The one rule for the size at which a picture is looked at: by detectors, and where a reference
+    portrait is cut.
+    """
     import cv2
 
     height, width = image.shape[:2]

@@ -1,9 +1,11 @@
 """OpenCV packs: the YuNet detector and the SFace recogniser of OpenCV's model zoo.
 
 Files `face_detection_yunet*.onnx` and `face_recognition_sface*.onnx` in one folder. OpenCV's
-thread count is global to the process; this adapter sets it. Refuses a folder with only one half.
+thread count is global to the process; this adapter sets it. Its two networks hold their input
+while they run, so threads take turns here. Refuses a folder with only one half.
 """
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ class OpenCVPack:
         import cv2
 
         cv2.setNumThreads(threads)
+        self._turn = threading.Lock()
         self._size = detection_size
         detector = _only(folder, "face_detection_yunet*.onnx")
         recognizer = _only(folder, "face_recognition_sface*.onnx")
@@ -66,8 +69,9 @@ class OpenCVPack:
         the right or the bottom, as InsightFace's detectors do: one size, one meaning.
         """
         boxed, scale = _letterboxed(image, self._size)
-        self._detector.setScoreThreshold(max(above, _LOWEST_SCORE))
-        _, rows = self._detector.detect(np.ascontiguousarray(boxed[..., ::-1]))
+        with self._turn:
+            self._detector.setScoreThreshold(max(above, _LOWEST_SCORE))
+            _, rows = self._detector.detect(np.ascontiguousarray(boxed[..., ::-1]))
         faces = [_face_of(row / scale, float(row[14])) for row in (() if rows is None else rows)]
         return sorted((face for face in faces if face.score >= above), key=lambda face: -face.score)
 
@@ -75,10 +79,11 @@ class OpenCVPack:
         """Raw embedding of the aligned face, float32 [width]."""
         part, landmarks = around_face(image, face.landmarks)
         shift = (landmarks - face.landmarks)[0]
-        crop = self._recognizer.alignCrop(
-            np.ascontiguousarray(part[..., ::-1]), _row_of(face.moved(*shift))[None]
-        )
-        return np.array(self._recognizer.feature(crop), np.float32).reshape(-1)
+        with self._turn:
+            crop = self._recognizer.alignCrop(
+                np.ascontiguousarray(part[..., ::-1]), _row_of(face.moved(*shift))[None]
+            )
+            return np.array(self._recognizer.feature(crop), np.float32).reshape(-1)
 
     def describe(self) -> dict[str, Any]:
         """What a record must say so that figures can be compared."""

@@ -1,7 +1,8 @@
 """The consent record of a folder of real people: on what basis their pictures may be used.
 
-Read from `consent.yaml` in the folder, or given for the whole folder in the profile. Without one,
-nothing of the folder is read further. There are no age weights: the record states adulthood.
+Read from `consent.yaml` in the folder, or named for the whole folder in the profile. Without one,
+nothing of the folder is read further. There are no age weights: the record states adulthood. Its
+words go into the file of consents (`mm_model.store.consents`) and nowhere else.
 """
 
 import fnmatch
@@ -13,6 +14,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mm_model.errors import UserError
+from mm_model.store import consents
+from mm_model.store.consents import Statement
 from mm_model.store.walk import why
 
 NAME = "consent.yaml"
@@ -34,23 +37,20 @@ class _File(BaseModel):
 
 @dataclass(frozen=True)
 class Consent:
-    """`basis` covers the files whose relative name matches one of `patterns` (None: all)."""
+    """`statement` covers the files whose relative name matches one of `patterns` (None: all)."""
 
-    basis: str
+    statement: Statement
     patterns: tuple[str, ...] | None = None
 
-    def covers(self, relative: str) -> str | None:
-        """The basis for the file of this name, or None when the record leaves it out.
-
-        In a pattern, `*` matches across folders.
-        """
+    def covers(self, relative: str) -> bool:
+        """Does the record cover the file of this name? In a pattern, `*` matches across folders."""
         if self.patterns is None:
-            return self.basis
-        return self.basis if any(fnmatch.fnmatchcase(relative, p) for p in self.patterns) else None
+            return True
+        return any(fnmatch.fnmatchcase(relative, pattern) for pattern in self.patterns)
 
 
-def consent_for(folder: Path, basis: str | None) -> Consent:
-    """The record of `folder`; `basis` is the profile's, used when the folder holds no record.
+def consent_for(folder: Path, stated: Statement | None) -> Consent:
+    """The record of `folder`; `stated` is what counts when the folder holds no record.
 
     Raises:
         UserError: no record, or one that is incomplete or cannot be read.
@@ -64,8 +64,8 @@ def consent_for(folder: Path, basis: str | None) -> Consent:
             f"{path} cannot be read ({why(error)}), so nothing of the folder is used: give this "
             "user permission to read it."
         ) from None
-    if basis and basis.strip():
-        return Consent(basis.strip())
+    if stated is not None:
+        return Consent(stated)
     raise UserError(f"{folder} has no consent record: {HOW}.")
 
 
@@ -76,9 +76,38 @@ def _read(path: Path) -> Consent:
         raise UserError(f"{path} is no valid YAML with 'basis:' and 'adults: true'.") from None
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        where = str(first["loc"][0]) if first["loc"] else ""
+        # A sentence may stand where the name of a field should: it is not repeated.
+        where = f"{where}: " if where in _File.model_fields else ""
         raise UserError(
-            f"{path}: {where}: {first['msg']}: it must hold 'basis: <text>', 'adults: true' and "
+            f"{path}: {where}{first['msg']}: it must hold 'basis: <text>', 'adults: true' and "
             "may list 'files:' as name patterns."
         ) from None
-    return Consent(record.basis.strip(), tuple(record.files) if record.files else None)
+    return Consent(consents.stated(record.basis), tuple(record.files) if record.files else None)
+
+
+def keep(statement: Statement, root: Path) -> Statement:
+    """Put `statement` into the file of consents of the tree `root`; returns what stands there.
+
+    Words that only their id is left of (a profile names them) must stand there already.
+
+    Raises:
+        UserError: the file cannot be written, or does not hold the words.
+    """
+    path = consents.path_below(root)
+    try:
+        if statement.text is None and consents.is_of_words(statement.id):
+            found = consents.find(path, statement.id)
+            if found is None:
+                raise UserError(
+                    f"The words of consent {statement.id} are not in {path}: give them again "
+                    f"(make run SOURCES=... CONSENT='<basis>'), or put a {NAME} into the folder."
+                )
+            return found
+        consents.record(path, statement)
+        return statement
+    except OSError as error:
+        raise UserError(
+            f"The consent cannot be recorded in {path} ({why(error)}), so nothing of the folder is "
+            "used: mend that and run again."
+        ) from None

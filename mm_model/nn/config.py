@@ -18,6 +18,9 @@ IDENTITY_FOLDER = "identity_encoder"
 IDENTITY_DESCRIPTION = "identity_encoder.json"
 ADAPTER_CLASS = "MagicMirrorAdapter"
 ADAPTER_VERSION = 1
+UNRECORDED_MARGIN = 1.6
+"""`reference_margin` of an adapter that does not record one: the value of every profile that an
+adapter was trained with before the field was there."""
 
 
 def even_layers(num_layers: int) -> tuple[int, ...]:
@@ -46,8 +49,9 @@ class AdapterConfig:
 
     `width` is the DiT width d, `can_code` the width c1 of one projected identity token,
     `can_hidden` the hidden width of CAN. Sizes the paper leaves open are presets
-    (`mm_model.nn.presets`). Raises `UserError` when a value is outside its closed list or the
-    layers are not the even ones.
+    (`mm_model.nn.presets`). `reference_margin` is the side of the portrait that the adapter was
+    trained on, in face heights; None shows the whole picture. Raises `UserError` when a value is
+    outside its closed list or the layers are not the even ones.
     """
 
     preset: str
@@ -77,6 +81,7 @@ class AdapterConfig:
     face_projection: bool = True
     norm_eps: float = 1e-5
     trigger: str = "img"
+    reference_margin: float | None = None
     backbone_id: str | None = None
     recognizer_sha256: str | None = None
     id_perceiver_sha256: str | None = None
@@ -98,6 +103,12 @@ class AdapterConfig:
         ):
             if value not in allowed:
                 raise UserError(f"{name} is {value!r}; choose one of {', '.join(allowed)}.")
+        margin = self.reference_margin
+        if margin is not None and not (isinstance(margin, int | float) and 1 <= margin <= 16):
+            raise UserError(
+                f"reference_margin is {margin!r}; it is a side in face heights, from 1 to 16, or "
+                "null for the whole picture."
+            )
         if self.use_ca and not self.use_face:
             raise UserError("use_ca needs use_face: cross-attention reads the face tokens.")
         if not self.face_projection and self.face_dim != self.width:
@@ -120,8 +131,11 @@ class AdapterConfig:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> AdapterConfig:
-        """Inverse of `to_dict`. Raises `UserError` on another class, version or unknown field."""
-        data = dict(data)
+        """Inverse of `to_dict`. Raises `UserError` on another class, version or unknown field.
+
+        Without `reference_margin` it is `UNRECORDED_MARGIN`; null is the whole picture.
+        """
+        data = {"reference_margin": UNRECORDED_MARGIN, **data}
         kind, version = data.pop("class", None), data.pop("version", None)
         if kind != ADAPTER_CLASS or version != ADAPTER_VERSION:
             raise UserError(

@@ -1,26 +1,26 @@
-"""Reference pictures to model inputs: CLIP pixels and aligned faces.
+"""Reference pictures to model inputs: portraits, their CLIP pixels and aligned faces.
 
-The face detector stays outside: landmarks come with the pictures or from a callable. A picture
-without a face is refused by name, never skipped.
+The face detector stays outside: faces come with the pictures or from a callable. A picture without
+a face is refused by name, never skipped, and never shown whole by default.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from PIL.Image import Image
 from torch import Tensor
 
 from mm_model.errors import UserError
+from mm_model.eyes.pack import Face
 from mm_model.nn.align import align_faces
+from mm_model.nn.portrait import Seen, portrait
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-Detect = Callable[["Image"], "np.ndarray | Tensor | None"]
+Detect = Callable[[np.ndarray], Face | None]
+"""Finds the one face of a picture, uint8 [H,W,3] RGB and upright, in its pixels."""
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -69,36 +69,61 @@ def aligned_face(image: Image, landmarks: np.ndarray | Tensor) -> Tensor:
 
 
 def prepare_references(
-    images: Sequence[Image],
-    landmarks: Sequence[np.ndarray | Tensor] | None = None,
+    pictures: Sequence[np.ndarray | Image],
+    faces: Sequence[Face | None] | None,
+    margin: float | None,
     image_size: int = 224,
     detect: Detect | None = None,
 ) -> IdentityInput:
-    """References of one subject from pictures with landmarks `[5,2]` (given, or found by `detect`).
+    """References of one subject: the portrait of each picture, as the encoder takes it.
 
-    `detect(image)` returns landmarks or None. Raises `UserError` when there is no picture, when
-    neither landmarks nor a detector is given, or when a picture shows no face.
+    `faces` lie in the pixels of the upright `pictures` (uint8 [H,W,3], or a PIL picture, which is
+    turned as its EXIF data say); without them `detect` finds them. `margin` is the adapter's. Equal
+    pixels, faces and margin give equal inputs.
+
+    Raises `UserError` when there is no picture, when neither faces nor a detector is given, or when
+    a picture shows no face.
     """
-    if not images:
+    if not pictures:
         raise UserError("No reference picture was given; give one to four pictures of one person.")
-    if landmarks is None:
-        if detect is None:
+    if faces is None and detect is None:
+        raise UserError(
+            "Reference pictures need their faces: pass faces or a detector (detect=...)."
+        )
+    if faces is not None and len(faces) != len(pictures):
+        raise UserError(f"{len(pictures)} reference pictures, but faces for {len(faces)}.")
+    pixels, aligned = [], []
+    for index, picture in enumerate(pictures):
+        upright = _upright(picture)
+        face = detect(upright) if faces is None else faces[index]
+        if face is None:
             raise UserError(
-                "Reference pictures need face landmarks: pass landmarks or a detector (detect=...)."
-            )
-        landmarks = [detect(image) for image in images]
-    if len(landmarks) != len(images):
-        raise UserError(f"{len(images)} reference pictures, but landmarks for {len(landmarks)}.")
-    for index, points in enumerate(landmarks):
-        if points is None:
-            raise UserError(
-                f"No face was found in reference picture {index + 1} of {len(images)}; "
+                f"No face was found in reference picture {index + 1} of {len(pictures)}; "
                 "give a clear picture of one face."
             )
-    return IdentityInput(
-        torch.stack([clip_pixels(image, image_size) for image in images]),
-        torch.stack([aligned_face(i, p) for i, p in zip(images, landmarks, strict=True)]),
-    )
+        cut = portrait(upright, face, margin)
+        pixels.append(clip_pixels(cut.image, image_size))
+        aligned.append(aligned_face(cut.image, cut.landmarks))
+    return IdentityInput(torch.stack(pixels), torch.stack(aligned))
+
+
+def inputs_of(seen: Sequence[Seen], margin: float | None, image_size: int) -> IdentityInput:
+    """`prepare_references` of pictures that were looked at before."""
+    pictures, faces = [one.pixels for one in seen], [one.face for one in seen]
+    return prepare_references(pictures, faces, margin, image_size)
+
+
+def _upright(picture: np.ndarray | Image) -> np.ndarray:
+    if isinstance(picture, np.ndarray):
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+            raise UserError(
+                f"A reference picture is uint8 [H, W, 3], not {picture.dtype} "
+                f"{list(picture.shape)}: load it with mm_model.media.images.load_image."
+            )
+        return picture
+    from PIL import ImageOps
+
+    return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
 
 
 def batch_references(

@@ -96,11 +96,15 @@ def clean_prompt(prompt: str, trigger: str = TRIGGER) -> str:
 
 @dataclass(frozen=True)
 class PlacedIdentity:
-    """Unpadded token `ids`; the identity positions are the `copies` ids from `at` on."""
+    """Unpadded token `ids`; the identity positions are the `copies` ids from `at` on.
+
+    `unread` are the words of the prompt that were cut off, wholly or in part, in their order.
+    """
 
     ids: list[int]
     at: int
     copies: int
+    unread: tuple[str, ...] = ()
 
 
 def place_identity(
@@ -134,15 +138,27 @@ def place_identity(
         )
     at, copies = inside[-1], references * tokens_per_reference
     ids = ids[:at] + [ids[at]] * copies + ids[at + 1 :]
+    unread: tuple[str, ...] = ()
     if len(ids) > max_length:
         ids = [*ids[: max_length - 1], ids[-1]]
+        unread = _words_from(parsed.text, offsets[max_length - copies :])
     if at + copies > max_length - 1:
         raise PromptError(
             CaptionProblem.LATE_SUBJECT,
             f"The prompt is too long: {parsed.class_word!r} lies beyond the text length of "
             f"{max_length} tokens; name the subject earlier.",
         )
-    return PlacedIdentity(ids, at, copies)
+    return PlacedIdentity(ids, at, copies, unread)
+
+
+def _words_from(text: str, offsets: Sequence[tuple[int, int]]) -> tuple[str, ...]:
+    """The words of `text` that a token at `offsets` belongs to."""
+    spans = [span for span in offsets if span[1] > span[0]]
+    return tuple(
+        word[0]
+        for word in re.finditer(r"\S+", text)
+        if any(min(end, word.end()) > max(start, word.start()) for start, end in spans)
+    )
 
 
 def check_caption(tokenizer: Any, text: str, max_length: int) -> None:

@@ -18,6 +18,7 @@ from mm_model.records import (
     Status,
 )
 from mm_model.settings import Profile, TrainSettings
+from mm_model.store.consents import ID
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,11 @@ def _one_of(table: str, column: str, values: list[str]) -> Check:
                  {"value_set": values})  # fmt: skip
 
 
+def _no_words(table: str) -> Check:
+    return Check(table, "ExpectColumnValuesToMatchRegex", "the id of a statement, never its words",
+                 "consent", {"regex": f"^(?:{ID.pattern})$"})  # fmt: skip
+
+
 def _range(
     table: str, column: str, low: float | None, high: float | None, *, kept: bool = False,
     strict_low: bool = False, severity: str = "critical",
@@ -101,6 +107,7 @@ def _sources(profile: Profile) -> list[Check]:
         *(_present(table, column) for column in ("source_id", "name", "path", "synthetic")),
         _unique(table, "source_id"),
         _range(table, "bytes", 0, None),
+        _no_words(table),
     ]
 
 
@@ -114,6 +121,7 @@ def _ingest(profile: Profile) -> list[Check]:
         *(_present(table, c, kept=True) for c in ("sample_id", "file", "caption", "pixel_id",
                                                   "media", "width", "height", "num_frames",
                                                   "shorter_side", "aspect", "pixels")),
+        _no_words(table),
         _one_of(table, "caption_problem", [str(problem) for problem in CaptionProblem]),
         _range(table, "shorter_side", rules.min_side, 65535, kept=True),
         _range(table, "aspect", 1, rules.max_aspect, kept=True),
@@ -200,7 +208,8 @@ def _register(_: Profile) -> list[Check]:
     table = "release.parquet"
     return [
         _floor(table, 1),
-        *(_present(table, c) for c in ("model_name", "version", "adapter_digest", "alias")),
+        *(_present(table, c) for c in ("model_name", "version", "release_digest", "alias")),
+        _present(table, "adapter_digest"),
         _one_of(table, "alias", ["champion", "challenger"]),
         _range(table, "version", 1, None),
     ]

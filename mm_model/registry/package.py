@@ -1,79 +1,168 @@
-"""Builds the folder MLflow serves from: MLmodel, our code, configuration, weights.
+"""Makes the folder MLflow serves from: MLmodel, our code, configuration, weights, evaluation, card.
 
-The weights are copied in, so that a version serves from anywhere; a backbone above two GiB is
+Equal content gives equal bytes: nothing in the folder says when, where or as which version it was
+made. The weights are copied in, so that a version serves from anywhere; a backbone above two GiB is
 named by path and digest instead, from the root when it lies in the tree. No pickle, and no other
 path.
 """
 
 import contextlib
-import logging
+import json
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from mm_model.errors import UserError
+from mm_model.registry import card, code
+from mm_model.registry.carriers import may_carry_code
 from mm_model.serving.config import ServingConfig, of_profile
 from mm_model.settings import Profile
 from mm_model.store import digests
 
 COPY_LIMIT = 2 << 30
-_FORBIDDEN = (".pkl", ".pickle", ".pt", ".pth", ".bin", ".ckpt")
-_REQUIREMENTS = (
-    "mlflow", "torch", "diffusers", "transformers", "accelerate", "safetensors", "sentencepiece",
-    "protobuf", "insightface", "onnx", "onnxruntime", "opencv-python-headless", "av", "pillow",
-    "numpy", "pandas", "pydantic", "pyyaml", "tqdm",
-)  # fmt: skip
+LOADER = "mlflow.pyfunc.loaders.code_model"
+"""MLflow's own loader of a model that is a script; another would be somebody else's code."""
 
-
-_SERVED = (
-    "__init__.py", "environment.py", "errors.py", "progress.py", "records.py", "settings.py",
-    "pipeline.py", "diffusion", "eyes", "media", "nn", "serving", "store",
-)  # fmt: skip
+SCRIPT, CODE, EVALUATION = "model.py", "code", "evaluation/metrics.json"
+_ENV = {"conda": "conda.yaml", "virtualenv": "python_env.yaml"}
 
 
 @dataclass(frozen=True)
 class Package:
-    """What one version consists of. `folders` maps artifact names to the folders copied in."""
+    """What one release consists of: contents to be written and files to be copied, by their place
+    in its folder, and the card that lists both.
+    """
 
-    folders: dict[str, Path]
+    written: Mapping[str, bytes]
+    copied: Mapping[str, Path]
     config: ServingConfig
-    code: Path
-    digest: str
+    card: card.Card
+
+    @property
+    def digest(self) -> str:
+        """The name a release goes by."""
+        return self.card.digest
 
     @property
     def adapter_digest(self) -> str:
-        """The name a version goes by."""
+        """Digest of the adapter's folder."""
         return self.config.digests["adapter"]
 
-    def places(self) -> Iterator[tuple[Path, str]]:
-        """Each folder with its place inside the model."""
-        for name, folder in self.folders.items():
-            yield folder, f"artifacts/{name}"
 
-
-def package(folders: dict[str, Path], profile: Profile, root: Path) -> Package:
-    """Describe a version made of the folders adapter, backbone and facepack.
+def package(
+    folders: Mapping[str, Path], metrics: Mapping[str, Any], profile: Profile, root: Path
+) -> Package:
+    """Describe a release made of the folders adapter, backbone and facepack, the served code as it
+    lies here, and the evaluation `metrics` of just these.
 
     Raises:
-        UserError: a folder holds a file format that can carry code.
+        UserError: a folder holds a file that can carry code, or the evaluation is not of this
+            adapter and this code.
     """
-    for name, folder in folders.items():
-        for file in digests.files_below(folder):
-            if file.endswith(_FORBIDDEN):
-                raise UserError(
-                    f"{folder / file} may carry code: only safetensors and ONNX weights are "
-                    f"registered, convert the {name} first."
-                )
-    found = {name: digests.of_folder(folder) for name, folder in folders.items()}
-    copied, reference = dict(folders), None
-    if _size(folders["backbone"]) > COPY_LIMIT:
-        reference = _from_root(copied.pop("backbone"), root)
+    weights = {name: _listed(folder, name) for name, folder in folders.items()}
+    found = {
+        name: card.folder_digest({place: entry.sha256 for place, (_, entry) in files.items()})
+        for name, files in weights.items()
+    }
+    served = {name: (code.PACKAGE / name).read_bytes() for name in code.modules()}
+    _refuse_unmeasured(metrics, found["adapter"], code.of_contents(served))
+    reference = None
+    if sum(entry.bytes for _, entry in weights["backbone"].values()) > COPY_LIMIT:
+        reference = _from_root(folders["backbone"], root)
+        del weights["backbone"]
     config = of_profile(profile, found, reference)
-    code = Path(__file__).resolve().parents[1]
-    digest = digests.of_value({"config": config.model_dump(mode="json"), "code": _code(code)})
-    return Package(copied, config, code, digest)
+    written = _written(config, metrics, served, sorted(weights))
+    copied = {
+        f"artifacts/{name}/{place}": path
+        for name, files in weights.items()
+        for place, (path, _) in files.items()
+    }
+    files = {name: card.of_bytes(content) for name, content in written.items()}
+    for name, entries in weights.items():
+        files |= {f"artifacts/{name}/{place}": entry for place, (_, entry) in entries.items()}
+    parts = {
+        **found,
+        "code": metrics["measured"]["code"],
+        "configuration": digests.of_value(config.model_dump(mode="json")),
+        "environment": digests.of_value(_environment(metrics)),
+        "evaluation": digests.of_bytes(written[EVALUATION]),
+    }
+    return Package(written, copied, config, card.Card(parts, files))
+
+
+def assemble(described: Package, folder: Path, linked: bool = False) -> None:
+    """Write the whole release into `folder`, which must not exist.
+
+    `linked`: weights may be hard links, for a folder that is only sent from and removed then.
+    """
+    for name, content in {**described.written, card.NAME: described.card.as_bytes()}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    for name, path in described.copied.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        if not (linked and _link(path, folder / name)):
+            shutil.copyfile(path, folder / name)
+
+
+def _link(path: Path, target: Path) -> bool:
+    try:
+        os.link(path.resolve(), target)
+    except OSError:  # another file system
+        return False
+    return True
+
+
+def _listed(folder: Path, name: str) -> dict[str, tuple[Path, card.File]]:
+    files = {}
+    for place in digests.files_below(folder):
+        path = folder / place
+        if may_carry_code(path):
+            raise UserError(
+                f"{path} may carry code: only safetensors and ONNX weights are registered, "
+                f"convert it or move it out of the {name}."
+            )
+        if card.odd_name(place):
+            raise UserError(
+                f"{folder} holds a file with an odd name ({place!r}): rename it before the {name} "
+                "is registered."
+            )
+        files[place] = (path, card.of_file(path))
+    return files
+
+
+def refuse_unmeasured_code(metrics: Mapping[str, Any], served: str | None = None) -> None:
+    """Return if the evaluation measured with the code whose digest is `served`: what lies here.
+
+    Raises:
+        UserError: it did not, or does not say.
+    """
+    measured = metrics.get("measured") or {}
+    if measured.get("code") is None:
+        raise UserError(
+            "The evaluation does not say which code it measured with: run the stage evaluate again "
+            "('make run' does)."
+        )
+    if measured["code"] != (served or code.digest()):
+        raise UserError(
+            "The code that would be served is not the code that was evaluated: 'make run' "
+            "evaluates and registers it (alone: 'python -m mm_model run evaluate'); or take the "
+            "change back."
+        )
+
+
+def _refuse_unmeasured(metrics: Mapping[str, Any], adapter: str, served: str) -> None:
+    """A release is what was evaluated, or none."""
+    refuse_unmeasured_code(metrics, served)
+    if metrics["measured"].get("adapter") != adapter:
+        raise UserError(
+            "The adapter is not the one that was evaluated: 'make run' evaluates it and registers "
+            "it then."
+        )
 
 
 def _from_root(folder: Path, root: Path) -> str:
@@ -82,63 +171,62 @@ def _from_root(folder: Path, root: Path) -> str:
     return folder.relative_to(root).as_posix() if folder.is_relative_to(root) else str(folder)
 
 
-def _size(folder: Path) -> int:
-    return sum((folder / name).stat().st_size for name in digests.files_below(folder))
+def _environment(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The environment that was measured in, whatever is installed by now."""
+    return {name: metrics["measured"][name] for name in ("python", "requirements")}
 
 
-def _modules(folder: Path) -> list[str]:
-    """The modules serving needs, as paths inside the package; training and stages stay out."""
-    return [
-        name for name in digests.files_below(folder)
-        if name.endswith(".py") and name.split("/")[0] in _SERVED
-    ]  # fmt: skip
-
-
-def _code(folder: Path) -> str:
-    return digests.of_value([(name, digests.of_file(folder / name)) for name in _modules(folder)])
-
-
-def requirements() -> list[str]:
-    """The installed versions of what serving imports, without local build marks such as `+cpu`."""
-    found = {}
-    for name in _REQUIREMENTS:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name).split("+")[0]
-    return [f"{name}=={version}" for name, version in found.items()]
-
-
-def write(described: Package, model_id: str, folder: Path) -> None:
-    """Write everything but the weights into `folder`: MLmodel, code, environment files."""
-    import mlflow.pyfunc
-    import yaml
-    from mlflow.models import Model
-
-    code = folder.with_name(f"{folder.name}-code") / "mm_model"
-    shutil.rmtree(code.parent, ignore_errors=True)
-    for name in _modules(described.code):
-        (code / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(described.code / name, code / name)
-    logger = logging.getLogger("mlflow.pyfunc")
-    level = logger.level
-    logger.setLevel(logging.ERROR)  # it would advise the signature that is left out on purpose
-    try:
-        mlflow.pyfunc.save_model(
-            str(folder),
-            python_model=str(code / "serving" / "model.py"),
-            code_paths=[str(code)],
-            model_config=described.config.model_dump(mode="json"),
-            pip_requirements=requirements(),
-            mlflow_model=Model(model_id=model_id),
-        )
-    finally:
-        logger.setLevel(level)
-    shutil.rmtree(code.parent)
-    path = folder / "MLmodel"
-    content = yaml.safe_load(path.read_text())
-    flavour = content["flavors"]["python_function"]
-    flavour["model_code_path"] = "model.py"
-    flavour["artifacts"] = {
-        name: {"path": place, "uri": place}
-        for name, place in ((place.rsplit("/", 1)[1], place) for _, place in described.places())
+def _written(
+    config: ServingConfig,
+    metrics: Mapping[str, Any],
+    served: Mapping[str, bytes],
+    artifacts: list[str],
+) -> dict[str, bytes]:
+    """Everything but the weights: MLmodel, environment files, code and evaluation."""
+    environment = _environment(metrics)
+    python, requirements = environment["python"], environment["requirements"]
+    conda = {
+        "name": "mlflow-env",
+        "channels": ["conda-forge"],
+        "dependencies": [f"python={python}", "pip", {"pip": requirements}],
     }
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    virtualenv = {
+        "python": python,
+        "build_dependencies": ["pip", "setuptools", "wheel"],
+        "dependencies": ["-r requirements.txt"],
+    }
+    return {
+        "MLmodel": _text(_mlmodel(config, python, requirements, artifacts)),
+        SCRIPT: served["serving/model.py"],
+        "conda.yaml": _text(conda),
+        "python_env.yaml": _text(virtualenv),
+        "requirements.txt": "".join(f"{line}\n" for line in requirements).encode(),
+        EVALUATION: json.dumps(metrics, indent=1, sort_keys=True).encode(),
+        **{f"{CODE}/{code.NAME}/{name}": content for name, content in served.items()},
+    }
+
+
+def _mlmodel(
+    config: ServingConfig, python: str, requirements: list[str], artifacts: list[str]
+) -> dict[str, Any]:
+    """MLflow's description of the model, less what differs from one writing to the next."""
+    places = {name: f"artifacts/{name}" for name in artifacts}
+    flavour = {
+        "artifacts": {name: {"path": place, "uri": place} for name, place in places.items()},
+        "code": CODE,
+        "config": config.model_dump(mode="json"),
+        "env": dict(_ENV),
+        "loader_module": LOADER,
+        "model_code_path": SCRIPT,
+        "python_version": python,
+        "streamable": False,
+    }
+    described: dict[str, Any] = {"flavors": {"python_function": flavour}}
+    with contextlib.suppress(StopIteration):
+        lines = (line.split("==") for line in requirements)
+        described["mlflow_version"] = next(version for name, version in lines if name == "mlflow")
+    return described
+
+
+def _text(value: dict[str, Any]) -> bytes:
+    return yaml.safe_dump(value, sort_keys=False).encode()

@@ -16,6 +16,7 @@ _OURS = "finetune"
 _BASE = "base"
 _DRAWS = 10_000
 _MIN_PAIRS = 3
+_NOT_PROMOTED = "Not promoted: it stays the challenger."
 _KEPT_UP = (("fm_inter", "motion"), ("face_found_rate", "share of frames with a face"))
 
 Metrics = Mapping[str, Any]
@@ -23,19 +24,32 @@ Metrics = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Decision:
-    """`promote`: move the alias champion. `sentences`: every comparison made, with its numbers."""
+    """`promote`: move the alias champion. `comparisons`: each that was made, with its numbers."""
 
     promote: bool
-    sentences: tuple[str, ...]
+    comparisons: tuple[str, ...]
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The comparisons and what follows from them."""
+        verdict = "Promoted to champion." if self.promote else _NOT_PROMOTED
+        return (*self.comparisons, verdict)
 
 
-def decide(challenger: Metrics, champion: Metrics | None, rule: RegisterSettings) -> Decision:
+def decide(
+    challenger: Metrics,
+    champion: Metrics | None,
+    rule: RegisterSettings,
+    same_adapter: bool = False,
+) -> Decision:
     """Hold `challenger` against `champion`, or against the base without identity if there is none.
 
     Identity must rise by more than its interval (the lower end of the paired difference's
     `rule.confidence` interval lies above zero); motion (fm_inter) and the share of frames with a
     face must fall by less than `rule.max_relative_drop` from the champion's. A first champion is
     held to identity alone: what moves in a clip of nobody in particular is no measure for it.
+    `same_adapter`: the two differ in code or configuration only; then nothing may fall, and nothing
+    need rise for the newer one to take the place.
     """
     if champion is not None:
         ours, theirs = (one.get("test_set_digest") for one in (challenger, champion))
@@ -44,12 +58,14 @@ def decide(challenger: Metrics, champion: Metrics | None, rule: RegisterSettings
                 "Not comparable with the champion: the two were evaluated on different test sets "
                 f"({_short(ours)} and {_short(theirs)}); evaluate both on one to promote.",
             ))  # fmt: skip
-    checks = [_identity(challenger, champion, rule)]
+    checks = [
+        _kept_up(challenger, champion, "identity", "identity", rule.max_relative_drop)
+        if same_adapter and champion is not None
+        else _identity(challenger, champion, rule)
+    ]
     for metric, name in _KEPT_UP:
         checks.append(_kept_up(challenger, champion, metric, name, rule.max_relative_drop))
-    promote = all(passed for passed, _ in checks)
-    verdict = "Promoted to champion." if promote else "Not promoted: it stays the challenger."
-    return Decision(promote, (*(sentence for _, sentence in checks), verdict))
+    return Decision(all(passed for passed, _ in checks), tuple(sentence for _, sentence in checks))
 
 
 def lower_bound(differences: np.ndarray, confidence: float) -> float:

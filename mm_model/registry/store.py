@@ -40,7 +40,16 @@ def local_file(uri: str) -> Path | None:
 
 def is_own(layout: Layout) -> bool:
     """Whether the store is the tree's own, `mlflow.db` at its root."""
-    database = local_file(layout.tracking_uri)
+    return _is_own(layout, layout.tracking_uri)
+
+
+def is_shared(layout: Layout) -> bool:
+    """Whether versions go to another registry than the tree's own."""
+    return not _is_own(layout, os.environ.get("MLFLOW_REGISTRY_URI") or layout.tracking_uri)
+
+
+def _is_own(layout: Layout, uri: str) -> bool:
+    database = local_file(uri)
     return database is not None and database.resolve() == layout.database.resolve()
 
 
@@ -149,7 +158,7 @@ def open_client(layout: Layout) -> "MlflowClient":
     uri = layout.tracking_uri
     if not reachable(uri):
         raise UserError(
-            f"The MLflow server at {_shown(uri)} does not answer: start it, "
+            f"The MLflow server at {shown(uri)} does not answer: start it, "
             "or unset MLFLOW_TRACKING_URI to use mlflow.db at the root."
         )
     usable(uri)
@@ -171,7 +180,7 @@ def open_client(layout: Layout) -> "MlflowClient":
     return mlflow.MlflowClient(tracking_uri=uri, registry_uri=registry)
 
 
-def _shown(uri: str) -> str:
+def shown(uri: str) -> str:
     """The URI without a user name or password."""
     parts = urlsplit(uri)
     return f"{parts.scheme}://{parts.hostname}:{parts.port}" if parts.hostname else uri

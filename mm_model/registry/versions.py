@@ -1,44 +1,44 @@
-"""Model versions in MLflow's registry: one for each adapter, put back when it is gone.
+"""Model versions in MLflow's registry: each is one release, never changed, put back when gone.
 
-A version goes by its adapter's digest. The alias is moved last, so that an interrupted
-registration never leaves a champion that cannot be served.
+A version goes by its release digest, over adapter, code, configuration and evaluation. What is put
+back is the very same content; anything else is a new version. The alias is moved last, so that an
+interrupted registration never leaves a champion that cannot be served.
 """
 
 import json
 import os
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mm_model.errors import UserError, first_line, of_machine
-from mm_model.registry import places, promotion, store
-from mm_model.registry.package import Package, write
+from mm_model.registry import card, pins, places, promotion, shelf, store
+from mm_model.registry.package import EVALUATION, Package
+from mm_model.registry.pins import CHALLENGER, CHAMPION
+from mm_model.registry.served import DIGEST_TAG
 from mm_model.settings import RegisterSettings
-from mm_model.store import digests
+from mm_model.store import lock
 from mm_model.store.layout import Layout
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
-    from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
-CHAMPION, CHALLENGER = "champion", "challenger"
-_EVALUATION = "evaluation"
-_METRICS = "metrics.json"
 _DECISION = "decision"
+_WEIGHTS = ("adapter", "backbone", "facepack")
 _HELD_SECONDS = 60.0
 """How long a registration waits for a local store that another process holds."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """One registered version and what was decided about it."""
+    """One registered version and what was decided about it when it was registered."""
 
     model_name: str
     version: int
+    release_digest: str
     adapter_digest: str
     aliases: tuple[str, ...]
     promoted: bool
@@ -77,92 +77,74 @@ def registry(layout: Layout) -> Iterator["MlflowClient"]:
             os.environ["MLFLOW_TRACKING_URI"] = before
 
 
+@contextmanager
+def deciding(layout: Layout) -> Iterator[None]:
+    """Nobody else of this tree moves an alias during the block."""
+    with lock.held(layout.root / "work" / "registry", "aliases of the registry", _HELD_SECONDS):
+        yield
+
+
 def publish(
     layout: Layout,
     described: Package,
-    metrics: dict[str, Any],
-    tags: dict[str, str],
+    metrics: Mapping[str, Any],
+    tags: Mapping[str, str],
     rule: RegisterSettings,
     work: Path,
 ) -> Release:
-    """Register the package once, decide on promotion, set the aliases.
+    """Register the release once, decide on promotion, set the aliases.
+
+    `tags` say where a new version comes from; those of a known one stay as they are.
 
     Raises:
         UserError: the registry cannot be used; nothing was promoted then.
     """
+    name = rule.model_name
     with registry(layout) as client:
-        _registered_model(client, rule.model_name)
-        version = _find(client, rule.model_name, described.adapter_digest)
-        if version is None or not _present(client, layout, version, described):
-            version = _upload(client, layout, described, rule.model_name, tags, work, version)
-        for name, value in tags.items():
-            client.set_model_version_tag(rule.model_name, version.version, name, value)
-        champion = alias_version(client, rule.model_name, CHAMPION)
-        decision = _decision(client, layout, metrics, champion, version, rule)
-        said = {"metrics": digests.of_value(metrics), "sentences": decision.sentences}
-        client.set_model_version_tag(rule.model_name, version.version, _DECISION, json.dumps(said))
-        _attach(client, layout, version, metrics, work)
-        aliases = _move(client, rule.model_name, version, champion, decision.promote)
+        _registered_model(client, name)
+        version = _known(client, layout, name, described, work)
+        if version is None:
+            version = _new(client, layout, name, described, tags, work)
+        with deciding(layout):
+            promoted, sentences = _settle(client, layout, version, described, metrics, rule)
+        aliases = _aliases(client, name, version) or (CHALLENGER,)  # somebody is quick with MLflow
     return Release(
-        rule.model_name,
+        name,
         int(version.version),
+        described.digest,
         described.adapter_digest,
         aliases,
-        decision.promote,
-        decision.sentences,
-        f"mlflow models serve -m models:/{rule.model_name}@{aliases[0]} "
-        "--env-manager local -t 3600",
+        promoted,
+        sentences,
+        f"mlflow models serve -m models:/{name}@{aliases[0]} --env-manager local -t 3600",
     )
 
 
-def stands(layout: Layout, described: Package, release: Release) -> bool:
-    """Whether the registry still holds `release` as it was: version, files and aliases.
+def stands(layout: Layout, release: Release) -> bool:
+    """Whether the registry still holds `release`: version, files; aliases unless a person chose.
 
     Raises:
         UserError: the registry cannot be used.
     """
     with registry(layout) as client:
-        version = _find(client, release.model_name, described.adapter_digest)
-        return (
-            version is not None
-            and int(version.version) == release.version
-            and version.tags.get("package_digest") == described.digest
-            and _present(client, layout, version, described)
-            and all(
-                (known := alias_version(client, release.model_name, alias)) is not None
-                and int(known.version) == release.version
-                for alias in release.aliases
-            )
-        )
+        version = _numbered(client, release.model_name, release.version)
+        if version is None or version.tags.get(DIGEST_TAG) != release.release_digest:
+            return False
+        if shelf.flaw(client, layout, version) is not None:
+            return False
+        with deciding(layout):
+            pinned = pins.settle(client, release.model_name).pin is not None
+        return pinned or _aliases(client, release.model_name, version) == release.aliases
 
 
-def refuse_without_champion(layout: Layout, model_name: str) -> None:
-    """Return if there is a champion to serve.
-
-    Raises:
-        UserError: there is none; the message says what can be served instead, if anything.
-    """
-    client = store.open_client(layout)
-    if alias_version(client, model_name, CHAMPION) is not None:
-        return
-    if alias_version(client, model_name, CHALLENGER) is not None:
-        raise UserError(
-            f"No version of {model_name} was promoted to champion: serve the newest one with "
-            f"'mlflow models serve -m models:/{model_name}@{CHALLENGER} --env-manager local'."
-        )
-    raise UserError(f"There is no {model_name} to serve yet: let 'make run' finish first.")
+def numbered(client: "MlflowClient", name: str) -> "list[ModelVersion]":
+    """All versions of a model, the oldest first; none when there is no such model."""
+    found = client.search_model_versions(f"name = '{name}'")
+    return sorted(found, key=lambda one: int(one.version))
 
 
-def alias_version(client: "MlflowClient", name: str, alias: str) -> "ModelVersion | None":
-    """The version an alias points to, or None."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return client.get_model_version_by_alias(name, alias)
-    except MlflowException as error:
-        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise
-        return None
+def _numbered(client: "MlflowClient", name: str, number: int) -> "ModelVersion | None":
+    return next((one for one in numbered(client, name) if int(one.version) == number), None)
 
 
 def _registered_model(client: "MlflowClient", name: str) -> None:
@@ -175,144 +157,175 @@ def _registered_model(client: "MlflowClient", name: str) -> None:
             raise
 
 
-def _find(client: "MlflowClient", name: str, adapter_digest: str) -> "ModelVersion | None":
-    versions = client.search_model_versions(f"name = '{name}'")
-    return next((one for one in versions if one.tags.get("adapter_digest") == adapter_digest), None)
+def _known(
+    client: "MlflowClient", layout: Layout, name: str, described: Package, work: Path
+) -> "ModelVersion | None":
+    """The version that is this release already, its files put back when they were not whole."""
+    same = [one for one in numbered(client, name) if one.tags.get(DIGEST_TAG) == described.digest]
+    whole = (one for one in same if shelf.flaw(client, layout, one) is None)
+    if (known := next(whole, None)) is not None:
+        return known
+    return next((one for one in same if shelf.put_back(client, layout, one, described, work)), None)
 
 
-def _present(
-    client: "MlflowClient", layout: Layout, version: "ModelVersion", described: Package
-) -> bool:
-    """Whether the version's files are there and, on this machine's disk, what they should be."""
-    from mlflow.exceptions import MlflowException
-
-    if version.tags.get("package_digest") != described.digest:
-        return False
-    try:
-        uri = client.get_model_version_download_uri(version.name, version.version)
-        if (folder := places.local_path(layout, uri)) is None:
-            listed = places.artifacts(layout, uri).list_artifacts()
-            return "MLmodel" in {Path(one.path).name for one in listed}
-    except (MlflowException, OSError):
-        return False
-    return (folder / "MLmodel").is_file() and all(
-        (folder / inside).is_dir()
-        and digests.of_folder(folder / inside) == described.config.digests[inside.split("/")[1]]
-        for _, inside in described.places()
-    )
-
-
-def _upload(
+def _new(
     client: "MlflowClient",
     layout: Layout,
-    described: Package,
     name: str,
-    tags: dict[str, str],
+    described: Package,
+    tags: Mapping[str, str],
     work: Path,
-    known: "ModelVersion | None",
 ) -> "ModelVersion":
-    """Send the files; make the version last, with its tags, unless it is `known` already."""
+    """Send the files, look at what arrived, then make the version with its tags."""
     experiment = store.experiment_id(client, layout)
-    model_id = known.tags.get("model_id") if known is not None else None
-    if model_id is None:
-        model_id = client.create_logged_model(experiment, name).model_id
-    folder = work / "package"
-    shutil.rmtree(folder, ignore_errors=True)
-    write(described, model_id, folder)
-    shelf = _artifacts(client, layout, model_id)
-    shelf.log_artifacts(str(folder))
-    for source, place in described.places():
-        shelf.log_artifacts(str(source), place)
-    shutil.rmtree(folder)
+    model_id = client.create_logged_model(experiment, name).model_id
+    uri = client.get_logged_model(model_id).artifact_location
+    shelf.put(layout, uri, described, work)
     client.finalize_logged_model(model_id, "READY")
-    marks = {"package_digest": described.digest, "model_id": model_id}
-    if known is not None:
-        for key, value in marks.items():
-            client.set_model_version_tag(name, known.version, key, value)
-        return client.get_model_version(name, known.version)
+    marks = {
+        DIGEST_TAG: described.digest,
+        "adapter_digest": described.adapter_digest,
+        "code_digest": described.card.parts["code"],
+        "model_id": model_id,
+    }
     return client.create_model_version(
-        name,
-        f"models:/{model_id}",
-        tags={**tags, **marks, "adapter_digest": described.adapter_digest},
-        model_id=model_id,
+        name, f"models:/{model_id}", tags={**tags, **marks}, model_id=model_id
     )
 
 
-def _artifacts(client: "MlflowClient", layout: Layout, model_id: str) -> "ArtifactRepository":
-    return places.artifacts(layout, client.get_logged_model(model_id).artifact_location)
-
-
-def _attach(
+def _settle(
     client: "MlflowClient",
     layout: Layout,
     version: "ModelVersion",
-    metrics: dict[str, Any],
-    work: Path,
-) -> None:
-    """Keep the evaluation beside the model: the next challenger is held against it."""
-    path = work / _METRICS
-    path.write_text(json.dumps(metrics, sort_keys=True))
-    _artifacts(client, layout, version.tags["model_id"]).log_artifact(str(path), _EVALUATION)
-    path.unlink()
+    described: Package,
+    metrics: Mapping[str, Any],
+    rule: RegisterSettings,
+) -> tuple[bool, tuple[str, ...]]:
+    """Decide and move the aliases; whether the version became champion by the rule, and why."""
+    found = pins.settle(client, rule.model_name)
+    if found.pin is None:
+        return by_rule(client, layout, version, described.card, metrics, rule)
+    if found.number == int(version.version):
+        return False, (*_said(version), found.pin.sentence())
+    decision = _decision(client, layout, version, described.card, metrics, rule, found)
+    client.set_registered_model_alias(rule.model_name, CHALLENGER, version.version)
+    would = "would" if decision.promote else "would not"
+    return False, (
+        *decision.comparisons,
+        found.pin.sentence(),
+        f"Version {version.version} is the challenger; by the rule it {would} have been promoted.",
+    )
+
+
+def by_rule(
+    client: "MlflowClient",
+    layout: Layout,
+    version: "ModelVersion",
+    ours: card.Card,
+    metrics: Mapping[str, Any],
+    rule: RegisterSettings,
+) -> tuple[bool, tuple[str, ...]]:
+    """Where no person chose: decide by the rule, move the aliases, keep the sentences."""
+    name, number = rule.model_name, int(version.version)
+    found = pins.settle(client, name)
+    if found.number == number:
+        _no_challenger(client, name, number)
+        return True, _said(version) or ("This version is the champion already.",)
+    decision = _decision(client, layout, version, ours, metrics, rule, found)
+    if decision.promote and not pins.move(client, name, number, found):
+        decision = promotion.Decision(False, (*decision.comparisons, "A person moved the alias."))
+    if decision.promote:
+        _no_challenger(client, name, number)
+        said = json.dumps(decision.sentences)
+        client.set_model_version_tag(name, version.version, _DECISION, said)
+    else:
+        client.set_registered_model_alias(name, CHALLENGER, version.version)
+    return decision.promote, decision.sentences
 
 
 def _decision(
     client: "MlflowClient",
     layout: Layout,
-    metrics: dict[str, Any],
-    champion: "ModelVersion | None",
     version: "ModelVersion",
+    ours: card.Card,
+    metrics: Mapping[str, Any],
     rule: RegisterSettings,
+    found: pins.Standing,
 ) -> promotion.Decision:
+    champion = found.champion
     if champion is None:
         return promotion.decide(metrics, None, rule)
-    if int(champion.version) == int(version.version):
-        # What was decided then is said again, so that a repeated registration changes nothing.
-        said = json.loads(champion.tags.get(_DECISION, "{}"))
-        if said.get("metrics") == digests.of_value(metrics):
-            return promotion.Decision(True, tuple(said["sentences"]))
-        return promotion.Decision(True, ("This adapter is the champion already.",))
-    if (known := _metrics_of(client, layout, champion)) is None:
+    if (why := _does_not_count(client, layout, champion)) is not None:
         first = promotion.decide(metrics, None, rule)
-        gone = (
-            f"The files of the champion, version {champion.version}, are gone: it does not count."
+        return promotion.Decision(first.promote, (why, *first.comparisons))
+    theirs, known = kept(client, layout, champion)
+    if theirs is None or known is None:
+        return promotion.decide(metrics, {}, rule)
+    if not all(ours.parts[part] == theirs.parts[part] for part in _WEIGHTS):
+        return promotion.decide(metrics, known, rule)
+    if int(version.version) < int(champion.version):  # else two trees would take turns for ever
+        return promotion.Decision(False, (
+            f"It has the weights of the champion, version {champion.version}, which is newer: "
+            f"'python -m mm_model rollback --to {version.version}' brings it back.",
+        ))  # fmt: skip
+    if all(ours.parts[part] == theirs.parts[part] for part in ("code", "configuration")):
+        return promotion.Decision(True, (
+            f"It is what version {champion.version}, the champion, is, evaluated anew.",
+        ))  # fmt: skip
+    return promotion.decide(metrics, known, rule, same_adapter=True)
+
+
+def _does_not_count(client: "MlflowClient", layout: Layout, champion: "ModelVersion") -> str | None:
+    """Why a champion that cannot be served is nothing to be held against."""
+    if DIGEST_TAG not in champion.tags:
+        return (
+            f"The champion, version {champion.version}, was registered without a digest by an "
+            "earlier release of this project and cannot be checked: it does not count."
         )
-        return promotion.Decision(first.promote, (gone, *first.sentences))
-    return promotion.decide(metrics, known, rule)
+    if shelf.flaw(client, layout, champion) is not None:
+        return (
+            f"The files of the champion, version {champion.version}, are gone or damaged: it does "
+            "not count."
+        )
+    return None
 
 
-def _metrics_of(
+def _said(version: "ModelVersion") -> tuple[str, ...]:
+    """What was decided when it was promoted, so that a repeated registration says the same."""
+    try:
+        said = json.loads(version.tags.get(_DECISION, "[]"))
+    except ValueError:
+        return ()
+    return tuple(map(str, said)) if isinstance(said, list) else ()
+
+
+def kept(
     client: "MlflowClient", layout: Layout, version: "ModelVersion"
-) -> dict[str, Any] | None:
-    """The evaluation kept beside a version; None when its files are gone altogether."""
+) -> tuple[card.Card | None, dict[str, Any] | None]:
+    """Card and evaluation as kept in a version's folder."""
     from mlflow.exceptions import MlflowException
 
     uri = client.get_model_version_download_uri(version.name, version.version)
-    shelf = places.artifacts(layout, uri)
     try:
-        shelf.download_artifacts("MLmodel")
-    except (MlflowException, OSError):
-        return None
-    try:
-        return json.loads(Path(shelf.download_artifacts(f"{_EVALUATION}/{_METRICS}")).read_text())
+        known = card.read(Path(places.artifacts(layout, uri).download_artifacts(card.NAME)).parent)
+        text = Path(places.artifacts(layout, uri).download_artifacts(EVALUATION)).read_bytes()
+        return known, json.loads(text)
     except (MlflowException, OSError, ValueError):
-        return {}
+        return None, None
 
 
-def _move(
-    client: "MlflowClient",
-    name: str,
-    version: "ModelVersion",
-    champion: "ModelVersion | None",
-    promote: bool,
-) -> tuple[str, ...]:
-    """Point the one alias that changes at `version`; return the aliases it now has."""
-    if not promote:
-        client.set_registered_model_alias(name, CHALLENGER, version.version)
-        return (CHALLENGER,)
-    if champion is None or int(champion.version) != int(version.version):
-        client.set_registered_model_alias(name, CHAMPION, version.version)
-    waiting = alias_version(client, name, CHALLENGER)
-    if waiting is not None and int(waiting.version) == int(version.version):
+def _no_challenger(client: "MlflowClient", name: str, number: int) -> None:
+    """A champion is no challenger."""
+    waiting = pins.alias_version(client, name, CHALLENGER)
+    if waiting is not None and int(waiting.version) == number:
         client.delete_registered_model_alias(name, CHALLENGER)
-    return (CHAMPION,)
+
+
+def _aliases(client: "MlflowClient", name: str, version: "ModelVersion") -> tuple[str, ...]:
+    """The aliases of ours that point to the version, the champion's first."""
+    pointed = {alias: pins.alias_version(client, name, alias) for alias in (CHAMPION, CHALLENGER)}
+    return tuple(
+        alias
+        for alias, one in pointed.items()
+        if one is not None and int(one.version) == int(version.version)
+    )

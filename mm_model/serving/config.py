@@ -4,6 +4,7 @@ Written into the model's `MLmodel` file at registration and read back when it is
 no path except that of a backbone too large to be copied.
 """
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -37,7 +38,6 @@ class ServingConfig(Section):
 
     serve: ServeSettings
     detection: Detection
-    max_pixels: Count
     max_aspect: float | None
     num_frames: Count
     fps: Count
@@ -57,7 +57,6 @@ def of_profile(
     return ServingConfig(
         serve=profile.serve,
         detection=Detection(**rules),
-        max_pixels=profile.ingest.max_pixels,
         max_aspect=profile.ingest.max_aspect,
         num_frames=profile.model.num_frames,
         fps=profile.model.fps,
@@ -68,3 +67,11 @@ def of_profile(
         digests=digests,
         backbone_path=backbone_path,
     )
+
+
+def backbone_folder(adapter: Path, path: str) -> Path:
+    """A backbone that is referred to by `path`; one that counts from the root of a tree is looked
+    for above the model's own files, of which `adapter` is one."""
+    above = [Path.cwd(), *adapter.resolve().parents]
+    found = (place / path for place in above if (place / path).is_dir())
+    return next(found, Path(path))

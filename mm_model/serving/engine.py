@@ -1,11 +1,13 @@
 """The engine port: a checked request and its references in, frames out.
 
-`PipelineEngine` is the real one. Anything with the same two members may stand in for it.
+`PipelineEngine` is the real one. Anything with the same members may stand in for it.
 """
 
-from collections.abc import Sequence
+import copy
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -14,6 +16,16 @@ from mm_model.serving.config import ServingConfig
 from mm_model.serving.gate import Reference
 from mm_model.serving.refusal import Code, Refusal
 from mm_model.serving.request import Request
+
+if TYPE_CHECKING:
+    from mm_model.nn.subject import PlacedIdentity
+
+OnStep = Callable[[int, int], None]
+"""Told after each denoising step: how many are done, of how many."""
+
+
+class Cancelled(Exception):
+    """Raised by an `OnStep`: nobody wants the clip any more, and its work ends there."""
 
 
 class Engine(Protocol):
@@ -24,8 +36,25 @@ class Engine(Protocol):
         """The longest clip the model was built for."""
         ...
 
-    def generate(self, request: Request, references: Sequence[Reference]) -> np.ndarray:
+    def check(self, request: Request) -> None:
+        """Return if the prompt can be used with this model; quick, and from any thread.
+
+        Raises:
+            Refusal: it cannot.
+        """
+        ...
+
+    def unread(self, request: Request) -> tuple[str, ...]:
+        """The words of the prompt that lie beyond what the text encoder reads, in their order."""
+        ...
+
+    def generate(
+        self, request: Request, references: Sequence[Reference], on_step: OnStep | None = None
+    ) -> np.ndarray:
         """Frames, uint8 [T, H, W, 3]; equal requests give equal frames.
+
+        `on_step` is called after each step, the last time before the frames are decoded; what it
+        raises ends the work and leaves the engine ready for the next request.
 
         Raises:
             Refusal: the prompt cannot be used with this model.
@@ -50,23 +79,27 @@ class PipelineEngine:
         self._pipe = MagicMirrorPipeline.from_pretrained(backbone, adapter, torch_dtype=dtype)
         self._pipe.to(device)
         self._pipe.set_progress_bar_config(disable=True)
+        # A tokenizer must not be used by two threads at once, and prompts are checked meanwhile.
+        self._checking = copy.deepcopy(self._pipe.tokenizer)
+        self._check_turn = threading.Lock()
 
     @property
     def max_frames(self) -> int:
         """The backbone's own limit."""
         return int(self._pipe.transformer.config.sample_frames)
 
-    def generate(self, request: Request, references: Sequence[Reference]) -> np.ndarray:
+    def generate(
+        self, request: Request, references: Sequence[Reference], on_step: OnStep | None = None
+    ) -> np.ndarray:
         """Frames, uint8 [T, H, W, 3]; the noise comes from a CPU generator with the seed."""
         import torch
-        from PIL import Image
 
         torch.set_num_threads(self._config.threads)  # a setting of the calling thread
-        self._check_prompt(request.prompt, len(references))
+        self._placed(request.prompt, len(references))
         video = self._pipe(
             request.prompt,
-            [Image.fromarray(reference.pixels) for reference in references],
-            landmarks=[reference.face.landmarks for reference in references],
+            [reference.pixels for reference in references],
+            faces=[reference.face for reference in references],
             num_frames=request.num_frames,
             height=request.height,
             width=request.width,
@@ -75,16 +108,26 @@ class PipelineEngine:
             face_guidance=self._config.face_guidance,
             generator=torch.Generator("cpu").manual_seed(request.seed),
             output_type="np",
+            callback_on_step_end=_telling(on_step),
         ).frames[0]
         return (np.clip(np.nan_to_num(video), 0, 1) * 255).round().astype(np.uint8)
 
-    def _check_prompt(self, prompt: str, references: int) -> None:
-        from mm_model.nn.prompt import CLASS_WORDS, encode_prompts
+    def check(self, request: Request) -> None:
+        """Return if the prompt names a subject that this model can show."""
+        self._placed(request.prompt, len(request.references))
+
+    def unread(self, request: Request) -> tuple[str, ...]:
+        """The words of the prompt that are cut off, wholly or in part."""
+        return self._placed(request.prompt, len(request.references)).unread
+
+    def _placed(self, prompt: str, references: int) -> "PlacedIdentity":
+        from mm_model.nn.subject import CLASS_WORDS, place_identity
 
         trigger = self._pipe.adapter.config.trigger
         length = self._pipe.transformer.config.max_text_seq_length
         try:
-            encode_prompts(self._pipe.tokenizer, [prompt], [references], length, trigger=trigger)
+            with self._check_turn:
+                return place_identity(self._checking, prompt, references, length, trigger=trigger)
         except UserError:
             # Its own message quotes the prompt, which no reply of ours does.
             raise Refusal(
@@ -92,3 +135,15 @@ class PipelineEngine:
                 f"prompt must name its subject once and early: write {trigger} after the subject's "
                 f"word, as in 'a man {trigger} walks', or use one of {', '.join(CLASS_WORDS)}.",
             ) from None
+
+
+def _telling(on_step: OnStep | None) -> Callable[..., dict[str, Any]] | None:
+    """`on_step` in the form in which the pipeline tells of a step."""
+    if on_step is None:
+        return None
+
+    def told(pipe: Any, index: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        on_step(index + 1, pipe.num_timesteps)
+        return tensors
+
+    return told

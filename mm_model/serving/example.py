@@ -13,9 +13,9 @@ from typing import Any
 from mm_model.errors import UserError
 from mm_model.settings import Profile, load_profile
 from mm_model.store import atomic
+from mm_model.store.consents import Basis
 from mm_model.store.layout import Layout
 
-CONSENT = "The person shown is drawn by a program and stands for no real person."
 _SIZE = 128
 _REFERENCES = 2
 _SEED = 7
@@ -40,15 +40,15 @@ def record(profile: Profile, action: str = "smiles") -> dict[str, Any]:
     from mm_model.world.people import person
     from mm_model.world.split import HELD_OUT_PEOPLE
 
-    people = (person(seed) for seed in HELD_OUT_PEOPLE)
-    somebody = next(one for one in people if one.category in _ADULTS)
+    people = ((seed, person(seed)) for seed in HELD_OUT_PEOPLE)
+    seed, somebody = next(found for found in people if found[1].category in _ADULTS)
     height, width = profile.serve.sizes[0]
     return {
         "prompt": caption(somebody, action),
         "reference_images": [
             base64.b64encode(picture).decode("ascii") for picture in _pictures(somebody)
         ],
-        "consent": CONSENT,
+        "consent": {"basis": Basis.SYNTHETIC.value, "evidence": f"drawn:person-{seed}"},
         "num_frames": min(profile.model.num_frames, profile.serve.max_frames),
         "num_inference_steps": profile.serve.default_steps,
         "guidance_scale": profile.serve.default_guidance,

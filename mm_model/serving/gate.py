@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mm_model.eyes.detect import Sighting, reduced
-from mm_model.eyes.pack import Face
+from mm_model.eyes.detect import Sighting
 from mm_model.media.failure import MediaError
 from mm_model.media.images import load_image
+from mm_model.nn.portrait import Seen
 from mm_model.records import Reason
 from mm_model.serving.refusal import Code, Refusal
 
@@ -24,21 +24,17 @@ _WHY = {
     Reason.IO_EMPTY: "is empty",
     Reason.IO_TRUNCATED: "is cut short",
     Reason.FMT_ANIMATED: "is animated",
-    Reason.FMT_BOMB: "has too many pixels",
 }
 _SMALLEST_SIDE = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Reference:
-    """An opened reference. pixels: RGB uint8 [H, W, 3]; face: its one face, in its pixels.
+class Reference(Seen):
+    """An opened reference, as it is looked at.
 
-    bystanders: number of far smaller faces that were not counted. A very large picture is held
-    reduced, as the detector looks at it.
+    bystanders: number of far smaller faces that were not counted.
     """
 
-    pixels: np.ndarray
-    face: Face
     bystanders: int = 0
 
 
@@ -46,6 +42,10 @@ def admit(
     pictures: tuple[bytes, ...], look: Look, max_pixels: int, max_aspect: float | None
 ) -> tuple[Reference, ...]:
     """Open every picture and find its face; far smaller faces beside it are not counted.
+
+    `max_pixels` (width times height) and `max_aspect` are held against a picture's header, before a
+    pixel is decoded. A JPEG is not decoded at a lower scale: training reads the same file whole,
+    and the two would differ.
 
     Raises:
         Refusal: one is not a usable picture, shows no face, or shows several.
@@ -60,22 +60,7 @@ def _admit(
     content: bytes, look: Look, max_pixels: int, max_aspect: float | None, number: int
 ) -> Reference:
     name = f"Reference picture {number}"
-    try:
-        pixels = load_image(content, max_pixels)
-    except MediaError as error:
-        why = _WHY.get(error.reason, "is not a readable picture")
-        raise Refusal(Code.NOT_A_PICTURE, f"{name} {why}: {_ACCEPTED}.") from None
-    if min(pixels.shape[:2]) < _SMALLEST_SIDE:
-        raise Refusal(
-            Code.NOT_A_PICTURE, f"{name} is smaller than {_SMALLEST_SIDE} pixels: {_ACCEPTED}."
-        )
-    if max_aspect and max(pixels.shape[:2]) > max_aspect * min(pixels.shape[:2]):
-        raise Refusal(
-            Code.NOT_A_PICTURE,
-            f"{name} is a strip: its longer side is more than {max_aspect:g} times the shorter; "
-            "crop it around the face.",
-        )
-    pixels, _ = reduced(pixels)
+    pixels = _opened(content, max_pixels, max_aspect, name)
     sighting = look(pixels)
     faces = sighting.faces
     if not faces:
@@ -87,4 +72,33 @@ def _admit(
             Code.MANY_FACES,
             f"{name} shows {len(faces)} faces: crop it so that it shows only the one person.",
         )
-    return Reference(pixels, faces[0], len(sighting.bystanders))
+    seen = Seen.of(pixels, faces[0])
+    return Reference(seen.pixels, seen.face, len(sighting.bystanders))
+
+
+def _opened(content: bytes, max_pixels: int, max_aspect: float | None, name: str) -> np.ndarray:
+    try:
+        pixels = load_image(content, max_pixels, max_aspect)
+    except MediaError as error:
+        raise _refused(error.reason, name, max_pixels, max_aspect) from None
+    if min(pixels.shape[:2]) < _SMALLEST_SIDE:
+        raise Refusal(
+            Code.NOT_A_PICTURE, f"{name} is smaller than {_SMALLEST_SIDE} pixels: {_ACCEPTED}."
+        )
+    return pixels
+
+
+def _refused(reason: Reason, name: str, max_pixels: int, max_aspect: float | None) -> Refusal:
+    if reason == Reason.FMT_BOMB:
+        return Refusal(
+            Code.PICTURE_TOO_LARGE,
+            f"{name} has too many pixels: send it with at most {max_pixels} (width times height).",
+        )
+    if reason == Reason.FMT_STRIP:
+        return Refusal(
+            Code.NOT_A_PICTURE,
+            f"{name} is a strip: its longer side is more than {max_aspect:g} times the shorter; "
+            "crop it around the face.",
+        )
+    why = _WHY.get(reason, "is not a readable picture")
+    return Refusal(Code.NOT_A_PICTURE, f"{name} {why}: {_ACCEPTED}.")

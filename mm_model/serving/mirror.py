@@ -1,7 +1,7 @@
-"""One served model: checks a request, opens its references, generates, encodes, replies.
+"""One served model: reads a request, looks at its references, generates, encodes, replies.
 
-Requests are generated one after another under a lock; the rest of the work runs beside it. It
-writes neither prompts nor pictures to any log.
+Clips are generated one after another under a lock; the rest of the work runs beside it. It writes
+neither prompts nor pictures to any log.
 """
 
 import base64
@@ -14,14 +14,14 @@ from typing import Any
 
 from mm_model.errors import UserError
 from mm_model.media.encode import mp4_bytes
-from mm_model.serving import gate, request
-from mm_model.serving.config import ServingConfig
-from mm_model.serving.engine import Engine
+from mm_model.serving import consent, gate, policy, request
+from mm_model.serving.config import ServingConfig, backbone_folder
+from mm_model.serving.engine import Engine, OnStep
 from mm_model.serving.refusal import Code, Refusal
+from mm_model.settings import ServeSettings
 from mm_model.store import digests
 
 _LOG = logging.getLogger(__name__)
-_WAITING = 16
 _NOTES = (
     "This video is synthetic; say so where you show it.",
     "No content filter and no watermark was applied to it.",
@@ -29,7 +29,8 @@ _NOTES = (
 
 
 class Mirror:
-    """A loaded model. `answer` may be called from many threads."""
+    """A loaded model. A request is read, its pictures are looked at, and it is shown: `answer` does
+    all three. Every method may be called from many threads; clips are made one after another."""
 
     def __init__(self, config: ServingConfig, look: gate.Look, engine: Engine) -> None:
         self._config = config
@@ -39,28 +40,58 @@ class Mirror:
         self._limits = config.serve.model_copy(update={"max_frames": most})
         self._default_frames = min(config.num_frames, most)
         self._generating = threading.Lock()
-        self._looking = threading.Lock()
-        self._places = threading.BoundedSemaphore(_WAITING)
+        self._places = threading.BoundedSemaphore(places(config.serve))
 
-    def answer(self, handed: Any) -> dict[str, Any]:
-        """The reply to one record: `video_mp4` (base64), `seed`, `num_frames`, `fps`, ...
+    @property
+    def limits(self) -> ServeSettings:
+        """What a request may hold: the profile's limits at registration and the model's own."""
+        return self._limits
+
+    def read(self, handed: Any) -> request.Request:
+        """Check everything that needs no picture and no generation; quick.
 
         Raises:
             Refusal: the request is not served; its sentence quotes nothing of it.
         """
-        started = time.monotonic()
         wanted = request.read(handed, self._limits, self._default_frames)
-        if not self._places.acquire(blocking=False):
-            raise Refusal(Code.BUSY, "Too many requests are waiting: try again later.")
-        try:
-            with self._looking:
-                references = gate.admit(
-                    wanted.references, self._look, self._config.max_pixels, self._config.max_aspect
-                )
-            with self._generating:
-                frames = self._engine.generate(wanted, references)
-        finally:
-            self._places.release()
+        self._engine.check(wanted)
+        return wanted
+
+    def look(self, wanted: request.Request) -> tuple[gate.Reference, ...]:
+        """Open the pictures and find the one face in each.
+
+        Raises:
+            Refusal: one is no picture, or shows no face or several.
+        """
+        return gate.admit(
+            wanted.references,
+            self._look,
+            self._limits.max_reference_pixels,
+            self._config.max_aspect,
+        )
+
+    def unread(self, wanted: request.Request) -> tuple[str, ...]:
+        """The words of the prompt that lie beyond what the text encoder reads; for who wrote it."""
+        return self._engine.unread(wanted)
+
+    def show(
+        self,
+        wanted: request.Request,
+        references: tuple[gate.Reference, ...],
+        on_step: OnStep | None = None,
+    ) -> dict[str, Any]:
+        """The reply: `video_mp4` (base64), `seed`, `num_frames`, `fps`, ...
+
+        The consent is on record before anything is made. What `on_step` raises ends the work; it is
+        called after each denoising step.
+
+        Raises:
+            Refusal: the consent cannot be recorded.
+        """
+        started = time.monotonic()
+        consent.record(wanted.consent)
+        with self._generating:
+            frames = self._engine.generate(wanted, references, on_step)
         video = mp4_bytes(frames, self._config.fps)
         _LOG.info("served %d frames in %.1f s", len(frames), time.monotonic() - started)
         return {
@@ -71,8 +102,32 @@ class Mirror:
             "width": int(frames.shape[2]),
             "fps": self._config.fps,
             "adapter_digest": self._config.digests["adapter"],
-            "notes": [*_NOTES, *_on_bystanders(references)],
+            "notes": [*_NOTES, *_on_bystanders(references), *_on_words(self.unread(wanted))],
         }
+
+    def answer(self, handed: Any) -> dict[str, Any]:
+        """The reply to one record, where no door stands in front.
+
+        Raises:
+            Refusal: the request is not served; its sentence quotes nothing of it.
+        """
+        wanted = self.read(handed)
+        if not self._places.acquire(blocking=False):
+            raise busy()
+        try:
+            return self.show(wanted, self.look(wanted))
+        finally:
+            self._places.release()
+
+
+def places(limits: ServeSettings) -> int:
+    """How many requests may be inside at once: the one at work and those that wait."""
+    return limits.waiting + 1
+
+
+def busy() -> Refusal:
+    """The refusal when every place is taken."""
+    return Refusal(Code.BUSY, "Too many requests are waiting: try again later.")
 
 
 def _on_bystanders(references: tuple[gate.Reference, ...]) -> list[str]:
@@ -81,6 +136,13 @@ def _on_bystanders(references: tuple[gate.Reference, ...]) -> list[str]:
         for number, reference in enumerate(references, start=1)
         if reference.bystanders
     ]
+
+
+def _on_words(unread: tuple[str, ...]) -> list[str]:
+    """Words are counted: a reply quotes nothing."""
+    if not unread:
+        return []
+    return [f"Words of the prompt that were too many for the text encoder: {len(unread)}."]
 
 
 def load(artifacts: Mapping[str, str], settings: Mapping[str, Any]) -> Mirror:
@@ -92,7 +154,7 @@ def load(artifacts: Mapping[str, str], settings: Mapping[str, Any]) -> Mirror:
     config = ServingConfig.model_validate(dict(settings))
     folders = {name: Path(path) for name, path in artifacts.items()}
     if config.backbone_path is not None:
-        folders["backbone"] = _beside(folders["adapter"], config.backbone_path)
+        folders["backbone"] = backbone_folder(folders["adapter"], config.backbone_path)
     for name, digest in config.digests.items():
         if not folders[name].is_dir() or digests.of_folder(folders[name]) != digest:
             raise UserError(
@@ -103,13 +165,7 @@ def load(artifacts: Mapping[str, str], settings: Mapping[str, Any]) -> Mirror:
     from mm_model.eyes.pack import open_pack
     from mm_model.serving.engine import PipelineEngine
 
+    policy.prepare()
     pack = open_pack(folders["facepack"], config.detection.detection_size, config.threads)
     engine = PipelineEngine(folders["backbone"], folders["adapter"], config)
     return Mirror(config, lambda pixels: chosen_faces(pack, pixels, config.detection), engine)
-
-
-def _beside(artifact: Path, path: str) -> Path:
-    """`path`; one that counts from the root of a tree is looked for above the model's own files."""
-    above = [Path.cwd(), *artifact.resolve().parents]
-    found = (place / path for place in above if (place / path).is_dir())
-    return next(found, Path(path))

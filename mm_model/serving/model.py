@@ -6,19 +6,27 @@ sentence with HTTP 400, defects as one with HTTP 500, neither with a trace or a 
 
 import json
 import logging
-import sys
-import traceback
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
-from mlflow.protos.databricks_pb2 import BAD_REQUEST, INTERNAL_ERROR, RESOURCE_EXHAUSTED
+from mlflow.protos.databricks_pb2 import (
+    BAD_REQUEST,
+    INTERNAL_ERROR,
+    RESOURCE_EXHAUSTED,
+    TEMPORARILY_UNAVAILABLE,
+)
 from mlflow.pyfunc import PythonModel
 
 from mm_model.environment import bound_threads, keep_freed_memory, silence_telemetry
-from mm_model.serving.refusal import Code, Refusal
+from mm_model.serving import visit as visits
+from mm_model.serving.engine import Cancelled
+from mm_model.serving.refusal import DEFECT, DEFECT_SENTENCE, Code, Refusal, log_defect, stopping
+from mm_model.serving.tidy import leave_no_byte_code
 
+_STATUS = {Code.BUSY: RESOURCE_EXHAUSTED, Code.CONSENT_UNRECORDED: TEMPORARILY_UNAVAILABLE}
 _LOG = logging.getLogger("mm_model.serving")
 
 
@@ -53,36 +61,38 @@ class MagicMirrorServed(PythonModel):
 
     def load_context(self, context: Any) -> None:
         """Load the weights named by the model's artifacts; digests are checked first."""
+        leave_no_byte_code(Path(__file__).parent)
         silence_telemetry()
         keep_freed_memory()
         bound_threads(int(context.model_config["threads"]))
         from mm_model.serving import mirror
 
-        self._mirror = mirror.load(context.artifacts, context.model_config)
+        self.mirror = mirror.load(context.artifacts, context.model_config)
 
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> list[dict[str, Any]]:
         """One record in (data frame, list or mapping: MLflow hands over what was sent), a list of
-        one reply out. From the hint `DataFrame` MLflow derives no signature."""
+        one reply out. From the hint `DataFrame` MLflow derives no signature. Behind the door the
+        record is that of the visit, read and looked at already."""
+        visit = visits.current.get()
         try:
+            if visit is not None:
+                return [self.mirror.show(visit.request, visit.references, visit.on_step)]
             if params:
                 raise Refusal(
                     Code.UNKNOWN_FIELD, "params are not used: put every field into the record."
                 )
-            return [self._mirror.answer(model_input)]
+            return [self.mirror.answer(model_input)]
         except Refusal as refusal:
-            status = RESOURCE_EXHAUSTED if refusal.code == Code.BUSY else BAD_REQUEST
+            status = _STATUS.get(refusal.code, BAD_REQUEST)
             reply = _Reply(refusal.sentence, status, refusal.code.value)
+        except Cancelled:
+            gone = stopping()
+            reply = _Reply(gone.sentence, TEMPORARILY_UNAVAILABLE, gone.code.value)
         except Exception as error:
-            # Where it happened, but not the message: that may quote the request.
-            where = "".join(traceback.format_tb(sys.exc_info()[2]))
-            _LOG.error("defect: %s\n%s", type(error).__name__, where)
-            reply = _Reply(
-                "The model failed on this request; the server's log says where.",
-                INTERNAL_ERROR,
-                "defect",
-            )
+            log_defect(_LOG, error)
+            reply = _Reply(DEFECT_SENTENCE, INTERNAL_ERROR, DEFECT)
         raise reply from None
 
 

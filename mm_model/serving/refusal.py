@@ -3,6 +3,8 @@
 A refusal never quotes what was sent: a field's value may be a picture of a person.
 """
 
+import logging
+import traceback
 from enum import StrEnum
 
 from mm_model.errors import UserError
@@ -16,10 +18,14 @@ class Code(StrEnum):
     MISSING_FIELD = "missing_field"
     WRONG_TYPE = "wrong_type"
     NO_CONSENT = "no_consent"
+    CONSENT_FORM = "consent_form"
+    CONSENT_UNRECORDED = "consent_unrecorded"
     PROMPT_EMPTY = "prompt_empty"
     PROMPT_TOO_LONG = "prompt_too_long"
     PROMPT_CHARACTERS = "prompt_characters"
     PROMPT_SUBJECT = "prompt_subject"
+    PROMPT_NUDITY = "prompt_nudity"
+    PROMPT_CHILD = "prompt_child"
     REFERENCE_COUNT = "reference_count"
     NOT_BASE64 = "not_base64"
     PICTURE_TOO_LARGE = "picture_too_large"
@@ -32,6 +38,15 @@ class Code(StrEnum):
     SIZE = "size"
     SEED = "seed"
     BUSY = "busy"
+    STOPPING = "stopping"
+    NOT_JSON = "not_json"
+    CONTENT_TYPE = "content_type"
+    BODY_TOO_LARGE = "body_too_large"
+    BODY_TOO_SLOW = "body_too_slow"
+    HOST = "host"
+    NOT_FOUND = "not_found"
+    METHOD = "method"
+    BAD_HTTP = "bad_http"
 
 
 class Refusal(UserError):
@@ -41,3 +56,20 @@ class Refusal(UserError):
         super().__init__(sentence)
         self.code = code
         self.sentence = sentence
+
+
+DEFECT = "defect"
+"""The code of a reply to a request on which we failed ourselves."""
+
+DEFECT_SENTENCE = "The model failed on this request; the server's log says where."
+
+
+def stopping() -> Refusal:
+    """The refusal of what was still waiting or at work when the server was told to end."""
+    return Refusal(Code.STOPPING, "The server is stopping: send the request again to the next one.")
+
+
+def log_defect(log: logging.Logger, error: BaseException) -> None:
+    """Write where an error happened, but not its message: that may quote the request."""
+    where = "".join(traceback.format_tb(error.__traceback__))
+    log.error("defect: %s\n%s", type(error).__name__, where)

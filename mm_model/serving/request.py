@@ -14,6 +14,8 @@ from typing import Any
 
 from mm_model.diffusion.frames import check_frame_count
 from mm_model.errors import UserError
+from mm_model.serving.consent import Consent, read_consent
+from mm_model.serving.policy import check_prompt
 from mm_model.serving.refusal import Code, Refusal
 from mm_model.settings import ServeSettings
 
@@ -22,7 +24,6 @@ FIELDS = (
     "height", "width", "guidance_scale",
 )  # fmt: skip
 MAX_SEED = 2**32 - 1
-MAX_CONSENT_CHARACTERS = 2000
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Request:
 
     prompt: str
     references: tuple[bytes, ...]
-    consent: str
+    consent: Consent
     num_frames: int
     steps: int
     seed: int
@@ -60,7 +61,8 @@ def one_record(handed: Any) -> dict[str, Any]:
         )  # fmt: skip
     record = {key: _plain(value) for key, value in handed.items()}
     if record and all(_is_column_of_one(value) for value in handed.values()):
-        return {key: value[0] for key, value in record.items()}  # what "instances" becomes
+        # What "instances" becomes; an object lies in an array of its own.
+        return {key: _plain(value[0]) for key, value in record.items()}
     return record
 
 
@@ -81,10 +83,14 @@ def read(handed: Any, limits: ServeSettings, default_frames: int) -> Request:
     """
     record = one_record(handed)
     _fields(record)
+    consent = read_consent(record.get("consent"))
+    _present(record)
+    prompt = _prompt(record["prompt"], limits.max_prompt_characters)
+    check_prompt(prompt, consent.basis)
     height, width = _size(record, limits)
     return Request(
-        consent=_consent(record.get("consent")),
-        prompt=_prompt(record["prompt"], limits.max_prompt_characters),
+        consent=consent,
+        prompt=prompt,
         num_frames=_frames(_whole(record, "num_frames", default_frames), limits.max_frames),
         steps=_between(
             _whole(record, "num_inference_steps", limits.default_steps),
@@ -110,31 +116,12 @@ def _fields(record: Mapping[Any, Any]) -> None:
                 f"Unknown field{f' {name}' if plain else ''}: a record may hold only "
                 + ", ".join(FIELDS) + ".",
             )  # fmt: skip
-    if record.get("consent") is None:
-        raise _no_consent()
+
+
+def _present(record: Mapping[Any, Any]) -> None:
     for name in ("prompt", "reference_images"):
         if record.get(name) is None:
             raise Refusal(Code.MISSING_FIELD, f"The record lacks the field {name}.")
-
-
-def _no_consent() -> Refusal:
-    return Refusal(
-        Code.NO_CONSENT,
-        "consent is missing: state in words that the person shown is an adult and agreed to this "
-        "use, or on what other basis their likeness may be used.",
-    )
-
-
-def _consent(value: Any) -> str:
-    if not isinstance(value, str):
-        raise Refusal(Code.WRONG_TYPE, "consent must be text.")
-    if not any(character.isalpha() for character in value):
-        raise _no_consent()
-    if len(value) > MAX_CONSENT_CHARACTERS:
-        raise Refusal(
-            Code.WRONG_TYPE, f"consent may have at most {MAX_CONSENT_CHARACTERS} characters."
-        )
-    return value.strip()
 
 
 def _prompt(value: Any, longest: int) -> str:

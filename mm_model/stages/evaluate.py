@@ -3,9 +3,11 @@
 takes  ingest, faces, pairs, pretrain, finetune
 gives  cells.parquet (one row per clip), metrics.json, videos/, strips/
 Identity comes from the judge, a recogniser that no loss, filter or conditioning ever used, against
-pictures that were not shown to the model.
+pictures that were not shown to the model. Every change of the code that would be served is measured
+anew: a release is what was evaluated.
 """
 
+from mm_model.registry import code
 from mm_model.stages.stage import Job, Report, Stage
 
 
@@ -19,9 +21,10 @@ def run(job: Job) -> Report:
 STAGE = Stage(
     name="evaluate",
     title="Scores on held-out people",
-    version=3,
+    version=4,
     takes=("ingest", "faces", "pairs", "pretrain", "finetune"),
     sections=("run", "model", "faces", "evaluate"),
     models=("backbone", "facepack", "judge"),
     run=run,
+    code=code.digest,
 )

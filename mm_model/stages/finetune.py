@@ -24,7 +24,7 @@ def run(job: Job) -> Report:
 STAGE = Stage(
     name="finetune",
     title="Adapter fine-tuned on clips",
-    version=3,
+    version=4,
     takes=("ingest", "faces", "pairs", "pretrain"),
     sections=("run", "model", "finetune"),
     models=("backbone",),

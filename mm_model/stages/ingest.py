@@ -31,7 +31,7 @@ _SHEET_REJECTED = 24
 _SHEET_COLUMNS = 12
 _THUMBNAILS_FOR_ALL = 4000
 _FACTS = ("media", "width", "height", "num_frames", "fps", "codec", "pixel_id")
-_CARRIED = ("source_id", "name", "subject", "split", "synthetic", "consent")
+_CARRIED = ("source_id", "name", "subject", "split", "synthetic", "consent", "consent_digest")
 _TYPES = {
     "synthetic": "flag", "width": "count", "height": "count", "num_frames": "count",
     "fps": "number", **dict.fromkeys(INGEST_MEASURES, "number"), "shorter_side": "count",
@@ -247,7 +247,7 @@ def _evenly(entries: list[Any], most: int) -> list[Any]:
 STAGE = Stage(
     name="ingest",
     title="Usable photographs and clips",
-    version=2,
+    version=3,
     takes=("sources",),
     sections=("ingest",),
     models=("backbone",),

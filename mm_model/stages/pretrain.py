@@ -18,7 +18,7 @@ def run(job: Job) -> Report:
 STAGE = Stage(
     name="pretrain",
     title="Adapter pretrained on pictures",
-    version=3,
+    version=4,
     takes=("ingest", "faces", "pairs"),
     sections=("run", "model", "pretrain"),
     models=("backbone",),

@@ -31,7 +31,7 @@ def fingerprint_of(
         {
             "stage": stage.name,
             "version": stage.version,
-            "settings": profile.part(*stage.sections),
+            "settings": stage.settings(profile),
             "inputs": inputs,
             "models": models,
         }
@@ -170,7 +170,7 @@ def _run_locked(
         views.refresh(layout)
         print(f"[{stage.name}] up to date: {done.report['line']}", flush=True)
         return _report_of(done)
-    started = time.monotonic()
+    started, settings_digest = time.monotonic(), digests.of_value(stage.settings(profile))
     report = _compute(stage, job)
     judge.audit(stage.name, job.out, profile)
     manifest.seal(
@@ -180,7 +180,7 @@ def _run_locked(
             version=stage.version,
             fingerprint=fingerprint,
             inputs=input_digests,
-            settings_digest=digests.of_value(profile.part(*stage.sections)),
+            settings_digest=settings_digest,
             report=report.as_dict(),
         ),
     )

@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from mm_model.media.captions import CaptionError, Sidecars, read_caption, sidecars
-from mm_model.media.consent import consent_for
+from mm_model.media.consent import consent_for, keep
 from mm_model.media.failure import MediaError
 from mm_model.media.folder import Contents, Found, contents_of
 from mm_model.media.names import shown, stored
 from mm_model.records import SOURCES_COLUMNS, Counts, Reason, Status
 from mm_model.stages.stage import Job, Report, Stage
 from mm_model.store import atomic, digests, tables
+from mm_model.store.consents import Statement
 from mm_model.store.walk import why
 
-PROCEDURAL = "procedural people: nobody real is shown"
-"""What stands in the consent column of drawn people."""
+PROCEDURAL = Statement("synthetic:procedural")
+"""What stands for the consent of drawn people."""
 
 _TYPES = {"bytes": "count", "synthetic": "flag", **tables.DECISION_TYPES}
 
@@ -41,11 +42,14 @@ def run(job: Job) -> Report:
         contents, described = _drawn(job, source)
     else:
         place = source
-        consent = consent_for(source, job.profile.sources.consent)
+        named = job.profile.sources.consent
+        consent = consent_for(source, Statement(named) if named else None)
+        statement = keep(consent.statement, job.layout.root)
         contents = contents_of(source)
         described = [
             (found, {"subject": shown(found.subject) if found.subject else None, "split": None,
-                     "synthetic": False, "consent": consent.covers(found.relative.as_posix())})
+                     "synthetic": False,
+                     **_stated(statement if consent.covers(found.relative.as_posix()) else None)})
             for found in contents.media
         ]  # fmt: skip
     beside = sidecars(contents.media, contents.texts)
@@ -66,8 +70,15 @@ def _drawn(job: Job, recipe_file: Path) -> tuple[Contents, list[tuple[Found, dic
     for found in contents.media:
         person = int(truth[found.relative.as_posix()]["person"])
         described.append((found, {"subject": found.subject, "split": split_of(person),
-                                  "synthetic": True, "consent": PROCEDURAL}))  # fmt: skip
+                                  "synthetic": True, **_stated(PROCEDURAL)}))  # fmt: skip
     return contents, described
+
+
+def _stated(statement: Statement | None) -> dict[str, str | None]:
+    return {
+        "consent": statement.id if statement else None,
+        "consent_digest": statement.digest if statement else None,
+    }
 
 
 def _inventory(
@@ -170,7 +181,7 @@ def _caption_notes(beside: Sidecars) -> list[str]:
 STAGE = Stage(
     name="sources",
     title="Raw files and their consent",
-    version=2,
+    version=3,
     takes=(),
     sections=("sources",),
     models=("sources",),

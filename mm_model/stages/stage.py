@@ -52,7 +52,8 @@ class Stage:
 
     `takes` names the stages whose outputs it reads; `sections` the parts of the profile that
     may change its result; `models` the entries of `params.yaml` it reads (sources, facepack,
-    judge, backbone). Raise `version` when the same inputs would give another result. `confirm`
+    judge, backbone). Raise `version` when the same inputs would give another result. `code` is
+    the digest of source files each of whose changes counts, whatever `version` says. `confirm`
     says whether an output that looks up to date still holds in the outside world (a registry).
     """
 
@@ -64,6 +65,12 @@ class Stage:
     models: tuple[str, ...]
     run: Callable[["Job"], Report]
     confirm: Callable[["Job"], bool] | None = None
+    code: Callable[[], str] | None = None
+
+    def settings(self, profile: Profile) -> dict[str, Any]:
+        """What of profile and code may change the result, as JSON-able values."""
+        part = profile.part(*self.sections)
+        return part if self.code is None else {**part, "code": self.code()}
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,8 @@ sources = sa.Table(
     sa.Column("subject", sa.Text),
     sa.Column("split", sa.String(16)),
     sa.Column("synthetic", sa.Boolean, nullable=False),
-    sa.Column("consent", sa.Text),
+    sa.Column("consent", sa.String(128)),
+    sa.Column("consent_digest", sa.String(64)),
 )  # fmt: skip
 
 samples = sa.Table(

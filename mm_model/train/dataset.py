@@ -120,8 +120,12 @@ def encode_frames(backbone: Backbone, pixels: Tensor) -> Tensor:
     return latents.permute(0, 2, 1, 3, 4).float().cpu()
 
 
-def build(job: Job, backbone: Backbone, num_frames: int, media: tuple[str, ...]) -> TrainingSet:
+def build(
+    job: Job, backbone: Backbone, num_frames: int, media: tuple[str, ...], margin: float | None
+) -> TrainingSet:
     """The training set of a stage, from the work folder if it was built before.
+
+    `margin` is that of the adapter's reference portraits.
 
     Raises:
         UserError: no kept pair of the training split has the media this stage learns from.
@@ -133,7 +137,7 @@ def build(job: Job, backbone: Backbone, num_frames: int, media: tuple[str, ...])
             return _load(path)
         job.say(f"{path.name} of the work folder {flaw}: it is made again")
         sealed.remove(path)
-    made = _build(job, backbone, num_frames, media)
+    made = _build(job, backbone, num_frames, media, margin)
     header = {"targets": json.dumps([vars(target) for target in made.targets])}
     with written_aside(path) as aside:
         save_file({k: v.contiguous() for k, v in made.tensors.items()}, aside, metadata=header)
@@ -149,7 +153,9 @@ def _load(path: Path) -> TrainingSet:
     return TrainingSet(targets, tensors)
 
 
-def _build(job: Job, backbone: Backbone, num_frames: int, media: tuple[str, ...]) -> TrainingSet:
+def _build(
+    job: Job, backbone: Backbone, num_frames: int, media: tuple[str, ...], margin: float | None
+) -> TrainingSet:
     ingest = pd.read_parquet(job.inputs["ingest"] / "samples.parquet").set_index("sample_id")
     tracks = pd.read_parquet(job.inputs["faces"] / "tracks.parquet").groupby("sample_id")
     pairs = pd.read_parquet(job.inputs["pairs"] / "pairs.parquet")
@@ -179,7 +185,7 @@ def _build(job: Job, backbone: Backbone, num_frames: int, media: tuple[str, ...]
     if waiting:
         parts.append(_target_tensors(backbone, waiting))
     tensors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-    return TrainingSet(tuple(rows), {**tensors, **book.features(job)})
+    return TrainingSet(tuple(rows), {**tensors, **book.features(job, margin)})
 
 
 def _target_tensors(backbone: Backbone, samples: list[_Frames]) -> dict[str, Tensor]:

@@ -1,7 +1,7 @@
 """Reference pictures of the pairs stage, as the identity encoder's frozen features.
 
-A reference key names a picture or a clip's frame in the folders of `ingest` or `pairs`; landmarks
-come from `references.parquet`, so no detector runs here.
+A reference key names a picture or a clip's frame in the folders of `ingest` or `pairs`; faces come
+from `references.parquet`, so no detector runs here.
 """
 
 from dataclasses import dataclass, field
@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from mm_model.errors import UserError
-from mm_model.nn.portrait import Portrait, portrait
+from mm_model.eyes.record import face_of
+from mm_model.nn.portrait import Seen
+from mm_model.nn.references import inputs_of
 from mm_model.progress import each
 from mm_model.stages.stage import Job
 from mm_model.train.backbone import Backbone
@@ -62,17 +64,16 @@ class ReferenceBook:
             raise UserError(f"Reference '{key}' is not in references.parquet: run pairs again.")
         return self.numbers.setdefault(key, len(self.numbers))
 
-    def portrait(self, key: str, margin: float | None) -> Portrait:
-        """The square around the face of one reference."""
+    def seen(self, key: str) -> Seen:
+        """The picture of one reference with its face."""
         row = self.table.loc[key]
-        points = row[[f"{a}{p}" for p in range(5) for a in ("kx", "ky")]].to_numpy(float)
-        box = row[["x1", "y1", "x2", "y2"]].to_numpy(float)
-        picture = read_reference(self.inputs, row["reference_file"])
-        return portrait(picture, box, points.reshape(5, 2), margin)
+        return Seen.of(read_reference(self.inputs, row["reference_file"]), face_of(row))
 
-    def features(self, job: Job) -> dict[str, Tensor]:
-        """`x_id [M,2,D]`, `clip_tokens [M,P,C]`, `reference_embeddings [M,E]` of all numbers."""
-        from mm_model.nn.references import prepare_references
+    def features(self, job: Job, margin: float | None) -> dict[str, Tensor]:
+        """`x_id [M,2,D]`, `clip_tokens [M,P,C]`, `reference_embeddings [M,E]` of all numbers.
+
+        `margin` is the adapter's. One picture is held at a time.
+        """
 
         encoder = self.backbone.identity_encoder
         x_id, tokens, raw = [], [], []
@@ -80,16 +81,12 @@ class ReferenceBook:
         starts = range(0, len(keys), _BATCH)
         label = f"[{job.stage.name}] reference batches"
         for start in each(starts, total=len(starts), label=label):
-            faces = [
-                self.portrait(key, job.profile.model.reference_margin)
+            given = [
+                inputs_of([self.seen(key)], margin, encoder.image_size)
                 for key in keys[start : start + _BATCH]
             ]
-            given = prepare_references(
-                [face.image for face in faces], [face.landmarks for face in faces],
-                encoder.image_size,
-            )  # fmt: skip
-            embedding = encoder.embed(given.aligned[:, None])
-            found = encoder.features(given.pixels[:, None], embedding)
+            embedding = encoder.embed(torch.stack([one.aligned for one in given]))
+            found = encoder.features(torch.stack([one.pixels for one in given]), embedding)
             x_id.append(found.x_id[:, 0].float().cpu())
             tokens.append(found.clip_tokens[:, 0].float().cpu())
             raw.append(embedding[:, 0].float().cpu())

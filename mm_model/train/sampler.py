@@ -14,8 +14,8 @@ from torch import Tensor
 
 from mm_model.nn.adapter import MagicMirrorAdapter
 from mm_model.nn.condition import IdentityFeatures
-from mm_model.nn.portrait import Portrait
-from mm_model.nn.references import batch_references, prepare_references
+from mm_model.nn.portrait import Seen
+from mm_model.nn.references import batch_references, inputs_of
 from mm_model.settings import ModelSettings
 from mm_model.train.backbone import Backbone
 
@@ -56,15 +56,12 @@ def pipeline_of(backbone: Backbone, adapter: MagicMirrorAdapter | None) -> "Magi
     return pipe
 
 
-def features_of(backbone: Backbone, subjects: Sequence[Sequence[Portrait]]) -> IdentityFeatures:
-    """Frozen features `[B,R,...]` of the reference portraits of B subjects."""
+def features_of(
+    backbone: Backbone, subjects: Sequence[Sequence[Seen]], margin: float | None
+) -> IdentityFeatures:
+    """Frozen features `[B,R,...]` of the references of B subjects, by the adapter's `margin`."""
     encoder = backbone.identity_encoder
-    inputs = [
-        prepare_references(
-            [face.image for face in faces], [face.landmarks for face in faces], encoder.image_size
-        )
-        for faces in subjects
-    ]
+    inputs = [inputs_of(pictures, margin, encoder.image_size) for pictures in subjects]
     pixels, raw, mask = batch_references(inputs, lambda aligned: encoder.embed(aligned))
     return encoder.features(pixels, raw, mask)
 

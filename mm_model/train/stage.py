@@ -50,6 +50,7 @@ def fresh_adapter(job: Job, backbone: Backbone) -> MagicMirrorAdapter:
         ca_out_proj=sizes.ca_out_proj,
         backbone_id=backbone.folder.name,
         recognizer_sha256=encoder.recognizer_sha256,
+        reference_margin=sizes.reference_margin,
     )
     copied = None
     if sizes.face_perceiver == "id_perceiver":
@@ -89,7 +90,7 @@ def train(
     adapter = (
         given_adapter(start, backbone, torch.float32) if start else fresh_adapter(job, backbone)
     )
-    data = dataset.build(job, backbone, num_frames, media)
+    data = dataset.build(job, backbone, num_frames, media, adapter.config.reference_margin)
     watcher = Watcher(job, backbone, pipeline_of(backbone, adapter), settings)
     seed = int(digests.of_value([job.profile.run.seed, job.stage.name])[:12], 16)
     trainer = Trainer(backbone, adapter, data, settings, seed, job.fingerprint,

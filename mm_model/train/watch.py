@@ -17,7 +17,7 @@ from PIL import Image
 from mm_model.evaluation.page_training import REFERENCES
 from mm_model.media.sheet import picture_bytes
 from mm_model.nn.condition import IdentityFeatures
-from mm_model.nn.portrait import Portrait
+from mm_model.nn.portrait import Seen, portrait
 from mm_model.settings import TrainSettings
 from mm_model.stages.stage import Job
 from mm_model.store import sealed
@@ -33,11 +33,15 @@ _SMOOTH = Image.Resampling.BICUBIC
 
 @dataclass(frozen=True)
 class Watched:
-    """One person to look at: a prompt and one or two reference portraits."""
+    """One person to look at: a prompt and one or two references."""
 
     identity: str
     prompt: str
-    portraits: tuple[Portrait, ...]
+    shown: tuple[Seen, ...]
+
+    def portrait(self, margin: float | None) -> Image.Image:
+        """What the encoder sees of the first reference."""
+        return portrait(self.shown[0].pixels, self.shown[0].face, margin).image
 
 
 def chosen_people(job: Job, backbone: Backbone, count: int = PEOPLE) -> list[Watched]:
@@ -54,8 +58,8 @@ def chosen_people(job: Job, backbone: Backbone, count: int = PEOPLE) -> list[Wat
         clips = group[group["media"] == "clip"]
         row = (clips if len(clips) else group).iloc[0]
         keys = group.sort_values(["kind", "pair_id"])["reference"].drop_duplicates()[:2]
-        faces = tuple(book.portrait(k, job.profile.model.reference_margin) for k in keys)
-        people.append(Watched(str(identity), ingest.loc[row["target"], "caption"], faces))
+        shown = tuple(book.seen(key) for key in keys)
+        people.append(Watched(str(identity), ingest.loc[row["target"], "caption"], shown))
     return people
 
 
@@ -65,7 +69,11 @@ class Watcher:
     def __init__(self, job: Job, backbone: Backbone, pipe: Any, settings: TrainSettings) -> None:
         self.job, self.pipe, self.num_frames = job, pipe, settings.sample_frames
         self.people = chosen_people(job, backbone)
-        self.features: IdentityFeatures = features_of(backbone, [p.portraits for p in self.people])
+        margin = pipe.adapter.config.reference_margin
+        self.portraits = [person.portrait(margin) for person in self.people]
+        self.features: IdentityFeatures = features_of(
+            backbone, [person.shown for person in self.people], margin
+        )
         self.sampling = Sampling(
             settings.sample_steps, settings.sample_guidance, settings.sample_face_guidance
         )
@@ -77,7 +85,7 @@ class Watcher:
             [{"identity": p.identity, "prompt": p.prompt} for p in self.people],
         )
         size = (job.profile.model.width, job.profile.model.height)
-        fitted = [p.portraits[0].image.resize(size, _SMOOTH) for p in self.people]
+        fitted = [shown.resize(size, _SMOOTH) for shown in self.portraits]
         self._save(np.concatenate([np.asarray(picture) for picture in fitted]), REFERENCES)
 
     def _take_up(self) -> None:
@@ -97,7 +105,7 @@ class Watcher:
             self.pipe, [p.prompt for p in self.people], self.features,
             range(1000, 1000 + len(self.people)), sizes, self.sampling, self.num_frames,
         )  # fmt: skip
-        references = [np.asarray(p.portraits[0].image) for p in self.people]
+        references = [np.asarray(shown) for shown in self.portraits]
         rows = [references, [clip[0] for clip in clips]]
         if self.num_frames > 1:
             rows += [[clip[len(clip) // 2] for clip in clips], [clip[-1] for clip in clips]]

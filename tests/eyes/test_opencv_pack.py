@@ -1,5 +1,6 @@
 """The OpenCV adapter on hand-made networks of YuNet's and SFace's shape: red squares are faces."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,20 @@ def test_the_threshold_is_kept(folder: Path) -> None:
     pack = open_pack(folder, 160)
     assert pack.detect(dim, 0.6) == []
     assert len(pack.detect(dim, 0.3)) == 1
+
+
+def test_threads_see_each_its_own_picture_at_its_own_threshold(folder: Path) -> None:
+    pack = open_pack(folder, 160)
+    dim = (_picture() * 0.5).astype(np.uint8)
+    asked = [(_picture(), 0.5), (dim, 0.3), (dim, 0.6), (np.flip(_picture(), 1).copy(), 0.3)] * 20
+
+    def look(one: tuple[np.ndarray, float]) -> list[list[float]]:
+        faces = pack.detect(*one)
+        return [[*face.box, *pack.embed(one[0], face)] for face in faces]
+
+    alone = [look(one) for one in asked]
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(look, asked)) == alone
 
 
 def test_the_embedding_sees_rgb_and_its_width_is_read(folder: Path) -> None:

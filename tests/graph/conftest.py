@@ -17,6 +17,7 @@ import psutil
 import pytest
 import yaml
 
+from assets.graph import nodes
 from orchestration import definitions, jobs
 from orchestration.dvc_client import DvcStageClient
 from orchestration.dvc_command import environment
@@ -133,7 +134,9 @@ def _plant(root: Path) -> None:
     shutil.copy(REPOSITORY / "profiles" / "tiny.yaml", root / "profiles")
     graph = (REPOSITORY / "dvc.yaml").read_text()
     assert graph.count("python -m mm_model run") >= len(STAGES)
-    (root / "dvc.yaml").write_text(graph.replace("python -m mm_model run", "python toy_stage.py"))
+    # Source files of another name: a package called mm_model here would hide the library.
+    graph = graph.replace("python -m mm_model run", "python toy_stage.py")
+    (root / "dvc.yaml").write_text(graph.replace("- mm_model/", "- source/"))
     (root / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
     shutil.copy(REPOSITORY / "tests" / "graph" / "toy_stage.py", root)
     (root / "behaviour.json").write_text("{}")
@@ -143,9 +146,10 @@ def _plant(root: Path) -> None:
     for folder in given.values():
         (root / folder).mkdir(parents=True)
         (root / folder / "first").write_text(folder)
-    (root / "mm_model" / "stages").mkdir(parents=True)
-    for name in STAGES:
-        (root / "mm_model" / "stages" / f"{name}.py").write_text("# version 1\n")
+    for path in {path for node in nodes().values() for path in node.code}:
+        stub = root / path.replace("mm_model/", "source/", 1)
+        stub.parent.mkdir(parents=True, exist_ok=True)
+        stub.write_text("# version 1\n")
     with (root / ".gitignore").open("a") as ignored:
         ignored.write("\n/executions.txt\n/sleeping-*\n")
     _git(root, "init", "-q")

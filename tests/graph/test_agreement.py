@@ -11,6 +11,7 @@ import yaml
 from dagster._core.workspace.load_target import ModuleTarget, WorkspaceFileTarget
 
 from assets import graph
+from mm_model.registry import code
 from mm_model.stages import registry
 from orchestration.definitions import defs
 
@@ -33,7 +34,11 @@ def test_a_stage_is_described_alike_everywhere(name: str) -> None:
     assert set(node.models) == set(stage.models)
     assert set(node.sections) == set(stage.sections)
     assert node.command == f"python -m mm_model run {name}"
-    assert node.code == (f"mm_model/stages/{name}.py",)
+    assert node.code[0] == f"mm_model/stages/{name}.py"
+    served = {f"mm_model/{module}" for module in code.modules()} if stage.code else set()
+    missing, surplus = served - set(node.code[1:]), set(node.code[1:]) - served
+    assert not missing, f"dvc.yaml: {name} must list what is served: {sorted(missing)}"
+    assert not surplus, f"dvc.yaml: {name} lists what is not served: {sorted(surplus)}"
     spec = defs.resolve_asset_graph().get(dg.AssetKey(name))
     assert {key.to_user_string() for key in spec.parent_keys} == set(node.parents)
     assert spec.description == stage.title

@@ -71,6 +71,12 @@ def test_a_cancelled_run_leaves_nothing_behind(
 
 
 def test_nothing_to_do_is_said_and_quick(done: Tree, dagster_home: Path) -> None:
+    """The stage register is the real one: what it left in the registry is asked for each time."""
+    done.behave(register="real")
+    process = _start(done, dagster_home)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert done.executed() == ["register"] and done.is_clean()
     process = _start(done, dagster_home)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err

@@ -1,6 +1,6 @@
 """Stands for `python -m mm_model run <stage>` in a toy tree: same files, no learning.
 
-`behaviour.json` (no dependency of any stage) says which stage is to fail, sleep or die.
+`behaviour.json` (no dependency of any stage) says which stage is to fail, sleep or be the real one.
 """
 
 import json
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from mm_model.registry import code
 from mm_model.settings import load_params, load_profile
 from mm_model.stages import registry
 from mm_model.store import atomic, digests, manifest
@@ -42,24 +43,31 @@ def main(name: str) -> int:
     print(f"[{name}] at work", flush=True)
     if behaviour == "sleep":
         _sleep(name)
+    if behaviour == "real":
+        from mm_model.stages import runner
+
+        runner.run(name, ROOT)
+        return 0
     params = load_params(ROOT)
     profile, layout = load_profile(ROOT, params.profile), Layout(ROOT, params.profile)
     stage = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][name]
-    sections = stage["params"][0]["profiles/${profile}.yaml"]
     taken = [dep for dep in stage["deps"] if dep.startswith("data/")]
     inputs = {
         Path(dep).name: manifest.verified(layout.output(Path(dep).name)).digest for dep in taken
     }
     raw = digests.of_path(ROOT / params.sources) if name == "sources" else ""
-    settings = digests.of_value(profile.part(*sections))
-    version = registry.load(name).version
+    known = registry.load(name)
+    settings, version = digests.of_value(known.settings(profile)), known.version
     fingerprint = digests.of_value([name, settings, inputs, raw])
     out = layout.work(name, fingerprint) / "out"
     (out / "pictures").mkdir(parents=True, exist_ok=True)
     (out / "result.txt").write_text(fingerprint)
     (out / "pictures" / "sheet.jpg").write_bytes(b"\xff\xd8 toy \xff\xd9")
     if name == "evaluate":
-        atomic.write_json(out / "metrics.json", {"identity": 0.5})
+        measured = code.measured(layout.output("finetune") / "adapter")
+        atomic.write_json(out / "metrics.json", {"identity": 0.5, "measured": measured})
+    if name == "finetune":
+        atomic.write_json(out / "adapter" / "config.json", {})
     report = {"total": 3, "kept": 2, "rejected": {"FACE_NONE": 1}, "failed": {},
               "line": "3 in = 2 kept + 1 rejected (FACE_NONE 1) + 0 failed",
               "metrics": {"seen": 2, "absent": None}, "pictures": ["pictures/sheet.jpg"],

@@ -18,6 +18,7 @@ from mm_model.media.folder import media_below
 from mm_model.media.names import opened, shown, stored
 from mm_model.records import Reason
 from mm_model.store import digests
+from mm_model.store.consents import stated
 from tests.forbidden import Forbidden
 
 
@@ -167,7 +168,7 @@ def test_an_unreadable_consent_record_is_one_sentence(
     (tmp_path / "consent.yaml").write_text("basis: signed form\nadults: true\n")
     setattr(forbidden, edge, {"consent.yaml": errno.EACCES})
     with pytest.raises(UserError, match=r"consent\.yaml cannot be read \(permission denied\)"):
-        consent_for(tmp_path, "a basis for all")
+        consent_for(tmp_path, stated("a basis for all"))
 
 
 def test_subject_is_the_first_folder(tmp_path: Path) -> None:
@@ -193,19 +194,19 @@ def test_clean_names_stay_readable() -> None:
 
 def test_consent_file_wins_and_may_cover_some_files(tmp_path: Path) -> None:
     (tmp_path / "consent.yaml").write_text("basis: signed form\nadults: true\nfiles: ['ada/*']\n")
-    record = consent_for(tmp_path, "another basis")
-    assert record.covers("ada/deep/1.jpg") == "signed form"
-    assert record.covers("bob/1.jpg") is None
+    record = consent_for(tmp_path, stated("another basis"))
+    assert record.statement.text == "signed form"
+    assert record.covers("ada/deep/1.jpg") and not record.covers("bob/1.jpg")
 
 
 def test_a_basis_covers_the_whole_folder(tmp_path: Path) -> None:
-    assert consent_for(tmp_path, " own pictures ").covers("any.jpg") == "own pictures"
+    record = consent_for(tmp_path, stated(" own pictures "))
+    assert record.covers("any.jpg") and record.statement.text == "own pictures"
 
 
-@pytest.mark.parametrize("basis", [None, "", "  "])
-def test_without_consent_the_way_out_is_named(tmp_path: Path, basis: str | None) -> None:
+def test_without_consent_the_way_out_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"consent\.yaml.*CONSENT="):
-        consent_for(tmp_path, basis)
+        consent_for(tmp_path, None)
 
 
 @pytest.mark.parametrize(
@@ -216,4 +217,14 @@ def test_without_consent_the_way_out_is_named(tmp_path: Path, basis: str | None)
 def test_an_incomplete_record_is_refused_by_name(tmp_path: Path, text: str) -> None:
     (tmp_path / "consent.yaml").write_text(text)
     with pytest.raises(UserError, match=r"consent\.yaml"):
-        consent_for(tmp_path, "profile basis")
+        consent_for(tmp_path, stated("profile basis"))
+
+
+@pytest.mark.parametrize(
+    "text", ["we all agreed, said Ada: true\n", "basis: ada@home\nadults: Ada\n"]
+)
+def test_a_record_that_is_refused_is_not_quoted(tmp_path: Path, text: str) -> None:
+    (tmp_path / "consent.yaml").write_text(text)
+    with pytest.raises(UserError) as refused:
+        consent_for(tmp_path, None)
+    assert "ada" not in str(refused.value).replace(str(tmp_path), "").lower()

@@ -43,6 +43,18 @@ def test_round_trip_is_bit_equal(saved):
     assert not loaded.training
 
 
+def test_the_margin_of_the_reference_portrait_is_the_adapter_s(tmp_path):
+    _, adapter = tiny.with_adapter(reference_margin=2.5)
+    adapter.save_pretrained(tmp_path)
+    assert read_adapter_config(tmp_path)[0].reference_margin == 2.5
+    edit(tmp_path, reference_margin=None)
+    assert read_adapter_config(tmp_path)[0].reference_margin is None
+    said = json.loads((tmp_path / CONFIG_NAME).read_text())
+    said.pop("reference_margin")
+    (tmp_path / CONFIG_NAME).write_text(json.dumps(said))
+    assert read_adapter_config(tmp_path)[0].reference_margin == 1.6
+
+
 def test_file_holds_no_base_weights_and_the_documented_keys(saved):
     folder, _, adapter = saved
     keys = set(load_file(folder / WEIGHTS_NAME))
@@ -61,6 +73,8 @@ def test_file_holds_no_base_weights_and_the_documented_keys(saved):
         ({"family": "cogvideox-2b"}, "base family"),
         ({"version": 99}, "version"),
         ({"surprise": 1}, "unknown fields"),
+        ({"reference_margin": 0.5}, "face heights"),
+        ({"reference_margin": "wide"}, "face heights"),
         ({"class": "Other"}, "class"),
         ({"face_tokens": 5}, "another size"),
         ({"weights_sha256": "0" * 64}, "SHA-256"),

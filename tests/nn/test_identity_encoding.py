@@ -7,6 +7,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from mm_model.errors import UserError
+from mm_model.eyes.pack import Face
 from mm_model.nn.adapter import MagicMirrorAdapter
 from mm_model.nn.align import align_faces, similarity_transform, template, warp
 from mm_model.nn.condition import IdentityFeatures
@@ -255,19 +256,35 @@ def test_clip_pixels_are_normalised_and_cropped():
     assert out[0, 0, 0].item() == pytest.approx((1 - 0.48145466) / 0.26862954, abs=1e-5)
 
 
-def test_reference_pictures_need_landmarks_or_a_detector():
-    points = template().numpy()
-    found = prepare_references([picture()], [points], 28)
+def test_reference_pictures_need_faces_or_a_detector():
+    face = Face(np.array([20, 5, 60, 55], np.float32), 0.9, template().numpy().astype(np.float32))
+    found = prepare_references([picture()], [face], 1.6, 28)
     assert found.pixels.shape == (1, 3, 28, 28)
     assert found.aligned.shape == (1, 3, 112, 112)
-    detected = prepare_references([picture()], None, 28, detect=lambda _: points)
+    detected = prepare_references([picture()], None, 1.6, 28, detect=lambda _: face)
     assert torch.equal(found.aligned, detected.aligned)
-    with pytest.raises(UserError, match="landmarks"):
-        prepare_references([picture()], None, 28)
+    assert torch.equal(found.pixels, detected.pixels)
+    with pytest.raises(UserError, match="pass faces or a detector"):
+        prepare_references([picture()], None, 1.6, 28)
     with pytest.raises(UserError, match="No face was found in reference picture 2 of 2"):
-        prepare_references([picture(), picture()], [points, None], 28)
+        prepare_references([picture(), picture()], [face, None], 1.6, 28)
+    with pytest.raises(UserError, match="No face was found in reference picture 1 of 1"):
+        prepare_references([picture()], None, None, 28, detect=lambda _: None)
+    with pytest.raises(UserError, match="2 reference pictures, but faces for 1"):
+        prepare_references([picture(), picture()], [face], 1.6, 28)
     with pytest.raises(UserError, match="No reference"):
-        prepare_references([], [], 28)
+        prepare_references([], [], 1.6, 28)
+    with pytest.raises(UserError, match="uint8"):
+        prepare_references([np.zeros((8, 8), np.uint8)], [face], 1.6, 28)
+
+
+def test_a_picture_turned_by_its_exif_data_is_looked_at_upright():
+    face = Face(np.array([20, 5, 60, 55], np.float32), 0.9, template().numpy().astype(np.float32))
+    lying = picture().transpose(Image.Transpose.ROTATE_90)
+    lying.getexif()[0x0112] = 6
+    upright, turned = (prepare_references([one], [face], 1.6, 28) for one in (picture(), lying))
+    assert torch.equal(upright.pixels, turned.pixels)
+    assert torch.equal(upright.aligned, turned.aligned)
 
 
 def test_subjects_with_different_numbers_of_references_are_padded():

@@ -1,5 +1,7 @@
 """The pipeline at the tiny size: base equality, guidance modes, identity, seeds, refusals."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,13 +9,22 @@ from PIL import Image
 
 from mm_model.diffusion.schedule import build_scheduler
 from mm_model.errors import UserError
+from mm_model.eyes.pack import Face
 from mm_model.nn.adapter import MagicMirrorAdapter
 from mm_model.nn.presets import adapter_config
-from mm_model.nn.references import IdentityInput
+from mm_model.nn.references import IdentityInput, prepare_references
 from tests.nn import tiny
 
 PROMPT = "a man img walks"
 CALL = {"num_frames": 9, "num_inference_steps": 3, "output_type": "latent"}
+
+
+PICTURE = np.random.default_rng(0).integers(0, 255, (80, 120, 3), np.uint8)
+FACE = Face(
+    np.array([60, 10, 100, 60], np.float32),
+    0.9,
+    np.array([[70, 30], [90, 30], [80, 40], [72, 50], [88, 50]], np.float32),
+)
 
 
 def seeded(seed=3):
@@ -99,6 +110,26 @@ def test_references_and_a_cached_identity_give_the_same_clip(pipe, identity):
     assert torch.equal(direct, cached)
     other = pipe(PROMPT, references(seed=9), generator=seeded(), **CALL).frames
     assert not torch.equal(direct, other)
+
+
+def test_the_portrait_is_cut_by_the_adapter_s_margin_whoever_finds_the_face(pipe):
+    """A picture, its face by name or by a detector, alone or nested: one identity."""
+    given = pipe.encode_references([PICTURE], faces=[FACE])
+    found = pipe.encode_references(PICTURE, detect=lambda _: FACE)
+    single = pipe.encode_references(Image.fromarray(PICTURE), faces=FACE)
+    nested = pipe.encode_references([[PICTURE], [PICTURE]], faces=[[FACE], [FACE]])
+    for other in (found, single):
+        assert torch.equal(given.x_id, other.x_id) and torch.equal(given.x_face, other.x_face)
+    assert torch.allclose(nested.x_face[1], given.x_face[0], atol=1e-5)
+    config = pipe.adapter.config
+    try:
+        pipe.adapter.config = replace(config, reference_margin=1.6)
+        cut = pipe.encode_references([PICTURE], faces=[FACE])
+    finally:
+        pipe.adapter.config = config
+    by_hand = prepare_references([PICTURE], [FACE], 1.6, pipe.identity_encoder.image_size)
+    assert not torch.equal(cut.x_face, given.x_face)
+    assert torch.equal(cut.x_face, pipe.encode_references(by_hand).x_face)
 
 
 def test_split_with_equal_weights_equals_null(pipe, identity):
@@ -195,11 +226,11 @@ def test_several_prompts_with_one_or_several_identities(pipe, identity):
 @pytest.mark.parametrize("frames", [1, 9])
 def test_pictures_have_the_asked_size(pipe, frames):
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (80, 80, 3), np.uint8))
-    points = np.array([[25, 30], [55, 30], [40, 45], [30, 60], [50, 60]], float)
+    points = np.array([[25, 30], [55, 30], [40, 45], [30, 60], [50, 60]], np.float32)
     out = pipe(
         PROMPT,
         [picture],
-        landmarks=[points],
+        faces=[Face(np.array([10, 10, 70, 75], np.float32), 0.9, points)],
         num_frames=frames,
         height=64,
         width=96,
@@ -247,6 +278,11 @@ def test_noise_prior_of_zero_is_the_plain_run_and_more_changes_it(pipe):
         ({"prompt": "a red hat"}, "no subject"),
         ({"noise_prior_gamma": 2.0}, "noise_prior_gamma"),
         ({"identity": None, "reference_images": []}, "No reference picture"),
+        ({"identity": None, "reference_images": [PICTURE]}, "pass faces or a detector"),
+        ({"identity": None, "reference_images": PICTURE}, "pass faces or a detector"),
+        ({"identity": None, "reference_images": [[PICTURE], [PICTURE]]}, "pass faces"),
+        ({"identity": None, "reference_images": [PICTURE], "detect": lambda _: None}, "No face"),
+        ({"identity": None, "reference_images": [PICTURE], "faces": [FACE, FACE]}, "faces for 2"),
     ],
 )
 def test_impossible_requests_are_refused_with_a_sentence(pipe, identity, changes, hint):

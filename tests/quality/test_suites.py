@@ -70,8 +70,8 @@ def _good(stage: str, profile: Profile) -> dict[str, pd.DataFrame]:
                               "prompt": "a man", "seed": 1, "identity_similarity_penalised": 0.5,
                               "face_found_rate": 1.0})  # fmt: skip
         return {"cells.parquet": table}
-    release = {"model_name": ["magic-mirror"], "version": [1], "adapter_digest": ["d"],
-               "alias": ["champion"]}  # fmt: skip
+    release = {"model_name": ["magic-mirror"], "version": [1], "release_digest": ["r"],
+               "adapter_digest": ["d"], "alias": ["champion"]}  # fmt: skip
     return {"release.parquet": pd.DataFrame(release)}
 
 

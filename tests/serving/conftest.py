@@ -34,8 +34,16 @@ class FakeEngine:
     def __init__(self) -> None:
         self.calls: list[Any] = []
 
-    def generate(self, request: Any, references: Any) -> np.ndarray:
+    def check(self, request: Any) -> None:
+        pass
+
+    def unread(self, request: Any) -> tuple[str, ...]:
+        return tuple(request.prompt.split()[40:])
+
+    def generate(self, request: Any, references: Any, on_step: Any = None) -> np.ndarray:
         self.calls.append((request, references))
+        for index in range(request.steps if on_step else 0):
+            on_step(index + 1, request.steps)
         rng = np.random.default_rng(request.seed)
         size = (request.num_frames, request.height, request.width, 3)
         return rng.integers(0, 256, size, dtype=np.uint8)
@@ -49,13 +57,13 @@ def one_face(pixels: np.ndarray) -> Sighting:
 
 
 class Server:
-    """`mlflow models serve` as a user starts it."""
+    """`mlflow models serve` as a user starts it; with `door`, the project's own command."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, door: bool = False) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self.log = root / "serve.log"
+        self.log = root / ("door.log" if door else "serve.log")
         binaries = Path(sys.executable).parent
         kept = {name: os.environ[name] for name in ("HOME", "PYTHONPATH") if name in os.environ}
         environment = {
@@ -66,6 +74,8 @@ class Server:
             str(binaries / "mlflow"), "models", "serve", "-m", "models:/magic-mirror@champion",
             "--env-manager", "local", "-t", "3600", "-p", str(self.port),
         ]  # fmt: skip
+        if door:
+            command = [sys.executable, "-m", "mm_model", "serve", "--port", str(self.port)]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 command, cwd=root, env=environment, stdout=log, stderr=log, start_new_session=True
@@ -100,7 +110,8 @@ class Server:
 
     def stop(self) -> None:
         """End the whole group: the scorer's own server is a child that must not outlive it."""
-        os.killpg(self.process.pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(10)
         with contextlib.suppress(ProcessLookupError):

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from mm_model.registry import code
 from mm_model.settings import load_params, load_profile
 from mm_model.stages.stage import Job
 from mm_model.store import digests, manifest
@@ -112,7 +113,8 @@ class House:
         """Publish an evaluation."""
         folder = self.layout.output("evaluate")
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "metrics.json").write_text(json.dumps(numbers))
+        measured = code.measured(self.layout.output("finetune") / "adapter")
+        (folder / "metrics.json").write_text(json.dumps({"measured": measured, **numbers}))
         self._seal("evaluate")
 
     def _seal(self, stage: str) -> None:

@@ -22,8 +22,10 @@ from tests.serving.conftest import FakeEngine, one_face
 from tests.serving.house import ROOT
 
 LIMITS = ServeSettings(
-    max_references=4, max_reference_bytes=8_388_608, max_prompt_characters=500, max_frames=17,
-    max_steps=100, max_guidance=20, sizes=((64, 64),), default_steps=20, default_guidance=3.0,
+    max_references=4, max_reference_bytes=8_388_608, max_reference_pixels=25_000_000,
+    max_prompt_characters=500, max_frames=17, max_steps=100, max_guidance=20,
+    sizes=((64, 64),), default_steps=20, default_guidance=3.0,
+    waiting=16, body_seconds=30,
 )  # fmt: skip
 PROFILE = load_profile(ROOT, "tiny").model_copy(update={"serve": LIMITS})
 
@@ -36,7 +38,8 @@ def picture(kind: str = "PNG", size: int = 48, seed: int = 0) -> str:
 
 
 SENT = picture()
-GOOD = {"prompt": "a man smiles", "reference_images": [SENT], "consent": "An adult who agreed."}
+CONSENT = {"basis": "written", "evidence": "form-17"}
+GOOD = {"prompt": "a man smiles", "reference_images": [SENT], "consent": CONSENT}
 
 
 def make_mirror(look=one_face) -> mirror.Mirror:
@@ -63,9 +66,11 @@ def quotes(text: str, sent: str, run: int = 20) -> bool:
         ({"extra": 1}, Code.UNKNOWN_FIELD, "extra"),
         ({SENT[:400]: 1}, Code.UNKNOWN_FIELD, "only prompt"),
         ({3: 1}, Code.UNKNOWN_FIELD, "only prompt"),
-        ({"consent": None}, Code.NO_CONSENT, "adult"),
-        ({"consent": "  "}, Code.NO_CONSENT, "agreed"),
-        ({"consent": True}, Code.WRONG_TYPE, "consent"),
+        ({"consent": None}, Code.NO_CONSENT, "self, written, licence, synthetic"),
+        ({"consent": "  "}, Code.NO_CONSENT, "evidence"),
+        ({"consent": {}}, Code.NO_CONSENT, "basis"),
+        ({"consent": True}, Code.CONSENT_FORM, "object"),
+        ({"consent": float("nan")}, Code.CONSENT_FORM, "object"),
         ({"prompt": None}, Code.MISSING_FIELD, "prompt"),
         ({"prompt": ""}, Code.PROMPT_EMPTY, "prompt"),
         ({"prompt": " \u3000"}, Code.PROMPT_EMPTY, "prompt"),

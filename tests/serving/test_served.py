@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from mm_model.errors import UserError
+from mm_model.registry.served import checked_folder
 from mm_model.serving import example
 from mm_model.store import digests
 from tests.serving.conftest import Server
@@ -96,6 +97,12 @@ def bad_records(good: dict) -> dict[str, dict[str, Any]]:
     changes = {
         "unknown_field": {"face": sent},
         "no_consent": {"consent": ""},
+        "consent_form": {"consent": "she agreed"},
+        "prompt_nudity": {"prompt": "a man without clothes smiles"},
+        "prompt_child": {
+            "prompt": "a girl smiles",
+            "consent": {"basis": "self", "evidence": "mine"},
+        },
         "prompt_empty": {"prompt": "  "},
         "prompt_too_long": {"prompt": "a man " + sent[:600]},
         "prompt_subject": {"prompt": "mountains at dawn"},
@@ -139,6 +146,34 @@ def test_the_log_holds_nothing_of_prompt_or_picture(server: Server, good: dict) 
     assert good["reference_images"][0][:40] not in log
 
 
+def as_form(form: str, record: dict[str, Any]) -> dict[str, Any]:
+    if form == "dataframe_split":
+        return {form: {"columns": list(record), "data": [list(record.values())]}}
+    return {form: [record]}
+
+
+@pytest.mark.parametrize("form", ["dataframe_records", "inputs", "instances", "dataframe_split"])
+def test_a_consent_arrives_in_every_form_and_its_words_stay_apart(
+    server: Server, served_house: House, good: dict, form: str
+) -> None:
+    given = {"basis": "synthetic", "evidence": f"drawn:{form}", "text": "told by Ada Quixby"}
+    record = {**good, "num_frames": 1, "consent": given}
+    status, reply = server.post(as_form(form, record))
+    assert status == 200, reply[:500]
+    kept = served_house.root / "work" / "likeness" / "consents.jsonl"
+    lines = [json.loads(line) for line in kept.read_text().splitlines()]
+    assert [line["text"] for line in lines if line["id"] == f"synthetic:drawn:{form}"] == [
+        "told by Ada Quixby"
+    ]
+    assert kept.stat().st_mode & 0o777 == 0o600
+    status, words = server.post(as_form(form, record | {"consent": given["text"]}))
+    assert (status, json.loads(words)["refusal"]) == (400, "consent_form")
+    log = server.log.read_text()
+    assert "Quixby" not in reply + words + log
+    database = served_house.root / "mlflow.db"
+    assert b"Quixby" not in database.read_bytes()
+
+
 def test_the_registered_folder_holds_no_path_and_no_pickle(served_house: House) -> None:
     mlruns = served_house.root / "mlruns"
     files = [mlruns / name for name in digests.files_below(mlruns)]
@@ -147,3 +182,12 @@ def test_the_registered_folder_holds_no_path_and_no_pickle(served_house: House) 
     for path in files:
         if path.name in ("MLmodel", "model.py", "conda.yaml", "requirements.txt"):
             assert str(served_house.root) not in path.read_text()
+
+
+def test_serving_leaves_the_release_as_it_was_registered(
+    server: Server, served_house: House, good: dict
+) -> None:
+    """MLflow notes whose the folder is; Python's byte code would make the next check fail."""
+    assert server.ask(good)[0] == 200
+    folder = checked_folder(served_house.layout, "magic-mirror")
+    assert not list(folder.rglob("__pycache__"))

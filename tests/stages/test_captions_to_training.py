@@ -68,7 +68,7 @@ def folder(small_root: Path, use_sources: Callable, edit_profile: Callable) -> P
     place = small_root / "raw"
     place.mkdir()
     use_sources(small_root, "raw")
-    edit_profile(small_root, **{"sources.consent": "test pictures"})
+    edit_profile(small_root, **{"sources.consent": "licence:test-pictures"})
     for number, (name, (content, _)) in enumerate(NASTY.items()):
         (place / name).write_bytes(content)
         (place / _picture(name)).write_bytes(saved(photograph(number), "JPEG"))

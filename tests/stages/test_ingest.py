@@ -142,7 +142,7 @@ def folder(small_root: Path, use_sources: Callable, edit_profile: Callable) -> P
     place.mkdir()
     use_sources(small_root, "raw")
     edit_profile(small_root, **{
-        "sources.consent": "test pictures", "ingest.max_frames": 40, "ingest.min_side": 64,
+        "sources.consent": "licence:test-pictures", "ingest.max_frames": 40, "ingest.min_side": 64,
         "ingest.static_below": 0.3, "ingest.cut_above": 0.45, "ingest.text_area_above": 0.05,
     })  # fmt: skip
     return place
@@ -289,7 +289,7 @@ def test_real_media_is_all_kept(
     params = yaml.safe_load((small_root / "params.yaml").read_text()) | {"profile": "real-small"}
     (small_root / "params.yaml").write_text(yaml.safe_dump(params))
     use_sources(small_root, real_media)
-    edit_profile(small_root, **{"sources.consent": "licensed test media"})
+    edit_profile(small_root, **{"sources.consent": "licence:test-media"})
     run_stage(small_root, "sources")
     report = run_stage(small_root, "ingest")
     assert report.counts.line() == "20 in = 20 kept + 0 rejected + 0 failed"

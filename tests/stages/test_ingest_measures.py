@@ -29,7 +29,7 @@ def ingested(
     folder.mkdir()
     use_sources(small_root, "raw")
     edit_profile(small_root, **{
-        "sources.consent": "test pictures", "ingest.max_frames": 40, "ingest.max_aspect": 4,
+        "sources.consent": "licence:test-pictures", "ingest.max_frames": 40, "ingest.max_aspect": 4,
         "ingest.text_area_above": 0.05,
     })  # fmt: skip
 

@@ -9,6 +9,7 @@ from mm_model.errors import UserError
 from mm_model.inputs import params_text, use_folder, use_profile
 from mm_model.settings import load_params, load_profile
 from mm_model.stages.sources_recipe import load_recipe
+from mm_model.store.consents import stated
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def test_a_folder_becomes_profile_local(
     assert (params.profile, params.sources, params.facepack) == ("local", str(media), str(pack))
     assert params.backbone == "weights/tiny/backbone"
     local, base = load_profile(small_root, "local"), load_profile(small_root, "real-small")
-    assert local.sources.consent == "own pictures"
+    assert local.sources.consent == stated("own pictures").id
     assert local.ingest.row_floor == 6 and local.evaluate.row_floor == 1
     assert local.model == base.model and local.faces.detection_size == base.faces.detection_size
     said = capsys.readouterr().out

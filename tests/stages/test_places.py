@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mm_model.errors import UserError
-from mm_model.registry import places, store, versions
+from mm_model.registry import pins, places, store
 from mm_model.store import digests
 from mm_model.store.layout import Layout
 from tests.serving.house import House, metrics
@@ -48,7 +48,7 @@ def champion_folder(root: Path) -> Path:
     """Where the stock client, working in `root`, finds the champion's files."""
     layout = Layout(root, "tiny")
     client = store.open_client(layout)
-    version = versions.alias_version(client, "magic-mirror", "champion")
+    version = pins.alias_version(client, "magic-mirror", "champion")
     return root / client.get_model_version_download_uri("magic-mirror", version.version)
 
 
@@ -171,7 +171,7 @@ def test_a_backbone_too_large_to_copy_is_found_in_a_moved_tree(
     tmp_path: Path, monkeypatch: Any
 ) -> None:
     from mm_model.registry import package
-    from mm_model.serving.mirror import _beside
+    from mm_model.serving.config import backbone_folder
 
     monkeypatch.setattr(package, "COPY_LIMIT", 1)
     house = House(tmp_path / "root")
@@ -181,5 +181,5 @@ def test_a_backbone_too_large_to_copy_is_found_in_a_moved_tree(
     moved = (tmp_path / "root").rename(tmp_path / "moved")
     model = champion_folder(moved)
     assert "backbone_path: weights/backbone" in (model / "MLmodel").read_text()
-    found = _beside(model / "artifacts" / "adapter", "weights/backbone")
+    found = backbone_folder(model / "artifacts" / "adapter", "weights/backbone")
     assert found == moved / "weights" / "backbone"

@@ -40,7 +40,7 @@ def outcome(
                "backbone": str(root / params["backbone"])}  # fmt: skip
     (place / "params.yaml").write_text(yaml.safe_dump(params))
     use_sources(place, real_media)
-    edit_profile(place, **{"sources.consent": "published under the MIT licence", "run.threads": 1})
+    edit_profile(place, **{"sources.consent": "licence:MIT", "run.threads": 1})
     for stage in ("sources", "ingest", "faces"):
         report = run_stage(place, stage)
     rows = tables.records(place / "data" / "real-small" / "faces" / "samples.parquet")

@@ -1,8 +1,9 @@
-"""The stage register: one version an adapter, put back when it is gone, promoted by rule."""
+"""The stage register: one version a release, put back when it is gone, promoted by rule."""
 
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 import socket
 import sqlite3
@@ -13,7 +14,8 @@ import pytest
 import yaml
 
 from mm_model.errors import UserError
-from mm_model.registry import package, store, versions
+from mm_model.registry import code, package, pins, store, versions
+from mm_model.registry.served import checked_folder
 from mm_model.serving.config import ServingConfig
 from mm_model.stages import register
 from mm_model.store import digests
@@ -58,9 +60,16 @@ def standing(house: House) -> dict[int, dict[str, Any]]:
 
 def served_folder(house: House, alias: str = "champion") -> Path:
     client = store.open_client(house.layout)
-    version = versions.alias_version(client, "magic-mirror", alias)
+    version = pins.alias_version(client, "magic-mirror", alias)
     place = client.get_model_version_download_uri("magic-mirror", version.version)
     return house.root / place
+
+
+def limits(house: House, **changed: int) -> None:
+    path = house.root / "profiles" / "tiny.yaml"
+    profile = yaml.safe_load(path.read_text())
+    profile["serve"].update(changed)
+    path.write_text(yaml.safe_dump(profile))
 
 
 def next_adapter(house: House, mark: str, numbers: dict[str, Any]) -> dict[str, Any]:
@@ -84,21 +93,44 @@ def test_the_first_version_is_registered_with_its_origin(house: House, capsys: A
     folder = served_folder(house)
     assert digests.of_folder(folder / "artifacts" / "adapter") == release["adapter_digest"]
     assert str(house.root) not in (folder / "MLmodel").read_text()
-    assert json.loads((folder / "evaluation" / "metrics.json").read_text()) == GOOD
+    kept = json.loads((folder / "evaluation" / "metrics.json").read_text())
+    assert {name: value for name, value in kept.items() if name != "measured"} == GOOD
+    assert kept["measured"]["code"] == tags["code_digest"] == code.digest()
+    assert json.loads((folder / "card.json").read_text())["release_digest"] == (
+        tags["release_digest"]
+    ) == release["release_digest"]  # fmt: skip
 
 
-def test_the_same_adapter_never_makes_a_second_version(house: House) -> None:
-    house.register()
-    path = house.layout.output("register") / "release.json"
-    before = path.read_bytes()
+def test_the_same_content_is_the_same_version(house: House) -> None:
+    first = house.register()
     assert register.confirm(house.job())
     house.register()
+    assert next_adapter(house, "two", WORSE)["version"] == 2
+    assert next_adapter(house, "one", GOOD)["release_digest"] == first["release_digest"]
+    assert sorted(standing(house)) == [1, 2]
+    assert standing(house)[1]["aliases"] == ["champion"]
+
+
+def test_a_version_stays_what_it_was(house: House) -> None:
+    """Another evaluation or other limits of the same adapter: a new version beside the first."""
+    house.register()
+    folder, tags = served_folder(house), standing(house)[1]["tags"]
+    before = {name: digests.of_file(folder / name) for name in digests.files_below(folder)}
     house.evaluated({**GOOD, "people": 5})
-    house.register()
-    assert list(standing(house)) == [1]
-    house.evaluated(GOOD)
-    house.register()
-    assert json.loads(path.read_bytes())["version"] == json.loads(before)["version"]
+    again = house.register()
+    assert (again["version"], again["aliases"]) == (2, ["champion"])
+    assert "evaluated anew" in again["sentences"][0]
+    limits(house, max_steps=3)
+    third = house.register()
+    assert (third["version"], third["aliases"]) == (3, ["champion"]), third["sentences"]
+    assert {name: digests.of_file(folder / name) for name in digests.files_below(folder)} == before
+    now = standing(house)[1]["tags"]
+    assert {name: now[name] for name in tags if name != "decision"} == {
+        name: value for name, value in tags.items() if name != "decision"
+    }
+    config = yaml.safe_load((served_folder(house) / "MLmodel").read_text())
+    settings = ServingConfig.model_validate(config["flavors"]["python_function"]["config"])
+    assert settings.serve.max_steps == 3
 
 
 def test_repeating_a_registration_gives_the_same_bytes(house: House) -> None:
@@ -160,26 +192,31 @@ def test_deleted_or_damaged_files_are_put_back_into_the_same_version(house: Hous
     assert served_folder(house) == folder and (folder / "MLmodel").is_file()
 
 
-def test_a_champion_without_files_does_not_stand_in_the_way(house: House) -> None:
+@pytest.mark.parametrize("harm", ["gone", "one bit"])
+def test_a_champion_without_whole_files_does_not_stand_in_the_way(house: House, harm: str) -> None:
     house.register()
-    shutil.rmtree(house.root / "mlruns")
+    if harm == "gone":
+        shutil.rmtree(house.root / "mlruns")
+    else:
+        path = served_folder(house) / "model.py"
+        content = bytearray(path.read_bytes())
+        content[20] ^= 1
+        path.write_bytes(content)
     release = next_adapter(house, "two", GOOD)
     assert release["aliases"] == ["champion"]
-    assert "are gone" in release["sentences"][0]
+    assert "are gone or damaged" in release["sentences"][0]
 
 
-def test_changed_limits_reach_the_version_of_the_same_adapter(house: House) -> None:
-    house.register()
-    path = house.root / "profiles" / "tiny.yaml"
-    profile = yaml.safe_load(path.read_text())
-    profile["serve"]["max_steps"] = 3
-    path.write_text(yaml.safe_dump(profile))
-    assert not register.confirm(house.job())
-    house.register()
-    config = yaml.safe_load((served_folder(house) / "MLmodel").read_text())
-    settings = ServingConfig.model_validate(config["flavors"]["python_function"]["config"])
-    assert settings.serve.max_steps == 3
-    assert list(standing(house)) == [1]
+def test_a_version_whose_place_is_lost_is_a_new_version(house: House) -> None:
+    """MLflow no longer knows where the files of version 1 belong: nothing is written over it."""
+    first = house.register()
+    shutil.rmtree(house.root / "mlruns")
+    with sqlite3.connect(house.root / "mlflow.db") as opened:
+        opened.execute("UPDATE model_versions SET storage_location = 's3-gone://nowhere/at/all'")
+    release = house.register()
+    assert (release["version"], release["release_digest"]) == (2, first["release_digest"])
+    assert release["aliases"] == ["champion"]
+    assert register.confirm(house.job())
 
 
 def test_a_large_backbone_is_named_by_path_and_digest(house: House, monkeypatch: Any) -> None:
@@ -194,10 +231,33 @@ def test_a_large_backbone_is_named_by_path_and_digest(house: House, monkeypatch:
     assert register.confirm(house.job())
 
 
-def test_a_pickle_is_never_registered(house: House) -> None:
-    (house.root / "weights" / "backbone" / "weights.bin").write_bytes(b"\x80\x04")
-    with pytest.raises(UserError, match=r"weights\.bin may carry code"):
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("weights.bin", b"anything"),
+        ("WEIGHTS.PKL", b"anything"),
+        ("model.safetensors", pickle.dumps({"a": 1}, protocol=2)),
+        ("detector.onnx", pickle.dumps({"a": 1}, protocol=5)),
+        ("model.json", b"PK\x03\x04 and a pickle within"),
+        ("handler.py", b"print()"),
+        ("encoder.onnx", b"\x7fELF"),
+    ],
+)
+def test_what_may_carry_code_is_never_registered(house: House, name: str, content: bytes) -> None:
+    (house.root / "weights" / "backbone" / name).write_bytes(content)
+    with pytest.raises(UserError, match=f"{name} may carry code"):
         house.register()
+    assert not (house.root / "mlruns").exists()
+
+
+def test_a_safetensors_header_is_no_pickle(house: House) -> None:
+    """A header of 0x0280 bytes begins as a pickle of protocol 2 does."""
+    header = b"{" + b" " * 0x27E + b"}"
+    file = house.root / "weights" / "backbone" / "model.safetensors"
+    file.write_bytes(len(header).to_bytes(8, "little") + header)
+    assert file.read_bytes()[:2] == b"\x80\x02"
+    assert house.register()["aliases"] == ["champion"]
+    assert checked_folder(house.layout, "magic-mirror").is_dir()
 
 
 def test_a_dead_registry_stops_the_stage_with_a_sentence(house: House, monkeypatch: Any) -> None:

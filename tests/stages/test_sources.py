@@ -14,6 +14,7 @@ from mm_model.errors import UserError
 from mm_model.records import SOURCES_COLUMNS
 from mm_model.stages.sources_recipe import Recipe, calls_of, load_recipe
 from mm_model.store import sealed, tables
+from mm_model.store.consents import stated
 from mm_model.world.split import HELD_OUT_PEOPLE, TRAIN_PEOPLE
 
 RECIPE = {"train_people": 4, "held_out_people": 2, "photos_per_person": 1, "clips_per_person": 1,
@@ -31,7 +32,7 @@ def folder(small_root: Path, use_sources: Callable, edit_profile: Callable) -> P
     place = small_root / "raw"
     place.mkdir()
     use_sources(small_root, "raw")
-    edit_profile(small_root, **{"sources.consent": "test pictures"})
+    edit_profile(small_root, **{"sources.consent": "licence:test-pictures"})
     return place
 
 
@@ -53,7 +54,7 @@ def test_a_folder_is_listed_with_subject_digest_and_consent(
     assert rows["ada/1.png"]["subject"] == "ada" and rows["2.png"]["subject"] is None
     assert rows["2.png"]["path"] == "raw/2.png"
     assert rows["2.png"]["bytes"] == (folder / "2.png").stat().st_size
-    assert rows["2.png"]["consent"] == "test pictures" and not rows["2.png"]["synthetic"]
+    assert rows["2.png"]["consent"] == "licence:test-pictures" and not rows["2.png"]["synthetic"]
     assert report.metrics["age_gate"] == "unavailable"
     captions = json.loads((small_root / "data/tiny/sources/captions.json").read_text())
     assert captions[rows["2.png"]["source_id"]] == {"text": "a man waves"}
@@ -78,7 +79,7 @@ def test_consent_may_cover_some_files_only(
     (folder / "consent.yaml").write_text(yaml.safe_dump(record))
     report = run_stage(small_root, "sources")
     assert {r["name"]: r["consent"] for r in inventory(small_root)} == {
-        "ada/1.png": "signed form", "bob/1.png": None}  # fmt: skip
+        "ada/1.png": stated("signed form").id, "bob/1.png": None}  # fmt: skip
     assert any("leaves out 1 of 2" in note for note in report.notes)
 
 

@@ -26,7 +26,7 @@ def folder(small_root: Path, use_sources: Callable, edit_profile: Callable) -> P
         (place / name).parent.mkdir(parents=True)
         (place / name).write_bytes(saved(photograph(number), "JPEG"))
     use_sources(small_root, "raw")
-    edit_profile(small_root, **{"sources.consent": "test pictures"})
+    edit_profile(small_root, **{"sources.consent": "licence:test-pictures"})
     return place
 
 
@@ -51,7 +51,7 @@ def test_every_entry_ends_as_a_row_of_both_stages(
     refused = {name for name, row in rows.items() if row["status"] == "rejected"}
     assert refused == {"ada", "bob/pipe.mp4", "bob/broken.jpg", "cleo/2.jpg", "cleo/3.jpg"}
     for row in rows.values():
-        assert row["path"] and row["consent"] == "test pictures", row["name"]
+        assert row["path"] and row["consent"] == "licence:test-pictures", row["name"]
         assert (row["sha256"] is None) == (row["name"] in refused)
     assert rows["cleo/3.jpg"]["bytes"] == (folder / "cleo/3.jpg").lstat().st_size
     assert run_stage(small_root, "ingest").counts.line() == (

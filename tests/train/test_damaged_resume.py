@@ -141,7 +141,7 @@ def made(monkeypatch: Any) -> list[int]:
 
 def build(work: Path, said: list[str], fingerprint: str = "work") -> dataset.TrainingSet:
     job = SimpleNamespace(work=work, fingerprint=fingerprint, say=said.append)
-    return dataset.build(job, None, 1, ("image",))
+    return dataset.build(job, None, 1, ("image",), None)
 
 
 def test_no_damaged_training_set_is_used_silently(tmp_path: Path, made: list[int]) -> None:

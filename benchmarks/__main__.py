@@ -1,0 +1,63 @@
+"""`python -m benchmarks list` names the benchmarks; `python -m benchmarks NAME` runs one.
+
+It prints one line of JSON: `{"name", "ratio", "goal", "holds", "repeats", "hardware"}`. Both sides
+run in one process tree, taking turns, so that a busy machine slows both. Details go to stderr. The
+exit status is 1 when the goal does not hold.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.result import Result
+from mm_model.environment import silence_telemetry
+from mm_model.errors import UserError
+
+NAMES = {
+    "serving_overhead": "a request at the door over the direct call of the same model",
+    "serving_load": "clips a second of many clients at the door over those of one",
+    "serving_memory": "memory of the door after 1,000 mixed requests over that after 50",
+}
+
+
+def hardware() -> str:
+    """The machine, in words."""
+    named = Path("/proc/cpuinfo")
+    lines = named.read_text().splitlines() if named.exists() else []
+    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return f"{models[0] if models else platform.machine()}, {os.cpu_count()} cores"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one benchmark; return the exit status."""
+    silence_telemetry()
+    root = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    commands = root.add_subparsers(required=True, metavar="name", dest="name")
+    commands.add_parser("list", help="name the benchmarks")
+    for name, what in NAMES.items():
+        command = commands.add_parser(name, help=what)
+        importlib.import_module(f"benchmarks.{name}").options(command)
+    options = root.parse_args(arguments)
+    if options.name == "list":
+        for name, what in NAMES.items():
+            print(f"{name:20} {what}")
+        return 0
+    try:
+        result: Result | None = importlib.import_module(f"benchmarks.{options.name}").run(options)
+    except UserError as error:
+        print(f"Stopped: {error}", file=sys.stderr)
+        return 1
+    if result is None:
+        return 0
+    said = {"name": options.name, **result.fields(), "hardware": hardware()}
+    print(json.dumps(said))
+    return 0 if result.holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""What somebody asks for: photographs, whose use is agreed to, and a sentence.
+
+A photograph is a file, or each picture that lies directly in a folder of one person's photographs;
+a folder's `consent.yaml` counts. Reads bytes and opens no picture. The result is a record as a
+server takes it, so that the same rules refuse it with the same sentences.
+"""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mm_model.errors import UserError
+from mm_model.media import consent as records
+from mm_model.media.folder import media_below
+from mm_model.media.sniff import HEAD_BYTES, IMAGE_KINDS, kind_of
+from mm_model.serving.consent import parse
+from mm_model.settings import ServeSettings
+from mm_model.store import digests
+from mm_model.store.consents import is_of_words
+from mm_model.store.walk import why
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """Files that are shown to the model, what they hold, and what their folders' records state.
+
+    consents: one for each folder with a record. unstated: a file whose folder says nothing of it.
+    unused: how many pictures of the folders are not shown.
+    """
+
+    paths: tuple[Path, ...]
+    contents: tuple[bytes, ...]
+    consents: tuple[dict[str, str], ...] = ()
+    unstated: bool = True
+    unused: int = 0
+
+    @property
+    def digests(self) -> list[str]:
+        """Hex SHA-256 of each file."""
+        return [digests.of_bytes(content) for content in self.contents]
+
+
+def photographs(given: Sequence[Path], limits: ServeSettings) -> Photographs:
+    """The photographs of `given` files and folders; of a folder's pictures the first by name.
+
+    Raises:
+        UserError: one is not there, cannot be read, or is a folder without a picture that its
+            consent record covers.
+    """
+    paths: list[Path] = []
+    consents: list[dict[str, str]] = []
+    unstated, unused = False, 0
+    for place in given:
+        if not place.is_dir():
+            paths.append(place)
+            unstated = True
+            continue
+        found, stated = _in_folder(place)
+        room = max(1, limits.max_references - len(paths))
+        paths += found[:room]
+        unused += len(found[room:])
+        if stated is None:
+            unstated = True
+        elif stated not in consents:
+            consents.append(stated)
+    contents = tuple(_content(path, limits.max_reference_bytes) for path in paths)
+    return Photographs(tuple(paths), contents, tuple(consents), unstated, unused)
+
+
+def _in_folder(folder: Path) -> tuple[list[Path], dict[str, str] | None]:
+    """The pictures directly in `folder` that its record covers, and what the record states."""
+    record = records.consent_for(folder, None) if (folder / records.NAME).is_file() else None
+    pictures = [
+        found for found in media_below(folder)
+        if found.subject is None and found.problem is None and _is_picture(found.path)
+    ]  # fmt: skip
+    if not pictures:
+        raise UserError(
+            f"{folder} holds no JPEG, PNG or WebP picture: name a folder of one person's "
+            "photographs, or the files."
+        )
+    if record is None:
+        return [found.path for found in pictures], None
+    covered = [found.path for found in pictures if record.covers(found.relative.as_posix())]
+    if not covered:
+        raise UserError(
+            f"{folder / records.NAME} covers none of the pictures there: list them under 'files:'."
+        )
+    return covered, _stated(record)
+
+
+def _stated(record: records.Consent) -> dict[str, str] | None:
+    """What a record states as basis:evidence; None where it says it in words alone."""
+    if is_of_words(record.statement.id):
+        return None
+    said = parse(record.statement.id)
+    return {"basis": said.basis.value, "evidence": said.evidence}
+
+
+def _is_picture(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return kind_of(file.read(HEAD_BYTES)) in IMAGE_KINDS
+    except OSError:
+        return False
+
+
+def _content(path: Path, most: int) -> bytes:
+    """The file, or of a larger one just enough for it to be refused as too large."""
+    try:
+        with path.open("rb") as file:
+            return file.read(most + 1)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({why(error)}): name a photograph.") from None
+
+
+def consent_of(shown: Photographs, stated: str | None) -> dict[str, str]:
+    """The consent of a request: what is `stated` as basis:evidence, else what the folders state.
+
+    Raises:
+        UserError: a photograph has neither, or the folders state different things.
+    """
+    if stated is not None:
+        said = parse(stated)
+        return {"basis": said.basis.value, "evidence": said.evidence}
+    if shown.unstated or not shown.consents:
+        parse("")
+    if len(shown.consents) > 1:
+        raise UserError(
+            "The folders state different consents: say which holds with --consent basis:evidence."
+        )
+    return shown.consents[0]
+
+
+def record_of(
+    shown: Photographs, consent: dict[str, str], prompt: str, values: dict[str, Any]
+) -> dict[str, Any]:
+    """The record of a request; `values` are its other fields, None where the model's own hold."""
+    return {
+        "prompt": prompt,
+        "reference_images": [base64.b64encode(one).decode("ascii") for one in shown.contents],
+        "consent": consent,
+        **{name: value for name, value in values.items() if value is not None},
+    }

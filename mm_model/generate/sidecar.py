@@ -1,0 +1,146 @@
+"""The record beside a clip: what it was made of, with what and where; enough to make it again.
+
+It is the user's own file: prompt and paths stand in it, of a consent only the basis and the id of
+its evidence. Weights, photographs and code are named by their digests.
+"""
+
+import importlib.metadata
+import json
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mm_model.errors import UserError
+
+FORMAT = 1
+PACKAGES = (
+    "torch", "diffusers", "transformers", "tokenizers", "safetensors", "numpy", "onnxruntime",
+    "insightface", "opencv-python-headless", "pillow", "av",
+)  # fmt: skip
+"""What has a say in a clip's bytes, beside our own code."""
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What was asked for, silent values filled in. references: paths, in their order."""
+
+    prompt: str
+    references: list[str]
+    consent: dict[str, str]
+    seed: int
+    num_frames: int
+    num_inference_steps: int
+    guidance_scale: float
+    height: int
+    width: int
+    adapter: str
+    facepack: str | None
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """All of it. digests: adapter, backbone, facepack, and the code that serves; those of the
+    references, in their order. release: the version, where a release was used.
+    """
+
+    arguments: Arguments
+    release: str | None
+    digests: dict[str, str]
+    references_sha256: list[str]
+    video_sha256: str
+    fps: int
+    versions: dict[str, str]
+    hardware: dict[str, Any]
+    seconds: float
+    notes: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {"format": FORMAT, **asdict(self)}
+
+    def elsewhere(self, other: "Sidecar") -> list[str]:
+        """In what code, versions and hardware differ, in words."""
+        differing = [
+            f"{name} {self.versions.get(name)} then, {other.versions.get(name)} now"
+            for name in sorted(self.versions | other.versions)
+            if self.versions.get(name) != other.versions.get(name)
+        ]
+        differing += [
+            f"{name} {self.hardware.get(name)} then, {other.hardware.get(name)} now"
+            for name in sorted(self.hardware | other.hardware)
+            if self.hardware.get(name) != other.hardware.get(name)
+        ]
+        if self.digests.get("code") != other.digests.get("code"):
+            differing.append("the code of mm_model")
+        return differing
+
+
+def read(path: Path) -> Sidecar:
+    """The record in a file.
+
+    Raises:
+        UserError: it is not there, or no record of a clip.
+    """
+    try:
+        said = json.loads(path.read_text("utf-8"))
+        if said.pop("format") != FORMAT:
+            raise ValueError
+        arguments = Arguments(**said.pop("arguments"))
+        found = Sidecar(arguments=arguments, **said)
+    except FileNotFoundError:
+        raise UserError(f"{path} is not there: name the .json beside a generated clip.") from None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise UserError(
+            f"{path} is no record of a generated clip: name the .json beside one."
+        ) from None
+    if not _is_whole(found):
+        raise UserError(f"{path} was changed: values in it are of another kind than were written.")
+    return found
+
+
+def _is_whole(found: Sidecar) -> bool:
+    asked, text, texts = found.arguments, (str,), (str, type(None))
+    kinds = [
+        (asked.prompt, text), (asked.adapter, text), (asked.facepack, texts), (asked.seed, (int,)),
+        (asked.references, (list,)), (asked.consent, (dict,)), (found.release, texts),
+        (found.digests, (dict,)), (found.references_sha256, (list,)), (found.video_sha256, text),
+        (found.versions, (dict,)), (found.hardware, (dict,)),
+    ]  # fmt: skip
+    whole = all(isinstance(value, kind) for value, kind in kinds)
+    return whole and all(isinstance(value, str) for value in asked.references)
+
+
+def versions() -> dict[str, str]:
+    """Python and the packages that have a say."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "absent"
+    return found
+
+
+def hardware(device: str, threads: int) -> dict[str, Any]:
+    """What the numbers may depend on: processor, its instructions, device, threads."""
+    import torch
+
+    cuda = device != "cpu" and torch.cuda.is_available()
+    return {
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "processor": _processor(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "device": torch.cuda.get_device_name(0) if cuda else "cpu",
+        "threads": threads,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

@@ -1,0 +1,52 @@
+"""How a rule of the word filter is written: patterns with named parts, and why they are there.
+
+`<name>` in a pattern stands for the part of that name. Patterns meet lower-case text without
+accents and hyphens, at the borders of words. In a table each pattern begins with `- `; line breaks
+inside one mean nothing.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+_NAMED = re.compile(r"(?<!\(\?)(?<!\(\?P)<([a-z_]+)>")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One way of asking. `of_men_too` is false where the same words say little of a man."""
+
+    why: str
+    patterns: tuple[str, ...]
+    of_men_too: bool = True
+
+
+def parts(**texts: str) -> dict[str, str]:
+    """Named parts of patterns, line breaks taken out."""
+    return {name: _unbroken(text) for name, text in texts.items()}
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The patterns of a table."""
+    return tuple(_unbroken(entry) for entry in re.split(r"(?:^|\n)\s*- ", text) if entry.strip())
+
+
+def words(text: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(text.split())
+
+
+def _unbroken(text: str) -> str:
+    return re.sub(r"\s*\n\s*", "", text.strip())
+
+
+def compiled(patterns: Iterable[str], named: Mapping[str, str]) -> re.Pattern[str]:
+    """One pattern for all of them, at the borders of words."""
+    every = "|".join(f"(?:{_spelled(pattern, named)})" for pattern in patterns)
+    return re.compile(rf"(?<![^\W_])(?:{every})(?![^\W_])")
+
+
+def _spelled(pattern: str, named: Mapping[str, str]) -> str:
+    while found := _NAMED.search(pattern):
+        pattern = pattern.replace(found[0], f"(?:{named[found[1]]})")
+    return pattern

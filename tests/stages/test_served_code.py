@@ -1,0 +1,73 @@
+"""What counts as served code: what serving imports, however it does, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mm_model.registry import code
+from mm_model.stages import evaluate
+
+SOURCES = {
+    "__init__.py": "",
+    "plain.py": "",
+    "inner.py": "",
+    "typed.py": "",
+    "other.py": "",
+    "conditional.py": "",
+    "training.py": "from mm_model import plain\n",
+    "serving/__init__.py": "",
+    "serving/model.py": (
+        "from typing import TYPE_CHECKING\n"
+        "import mm_model.plain\n"
+        "from mm_model.deep import below\n"
+        "import json, mm_models\n"
+        "if TYPE_CHECKING:\n    from mm_model import typed\n"
+        "else:\n    from mm_model import other\n"
+        "try:\n    import mm_model.conditional\nexcept ImportError:\n    pass\n"
+        "def load():\n    from mm_model.inner import thing\n"
+    ),
+    "deep/__init__.py": "",
+    "deep/below.py": "from mm_model import plain, missing\n",
+    "deep/beside.py": "",
+}
+SERVED = {
+    "__init__.py", "plain.py", "inner.py", "other.py", "conditional.py", "serving/__init__.py",
+    "serving/model.py", "deep/__init__.py", "deep/below.py",
+}  # fmt: skip
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    for name, text in SOURCES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_every_import_of_ours_is_followed(package: Path) -> None:
+    assert set(code.modules(package)) == SERVED
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_the_digest_follows_what_is_served_only(package: Path, name: str) -> None:
+    before = code.digest(package)
+    with (package / name).open("a") as module:
+        module.write("# changed\n")
+    assert (code.digest(package) != before) == (name in SERVED)
+
+
+def test_byte_code_and_time_do_not_matter(package: Path) -> None:
+    before = code.digest(package)
+    (package / "__pycache__").mkdir()
+    (package / "__pycache__" / "plain.cpython-311.pyc").write_bytes(b"x")
+    (package / "plain.py").touch()
+    assert code.digest(package) == before
+
+
+def test_training_and_stages_are_not_served() -> None:
+    found = {Path(name).parts[0] for name in code.modules()}
+    assert {"nn", "serving", "pipeline.py"} <= found
+    assert not found & {"train", "stages", "registry", "evaluation", "pairing", "world", "cli.py"}
+    assert evaluate.STAGE.code is code.digest
