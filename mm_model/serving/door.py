@@ -72,6 +72,8 @@ _DRAIN_SECONDS = 5.0
 """How long the rest of a refused body is taken in, so that its sender gets to read the reply."""
 _HANDED = json.dumps({"dataframe_records": [{}]}).encode()
 """The body that MLflow's application reads; the request itself travels as the visit."""
+_SECOND_LOOK_SECONDS = 0.02
+"""How long a full house is given to notice who has just gone."""
 _FIRST_GUESS_SECONDS = 1.0
 HEADER_SECONDS = 20.0
 """How long a new connection may take to say what it asks for."""
@@ -196,6 +198,8 @@ class Door:
         """Take a place and make the clip, for as long as the sender waits for it."""
         if self._closed:
             raise stopping()
+        if len(self._inside) >= self._places:
+            await asyncio.sleep(_SECOND_LOOK_SECONDS)
         if len(self._inside) >= self._places:
             raise mirror.busy()
         admitted = Visit(wanted)

@@ -111,7 +111,6 @@ def test_who_goes_while_waiting_is_never_begun_and_leaves_his_place(way: Doorway
     first, *waiting = filled(way)
     for one in waiting:
         one.close()
-    until(lambda: inside(way) == 1)
     latecomer = way.send(record(9))
     until(lambda: inside(way) == 2)
     way.engine.free.set()
@@ -144,7 +143,11 @@ def test_opened_pictures_are_held_for_few_and_bad_ones_are_refused_early() -> No
 
 @pytest.mark.parametrize(
     ("host", "port", "word"),
-    [("127.0.0.1", 70000, "no port"), ("203.0.113.1", 0, "cannot be"), ("no.such.invalid", 0, "cannot be")],
+    [
+        ("127.0.0.1", 70000, "no port"),
+        ("203.0.113.1", 0, "cannot be"),
+        ("no.such.invalid", 0, "cannot be"),
+    ],
 )
 def test_an_address_that_is_none_is_said_in_a_sentence(host: str, port: int, word: str) -> None:
     with pytest.raises(UserError, match=word):
