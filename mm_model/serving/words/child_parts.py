@@ -19,8 +19,8 @@ PARTS = parts(
     years=r"""
         years?|yrs?|y|months?|mos?|weeks?|days?|summers|winters|springs""",
     thing=r"""
-        (?:(?!(?:in|on|at|with|from|for|by|to|and|who|is|woman|man|person|lady|guy|gentleman|
-        boy|girl|child|kid|baby|\w+ing)\b)[\w']+ ){0,2}?""",
+        (?:(?!(?:in|on|at|with|from|for|by|to|and|who|is|woman|man|person|lady|guy|gentleman|boy|
+        girl|child|kid|baby|\w+ing)\b)[\w']+ ){0,2}?""",
     adj=r"""
         (?:[\w']+,? ){0,3}?""",
     she=r"""
@@ -36,19 +36,19 @@ PARTS = parts(
         tyke|lass|kid|boy|lad|lads|tot|minors?(?= ?[.,;!]| ?$| (?:in|at|on|with|who|is|was|
         wearing|dressed|sits?|stands?|walks?|runs?|drink\w*|and|play\w*|smil\w+|danc\w+|img|
         holding|from|under|child|girl|boy|female|male|person|smok\w+|driv\w+|that|looks?|
-        laugh\w*|pos\w+)\b)|(?:a|the|this|that|two|three|some) youths?|youths|pre ?schoolers?|
-        pre teens?|(?:girl|boy|woman|lady) ?child(?:ren)?|little (?:one|ones|lad|fellow|miss|
-        missy|princess|prince|angel|cherub|darling|munchkin)|young (?:one|ones|lad|master|miss|
-        un|'un)|(?:grade|middle|high|elementary|primary|junior high|nursery|
-        secondary) ?schoolers?|(?:<grade>) graders?|(?:elementary|primary|grade|middle|high|
-        nursery|junior high|secondary) ?school (?:students?|pupils?|kids?|child|children|girls?|
-        boys?|freshm[ae]n|sophomores?|juniors?|seniors?|age|aged|cheerleaders?|quarterback|
-        athletes?|prom (?:queen|king))|school age(?:d)?|(?:preschool|nursery|toddler|infant|
-        child|childhood|teenage|teen|kindergarten) age|(?:<grade>) grade (?:students?|pupils?|
-        kids?|boys?|girls?|child|children)|junior high (?:students?|kids?|girls?|boys?|pupils?)|
-        kindergarten (?:age|aged|pupil|student)|(?:school|grammar school) pupils?|(?:girl|boy|
-        cub) scouts?|brownie scout|choir ?boys?|altar boys?|paper ?boys?|child prodigy|
-        flower girls?|small fry|babe in arms|wee (?:lad|lass|one|bairn)""",
+        laugh\w*|pos\w+)\b)|(?:a|the|this|that|two|three|some) youths?|youths|pre ?schoolers?|pre
+        teens?|(?:girl|boy|woman|lady) ?child(?:ren)?|little (?:one|ones|lad|fellow|miss|missy|
+        princess|prince|angel|cherub|darling|munchkin)|young (?:one|ones|lad|master|miss|un|'un)|
+        (?:grade|middle|high|elementary|primary|junior high|nursery|secondary) ?schoolers?|
+        (?:<grade>) graders?|(?:elementary|primary|grade|middle|high|nursery|junior high|
+        secondary) ?school (?:students?|pupils?|kids?|child|children|girls?|boys?|freshm[ae]n|
+        sophomores?|juniors?|seniors?|age|aged|cheerleaders?|quarterback|athletes?|prom (?:queen|
+        king))|school age(?:d)?|(?:preschool|nursery|toddler|infant|child|childhood|teenage|teen|
+        kindergarten) age|(?:<grade>) grade (?:students?|pupils?|kids?|boys?|girls?|child|
+        children)|junior high (?:students?|kids?|girls?|boys?|pupils?)|kindergarten (?:age|aged|
+        pupil|student)|(?:school|grammar school) pupils?|(?:girl|boy|cub) scouts?|brownie scout|
+        choir ?boys?|altar boys?|paper ?boys?|child prodigy|flower girls?|small fry|babe in arms|
+        wee (?:lad|lass|one|bairn)""",
     not_a_person=r"""
         apprenticeship|relationship|anniversary|motorcycle|smartphone|photograph|television|
         restaurant|tradition|newspaper|sculpture|sourdough|franchise|stallion|tortoise|elephant|
@@ -58,24 +58,23 @@ PARTS = parts(
         tractor|bicycle|starter|console|project|stadium|journey|mission|program|reunion|kitten|
         parrot|turtle|rabbit|whisky|scotch|cognac|brandy|sherry|cheese|laptop|camera|jacket|
         bonsai|bottle|violin|guitar|letter|tattoo|secret|grudge|record|statue|recipe|engine|
-        bridge|castle|church|temple|bakery|career|kettle|kimchi|cactus|labrador|retriever|
-        poodle|beagle|terrier|spaniel|collie|shepherd|bulldog|dachshund|pug|husky|corgi|
-        chihuahua|greyhound|mastiff|hound|mutt|pup|siamese|tabby|thoroughbred|gelding|filly|
-        foal|calf|bird|cockatoo|canary|goldfish|donkey|mule|llama|alpaca|pig|piglet|chicken|hen|
-        rooster|tomcat|pet|tom|kitty|orchid|garden|series|degree|prison|puppy|horse|sheep|gouda|
-        truck|phone|shirt|jeans|boots|shoes|maple|olive|house|piano|cello|photo|album|wound|
-        couch|chair|quilt|beard|plane|tower|watch|dress|bread|plant|break|pony|mare|bull|goat|
-        wine|port|bike|coat|tree|pine|home|barn|firm|boat|ship|book|scar|feud|blog|sofa|doll|
-        bear|band|team|suit|malt|show|game|club|rule|visa|pass|loan|case|debt|plan|trip|tour|
-        dog|cat|cow|ram|rum|car|van|oak|rug|toy|jet|war|hat|bag|tea|ham|law|ban|tv""",
+        bridge|castle|church|temple|bakery|career|kettle|kimchi|cactus|labrador|retriever|poodle|
+        beagle|terrier|spaniel|collie|shepherd|bulldog|dachshund|pug|husky|corgi|chihuahua|
+        greyhound|mastiff|hound|mutt|pup|siamese|tabby|thoroughbred|gelding|filly|foal|calf|bird|
+        cockatoo|canary|goldfish|donkey|mule|llama|alpaca|pig|piglet|chicken|hen|rooster|tomcat|
+        pet|tom|kitty|orchid|garden|series|degree|prison|puppy|horse|sheep|gouda|truck|phone|
+        shirt|jeans|boots|shoes|maple|olive|house|piano|cello|photo|album|wound|couch|chair|
+        quilt|beard|plane|tower|watch|dress|bread|plant|break|pony|mare|bull|goat|wine|port|bike|
+        coat|tree|pine|home|barn|firm|boat|ship|book|scar|feud|blog|sofa|doll|bear|band|team|
+        suit|malt|show|game|club|rule|visa|pass|loan|case|debt|plan|trip|tour|dog|cat|cow|ram|
+        rum|car|van|oak|rug|toy|jet|war|hat|bag|tea|ham|law|ban|tv""",
     picture=r"""
         photographs|photograph|sculptures|photograph|ultrasound|paintings|portraits|sculpture|
         snapshots|recording|polaroids|billboard|pictures|drawings|painting|portrait|sketches|
         snapshot|figurine|painting|memories|laughter|polaroid|magazine|picture|drawing|posters|
-        statues|doodles|cartoon|stories|thought|photos|poster|statue|doodle|sketch|memory|
-        dreams|puppet|puppets|doll|dolls|carving|carvings|cutout|voices|locket|advert|photo|
-        album|cards|mural|print|image|books|story|sound|voice|video|dream|card|book|bust|tale|
-        news|cry""",
+        statues|doodles|cartoon|stories|thought|photos|poster|statue|doodle|sketch|memory|dreams|
+        puppet|puppets|doll|dolls|carving|carvings|cutout|voices|locket|advert|photo|album|cards|
+        mural|print|image|books|story|sound|voice|video|dream|card|book|bust|tale|news|cry""",
     adult=r"""
         paediatrician|businesswoman|grandparents|pediatrician|photographer|grandmother|
         grandfather|grandparent|firefighter|policewoman|storyteller|businessman|hairdresser|
@@ -93,135 +92,125 @@ PARTS = parts(
 
 HARMLESS = listed(
     r"""
-    - (?:child|kid|baby|toddler|teen|girl|boy|infant|youth) (?:friendly|proof\w*|care|carer|
-      safe\w*|safety|support|labou?r|welfare|psycholog\w+|psychiatr\w+|custody|seats?|locks?|
-      rearing|minders?|development|protection|services|gates?|sized (?:chair|desk|bike|table|
-      shoes?|gloves?|umbrella)|blues?|pinks?|yellow|green|grand|pianos?|showers?|monitors?|
-      carriages?|strollers?|bumps?|oil|powder|wipes?|carrots?|corn|spinach|greens|potatoes|leaf|
-      leaves|names?|bottles?|blankets?|clothes|clothing|shoes?|booties?|socks?|onesies?|toys?|
-      rattles?|cribs?|cots?|beds?|food|formula|bibs?|back ribs|steps|faced?(?= \w)|fat|teeth|
-      hairs?|boomers?|sitt?\w*|bath(?: ?tub)?|slings?|carriers?|wraps?|books?|albums?|photos?|
-      pictures?|drawings?|paintings?|animals?|elephants?|goats?|birds?|chicks?|ducks?|
-      ducklings?|rabbits?|bunny|bunnies|lions?|tigers?|bears?|pandas?|monkeys?|deer|foxes|fox|
-      turtles?|penguins?|seals?|whales?|owls?|kangaroos?|giraffes?|hippos?|rhinos?|sloths?|
-      alligators?|crocodiles?|dragons?|dinosaurs?|yoda|groot|squirrels?|sheep|lambs?|llamas?|
-      alpacas?|horses?|donkeys?|camels?|otters?|hedgehogs?|sharks?|breath|registry|announcement|
-      gender reveal|kisses|doll|dolls|boomer|wool|alpaca|stool|swing|weight|bangs|tees?|
-      t ?shirts?|hood clinic|hostel|hostels|club|magazine|vogue|movies?|drama|novels?|fiction|
-      choir cd|power|boss|crush|dinner|band poster|band|bands|group poster|scout (?:cookies?|
-      uniform|badges?|leader|troop leader|camp)|friends?)
-    - (?:<not_a_person>)s?,? (?:(?:who|that|which|is|of|aged|about|just|
-      only) )*<minor_age> (?:<years>)(?: old)?
+    - (?:child|kid|baby|toddler|teen|girl|boy|infant|youth) (?:friendly|proof\w*|care|carer|safe\w*|
+      safety|support|labou?r|welfare|psycholog\w+|psychiatr\w+|custody|seats?|locks?|rearing|
+      minders?|development|protection|services|gates?|sized (?:chair|desk|bike|table|shoes?|gloves?|
+      umbrella)|blues?|pinks?|yellow|green|grand|pianos?|showers?|monitors?|carriages?|strollers?|
+      bumps?|oil|powder|wipes?|carrots?|corn|spinach|greens|potatoes|leaf|leaves|names?|bottles?|
+      blankets?|clothes|clothing|shoes?|booties?|socks?|onesies?|toys?|rattles?|cribs?|cots?|beds?|
+      food|formula|bibs?|back ribs|steps|faced?(?= \w)|fat|teeth|hairs?|boomers?|sitt?\w*|
+      bath(?: ?tub)?|slings?|carriers?|wraps?|books?|albums?|photos?|pictures?|drawings?|paintings?|
+      animals?|elephants?|goats?|birds?|chicks?|ducks?|ducklings?|rabbits?|bunny|bunnies|lions?|
+      tigers?|bears?|pandas?|monkeys?|deer|foxes|fox|turtles?|penguins?|seals?|whales?|owls?|
+      kangaroos?|giraffes?|hippos?|rhinos?|sloths?|alligators?|crocodiles?|dragons?|dinosaurs?|yoda|
+      groot|squirrels?|sheep|lambs?|llamas?|alpacas?|horses?|donkeys?|camels?|otters?|hedgehogs?|
+      sharks?|breath|registry|announcement|gender reveal|kisses|doll|dolls|boomer|wool|alpaca|stool|
+      swing|weight|bangs|tees?|t ?shirts?|hood clinic|hostel|hostels|club|magazine|vogue|movies?|
+      drama|novels?|fiction|choir cd|power|boss|crush|dinner|band poster|band|bands|group poster|
+      scout (?:cookies?|uniform|badges?|leader|troop leader|camp)|friends?)
+    - (?:<not_a_person>)s?,? (?:(?:who|that|which|is|of|aged|about|just|only) )*<minor_age>
+      (?:<years>)(?: old)?
     - (?:adolescent|child|juvenile|teen) (?:psychology|psychiatry|development) (?:textbook|book|
-      class|lecture|lab|clinic|conference)s?|(?:teen|teenage|adolescent|juvenile|child|infant|
-      kids?|toddler|girls?|boys?) (?:(?:heartthrob|psychology|idol|fashion|pop|band|soccer|
-      football|hockey|choir|group|drama|comedy|romance|fantasy|care|health|dental|scout|toy|
-      clothing|shoe|book|bicycle|sports?) )?(?:posters?|textbooks?|books?|magazines?|psychology|
-      menus?|section|aisle|department|stores?|shops?|museum|wards?|hospitals?|signs?|club|
-      league|toothbrush|cereal|show|channel|furniture|table|corner|playground|clothing|
-      literature|brand|charity|chairs?|bikes?|bicycles?|bedrooms?|desks?|helmets?|tickets?|
-      discount|entrance|bathrooms?|restrooms?|locker room|names?|team coach|coach|teacher|
-      psychologist|counsellor|counselor|doctor)
-    - (?:her|his|my|your|a|the|their) (?:girl|boy) ?friends?|(?:girl|boy)friends?|
-      girls?'? night(?: out)?|boys'? night(?: out)?|girl next door|girl with a pearl earring|
-      girls' trip|girl power|spice girls|beach boys|backstreet boys|beastie boys|gilmore girls|
-      powerpuff girls|golden girls|mean girls|bad boys?|game ?boys?|nintendo|fall out boy|
-      playboys?|play boy|oh boy|boy oh boy|good old boys|
-      (?<!years )(?<!year )(?<!month )(?<!yr )attaboy|cow ?boys?|cow ?girls?|tom ?boys?|
-      bell ?boys?|bus ?boys?|pool boy|cabin boy|delivery boy|golden boy|mama's boy|lover ?boy|
-      fly ?boys?|boy (?:bands?|genius poster|george|toy)|show ?girls?|cover ?girls?|
-      pin ?up girls?|calendar girls?|call girl|party girl|it girl|bond girls?|working girl|
-      ring girl|gibson girl|material girl|college (?:girls?|boys?|kids?|students?)|uptown girl|
-      jersey girl|career girl|new girl|gone girl|supergirl|bat ?girl|(?:atta|that's my) girl|
-      girls? just wanna have fun|(?:sorority|university) girls?|go girl
-    - (?:hey|oh|yeah|yes|ooh|my|ice ice|cry|bye bye|million dollar|rosemary's|hush little|
-      be my) baby(?= (?:sing|song|poster|t|on|as|,|$|by)|[,.!]|$)|baby,? (?:it's cold|
-      one more time|shark|come back|i love you|you)|ice ice baby|rosemary's baby|
-      million dollar baby|cry ?bab(?:y|ies)|jelly bab(?:y|ies)|beanie bab(?:y|ies)|
-      bush ?bab(?:y|ies)|baby sit\w*|baby faced?|maybe baby|fur ?bab(?:y|ies)|sugar baby|
-      tar baby|boss baby|(?:spice|ginger) baby
-    - kid (?:gloves?|leather|skin|goats?|brother|sister|rock|cudi)|goats? (?:and|with) (?:her|
-      its|two|three|the|their|some) (?:\w+ )?kids?|(?:goat|mountain goat|baby goat|ibex|
-      antelope|leaping|billy) kids?|kids? (?:goats?|bleat\w*)|goat with (?:her|its|two|
-      three) kids?|kidding|kids (?:around|himself|herself|with)|(?:just|only) kids|(?:sour|
-      cabbage) patch kids?|karate kid|billy the kid|sundance kid|cisco kid|cable ?kid|
-      diary of a wimpy kid|new kids on the block|whiz kid|kid you not|i kid|(?:nice|good|hey|
-      here's looking at you),? kid
+      class|lecture|lab|clinic|conference)s?|(?:teen|teenage|adolescent|juvenile|child|infant|kids?|
+      toddler|girls?|boys?) (?:(?:heartthrob|psychology|idol|fashion|pop|band|soccer|football|
+      hockey|choir|group|drama|comedy|romance|fantasy|care|health|dental|scout|toy|clothing|shoe|
+      book|bicycle|sports?) )?(?:posters?|textbooks?|books?|magazines?|psychology|menus?|section|
+      aisle|department|stores?|shops?|museum|wards?|hospitals?|signs?|club|league|toothbrush|cereal|
+      show|channel|furniture|table|corner|playground|clothing|literature|brand|charity|chairs?|
+      bikes?|bicycles?|bedrooms?|desks?|helmets?|tickets?|discount|entrance|bathrooms?|restrooms?|
+      locker room|names?|team coach|coach|teacher|psychologist|counsellor|counselor|doctor)
+    - (?:her|his|my|your|a|the|their) (?:girl|boy) ?friends?|(?:girl|boy)friends?|girls?'?
+      night(?: out)?|boys'? night(?: out)?|girl next door|girl with a pearl earring|girls' trip|girl
+      power|spice girls|beach boys|backstreet boys|beastie boys|gilmore girls|powerpuff girls|golden
+      girls|mean girls|bad boys?|game ?boys?|nintendo|fall out boy|playboys?|play boy|oh boy|boy oh
+      boy|good old boys|(?<!years )(?<!year )(?<!month )(?<!yr )attaboy|cow ?boys?|cow ?girls?|
+      tom ?boys?|bell ?boys?|bus ?boys?|pool boy|cabin boy|delivery boy|golden boy|mama's boy|
+      lover ?boy|fly ?boys?|boy (?:bands?|genius poster|george|toy)|show ?girls?|cover ?girls?|
+      pin ?up girls?|calendar girls?|call girl|party girl|it girl|bond girls?|working girl|ring
+      girl|gibson girl|material girl|college (?:girls?|boys?|kids?|students?)|uptown girl|jersey
+      girl|career girl|new girl|gone girl|supergirl|bat ?girl|(?:atta|that's my) girl|girls? just
+      wanna have fun|(?:sorority|university) girls?|go girl
+    - (?:hey|oh|yeah|yes|ooh|my|ice ice|cry|bye bye|million dollar|rosemary's|hush little|be my)
+      baby(?= (?:sing|song|poster|t|on|as|,|$|by)|[,.!]|$)|baby,? (?:it's cold|one more time|shark|
+      come back|i love you|you)|ice ice baby|rosemary's baby|million dollar baby|cry ?bab(?:y|ies)|
+      jelly bab(?:y|ies)|beanie bab(?:y|ies)|bush ?bab(?:y|ies)|baby sit\w*|baby faced?|maybe baby|
+      fur ?bab(?:y|ies)|sugar baby|tar baby|boss baby|(?:spice|ginger) baby
+    - kid (?:gloves?|leather|skin|goats?|brother|sister|rock|cudi)|goats? (?:and|with) (?:her|its|
+      two|three|the|their|some) (?:\w+ )?kids?|(?:goat|mountain goat|baby goat|ibex|antelope|
+      leaping|billy) kids?|kids? (?:goats?|bleat\w*)|goat with (?:her|its|two|three) kids?|kidding|
+      kids (?:around|himself|herself|with)|(?:just|only) kids|(?:sour|cabbage) patch kids?|karate
+      kid|billy the kid|sundance kid|cisco kid|cable ?kid|diary of a wimpy kid|new kids on the
+      block|whiz kid|kid you not|i kid|(?:nice|good|hey|here's looking at you),? kid
     - (?:brain|grand|god|step|poster|problem|wild|love|inner|flower|only|destiny's|adult|
       grown) ?child(?:ren)?(?! self| version)|with child(?= ?[.,;!]| ?$| (?:and|touch\w*|in|is|
-      walks|sits|stands|smiles|holds|rubs|waits)\b)|child ?(?:like|ish)(?:ly|
-      ness)?(?! (?:version|self|form|state|body|face|appearance|figure|features|woman|man|
-      person|proportions|physique|girl|boy))|child ?less|child (?:free|bearing|birth)|
-      childbirth|julia child|lee child|former child (?:star|actor|actress)|baby ?(?:less|free)|
-      child at heart|kid at heart|young at heart|children of the corn|child of (?:god|nature|
-      the (?:sixties|seventies|eighties|60s|70s|80s))|menchild|man ?child|
-      grown (?:up )?(?:kids?|children|child)|(?:like|as (?:excited|happy|giddy|innocent|curious|
-      playful|carefree) as) (?:a |an |the |two |some )?(?:\w+ )?(?:kids?|child|children|boys?|
-      girls?|schoolboys?|schoolgirls?|bab(?:y|ies)|teenagers?|toddlers?|newborn|teens?) (?:in a|
-      on|at|with a|opening|who|again|seeing|playing|about|caught|lost|having|waiting|for|
-      chasing|after|during)
-    - (?<!look )(?<!looks )(?<!looked )(?<!looking )(?<!appear )(?<!appears )(?<!appearing )(?<!
-      seem )(?<!seems )(?<!exactly )(?<!dressed )(?<!rendered )(?<!shown )(?<!depicted )(?<!port
-      rayed )(?<!drawn )(?<!made )(?<!face )(?<!body )(?<!features )(?<!him )(?<!her )(?<!is )(?
-      <!are )(?<!shaped )(?<!built )(?<!styled )(?<!young )(?<!small )like (?:a |an |some |two |
-      the )?(?:(?:little|small|big|happy|excited|giddy|young|playful|lost|overgrown|proud|
-      mischievous|delighted|five year old|eager|wide eyed|spoiled|spoilt|sleepy|tired|stubborn|
-      sulky) )*(?:kids?|child|children|boys?|girls?|schoolboys?|schoolgirls?|bab(?:y|ies)|
+      walks|sits|stands|smiles|holds|rubs|waits)\b)|child ?(?:like|ish)(?:ly|ness)?(?! (?:version|
+      self|form|state|body|face|appearance|figure|features|woman|man|person|proportions|physique|
+      girl|boy))|child ?less|child (?:free|bearing|birth)|childbirth|julia child|lee child|former
+      child (?:star|actor|actress)|baby ?(?:less|free)|child at heart|kid at heart|young at heart|
+      children of the corn|child of (?:god|nature|the (?:sixties|seventies|eighties|60s|70s|80s))|
+      menchild|man ?child|grown (?:up )?(?:kids?|children|child)|(?:like|as (?:excited|happy|giddy|
+      innocent|curious|playful|carefree) as) (?:a |an |the |two |some )?(?:\w+ )?(?:kids?|child|
+      children|boys?|girls?|schoolboys?|schoolgirls?|bab(?:y|ies)|teenagers?|toddlers?|newborn|
+      teens?) (?:in a|on|at|with a|opening|who|again|seeing|playing|about|caught|lost|having|
+      waiting|for|chasing|after|during)
+    - (?<!look )(?<!looks )(?<!looked )(?<!looking )(?<!appear )(?<!appears )(?<!appearing )
+      (?<!seem )(?<!seems )(?<!exactly )(?<!dressed )(?<!rendered )(?<!shown )(?<!depicted )
+      (?<!portrayed )(?<!drawn )(?<!made )(?<!face )(?<!body )(?<!features )(?<!him )(?<!her )
+      (?<!is )(?<!are )(?<!shaped )(?<!built )(?<!styled )(?<!young )(?<!small )like (?:a |an |
+      some |two |the )?(?:(?:little|small|big|happy|excited|giddy|young|playful|lost|overgrown|
+      proud|mischievous|delighted|five year old|eager|wide eyed|spoiled|spoilt|sleepy|tired|
+      stubborn|sulky) )*(?:kids?|child|children|boys?|girls?|schoolboys?|schoolgirls?|bab(?:y|ies)|
       teenagers?|toddlers?|newborns?|teens?)
     - (?:as )?(?:excited|happy|giddy|innocent|curious|playful|carefree|eager|proud|joyful|free|
-      delighted|thrilled|cheerful|gleeful|restless|nervous|wide eyed|helpless|gentle|soft|
-      smooth|sweet|quiet|naughty|silly|
-      stubborn) as (?:a |an )?(?:little |small |new ?born )*(?:kid|child|baby|boy|girl|
-      schoolboy|schoolgirl|toddler|teenager)(?:'s \w+)?
-    - (?:big|overgrown|oversized|giant|real|total) (?:kids?|child|children|bab(?:y|ies))|
-      little (?:boy|girl)s? (?:room|blue)
+      delighted|thrilled|cheerful|gleeful|restless|nervous|wide eyed|helpless|gentle|soft|smooth|
+      sweet|quiet|naughty|silly|stubborn) as (?:a |an )?(?:little |small |new ?born )*(?:kid|child|
+      baby|boy|girl|schoolboy|schoolgirl|toddler|teenager)(?:'s \w+)?
+    - (?:big|overgrown|oversized|giant|real|total) (?:kids?|child|children|bab(?:y|ies))|little
+      (?:boy|girl)s? (?:room|blue)
     - juvenile (?:in|humou?r|behaviou?r|jokes?|pranks?|antics|mood)
     - (?:father|mother|mom|mum|dad|parents?|guardian|nanny|babysitter|uncle|aunt|grandfather|
-      grandmother|grandma|grandpa|carer|tutor) (?:of|to|for) (?:a|an|two|three|her|his|
-      their) <minor_age> (?:<years>) olds?
+      grandmother|grandma|grandpa|carer|tutor) (?:of|to|for) (?:a|an|two|three|her|his|their)
+      <minor_age> (?:<years>) olds?
     - (?:minor|juvenile) (?:key|keys|chord|chords|scale|injur\w+|scratch\w*|change\w*|detail\w*|
       league\w*|role|character|planet|arcana|repairs?|accident|adjust\w*|court|court judge|
-      detention|arthritis|third|seventh|flaws?|bruis\w*|cut|cuts|issue\w*|problem\w*|roads?|
-      prophet|works?|figure|setback|surgery|official|diabetes|fruit|bird|eagle|gull|hawk|salmon|
-      trout)|(?:in|the) [a-g](?: sharp| flat)? minor(?: (?:key|chord|scale))?|(?:[b-g]|
-      [a-g] (?:sharp|flat)) minor|[a-g](?: sharp| flat)? minor (?:key|chord|scale|sonata|
-      concerto|prelude|waltz|etude|nocturne)|ursa minor|canis minor|asia minor|(?:sonata|
-      concerto|symphony|prelude|waltz|etude|nocturne|mass|fugue) in \w+ minor
-    - (?:fountain|elixir|eternal|bloom|springtime|lost|vigor|vigour) (?:of )?youth|
-      youth (?:hostel|center|centre|club|worker|leader|group leader|orchestra poster|serum|
-      pastor|movement)|teen(?:age)? mutant ninja turtles?|teen (?:vogue|wolf|titans|spirit|
-      movie|drama|novel)|smells like teen spirit|sex(?:y)? ?teens? no|tater tots?|hot tots|
-      babe ruth|(?:like|dress\w* as) a (?:baby )?teenage mutant
-    - kinder (?:than|eggs?|surprise|words?|man|woman|look|eyes|face|gentler)|(?:a|be|is|far|
-      much) wean (?:off|from)|orphan(?:ed)? (?:kitten|puppy|lamb|sock|drug|calf|foal|works?|
-      annie poster)|(?:dilated|pupils?|his|her|wide) pupils
+      detention|arthritis|third|seventh|flaws?|bruis\w*|cut|cuts|issue\w*|problem\w*|roads?|prophet|
+      works?|figure|setback|surgery|official|diabetes|fruit|bird|eagle|gull|hawk|salmon|trout)|
+      (?:in|the) [a-g](?: sharp| flat)? minor(?: (?:key|chord|scale))?|(?:[b-g]|[a-g] (?:sharp|
+      flat)) minor|[a-g](?: sharp| flat)? minor (?:key|chord|scale|sonata|concerto|prelude|waltz|
+      etude|nocturne)|ursa minor|canis minor|asia minor|(?:sonata|concerto|symphony|prelude|waltz|
+      etude|nocturne|mass|fugue) in \w+ minor
+    - (?:fountain|elixir|eternal|bloom|springtime|lost|vigor|vigour) (?:of )?youth|youth (?:hostel|
+      center|centre|club|worker|leader|group leader|orchestra poster|serum|pastor|movement)|
+      teen(?:age)? mutant ninja turtles?|teen (?:vogue|wolf|titans|spirit|movie|drama|novel)|smells
+      like teen spirit|sex(?:y)? ?teens? no|tater tots?|hot tots|babe ruth|(?:like|dress\w* as) a
+      (?:baby )?teenage mutant
+    - kinder (?:than|eggs?|surprise|words?|man|woman|look|eyes|face|gentler)|(?:a|be|is|far|much)
+      wean (?:off|from)|orphan(?:ed)? (?:kitten|puppy|lamb|sock|drug|calf|foal|works?|annie poster)|
+      (?:dilated|pupils?|his|her|wide) pupils
     - (?:no|without|without any|not|never|isn't|is not|aren't|free of|instead of|rather than|
-      neither) (?:(?:a|an|any|the|longer|more) )*(?:children|child|kids?|bab(?:y|ies)|boys?|
-      girls?|toddlers?|teens?|teenagers??|infants?|underage|
-      youngsters?)(?: around| nearby| present| visible)?|child free|kid free|
-      adults? only,? no kids|not for (?:kids|children)
+      neither) (?:(?:a|an|any|the|longer|more) )*(?:children|child|kids?|bab(?:y|ies)|boys?|girls?|
+      toddlers?|teens?|teenagers??|infants?|underage|
+      youngsters?)(?: around| nearby| present| visible)?|child free|kid free|adults? only,? no kids|
+      not for (?:kids|children)
     - (?:(?:adult|grown|mature|(?:18|19|2\d|3\d|4\d|5\d|6\d|7\d|8\d|9\d) ?(?:years? old|yo|y o)|
-      (?:aged|age) (?:18|19|[2-9]\d)|college|twenty something|
-      thirty something) (?:\w+ )?)(?:girls?|boys?|kids?|child|children|babe|lass|lad)|(?:girls?|
-      boys?|lass|babe),? (?:(?:who is|aged|age|of|is|about|around) )*(?:18|19|[2-9]\d|eighteen|
-      nineteen|twenty\w*|thirty\w*|forty\w*|fifty\w*)(?: years? old|yo)?(?!\d)|(?:girl|boy|lass|
-      babe)s? in (?:her|his|their) (?:early |mid |late )?(?:twenties|thirties|forties|fifties|
-      20s|30s|40s|50s)
-    - (?:remember\w*|recall\w*|miss(?:es|ing)?|talk\w*|think\w*|dream\w*|
-      tell\w*)(?: [\w']+){0,4} (?:being|
-      having been) (?:just |only )?(?:a |an )?(?:little |small |young )?(?:child|kid|boy|girl|
-      little|young|small|baby|teenager|<minor_age>)|
-      (?<!person )(?<!woman )(?<!man )(?<!lady )(?<!guy )(?<!body )(?<!one )(?:that|
-      which) (?:is|are|was|were) (?:about |almost |over |nearly )?<minor_age> (?:years|months|
-      weeks|days) old|(?:remember\w*|recall\w*|tells?|telling|talk\w*|thinks?|thinking|stor(?:y|
-      ies)|memor(?:y|ies)|diary|reminisc\w*|since|home)(?: [\w']+){0,6} (?:she|he|they|i|
-      we) (?:was|were) (?:just |only )?(?:a |in )?(?:child|kid|boy|girl|little|young|small|baby|
-      teenager|school|<minor_age>)
-    - (?:since|from|in|of|about|her|his|their) (?:early )?childhood (?:home|house|memor\w+|
-      friends?|photos?|pictures?|bedroom|dreams?|sweetheart|home|street|trauma|neighborhood|
-      town|toys?|doll|bear|piano|album|education|teacher|diary|school|treehouse|hero|stories|
-      summer\w* (?:house|home))|childhood (?:friends?|home|memor\w+|photos?|pictures?|
-      sweethearts?|bedroom|dreams?|toys?|album|diary|development|education|hero)
+      (?:aged|age) (?:18|19|[2-9]\d)|college|twenty something|thirty something) (?:\w+ )?)(?:girls?|
+      boys?|kids?|child|children|babe|lass|lad)|(?:girls?|boys?|lass|babe),? (?:(?:who is|aged|age|
+      of|is|about|around) )*(?:18|19|[2-9]\d|eighteen|nineteen|twenty\w*|thirty\w*|forty\w*|
+      fifty\w*)(?: years? old|yo)?(?!\d)|(?:girl|boy|lass|babe)s? in (?:her|his|their) (?:early |
+      mid |late )?(?:twenties|thirties|forties|fifties|20s|30s|40s|50s)
+    - (?:remember\w*|recall\w*|miss(?:es|ing)?|talk\w*|think\w*|dream\w*|tell\w*)(?: [\w']+){0,4}
+      (?:being|having been) (?:just |only )?(?:a |an )?(?:little |small |young )?(?:child|kid|boy|
+      girl|little|young|small|baby|teenager|<minor_age>)|(?<!person )(?<!woman )(?<!man )(?<!lady )
+      (?<!guy )(?<!body )(?<!one )(?:that|which) (?:is|are|was|were) (?:about |almost |over |
+      nearly )?<minor_age> (?:years|months|weeks|days) old|(?:remember\w*|recall\w*|tells?|telling|
+      talk\w*|thinks?|thinking|stor(?:y|ies)|memor(?:y|ies)|diary|reminisc\w*|since|
+      home)(?: [\w']+){0,6} (?:she|he|they|i|we) (?:was|were) (?:just |only )?(?:a |in )?(?:child|
+      kid|boy|girl|little|young|small|baby|teenager|school|<minor_age>)
+    - (?:since|from|in|of|about|her|his|their) (?:early )?childhood (?:home|house|memor\w+|friends?|
+      photos?|pictures?|bedroom|dreams?|sweetheart|home|street|trauma|neighborhood|town|toys?|doll|
+      bear|piano|album|education|teacher|diary|school|treehouse|hero|stories|summer\w* (?:house|
+      home))|childhood (?:friends?|home|memor\w+|photos?|pictures?|sweethearts?|bedroom|dreams?|
+      toys?|album|diary|development|education|hero)
     """
 )
 
@@ -229,10 +218,10 @@ OF_A_CHILD = listed(
     r"""
     - (?:child|children|kid|kids|boy|girl|baby|babies|toddler|infant|teenager|teen|schoolboy|
       schoolgirl|newborn)(?:'s|s')(?! (?:choir|class|troupe|body|face|figure|self|form|physique|
-      features|frame|version|age|eyes|skin|proportions|appearance|size|voice|build|
-      head)) [\w']+(?: (?:drawings?|paintings?|toys?|books?|party|room|clothes))?
-    - (?:puppet|wooden|toy|stuffed|paper|snow|gingerbread|plastic|marble|bronze|stone) (?:child|
-      boy|girl|baby|kid)s?
+      features|frame|version|age|eyes|skin|proportions|appearance|size|voice|build|head))
+      [\w']+(?: (?:drawings?|paintings?|toys?|books?|party|room|clothes))?
+    - (?:puppet|wooden|toy|stuffed|paper|snow|gingerbread|plastic|marble|bronze|stone) (?:child|boy|
+      girl|baby|kid)s?
     """
 )
 """What belongs to a child, where the prompt speaks of an adult."""
@@ -244,17 +233,17 @@ SOMEBODY_ELSES = listed(
       children|kids?|boys?|girls?|twins?|grandsons?|granddaughters?|grandchild|grandchildren|
       nieces?|nephews?|brothers?|sisters?|students?|pupils?|patients?|siblings?|class|cousins?|
       godson|goddaughter|neighbou?rs?)
-    - (?:daughter|son|child|kid|niece|nephew|grandson|granddaughter|twin|student|pupil)(?:'s|
-      s')? (?:who is |aged |of |<ordinal> )+(?:<minor_age>|birthday)
-    - (?:her|his|their) <minor_age> years? old(?= ?[.,;!]| ?$| (?:with|to|at|in|on|how|and|
-      through|across|off|up)\b)
-    - (?:a|an|one|two|twin|the) <minor_age> (?:<years>) old (?:\w+ )?(?:sons?|daughters?|
-      nephews?|nieces?|grandsons?|granddaughters?|brothers?|sisters?|siblings?|cousins?|twins)
-    - (?:<picture>|letters?|notes?|messages?) (?:of|to|from|about|with|for) (?:(?:her|his|their|
-      a|the|own) ){0,2}(?:younger|childhood|teenage|child|little|former|
-      <minor_age> year old) (?:self|selves)
-    - (?:<picture>) (?:of|with) (?:herself|himself|themselves|her|him|
-      them)(?:,)? (?:as (?:a |an )?<adj><child>|when (?:she|he|they) (?:was|
-      were) (?:\w+ )?(?:<child>|little|young|small|<minor_age>))
+    - (?:daughter|son|child|kid|niece|nephew|grandson|granddaughter|twin|student|pupil)(?:'s|s')?
+      (?:who is |aged |of |<ordinal> )+(?:<minor_age>|birthday)
+    - (?:her|his|their) <minor_age> years? old(?= ?[.,;!]| ?$| (?:with|to|at|in|on|how|and|through|
+      across|off|up)\b)
+    - (?:a|an|one|two|twin|the) <minor_age> (?:<years>) old (?:\w+ )?(?:sons?|daughters?|nephews?|
+      nieces?|grandsons?|granddaughters?|brothers?|sisters?|siblings?|cousins?|twins)
+    - (?:<picture>|letters?|notes?|messages?) (?:of|to|from|about|with|for) (?:(?:her|his|their|a|
+      the|own) ){0,2}(?:younger|childhood|teenage|child|little|former|<minor_age> year old) (?:self|
+      selves)
+    - (?:<picture>) (?:of|with) (?:herself|himself|themselves|her|him|them)(?:,)? (?:as (?:a |
+      an )?<adj><child>|when (?:she|he|they) (?:was|were) (?:\w+ )?(?:<child>|little|young|small|
+      <minor_age>))
     """
 )

@@ -8,12 +8,11 @@ from mm_model.serving.words.rules import listed, parts
 
 PARTS = parts(
     her=r"""
-        her|his|their|its|the|my|your|our|all her|all his|all their|all the|all of her|
-        all of his|all of their|all|every|each|every last|any""",
+        her|his|their|its|the|my|your|our|all her|all his|all their|all the|all of her|all of
+        his|all of their|all|every|each|every last|any""",
     own=r"""
-        her|his|their|all her|all his|all their|all of her|all of his|all of their|
-        (?:the |a |this |that |all the )?(?:woman|man|person|lady|guy|gentleman|model|subject|
-        girl|boy)'s""",
+        her|his|their|all her|all his|all their|all of her|all of his|all of their|(?:the |a |
+        this |that |all the )?(?:woman|man|person|lady|guy|gentleman|model|subject|girl|boy)'s""",
     w=r"""
         (?:(?!(?:in|on|at|with|from|for|by|to|wearing|over|near|beside|while|before|after|as|of|
         that|which|matching|off|like|is|are|and then|but)\b)[\w']+,? ){0,3}""",
@@ -33,8 +32,8 @@ PARTS = parts(
         shirt|t ?shirt|tshirt|tee|undershirt|vest|top""",
     undies=r"""
         undergarments|underpants|underwear|brassiere|jockstrap|lingerie|knickers|negligee|
-        babydoll|panties|nightie|undies|boxers|briefs|thongs|thong|bra|g string|garter belt|
-        boxer (?:shorts|briefs)|tighty whities|bra and panties""",
+        babydoll|panties|nightie|undies|boxers|briefs|thongs|thong|bra|g string|garter belt|boxer
+        (?:shorts|briefs)|tighty whities|bra and panties""",
     cover=r"""
         candlelight|sunglasses|goosebumps|suspenders|confidence|stilettos|stockings|jewellery|
         moonlight|starlight|bracelets|bedsheet|necklace|earrings|sunlight|sunshine|sneakers|
@@ -45,10 +44,10 @@ PARTS = parts(
         shoes|cloak|hands|crown|tiara|chaps|chain|cream|water|steam|grin|hair|leaf|foam|soap|
         suds|skin|lace|cape|hand|arms|veil|belt|rope|tape|mist|hat|tie|bow|oil|mud|air|arm|fur""",
     cloth=r"""
-        undergarments|undergarment|underpants|raiment|underwear|coverings|clothing|garments|trousers|
-        swimsuit|swimwear|covering|textiles|lingerie|bathrobe|clothes|garment|apparel|panties|
-        textile|attire|undies|bikini|fabric|stitch|thread|clothe|cloths|briefs|trunks|blouse|
-        pants|dress|skirt|towel|jeans|gown|robe|bra|bathing suit|swim trunks|bikini top|
+        undergarments|undergarment|underpants|raiment|underwear|coverings|clothing|garments|
+        trousers|swimsuit|swimwear|covering|textiles|lingerie|bathrobe|clothes|garment|apparel|
+        panties|textile|attire|undies|bikini|fabric|stitch|thread|clothe|cloths|briefs|trunks|
+        blouse|pants|dress|skirt|towel|jeans|gown|robe|bra|bathing suit|swim trunks|bikini top|
         article of clothing|outfit|costume""",
     intimate=r"""
         genitalia|buttocks|backside|genitals|privates|breasts|nipples|breast|bosoms|nipple|
@@ -68,11 +67,11 @@ PARTS = parts(
         him)self of""",
     only=r"""
         only|just|merely|solely|nothing but|nothing except|nothing other than|nothing more than|
-        nothing besides|nothing save|little but|little more than|not much more than|
-        barely more than|no more than|nothing apart from""",
+        nothing besides|nothing save|little but|little more than|not much more than|barely more
+        than|no more than|nothing apart from""",
     worn=r"""
-        wear|wears|wearing|wore|worn|dressed|clad|clothed|attired|draped|garbed|adorned|
-        sporting|sports|covered|wrapped""",
+        wear|wears|wearing|wore|worn|dressed|clad|clothed|attired|draped|garbed|adorned|sporting|
+        sports|covered|wrapped""",
     fall=r"""
         slip|slips|slipping|slipped|slide|slides|sliding|slid|drop|drops|dropping|dropped|fall|
         falls|falling|fell|pool|pools|pooling|pooled""",
@@ -86,112 +85,104 @@ PARTS = parts(
 HARMLESS = listed(
     r"""
     - nude (?:(?:matte|matt|glossy|soft|warm|pink|satin|peach|beige|high|slip|pointed|patent|
-      leather|suede|lip|eye|nail|pale|natural) )*(?:colou?red |toned )?(?:lipsticks?|lips?|
-      gloss|lipgloss|liner|eyeliner|make ?up|make up|heels?|pumps|shoes?|sandals|flats|boots|
-      nails?|polish|manicure|pedicure|tones?|shades?|colou?rs?|colou?red|toned|palette|tights|
-      stockings|hosiery|pantyhose|eye ?shadow|shadow|blush|foundation|coat|trench|dress|gown|
-      sweater|cardigan|suit|blazer|handbag|purse|clutch|bag|walls?|pink|beige|varnish|lacquer|
-      balm|scarf|hijab|leather|lip)
+      leather|suede|lip|eye|nail|pale|natural) )*(?:colou?red |toned )?(?:lipsticks?|lips?|gloss|
+      lipgloss|liner|eyeliner|make ?up|make up|heels?|pumps|shoes?|sandals|flats|boots|nails?|
+      polish|manicure|pedicure|tones?|shades?|colou?rs?|colou?red|toned|palette|tights|stockings|
+      hosiery|pantyhose|eye ?shadow|shadow|blush|foundation|coat|trench|dress|gown|sweater|cardigan|
+      suit|blazer|handbag|purse|clutch|bag|walls?|pink|beige|varnish|lacquer|balm|scarf|hijab|
+      leather|lip)
     - (?:in|of) nude (?:and|or) (?:beige|pink|white|black|brown|cream|grey|gray|gold)
-    - (?:judge|boxer|priest|monk|wizard|graduate|academic|professor|bishop|king|fighter|
-      choir)(?![^\W_])[^.]{0,30} (?:takes?|taking|took|slips?|throws?|drops?|removes?|sheds?|
-      tosses) (?:off )?(?:his|her|the) (?:\w+ )?robes?(?: off)?
-    - nudes (?:by \w+|in (?:a|the) (?:museum|gallery|louvre|prado|uffizi|exhibition|catalogue)|
-      at the (?:museum|gallery|louvre|prado|uffizi)|on (?:the wall|canvas|display))|
-      a nude by \w+
-    - naked (?:cats?|dogs?|sphynx|chicks?|snails?|skeletons?|mannequins?|seeds?|oats?|eyes?|
-      flames?|truth|(?:light ?)?bulbs?|light bulbs?|lights?|branch(?:es)?|trees?|twigs|boughs|
-      oaks?|birch(?:es)?|vines|mole ?rats?|mole rats?|ambition|aggression|greed|hatred|fear|
-      emotions?|honesty|cakes?|burritos?|bikes?|motorbikes?|motorcycles?|walls?|wires?|bricks?|
-      rocks?|hills?|mountains?|cliffs?|earth|soil|ground|steel|blade|sword|pizza|juice|city|
-      singularity|statistics|lunch|chicken|wings|gun)
+    - (?:judge|boxer|priest|monk|wizard|graduate|academic|professor|bishop|king|fighter|choir)
+      (?![^\W_])[^.]{0,30} (?:takes?|taking|took|slips?|throws?|drops?|removes?|sheds?|tosses)
+      (?:off )?(?:his|her|the) (?:\w+ )?robes?(?: off)?
+    - nudes (?:by \w+|in (?:a|the) (?:museum|gallery|louvre|prado|uffizi|exhibition|catalogue)|at
+      the (?:museum|gallery|louvre|prado|uffizi)|on (?:the wall|canvas|display))|a nude by \w+
+    - naked (?:cats?|dogs?|sphynx|chicks?|snails?|skeletons?|mannequins?|seeds?|oats?|eyes?|flames?|
+      truth|(?:light ?)?bulbs?|light bulbs?|lights?|branch(?:es)?|trees?|twigs|boughs|oaks?|
+      birch(?:es)?|vines|mole ?rats?|mole rats?|ambition|aggression|greed|hatred|fear|emotions?|
+      honesty|cakes?|burritos?|bikes?|motorbikes?|motorcycles?|walls?|wires?|bricks?|rocks?|hills?|
+      mountains?|cliffs?|earth|soil|ground|steel|blade|sword|pizza|juice|city|singularity|
+      statistics|lunch|chicken|wings|gun)
     - (?:eye|flame)s? naked
-    - (?:feels?|felt|feeling|looks?|looked|seems?) (?:\w+ )?naked without (?:(?:her|his|their|a|
-      the|any) )?(?:\w+ )?(?:phone|watch|glasses|ring|camera|beard|mustache|moustache|make ?up|
-      hat|tie|guitar|notebook|wallet|keys|jewelry|earrings|it|furniture|leaves|christmas tree|
-      decorations)
-    - topless (?:(?:red|old|vintage|classic|blue|white|black|sports|open) )*(?:convertibles?|
-      cars?|jeeps?|roadsters?|bus(?:es)?|cabs?|vehicles?|tower|towers|cadillac|mustang|corvette|
-      ferrari|land rover|wrangler|double decker|truck|train)
+    - (?:feels?|felt|feeling|looks?|looked|seems?) (?:\w+ )?naked without (?:(?:her|his|their|a|the|
+      any) )?(?:\w+ )?(?:phone|watch|glasses|ring|camera|beard|mustache|moustache|make ?up|hat|tie|
+      guitar|notebook|wallet|keys|jewelry|earrings|it|furniture|leaves|christmas tree|decorations)
+    - topless (?:(?:red|old|vintage|classic|blue|white|black|sports|open) )*(?:convertibles?|cars?|
+      jeeps?|roadsters?|bus(?:es)?|cabs?|vehicles?|tower|towers|cadillac|mustang|corvette|ferrari|
+      land rover|wrangler|double decker|truck|train)
     - bottomless (?:mimosas?|brunch|pit|coffee|fries|cup|glass|drinks?|soda|well|lake|bag|ocean)
     - (?:trees?|branch(?:es)?|room|walls?|shelf|shelves|hills?|landscape|stage|cupboards?|
       floor)(?:,? (?:is|are|was|were|stands?|stood|left|now|that|which|almost|half|completely|
       totally|entirely|all|nearly))* (?:naked|bare|stripped|exposed|uncovered)
-    - (?:no|not|non|without|without any|never|isn't|is not|aren't|are not|free of|avoids?|
-      avoiding|against|zero) (?:(?:a|any|at all|even|being|remotely|explicit) )*(?:nud\w+|
-      naked\w*|topless|porn\w*|undress\w*|sexual|sex|nsfw|erotic\w*|unclothed|lewd|strip\w*)
-    - (?:fully|properly|well|neatly|warmly|formally|modestly|completely) (?:clothed|dressed|
-      covered|clad)
+    - (?:no|not|non|without|without any|never|isn't|is not|aren't|are not|free of|avoids?|avoiding|
+      against|zero) (?:(?:a|any|at all|even|being|remotely|explicit) )*(?:nud\w+|naked\w*|topless|
+      porn\w*|undress\w*|sexual|sex|nsfw|erotic\w*|unclothed|lewd|strip\w*)
+    - (?:fully|properly|well|neatly|warmly|formally|modestly|completely) (?:clothed|dressed|covered|
+      clad)
     - no shirt,? no shoes(?:,? no service)?
-    - (?:chicken|turkey|duck|goose|roast|grilled|pheasant|quail) breasts?|breast (?:pocket|
-      stroke|cancer|plate|screening|milk|pump|feeding|exam|of (?:chicken|duck|turkey))|
-      breaststroke|breast ?fe(?:ed|eds|eding|d)|(?:double|single|red) breasted|
-      robin red ?breast|red ?breast|(?:marble|bronze|plaster|stone) bust|bust of|keeps? abreast
-    - (?:blue|great|coal|marsh|willow|crested|bearded|long tailed|penduline) tits?|
-      tit(?:s)? (?:feeding|perched?|on a branch)|tit for tat|tits? at (?:the|a) feeder
-    - (?:same|opposite|fair|fairer|either|both|weaker|biological|unisex) sex(?:es)?|
-      sex (?:therap\w+|research\w*|positive|ratios?|equality|linked|on the beach (?:cocktail|
-      drink)|education|and the city|pistols|ed|chromosomes?|discrimination|hormones?)|
-      sexual (?:health|education|harassment|assault (?:awareness|prevention)|reproduction|
-      selection)|battle of the sexes
-    - (?:a|the) cock (?:crows?|crowing|fights?)|cock a doodle doo|moby dick|dick (?:tracy|
-      van dyke|cheney|clark|whittington|grayson)|pussy ?(?:willows?|cats?|foot\w*|riot)
-    - erection of (?:a|the|new)|pole ?vault|golf threesome|threesome (?:of )?(?:golf|tee)\w*|
-      social intercourse|cum laude|army privates|bondage (?:of|to)|kinky (?:\w+ )?(?:hair|
-      curls?|twists?|afro|braids?)|bosom (?:friends?|buddy|buddies|pals?)|groin (?:injury|pull|
-      strain|guard)|mineral cleavage|cleavage (?:planes?|of (?:the )?(?:mica|crystal|rock|
-      mineral))
+    - (?:chicken|turkey|duck|goose|roast|grilled|pheasant|quail) breasts?|breast (?:pocket|stroke|
+      cancer|plate|screening|milk|pump|feeding|exam|of (?:chicken|duck|turkey))|breaststroke|
+      breast ?fe(?:ed|eds|eding|d)|(?:double|single|red) breasted|robin red ?breast|red ?breast|
+      (?:marble|bronze|plaster|stone) bust|bust of|keeps? abreast
+    - (?:blue|great|coal|marsh|willow|crested|bearded|long tailed|penduline) tits?|tit(?:s)?
+      (?:feeding|perched?|on a branch)|tit for tat|tits? at (?:the|a) feeder
+    - (?:same|opposite|fair|fairer|either|both|weaker|biological|unisex) sex(?:es)?|sex
+      (?:therap\w+|research\w*|positive|ratios?|equality|linked|on the beach (?:cocktail|drink)|
+      education|and the city|pistols|ed|chromosomes?|discrimination|hormones?)|sexual (?:health|
+      education|harassment|assault (?:awareness|prevention)|reproduction|selection)|battle of the
+      sexes
+    - (?:a|the) cock (?:crows?|crowing|fights?)|cock a doodle doo|moby dick|dick (?:tracy|van dyke|
+      cheney|clark|whittington|grayson)|pussy ?(?:willows?|cats?|foot\w*|riot)
+    - erection of (?:a|the|new)|pole ?vault|golf threesome|threesome (?:of )?(?:golf|tee)\w*|social
+      intercourse|cum laude|army privates|bondage (?:of|to)|kinky (?:\w+ )?(?:hair|curls?|twists?|
+      afro|braids?)|bosom (?:friends?|buddy|buddies|pals?)|groin (?:injury|pull|strain|guard)|
+      mineral cleavage|cleavage (?:planes?|of (?:the )?(?:mica|crystal|rock|mineral))
     - (?:comic|film|landing|air|drag|power|led|boa|jewels|gems|beads|gold|bacon|magnetic|rumble|
       median|paper|test|weather|bimetal|carpet|grass|coastal|gaza|sunset|vegas|narrow|thin|long|
       leather|velcro|photo) strips?|strips? (?:of|mall|malls|boa|jewels|gems|beads|gold|lights|
-      lighting|steak|cartoon|the (?:paint|wallpaper|bed|sheets|beds|varnish|bark|leaves|wood|
-      wires?|floor|furniture|old|engine|gears?|screw|thread))|stripping (?:the )?(?:paint|
-      wallpaper|wood|wires?|furniture|bark|old|floors?|varnish)|(?:paint|wire|floor|wax|
-      cable) stripp(?:ers?|ing)|(?:vegas|sunset|the) strip(?= at| in| by|$)|
-      stripped (?:\w+ )?(?:paint|wood|pine|floors?|floorboards|wires?|back (?:acoustic|version|
-      set))
-    - undress(?:ed|es|ing)? (?:salad|wounds?|stone|wood|(?:a|the) (?:mannequin|doll|window|
-      dummy|scarecrow|set|turkey|christmas tree))
+      lighting|steak|cartoon|the (?:paint|wallpaper|bed|sheets|beds|varnish|bark|leaves|wood|wires?|
+      floor|furniture|old|engine|gears?|screw|thread))|stripping (?:the )?(?:paint|wallpaper|wood|
+      wires?|furniture|bark|old|floors?|varnish)|(?:paint|wire|floor|wax|cable) stripp(?:ers?|ing)|
+      (?:vegas|sunset|the) strip(?= at| in| by|$)|stripped (?:\w+ )?(?:paint|wood|pine|floors?|
+      floorboards|wires?|back (?:acoustic|version|set))
+    - undress(?:ed|es|ing)? (?:salad|wounds?|stone|wood|(?:a|the) (?:mannequin|doll|window|dummy|
+      scarecrow|set|turkey|christmas tree))
     - expos(?:ed|es|ing) (?:himself |herself |themselves |itself )?to (?:\w+ )?(?:sun|sunlight|
-      danger|risk|criticism|cold|wind|radiation|elements|boa|jewels|gems|beads|gold|new|the|
-      heat|rain|ridicule)
+      danger|risk|criticism|cold|wind|radiation|elements|boa|jewels|gems|beads|gold|new|the|heat|
+      rain|ridicule)
     - in (?:the|their|its) natural state park
-    - sports bras?|(?:thermal|long|ski|wool(?:len)?) (?:underwear|undies)|legal briefs|
-      news briefs|thong sandals?|bra(?:s)? strap adjust\w*|underwear (?:store|shop|ad|advert\w*|
-      drawer|aisle|department|brand|billboard)|lingerie (?:store|shop|ad|advert\w*|drawer|aisle|
-      department|boutique|brand|section|billboard|designer|factory|sign|window|salesman|
-      saleswoman)
+    - sports bras?|(?:thermal|long|ski|wool(?:len)?) (?:underwear|undies)|legal briefs|news briefs|
+      thong sandals?|bra(?:s)? strap adjust\w*|underwear (?:store|shop|ad|advert\w*|drawer|aisle|
+      department|brand|billboard)|lingerie (?:store|shop|ad|advert\w*|drawer|aisle|department|
+      boutique|brand|section|billboard|designer|factory|sign|window|salesman|saleswoman)
     - (?:wear\w*|wore|dressed in|clad in|in) nothing but (?:(?:\w+ ){0,2}(?:suits?|swimsuit|
-      swim ?trunks|bikini|tuxedo|jeans|gowns?|overalls|uniform|armou?r|dresses|brands?)|
-      (?:black|white|red|blue|green|gr[ae]y|denim|wool|linen|cotton|pink|vintage|designer|
-      colou?rs?)(?= ?[.,;!]| ?$| (?:and (?:black|white|gold|red|gr[ae]y|linen|denim)|clothes|
-      suits|dresses|\w+ suits|for|at|all|on|to|since)))
-    - (?:wear\w*|wore|dressed in|clad in) nothing (?:special|fancy|unusual|new|expensive|too|
-      flashy|warm|formal|out of the ordinary|extraordinary|remarkable|elegant|bright|colou?rful|
-      that)
-    - (?:wrapped|clothed|clad|dressed|draped|attired) (?:only|solely|just|merely|purely) (?:in|
-      by|with) (?:(?:the |her |his |their |a |an )?(?:\w+ )?(?:black|white|red|blue|green|
-      gr[ae]y|gold|pink|purple|brown|beige|denim|wool|linen|cotton|vintage|designer|tweed|
-      leather|jeans|suits?|armou?r|uniforms?|gowns?|overalls|tuxedo|colou?rs?|robes|rags|furs|
-      swimsuit|bikini|trunks|dresses|capes?|kilts?))(?= ?[.,;!]| ?$| (?!paint|skin|lingerie|
-      underwear|boots|heels|socks|panties))
-    - nothing on (?:(?:her|his|their|the|tv|my|your|our|a|top|screen|display|it|you|me|them|
-      earth|either|this|that|these|those|air|netflix) ?)+(?:mind|table|desk|plate|walls?|
-      shel\w+|screen|agenda|schedule|phone|feet|head|list|menu|back|hands?|radio|television)?
+      swim ?trunks|bikini|tuxedo|jeans|gowns?|overalls|uniform|armou?r|dresses|brands?)|(?:black|
+      white|red|blue|green|gr[ae]y|denim|wool|linen|cotton|pink|vintage|designer|colou?rs?)
+      (?= ?[.,;!]| ?$| (?:and (?:black|white|gold|red|gr[ae]y|linen|denim)|clothes|suits|dresses|\w+
+      suits|for|at|all|on|to|since)))
+    - (?:wear\w*|wore|dressed in|clad in) nothing (?:special|fancy|unusual|new|expensive|too|flashy|
+      warm|formal|out of the ordinary|extraordinary|remarkable|elegant|bright|colou?rful|that)
+    - (?:wrapped|clothed|clad|dressed|draped|attired) (?:only|solely|just|merely|purely) (?:in|by|
+      with) (?:(?:the |her |his |their |a |an )?(?:\w+ )?(?:black|white|red|blue|green|gr[ae]y|gold|
+      pink|purple|brown|beige|denim|wool|linen|cotton|vintage|designer|tweed|leather|jeans|suits?|
+      armou?r|uniforms?|gowns?|overalls|tuxedo|colou?rs?|robes|rags|furs|swimsuit|bikini|trunks|
+      dresses|capes?|kilts?))(?= ?[.,;!]| ?$| (?!paint|skin|lingerie|underwear|boots|heels|socks|
+      panties))
+    - nothing on (?:(?:her|his|their|the|tv|my|your|our|a|top|screen|display|it|you|me|them|earth|
+      either|this|that|these|those|air|netflix) ?)+(?:mind|table|desk|plate|walls?|shel\w+|screen|
+      agenda|schedule|phone|feet|head|list|menu|back|hands?|radio|television)?
     - transparent (?:\w+ )?(?:raincoat|umbrella|poncho|visor|mask|face shield|veil|rain jacket|
-      backpack|bag|glass|phone|screen|frames?)|(?:see through|clear) (?:\w+ )?(?:raincoat|
-      umbrella|poncho|rain jacket|visor|backpack|bag|curtains?)|sheer (?:\w+ )?(?:curtains?|
-      cliffs?|drop|rock|joy|luck|will ?power|delight|force|size|volume|tights|stockings|hosiery|
-      scarf|shawl|veil|sleeves?|face|walls?|drapes?|lip\w*|blush|happiness|determination|panic|
-      terror|excitement)
+      backpack|bag|glass|phone|screen|frames?)|(?:see through|clear) (?:\w+ )?(?:raincoat|umbrella|
+      poncho|rain jacket|visor|backpack|bag|curtains?)|sheer (?:\w+ )?(?:curtains?|cliffs?|drop|
+      rock|joy|luck|will ?power|delight|force|size|volume|tights|stockings|hosiery|scarf|shawl|veil|
+      sleeves?|face|walls?|drapes?|lip\w*|blush|happiness|determination|panic|terror|excitement)
     - emperor'?s new clothes (?:book|story|tale|play|musical|poster|ballet)
-    - (?:looks? at|looking at|gaz\w+ at|admir\w+|stud(?:ies|ying)|walks? past|walking past|
-      in front of|beside|next to|near|behind|past|restor\w+|sketch\w*|paints?|photograph\w*|
-      guard\w*|describ\w+|cleans?|dusting) (?:a|an|the|some|two|
-      several) (?:\w+ ){0,3}nudes? ?(?:statues?|paintings?|sculptures?|figures?|frescos?|
-      frescoes|marble|art|drawings?|sketch(?:es)?)?(?= by\b| in (?:a|the) (?:museum|gallery|
-      louvre)|$|,|\.| on the (?:wall|canvas))
-    - nude (?:statues?|paintings?|sculptures?|frescoes|figurines?) (?:behind|on the wall|
-      in the (?:background|museum|gallery|garden|hall|square)|in a (?:museum|gallery))
+    - (?:looks? at|looking at|gaz\w+ at|admir\w+|stud(?:ies|ying)|walks? past|walking past|in front
+      of|beside|next to|near|behind|past|restor\w+|sketch\w*|paints?|photograph\w*|guard\w*|
+      describ\w+|cleans?|dusting) (?:a|an|the|some|two|several) (?:\w+ ){0,3}nudes? ?(?:statues?|
+      paintings?|sculptures?|figures?|frescos?|frescoes|marble|art|drawings?|sketch(?:es)?)?
+      (?= by\b| in (?:a|the) (?:museum|gallery|louvre)|$|,|\.| on the (?:wall|canvas))
+    - nude (?:statues?|paintings?|sculptures?|frescoes|figurines?) (?:behind|on the wall|in the
+      (?:background|museum|gallery|garden|hall|square)|in a (?:museum|gallery))
     """
 )

@@ -1,8 +1,8 @@
 """How a rule of the word filter is written: patterns with named parts, and why they are there.
 
 `<name>` in a pattern stands for the part of that name. Patterns meet lower-case text without
-accents and hyphens, at the borders of words. In a table each pattern begins with `- `; line breaks
-inside one mean nothing.
+accents and hyphens, at the borders of words. In a table each pattern begins with `- `. A line break
+inside one is a space, but nothing after a bar or before what looks ahead or behind.
 """
 
 import re
@@ -37,7 +37,8 @@ def words(text: str) -> frozenset[str]:
 
 
 def _unbroken(text: str) -> str:
-    return re.sub(r"\s*\n\s*", "", text.strip())
+    text = re.sub(r"\s*\n\s*(?=\(\?[<!=])|(?<=\|)\s*\n\s*", "", text.strip())
+    return re.sub(r"\s*\n\s*", " ", text)
 
 
 def compiled(patterns: Iterable[str], named: Mapping[str, str]) -> re.Pattern[str]:
