@@ -143,8 +143,8 @@ RULES = (
               his )?(?:<grade> grade|grade (?:[1-9]|1[0-2]|one|two|three|four|five|six|seven|eight)|
               year (?:[1-9]|1[01])|kindergarten|preschool|pre school|nursery school|elementary
               school|primary school|grade school|grammar school|middle school|junior high|day ?care)
-              (?= ?[.,;!]| ?$| class| with| again| uniform| and| student| wearing| learning| holding| who| raising| during| sitting)
-              (?! (?:class )?(?:as a teacher|teacher))
+              (?= ?[.,;!]| ?$| (?:class|with|again|uniform|and|student|wearing|learning|holding|who|
+              raising|during|sitting))(?! (?:class )?(?:as a teacher|teacher))
             - (?:first|1st) day (?:of|at|in) (?:kindergarten|preschool|elementary school|primary
               school|first grade|nursery|nursery school|grade school|daycare|middle school)(?! as a
               teacher)
