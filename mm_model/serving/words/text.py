@@ -1,11 +1,13 @@
 """A prompt as the word filter reads it: one spelling for what looks or reads alike.
 
 Undoes capitals, accents, look-alike letters of other alphabets, digits for letters, letters set
-apart, hidden letters and characters that nobody sees. It knows no word and forbids nothing.
+apart, hidden letters, characters that nobody sees and slips of the keyboard. It forbids nothing.
 """
 
 import re
 import unicodedata
+
+from mm_model.serving.words.spelling import mended
 
 _UNSEEN = {0x034F, 0x115F, 0x1160, 0x3164, 0xFFA0, 0x17B4, 0x17B5, 0x180E, *range(0xFE00, 0xFE10)}
 _LOOK_ALIKE = str.maketrans(
@@ -53,7 +55,8 @@ def readings(prompt: str) -> list[str]:
     plain = _folded(seen)
     shorter = _LONG_RUN.sub(r"\1", plain)
     closed = _SINGLE.sub(_closed, shorter) if _APART.search(shorter) else shorter
-    return list(dict.fromkeys((plain, seen, shorter, *_without_signs(shorter), closed)))
+    texts = (plain, seen, shorter, *_without_signs(shorter), closed)
+    return list(dict.fromkeys((*texts, mended(plain), mended(shorter))))
 
 
 def apart(text: str) -> list[str]:
