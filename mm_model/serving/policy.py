@@ -11,7 +11,15 @@ from functools import cache
 from itertools import pairwise
 
 from mm_model.serving.refusal import Code, Refusal
-from mm_model.serving.words import child, child_parts, languages, nudity, nudity_parts, sexual
+from mm_model.serving.words import (
+    child,
+    child_parts,
+    languages,
+    nudity,
+    nudity_parts,
+    sexual,
+    undressing,
+)
 from mm_model.serving.words.rules import Rule, compiled, words
 from mm_model.serving.words.text import apart, held_together, hidden, readings
 from mm_model.store.consents import Basis
@@ -69,7 +77,7 @@ class _Table:
 @cache
 def _nudity() -> _Table:
     foreign = languages.compiled(languages.NUDITY_LATIN, languages.NUDITY_OTHER)
-    rules = nudity.RULES + sexual.RULES
+    rules = nudity.RULES + undressing.RULES + sexual.RULES
     return _table(nudity_parts.PARTS, nudity_parts.HARMLESS, rules, foreign)
 
 

@@ -170,14 +170,6 @@ RULES = (
               store|dryer|washing|code|sense|rehearsal|shoes|shirt|hat|brand|shop|hamper|softener|
               iron\w*|on (?:the|a) (?:line|rack|hanger|hook|shel\w+|bed|chair|floor|hangers)|drawer|
               pockets?|leg|to (?:wash|fold|iron|wear|pack)|fit\w*|budget|shopping))
-            - (?:clothes|clothing|garments|dress|lingerie|underwear|panties|bra|pants|trousers|robe|
-              towel|everything|swimsuit|bikini(?: top| bottoms?)?|(?:her|his) top)(?: (?:is|are|has|
-              have|come|comes|coming|been|all|being|magically|digitally|were|was|get|gets|getting))*
-              (?:off|removed|gone|missing|discarded|shed|taken off|pulled off|peeled off|cut (?:off|
-              away)|taken away|erased|deleted|edited (?:out|away)|photoshopped (?:out|off|away)|
-              airbrushed (?:out|away)|invisible|torn (?:off|away|open)|ripped (?:off|away|open)|
-              stripped (?:off|away)|stolen|vanish\w*|disappear\w*|dissolv\w*|melt\w* away|
-              evaporat\w*)(?! (?:the|a) (?:rack|hanger|line|shelf|hook|bed))(?! of)
             - (?<!up )(?<!folds )(?<!folding )(?<!washes )(?<!gathers )(?<!irons )(?:<own>)
               (?:\w+ )?(?:clothes|clothing|garments|dress|lingerie|underwear|panties)(?: (?:are|is|
               lie|lies|lying|left|all|now|scattered|strewn|piled|discarded|abandoned|crumpled|
@@ -187,94 +179,11 @@ RULES = (
         ),
     ),
     Rule(
-        "takes clothes off",
-        listed(
-            r"""
-            - (?:<off>) off <her> <w><garment>(?! (?:rack|hanger|line|shelf|hook|label|tag))
-            - (?:drop|remov|tak|shed|los|cast|discard|peel|strip|toss|throw|
-              without)\w*(?: [\w']+){0,4} (?:each|every|all|last|single|one|any) (?:\w+ )?(?:items?|
-              pieces?|articles?|layers?|scraps?|bits?) of (?:\w+ )?(?:clothing|clothes)
-            - (?:pull|lift|draw|drag|tug|slip)\w* <own> <w>(?:dress|gown|nightgown|nightie) (?:up |
-              off )*over <own> head
-            - (?:<garment>) until (?:it|they) (?:<fall>)
-            - (?:dress|skirt|gown|robe|nightgown|pants|trousers|shorts|jeans|bra|bikini|swimsuit|
-              kilt) (?:pulled|lifted|raised|hiked|pushed) (?:up|down|aside|open|off)(?! to the knee)
-            - (?:gown|dress|robe|kimono|clothes|garments|towel|skirt|nightgown|
-              underwear)(?: [\w']+){0,4} (?:in a (?:\w+ )?(?:puddle|pool|heap|pile)(?: of \w+)?|
-              around|at) (?:at |around )?<own> (?:feet|ankles)
-            - (?:eras\w+|delet\w+|remov\w+|strip\w*|tak\w+|edit\w* out|photoshop\w* (?:out|away)|get
-              rid of|eliminat\w+) (?:\w+ )?(?:the |all |any |all the )?(?:clothes|clothing|outfit|
-              garments|dress|bikini|swimsuit|underwear|bra|lingerie|shirt|top|blouse) (?:of|from|on|
-              off) (?:the |this |that |a )?(?:woman|man|person|lady|guy|girl|boy|subject|model|
-              photo|picture|her|him|body)
-            - (?:dispos\w+ of|g[eo]t(?:s|ting)? rid of|part\w* with|abandon\w*|jettison\w*|free\w*
-              (?:her|him)self (?:of|from)) <own> <w><garment>
-            - (?:towel|sheet|bathrobe) (?:that |which |slowly |suddenly |accidentally |is |
-              starts? )*(?:<fall>)(?! (?:from the (?:rack|hook|rail|line)|in(?:to)? the|off the
-              (?:rack|hook|rail|line)|over))
-            - (?:removing|removes?|sheds?|shedding|discard\w*|losing|taking off|takes? off|took off|
-              peel\w* off|pull\w* off) (?:clothes|clothing|garments|underwear|lingerie|bra|pants)
-              (?! (?:from|off) (?:the|a) )|off (?:all|everything|whatever|what|anything)(?: that)?
-              (?:she|he|they)(?:'s| is| was| has| had)? (?:wear\w*|has on|had on|on|wore)|(?:fling|
-              toss|throw|hurl|threw|flung)\w* (?:away |aside )?<own> <w>(?:bra|panties|underwear|
-              thong|lingerie|bikini(?: top)?|top|corset|boxers|briefs) (?:into|at|to|aside|away|
-              over|on|across|behind)|(?:pants|trousers|jeans|underwear|boxers|shorts|panties|
-              skirt)(?: (?:is|are|pulled|half|way|all the way))* (?:down
-              (?= ?[.,;!]| ?$| show\w*| and| in)|around <own> (?:ankles|knees))|(?:robe|bathrobe|
-              dress|bra|kimono|blouse|bodice|nightgown|gown)(?: (?:is|hangs?|falls?|hanging|wide|
-              fully|completely|left|all))* (?:open|unbuttoned|undone|unfastened|untied|unzipped)
-              (?! (?:shop|market|sale))|(?:<off>) off (?:everything|her things|his things|it all|the
-              lot|(?:every|each|all|the last|her last|his last) (?:\w+ ){0,3}(?:layers?|pieces?|
-              items?|articles?|stitch|things?|bit))
-            - (?:<off>) <own> <w><garment> (?:right |all |slowly )?off
-            - (?:<shed>) (?:(?:every|all|each|the last|her last|his last) (?:\w+ ){0,3}(?:layers?|
-              pieces?|items?|articles?|bit|scrap) of (?:\w+ )?(?:clothing|clothes|fabric|cloth|
-              underwear|apparel)|(?:every|all|each|the last|her last|his last)
-              (?:\w+ ){0,2}(?:stitch|garments?)|(?:her|his|their) last (?:layers?|pieces?|items?|
-              articles?|bit))|(?:<shed>) (?:<own>|<her>) <w><garment>(?! (?:cuffs?|collar|sleeves?|
-              pockets?|label|tag|rack|hanger|hem|prices?|bag|box))
-            - (?:drop|drops|dropping|dropped|opens?|opening) (?:(?:<own>) <w><loose>|(?:the|a)
-              (?:robe|bathrobe|towel|nightgown|negligee|kimono))(?! (?:off|on the bed|in the|into|
-              bag|shop))
-            - (?:pull\w*|yank\w*|tug\w*|push\w*|slid\w*|roll\w*|eas\w+|work\w*|wriggl\w+|drag\w*|
-              hik\w+|peel\w*|strip\w*|shimm\w*)(?: (?:down|up|aside|open))? (?:<own>) <w><garment>
-              (?:down|aside|open)|(?:pull\w*|yank\w*|tug\w*|push\w*|slid\w*|roll\w*|eas\w+|work\w*)
-              (?:down|aside|open) (?:<own>) <w><garment>
-            - (?:lift|lifts|lifting|hike|hikes|hiking|hitches|raise|raises|raising|flips?)
-              (?:up )?(?:<own>) <w>(?:skirt|dress|gown|nightgown|kilt|blouse)(?! (?:hem|slightly|a
-              little|to (?:step|climb|walk|cross|avoid|curtsy|wade|run)|as|out of|and (?:curts\w+|
-              runs|walks)))
-            - (?:step|steps|stepping|stepped|slip|slips|slipping|slipped|slid|wriggl\w+|wiggl\w+|
-              shimm\w+|squirm\w*|climb|climbs|climbing|get|gets|getting|peels?|peeling|slinks|
-              eas\w+) (?:herself |himself )?out of (?:(?:<own>|the) <w>(?:<garment>|<shirt>)|
-              everything|clothes)
-            - lets? (?:her|his|their|the|it) (?:<w>(?:<loose>|<shirt>) )?(?:<fall>)(?! (?:asleep|
-              silent|in love|out of))(?: (?:off|down|open|away|to|from|around|at|onto|$))|letting
-              (?:her|his|their|the) <w>(?:<loose>|<shirt>) (?:<fall>)|(?:robe|towel|bathrobe|
-              clothes|garments|lingerie|nightgown|sheet|panties|bra|negligee|kimono|underwear)
-              (?:<fall>|comes|coming) (?:\w+ )?(?:off|open|away|to the|from (?:her|his)|to (?:her|
-              his)|down|around)|(?:dress|gown|skirt|blouse|trousers|pants) (?:slips?|slipping|
-              slides?|sliding|drops?|dropping|pools?|pooling|comes|coming) (?:\w+ )?(?:off|open|
-              away|to the|from (?:her|his)|down|around|to (?:her|his))
-            - (?:undo\w*|unbutton\w*|open\w*|unfasten\w*|unhook\w*) (?:the |all |
-              every )?(?:\w+ )?(?:buttons?|zip(?:per)?|laces|straps?|hooks?|clasps?) (?:of|on)
-              (?:<own>) <w>(?:dress|bra|bodice|corset|pants|trousers|jeans|skirt|gown|bikini)
-            - strips?(?= ?[.,;!]| ?$)|(?:she|he|they|woman|man|person|and|then|slowly|lady|guy|to|
-              who|dancer|model|performer|artist|actress|escort|hooker|,) (?:\w+ly )?strip(?:s|ped|
-              ping)?(?= ?[.,;!]| ?$| (?:in|inside|near|under|behind|for|on|by|before|at|while|as|
-              beside|until|seductive\w*|slow\w*|and))|strip(?:s|ped|ping|)(?: (?:all|right|slowly|
-              completely|herself|himself|themselves|entirely))* (?:down|bare|naked|off(?! (?:the|her
-              (?:gloves|coat|jacket)|his (?:gloves|coat|jacket)))|to (?:the|her|his|their|nothing|
-              skin)|out of|for the)|stripped(?= ?[.,;!]| ?$)
-            """
-        ),
-    ),
-    Rule(
         "wears only what does not cover",
         listed(
             r"""
-            - (?:<worn>)(?: (?:in|by|with))? (?:<only>)(?: (?:in|by|with))? (?:a |an |the |her |
-              his |their |some |two |three |one )?<w>(?:<cover>|<undies>)
+            - (?:<worn>|cover|covers|covering)(?: (?:in|by|with))? (?:<only>)(?: (?:in|by|with))?
+              (?:a |an |the |her |his |their |some |two |three |one )?<w>(?:<cover>|<undies>)
             - (?:<only>) (?:wear\w*|dressed in|clad in|covered by|covered with|covered in|wrapped
               in|draped in) (?:a |an |the |her |his |their |some |two |three )?<w>(?:<cover>|
               <undies>)
@@ -307,9 +216,18 @@ RULES = (
             - (?:peeled|stripped) (?:down )?to (?:nothing|bare|the (?:skin|buff))
             - (?:wrapped|clothed|clad|dressed|draped|attired) (?:only|solely|just|merely|purely)
               (?:in|by|with)
-            - (?:only|nothing but|just) (?:a|an|the|her|his) \w+(?: \w+)? (?:cover\w*|hid\w*|
-              conceal\w*|shield\w*) <own> (?:body|chest|torso|front|breasts|privates|modesty|
+            - (?:<only>) (?:a |an |the |her |his |some )?(?:\w+ ){1,3}?(?:cover|hid|conceal|
+              shield)\w* (?:<own>) (?:\w+ )?(?:body|chest|torso|front|breasts|privates|modesty|
               nakedness|groin)
+            - (?:cover|dress|cloth|drap|wrap|adorn|put)\w* (?:her|him|them|the
+              \w+)(?: in| with| by)* (?:<only>)(?: in| with| by)? (?:a |an |the |her |his |
+              some )?<w>(?:<cover>|<undies>)
+            - (?:only|barely|just about|scarcely) (?:cover|hid|conceal|shield|protect)\w* (?:<own>)
+              (?:\w+ )?(?:body|chest|breasts|bosom|modesty|private parts|curves)
+            - only (?:thing|garment|item|covering|piece|stitch)s? (?:of clothing )?(?:that |
+              which )?(?:(?:is |are |still )?(?:cover|hid|conceal|shield)\w* (?:her|him|them|the
+              \w+)|(?:she|he|they)(?:'s| is| are| has| have|'ve)? (?:wear\w*|got on|on|put on)
+              (?= ?[.,;!]| ?$| is\b| are\b))
             - body ?paint(?:ed)? (?:only|and nothing|instead of|as)|(?:wears?|wearing) body ?paint
             """
         ),

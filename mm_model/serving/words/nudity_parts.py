@@ -78,6 +78,19 @@ PARTS = parts(
     full=r"""
         completely|totally|fully|entirely|wholly|utterly|absolutely|partially|partly|half|semi|
         nearly|almost|barely|practically|stark|buck|butt|all|entire""",
+    becoming=r"""
+        is|are|was|were|has|have|been|being|be|all|now|then|just|and|everything|else|suddenly|
+        slowly|gradually|magically|digitally|completely|totally|fully|entirely|simply|starts?|
+        starting|begins?|beginning|to|becomes?|becoming|turns?|turning|goes|going|go|gets?|
+        getting|comes?|coming|bit by bit|piece by piece|one by one""",
+    gone=r"""
+        off|removed|gone|missing|discarded|shed|invisible|transparent|see through|stolen|erased|
+        deleted|away|vanish\w*|disappear\w*|dissolv\w*|evaporat\w*|disintegrat\w*|unravel\w*|
+        (?:in)?to (?:ash|ashes|dust|smoke|nothing|thin air|shreds)|fad\w* away|melt\w* (?:off|
+        away|from (?:her|his))|(?:take|taken|pulled|peeled|cut|edited|photoshopped|airbrushed|
+        torn|tear|tears|ripped|rip|rips|stripped|blown|blows?|wash|washed|washes|carried|swept|
+        burn|burns|burned|burnt|drift|drifts|float|floats|crumble|crumbles|fly|flies|flown|
+        eaten)(?: \w+ly)? (?:off|away|out|open|to shreds)""",
     sheer=r"""
         see through|see thru|transparent|translucent|sheer|diaphanous|gauzy|gossamer|x ray""",
 )
