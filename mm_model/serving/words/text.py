@@ -40,8 +40,9 @@ _APART = re.compile(
     r"(?<![^\W_])[^\W\d_](?:[\s._*~+,;:|/\\'·•-]{1,3}[^\W\d_](?![^\W_])){3,}"
 )  # fmt: skip
 _SINGLE = re.compile(r"(?<![^\W_])[a-z](?: [a-z])+(?![^\W_])")
-_HIDDEN = re.compile(r"[a-z]+(?:[*#_%?]+[a-z]+)+")
-_HELD_TOGETHER = re.compile(r"[a-z]+(?:[^\w\s']+[a-z]+)+")
+# From the start of a word only and never back: else a long word costs time by its length squared.
+_HIDDEN = re.compile(r"(?<![a-z])[a-z]++(?:[*#_%?]+[a-z]++)+")
+_HELD_TOGETHER = re.compile(r"(?<![a-z])[a-z]++(?:[^\w\s']+[a-z]++)+")
 _WORD = re.compile(r"[^\W_]+")
 _EMOJI = {"👶": " baby ", "🧒": " child ", "👦": " boy ", "👧": " girl ", "🔞": " nsfw "}
 _BOXED = ((0x1F150, 26), (0x1F170, 26), (0x1F1E6, 26))
