@@ -67,10 +67,10 @@ def check_prompt(prompt: str, basis: str) -> None:
 
 @dataclass(frozen=True)
 class _Table:
-    """The rules of one kind, compiled; each with whether it holds of men too."""
+    """The rules of one kind, compiled; each with where it does not hold."""
 
     harmless: re.Pattern[str]
-    rules: tuple[tuple[re.Pattern[str], bool], ...]
+    rules: tuple[tuple[re.Pattern[str], Rule], ...]
     foreign: tuple[re.Pattern[str], ...]
 
 
@@ -93,14 +93,14 @@ def _table(
 ) -> _Table:  # fmt: skip
     return _Table(
         compiled(harmless, parts),
-        tuple((compiled(rule.patterns, parts), rule.of_men_too) for rule in rules),
+        tuple((compiled(rule.patterns, parts), rule) for rule in rules),
         foreign,
     )
 
 
 def prepare() -> None:
     """Read the tables now (some tenths of a second) and not at the first request."""
-    _nudity(), _children(), _belongings(), _others(), _named(), _adult(), _picture()
+    _nudity(), _children(), _belongings(), _others(), _named(), _adult(), _picture(), _grown()
 
 
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
@@ -127,8 +127,10 @@ def _nude(text: str) -> bool:
 
 def _breaks(table: _Table, text: str) -> bool:
     return any(
-        pattern.search(text) and (of_men_too or not _of_a_man(text))
-        for pattern, of_men_too in table.rules
+        pattern.search(text)
+        and (rule.of_men_too or not _of_a_man(text))
+        and not (rule.unless_grown and _grown().search(text))
+        for pattern, rule in table.rules
     )
 
 
@@ -171,6 +173,11 @@ def _named() -> re.Pattern[str]:
 @cache
 def _adult() -> re.Pattern[str]:
     return compiled(("<adult>",), child_parts.PARTS)
+
+
+@cache
+def _grown() -> re.Pattern[str]:
+    return compiled(child_parts.GROWN, child_parts.PARTS)
 
 
 @cache

@@ -12,23 +12,31 @@ RULES = (
         "the person made young",
         listed(
             r"""
-            - (?:younger|young|child|childhood|kid|baby|infant|toddler|teen|teenage|teenaged|
-              boyhood|girlhood|little|adolescent|school ?(?:boy|girl|age|days)?|kindergarten|
-              preschool|(?:primary|elementary|grade|nursery) school|five|six|seven|eight|nine|ten|
-              <minor_age>(?: years? old)?|small|tiny|pint sized|half pint|former|earlier|
-              past)(?: (?:girl|boy|child|year old|me|little))* (?:self|selves|version(?! of the
-              (?:car|song|story|game|phone)))(?! (?:portrait|esteem|made|taught|help|service|
-              driving|checkout|confidence))|inner child (?:self|come to life)|(?:self|version of
-              (?:her|him|them)(?:self|selves)?) as (?:a )?(?:child|kid|baby|toddler|teen\w*|boy|
-              girl|<child>)
+            - (?:child|childhood|kid|baby|infant|toddler|teen|teenage|teenaged|boyhood|girlhood|
+              little|adolescent|school ?(?:boy|girl|age|days)?|kindergarten|preschool|(?:primary|
+              elementary|grade|nursery) school|five|six|seven|eight|nine|ten|<minor_age>(?: years?
+              old)?|small|tiny|pint sized|half pint|mini|miniature)(?: (?:girl|boy|child|year old|
+              me|little))* (?:self|selves|version(?! of the (?:car|song|story|game|phone)))
+              (?! (?:portrait|esteem|made|taught|help|service|driving|checkout|confidence))|inner
+              child (?:self|come to life)|(?:self|version of (?:her|him|them)(?:self|selves)?) as
+              (?:a )?(?:child|kid|baby|toddler|teen\w*|boy|girl|<child>)
             - (?:child|child ?like|kid|baby|infant|toddler|teen|teenager|girl|boy|childhood|<child>)
               (?:version|form|edition|counterpart|incarnation|variant)s?
-            - (?:de ?ag(?:e|ed|es|ing)|age ?regress\w*|regress(?:ed|es|ing)?|reverse ?aged|aged
-              down|rejuvenat\w+|shrunk|turned back|rewound) (?:\w+ ){0,4}?(?:to|into|back to)
-              (?:\w+ ){0,2}?(?:child\w*|kid|boy\w*|girl\w*|baby|infan\w+|toddler\w*|teen\w*|
-              adolescen\w+|youth|<minor_age>|kindergart\w+|preschool)|(?:child|kid|baby|toddler|
-              teen|infant)i?fied|infantili[sz]ed|de ?aged (?:by (?:several|many|two|three|four)
-              decades|child\w*|face)
+            - (?:<revert>) (?:\w+ ){0,4}?(?:to|into|until|till|back to)
+              (?:(?!to\b)\w+ ){0,3}?(?:child\w*|kid|boy\w*|girl\w*|baby|infan\w+|toddler\w*|teen\w*|
+              adolescen\w+|youth|<minor_age>(?! (?:inch\w*|feet|cm|percent|centi\w+|meters|metres|
+              times|per|years younger))|kindergart\w+|preschool\w*|(?:primary|elementary|grade|
+              middle|high) school|<child>)
+            - (?:mak(?:e|es|ing)|made|turn\w*|render\w*|show\w*|portray\w*|depict\w*|imagin\w*|
+              pictur\w*|recast\w*|let|want\w*|need\w*) (?:<whom>),? (?:again |to |be |being |
+              become |into |look like |back |as )*(?:just |only )?(?:a|an|the|some) <few><child>
+              (?! (?:for|of|to)\b)
+            - (?<!the )(?<!a )(?<!her )(?<!his )(?:(?:kindergarten|preschool|(?:junior|middle|
+              primary|elementary|grade|nursery|high) (?:school|high)|<grade> grade|toddler|teen\w*|
+              kid|child|baby|little|tiny|<minor_age> years? old|schoolgirl|schoolboy)(?: aged?)?)
+              (?:her|him|them)(?= ?[.,;!]| ?$| (?:in|at|on|with|\w+ing|and|who))
+            - (?:child|kid|baby|toddler|teen|infant)i?fied|infantili[sz]ed|de ?aged (?:by
+              (?:several|many|two|three|four) decades|child\w*|face)
             - (?:as|back|returned|like|during|in|into|to|from) (?:in )?(?:her|his|their|early|late|
               middle)?(?: own| early| late)? ?(?:childhood|infancy|toddlerhood|babyhood|boyhood|
               girlhood|adolescence|puberty|early teens|(?:pre)?teen years|school ?days|kindergarten
@@ -61,6 +69,19 @@ RULES = (
               a )?<adj><child>
             """
         ),
+    ),
+    Rule(
+        "the person made younger",
+        listed(
+            r"""
+            - (?:younger|young|former|earlier|past)(?: (?:girl|boy|child|year old|me|little))*
+              (?:self|selves|version(?! of the (?:car|song|story|game|phone)))(?! (?:portrait|
+              esteem|made|taught|help|service|driving|checkout|confidence))
+            - age regress\w*|(?:revers\w+|backwards?) ag(?:e|ing|ed)|(?:gets?|getting|grows?|
+              growing|becom\w+) (?:ever )?younger and younger
+            """
+        ),
+        unless_grown=True,
     ),
     Rule(
         "an age below eighteen",
@@ -110,7 +131,8 @@ RULES = (
               (?:<she>|gentleman|him|her|them),? (?:but|yet|now|already) (?:just |only |about |
               aged )?<minor_age>(?= ?[.,;!]| ?$| years| with)|(?:be|is|are|him|her|them|was|being|
               looks?|turns?|becomes?|made|make) <minor_age> again|(?:make|makes|made|making) (?:her|
-              him|them|the \w+) (?:look )?(?:about |like )?<minor_age>(?= ?[.,;!]| ?$| years)
+              him|them|the \w+) (?:look )?(?:about |like )?<minor_age>(?= ?[.,;!]| ?$| years
+              (?! (?:younger|older|off)))
             - (?<!'s )(?<!s' )(?:her|his|their|a|the)(?: own)? <ordinal> birthday(?! of)|sweet
               sixteen|quincea\w+|bar mitzvah (?:boy)|(?:birthday (?:girl|boy))|turn(?:s|ing|ed)
               <minor_age>(?= ?[.,]| ?$| today| years| this)
@@ -142,12 +164,15 @@ RULES = (
               attending|starts?|starting|begins?|entering|enters|finishing|repeating) (?:the |her |
               his )?(?:<grade> grade|grade (?:[1-9]|1[0-2]|one|two|three|four|five|six|seven|eight)|
               year (?:[1-9]|1[01])|kindergarten|preschool|pre school|nursery school|elementary
-              school|primary school|grade school|grammar school|middle school|junior high|day ?care)
-              (?= ?[.,;!]| ?$| (?:class|with|again|uniform|and|student|wearing|learning|holding|who|
-              raising|during|sitting))(?! (?:class )?(?:as a teacher|teacher))
+              school|primary school|grade school|grammar school|middle school|high school|junior
+              high|day ?care)(?= ?[.,;!]| ?$| (?:class|at|of|with|again|uniform|and|student|wearing|
+              learning|holding|who|raising|during|sitting))(?! (?:class )?(?:as a teacher|teacher))
             - (?:first|1st) day (?:of|at|in) (?:kindergarten|preschool|elementary school|primary
               school|first grade|nursery|nursery school|grade school|daycare|middle school)(?! as a
               teacher)
+            - <grade> grade (?:\w+ )?(?:gear|uniform|outfit|clothes|jersey|kit|costume|classroom|
+              play|recital|graduation|photo|portrait|class|version|self|homework|desk|dance|team|
+              backpack|picture day|science fair|spelling bee|talent show|field trip)(?! teacher)
             - (?:grade|year) (?:[1-9]|1[0-2]|one|two|three|four|five|six|seven|eight) (?:pupil|
               student|boy|girl|kid|child)
             - (?:in|wears?|wearing|wore|dressed in) (?:a|an|her|his|their)

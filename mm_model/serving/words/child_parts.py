@@ -48,7 +48,9 @@ PARTS = parts(
         children)|junior high (?:students?|kids?|girls?|boys?|pupils?)|kindergarten (?:age|aged|
         pupil|student)|(?:school|grammar school) pupils?|(?:girl|boy|cub) scouts?|brownie scout|
         choir ?boys?|altar boys?|paper ?boys?|child prodigy|flower girls?|small fry|babe in arms|
-        wee (?:lad|lass|one|bairn)""",
+        lass(?:ie|y|ies|es)|ladd(?:ie|y|ies)|girl(?:ie|ies|y)|young ?'?uns?|sonny boy|
+        (?:freshm[ae]n|sophomores?|juniors?|seniors?) (?:in|at|of) (?:\w+ )?(?:high school|middle
+        school|junior high)|wee (?:lad|lass|one|bairn)""",
     not_a_person=r"""
         apprenticeship|relationship|anniversary|motorcycle|smartphone|photograph|television|
         restaurant|tradition|newspaper|sculpture|sourdough|franchise|stallion|tortoise|elephant|
@@ -75,6 +77,24 @@ PARTS = parts(
         statues|doodles|cartoon|stories|thought|photos|poster|statue|doodle|sketch|memory|dreams|
         puppet|puppets|doll|dolls|carving|carvings|cutout|voices|locket|advert|photo|album|cards|
         mural|print|image|books|story|sound|voice|video|dream|card|book|bust|tale|news|cry""",
+    adult_age=r"""
+        (?<![\d.,$])(?:1[89]|[2-9]\d)(?![\d:%]|[.,]\d)|eighteen|nineteen|twenty\w*|thirty\w*|
+        forty\w*|fifty\w*|sixty\w*|seventy\w*|eighty\w*""",
+    decade=r"""
+        (?:early |mid |late )?(?:twenties|thirties|forties|fifties|sixties|seventies|eighties|
+        [2-9]0'?s)""",
+    revert=r"""
+        de ?ag(?:e|ed|es|ing)|age ?regress\w*|regress(?:ed|es|ing|ion)?|revers\w+ ?ag(?:e|es|ed|
+        ing)|aged down|ag(?:e|es|ing) (?:<whom>) (?:down|backwards?|back)|(?:down|backwards?)
+        ag(?:e|ed|ing)|rejuvenat\w+|shr[iau]nk\w*|turned back|turns? back the clock|rew(?:inds?|
+        ound)|morph\w*|young(?:er and younger)""",
+    whom=r"""
+        her|him|them|herself|himself|(?:the|this|that|my) (?:\w+ )?(?:wom[ae]n|m[ae]n|person|
+        people|lady|guy|subject|model|actor|actress|character)(?: (?:in|from|of|on) (?:the|this|
+        my) (?:photos?|pictures?|images?|references?|video|selfies?))?""",
+    few=r"""
+        (?:(?!(?:for|while|with|and|as|to|of|in|on|at|near|beside|wh\w+|that|about|by|
+        from)\b)[\w']+ ){0,2}""",
     adult=r"""
         paediatrician|businesswoman|grandparents|pediatrician|photographer|grandmother|
         grandfather|grandparent|firefighter|policewoman|storyteller|businessman|hairdresser|
@@ -141,6 +161,23 @@ HARMLESS = listed(
       kids (?:around|himself|herself|with)|(?:just|only) kids|(?:sour|cabbage) patch kids?|karate
       kid|billy the kid|sundance kid|cisco kid|cable ?kid|diary of a wimpy kid|new kids on the
       block|whiz kid|kid you not|i kid|(?:nice|good|hey|here's looking at you),? kid
+    - (?:new|rookie|cool|old|big|youngest|oldest) (?:kid|boy|girl|lad)s?(?: (?:in|on|at|from|of)
+      (?:the |his |her )?\w+){0,2},? (?:(?:is|who|a|an|aged|about|around|age|at|now|just|
+      turned) )*<adult_age>|(?:girls|boys|kids|lads),? (?:(?:who|are|all|both|now|
+      \w+) ){0,3}(?:grown|adult|middle aged|in their <decade>)
+    - (?:girls|boys|lads|ladies|bachelor boys|bachelor girls)'? (?:trip|weekend|night|brunch|dinner|
+      getaway|reunion|poker|holiday|golf|lunch|day out|road trip|club)|bachelor (?:boys|girls)|
+      (?:the|one of the|with the|with her|with his|some of the|old|good ol'?) (?:boys|girls|lads)
+      (?:are back|(?:from|at|of|in|down at) (?:the )?(?:\w+ )?(?:accounting|work|office|garage|band|
+      pub|bar|marketing|sales|firehouse|fire station|precinct|regiment|army|navy|squadron|company|
+      factory|shop floor|golf club|club|lodge|bank|firm|blue|crew|nineties|eighties|sixties))
+    - (?:school ?(?:boy|girl)) (?:error|mistake|howler|humou?r|charm|grin|crush|giggles?|enthusiasm|
+      french|pun|fantas\w+)s?|(?:paper|news|altar|school|choir)boy (?:hat|cap|cut|haircut|blazer)|
+      paper boy (?:hat|cap)|(?:lassie|laddie) (?:the|come home|dog|collie|movie|poster)|girly?
+      (?:pink|drink|movie)
+    - (?:teach\w*|taught|tutor\w*|substitut\w+|principal|volunteer\w*|instructor|parent|mother|
+      father|mom|dad|reads to|talks to|visits|addresses|grad(?:es|ing))(?: [\w',]+){0,8} <grade>
+      grade\w*|<grade> grade (?:\w+ ){0,2}(?:teacher|educator|tutor|parent|syllabus|curriculum)
     - (?:brain|grand|god|step|poster|problem|wild|love|inner|flower|only|destiny's|adult|
       grown) ?child(?:ren)?(?! self| version)|with child(?= ?[.,;!]| ?$| (?:and|touch\w*|in|is|
       walks|sits|stands|smiles|holds|rubs|waits)\b)|child ?(?:like|ish)(?:ly|ness)?(?! (?:version|
@@ -193,11 +230,11 @@ HARMLESS = listed(
       youngsters?)(?: around| nearby| present| visible)?|child free|kid free|adults? only,? no kids|
       not for (?:kids|children)
     - (?:(?:adult|grown|mature|(?:18|19|2\d|3\d|4\d|5\d|6\d|7\d|8\d|9\d) ?(?:years? old|yo|y o)|
-      (?:aged|age) (?:18|19|[2-9]\d)|college|twenty something|thirty something) (?:\w+ )?)(?:girls?|
-      boys?|kids?|child|children|babe|lass|lad)|(?:girls?|boys?|lass|babe),? (?:(?:who is|aged|age|
-      of|is|about|around) )*(?:18|19|[2-9]\d|eighteen|nineteen|twenty\w*|thirty\w*|forty\w*|
-      fifty\w*)(?: years? old|yo)?(?!\d)|(?:girl|boy|lass|babe)s? in (?:her|his|their) (?:early |
-      mid |late )?(?:twenties|thirties|forties|fifties|20s|30s|40s|50s)
+      (?:aged|age) (?:18|19|[2-9]\d)|college|twenty something|thirty something) (?:(?!to |and |or |
+      from )\w+ )?)(?:girls?|boys?|kids?|child|children|babe|lass|lad)|(?:girls?|boys?|lass|babe),?
+      (?:(?:who is|aged|age|of|is|about|around) )*(?:18|19|[2-9]\d|eighteen|nineteen|twenty\w*|
+      thirty\w*|forty\w*|fifty\w*)(?: years? old|yo)?(?!\d)|(?:girl|boy|lass|babe)s? in (?:her|his|
+      their) (?:early |mid |late )?(?:twenties|thirties|forties|fifties|20s|30s|40s|50s)
     - (?:remember\w*|recall\w*|miss(?:es|ing)?|talk\w*|think\w*|dream\w*|tell\w*)(?: [\w']+){0,4}
       (?:being|having been) (?:just |only )?(?:a |an )?(?:little |small |young )?(?:child|kid|boy|
       girl|little|young|small|baby|teenager|<minor_age>)|(?<!person )(?<!woman )(?<!man )(?<!lady )
@@ -247,3 +284,17 @@ SOMEBODY_ELSES = listed(
       <minor_age>))
     """
 )
+
+GROWN = listed(
+    r"""
+    - (?<!of a )(?<!of an )(?<!of the )(?<!of this )(?<!of her )
+      (?<!of his )<adult_age>(?: ?(?:years?|yrs?|yo))(?: old| of age)?(?! (?:younger|older|ago|
+      later|before|earlier|back|off|of (?!age)))
+    - (?:around|about|aged?|now|at|is|looks?|looking|to|turn\w*|of|approximately|maybe|roughly|
+      nearly|almost|circa|till|until|over|,) (?:age )?(?:of )?<adult_age>(?= ?[.,;!]| ?$| (?:in|
+      with|on|at|and|again|who|as|giving|playing|\w+ing)\b| years? old)
+    - (?:her|his|their|in|the) <decade>(?! (?:car|style|music|fashion|vhs))|(?:twenty|thirty|forty|
+      fifty|sixty) ?something
+    """
+)
+"""An explicit age of eighteen or more that somebody is said to have."""

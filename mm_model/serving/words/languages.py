@@ -94,7 +94,7 @@ NUDITY_OTHER = {
 
 CHILD_LATIN = {
     "Spanish, Portuguese, Catalan": rf"""
-        niñ[oa]s?; niñit[oa]s?; (?:un|el|del|los|una|la|las|al) nin[oa]s?; beb[eé]s?;
+        niñ[oa]s?; niñit[oa]s?; (?:a|un|el|del|los|una|la|las|al) nin[oa]s?; beb[eé]s?;
         adolescentes?;
         colegial(?:a|es|as)?; chiquill[oa]s?; muchachit[oa]s?; criaturas?; lactantes?;
         menin[oa]s?;

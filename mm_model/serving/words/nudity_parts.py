@@ -40,9 +40,9 @@ PARTS = parts(
         slippers|diamonds|feathers|bracelet|blanket|jewelry|glasses|ribbons|perfume|cologne|
         flowers|shadows|bubbles|tattoos|feather|glitter|pearls|bowtie|ribbon|leaves|flower|
         petals|shadow|gloves|tattoo|breeze|helmet|corset|chains|garter|collar|anklet|choker|
-        towel|sheet|smile|apron|scarf|boots|heels|socks|watch|paint|boa|jewels|gems|beads|gold|
-        shoes|cloak|hands|crown|tiara|chaps|chain|cream|water|steam|grin|hair|leaf|foam|soap|
-        suds|skin|lace|cape|hand|arms|veil|belt|rope|tape|mist|hat|tie|bow|oil|mud|air|arm|fur""",
+        towel|sheet|smile|apron|scarf|boots|heels|socks|watch|paint|jewels|gems|beads|gold|shoes|
+        cloak|hands|crown|tiara|chaps|chain|cream|water|steam|grin|hair|leaf|foam|soap|suds|skin|
+        lace|cape|hand|arms|veil|belt|rope|tape|mist|hat|tie|bow|oil|mud|air|arm|fur""",
     cloth=r"""
         undergarments|undergarment|underpants|raiment|underwear|coverings|clothing|garments|
         trousers|swimsuit|swimwear|covering|textiles|lingerie|bathrobe|clothes|garment|apparel|
@@ -78,6 +78,31 @@ PARTS = parts(
     full=r"""
         completely|totally|fully|entirely|wholly|utterly|absolutely|partially|partly|half|semi|
         nearly|almost|barely|practically|stark|buck|butt|all|entire""",
+    colour=r"""
+        coral|berry|red|pink|rose|peach|beige|mauve|taupe|plum|brown|brick|ivory|cream|caramel|
+        sand|blush|burgundy|wine|terracotta|nutmeg|black|white|gold|golden|silver|navy|blue|
+        green|grey|gray|champagne|cocoa|apricot|tan|camel|purple|lilac|orange|yellow|crimson|
+        scarlet|teal|rosa|rojo|rouge|rot|rosso|vermelho|negro|nero|noir|schwarz""",
+    nude_thing=r"""
+        lipsticks?|lips?|gloss|lipgloss|lip ?liner|liner|eyeliner|make ?up|heels?|pumps|
+        stilettos|shoes?|sandals|flats|boots|nails?|polish|manicure|pedicure|tones?|shades?|
+        colou?rs?|colou?red|toned|palettes?|tights|stockings|hosiery|pantyhose|eye ?shadow|
+        shadow|blush|foundation|coat|trench|dress|gown|sweater|cardigan|suit|blazer|handbag|
+        purse|clutch|bag|walls?|varnish|lacquer|balm|scarf|hijab|leather|bralette|range|
+        collection|hues?|swatch(?:es)?|ribbon|curtains?|sofa""",
+    foreign_thing=r"""
+        labios|labial(?:es)?|pintalabios|batom|batons|esmaltes?|unhas?|unas|vernis|rouge a
+        levres|rouge|ongles|levres|escarpins|talons|chaussures|rossett[oi]|smalt[oi]|unghie|
+        labbra|scarpe|tacchi|decollete|lippenstift|lippen|nagellack|nagel|schuhe|farbton|ton|
+        tono|tonos|tons|tom|toni|tonalidade?s?|zapatos|tacones|sapatos?|saltos|maquillaje|
+        maquillage|maquiagem|trucco|vestido|kleid|bolso|bolsa|sac|borsa|sombras?|palett?es?|
+        paletas?""",
+    somebody=r"""
+        wom[ae]n|m[ae]n|person|people|lady|girls?|boys?|guys?|models?|her|him|couple""",
+    new=r"""
+        (?:new|tailored|buys?|buying|bought|sewing|sews|orders?|custom|tweed|velvet|wool|linen|
+        silk|pressed|ironed|irons|ironing|blue|navy|grey|gray|striped|pinstripe) (?:(?:a|an|his|
+        her|the|new) )*""",
     becoming=r"""
         is|are|was|were|has|have|been|being|be|all|now|then|just|and|everything|else|suddenly|
         slowly|gradually|magically|digitally|completely|totally|fully|entirely|simply|starts?|
@@ -97,14 +122,15 @@ PARTS = parts(
 
 HARMLESS = listed(
     r"""
-    - nude (?:(?:matte|matt|glossy|soft|warm|pink|satin|peach|beige|high|slip|pointed|patent|
-      leather|suede|lip|eye|nail|pale|natural) )*(?:colou?red |toned )?(?:lipsticks?|lips?|gloss|
-      lipgloss|liner|eyeliner|make ?up|make up|heels?|pumps|shoes?|sandals|flats|boots|nails?|
-      polish|manicure|pedicure|tones?|shades?|colou?rs?|colou?red|toned|palette|tights|stockings|
-      hosiery|pantyhose|eye ?shadow|shadow|blush|foundation|coat|trench|dress|gown|sweater|cardigan|
-      suit|blazer|handbag|purse|clutch|bag|walls?|pink|beige|varnish|lacquer|balm|scarf|hijab|
-      leather|lip)
-    - (?:in|of) nude (?:and|or) (?:beige|pink|white|black|brown|cream|grey|gray|gold)
+    - nude(?: (?:matte|matt|glossy|soft|warm|satin|high|slip|pointed|patent|leather|suede|lip|eye|
+      nail|pale|natural|(?:and|or) <colour>|<colour>))* (?:colou?red |toned |lip |nail |
+      eye )?(?:<nude_thing>)|nude(?:,? <colour>)*,? (?:and|or) <colour> (?:\w+ )?(?:<nude_thing>)
+    - (?:<nude_thing>)(?: (?:in|of|is|are|a|the|her|his|with|for|painted|color|colou?r|soft|pale|
+      warm|matte|<colour>|or|and|between))+ nude(?! (?:<somebody>|body|bod|scene))
+    - (?:<foreign_thing>)(?: (?:color|cor|couleur|colore|farbe|de|en|em|in|un|tono?|tom|mat|mate|
+      opaco|rosado|rosa|beige|claro|pintad[oa]s?))* nudes?|nudes? (?:<foreign_thing>)
+    - (?:between|in|of|either|colou?rs?|shades?|lips|nails) nude(?:,? <colour>)*,? (?:and|or|y|e|et|
+      und|oder|ou|o) <colour>
     - (?:judge|boxer|priest|monk|wizard|graduate|academic|professor|bishop|king|fighter|choir)
       (?![^\W_])[^.]{0,30} (?:takes?|taking|took|slips?|throws?|drops?|removes?|sheds?|tosses)
       (?:off )?(?:his|her|the) (?:\w+ )?robes?(?: off)?
@@ -115,8 +141,8 @@ HARMLESS = listed(
       birch(?:es)?|vines|mole ?rats?|mole rats?|ambition|aggression|greed|hatred|fear|emotions?|
       honesty|cakes?|burritos?|bikes?|motorbikes?|motorcycles?|walls?|wires?|bricks?|rocks?|hills?|
       mountains?|cliffs?|earth|soil|ground|steel|blade|sword|pizza|juice|city|singularity|
-      statistics|lunch|chicken|wings|gun)
-    - (?:eye|flame)s? naked
+      statistics|lunch|chicken|wings|gun|necks?|honesty|calories|ape|lady lily|brand|hope)
+    - (?:eye|flame)s? naked|naked (?:neck|necked|raygun|attraction board)
     - (?:feels?|felt|feeling|looks?|looked|seems?) (?:\w+ )?naked without (?:(?:her|his|their|a|the|
       any) )?(?:\w+ )?(?:phone|watch|glasses|ring|camera|beard|mustache|moustache|make ?up|hat|tie|
       guitar|notebook|wallet|keys|jewelry|earrings|it|furniture|leaves|christmas tree|decorations)
@@ -150,19 +176,44 @@ HARMLESS = listed(
       intercourse|cum laude|army privates|bondage (?:of|to)|kinky (?:\w+ )?(?:hair|curls?|twists?|
       afro|braids?)|bosom (?:friends?|buddy|buddies|pals?)|groin (?:injury|pull|strain|guard)|
       mineral cleavage|cleavage (?:planes?|of (?:the )?(?:mica|crystal|rock|mineral))
-    - (?:comic|film|landing|air|drag|power|led|boa|jewels|gems|beads|gold|bacon|magnetic|rumble|
-      median|paper|test|weather|bimetal|carpet|grass|coastal|gaza|sunset|vegas|narrow|thin|long|
-      leather|velcro|photo) strips?|strips? (?:of|mall|malls|boa|jewels|gems|beads|gold|lights|
-      lighting|steak|cartoon|the (?:paint|wallpaper|bed|sheets|beds|varnish|bark|leaves|wood|wires?|
-      floor|furniture|old|engine|gears?|screw|thread))|stripping (?:the )?(?:paint|wallpaper|wood|
-      wires?|furniture|bark|old|floors?|varnish)|(?:paint|wire|floor|wax|cable) stripp(?:ers?|ing)|
-      (?:vegas|sunset|the) strip(?= at| in| by|$)|stripped (?:\w+ )?(?:paint|wood|pine|floors?|
-      floorboards|wires?|back (?:acoustic|version|set))
-    - undress(?:ed|es|ing)? (?:salad|wounds?|stone|wood|(?:a|the) (?:mannequin|doll|window|dummy|
-      scarecrow|set|turkey|christmas tree))
+    - (?:comic|film|landing|air|drag|power|led|gold|bacon|magnetic|rumble|median|paper|test|weather|
+      bimetal|carpet|grass|coastal|gaza|sunset|vegas|narrow|thin|long|leather|velcro|photo) strips?|
+      strips? (?:of|mall|malls|gold|lights|lighting|steak|cartoon|the (?:paint|wallpaper|bed|sheets|
+      beds|varnish|bark|leaves|wood|wires?|floor|furniture|old|engine|gears?|screw|thread))|
+      stripping (?:the )?(?:paint|wallpaper|wood|wires?|furniture|bark|old|floors?|varnish)|
+      (?:paint|wire|floor|wax|cable) stripp(?:ers?|ing)|(?:vegas|sunset|the) strip(?= at| in| by|$)|
+      stripped (?:\w+ )?(?:paint|wood|pine|floors?|floorboards|wires?|back (?:acoustic|version|set))
+    - undress(?:ed|es|ing)? (?:(?:a|an|the|his|her|each|every) )?(?:\w+ )?(?:wounds?|burns?|
+      injur\w+|cut|bandages?|stitches|leg|salad|lettuce|greens)|half (?:un)?dressed (?:salad|greens|
+      mannequins?|tree|window|set|wound)|undress(?:ed|es|ing)? (?:stone|wood|(?:a|the) (?:mannequin|
+      doll|window|dummy|scarecrow|set|turkey|christmas tree))
+    - (?:<new>)birth ?day suit(?= ?[.,;!]| ?$| (?:is|was|from|at|for|that|with (?:a|an)
+      (?:\w+ )?(?:vest|waistcoat|tie)))|birth ?day suit(?:,? (?:he|she|is|was|has|wears|turns|out|
+      to|be|that|which|a|an|his|her|new|of|in|made|from|tailored|the|with|\w+ly|<colour>))*,?
+      (?:(?:two|three) piece|tailored|tweed|pinstripe|velvet|linen|wool(?:len)?|silk|satin|
+      sequin\w*|cotton|seersucker|tuxedo|denim|dinner jacket|<colour>)(?! skin)
+    - (?:data|numbers|figures|logs|footage|files?|emotions?|honey|ore|materials?|fish|oysters?|
+      truth|life|nature|talent|power|sound|recorded|image|images|jpegs?|shoots?|photographs?|
+      photos?|photographed|camera|sashimi|reality)(?: \w+){0,2} in the raw|in the raw (?:data|
+      format|footage|ore|file|material|sashimi|image)|au naturel (?:\w+ )?(?:salmon|yogh?urt|
+      potatoes|vegetables?|oysters?|fish|chicken|tuna|cooking|cuisine|sauce|wood|hair|look)|
+      (?:vegetables?|yogh?urt|tuna|oysters?|potatoes|salmon|food|dish|fish|steak|eggs?|hair|fruit|
+      cooked|served|cooks?|cooking|steamed|grilled|serves)(?: \w+){0,4} au naturel
+    - full monty (?:\w+ )?(?:breakfast|fry ?up|english|treatment|plate|package|menu|sandwich)|skinny
+      dip(?:s|ping)? (?:sauces?|recipe|and chips|platter)|(?:low (?:fat|calorie)|spinach|yogh?urt|
+      onion|avocado) skinny dips?
+    - (?:in|the) (?:buff|raw) (?:colou?r\w*|envelopes?|leather|coat|suede|paper|uniform|stone|
+      walls?|cardboard|brick|linen)
+    - strips? (?:down )?(?:the|an?|his old|her old|his|her|that|this) (?:\w+ ){0,2}(?:engine|
+      motor\w*|bike|bicycle|rifle|gun|gearbox|carburettor|carburetor|machine|bed|beds|wires?|
+      cables?|paint|wallpaper|bark|leaves|door|chair|table|dresser|floor\w*|deck|boat|guitar|corn|
+      herbs?|thyme|rosemary|cabinet|mattress|wall\w*|beam\w*|radio|clock|car)|stripp(?:ed|ing)
+      (?:down )?(?:the |an? |his |her |that )?(?:\w+ ){0,2}(?:engine|motor\w*|bike|rifle|gearbox|
+      machine|bed|beds|wires?|cables?|paint|wallpaper|bark|leaves|door|chair|table|floor\w*|deck|
+      boat|guitar|corn|back)|stripp(?:ed|ing) (?:back|down) (?:\w+ )?(?:acoustic|version|design|set|
+      arrangement|style|sound|song|look|decor|interior|stage|performance|minimal\w*)
     - expos(?:ed|es|ing) (?:himself |herself |themselves |itself )?to (?:\w+ )?(?:sun|sunlight|
-      danger|risk|criticism|cold|wind|radiation|elements|boa|jewels|gems|beads|gold|new|the|heat|
-      rain|ridicule)
+      danger|risk|criticism|cold|wind|radiation|elements|gold|new|the|heat|rain|ridicule)
     - in (?:the|their|its) natural state park
     - sports bras?|(?:thermal|long|ski|wool(?:len)?) (?:underwear|undies)|legal briefs|news briefs|
       thong sandals?|bra(?:s)? strap adjust\w*|underwear (?:store|shop|ad|advert\w*|drawer|aisle|

@@ -14,11 +14,16 @@ _NAMED = re.compile(r"(?<!\(\?)(?<!\(\?P)<([a-z_]+)>")
 
 @dataclass(frozen=True)
 class Rule:
-    """One way of asking. `of_men_too` is false where the same words say little of a man."""
+    """One way of asking.
+
+    `of_men_too` is false where the same words say little of a man, `unless_grown` is true where
+    an age of eighteen or more in the same prompt answers the doubt.
+    """
 
     why: str
     patterns: tuple[str, ...]
     of_men_too: bool = True
+    unless_grown: bool = False
 
 
 def parts(**texts: str) -> dict[str, str]:

@@ -25,8 +25,8 @@ _REAL = words(
     "abby babby sall grade year yeas yers turn tuns tuned change"
 )
 _MORE = {
-    "kindergarden": "kindergarten", "gurl": "girl", "gurls": "girls", "lil": "little",
-    "pantys": "panties",
+    "kindergarden": "kindergarten", "gurl": "girl", "grl": "girl", "gurls": "girls",
+    "lil": "little", "pantys": "panties",
 }  # fmt: skip
 _VOWELS = "aeiou"
 _TOKEN = re.compile(r"[a-z]{3,14}")

@@ -108,8 +108,9 @@ RULES = (
         "clothes go",
         listed(
             r"""
-            - (?:<garment>|blouse|(?:her|his) top)(?: (?:<becoming>))* (?:<gone>)(?! (?:the|a)
-              (?:rack|hanger|line|shelf|hook|bed))(?! of)
+            - everything (?:is |comes |all )*(?:off|removed|shed|taken
+              off)|(?!everything)(?:<garment>|blouse|(?:her|his) top)(?: (?:<becoming>))* (?:<gone>)
+              (?! (?:the|a) (?:rack|hanger|line|shelf|hook|bed))(?! of)
             - (?:make|makes|making|made|let|lets|have|turns?) (?:the |her |his |
               all )?<w>(?:<garment>|<shirt>)(?: and everything(?: else)?)?(?: (?:<becoming>))* (?:go
               away|disappear|vanish|invisible|transparent|see through)
