@@ -88,6 +88,13 @@ PARTS = parts(
         ing)|aged down|ag(?:e|es|ing) (?:<whom>) (?:down|backwards?|back)|(?:down|backwards?)
         ag(?:e|ed|ing)|rejuvenat\w+|shr[iau]nk\w*|turned back|turns? back the clock|rew(?:inds?|
         ound)|morph\w*|young(?:er and younger)""",
+    trade=r"""
+        (?:author|writer|illustrator|doctor|entertainer|coach|teacher|therapist|psychologist|
+        counsell?or|photographer|librarian|editor|advocate|nurse|surgeon|dentist|designer|
+        activist|minister|pastor|worker|judge|lawyer|specialist|instructor|conductor|host|
+        presenter|performer|clown|magician|trainer|expert|tutor|guide|barber|hairdresser|ward|
+        wing|hospital|charity|books?|shop|store|museum|theatre|theater|books? shelf|television|
+        tv|party planner)s?""",
     whom=r"""
         her|him|them|herself|himself|(?:the|this|that|my) (?:\w+ )?(?:wom[ae]n|m[ae]n|person|
         people|lady|guy|subject|model|actor|actress|character)(?: (?:in|from|of|on) (?:the|this|
@@ -178,6 +185,15 @@ HARMLESS = listed(
     - (?:teach\w*|taught|tutor\w*|substitut\w+|principal|volunteer\w*|instructor|parent|mother|
       father|mom|dad|reads to|talks to|visits|addresses|grad(?:es|ing))(?: [\w',]+){0,8} <grade>
       grade\w*|<grade> grade (?:\w+ ){0,2}(?:teacher|educator|tutor|parent|syllabus|curriculum)
+    - (?:children|kids|boys|girls|teens|infants|toddlers|babies)' (?:\w+ ){0,2}<trade>|(?:children|
+      child|kid|baby|teen|boy|girl)'s (?:\w+ ){0,2}<trade>|(?:child|kids|baby|youth|teen|children|
+      infant) (?:psycholog\w+|psychiatr\w+|therapist|minder|carer|photographer|counsell?or|advocate|
+      specialist|entertainer|(?:protection|care|welfare) (?:worker|officer))s?
+    - (?:former|ex|retired|onetime|one time) (?:\w+ )?<child>(?: \w+)?|(?:child|kid|teen|boy|girl)
+      (?:actor|star|actress|prodigy|model|bride|singer|pop star) turned \w+|(?:good|best) (?:boy|
+      girl)s?(?=,? (?:a |the |his |her )?(?:dogs?|puppy|hound|cat)\b)|girls just wan\w+|old boys'?
+      (?:network|club|school|association)|lad(?:s|dish)? (?:culture|mags?|mag)|(?:kids|children|
+      teens?|tweens?)(?: and (?:tweens?|teens?|kids))? (?:section|aisle|department|corner|menu)
     - (?:brain|grand|god|step|poster|problem|wild|love|inner|flower|only|destiny's|adult|
       grown) ?child(?:ren)?(?! self| version)|with child(?= ?[.,;!]| ?$| (?:and|touch\w*|in|is|
       walks|sits|stands|smiles|holds|rubs|waits)\b)|child ?(?:like|ish)(?:ly|ness)?(?! (?:version|
@@ -292,7 +308,7 @@ GROWN = listed(
       later|before|earlier|back|off|of (?!age)))
     - (?:around|about|aged?|now|at|is|looks?|looking|to|turn\w*|of|approximately|maybe|roughly|
       nearly|almost|circa|till|until|over|,) (?:age )?(?:of )?<adult_age>(?= ?[.,;!]| ?$| (?:in|
-      with|on|at|and|again|who|as|giving|playing|\w+ing)\b| years? old)
+      with|on|at|and|again|now|who|as|\w+ing)\b| years? old)
     - (?:her|his|their|in|the) <decade>(?! (?:car|style|music|fashion|vhs))|(?:twenty|thirty|forty|
       fifty|sixty) ?something
     """

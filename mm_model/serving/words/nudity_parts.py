@@ -109,13 +109,14 @@ PARTS = parts(
         starting|begins?|beginning|to|becomes?|becoming|turns?|turning|goes|going|go|gets?|
         getting|comes?|coming|bit by bit|piece by piece|one by one""",
     gone=r"""
-        off|removed|gone|missing|discarded|shed|invisible|transparent|see through|stolen|erased|
-        deleted|away|vanish\w*|disappear\w*|dissolv\w*|evaporat\w*|disintegrat\w*|unravel\w*|
-        (?:in)?to (?:ash|ashes|dust|smoke|nothing|thin air|shreds)|fad\w* away|melt\w* (?:off|
-        away|from (?:her|his))|(?:take|taken|pulled|peeled|cut|edited|photoshopped|airbrushed|
-        torn|tear|tears|ripped|rip|rips|stripped|blown|blows?|wash|washed|washes|carried|swept|
-        burn|burns|burned|burnt|drift|drifts|float|floats|crumble|crumbles|fly|flies|flown|
-        eaten)(?: \w+ly)? (?:off|away|out|open|to shreds)""",
+        off|removed|gone|missing|undone|unhooked|unclasped|unfastened|untied|discarded|shed|
+        invisible|transparent|see through|stolen|erased|deleted|away|vanish\w*|disappear\w*|
+        dissolv\w*|evaporat\w*|disintegrat\w*|unravel\w*|(?:in)?to (?:ash|ashes|dust|smoke|
+        nothing|thin air|shreds|glass|mist|vapou?r)|fad\w* away|melt\w* (?:off|away|from (?:her|
+        his))|(?:take|taken|pulled|peeled|cut|edited|photoshopped|airbrushed|torn|tear|tears|
+        ripped|rip|rips|stripped|blown|blows?|wash|washed|washes|carried|swept|burn|burns|burned|
+        burnt|drift|drifts|float|floats|crumble|crumbles|fly|flies|flown|eaten)(?: \w+ly)?
+        (?:off|away|out|open|to shreds)""",
     sheer=r"""
         see through|see thru|transparent|translucent|sheer|diaphanous|gauzy|gossamer|x ray""",
 )
@@ -146,6 +147,16 @@ HARMLESS = listed(
     - (?:feels?|felt|feeling|looks?|looked|seems?) (?:\w+ )?naked without (?:(?:her|his|their|a|the|
       any) )?(?:\w+ )?(?:phone|watch|glasses|ring|camera|beard|mustache|moustache|make ?up|hat|tie|
       guitar|notebook|wallet|keys|jewelry|earrings|it|furniture|leaves|christmas tree|decorations)
+    - (?:mannequins?|dolls?|dumm(?:y|ies)|scarecrows?)(?:,? (?:is|are|stands?|half|partly|fully|
+      still|left))* (?:un)?(?:dressed|naked|nude|bare|unclothed)|sphynx(?: cats?)?,? (?:is |
+      looks )?(?:naked|nude|bare)
+    - (?:blue|red|brown|masked|nazca|peruvian) (?:footed )?boob(?:y|ies)|booby (?:traps?|prizes?|
+      birds?)|(?:big|giant|huge|bad|lazy|long) ass (?!and|in|on|out|is|naked|up|girl|woman|man|
+      jiggl|shak|bounc|twerk|show|to|with|while|as|for)\w+|full frontal (?:attack|assault|charge|
+      offensive|collision|crash|lobotomy)
+    - (?:drop|pick|send|tak|bring|carr|collect|fetch)\w* (?:[\w']+ ){1,4}(?:off )?(?:at|to|from)
+      (?:the|a|her|his) (?:\w+ )?(?:dry ?cleaners?|cleaners|laundry|laundromat|tailor|seamstress|
+      charity shop|thrift store|donation \w+|goodwill|launderette)
     - topless (?:(?:red|old|vintage|classic|blue|white|black|sports|open) )*(?:convertibles?|cars?|
       jeeps?|roadsters?|bus(?:es)?|cabs?|vehicles?|tower|towers|cadillac|mustang|corvette|ferrari|
       land rover|wrangler|double decker|truck|train)

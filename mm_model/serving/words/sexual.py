@@ -47,7 +47,8 @@ RULES = (
               made love|love ?making|having it off|doggy ?style|missionary position|burlesque
               striptease|spread(?:s|ing)? (?:her|his) legs|legs (?:spread|open)(?: wide)?
               (?= ?[.,;!]| ?$)|between (?:her|his) legs|groping|gropes?|foreplay|intimate (?:sexual|
-              bedroom) \w+|bedroom scene|love scene
+              bedroom) \w+|bedroom scene|love scene|rid(?:es|ing) (?:him|her)(?= ?[.,;!]| ?$| (?:in
+              bed|hard|on the bed|like a cowgirl|reverse))
             - adult[ ]?(?:films?|movies?|videos?|content|entertainment|sites?|star|magazines?|
               material|scene|only (?:content|video|scene|site|material|photos?))(?! education)|
               adults only (?:content|video|scene|site|material|photos?)|explicit (?:content|scene|
