@@ -67,6 +67,12 @@ RULES = (
             - (?<!his )(?<!her )(?<!their )(?:daughter|son|heir|princess|prince|sister|brother|
               cousin|niece|nephew|twin|student|singer|skater|gymnast|prodigy|actress|actor)(?: of
               [\w ]{1,20})?, (?:aged |just |only )?<minor_age>(?= ?[,.;]| ?$)
+            - (?<=[a-z], )(?<!\bone, )(?<!\btwo, )(?<!\bthree, )(?<!\bfour, )(?<!\bfive, )
+              (?<!\bsix, )(?<!\bseven, )(?<!\beight, )(?<!\bnine, )(?<!\bten, )(?<!\beleven, )
+              (?<!\btwelve, )(?:only |just |aged |age |so )?<minor_age>(?= ?(?:[.;]|
+              , (?!<minor_age>|\d))| ?$)
+            - (?:(?<=, )|(?<!.))year (?:[7-9]|1[01])(?= ?[,.;])
+            - los(?:es|ing|t|e) (?:her|his) first tooth
             - ages? (?:back |down )?(?:to|of|is|was|:|=) ?(?:about |just |only |around )*<minor_age>
             - (?:isn't|not|hasn't turned|yet to turn|yet to reach|yet to be|not turned|not reached)
               (?:even |yet )?(?:18|eighteen|<minor_age>)(?= yet| years|[.,;]| ?$)
@@ -87,8 +93,8 @@ RULES = (
             - (?:younger|young|former|earlier|past)(?: (?:girl|boy|child|year old|me|little))*
               (?:self|selves|version(?! of the (?:car|song|story|game|phone)))(?! (?:portrait|
               esteem|made|taught|help|service|driving|checkout|confidence))
-            - age regress\w*|(?:revers\w+|backwards?) ag(?:e|ing|ed)|(?:gets?|getting|grows?|
-              growing|becom\w+) (?:ever )?younger and younger
+            - blow\w* out (?:the )?<minor_age> candles|age regress\w*|(?:revers\w+|backwards?)
+              ag(?:e|ing|ed)|(?:gets?|getting|grows?|growing|becom\w+) (?:ever )?younger and younger
             """
         ),
         unless_grown=True,
@@ -125,14 +131,14 @@ RULES = (
               people|percent|%|k\b|mph|kg|pounds|o'clock|am|pm|km|cm|euros|coach|team|football|
               soccer|champion\w*|league|tournament|squad|cup|match|world))
             - (?:looks?|appears?|seems?|looking|appearing|is|are|was|being|turns?|turning|turned|
-              aged|now|only|just|at|about|who's|she's|he's|they're)(?: (?:to be|about|around|
-              roughly|maybe|barely|only|just|no more than|almost|nearly|like|again|a|an|again|age|
-              like she's|like he's|as if she were|as if he were))* <minor_age>(?: again)?
-              (?= ?[.,;!]| ?$| again| with| and (?:has|wears|is|smil|laugh|\w+s\b)| in (?:a|her|his|
-              the) (?:school|class|play|pigtail))(?<!at six)(?<!at seven)(?<!at eight)(?<!at nine)
-              (?<!at ten)(?<!at five)(?<!at four)(?<!at three)(?<!at two)(?<!at one)(?<!at eleven)
-              (?<!at twelve)(?<!at \d)(?<!at 1\d)(?<!number \d)(?<!about \d)(?<!just one)
-              (?<!only one)(?<!is one)(?<!about one)(?<!turns one)
+              aged|now|only|just|at|about|who's|she's|he's|they're|i'm|am|remain(?:s|ed)|stay(?:s|
+              ed)|finally)(?: (?:to be|finally|about|around|roughly|maybe|barely|only|just|no more
+              than|almost|nearly|like|again|a|an|again|age|like she's|like he's|as if she were|as if
+              he were))* <minor_age>(?: again)?(?= ?[.,;!]| ?$| again| with| and (?:has|wears|is|
+              smil|laugh|\w+(?:s|ing)\b)| in (?:a|her|his|the) (?:school|class|play|pigtail))
+              (?<!at six)(?<!at seven)(?<!at eight)(?<!at nine)(?<!at ten)(?<!at five)(?<!at four)
+              (?<!at three)(?<!at two)(?<!at one)(?<!at eleven)(?<!at twelve)(?<!at \d)(?<!at 1\d)
+              (?<!number \d)(?<!just one)(?<!only one)(?<!is one)(?<!about one)(?<!turns one)
             - (?:herself|himself|themselves|her|him|woman|man|person|them|lady|guy|gentleman|
               self)(?: back)?,? (?:at|when|of|at age|around) (?:about |just |only |age )*<minor_age>
               (?= ?[.,;!](?!\d)| ?$| (?:with|and|who|years?|again|playing|holding|smiling|riding|

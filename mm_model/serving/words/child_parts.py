@@ -48,9 +48,10 @@ PARTS = parts(
         children)|junior high (?:students?|kids?|girls?|boys?|pupils?)|kindergarten (?:age|aged|
         pupil|student)|(?:school|grammar school) pupils?|(?:girl|boy|cub) scouts?|brownie scout|
         choir ?boys?|altar boys?|paper ?boys?|child prodigy|flower girls?|small fry|babe in arms|
-        lass(?:ie|y|ies|es)|ladd(?:ie|y|ies)|girl(?:ie|ies|y)|young ?'?uns?|sonny boy|
-        (?:freshm[ae]n|sophomores?|juniors?|seniors?) (?:in|at|of) (?:\w+ )?(?:high school|middle
-        school|junior high)|wee (?:lad|lass|one|bairn)""",
+        preemies?|sprogs?|ankle biters?|rug ?rats?|a wee? ?wean|a wean(?! off)|weans(?! (?:off|
+        her|him|the))|lass(?:ie|y|ies|es)|ladd(?:ie|y|ies)|girl(?:ie|ies|y)|young ?'?uns?|sonny
+        boy|(?:freshm[ae]n|sophomores?|juniors?|seniors?) (?:in|at|of) (?:\w+ )?(?:high school|
+        middle school|junior high)|wee (?:lad|lass|one|bairn)""",
     not_a_person=r"""
         apprenticeship|relationship|anniversary|motorcycle|smartphone|photograph|television|
         restaurant|tradition|newspaper|sculpture|sourdough|franchise|stallion|tortoise|elephant|
@@ -103,18 +104,24 @@ PARTS = parts(
         (?:(?!(?:for|while|with|and|as|to|of|in|on|at|near|beside|wh\w+|that|about|by|
         from)\b)[\w']+ ){0,2}""",
     adult=r"""
-        paediatrician|businesswoman|grandparents|pediatrician|photographer|grandmother|
-        grandfather|grandparent|firefighter|policewoman|storyteller|businessman|hairdresser|
-        babysitter|instructor|shopkeeper|gentleman|gentlemen|policeman|librarian|scientist|
-        professor|principal|volunteer|lifeguard|therapist|caregiver|caretaker|neighbour|
-        conductor|pediatric|pensioner|musician|magician|waitress|stranger|neighbor|somebody|
-        engineer|mechanic|parents|grandma|grandpa|teacher|midwife|husband|fireman|officer|
-        soldier|painter|tourist|actress|athlete|dentist|visitor|someone|juggler|surgeon|veteran|
-        person|people|ladies|mother|father|parent|granny|doctor|sitter|couple|artist|singer|
-        waiter|runner|driver|adults|priest|worker|vendor|farmer|dancer|barber|tailor|senior|
-        woman|women|mommy|daddy|uncle|nurse|nanny|coach|bride|groom|clown|baker|actor|pilot|
-        adult|santa|queen|tutor|model|judge|elder|lady|guys|mama|papa|aunt|wife|chef|cook|monk|
-        king|they|man|men|guy|she|him|mom|mum|dad|nun|who|her|img|he|we|i""",
+        paediatrician|vet|veterinarian|plumber|electrician|carpenter|bartender|barista|cashier|
+        clerk|accountant|lawyer|attorney|manager|mayor|senator|rabbi|imam|bishop|author|editor|
+        journalist|reporter|architect|researcher|biologist|zookeeper|blacksmith|butler|
+        housekeeper|referee|umpire|trainer|detective|sheriff|paramedic|psychologist|obstetrician|
+        optometrist|lecturer|curator|auntie|stepmother|stepfather|godmother|godfather|widow|
+        widower|fiancee?|duchess|empress|emperor|ranger|gardener|florist|beekeeper|businesswoman|
+        grandparents|pediatrician|photographer|grandmother|grandfather|grandparent|firefighter|
+        policewoman|storyteller|businessman|hairdresser|babysitter|instructor|shopkeeper|
+        gentleman|gentlemen|policeman|librarian|scientist|professor|principal|volunteer|
+        lifeguard|therapist|caregiver|caretaker|neighbour|conductor|pediatric|pensioner|musician|
+        magician|waitress|stranger|neighbor|somebody|engineer|mechanic|parents|grandma|grandpa|
+        teacher|midwife|husband|fireman|officer|soldier|painter|tourist|actress|athlete|dentist|
+        visitor|someone|juggler|surgeon|veteran|person|people|ladies|mother|father|parent|granny|
+        doctor|sitter|couple|artist|singer|waiter|runner|driver|adults|priest|worker|vendor|
+        farmer|dancer|barber|tailor|senior|woman|women|mommy|daddy|uncle|nurse|nanny|coach|bride|
+        groom|clown|baker|actor|pilot|adult|santa|queen|tutor|model|judge|elder|lady|guys|mama|
+        papa|aunt|wife|chef|cook|monk|king|they|man|men|guy|she|him|mom|mum|dad|nun|who|her|img|
+        he|we|i""",
 )
 
 HARMLESS = listed(
@@ -191,9 +198,13 @@ HARMLESS = listed(
       specialist|entertainer|(?:protection|care|welfare) (?:worker|officer))s?
     - (?:former|ex|retired|onetime|one time) (?:\w+ )?<child>(?: \w+)?|(?:child|kid|teen|boy|girl)
       (?:actor|star|actress|prodigy|model|bride|singer|pop star) turned \w+|(?:good|best) (?:boy|
-      girl)s?(?=,? (?:a |the |his |her )?(?:dogs?|puppy|hound|cat)\b)|girls just wan\w+|old boys'?
-      (?:network|club|school|association)|lad(?:s|dish)? (?:culture|mags?|mag)|(?:kids|children|
-      teens?|tweens?)(?: and (?:tweens?|teens?|kids))? (?:section|aisle|department|corner|menu)
+      girl)s?(?=,? (?:a |the |his |her )?(?:dogs?|puppy|hound|cat)\b)|atta boy|poster (?:boy|girl|
+      child)|girl friday|working girls|call cent(?:er|re) (?:girl|boy)s?|baby's breath|tots? of
+      (?:rum|whisky|whiskey|gin|brandy)|with (?:the|a|all the) (?:\w+ )?(?!face|body|figure|
+      features|head|build|voice|size|height|looks?|appearance|skin|hands|hair)\w+ of (?:a|an|any)
+      (?:\w+ )?<child>|girls just wan\w+|old boys'? (?:network|club|school|association)|lad(?:s|
+      dish)? (?:culture|mags?|mag)|(?:kids|children|teens?|tweens?)(?: and (?:tweens?|teens?|kids))?
+      (?:section|aisle|department|corner|menu)
     - (?:brain|grand|god|step|poster|problem|wild|love|inner|flower|only|destiny's|adult|
       grown) ?child(?:ren)?(?! self| version)|with child(?= ?[.,;!]| ?$| (?:and|touch\w*|in|is|
       walks|sits|stands|smiles|holds|rubs|waits)\b)|child ?(?:like|ish)(?:ly|ness)?(?! (?:version|
@@ -281,6 +292,9 @@ OF_A_CHILD = listed(
 
 SOMEBODY_ELSES = listed(
     r"""
+    - (?:her|his|their) (?:\w+ )?(?:sons?|daughters?|child|kids?|nieces?|nephews?|twins?|grandsons?|
+      granddaughters?|brothers?|sisters?|students?|pupils?|girl|boy)(?: \w+)?, (?:aged |age |only |
+      just )?<minor_age>(?: and <minor_age>)?(?: years? old)?
     - (?:her|his|their|own|[\w]+'s) (?:<minor_age>(?: <years>) old|teenaged?|adolescent|infant|
       newborn|little|young|toddler|baby|<ordinal> grade) (?:\w+ )?(?:sons?|daughters?|child|
       children|kids?|boys?|girls?|twins?|grandsons?|granddaughters?|grandchild|grandchildren|

@@ -22,22 +22,25 @@ RULES = (
               dress|skirt|swimsuit|bikini) ?(?:less|free)(?:ly|ness)?
             - sky ?clad|naturis[tm]s?|starkers|au natur(?:el|al|ale)|in (?:the|her|his|their)
               (?:buff|altogether|nuddy)|(?:eve|adam)'?s? (?:costume|suit|garb|attire|outfit)|in the
-              raw(?= ?[.,;!]| ?$| on| at| by| with| in)|(?:birth ?day|birth) suits?|(?:her|his|
-              their) birthday (?:attire|clothes)|skinny ?dip\w*|full frontal|invisible (?:clothes|
-              clothing|outfit|dress|garments?|suit|swimsuit|bikini|underwear)|full monty|let(?:s|
-              ting)? it all hang out|what (?:god|nature|the lord) gave (?:her|him|them)|(?:garb|
-              raiment|attire)less|(?:bare|nude) as (?:a|an|the) \w+|compromising position|buff
-              naked|(?:go|goes|going|gone|went) commando(?! style)|free the nipple|stitch ?less|
-              starkly bare|clothing optional|clothes optional|state of (?:un|partial un)dress|state
-              of nature|soft ?core|hard ?core (?:scene|porn|sex|action|adult|video)|(?:nip|
-              nipple) ?slips?|up ?skirts?|down ?blouse|side ?boob|under ?boob|camel ?toes?|wardrobe
-              malfunction|strip poker|scantily (?:clad|dressed|clothed)|deep ?nudes?|nudif\w+|
-              (?:clothes?|clothing|garment|outfit) remov(?:er|al)|wardrobe (?:gone|removed|none|
-              turn\w+ (?:to|into) glass)|deep ?fake porn|lady godiva|page (?:3|three) girl|
-              streakers?|(?:woman|man|person|guy|lady|he|she) streak(?:s|ing) (?:through|across|
-              around|past|over)|a flasher|streak(?:s|ing) (?:\w+ )?(?:across|through|onto) (?:the|a)
-              (?:\w+ )?(?:pitch|stadium|court|campus|quad|game|match)|barely (?:clothed|clad|
-              dressed|covered)|half (?:clothed|clad|dressed)
+              raw(?= ?[.,;!]| ?$| on| at| by| with| in)|(?:birth ?day|birth) suit(?:s|ed)?|(?:her|
+              his|their) birthday (?:attire|clothes)|skinny ?dip\w*|full frontal|invisible
+              (?:clothes|clothing|outfit|dress|garments?|suit|swimsuit|bikini|underwear)|full monty|
+              let(?:s|ting)? it all hang out|what (?:god|nature|the lord) gave (?:her|him|them)|
+              (?:garb|raiment|attire)less|(?:bare|nude) as (?:a|an|the) \w+|compromising position|
+              buff naked|(?:go|goes|going|gone|went) commando(?! style)|free the nipple|
+              stitch ?less|starkly bare|clothing optional|clothes optional|state of (?:un|partial
+              un)dress|state of nature|soft ?core|hard ?core (?:scene|porn|sex|action|adult|video)|
+              (?:nip|nipple) ?slips?|up ?skirts?|down ?blouse|side ?boob|under ?boob|camel ?toes?|
+              wardrobe malfunction|strip poker|scantily (?:clad|dressed|clothed)|deep ?nudes?|
+              nudif\w+|(?:clothes?|clothing|garment|outfit) remov(?:er|al)|wardrobe (?:gone|removed|
+              none|turn\w+ (?:to|into) glass)|deep ?fake porn|godiva(?! (?:chocolat\w*|shop|box))|
+              (?:birth of venus|botticelli'?s? venus|titian'?s? venus),? (?:come|comes|coming|
+              brought) (?:to life|alive)|(?:as|like) (?:botticelli'?s?|the birth of|titian'?s?)
+              venus|kit off(?! (?:to|in)\b)|page (?:3|three) girl|streakers?|(?:woman|man|person|
+              guy|lady|he|she) streak(?:s|ing) (?:through|across|around|past|over)|a flasher|
+              streak(?:s|ing) (?:\w+ )?(?:across|through|onto) (?:the|a) (?:\w+ )?(?:pitch|stadium|
+              court|campus|quad|game|match)|barely (?:clothed|clad|dressed|covered)|half (?:clothed|
+              clad|dressed)
             """
         ),
     ),
@@ -51,6 +54,13 @@ RULES = (
             - everything (?:is )?(?:visible|on (?:show|display)|showing|exposed|hanging out)
               (?= ?[.,;!]| ?$)|see (?:all|every inch|every bit|the whole) of (?:her|him|them)
               (?= ?[.,;!]| ?$)
+            - (?:<intimate>),? (?:all |completely )?bare(?= ?[.,;!]| ?$)|(?:both|all|each|lovers|
+              pair|couple)(?: are| is| completely)* bare(?= ?[.,;!]| ?$)|(?:she|he|they|woman|man|
+              person|lady|guy|model) (?:stands?|lies|sits|is|poses|kneels|is left)
+              (?:\w+ly )?(?:uncovered|unveiled|exposed)(?= ?[.,;!]| ?$| before| in front)
+            - (?:leave|leaving|leaves|with|keep) nothing on (?:her|him|them|the (?:woman|man|person|
+              lady|guy|model|subject))(?= ?[.,;!]| ?$)|more skin(?= ?[.,;!]| ?$)|(?:less|fewer)
+              (?:clothes|clothing)(?= ?[,.]| ?$| on (?:her|him|them))
             - bare (?:skin|skinned|flesh)(?! (?:of|on) (?:her|his|their|the) (?:\w+ )?(?:arms?|
               hands?|neck|face|shoulders?|wrists?|legs?|feet|cheeks?|forehead))
             - bar(?:e|es|ed|ing) (?:it )?all|bar(?:es|ed|ing) (?:<own>) <w><intimate>
@@ -106,6 +116,7 @@ RULES = (
               (?:pulled|lifted|raised|rolled|hiked|pushed) (?:down|up|aside|open|off)|
               <shirt>(?: (?:is|hangs?|falls?|hanging|wide|fully|completely|left|all))* (?:open|
               unbuttoned|undone|unfastened|untied|unzipped)
+            - (?:<own>) <w><shirt> (?:<fall>) (?:to|on|onto|off|away|from)\b
             - (?:pull|tug|yank|slid|push|lower|drag)\w* (?:down|aside|open) (?:<own>) <w><shirt>
             - (?:undo\w*|unbutton\w*|open\w*) (?:the |all |every )?(?:\w+ )?(?:buttons?|zip(?:per)?|
               laces) (?:of|on) (?:<own>) <w><shirt>
@@ -172,20 +183,21 @@ RULES = (
               from|bereft of|bare of|stripped of|divested of|rid of|relieved of|deprived of|not
               wearing|not have|isn't wearing|aren't wearing|wasn't wearing|nor|absence of|out of|
               missing|has lost|not in|not a|not any|refuses to wear|hasn't|with none of)(?: (?:any|
-              a|an|her|his|their|the|that|those|this|these|all|single|sweater|and|scrap|stitch|
-              piece|shred|bit|item|thread|trace|inch|of|visible|actual|real|such|kind|sort|type|
-              article|protective|usual|or|clothes|clothing|shirt|wearing|shoes,?|pants,?|dress|even|
-              wet)){0,6} <cloth>(?! (?:in (?:the|a|her|his|their|my) (?:\w+ )?(?:closet|wardrobe|
-              suitcase|drawer|bag|shop|store|wash|dryer|basket|hamper|laundry|dresser|box|trunk)|
-              hang\w*|left|for|line|rack|hanger|store|dryer|washing|code|sense|rehearsal|shoes|
-              shirt|hat|brand|shop|hamper|softener|iron\w*|on (?:the|a) (?:line|rack|hanger|hook|
-              shel\w+|bed|chair|floor|hangers)|drawer|pockets?|leg|to (?:wash|fold|iron|wear|pack)|
-              fit\w*|budget|shopping))
+              a|an|her|his|their|the|that|those|this|these|all|single|sweater|shell|and|scrap|
+              stitch|piece|shred|bit|item|thread|trace|inch|of|visible|actual|real|such|kind|sort|
+              type|article|protective|usual|or|clothes|clothing|shirt|wearing|shoes,?|pants,?|dress|
+              even|wet)){0,6} <cloth>(?! (?:in (?:the|a|her|his|their|my) (?:\w+ )?(?:closet|
+              wardrobe|suitcase|drawer|bag|shop|store|wash|dryer|basket|hamper|laundry|dresser|box|
+              trunk)|hang\w*|left|for|line|rack|hanger|store|dryer|washing|code|sense|rehearsal|
+              shoes|shirt|hat|brand|shop|hamper|softener|iron\w*|on (?:the|a) (?:line|rack|hanger|
+              hook|shel\w+|bed|chair|floor|hangers)|drawer|pockets?|leg|to (?:wash|fold|iron|wear|
+              pack)|fit\w*|budget|shopping))
             - (?<!up )(?<!folds )(?<!folding )(?<!washes )(?<!gathers )(?<!irons )(?:<own>)
               (?:\w+ )?(?:clothes|clothing|garments|dress|lingerie|underwear|panties)(?: (?:are|is|
-              lie|lies|lying|left|all|now|scattered|strewn|piled|discarded|abandoned|crumpled|
-              dropped|tossed|flung|thrown|forgotten|in))* (?:in a (?:heap|pile)|on the (?:floor|
-              ground|sand|shore|rocks|riverbank)|at (?:<own>) feet|around (?:<own>) (?:feet|ankles))
+              end up|ends up|land|lands|hit|hits|litter|lie|lies|lying|left|all|now|scattered|
+              strewn|piled|discarded|abandoned|crumpled|dropped|tossed|flung|thrown|forgotten|in))*
+              (?:in a (?:heap|pile)|(?:on |onto )?the (?:floor|ground|sand|shore|rocks|riverbank)|at
+              (?:<own>) feet|around (?:<own>) (?:feet|ankles))
             """
         ),
     ),
@@ -213,6 +225,11 @@ RULES = (
             - (?:wear\w*|dressed in|clad in|in) .{0,40} and nothing (?:else|more)(?= ?[.,;!]| ?$)
             - (?:wear\w*|dressed in|clad in|has on) .{0,40} and (?:that's|that is|thats) (?:all|it)
               (?= ?[.,;!]| ?$)
+            - (?:in|wear\w*|clad in|ending (?:with|in)) (?:\w+ ){0,2}(?:<cover>|<undies>|tassels)
+              (?:only|alone)(?= ?[.,;!]| ?$)|only (?:has|have|had) (?:\w+ ){0,3}(?:<cover>|<undies>)
+              on(?= ?[.,;!]| ?$)
+            - nothing (?:hid|cover|conceal|shield|obscur)\w* (?:<own> (?:\w+ )?(?:body|skin|figure|
+              breasts|curves|form|modesty)|her|him|them)(?= ?[.,;!]| ?$| (?:but|except|from)\b)
             - made of nothing|nothing (?:at all )?(?:for|as) (?:a|an|her|his) (?:dress|outfit|
               costume|suit)
             - (?:cover\w*|hid\w*|shield\w*|conceal\w*|protect\w*|preserv\w*) (?:<own>)

@@ -16,6 +16,17 @@ RULES = (
               pieces?|articles?|layers?|scraps?|bits?) of (?:\w+ )?(?:clothing|clothes)
             - (?:pull|lift|draw|drag|tug|slip)\w* <own> <w>(?:dress|gown|nightgown|nightie) (?:up |
               off )*over <own> head
+            - (?:shirt|belt|socks|pants|shoes|trousers|dress|skirt|coat)\b.{0,30}
+              everything(?: else)? (?:lands?|falls?|drops?|ends up|hits?)|(?:stockings?|gloves?|
+              shoes?|shirt|dress|layer|coat|jacket),? (?:and )?then (?:the rest|everything|all the
+              rest)(?= ?[.,;!]| ?$)|garment (?:by|after) garment
+            - (?:lose|losing|shed|remov|drop|peel)\w* (?:off )?(?:every|each|all) (?:\w+ )?(?:layer|
+              garment|piece|item)s?(?= ?[.,;!]| ?$| until| till)|(?:<off>) (?:it all|everything|the
+              lot) off(?= ?[.,;!]| ?$| (?:for|baby|now|slowly)\b)|(?:<off>) off .{0,20}and
+              everything(?= ?[.,;!]| ?$)
+            - (?:tug|pull|undo|unt[iy]|loosen|cut|snap)\w* (?:at |on )?(?:the )?(?:bow|strings?|
+              knot|ties|laces) (?:of|on) (?:<own>|the) <w>(?:bikini|bra|dress|gown|corset|robe|
+              bikini top)|(?:tear|rip|pull|strip|whip)\w* away (?:<own>) <w><garment>
             - strip(?:s|ped|ping)? (?:her|him|them)(?= ?[.,;!]| ?$| (?:down|bare|completely|for|in|
               on|of)\b)(?! of (?:\w+ ){0,2}(?:titles?|rank|medals?|powers?|crown|dignity|badge|
               command|office|armou?r|citizenship|honou?rs?))
