@@ -52,8 +52,9 @@ RULES = (
               figure|physique|features|frame|proportions|appearance|head|build)|(?:body|face|figure|
               physique|features|proportions|appearance|looks?|build|size|height) (?:of|like) (?:a |
               an )?<adj><child>
-            - (?:childhood|baby|school|kindergarten) (?:photo|picture|photograph|portrait)s? (?:of
-              [\w' ]{1,20} )?(?:come|comes|coming|brought|brings?|to life|alive|animated|moving)
+            - (?:childhood|baby|school|kindergarten|class|yearbook|<grade> grade|grade \w+)
+              (?:class )?(?:photo|picture|photograph|portrait)s? (?:of [\w' ]{1,20} )?(?:come|comes|
+              coming|brought|brings?|to life|alive|animated|moving)
             - (?:face|head|features|likeness) (?:on|onto|over|upon|swapped onto|pasted on|placed on)
               (?:to )?(?:a |an |the |another |this )?<adj><child>
             - as (?:a |an |the )?(?:\w+ )?pupils?(?= ?[.,;!]| ?$| (?:at|in|of|with))
@@ -135,10 +136,11 @@ RULES = (
               ed)|finally)(?: (?:to be|finally|about|around|roughly|maybe|barely|only|just|no more
               than|almost|nearly|like|again|a|an|again|age|like she's|like he's|as if she were|as if
               he were))* <minor_age>(?: again)?(?= ?[.,;!]| ?$| again| with| and (?:has|wears|is|
-              smil|laugh|\w+(?:s|ing)\b)| in (?:a|her|his|the) (?:school|class|play|pigtail))
-              (?<!at six)(?<!at seven)(?<!at eight)(?<!at nine)(?<!at ten)(?<!at five)(?<!at four)
-              (?<!at three)(?<!at two)(?<!at one)(?<!at eleven)(?<!at twelve)(?<!at \d)(?<!at 1\d)
-              (?<!number \d)(?<!just one)(?<!only one)(?<!is one)(?<!about one)(?<!turns one)
+              smil|laugh|(?:already |now |then )?\w+(?:s|ing)\b)| in (?:a|her|his|the) (?:school|
+              class|play|pigtail))(?<!at six)(?<!at seven)(?<!at eight)(?<!at nine)(?<!at ten)
+              (?<!at five)(?<!at four)(?<!at three)(?<!at two)(?<!at one)(?<!at eleven)
+              (?<!at twelve)(?<!at \d)(?<!at 1\d)(?<!number \d)(?<!just one)(?<!only one)(?<!is one)
+              (?<!about one)(?<!turns one)
             - (?:herself|himself|themselves|her|him|woman|man|person|them|lady|guy|gentleman|
               self)(?: back)?,? (?:at|when|of|at age|around) (?:about |just |only |age )*<minor_age>
               (?= ?[.,;!](?!\d)| ?$| (?:with|and|who|years?|again|playing|holding|smiling|riding|

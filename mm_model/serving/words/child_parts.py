@@ -127,8 +127,10 @@ PARTS = parts(
 HARMLESS = listed(
     r"""
     - (?:child|kid|baby|toddler|teen|girl|boy|infant|youth) (?:friendly|proof\w*|care|carer|safe\w*|
-      safety|support|labou?r|welfare|psycholog\w+|psychiatr\w+|custody|seats?|locks?|rearing|
-      minders?|development|protection|services|gates?|sized (?:chair|desk|bike|table|shoes?|gloves?|
+      safety|sized? (?!her\b|him\b|them\b|version|person|body|woman|man\b|me\b)\w+|meals?|themed|
+      rated|groups? (?:choreograph\w+|danc\w+|concert|songs?|fans?|stage|reunion|video|performance)|
+      support|labou?r|welfare|psycholog\w+|psychiatr\w+|custody|seats?|locks?|rearing|minders?|
+      development|protection|services|gates?|sized (?:chair|desk|bike|table|shoes?|gloves?|
       umbrella)|blues?|pinks?|yellow|green|grand|pianos?|showers?|monitors?|carriages?|strollers?|
       bumps?|oil|powder|wipes?|carrots?|corn|spinach|greens|potatoes|leaf|leaves|names?|bottles?|
       blankets?|clothes|clothing|shoes?|booties?|socks?|onesies?|toys?|rattles?|cribs?|cots?|beds?|
@@ -198,13 +200,14 @@ HARMLESS = listed(
       specialist|entertainer|(?:protection|care|welfare) (?:worker|officer))s?
     - (?:former|ex|retired|onetime|one time) (?:\w+ )?<child>(?: \w+)?|(?:child|kid|teen|boy|girl)
       (?:actor|star|actress|prodigy|model|bride|singer|pop star) turned \w+|(?:good|best) (?:boy|
-      girl)s?(?=,? (?:a |the |his |her )?(?:dogs?|puppy|hound|cat)\b)|atta boy|poster (?:boy|girl|
-      child)|girl friday|working girls|call cent(?:er|re) (?:girl|boy)s?|baby's breath|tots? of
-      (?:rum|whisky|whiskey|gin|brandy)|with (?:the|a|all the) (?:\w+ )?(?!face|body|figure|
-      features|head|build|voice|size|height|looks?|appearance|skin|hands|hair)\w+ of (?:a|an|any)
-      (?:\w+ )?<child>|girls just wan\w+|old boys'? (?:network|club|school|association)|lad(?:s|
-      dish)? (?:culture|mags?|mag)|(?:kids|children|teens?|tweens?)(?: and (?:tweens?|teens?|kids))?
-      (?:section|aisle|department|corner|menu)
+      girl)s?(?=,? (?:a |the |his |her )?(?:dogs?|puppy|hound|cat)\b)|lolita (?:novel|book|film|
+      movie|poster)|(?:grown|adult) (?:man|woman)(?: \w+){0,2} (?:dressed|dresses|costumed) as
+      (?:a |an )?<adj><child>|atta boy|poster (?:boy|girl|child)|girl friday|working girls|call
+      cent(?:er|re) (?:girl|boy)s?|baby's breath|tots? of (?:rum|whisky|whiskey|gin|brandy)|with
+      (?:the|a|all the) (?:\w+ )?(?!face|body|figure|features|head|build|voice|size|height|looks?|
+      appearance|skin|hands|hair)\w+ of (?:a|an|any) (?:\w+ )?<child>|girls just wan\w+|old boys'?
+      (?:network|club|school|association)|lad(?:s|dish)? (?:culture|mags?|mag)|(?:kids|children|
+      teens?|tweens?)(?: and (?:tweens?|teens?|kids))? (?:section|aisle|department|corner|menu)
     - (?:brain|grand|god|step|poster|problem|wild|love|inner|flower|only|destiny's|adult|
       grown) ?child(?:ren)?(?! self| version)|with child(?= ?[.,;!]| ?$| (?:and|touch\w*|in|is|
       walks|sits|stands|smiles|holds|rubs|waits)\b)|child ?(?:like|ish)(?:ly|ness)?(?! (?:version|
@@ -280,9 +283,8 @@ HARMLESS = listed(
 
 OF_A_CHILD = listed(
     r"""
-    - (?:child|children|kid|kids|boy|girl|baby|babies|toddler|infant|teenager|teen|schoolboy|
-      schoolgirl|newborn)(?:'s|s')(?! (?:choir|class|troupe|body|face|figure|self|form|physique|
-      features|frame|version|age|eyes|skin|proportions|appearance|size|voice|build|head))
+    - <child>(?:'s|s'|')(?! (?:choir|class|troupe|body|face|figure|self|form|physique|features|
+      frame|version|age|eyes|skin|proportions|appearance|size|voice|build|head))
       [\w']+(?: (?:drawings?|paintings?|toys?|books?|party|room|clothes))?
     - (?:puppet|wooden|toy|stuffed|paper|snow|gingerbread|plastic|marble|bronze|stone) (?:child|boy|
       girl|baby|kid)s?

@@ -61,6 +61,8 @@ RULES = (
             - (?:leave|leaving|leaves|with|keep) nothing on (?:her|him|them|the (?:woman|man|person|
               lady|guy|model|subject))(?= ?[.,;!]| ?$)|more skin(?= ?[.,;!]| ?$)|(?:less|fewer)
               (?:clothes|clothing)(?= ?[,.]| ?$| on (?:her|him|them))
+            - (?:woman|man|she|he|goddess|nymph|lady|person|figure|couple)(?: \w+){0,4},
+              (?:uncovered|unclad|unveiled)(?= ?[.,;!]| ?$)
             - bare (?:skin|skinned|flesh)(?! (?:of|on) (?:her|his|their|the) (?:\w+ )?(?:arms?|
               hands?|neck|face|shoulders?|wrists?|legs?|feet|cheeks?|forehead))
             - bar(?:e|es|ed|ing) (?:it )?all|bar(?:es|ed|ing) (?:<own>) <w><intimate>
@@ -230,6 +232,10 @@ RULES = (
               on(?= ?[.,;!]| ?$)
             - nothing (?:hid|cover|conceal|shield|obscur)\w* (?:<own> (?:\w+ )?(?:body|skin|figure|
               breasts|curves|form|modesty)|her|him|them)(?= ?[.,;!]| ?$| (?:but|except|from)\b)
+            - (?:just|really|only|in) (?:\w+ )?body ?paint(?= ?[.,;!]| ?$| on\b)|
+              (?:<garment>)(?: is| are)?(?: just| only| merely)? painted on(?= ?[.,;!]| ?$)|
+              (?:outfit|clothes|clothing|dress|bikini)\b.{0,40} (?:then|finally) (?:to )?nothing
+              (?= ?[.,;!]| ?$)
             - made of nothing|nothing (?:at all )?(?:for|as) (?:a|an|her|his) (?:dress|outfit|
               costume|suit)
             - (?:cover\w*|hid\w*|shield\w*|conceal\w*|protect\w*|preserv\w*) (?:<own>)
@@ -272,8 +278,9 @@ RULES = (
               department|aisle|boutique|drawer|designer|catalog\w*|factory|brand|sign|the|about|
               over|on top of|billboard|campaign))
             - (?:show\w*|flash\w*|reveal\w*|expos\w*|visible|display\w*) (?:off )?(?:<own>)
-              <w><undies>|(?:lingerie|underwear|boudoir) (?:models?|shoots?|photo ?shoots?|photos?|
-              photography|session|pose|poses|selfie|pictures?|portrait|clad)
+              <w><undies>|(?:lingerie|underwear|boudoir) (?:(?:fashion )?(?:show|runway|catwalk|
+              parade)|models?|shoots?|photo ?shoots?|photos?|photography|session|pose|poses|selfie|
+              pictures?|portrait|clad)
             - (?:(?<=[,;] )|(?<!.))(?:(?!sports|no)\w+ ){0,2}(?:panties|thong|g string|lingerie|bra|
               negligee|jockstrap|garter belt|pasties|underwear|knickers)(?: and (?:panties|
               stockings|thong|heels))?(?= ?[,;]| ?$)

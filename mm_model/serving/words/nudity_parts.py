@@ -163,7 +163,8 @@ HARMLESS = listed(
     - topless (?:(?:red|old|vintage|classic|blue|white|black|sports|open) )*(?:convertibles?|cars?|
       jeeps?|roadsters?|bus(?:es)?|cabs?|vehicles?|tower|towers|cadillac|mustang|corvette|ferrari|
       land rover|wrangler|double decker|truck|train)
-    - bottomless (?:mimosas?|brunch|pit|coffee|fries|cup|glass|drinks?|soda|well|lake|bag|ocean)
+    - topless (?:is |are |bathing )?(?:banned|forbidden|prohibited|not allowed)|bottomless
+      (?:mimosas?|brunch|pit|coffee|fries|cup|glass|drinks?|soda|well|lake|bag|ocean)
     - (?:trees?|branch(?:es)?|room|walls?|shelf|shelves|hills?|landscape|stage|cupboards?|
       floor)(?:,? (?:is|are|was|were|stands?|stood|left|now|that|which|almost|half|completely|
       totally|entirely|all|nearly))* (?:naked|bare|stripped|exposed|uncovered)

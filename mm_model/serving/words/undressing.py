@@ -27,6 +27,8 @@ RULES = (
             - (?:tug|pull|undo|unt[iy]|loosen|cut|snap)\w* (?:at |on )?(?:the )?(?:bow|strings?|
               knot|ties|laces) (?:of|on) (?:<own>|the) <w>(?:bikini|bra|dress|gown|corset|robe|
               bikini top)|(?:tear|rip|pull|strip|whip)\w* away (?:<own>) <w><garment>
+            - (?:last|rest) of <own> (?:clothes|clothing|garments|outfit)(?! (?:in|into|on the|
+              for)\b)
             - strip(?:s|ped|ping)? (?:her|him|them)(?= ?[.,;!]| ?$| (?:down|bare|completely|for|in|
               on|of)\b)(?! of (?:\w+ ){0,2}(?:titles?|rank|medals?|powers?|crown|dignity|badge|
               command|office|armou?r|citizenship|honou?rs?))
