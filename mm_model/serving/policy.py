@@ -24,7 +24,7 @@ from mm_model.serving.words.rules import Rule, compiled, words
 from mm_model.serving.words.text import apart, held_together, hidden, readings
 from mm_model.store.consents import Basis
 
-_APART = str.maketrans(dict.fromkeys('-_"“”«»()[]{}<>/\\*~|=„', " "))
+_APART = str.maketrans(dict.fromkeys('-_"“”«»()[]{}<>/\\*~|=„', " ") | {"?": "."})
 _TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*'?|[.,;:!?]")
 _FEMALE = re.compile(
     r"(?<!\w)(?:wom[ae]n|girls?|lady|ladies|she|her|hers|herself|females?|mothers?|moms?|mums?|bride|wife|"
@@ -186,7 +186,8 @@ def _picture() -> re.Pattern[str]:
 
 
 def _if_adult_before(found: re.Match[str]) -> str:
-    return _BLANK if _adult().search(found.string[: found.start()]) else found[0]
+    adult = _adult().search(found.string[: found.start()]) or _grown().search(found.string)
+    return _BLANK if adult else found[0]
 
 
 def _is_subject(text: str, found: re.Match[str]) -> bool:
@@ -205,7 +206,8 @@ def _is_subject(text: str, found: re.Match[str]) -> bool:
         return not (_depicted(before) and _adult().search(text[found.end() :]))
     if _owns(before[at]):
         # "her baby" beside her; at the start of a clause it is the subject again
-        return not before[:at] or before[at - 1] in _LINKS - {"and"}
+        at -= at > 0 and before[at - 1] in _DETERMINERS
+        return at == 0 or before[at - 1] in _LINKS - {"and"}
     if before[at] in _DETERMINERS:
         at -= 1
     if at < 0 or before[at] == "of":

@@ -15,7 +15,7 @@ RULES = (
             - (?:child|childhood|kid|baby|infant|toddler|teen|teenage|teenaged|boyhood|girlhood|
               little|adolescent|school ?(?:boy|girl|age|days)?|kindergarten|preschool|(?:primary|
               elementary|grade|nursery) school|five|six|seven|eight|nine|ten|<minor_age>(?: years?
-              old)?|small|tiny|pint sized|half pint|mini|miniature)(?: (?:girl|boy|child|year old|
+              old)?|small|tiny|pint sized?|half pint|mini|miniature)(?: (?:girl|boy|child|year old|
               me|little))* (?:self|selves|version(?! of the (?:car|song|story|game|phone)))
               (?! (?:portrait|esteem|made|taught|help|service|driving|checkout|confidence))|inner
               child (?:self|come to life)|(?:self|version of (?:her|him|them)(?:self|selves)?) as
@@ -52,11 +52,28 @@ RULES = (
               figure|physique|features|frame|proportions|appearance|head|build)|(?:body|face|figure|
               physique|features|proportions|appearance|looks?|build|size|height) (?:of|like) (?:a |
               an )?<adj><child>
-            - (?:childhood|baby|school|kindergarten) (?:photo|picture|photograph|portrait)s? (?:of
-              [\w' ]{1,20} )?(?:come|comes|coming|brought|brings?|to life|alive|animated|moving)
+            - (?:childhood|baby|school|kindergarten|class|yearbook|<grade> grade|grade \w+)
+              (?:class )?(?:photo|picture|photograph|portrait)s? (?:of [\w' ]{1,20} )?(?:come|comes|
+              coming|brought|brings?|to life|alive|animated|moving)
             - (?:face|head|features|likeness) (?:on|onto|over|upon|swapped onto|pasted on|placed on)
               (?:to )?(?:a |an |the |another |this )?<adj><child>
             - as (?:a |an |the )?(?:\w+ )?pupils?(?= ?[.,;!]| ?$| (?:at|in|of|with))
+            - (?:did|was|were|looked) (?:back )?(?:at|when) (?:age |about |around )?<minor_age>
+              (?= ?[.,;!]| ?$| years)|(?:at|during|having|celebrat\w+) (?:her|his|their)
+              (?:own )?ba[rts] mitzvah|(?<!at )(?<!of )1[0-7]f(?= ?[.,;]| ?$| (?:selfie|pic|model|
+              video|vid)\b)
+            - (?:<revert>|from) (?:a |an |the )?(?:\w+ )?(?:adult|woman|man|person|grown ?up|old
+              age|senior|elder) (?:back )?(?:in)?to (?:a |an |the )?(?:little |small |young |
+              tiny )?<child>
+            - (?<!his )(?<!her )(?<!their )(?:daughter|son|heir|princess|prince|sister|brother|
+              cousin|niece|nephew|twin|student|singer|skater|gymnast|prodigy|actress|actor)(?: of
+              [\w ]{1,20})?, (?:aged |just |only )?<minor_age>(?= ?[,.;]| ?$)
+            - (?<=[a-z], )(?<!\bone, )(?<!\btwo, )(?<!\bthree, )(?<!\bfour, )(?<!\bfive, )
+              (?<!\bsix, )(?<!\bseven, )(?<!\beight, )(?<!\bnine, )(?<!\bten, )(?<!\beleven, )
+              (?<!\btwelve, )(?:only |just |aged |age |so )?<minor_age>(?= ?(?:[.;]|
+              , (?!<minor_age>|\d))| ?$)
+            - (?:(?<=, )|(?<!.))year (?:[7-9]|1[01])(?= ?[,.;])
+            - los(?:es|ing|t|e) (?:her|his) first tooth
             - ages? (?:back |down )?(?:to|of|is|was|:|=) ?(?:about |just |only |around )*<minor_age>
             - (?:isn't|not|hasn't turned|yet to turn|yet to reach|yet to be|not turned|not reached)
               (?:even |yet )?(?:18|eighteen|<minor_age>)(?= yet| years|[.,;]| ?$)
@@ -77,8 +94,8 @@ RULES = (
             - (?:younger|young|former|earlier|past)(?: (?:girl|boy|child|year old|me|little))*
               (?:self|selves|version(?! of the (?:car|song|story|game|phone)))(?! (?:portrait|
               esteem|made|taught|help|service|driving|checkout|confidence))
-            - age regress\w*|(?:revers\w+|backwards?) ag(?:e|ing|ed)|(?:gets?|getting|grows?|
-              growing|becom\w+) (?:ever )?younger and younger
+            - blow\w* out (?:the )?<minor_age> candles|age regress\w*|(?:revers\w+|backwards?)
+              ag(?:e|ing|ed)|(?:gets?|getting|grows?|growing|becom\w+) (?:ever )?younger and younger
             """
         ),
         unless_grown=True,
@@ -115,23 +132,24 @@ RULES = (
               people|percent|%|k\b|mph|kg|pounds|o'clock|am|pm|km|cm|euros|coach|team|football|
               soccer|champion\w*|league|tournament|squad|cup|match|world))
             - (?:looks?|appears?|seems?|looking|appearing|is|are|was|being|turns?|turning|turned|
-              aged|now|only|just|at|about|who's|she's|he's|they're)(?: (?:to be|about|around|
-              roughly|maybe|barely|only|just|no more than|almost|nearly|like|again|a|an|again|age|
-              like she's|like he's|as if she were|as if he were))* <minor_age>(?: again)?
-              (?= ?[.,;!]| ?$| again| with| and (?:has|wears|is|smil|laugh)| in (?:a|her|his|the)
-              (?:school|class|play|pigtail))(?<!at six)(?<!at seven)(?<!at eight)(?<!at nine)
-              (?<!at ten)(?<!at five)(?<!at four)(?<!at three)(?<!at two)(?<!at one)(?<!at eleven)
-              (?<!at twelve)(?<!at \d)(?<!at 1\d)(?<!number \d)(?<!about \d)(?<!just one)
-              (?<!only one)(?<!is one)(?<!about one)(?<!turns one)
+              aged|now|only|just|at|about|who's|she's|he's|they're|i'm|am|remain(?:s|ed)|stay(?:s|
+              ed)|finally)(?: (?:to be|finally|about|around|roughly|maybe|barely|only|just|no more
+              than|almost|nearly|like|again|a|an|again|age|like she's|like he's|as if she were|as if
+              he were))* <minor_age>(?: again)?(?= ?[.,;!]| ?$| again| with| and (?:has|wears|is|
+              smil|laugh|(?:already |now |then )?\w+(?:s|ing)\b)| in (?:a|her|his|the) (?:school|
+              class|play|pigtail))(?<!at six)(?<!at seven)(?<!at eight)(?<!at nine)(?<!at ten)
+              (?<!at five)(?<!at four)(?<!at three)(?<!at two)(?<!at one)(?<!at eleven)
+              (?<!at twelve)(?<!at \d)(?<!at 1\d)(?<!number \d)(?<!just one)(?<!only one)(?<!is one)
+              (?<!about one)(?<!turns one)
             - (?:herself|himself|themselves|her|him|woman|man|person|them|lady|guy|gentleman|
               self)(?: back)?,? (?:at|when|of|at age|around) (?:about |just |only |age )*<minor_age>
               (?= ?[.,;!](?!\d)| ?$| (?:with|and|who|years?|again|playing|holding|smiling|riding|
               wearing|eating|running|laughing|dancing|sitting|standing|walking|jumping|blowing|
               reading|drawing|crying|waving|looking|learning|singing|sleeping|in (?:a|her|his))\b)|
               (?:<she>|gentleman|him|her|them),? (?:but|yet|now|already) (?:just |only |about |
-              aged )?<minor_age>(?= ?[.,;!]| ?$| years| with)|(?:be|is|are|him|her|them|was|being|
-              looks?|turns?|becomes?|made|make) <minor_age> again|(?:make|makes|made|making) (?:her|
-              him|them|the \w+) (?:look )?(?:about |like )?<minor_age>(?= ?[.,;!]| ?$| years
+              aged )?<minor_age>(?= ?[.,;!]| ?$| years| with)|(?:be|is|are|me|us|him|her|them|was|
+              being|looks?|turns?|becomes?|made|make) <minor_age> again|(?:make|makes|made|making)
+              (?:her|him|them|the \w+) (?:look )?(?:about |like )?<minor_age>(?= ?[.,;!]| ?$| years
               (?! (?:younger|older|off)))
             - (?<!'s )(?<!s' )(?:her|his|their|a|the)(?: own)? <ordinal> birthday(?! of)|sweet
               sixteen|quincea\w+|bar mitzvah (?:boy)|(?:birthday (?:girl|boy))|turn(?:s|ing|ed)

@@ -48,9 +48,10 @@ PARTS = parts(
         children)|junior high (?:students?|kids?|girls?|boys?|pupils?)|kindergarten (?:age|aged|
         pupil|student)|(?:school|grammar school) pupils?|(?:girl|boy|cub) scouts?|brownie scout|
         choir ?boys?|altar boys?|paper ?boys?|child prodigy|flower girls?|small fry|babe in arms|
-        lass(?:ie|y|ies|es)|ladd(?:ie|y|ies)|girl(?:ie|ies|y)|young ?'?uns?|sonny boy|
-        (?:freshm[ae]n|sophomores?|juniors?|seniors?) (?:in|at|of) (?:\w+ )?(?:high school|middle
-        school|junior high)|wee (?:lad|lass|one|bairn)""",
+        preemies?|sprogs?|ankle biters?|rug ?rats?|a wee? ?wean|a wean(?! off)|weans(?! (?:off|
+        her|him|the))|lass(?:ie|y|ies|es)|ladd(?:ie|y|ies)|girl(?:ie|ies|y)|young ?'?uns?|sonny
+        boy|(?:freshm[ae]n|sophomores?|juniors?|seniors?) (?:in|at|of) (?:\w+ )?(?:high school|
+        middle school|junior high)|wee (?:lad|lass|one|bairn)""",
     not_a_person=r"""
         apprenticeship|relationship|anniversary|motorcycle|smartphone|photograph|television|
         restaurant|tradition|newspaper|sculpture|sourdough|franchise|stallion|tortoise|elephant|
@@ -88,6 +89,13 @@ PARTS = parts(
         ing)|aged down|ag(?:e|es|ing) (?:<whom>) (?:down|backwards?|back)|(?:down|backwards?)
         ag(?:e|ed|ing)|rejuvenat\w+|shr[iau]nk\w*|turned back|turns? back the clock|rew(?:inds?|
         ound)|morph\w*|young(?:er and younger)""",
+    trade=r"""
+        (?:author|writer|illustrator|doctor|entertainer|coach|teacher|therapist|psychologist|
+        counsell?or|photographer|librarian|editor|advocate|nurse|surgeon|dentist|designer|
+        activist|minister|pastor|worker|judge|lawyer|specialist|instructor|conductor|host|
+        presenter|performer|clown|magician|trainer|expert|tutor|guide|barber|hairdresser|ward|
+        wing|hospital|charity|books?|shop|store|museum|theatre|theater|books? shelf|television|
+        tv|party planner)s?""",
     whom=r"""
         her|him|them|herself|himself|(?:the|this|that|my) (?:\w+ )?(?:wom[ae]n|m[ae]n|person|
         people|lady|guy|subject|model|actor|actress|character)(?: (?:in|from|of|on) (?:the|this|
@@ -96,25 +104,33 @@ PARTS = parts(
         (?:(?!(?:for|while|with|and|as|to|of|in|on|at|near|beside|wh\w+|that|about|by|
         from)\b)[\w']+ ){0,2}""",
     adult=r"""
-        paediatrician|businesswoman|grandparents|pediatrician|photographer|grandmother|
-        grandfather|grandparent|firefighter|policewoman|storyteller|businessman|hairdresser|
-        babysitter|instructor|shopkeeper|gentleman|gentlemen|policeman|librarian|scientist|
-        professor|principal|volunteer|lifeguard|therapist|caregiver|caretaker|neighbour|
-        conductor|pediatric|pensioner|musician|magician|waitress|stranger|neighbor|somebody|
-        engineer|mechanic|parents|grandma|grandpa|teacher|midwife|husband|fireman|officer|
-        soldier|painter|tourist|actress|athlete|dentist|visitor|someone|juggler|surgeon|veteran|
-        person|people|ladies|mother|father|parent|granny|doctor|sitter|couple|artist|singer|
-        waiter|runner|driver|adults|priest|worker|vendor|farmer|dancer|barber|tailor|senior|
-        woman|women|mommy|daddy|uncle|nurse|nanny|coach|bride|groom|clown|baker|actor|pilot|
-        adult|santa|queen|tutor|model|judge|elder|lady|guys|mama|papa|aunt|wife|chef|cook|monk|
-        king|they|man|men|guy|she|him|mom|mum|dad|nun|who|her|img|he|we|i""",
+        paediatrician|vet|veterinarian|plumber|electrician|carpenter|bartender|barista|cashier|
+        clerk|accountant|lawyer|attorney|manager|mayor|senator|rabbi|imam|bishop|author|editor|
+        journalist|reporter|architect|researcher|biologist|zookeeper|blacksmith|butler|
+        housekeeper|referee|umpire|trainer|detective|sheriff|paramedic|psychologist|obstetrician|
+        optometrist|lecturer|curator|auntie|stepmother|stepfather|godmother|godfather|widow|
+        widower|fiancee?|duchess|empress|emperor|ranger|gardener|florist|beekeeper|businesswoman|
+        grandparents|pediatrician|photographer|grandmother|grandfather|grandparent|firefighter|
+        policewoman|storyteller|businessman|hairdresser|babysitter|instructor|shopkeeper|
+        gentleman|gentlemen|policeman|librarian|scientist|professor|principal|volunteer|
+        lifeguard|therapist|caregiver|caretaker|neighbour|conductor|pediatric|pensioner|musician|
+        magician|waitress|stranger|neighbor|somebody|engineer|mechanic|parents|grandma|grandpa|
+        teacher|midwife|husband|fireman|officer|soldier|painter|tourist|actress|athlete|dentist|
+        visitor|someone|juggler|surgeon|veteran|person|people|ladies|mother|father|parent|granny|
+        doctor|sitter|couple|artist|singer|waiter|runner|driver|adults|priest|worker|vendor|
+        farmer|dancer|barber|tailor|senior|woman|women|mommy|daddy|uncle|nurse|nanny|coach|bride|
+        groom|clown|baker|actor|pilot|adult|santa|queen|tutor|model|judge|elder|lady|guys|mama|
+        papa|aunt|wife|chef|cook|monk|king|they|man|men|guy|she|him|mom|mum|dad|nun|who|her|img|
+        he|we|i""",
 )
 
 HARMLESS = listed(
     r"""
     - (?:child|kid|baby|toddler|teen|girl|boy|infant|youth) (?:friendly|proof\w*|care|carer|safe\w*|
-      safety|support|labou?r|welfare|psycholog\w+|psychiatr\w+|custody|seats?|locks?|rearing|
-      minders?|development|protection|services|gates?|sized (?:chair|desk|bike|table|shoes?|gloves?|
+      safety|sized? (?!her\b|him\b|them\b|version|person|body|woman|man\b|me\b)\w+|meals?|themed|
+      rated|groups? (?:choreograph\w+|danc\w+|concert|songs?|fans?|stage|reunion|video|performance)|
+      support|labou?r|welfare|psycholog\w+|psychiatr\w+|custody|seats?|locks?|rearing|minders?|
+      development|protection|services|gates?|sized (?:chair|desk|bike|table|shoes?|gloves?|
       umbrella)|blues?|pinks?|yellow|green|grand|pianos?|showers?|monitors?|carriages?|strollers?|
       bumps?|oil|powder|wipes?|carrots?|corn|spinach|greens|potatoes|leaf|leaves|names?|bottles?|
       blankets?|clothes|clothing|shoes?|booties?|socks?|onesies?|toys?|rattles?|cribs?|cots?|beds?|
@@ -178,6 +194,20 @@ HARMLESS = listed(
     - (?:teach\w*|taught|tutor\w*|substitut\w+|principal|volunteer\w*|instructor|parent|mother|
       father|mom|dad|reads to|talks to|visits|addresses|grad(?:es|ing))(?: [\w',]+){0,8} <grade>
       grade\w*|<grade> grade (?:\w+ ){0,2}(?:teacher|educator|tutor|parent|syllabus|curriculum)
+    - (?:children|kids|boys|girls|teens|infants|toddlers|babies)' (?:\w+ ){0,2}<trade>|(?:children|
+      child|kid|baby|teen|boy|girl)'s (?:\w+ ){0,2}<trade>|(?:child|kids|baby|youth|teen|children|
+      infant) (?:psycholog\w+|psychiatr\w+|therapist|minder|carer|photographer|counsell?or|advocate|
+      specialist|entertainer|(?:protection|care|welfare) (?:worker|officer))s?
+    - (?:former|ex|retired|onetime|one time) (?:\w+ )?<child>(?: \w+)?|(?:child|kid|teen|boy|girl)
+      (?:actor|star|actress|prodigy|model|bride|singer|pop star) turned \w+|(?:good|best) (?:boy|
+      girl)s?(?=,? (?:a |the |his |her )?(?:dogs?|puppy|hound|cat)\b)|lolita (?:novel|book|film|
+      movie|poster)|(?:grown|adult) (?:man|woman)(?: \w+){0,2} (?:dressed|dresses|costumed) as
+      (?:a |an )?<adj><child>|atta boy|poster (?:boy|girl|child)|girl friday|working girls|call
+      cent(?:er|re) (?:girl|boy)s?|baby's breath|tots? of (?:rum|whisky|whiskey|gin|brandy)|with
+      (?:the|a|all the) (?:\w+ )?(?!face|body|figure|features|head|build|voice|size|height|looks?|
+      appearance|skin|hands|hair)\w+ of (?:a|an|any) (?:\w+ )?<child>|girls just wan\w+|old boys'?
+      (?:network|club|school|association)|lad(?:s|dish)? (?:culture|mags?|mag)|(?:kids|children|
+      teens?|tweens?)(?: and (?:tweens?|teens?|kids))? (?:section|aisle|department|corner|menu)
     - (?:brain|grand|god|step|poster|problem|wild|love|inner|flower|only|destiny's|adult|
       grown) ?child(?:ren)?(?! self| version)|with child(?= ?[.,;!]| ?$| (?:and|touch\w*|in|is|
       walks|sits|stands|smiles|holds|rubs|waits)\b)|child ?(?:like|ish)(?:ly|ness)?(?! (?:version|
@@ -253,9 +283,8 @@ HARMLESS = listed(
 
 OF_A_CHILD = listed(
     r"""
-    - (?:child|children|kid|kids|boy|girl|baby|babies|toddler|infant|teenager|teen|schoolboy|
-      schoolgirl|newborn)(?:'s|s')(?! (?:choir|class|troupe|body|face|figure|self|form|physique|
-      features|frame|version|age|eyes|skin|proportions|appearance|size|voice|build|head))
+    - <child>(?:'s|s'|')(?! (?:choir|class|troupe|body|face|figure|self|form|physique|features|
+      frame|version|age|eyes|skin|proportions|appearance|size|voice|build|head))
       [\w']+(?: (?:drawings?|paintings?|toys?|books?|party|room|clothes))?
     - (?:puppet|wooden|toy|stuffed|paper|snow|gingerbread|plastic|marble|bronze|stone) (?:child|boy|
       girl|baby|kid)s?
@@ -265,6 +294,9 @@ OF_A_CHILD = listed(
 
 SOMEBODY_ELSES = listed(
     r"""
+    - (?:her|his|their) (?:\w+ )?(?:sons?|daughters?|child|kids?|nieces?|nephews?|twins?|grandsons?|
+      granddaughters?|brothers?|sisters?|students?|pupils?|girl|boy)(?: \w+)?, (?:aged |age |only |
+      just )?<minor_age>(?: and <minor_age>)?(?: years? old)?
     - (?:her|his|their|own|[\w]+'s) (?:<minor_age>(?: <years>) old|teenaged?|adolescent|infant|
       newborn|little|young|toddler|baby|<ordinal> grade) (?:\w+ )?(?:sons?|daughters?|child|
       children|kids?|boys?|girls?|twins?|grandsons?|granddaughters?|grandchild|grandchildren|
@@ -292,7 +324,7 @@ GROWN = listed(
       later|before|earlier|back|off|of (?!age)))
     - (?:around|about|aged?|now|at|is|looks?|looking|to|turn\w*|of|approximately|maybe|roughly|
       nearly|almost|circa|till|until|over|,) (?:age )?(?:of )?<adult_age>(?= ?[.,;!]| ?$| (?:in|
-      with|on|at|and|again|who|as|giving|playing|\w+ing)\b| years? old)
+      with|on|at|and|again|now|who|as|\w+ing)\b| years? old)
     - (?:her|his|their|in|the) <decade>(?! (?:car|style|music|fashion|vhs))|(?:twenty|thirty|forty|
       fifty|sixty) ?something
     """

@@ -16,7 +16,13 @@ NUDITY_LATIN = {
         nuas; pelad[oa]s?; despid[oa]s?; empelotad[oa]; culo; pornografia; seios; seminuda?;
         semidesnud[oa];
         (?:sin|sem) (?:nada de )?(?:ropas?|roupas?|prendas|camiseta|sujetador|vestir);
-        senza (?:vestiti|abiti|indumenti|reggiseno); en (?:cueros|pelotas|bolas); ropa interior;
+        senza (?:vestiti|abiti|indumenti|reggiseno);
+        en (?:cueros|pelotas|bolas|bragas|tanga|calzoncillos);
+        desvestid[oa]s?;
+        se quita (?:el|los|las) (?:sujetador|vestido|pantalones|bragas|sosten|tanga|bikini);
+        si toglie (?:il|la|i|le|tutti i) (?:vestit[oi]|reggiseno|mutand\w+|gonna|pantaloni);
+        in mutande; (?:de|em|so de) (?:calcinha|cueca);
+        tira (?:o|os|as) (?:vestido|roupas?|sutia|calcinha|calcas); ropa interior;
         se (?:quita|despoja|saca) (?:la|toda la|de la) ropa; quit[aá]ndose (?:la|toda la) ropa;
         tir(?:a|ando) a roupa; si (?:spoglia|sveste); se desnuda; se desviste; seno scoperto;
         pechos? (?:al aire|descubiertos?); lenceria; roupa intima;
@@ -26,7 +32,9 @@ NUDITY_LATIN = {
         nichons;
         pornographi\w*; a poil; sans (?:vetements?|habits|soutien gorge|culotte|rien sur);
         torse nu; tenue d'(?:eve|adam); dans le plus simple appareil; se (?:deshabille|denude);
-        enleve (?:ses|tous ses|sa) (?:vetements|habits|robe|culotte); en sous vetements""",
+        enleve (?:ses|tous ses|sa|son) (?:vetements|habits|robe|culotte|soutien gorge|jupe|
+        pantalon);
+        en sous vetements""",
     "German, Dutch": r"""
         nackt\w*; nackig\w*; splitternackt\w*; splitterfasernackt\w*; halbnackt\w*;
         unbekleidet\w*;
@@ -40,7 +48,8 @@ NUDITY_LATIN = {
         naken; nakna; naket; nogen; nogne; nøgen; nøgne; alaston; alasti; alastomana; avkladd;
         avkledd; utan klader; uten klaer; uden toj; ilman vaatteita""",
     "Polish, Czech, Croatian": r"""
-        nag(?:ą|iej|i); nago; nagosc; rozebran[aeyi]\w*; goł[aey]\w*; nah[áéý]\w*; svlecen\w*;
+        nag(?:ą|iej|i); nago; nag[aie] kobiet\w*; nagi mezczyzna; nagosc;
+        rozebran[aeyi]\w*; goł[aey]\w*; nah[áéý]\w*; svlecen\w*;
         svlekla; obnazen\w*; obnažen\w*; bez (?:ubran|ubrania|obleceni|odjece|odece|ciuchow)""",
     "Turkish": r"""
         c[iı]plak\w*; c[iı]r[iı]lc[iı]plak\w*; soyun\w*; ustsuz; giysisiz; k[iı]yafetsiz""",

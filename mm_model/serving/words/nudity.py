@@ -22,19 +22,25 @@ RULES = (
               dress|skirt|swimsuit|bikini) ?(?:less|free)(?:ly|ness)?
             - sky ?clad|naturis[tm]s?|starkers|au natur(?:el|al|ale)|in (?:the|her|his|their)
               (?:buff|altogether|nuddy)|(?:eve|adam)'?s? (?:costume|suit|garb|attire|outfit)|in the
-              raw(?= ?[.,;!]| ?$| on| at| by| with| in)|(?:birth ?day|birth) suits?|(?:her|his|
-              their) birthday (?:attire|clothes)|skinny ?dip\w*|full frontal|invisible (?:clothes|
-              clothing|outfit|dress|garments?|suit|swimsuit|bikini|underwear)|full monty|let(?:s|
-              ting)? it all hang out|what (?:god|nature|the lord) gave (?:her|him|them)|(?:garb|
-              raiment|attire)less|(?:bare|nude) as (?:a|an|the) \w+|compromising position|buff
-              naked|(?:go|goes|going|gone|went) commando(?! style)|free the nipple|stitch ?less|
-              starkly bare|clothing optional|clothes optional|state of (?:un|partial un)dress|state
-              of nature|soft ?core|hard ?core (?:scene|porn|sex|action|adult|video)|(?:nip|
-              nipple) ?slips?|up ?skirts?|down ?blouse|side ?boob|under ?boob|camel ?toes?|wardrobe
-              malfunction|strip poker|scantily (?:clad|dressed|clothed)|deep ?nudes?|nudif\w+|
-              clothes? remov(?:er|al)|deep ?fake porn|lady godiva|page (?:3|three) girl|streakers?|
-              (?:woman|man|person|guy|lady|he|she) streak(?:s|ing) (?:through|across|around|past|
-              over)|a flasher|barely (?:clothed|clad|dressed|covered)|half (?:clothed|clad|dressed)
+              raw(?= ?[.,;!]| ?$| on| at| by| with| in)|(?:birth ?day|birth) suit(?:s|ed)?|(?:her|
+              his|their) birthday (?:attire|clothes)|skinny ?dip\w*|full frontal|invisible
+              (?:clothes|clothing|outfit|dress|garments?|suit|swimsuit|bikini|underwear)|full monty|
+              let(?:s|ting)? it all hang out|what (?:god|nature|the lord) gave (?:her|him|them)|
+              (?:garb|raiment|attire)less|(?:bare|nude) as (?:a|an|the) \w+|compromising position|
+              buff naked|(?:go|goes|going|gone|went) commando(?! style)|free the nipple|
+              stitch ?less|starkly bare|clothing optional|clothes optional|state of (?:un|partial
+              un)dress|state of nature|soft ?core|hard ?core (?:scene|porn|sex|action|adult|video)|
+              (?:nip|nipple) ?slips?|up ?skirts?|down ?blouse|side ?boob|under ?boob|camel ?toes?|
+              wardrobe malfunction|strip poker|scantily (?:clad|dressed|clothed)|deep ?nudes?|
+              nudif\w+|(?:clothes?|clothing|garment|outfit) remov(?:er|al)|wardrobe (?:gone|removed|
+              none|turn\w+ (?:to|into) glass)|deep ?fake porn|godiva(?! (?:chocolat\w*|shop|box))|
+              (?:birth of venus|botticelli'?s? venus|titian'?s? venus),? (?:come|comes|coming|
+              brought) (?:to life|alive)|(?:as|like) (?:botticelli'?s?|the birth of|titian'?s?)
+              venus|kit off(?! (?:to|in)\b)|page (?:3|three) girl|streakers?|(?:woman|man|person|
+              guy|lady|he|she) streak(?:s|ing) (?:through|across|around|past|over)|a flasher|
+              streak(?:s|ing) (?:\w+ )?(?:across|through|onto) (?:the|a) (?:\w+ )?(?:pitch|stadium|
+              court|campus|quad|game|match)|barely (?:clothed|clad|dressed|covered)|half (?:clothed|
+              clad|dressed)
             """
         ),
     ),
@@ -43,6 +49,20 @@ RULES = (
         listed(
             r"""
             - (?:bare|bared|bares|baring|uncovered|exposed|unveiled) ?<intimate>(?:ed|s)?
+            - (?:bare|bared|exposed|uncovered|unclad) (?:form|figure|silhouette|curves|loins|torso
+              and legs)|(?:ass|booty|butt|bum|boobs|cheeks|nips) (?:out|hanging out)(?= ?[.,;!]| ?$)
+            - everything (?:is )?(?:visible|on (?:show|display)|showing|exposed|hanging out)
+              (?= ?[.,;!]| ?$)|see (?:all|every inch|every bit|the whole) of (?:her|him|them)
+              (?= ?[.,;!]| ?$)
+            - (?:<intimate>),? (?:all |completely )?bare(?= ?[.,;!]| ?$)|(?:both|all|each|lovers|
+              pair|couple)(?: are| is| completely)* bare(?= ?[.,;!]| ?$)|(?:she|he|they|woman|man|
+              person|lady|guy|model) (?:stands?|lies|sits|is|poses|kneels|is left)
+              (?:\w+ly )?(?:uncovered|unveiled|exposed)(?= ?[.,;!]| ?$| before| in front)
+            - (?:leave|leaving|leaves|with|keep) nothing on (?:her|him|them|the (?:woman|man|person|
+              lady|guy|model|subject))(?= ?[.,;!]| ?$)|more skin(?= ?[.,;!]| ?$)|(?:less|fewer)
+              (?:clothes|clothing)(?= ?[,.]| ?$| on (?:her|him|them))
+            - (?:woman|man|she|he|goddess|nymph|lady|person|figure|couple)(?: \w+){0,4},
+              (?:uncovered|unclad|unveiled)(?= ?[.,;!]| ?$)
             - bare (?:skin|skinned|flesh)(?! (?:of|on) (?:her|his|their|the) (?:\w+ )?(?:arms?|
               hands?|neck|face|shoulders?|wrists?|legs?|feet|cheeks?|forehead))
             - bar(?:e|es|ed|ing) (?:it )?all|bar(?:es|ed|ing) (?:<own>) <w><intimate>
@@ -98,6 +118,8 @@ RULES = (
               (?:pulled|lifted|raised|rolled|hiked|pushed) (?:down|up|aside|open|off)|
               <shirt>(?: (?:is|hangs?|falls?|hanging|wide|fully|completely|left|all))* (?:open|
               unbuttoned|undone|unfastened|untied|unzipped)
+            - (?:<own>) <w><shirt> (?:<fall>) (?:to|on|onto|off|away|from)\b
+            - (?:pull|tug|yank|slid|push|lower|drag)\w* (?:down|aside|open) (?:<own>) <w><shirt>
             - (?:undo\w*|unbutton\w*|open\w*) (?:the |all |every )?(?:\w+ )?(?:buttons?|zip(?:per)?|
               laces) (?:of|on) (?:<own>) <w><shirt>
             """
@@ -145,12 +167,13 @@ RULES = (
             - (?:in|with) (?:all )?(?:<own>) (?:\w+ )?(?:natural|naked|unclothed|bare) (?:state|
               glory|form|beauty exposed)|in (?:nature's|her own|his own) (?:garb|attire|clothes)|in
               nothing$|nature'?s (?:outfit|garb|own attire)|as nature (?:intended|made|created|
-              clothed)|(?:as|the way|how) (?:god|nature|the lord|her mother|his mother|mother
-              nature) (?:made|intended|created|brought|bore)|(?:as|like|the way|how|the
+              clothed)|(?:as|the way|how) (?:gods?|the gods?|nature|the lord|her mother|his mother|
+              mother nature) (?:made|intended|created|brought|bore)|(?:as|like|the way|how|the
               day)(?: on)?(?: the day| when| the moment| the hour)? ?(?:she|he|they) (?:was|were|
               came|entered) (?:born|into (?:the|this) world)|like (?:a newborn|adam|eve)(?: and
-              eve)?(?: before| in| without)|(?:dressed|clothed|clad|attired) (?:like|as) (?:adam|
-              eve)(?= ?[.,;!]| ?$| in (?:paradise|eden|the garden))
+              eve)?(?: before| in| without)|(?:as|like) (?:adam|eve),? (?:no|without a|sans)
+              (?:fig )?leaf|(?:dressed|clothed|clad|attired) (?:like|as) (?:adam|eve)
+              (?= ?[.,;!]| ?$| in (?:paradise|eden|the garden))
             """
         ),
     ),
@@ -162,19 +185,21 @@ RULES = (
               from|bereft of|bare of|stripped of|divested of|rid of|relieved of|deprived of|not
               wearing|not have|isn't wearing|aren't wearing|wasn't wearing|nor|absence of|out of|
               missing|has lost|not in|not a|not any|refuses to wear|hasn't|with none of)(?: (?:any|
-              a|an|her|his|their|the|all|single|scrap|stitch|piece|shred|bit|item|thread|trace|inch|
-              of|visible|actual|real|such|kind|sort|type|article|protective|usual|or|clothes|
-              clothing|shirt|wearing|shoes,?|pants,?|dress|even|wet)){0,6} <cloth>(?! (?:in (?:the|
-              a|her|his|their|my) (?:\w+ )?(?:closet|wardrobe|suitcase|drawer|bag|shop|store|wash|
-              dryer|basket|hamper|laundry|dresser|box|trunk)|hang\w*|left|for|line|rack|hanger|
-              store|dryer|washing|code|sense|rehearsal|shoes|shirt|hat|brand|shop|hamper|softener|
-              iron\w*|on (?:the|a) (?:line|rack|hanger|hook|shel\w+|bed|chair|floor|hangers)|drawer|
-              pockets?|leg|to (?:wash|fold|iron|wear|pack)|fit\w*|budget|shopping))
+              a|an|her|his|their|the|that|those|this|these|all|single|sweater|shell|and|scrap|
+              stitch|piece|shred|bit|item|thread|trace|inch|of|visible|actual|real|such|kind|sort|
+              type|article|protective|usual|or|clothes|clothing|shirt|wearing|shoes,?|pants,?|dress|
+              even|wet)){0,6} <cloth>(?! (?:in (?:the|a|her|his|their|my) (?:\w+ )?(?:closet|
+              wardrobe|suitcase|drawer|bag|shop|store|wash|dryer|basket|hamper|laundry|dresser|box|
+              trunk)|hang\w*|left|for|line|rack|hanger|store|dryer|washing|code|sense|rehearsal|
+              shoes|shirt|hat|brand|shop|hamper|softener|iron\w*|on (?:the|a) (?:line|rack|hanger|
+              hook|shel\w+|bed|chair|floor|hangers)|drawer|pockets?|leg|to (?:wash|fold|iron|wear|
+              pack)|fit\w*|budget|shopping))
             - (?<!up )(?<!folds )(?<!folding )(?<!washes )(?<!gathers )(?<!irons )(?:<own>)
               (?:\w+ )?(?:clothes|clothing|garments|dress|lingerie|underwear|panties)(?: (?:are|is|
-              lie|lies|lying|left|all|now|scattered|strewn|piled|discarded|abandoned|crumpled|
-              dropped|tossed|flung|thrown|forgotten|in))* (?:in a (?:heap|pile)|on the (?:floor|
-              ground|sand|shore|rocks|riverbank)|at (?:<own>) feet|around (?:<own>) (?:feet|ankles))
+              end up|ends up|land|lands|hit|hits|litter|lie|lies|lying|left|all|now|scattered|
+              strewn|piled|discarded|abandoned|crumpled|dropped|tossed|flung|thrown|forgotten|in))*
+              (?:in a (?:heap|pile)|(?:on |onto )?the (?:floor|ground|sand|shore|rocks|riverbank)|at
+              (?:<own>) feet|around (?:<own>) (?:feet|ankles))
             """
         ),
     ),
@@ -200,6 +225,17 @@ RULES = (
               them)sel(?:f|ves) (?:\w+ )?(?:with|in|by) (?:<only>) (?:a |an |the |her |his |their |
               some )?<w>(?:<cover>)
             - (?:wear\w*|dressed in|clad in|in) .{0,40} and nothing (?:else|more)(?= ?[.,;!]| ?$)
+            - (?:wear\w*|dressed in|clad in|has on) .{0,40} and (?:that's|that is|thats) (?:all|it)
+              (?= ?[.,;!]| ?$)
+            - (?:in|wear\w*|clad in|ending (?:with|in)) (?:\w+ ){0,2}(?:<cover>|<undies>|tassels)
+              (?:only|alone)(?= ?[.,;!]| ?$)|only (?:has|have|had) (?:\w+ ){0,3}(?:<cover>|<undies>)
+              on(?= ?[.,;!]| ?$)
+            - nothing (?:hid|cover|conceal|shield|obscur)\w* (?:<own> (?:\w+ )?(?:body|skin|figure|
+              breasts|curves|form|modesty)|her|him|them)(?= ?[.,;!]| ?$| (?:but|except|from)\b)
+            - (?:just|really|only|in) (?:\w+ )?body ?paint(?= ?[.,;!]| ?$| on\b)|
+              (?:<garment>)(?: is| are)?(?: just| only| merely)? painted on(?= ?[.,;!]| ?$)|
+              (?:outfit|clothes|clothing|dress|bikini)\b.{0,40} (?:then|finally) (?:to )?nothing
+              (?= ?[.,;!]| ?$)
             - made of nothing|nothing (?:at all )?(?:for|as) (?:a|an|her|his) (?:dress|outfit|
               costume|suit)
             - (?:cover\w*|hid\w*|shield\w*|conceal\w*|protect\w*|preserv\w*) (?:<own>)
@@ -242,8 +278,12 @@ RULES = (
               department|aisle|boutique|drawer|designer|catalog\w*|factory|brand|sign|the|about|
               over|on top of|billboard|campaign))
             - (?:show\w*|flash\w*|reveal\w*|expos\w*|visible|display\w*) (?:off )?(?:<own>)
-              <w><undies>|(?:lingerie|underwear|boudoir) (?:models?|shoots?|photo ?shoots?|photos?|
-              photography|session|pose|poses|selfie|pictures?|portrait|clad)
+              <w><undies>|(?:lingerie|underwear|boudoir) (?:(?:fashion )?(?:show|runway|catwalk|
+              parade)|models?|shoots?|photo ?shoots?|photos?|photography|session|pose|poses|selfie|
+              pictures?|portrait|clad)
+            - (?:(?<=[,;] )|(?<!.))(?:(?!sports|no)\w+ ){0,2}(?:panties|thong|g string|lingerie|bra|
+              negligee|jockstrap|garter belt|pasties|underwear|knickers)(?: and (?:panties|
+              stockings|thong|heels))?(?= ?[,;]| ?$)
             - <undies> clad|clad <undies>|(?:undie|towel|panty|thong) clad|down to
               (?:<own> )?(?:\w+ )?(?:pasties|tassels)|(?:wearing|in|only) (?:\w+ )?pasties|assless|
               crotchless|cheekless|<undies> (?:only|and nothing)

@@ -23,7 +23,7 @@ PARTS = parts(
         apparel|dresses|panties|bikinis|nightie|pajamas|pyjamas|chemise|leotard|attire|outfit|
         blouse|undies|boxers|briefs|corset|bodice|bikini|trunks|shorts|tights|kimono|sarong|
         dress|thong|pants|jeans|skirt|towel|bras|robe|gown|bra|bathing suit|g string|tank top|
-        bikini (?:top|bottoms?)|swim trunks""",
+        tunic|toga|bikini (?:top|bottoms?)|swim trunks""",
     loose=r"""
         nightgown|underwear|loincloth|bathrobe|lingerie|garments|clothing|trousers|negligee|
         bedsheet|clothes|panties|nightie|shorts|jeans|boxers|briefs|swimsuit|bikini|kimono|
@@ -86,10 +86,11 @@ PARTS = parts(
     nude_thing=r"""
         lipsticks?|lips?|gloss|lipgloss|lip ?liner|liner|eyeliner|make ?up|heels?|pumps|
         stilettos|shoes?|sandals|flats|boots|nails?|polish|manicure|pedicure|tones?|shades?|
-        colou?rs?|colou?red|toned|palettes?|tights|stockings|hosiery|pantyhose|eye ?shadow|
-        shadow|blush|foundation|coat|trench|dress|gown|sweater|cardigan|suit|blazer|handbag|
-        purse|clutch|bag|walls?|varnish|lacquer|balm|scarf|hijab|leather|bralette|range|
-        collection|hues?|swatch(?:es)?|ribbon|curtains?|sofa""",
+        colou?rs?|colou?red|toned|palettes?|mesh|illusion|panels?|fabric|lining|yarn|tulle|
+        thread|tights|stockings|hosiery|pantyhose|eye ?shadow|shadow|blush|foundation|coat|
+        trench|dress|gown|sweater|cardigan|suit|blazer|handbag|purse|clutch|bag|walls?|varnish|
+        lacquer|balm|scarf|hijab|leather|bralette|range|collection|hues?|swatch(?:es)?|ribbon|
+        curtains?|sofa""",
     foreign_thing=r"""
         labios|labial(?:es)?|pintalabios|batom|batons|esmaltes?|unhas?|unas|vernis|rouge a
         levres|rouge|ongles|levres|escarpins|talons|chaussures|rossett[oi]|smalt[oi]|unghie|
@@ -109,12 +110,13 @@ PARTS = parts(
         starting|begins?|beginning|to|becomes?|becoming|turns?|turning|goes|going|go|gets?|
         getting|comes?|coming|bit by bit|piece by piece|one by one""",
     gone=r"""
-        off|removed|gone|missing|discarded|shed|invisible|transparent|see through|stolen|erased|
-        deleted|away|vanish\w*|disappear\w*|dissolv\w*|evaporat\w*|disintegrat\w*|unravel\w*|
-        (?:in)?to (?:ash|ashes|dust|smoke|nothing|thin air|shreds)|fad\w* away|melt\w* (?:off|
-        away|from (?:her|his))|(?:take|taken|pulled|peeled|cut|edited|photoshopped|airbrushed|
-        torn|tear|tears|ripped|rip|rips|stripped|blown|blows?|wash|washed|washes|carried|swept|
-        burn|burns|burned|burnt|drift|drifts|float|floats|crumble|crumbles|fly|flies|flown|
+        off|removed|gone|missing|undone|unhooked|unclasped|unfastened|untied|discarded|shed|
+        invisible|transparent|see through|stolen|wiped|erased|deleted|away|vanish\w*|
+        disappear\w*|dissolv\w*|evaporat\w*|disintegrat\w*|unravel\w*|(?:in)?to (?:ash|ashes|
+        dust|smoke|nothing|thin air|shreds|glass|mist|vapou?r)|fad\w* away|melt\w* (?:off|away|
+        from (?:her|his))|(?:take|taken|pulled|peeled|cut|edited|photoshopped|airbrushed|torn|
+        tear|tears|ripped|rip|rips|stripped|blown|blows?|wash|washed|washes|carried|swept|burn|
+        burns|burned|burnt|drift|drifts|float|floats|crumble|crumbles|fly|flies|flown|
         eaten)(?: \w+ly)? (?:off|away|out|open|to shreds)""",
     sheer=r"""
         see through|see thru|transparent|translucent|sheer|diaphanous|gauzy|gossamer|x ray""",
@@ -129,8 +131,8 @@ HARMLESS = listed(
       warm|matte|<colour>|or|and|between))+ nude(?! (?:<somebody>|body|bod|scene))
     - (?:<foreign_thing>)(?: (?:color|cor|couleur|colore|farbe|de|en|em|in|un|tono?|tom|mat|mate|
       opaco|rosado|rosa|beige|claro|pintad[oa]s?))* nudes?|nudes? (?:<foreign_thing>)
-    - (?:between|in|of|either|colou?rs?|shades?|lips|nails) nude(?:,? <colour>)*,? (?:and|or|y|e|et|
-      und|oder|ou|o) <colour>
+    - <colour>,? (?:and )?nude,? (?:and|or) <colour>|(?:between|in|of|either|colou?rs?|shades?|lips|
+      nails) nude(?:,? <colour>)*,? (?:and|or|y|e|et|und|oder|ou|o) <colour>
     - (?:judge|boxer|priest|monk|wizard|graduate|academic|professor|bishop|king|fighter|choir)
       (?![^\W_])[^.]{0,30} (?:takes?|taking|took|slips?|throws?|drops?|removes?|sheds?|tosses)
       (?:off )?(?:his|her|the) (?:\w+ )?robes?(?: off)?
@@ -142,14 +144,27 @@ HARMLESS = listed(
       honesty|cakes?|burritos?|bikes?|motorbikes?|motorcycles?|walls?|wires?|bricks?|rocks?|hills?|
       mountains?|cliffs?|earth|soil|ground|steel|blade|sword|pizza|juice|city|singularity|
       statistics|lunch|chicken|wings|gun|necks?|honesty|calories|ape|lady lily|brand|hope)
-    - (?:eye|flame)s? naked|naked (?:neck|necked|raygun|attraction board)
+    - (?:eye|flame)s? naked|porn ?star martinis?|stripper (?:wells?|pump|column|clip|plate)|
+      (?:discarded|second hand|used|old|donated|dirty|clean) (?:clothes|clothing) (?:pile|bin|heap|
+      market|stall|bank|rack)|naked (?:chef|neck|necked|raygun|attraction board)
     - (?:feels?|felt|feeling|looks?|looked|seems?) (?:\w+ )?naked without (?:(?:her|his|their|a|the|
       any) )?(?:\w+ )?(?:phone|watch|glasses|ring|camera|beard|mustache|moustache|make ?up|hat|tie|
       guitar|notebook|wallet|keys|jewelry|earrings|it|furniture|leaves|christmas tree|decorations)
+    - (?:mannequins?|dolls?|dumm(?:y|ies)|scarecrows?)(?:,? (?:is|are|stands?|half|partly|fully|
+      still|left))* (?:un)?(?:dressed|naked|nude|bare|unclothed)|sphynx(?: cats?)?,? (?:is |
+      looks )?(?:naked|nude|bare)
+    - (?:blue|red|brown|masked|nazca|peruvian) (?:footed )?boob(?:y|ies)|booby (?:traps?|prizes?|
+      birds?)|(?:big|giant|huge|bad|lazy|long) ass (?!and|in|on|out|is|naked|up|girl|woman|man|
+      jiggl|shak|bounc|twerk|show|to|with|while|as|for)\w+|full frontal (?:attack|assault|charge|
+      offensive|collision|crash|lobotomy)
+    - (?:drop|pick|send|tak|bring|carr|collect|fetch)\w* (?:[\w']+ ){1,4}(?:off )?(?:at|to|from)
+      (?:the|a|her|his) (?:\w+ )?(?:dry ?cleaners?|cleaners|laundry|laundromat|tailor|seamstress|
+      charity shop|thrift store|donation \w+|goodwill|launderette)
     - topless (?:(?:red|old|vintage|classic|blue|white|black|sports|open) )*(?:convertibles?|cars?|
       jeeps?|roadsters?|bus(?:es)?|cabs?|vehicles?|tower|towers|cadillac|mustang|corvette|ferrari|
       land rover|wrangler|double decker|truck|train)
-    - bottomless (?:mimosas?|brunch|pit|coffee|fries|cup|glass|drinks?|soda|well|lake|bag|ocean)
+    - topless (?:is |are |bathing )?(?:banned|forbidden|prohibited|not allowed)|bottomless
+      (?:mimosas?|brunch|pit|coffee|fries|cup|glass|drinks?|soda|well|lake|bag|ocean)
     - (?:trees?|branch(?:es)?|room|walls?|shelf|shelves|hills?|landscape|stage|cupboards?|
       floor)(?:,? (?:is|are|was|were|stands?|stood|left|now|that|which|almost|half|completely|
       totally|entirely|all|nearly))* (?:naked|bare|stripped|exposed|uncovered)
@@ -232,9 +247,10 @@ HARMLESS = listed(
       armou?r|uniforms?|gowns?|overalls|tuxedo|colou?rs?|robes|rags|furs|swimsuit|bikini|trunks|
       dresses|capes?|kilts?))(?= ?[.,;!]| ?$| (?!paint|skin|lingerie|underwear|boots|heels|socks|
       panties))
-    - nothing on (?:(?:her|his|their|the|tv|my|your|our|a|top|screen|display|it|you|me|them|earth|
-      either|this|that|these|those|air|netflix) ?)+(?:mind|table|desk|plate|walls?|shel\w+|screen|
-      agenda|schedule|phone|feet|head|list|menu|back|hands?|radio|television)?
+    - (?<!leave )(?<!leaves )(?<!leaving )(?<!keep )nothing on (?:(?:her|his|their|the|tv|my|your|
+      our|a|top|screen|display|it|you|me|them|earth|either|this|that|these|those|air|
+      netflix) ?)+(?:mind|table|desk|plate|walls?|shel\w+|screen|agenda|schedule|phone|feet|head|
+      list|menu|back|hands?|radio|television)?
     - transparent (?:\w+ )?(?:raincoat|umbrella|poncho|visor|mask|face shield|veil|rain jacket|
       backpack|bag|glass|phone|screen|frames?)|(?:see through|clear) (?:\w+ )?(?:raincoat|umbrella|
       poncho|rain jacket|visor|backpack|bag|curtains?)|sheer (?:\w+ )?(?:curtains?|cliffs?|drop|

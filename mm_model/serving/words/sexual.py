@@ -15,10 +15,14 @@ RULES = (
               peni(?:s|ses)|vagina\w*|vulva\w*|labia|puss(?:y|ies)|clit\w*|scrotum|testicles?|
               phallus|buttocks|butt ?cheeks?|butt ?(?:crack|hole)s?|anus|pubic|pubes|private
               (?:parts|areas?)|intimate (?:parts|areas?|zones?)|nether regions|lady bits|naughty
-              bits|unmentionables|cleavage|crotch(?:es|less)?|dick pics?|boners?|erections?|bosoms|
-              pudenda|derriere|(?:<own>) (?:\w+ )?(?:privates|bosom|loins exposed|dick|cock
-              (?! (?:crow|tail))|rack|manhood|womanhood)|(?:erect|hard|huge|throbbing) (?:cock|dick|
-              member)
+              bits|unmentionables|cleavage|crotch(?:es|less)?|dick pics?|nips (?:visible|show\w*|
+              poke\w*|out)|(?:<own>) (?:\w+ )?(?:junk|wiener|willy|schlong|johnson)
+              (?= ?[.,;!]| ?$| (?:at|to|out)\b)|(?:wiener|willy|schlong|bottom|tits|boobs)
+              (?:hanging )?out(?= ?[.,;!]| ?$)|(?:his|crotch|visible|trouser) bulge|bulge
+              (?:outlined|visible|in (?:his|the) (?:pants|trunks|briefs|jeans|shorts))|boners?|
+              erections?|bosoms|pudenda|derriere|(?:<own>) (?:\w+ )?(?:privates|bosom|loins exposed|
+              dick|cock(?! (?:crow|tail))|rack|manhood|womanhood)|(?:erect|hard|huge|throbbing)
+              (?:cock|dick|member)
             - (?:her|she|woman'?s?|large|big|huge|full|small|perky|ample|natural|bouncing|round|
               heaving|lady's|firm|swollen|voluptuous|both|his|with|of|the|and) breasts?
               (?! ?(?:pocket|stroke|of|cancer|plate))|breasts
@@ -35,19 +39,21 @@ RULES = (
             r"""
             - sex(?!ton)(?:y time|ting|ted|ts|t|ual|ually|ualized|ualised|capade)?(?! (?:of the|at
               birth))|(?:oral|anal|group) sex|porn\w*|p[0o]rn\w*|pr0n|x ?x ?x+|x rated|nsfw|not safe
-              for work|erotic\w*|erotica|hentai|ahegao|rule ?34|only ?fans|orgasm\w*|climaxing|
-              masturbat\w*|(?:pleasur\w+|touch(?:es|ing)|fondl\w+|strok(?:es|ing)|caress\w*) (?:her|
-              him)self(?! (?:on|with a))|self pleasur\w+|moan(?:s|ing) (?:in|with) (?:pleasure|
-              ecstasy)|fellatio|cunnilingus|blow ?jobs?|hand ?jobs?|fornicat\w*|copulat\w*|
-              intercourse|coitus|fuck\w*|cum ?shots?|cumming|gang ?bangs?|threesomes?|org(?:y|ies)|
-              dildos?|sex toys?|bdsm|bondage|dominatrix|fetish\w*|kinky|strip ?teas\w+|strippers?|
-              strip (?:clubs?|joints?|shows?)|lap ?danc\w+|peep ?shows?|cent(?:er|re)folds?|smut\w*|
-              lewd\w*|raunchy|horny(?! (?:toad|frog|goat|lizard))|camgirls?|cam ?girls?|escort
-              service|sensual massage|mak(?:e|es|ing) love(?! (?:letters?|songs?|potions?|notes?))|
-              made love|love ?making|having it off|doggy ?style|missionary position|burlesque
-              striptease|spread(?:s|ing)? (?:her|his) legs|legs (?:spread|open)(?: wide)?
-              (?= ?[.,;!]| ?$)|between (?:her|his) legs|groping|gropes?|foreplay|intimate (?:sexual|
-              bedroom) \w+|bedroom scene|love scene
+              for work|erotic\w*|erotica|hentai|futa(?:nari)?|kama ?sutra|(?:in bed|under the
+              (?:sheets|covers)).{0,30} thrust\w*|ahegao|rule ?34|only ?fans|orgasm\w*|climaxing|
+              masturbat\w*|pleasur\w+ (?:her|him)self|(?:touch(?:es|ing)|fondl\w+|strok(?:es|ing)|
+              caress\w*) (?:her|him)self(?! (?:on|with a))|self pleasur\w+|moan(?:s|ing) (?:in|with)
+              (?:pleasure|ecstasy)|fellatio|cunnilingus|blow ?jobs?|hand ?jobs?|fornicat\w*|
+              copulat\w*|intercourse|coitus|fuck\w*|cum ?shots?|cumming|gang ?bangs?|threesomes?|
+              org(?:y|ies)|dildos?|sex toys?|bdsm|bondage|dominatrix|fetish\w*|kinky|strip ?teas\w+|
+              strippers?|strip (?:clubs?|joints?|shows?)|lap ?danc\w+|peep ?shows?|cent(?:er|
+              re)folds?|smut\w*|lewd\w*|raunchy|horny(?! (?:toad|frog|goat|lizard))|camgirls?|
+              cam ?girls?|escort service|sensual massage|mak(?:e|es|ing) love(?! (?:letters?|songs?|
+              potions?|notes?))|made love|love ?making|having it off|doggy ?style|missionary
+              position|burlesque striptease|spread(?:s|ing)? (?:her|his) legs|legs (?:spread|
+              open)(?: wide)?(?= ?[.,;!]| ?$)|between (?:her|his) legs|groping|gropes?|foreplay|
+              intimate (?:sexual|bedroom) \w+|bedroom scene|love scene|rid(?:es|ing) (?:him|her)
+              (?= ?[.,;!]| ?$| (?:in bed|hard|on the bed|like a cowgirl|reverse))
             - adult[ ]?(?:films?|movies?|videos?|content|entertainment|sites?|star|magazines?|
               material|scene|only (?:content|video|scene|site|material|photos?))(?! education)|
               adults only (?:content|video|scene|site|material|photos?)|explicit (?:content|scene|

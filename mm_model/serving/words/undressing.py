@@ -16,6 +16,30 @@ RULES = (
               pieces?|articles?|layers?|scraps?|bits?) of (?:\w+ )?(?:clothing|clothes)
             - (?:pull|lift|draw|drag|tug|slip)\w* <own> <w>(?:dress|gown|nightgown|nightie) (?:up |
               off )*over <own> head
+            - (?:shirt|belt|socks|pants|shoes|trousers|dress|skirt|coat)\b.{0,30}
+              everything(?: else)? (?:lands?|falls?|drops?|ends up|hits?)|(?:stockings?|gloves?|
+              shoes?|shirt|dress|layer|coat|jacket),? (?:and )?then (?:the rest|everything|all the
+              rest)(?= ?[.,;!]| ?$)|garment (?:by|after) garment
+            - (?:lose|losing|shed|remov|drop|peel)\w* (?:off )?(?:every|each|all) (?:\w+ )?(?:layer|
+              garment|piece|item)s?(?= ?[.,;!]| ?$| until| till)|(?:<off>) (?:it all|everything|the
+              lot) off(?= ?[.,;!]| ?$| (?:for|baby|now|slowly)\b)|(?:<off>) off .{0,20}and
+              everything(?= ?[.,;!]| ?$)
+            - (?:tug|pull|undo|unt[iy]|loosen|cut|snap)\w* (?:at |on )?(?:the )?(?:bow|strings?|
+              knot|ties|laces) (?:of|on) (?:<own>|the) <w>(?:bikini|bra|dress|gown|corset|robe|
+              bikini top)|(?:tear|rip|pull|strip|whip)\w* away (?:<own>) <w><garment>
+            - (?:last|rest) of <own> (?:clothes|clothing|garments|outfit)(?! (?:in|into|on the|
+              for)\b)
+            - strip(?:s|ped|ping)? (?:her|him|them)(?= ?[.,;!]| ?$| (?:down|bare|completely|for|in|
+              on|of)\b)(?! of (?:\w+ ){0,2}(?:titles?|rank|medals?|powers?|crown|dignity|badge|
+              command|office|armou?r|citizenship|honou?rs?))
+            - (?:last|final) (?:veil|garment|layer|piece|stitch|thread) (?:<fall>|comes off|is
+              (?:gone|shed))|lets? it all (?:drop|fall|go|slide|slip)(?= ?[.,;!]| ?$)
+            - towel(?: [\w',]+){0,8} (?:drops?|dropping|lets? go of|lowers?|removes?) it
+              (?= ?[.,;!]| ?$| to the)|(?:bubbles|foam|suds) (?:slid\w*|run\w*|drip\w*|fall\w*|
+              slip\w*) (?:off|down|away)(?! (?:the|a) )
+            - (?:wriggl|wiggl|squirm|struggl|slip|work|shak)\w* free of (?:<own>) <w><garment>|
+              drop(?:s|ping|ped)? (?:trousers|trou|pants|shorts|jeans|drawers|undies|briefs)
+              (?= ?[.,;!]| ?$| and| to)
             - (?:<garment>) until (?:it|they) (?:<fall>)
             - (?:dress|skirt|gown|robe|nightgown|pants|trousers|shorts|jeans|bra|bikini|swimsuit|
               kilt) (?:pulled|lifted|raised|hiked|pushed) (?:up|down|aside|open|off)(?! to the knee)
@@ -88,9 +112,10 @@ RULES = (
               (?:her|his|their|the) <w>(?:<loose>|<shirt>) (?:<fall>)|(?:robe|towel|bathrobe|
               clothes|garments|lingerie|nightgown|sheet|panties|bra|negligee|kimono|underwear)
               (?:<fall>|comes|coming) (?:\w+ )?(?:off|open|away|to the|from (?:her|his)|to (?:her|
-              his)|down|around)|(?:dress|gown|skirt|blouse|trousers|pants) (?:slips?|slipping|
-              slides?|sliding|drops?|dropping|pools?|pooling|comes|coming) (?:\w+ )?(?:off|open|
-              away|to the|from (?:her|his)|down|around|to (?:her|his))
+              his)|down|around)|(?:dress|gown|skirt|blouse|trousers|pants|(?:silk|satin|lace|her)
+              slip|chemise|camisole) (?:slips?|slipping|slides?|sliding|drops?|dropping|pools?|
+              pooling|comes|coming) (?:\w+ )?(?:off|open|away|to the|from (?:her|his)|down|around|to
+              (?:her|his))
             - (?:undo\w*|unbutton\w*|open\w*|unfasten\w*|unhook\w*) (?:the |all |
               every )?(?:\w+ )?(?:buttons?|zip(?:per)?|laces|straps?|hooks?|clasps?) (?:of|on)
               (?:<own>) <w>(?:dress|bra|bodice|corset|pants|trousers|jeans|skirt|gown|bikini)
@@ -110,7 +135,7 @@ RULES = (
             r"""
             - everything (?:is |comes |all )*(?:off|removed|shed|taken
               off)|(?!everything)(?:<garment>|blouse|(?:her|his) top)(?: (?:<becoming>))* (?:<gone>)
-              (?! (?:the|a) (?:rack|hanger|line|shelf|hook|bed))(?! of)
+              (?! (?:the|an?|that) (?!woman|man|person|lady|girl|guy|model|body|subject))(?! of)
             - (?:make|makes|making|made|let|lets|have|turns?) (?:the |her |his |
               all )?<w>(?:<garment>|<shirt>)(?: and everything(?: else)?)?(?: (?:<becoming>))* (?:go
               away|disappear|vanish|invisible|transparent|see through)
