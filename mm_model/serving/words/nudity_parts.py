@@ -229,6 +229,11 @@ HARMLESS = listed(
       arrangement|style|sound|song|look|decor|interior|stage|performance|minimal\w*)
     - expos(?:ed|es|ing) (?:himself |herself |themselves |itself )?to (?:\w+ )?(?:sun|sunlight|
       danger|risk|criticism|cold|wind|radiation|elements|gold|new|the|heat|rain|ridicule)
+    - (?:towels?|robes?|sheets?|dress|clothes|gowns?) (?:<fall>) (?:off|from) (?:the|a|its)
+      (?:\w+ )?(?:rack|hook|hanger|rail|line|bed|shelf|chair|table|sofa|counter|peg|ceiling)
+    - (?:in|wear\w*) (?:nothing but|only|just) (?:[\w']+ ){1,6}(?:over|on top of) (?:her|his)
+      (?:\w+ )?(?:clothes|dress|suit|shirt|jeans|uniform)|transparent dress forms?|intercourse,?
+      (?:pennsylvania|pa)\b
     - in (?:the|their|its) natural state park
     - sports bras?|(?:thermal|long|ski|wool(?:len)?) (?:underwear|undies)|legal briefs|news briefs|
       thong sandals?|bra(?:s)? strap adjust\w*|underwear (?:store|shop|ad|advert\w*|drawer|aisle|
@@ -262,7 +267,9 @@ HARMLESS = listed(
       describ\w+|cleans?|dusting) (?:a|an|the|some|two|several) (?:\w+ ){0,3}nudes? ?(?:statues?|
       paintings?|sculptures?|figures?|frescos?|frescoes|marble|art|drawings?|sketch(?:es)?)?
       (?= by\b| in (?:a|the) (?:museum|gallery|louvre)|$|,|\.| on the (?:wall|canvas))
-    - nude (?:statues?|paintings?|sculptures?|frescoes|figurines?) (?:behind|on the wall|in the
+    - nude (?:statues|paintings|sculptures|frescoes|figurines|marbles)(?! of (?:her|him|me|them|
+      us)\b)|nude (?:statue|painting|sculpture|portrait|drawing) (?:hang\w*|above|over|on display)|
+      nude (?:statues?|paintings?|sculptures?|frescoes|figurines?) (?:behind|on the wall|in the
       (?:background|museum|gallery|garden|hall|square)|in a (?:museum|gallery))
     """
 )
