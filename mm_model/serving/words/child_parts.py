@@ -134,7 +134,8 @@ HARMLESS = listed(
       psycholog\w+|psychiatr\w+|custody|seats?|rearing|minders?|development|protection|services|
       clothes|clothing|shoes?|socks?|toys?|books?|tees?|t ?shirts?|hood clinic|hostels?|club|
       magazine|vogue|movies?|drama|novels?|fiction|choir cd|bands?|(?:band|group) poster|scout
-      (?:cookies?|uniform|badges?|leader|troop leader|camp)|friends?)
+      (?:cookies?|uniform|badges?|leader|troop leader|camp)|friends?)(?! (?:an?|the|his|her|out|up|
+      with)\b)
     - baby (?:blues?|pinks?|yellow|green|grand|pianos?|shower|monitor|carriages?|strollers?|bump|
       oil|powder|wipes?|carrots?|corn|spinach|greens|potatoes|leaf|leaves|names?|bottles?|blankets?|
       booties?|onesies?|rattle|cribs?|cots?|beds?|food|formula|bibs?|back ribs|steps|faced?(?= \w)|
@@ -156,7 +157,8 @@ HARMLESS = listed(
       aisle|department|stores?|shops?|museum|wards?|hospitals?|signs?|club|league|toothbrush|cereal|
       show|channel|furniture|table|corner|playground|clothing|literature|brand|charity|chairs?|
       bikes?|bicycles?|bedrooms?|desks?|helmets?|tickets?|discount|entrance|bathrooms?|restrooms?|
-      locker room|names?|team coach|coach|teacher|psychologist|counsellor|counselor|doctor)
+      locker room|names?(?! (?:an?|the|his|her|out|up|with)\b)|team coach|coach|teacher|
+      psychologist|counsellor|counselor|doctor)
     - (?:her|his|my|your|a|the|their) (?:girl|boy) ?friends?|(?:girl|boy)friends?|girls?'?
       night(?: out)?|boys'? night(?: out)?|girl next door|girl with a pearl earring|girls' trip|girl
       power|spice girls|beach boys|backstreet boys|beastie boys|gilmore girls|powerpuff girls|golden
@@ -208,7 +210,7 @@ HARMLESS = listed(
       (?:a |an )?<adj><child>|(?:mother|mom|mum|mommy|parent|dad|daddy|father|me) and (?:baby|me|
       toddler|child) (?:yoga|class|group|club|swim\w*|parking|bench|session|room|fair)|children of
       (?:men|dune|gaia)|boys in blue|girls'? (?:college|dormitory|boarding school)|infant
-      industr(?:y|ies)|no under 18s?|under 18s? (?:are )?not (?:admitted|allowed)|teen
+      (?:industr(?:y|ies)|formula)|no under 18s?|under 18s? (?:are )?not (?:admitted|allowed)|teen
       (?:heartthrob|idol|star|sensation) of the <decade>|(?:kids|children|teenager|toddler|
       tween)(?:'s?)? (?:meals?|friendly|proof\w*|themed|rated)|atta boy|poster (?:boy|girl|child)|
       girl friday|working girls|call cent(?:er|re) (?:girl|boy)s?|baby's breath|tots? of (?:rum|

@@ -134,8 +134,8 @@ RULES = (
               in)(?: in| by| with)?(?: absolutely| literally| practically| basically| almost| next
               to| virtually| quite| exactly| simply| precisely)* (?:nothing?'?|nuthing?|nuttin|nada|
               zilch|naught|zero)(?: at all)?(?= ?[.,;!]| ?$| (?:at all|but|except|other|more|
-              beneath|under\w*|whatsoever|on|besides|apart|save|to|over|else|and|as|while|in|
-              whatever|above|below))
+              beneath|under\w*|whatsoever|on|besides|apart|save|to|over|else|and|as|while|in|by
+              (?:the|a)|near|beside|next to|behind|at|before|whatever|above|below))
             - nothing on(?= ?[.,;!]| ?$)|(?<!has )(?<!have )(?:with|having|and|wearing|has|have|had)
               (?:absolutely )?nothing on(?! (?:the|tv|top|it|you|me|them|a|this|that))
             - with (?:absolutely )?nothing (?:to cover|covering|concealing|hiding|to conceal|to

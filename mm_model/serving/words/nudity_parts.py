@@ -198,10 +198,10 @@ HARMLESS = listed(
       stripping (?:the )?(?:paint|wallpaper|wood|wires?|furniture|bark|old|floors?|varnish)|
       (?:paint|wire|floor|wax|cable) stripp(?:ers?|ing)|(?:vegas|sunset|the) strip(?= at| in| by|$)|
       stripped (?:\w+ )?(?:paint|wood|pine|floors?|floorboards|wires?|back (?:acoustic|version|set))
-    - undress(?:ed|es|ing)? (?:(?:a|an|the|his|her|each|every) )?(?:\w+ )?(?:wounds?|burns?|
-      injur\w+|cut|bandages?|stitches|leg|salad|lettuce|greens)|half (?:un)?dressed (?:salad|greens|
-      mannequins?|tree|window|set|wound)|undress(?:ed|es|ing)? (?:stone|wood|(?:a|the) (?:mannequin|
-      doll|window|dummy|scarecrow|set|turkey|christmas tree))
+    - undress(?:ed|es|ing)? (?:(?:a|an|the|his|her|each|every) )?(?:(?!wom|man|men|person|lady|girl|
+      guy|model)\w+ )?(?:wounds?|burns?|injur\w+|cut|bandages?|stitches|leg|salad|lettuce|greens)|
+      half (?:un)?dressed (?:salad|greens|mannequins?|tree|window|set|wound)|undress(?:ed|es|ing)?
+      (?:stone|wood|(?:a|the) (?:mannequin|doll|window|dummy|scarecrow|set|turkey|christmas tree))
     - (?:<new>)birth ?day suit(?= ?[.,;!]| ?$| (?:is|was|from|at|for|that|with (?:a|an)
       (?:\w+ )?(?:vest|waistcoat|tie)))|birth ?day suit(?:,? (?:he|she|is|was|has|wears|turns|out|
       to|be|that|which|a|an|his|her|new|of|in|made|from|tailored|the|with|\w+ly|<colour>))*,?
