@@ -136,11 +136,11 @@ RULES = (
               ed)|finally)(?: (?:to be|finally|about|around|roughly|maybe|barely|only|just|no more
               than|almost|nearly|like|again|a|an|again|age|like she's|like he's|as if she were|as if
               he were))* <minor_age>(?: again)?(?= ?[.,;!]| ?$| again| with| and (?:has|wears|is|
-              smil|laugh|(?:already |now |then )?\w+(?:s|ing)\b)| in (?:a|her|his|the) (?:school|
-              class|play|pigtail))(?<!at six)(?<!at seven)(?<!at eight)(?<!at nine)(?<!at ten)
-              (?<!at five)(?<!at four)(?<!at three)(?<!at two)(?<!at one)(?<!at eleven)
-              (?<!at twelve)(?<!at \d)(?<!at 1\d)(?<!number \d)(?<!just one)(?<!only one)(?<!is one)
-              (?<!about one)(?<!turns one)
+              smil|laugh|(?:already |now |then )?\w+(?:s|ing)\b)| in (?:(?:this|that|it)\b|(?:a|her|
+              his|the) (?:school|class|play|pigtail)))(?<!at six)(?<!at seven)(?<!at eight)
+              (?<!at nine)(?<!at ten)(?<!at five)(?<!at four)(?<!at three)(?<!at two)(?<!at one)
+              (?<!at eleven)(?<!at twelve)(?<!at \d)(?<!at 1\d)(?<!number \d)(?<!just one)
+              (?<!only one)(?<!is one)(?<!about one)(?<!turns one)
             - (?:herself|himself|themselves|her|him|woman|man|person|them|lady|guy|gentleman|
               self)(?: back)?,? (?:at|when|of|at age|around) (?:about |just |only |age )*<minor_age>
               (?= ?[.,;!](?!\d)| ?$| (?:with|and|who|years?|again|playing|holding|smiling|riding|

@@ -212,13 +212,13 @@ HARMLESS = listed(
       (?:men|dune|gaia)|boys in blue|girls'? (?:college|dormitory|boarding school)|infant
       (?:industr(?:y|ies)|formula)|no under 18s?|under 18s? (?:are )?not (?:admitted|allowed)|teen
       (?:heartthrob|idol|star|sensation) of the <decade>|(?:kids|children|teenager|toddler|
-      tween)(?:'s?)? (?:meals?|friendly|proof\w*|themed|rated)|atta boy|poster (?:boy|girl|child)|
-      girl friday|working girls|call cent(?:er|re) (?:girl|boy)s?|baby's breath|tots? of (?:rum|
-      whisky|whiskey|gin|brandy)|with (?:the|a|all the) (?:\w+ )?(?!face|body|figure|features|head|
-      build|voice|size|height|looks?|appearance|skin|hands|hair)\w+ of (?:a|an|any)
-      (?:\w+ )?<child>|girls just wan\w+|old boys'? (?:network|club|school|association)|lad(?:s|
-      dish)? (?:culture|mags?|mag)|(?:kids|children|teens?|tweens?)(?: and (?:tweens?|teens?|kids))?
-      (?:section|aisle|department|corner|menu)
+      tween)(?:'s?)? (?:meals?|friendly|proof\w*|themed|rated)|boy meets girl|teenage dream|atta
+      boy|poster (?:boy|girl|child)|girl friday|working girls|call cent(?:er|re) (?:girl|boy)s?|
+      baby's breath|tots? of (?:rum|whisky|whiskey|gin|brandy)|with (?:the|a|all the) (?:\w+ )?
+      (?!face|body|figure|features|head|build|voice|size|height|looks?|appearance|skin|hands|
+      hair)\w+ of (?:a|an|any) (?:\w+ )?<child>|girls just wan\w+|old boys'? (?:network|club|school|
+      association)|lad(?:s|dish)? (?:culture|mags?|mag)|(?:kids|children|teens?|tweens?)(?: and
+      (?:tweens?|teens?|kids))? (?:section|aisle|department|corner|menu)
     - (?:brain|grand|god|step|poster|problem|wild|love|inner|flower|only|destiny's|adult|
       grown) ?child(?:ren)?(?! self| version)|with child(?= ?[.,;!]| ?$| (?:and|touch\w*|in|is|
       walks|sits|stands|smiles|holds|rubs|waits)\b)|child ?(?:like|ish)(?:ly|ness)?(?! (?:version|

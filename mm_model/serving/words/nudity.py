@@ -194,6 +194,8 @@ RULES = (
               shoes|shirt|hat|brand|shop|hamper|softener|iron\w*|on (?:the|a) (?:line|rack|hanger|
               hook|shel\w+|bed|chair|floor|hangers)|drawer|pockets?|leg|to (?:wash|fold|iron|wear|
               pack)|fit\w*|budget|shopping))
+            - (?:no|without|without any|without a) \w+ (?:trunks|underwear|panties|bra|briefs|
+              bikini|swimsuit)(?= ?[.,;!]| ?$| (?:on|under\w*|beneath|at)\b)
             - (?<!up )(?<!folds )(?<!folding )(?<!washes )(?<!gathers )(?<!irons )(?:<own>)
               (?:\w+ )?(?:clothes|clothing|garments|dress|lingerie|underwear|panties)(?: (?:are|is|
               end up|ends up|land|lands|hit|hits|litter|lie|lies|lying|left|all|now|scattered|

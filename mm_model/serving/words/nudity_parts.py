@@ -23,7 +23,7 @@ PARTS = parts(
         apparel|dresses|panties|bikinis|nightie|pajamas|pyjamas|chemise|leotard|attire|outfit|
         blouse|undies|boxers|briefs|corset|bodice|bikini|trunks|shorts|tights|kimono|sarong|
         dress|thong|pants|jeans|skirt|towel|bras|robe|gown|bra|bathing suit|g string|tank top|
-        tunic|toga|bikini (?:top|bottoms?)|swim trunks""",
+        tunic|toga|speedos?|bikini (?:top|bottoms?)|swim trunks""",
     loose=r"""
         nightgown|underwear|loincloth|bathrobe|lingerie|garments|clothing|trousers|negligee|
         bedsheet|clothes|panties|nightie|shorts|jeans|boxers|briefs|swimsuit|bikini|kimono|
@@ -125,8 +125,10 @@ PARTS = parts(
 HARMLESS = listed(
     r"""
     - nude(?: (?:matte|matt|glossy|soft|warm|satin|high|slip|pointed|patent|leather|suede|lip|eye|
-      nail|pale|natural|(?:and|or) <colour>|<colour>))* (?:colou?red |toned |lip |nail |
-      eye )?(?:<nude_thing>)|nude(?:,? <colour>)*,? (?:and|or) <colour> (?:\w+ )?(?:<nude_thing>)
+      nail|pale|natural|cashmere|wool|silk|linen|cotton|lace|velvet|knit|ribbed|chunky|cropped|midi|
+      maxi|pencil|strappy|block|kitten|stiletto|(?:and|or) <colour>|<colour>))* (?:colou?red |
+      toned |lip |nail |eye )?(?:<nude_thing>)|nude(?:,? <colour>)*,? (?:and|or) <colour>
+      (?:\w+ )?(?:<nude_thing>)
     - (?:<nude_thing>)(?: (?:in|of|is|are|a|the|her|his|with|for|painted|color|colou?r|soft|pale|
       warm|matte|<colour>|or|and|between))+ nude(?! (?:<somebody>|body|bod|scene))
     - (?:<foreign_thing>)(?: (?:color|cor|couleur|colore|farbe|de|en|em|in|un|tono?|tom|mat|mate|
@@ -155,8 +157,9 @@ HARMLESS = listed(
       looks )?(?:naked|nude|bare)
     - (?:blue|red|brown|masked|nazca|peruvian) (?:footed )?boob(?:y|ies)|booby (?:traps?|prizes?|
       birds?)|(?:big|giant|huge|bad|lazy|long) ass (?!and|in|on|out|is|naked|up|girl|woman|man|
-      jiggl|shak|bounc|twerk|show|to|with|while|as|for)\w+|full frontal (?:attack|assault|charge|
-      offensive|collision|crash|lobotomy)
+      jiggl|shak|bounc|twerk|show|to|with|while|as|for)\w+|full frontal (?:view|shot|photo|picture)
+      of (?:the|an?) (?!<somebody>)\w+|full frontal (?:attack|assault|charge|offensive|collision|
+      crash|lobotomy)
     - (?:drop|pick|send|tak|bring|carr|collect|fetch)\w* (?:[\w']+ ){1,4}(?:off )?(?:at|to|from)
       (?:the|a|her|his) (?:\w+ )?(?:dry ?cleaners?|cleaners|laundry|laundromat|tailor|seamstress|
       charity shop|thrift store|donation \w+|goodwill|launderette)

@@ -29,6 +29,7 @@ RULES = (
               bikini top)|(?:tear|rip|pull|strip|whip)\w* away (?:<own>) <w><garment>
             - (?:last|rest) of <own> (?:clothes|clothing|garments|outfit)(?! (?:in|into|on the|
               for)\b)
+            - lets? down (?:[\w']+ ){1,4}(?:and|then) <own> <w>(?:<loose>)
             - strip(?:s|ped|ping)? (?:her|him|them)(?= ?[.,;!]| ?$| (?:down|bare|completely|for|in|
               on|of)\b)(?! of (?:\w+ ){0,2}(?:titles?|rank|medals?|powers?|crown|dignity|badge|
               command|office|armou?r|citizenship|honou?rs?))
@@ -103,7 +104,8 @@ RULES = (
             - (?:replac|swap|exchang|chang|trad)\w* <own> <w><garment> (?:with|for|into|by)
               (?:nothing|(?:<own> |bare )?skin|thin air|air|flesh|none)
             - (?:edit|eras|delet|remov|tak|photoshop|cut|strip)\w* (?:out |off |away )?(?:what|
-              everything|whatever|anything)(?: that)? (?:she|he|they)(?:'s| is| are)? wear\w*
+              everything|whatever|anything)(?: that)? (?:she|he|they)(?:'s|
+              've| is| are| was| has| have| had)? (?:wear\w*|got on|on(?= ?[.,;!]| ?$))
             - (?:peel|shed|drop|remov|tak|lose|strip)\w* (?:off )?(?:the|her|his) (?:very )?(?:last|
               final|remaining) (?:layer|garment|piece|stitch|shred)s?(?= ?[.,;!]| ?$| off
               (?= ?[.,;!]| ?$)| of (?:cloth|fabric|silk|lace))
