@@ -62,6 +62,9 @@ RULES = (
               (?= ?[.,;!]| ?$| years)|(?:at|during|having|celebrat\w+) (?:her|his|their)
               (?:own )?ba[rts] mitzvah|(?<!at )(?<!of )1[0-7]f(?= ?[.,;]| ?$| (?:selfie|pic|model|
               video|vid)\b)
+            - (?:little|baby|kid|small) (?:brother|sister) version|(?:(?<!.)|(?<=, ))(?:her|him|
+              them) (?:in|at) (?:an?|the) (?:\w+ )?(?:middle school|elementary school|primary
+              school|high school|junior high|kindergarten|preschool)(?! (?:teacher|reunion))
             - (?:<revert>|from) (?:a |an |the )?(?:\w+ )?(?:adult|woman|man|person|grown ?up|old
               age|senior|elder) (?:back )?(?:in)?to (?:a |an |the )?(?:little |small |young |
               tiny )?<child>

@@ -48,10 +48,12 @@ PARTS = parts(
         children)|junior high (?:students?|kids?|girls?|boys?|pupils?)|kindergarten (?:age|aged|
         pupil|student)|(?:school|grammar school) pupils?|(?:girl|boy|cub) scouts?|brownie scout|
         choir ?boys?|altar boys?|paper ?boys?|child prodigy|flower girls?|small fry|babe in arms|
-        preemies?|sprogs?|ankle biters?|rug ?rats?|a wee? ?wean|a wean(?! off)|weans(?! (?:off|
-        her|him|the))|lass(?:ie|y|ies|es)|ladd(?:ie|y|ies)|girl(?:ie|ies|y)|young ?'?uns?|sonny
-        boy|(?:freshm[ae]n|sophomores?|juniors?|seniors?) (?:in|at|of) (?:\w+ )?(?:high school|
-        middle school|junior high)|wee (?:lad|lass|one|bairn)""",
+        (?:junior high|middle school|elementary school|primary school|kindergarten|preschool)
+        (?:dance|play|recital|graduation|talent show|science fair|spelling bee|field trip|picture
+        day|prom|bully)|preemies?|sprogs?|ankle biters?|rug ?rats?|a wee? ?wean|a wean(?! off)|
+        weans(?! (?:off|her|him|the))|lass(?:ie|y|ies|es)|ladd(?:ie|y|ies)|girl(?:ie|ies|y)|
+        young ?'?uns?|sonny boy|(?:freshm[ae]n|sophomores?|juniors?|seniors?) (?:in|at|of)
+        (?:\w+ )?(?:high school|middle school|junior high)|wee (?:lad|lass|one|bairn)""",
     not_a_person=r"""
         apprenticeship|relationship|anniversary|motorcycle|smartphone|photograph|television|
         restaurant|tradition|newspaper|sculpture|sourdough|franchise|stallion|tortoise|elephant|
@@ -212,13 +214,16 @@ HARMLESS = listed(
       (?:men|dune|gaia)|boys in blue|girls'? (?:college|dormitory|boarding school)|infant
       (?:industr(?:y|ies)|formula)|no under 18s?|under 18s? (?:are )?not (?:admitted|allowed)|teen
       (?:heartthrob|idol|star|sensation) of the <decade>|(?:kids|children|teenager|toddler|
-      tween)(?:'s?)? (?:meals?|friendly|proof\w*|themed|rated)|boy meets girl|teenage dream|atta
-      boy|poster (?:boy|girl|child)|girl friday|working girls|call cent(?:er|re) (?:girl|boy)s?|
-      baby's breath|tots? of (?:rum|whisky|whiskey|gin|brandy)|with (?:the|a|all the) (?:\w+ )?
-      (?!face|body|figure|features|head|build|voice|size|height|looks?|appearance|skin|hands|
-      hair)\w+ of (?:a|an|any) (?:\w+ )?<child>|girls just wan\w+|old boys'? (?:network|club|school|
-      association)|lad(?:s|dish)? (?:culture|mags?|mag)|(?:kids|children|teens?|tweens?)(?: and
-      (?:tweens?|teens?|kids))? (?:section|aisle|department|corner|menu)
+      tween)(?:'s?)? (?:meals?|friendly|proof\w*|themed|rated)|boy meets girl|teenage dream|(?:her|
+      his|their|my) (?:teenage|childhood|teen|kindergarten|school) years (?:were|was|taught|shaped|
+      behind)|tall ?boys? (?:beer|can|dresser)s?|(?:number|score|count|total|answer|result|time|
+      hour|temperature|level|volume|floor|size) (?:is|was) (?:now )?<minor_age>|atta boy|poster
+      (?:boy|girl|child)|girl friday|working girls|call cent(?:er|re) (?:girl|boy)s?|baby's breath|
+      tots? of (?:rum|whisky|whiskey|gin|brandy)|with (?:the|a|all the) (?:\w+ )?(?!face|body|
+      figure|features|head|build|voice|size|height|looks?|appearance|skin|hands|hair)\w+ of (?:a|an|
+      any) (?:\w+ )?<child>|girls just wan\w+|old boys'? (?:network|club|school|association)|
+      lad(?:s|dish)? (?:culture|mags?|mag)|(?:kids|children|teens?|tweens?)(?: and (?:tweens?|
+      teens?|kids))? (?:section|aisle|department|corner|menu)
     - (?:brain|grand|god|step|poster|problem|wild|love|inner|flower|only|destiny's|adult|
       grown) ?child(?:ren)?(?! self| version)|with child(?= ?[.,;!]| ?$| (?:and|touch\w*|in|is|
       walks|sits|stands|smiles|holds|rubs|waits)\b)|child ?(?:like|ish)(?:ly|ness)?(?! (?:version|

@@ -31,16 +31,16 @@ RULES = (
               stitch ?less|starkly bare|clothing optional|clothes optional|state of (?:un|partial
               un)dress|state of nature|soft ?core|hard ?core (?:scene|porn|sex|action|adult|video)|
               (?:nip|nipple) ?slips?|up ?skirts?|down ?blouse|side ?boob|under ?boob|camel ?toes?|
-              wardrobe malfunction|strip poker|scantily (?:clad|dressed|clothed)|deep ?nudes?|
-              nudif\w+|(?:clothes?|clothing|garment|outfit) remov(?:er|al)|wardrobe (?:gone|removed|
-              none|turn\w+ (?:to|into) glass)|deep ?fake porn|godiva(?! (?:chocolat\w*|shop|box))|
-              (?:birth of venus|botticelli'?s? venus|titian'?s? venus),? (?:come|comes|coming|
-              brought) (?:to life|alive)|(?:as|like) (?:botticelli'?s?|the birth of|titian'?s?)
-              venus|kit off(?! (?:to|in)\b)|page (?:3|three) girl|streakers?|(?:woman|man|person|
-              guy|lady|he|she) streak(?:s|ing) (?:through|across|around|past|over)|a flasher|
-              streak(?:s|ing) (?:\w+ )?(?:across|through|onto) (?:the|a) (?:\w+ )?(?:pitch|stadium|
-              court|campus|quad|game|match)|barely (?:clothed|clad|dressed|covered)|half (?:clothed|
-              clad|dressed)
+              (?:wardrobe|swimsuit|bikini|dress|costume) malfunction|strip poker|scantily (?:clad|
+              dressed|clothed)|deep ?nudes?|nudif\w+|(?:clothes?|clothing|garment|outfit)
+              remov(?:er|al)|wardrobe (?:gone|removed|none|turn\w+ (?:to|into) glass)|deep ?fake
+              porn|godiva(?! (?:chocolat\w*|shop|box))|(?:birth of venus|botticelli'?s? venus|
+              titian'?s? venus),? (?:come|comes|coming|brought) (?:to life|alive)|(?:as|like)
+              (?:botticelli'?s?|the birth of|titian'?s?) venus|kit off(?! (?:to|in)\b)|page (?:3|
+              three) girl|streakers?|(?:woman|man|person|guy|lady|he|she) streak(?:s|ing)
+              (?:through|across|around|past|over)|a flasher|streak(?:s|ing) (?:\w+ )?(?:across|
+              through|onto) (?:the|a) (?:\w+ )?(?:pitch|stadium|court|campus|quad|game|match)|barely
+              (?:clothed|clad|dressed|covered)|half (?:clothed|clad|dressed)
             """
         ),
     ),
@@ -73,6 +73,10 @@ RULES = (
             - <full> (?:bare|uncovered|exposed|unveiled|stripped|revealed|disrobed)
             - bare (?:woman|man|person|lady|guy|girl|boy|human|figure|model|couple)s?(?! hand)
             - (?:woman|man|person|lady|guy|she|he|they)(?![^\W_])[^.;]{0,60}, bare(?= ?[.,;!]| ?$)
+            - (?:she's|he's|they're) (?:\w+ly |all )?bare(?! (?:hand|foot|head|knuckl|arm|faced|leg|
+              shoulder|back))|(?:without|minus|sans|no) (?:the|his|her|fig|the fig|his fig|her fig)
+              leaf(?= ?[.,;!]| ?$)|(?:breasts?|boobs?|everything|it all) (?:pops?|spills?|falls?|
+              hangs?) out(?= ?[.,;!]| ?$| of <own> (?:\w+ )?(?:top|dress|shirt|bra|bikini|suit))
             - nothing (?:touch\w*|against|next to|on) <own> (?:\w+ )?(?:skin|body)
             - (?:bare|uncovered|exposed|undressed|stripped|nothing|revealed) (?:on )?(?:from|above|
               below|to) the (?:waist|hips?|navel|belly)|(?:from|above|below) the waist (?:up|down|

@@ -30,6 +30,11 @@ RULES = (
             - (?:last|rest) of <own> (?:clothes|clothing|garments|outfit)(?! (?:in|into|on the|
               for)\b)
             - lets? down (?:[\w']+ ){1,4}(?:and|then) <own> <w>(?:<loose>)
+            - (?:remov(?:e|es|ing)|sheds?|shedding|discard\w*|losing|(?:tak\w+|took|peel\w*|pull\w*|
+              slip\w*|strip\w*) off) (?:<garment>)(?! (?:from|off|of) (?:the|an?)\b)(?! (?:stains?|
+              tags?|labels?|lint|shop|hangers?))
+            - (?:<garment>)(?: [\w']+){1,7} (?:until|till) (?:it's|it is|they are|they're|all is|all
+              are|she's|he's) (?:all )?(?:gone|bare|off)
             - strip(?:s|ped|ping)? (?:her|him|them)(?= ?[.,;!]| ?$| (?:down|bare|completely|for|in|
               on|of)\b)(?! of (?:\w+ ){0,2}(?:titles?|rank|medals?|powers?|crown|dignity|badge|
               command|office|armou?r|citizenship|honou?rs?))
@@ -83,8 +88,8 @@ RULES = (
               bag|shop))
             - (?:pull\w*|yank\w*|tug\w*|push\w*|slid\w*|roll\w*|eas\w+|work\w*|wriggl\w+|drag\w*|
               hik\w+|peel\w*|strip\w*|shimm\w*)(?: (?:down|up|aside|open))? (?:<own>) <w><garment>
-              (?:down|aside|open)|(?:pull\w*|yank\w*|tug\w*|push\w*|slid\w*|roll\w*|eas\w+|work\w*)
-              (?:down|aside|open) (?:<own>) <w><garment>
+              (?:down|aside|open|to (?:the|one) side)|(?:pull\w*|yank\w*|tug\w*|push\w*|slid\w*|
+              roll\w*|eas\w+|work\w*) (?:down|aside|open) (?:<own>) <w><garment>
             - (?:lift|lifts|lifting|hike|hikes|hiking|hitches|raise|raises|raising|flips?)
               (?:up )?(?:<own>) <w>(?:skirt|dress|gown|nightgown|kilt|blouse)(?! (?:hem|slightly|a
               little|to (?:step|climb|walk|cross|avoid|curtsy|wade|run)|as|out of|and (?:curts\w+|
