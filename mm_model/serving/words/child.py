@@ -60,8 +60,9 @@ RULES = (
             - as (?:a |an |the )?(?:\w+ )?pupils?(?= ?[.,;!]| ?$| (?:at|in|of|with))
             - (?:did|was|were|looked) (?:back )?(?:at|when) (?:age |about |around )?<minor_age>
               (?= ?[.,;!]| ?$| years)|(?:at|during|having|celebrat\w+) (?:her|his|their)
-              (?:own )?ba[rts] mitzvah|(?<!at )(?<!of )1[0-7]f(?= ?[.,;]| ?$| (?:selfie|pic|model|
-              video|vid)\b)
+              (?:own )?ba[rts] mitzvah|(?:(?<!.)|(?<=, ))(?:her|his) ba[rts] mitzvah|(?:in|during|
+              through|hits|hitting|reaching) puberty|puberty aged?|(?<!at )(?<!of )1[0-7]f
+              (?= ?[.,;]| ?$| (?:selfie|pic|model|video|vid)\b)
             - (?:little|baby|kid|small) (?:brother|sister) version|(?:(?<!.)|(?<=, ))(?:her|him|
               them) (?:in|at) (?:an?|the) (?:\w+ )?(?:middle school|elementary school|primary
               school|high school|junior high|kindergarten|preschool)(?! (?:teacher|reunion))
@@ -74,7 +75,7 @@ RULES = (
             - (?<=[a-z], )(?<!\bone, )(?<!\btwo, )(?<!\bthree, )(?<!\bfour, )(?<!\bfive, )
               (?<!\bsix, )(?<!\bseven, )(?<!\beight, )(?<!\bnine, )(?<!\bten, )(?<!\beleven, )
               (?<!\btwelve, )(?:only |just |aged |age |so )?<minor_age>(?= ?(?:[.;]|
-              , (?!<minor_age>|\d))| ?$)
+              , (?!<minor_age>|\d))| ?$| and <minor_age>(?: ?[,.;]| ?$))
             - (?:(?<=, )|(?<!.))year (?:[7-9]|1[01])(?= ?[,.;])
             - los(?:es|ing|t|e) (?:her|his) first tooth
             - ages? (?:back |down )?(?:to|of|is|was|:|=) ?(?:about |just |only |around )*<minor_age>
@@ -138,9 +139,9 @@ RULES = (
               aged|now|only|just|at|about|who's|she's|he's|they're|i'm|am|remain(?:s|ed)|stay(?:s|
               ed)|finally)(?: (?:to be|finally|about|around|roughly|maybe|barely|only|just|no more
               than|almost|nearly|like|again|a|an|again|age|like she's|like he's|as if she were|as if
-              he were))* <minor_age>(?: again)?(?= ?[.,;!]| ?$| again| with| and (?:has|wears|is|
-              smil|laugh|(?:already |now |then )?\w+(?:s|ing)\b)| in (?:(?:this|that|it)\b|(?:a|her|
-              his|the) (?:school|class|play|pigtail)))(?<!at six)(?<!at seven)(?<!at eight)
+              he were))* <minor_age>(?: again| and a half)?(?= ?[.,;!]| ?$| again| with| and (?:has|
+              wears|is|smil|laugh|(?:already |now |then )?\w+(?:s|ing)\b)| in (?:(?:this|that|it)\b|
+              (?:a|her|his|the) (?:school|class|play|pigtail)))(?<!at six)(?<!at seven)(?<!at eight)
               (?<!at nine)(?<!at ten)(?<!at five)(?<!at four)(?<!at three)(?<!at two)(?<!at one)
               (?<!at eleven)(?<!at twelve)(?<!at \d)(?<!at 1\d)(?<!number \d)(?<!just one)
               (?<!only one)(?<!is one)(?<!about one)(?<!turns one)

@@ -48,12 +48,15 @@ PARTS = parts(
         children)|junior high (?:students?|kids?|girls?|boys?|pupils?)|kindergarten (?:age|aged|
         pupil|student)|(?:school|grammar school) pupils?|(?:girl|boy|cub) scouts?|brownie scout|
         choir ?boys?|altar boys?|paper ?boys?|child prodigy|flower girls?|small fry|babe in arms|
-        (?:junior high|middle school|elementary school|primary school|kindergarten|preschool)
-        (?:dance|play|recital|graduation|talent show|science fair|spelling bee|field trip|picture
-        day|prom|bully)|preemies?|sprogs?|ankle biters?|rug ?rats?|a wee? ?wean|a wean(?! off)|
-        weans(?! (?:off|her|him|the))|lass(?:ie|y|ies|es)|ladd(?:ie|y|ies)|girl(?:ie|ies|y)|
-        young ?'?uns?|sonny boy|(?:freshm[ae]n|sophomores?|juniors?|seniors?) (?:in|at|of)
-        (?:\w+ )?(?:high school|middle school|junior high)|wee (?:lad|lass|one|bairn)""",
+        (?:daycare|preschool|kindergarten|nursery|school) (?:nap ?time|recess|playtime|field
+        day)|recess at|little leaguers?|little league (?:team photo|player|pitcher|batter|
+        uniform|star)|(?:junior high|middle school|elementary school|primary school|kindergarten|
+        preschool) (?:dance|play|recital|graduation|talent show|science fair|spelling bee|field
+        trip|picture day|prom|bully)|preemies?|sprogs?|ankle biters?|rug ?rats?|a wee? ?wean|a
+        wean(?! off)|weans(?! (?:off|her|him|the))|lass(?:ie|y|ies|es)|ladd(?:ie|y|ies)|
+        girl(?:ie|ies|y)|young ?'?uns?|sonny boy|(?:freshm[ae]n|sophomores?|juniors?|seniors?)
+        (?:in|at|of) (?:\w+ )?(?:high school|middle school|junior high)|wee (?:lad|lass|one|
+        bairn)""",
     not_a_person=r"""
         apprenticeship|relationship|anniversary|motorcycle|smartphone|photograph|television|
         restaurant|tradition|newspaper|sculpture|sourdough|franchise|stallion|tortoise|elephant|
@@ -249,7 +252,7 @@ HARMLESS = listed(
       sweet|quiet|naughty|silly|stubborn) as (?:a |an )?(?:little |small |new ?born )*(?:kid|child|
       baby|boy|girl|schoolboy|schoolgirl|toddler|teenager)(?:'s \w+)?
     - (?:big|overgrown|oversized|giant|real|total) (?:kids?|child|children|bab(?:y|ies))|little
-      (?:boy|girl)s? (?:room|blue)
+      (?:boy|girl)s? (?:room|blue(?! eye))
     - juvenile (?:in|humou?r|behaviou?r|jokes?|pranks?|antics|mood)
     - (?:father|mother|mom|mum|dad|parents?|guardian|nanny|babysitter|uncle|aunt|grandfather|
       grandmother|grandma|grandpa|carer|tutor) (?:of|to|for) (?:a|an|two|three|her|his|their)
@@ -299,9 +302,10 @@ HARMLESS = listed(
 
 OF_A_CHILD = listed(
     r"""
-    - (?:<child>)(?:'s|s'|')(?! (?:first|choir|class|troupe|body|face|figure|self|form|physique|
-      features|frame|version|age|eyes|skin|proportions|appearance|size|voice|build|head))
-      [\w']+(?: (?:drawings?|paintings?|toys?|books?|party|room|clothes))?
+    - (?:<child>)(?:'s|s'|')(?! (?:first (?!photo|picture|shoes|tooth|lock|drawing)|choir|class|
+      troupe|body|face|figure|self|form|physique|features|frame|version|age|eyes|skin|proportions|
+      appearance|size|voice|build|head)) [\w']+(?: (?:drawings?|paintings?|toys?|books?|party|room|
+      clothes))?
     - (?:puppet|wooden|toy|stuffed|paper|snow|gingerbread|plastic|marble|bronze|stone) (?:child|boy|
       girl|baby|kid)s?
     """

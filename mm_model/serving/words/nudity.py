@@ -13,11 +13,11 @@ RULES = (
             r"""
             - n+u+d+e+s?|\w*naked\w*|n+a+k+e+d+|nude(?:woman|man|girl|lady|body|pics?|photos?|
               selfies?)|(?:woman|man|girl|lady|body|guy)nude|nud(?:ed|ie|ies|ity|ist|ists|ism|ey|
-              ely|eness)|nuds?|noo+(?:d|de)s?|noody|nk+d|nekd
-            - nak(?:ed|d|edness|edly|id|ey|eds|ked|ied|edd)|nek+[ie]d|naekd|nakde|nkaed
+              ely|eness)|nuds?|noo+(?:d|de)s?|noody|nk+d
+            - nak(?:edness|edly|ey|eds|ied)|nek+[ie]d
             - top ?less?(?:ly|ness)?|top ?free|bottom ?less(?:ly)?|tops optional
             - un ?(?:clothed|clad|robed|dressed)|un ?dress(?:es|ing|ed|y)?|dis ?rob(?:e|es|ed|ing)|
-              de ?robed?|undrapes?|ungarbed|unattired|undraped|undresed|undressd
+              de ?robed?|undrapes?|ungarbed|unattired|undraped
             - (?:pants?|trouser|bra|panty|panties|knicker|underwear|clothes|clothing|cloth|garment|
               dress|skirt|swimsuit|bikini) ?(?:less|free)(?:ly|ness)?
             - sky ?clad|naturis[tm]s?|starkers|au natur(?:el|al|ale)|in (?:the|her|his|their)
@@ -81,16 +81,19 @@ RULES = (
             - (?:bare|uncovered|exposed|undressed|stripped|nothing|revealed) (?:on )?(?:from|above|
               below|to) the (?:waist|hips?|navel|belly)|(?:from|above|below) the waist (?:up|down|
               upwards?|downwards?)?,? ?(?:\w+ ){0,2}(?:bare|uncovered|exposed|undressed)
-            - (?:what|how).{0,30} (?:under|beneath|underneath) (?:her|his|their|those) (?:clothes|
-              clothing|dress|outfit|garments)|(?:she|he|they|woman|man|person|body|lady|guy|
-              gentleman|all) (?:is |are |was |stands |stood |lies |sits |left |kneels |dances |
-              poses )+(?:\w+ly |all |left )?bare(?! (?:hand|foot|head|knuckl|arm|faced|leg|shoulder|
-              back))|(?:reveal|show|flash|display|expos|unveil|uncover|flaunt|present|bar)(?:s|es|
-              ed|ing|e)? (?:off )?(?:us )?(?:<own>) <w><intimate>
+            - (?:what|how).{0,30} (?:under|beneath|underneath) (?:her|his|their|those|the)
+              (?:clothes|clothing|dress|outfit|garments|kilt|skirt|towel|robe)|(?:goes|looks?|
+              looking|peers?|peeks?|zooms?|going|filming|films) up (?:the|her|his|a) (?:kilt|skirt|
+              dress)|(?:she|he|they|woman|man|person|body|lady|guy|gentleman|all) (?:is |are |was |
+              stands |stood |lies |sits |left |kneels |dances |poses )+(?:\w+ly |all |left )?bare
+              (?! (?:hand|foot|head|knuckl|arm|faced|leg|shoulder|back))|(?:reveal|show|flash|
+              display|expos|unveil|uncover|flaunt|present|bar)(?:s|es|ed|ing|e)?
+              (?:off )?(?:us )?(?:<own>) <w><intimate>
             - expos(?:es|ed|ing|e) (?:her|him|them)sel(?:f|ves)|leav(?:es|ing|e) (?:her|him|them|the
               \w+) (?:\w+ )?(?:exposed|bare|uncovered|undressed)
             - flash(?:es|ing|ed) (?:the |a |some )?(?:crowd|camera|audience|passers ?by|onlookers|
-              viewers?|strangers?|public|everyone|us|people)(?! (?:a|an|with|\w+ (?:smile|grin))\b)
+              viewers?|strangers?|public|everyone|us|people|him|them|(?:\w+ )?(?:driver|man|guys?|
+              men|boys|neighbou?rs?|cops?|waiter))(?! (?:a|an|with|\w+ (?:smile|grin))\b)
             - show(?:s|ing)? (?:off )?(?:a lot of|lots of|too much|plenty of|more|so much|all her|
               some) skin|(?:not|never|un|hardly) ?covered by anything|every (?:curve|part|
               detail)(?: of (?:her|his|their) \w+)? (?:on (?:view|show|display)|visible|exposed|
@@ -220,11 +223,14 @@ RULES = (
               <undies>)
             - (?<!\w )in (?:<only>) (?:a |an |the |her |his |their |some |two )?<w>(?:<cover>|
               <undies>)
-            - in (?:<only>) (?:a |an |the |her |his |their |some )?<w>(?:towel|sheet|apron|socks|
-              smile|heels|boots|hat|scarf|jewel\w+|stockings|<undies>)|with nothing but (?:a |an |
-              the |her |his )?<w>(?:boa|towel|sheet|bedsheet|apron|pearls|feathers?|fan|fig leaf)|
-              with (?:<only>) (?:a |an |the |her |his )?<w>(?:towel|sheet|leaf|leaves|hands|bubbles|
-              undies|blanket) (?:covering|to cover|around|for|on|over|hiding|as)
+            - (?:is|are|was|stands?|appears?|comes?) (?:only|just) in (?:a |an |her |his |
+              some )?<w>(?:towel|sheet|apron|socks|heels|stockings|lingerie|underwear|panties|thong|
+              boxers)(?= ?[.,;!]| ?$| and\b)|in (?:<only>) (?:a |an |the |her |his |their |
+              some )?<w>(?:towel|sheet|apron|socks|smile|heels|boots|hat|scarf|jewel\w+|stockings|
+              <undies>)|with nothing but (?:a |an |the |her |his )?<w>(?:boa|towel|sheet|bedsheet|
+              apron|pearls|feathers?|fan|fig leaf)|with (?:<only>) (?:a |an |the |her |
+              his )?<w>(?:towel|sheet|leaf|leaves|hands|bubbles|undies|blanket) (?:covering|to
+              cover|around|for|on|over|hiding|as)
             - (?:only|just) (?:a|an|her|his|the) <w>(?:towel|sheet|bedsheet|fig leaf|apron|thong|
               smile) (?:around|wrapped|covering|on|to cover|draped|and)
             - (?:cover\w*|hid\w*|shield\w*|conceal\w*|drap\w*|wrap\w*|cloth\w*|dress\w*) (?:her|him|

@@ -110,14 +110,15 @@ PARTS = parts(
         starting|begins?|beginning|to|becomes?|becoming|turns?|turning|goes|going|go|gets?|
         getting|comes?|coming|bit by bit|piece by piece|one by one""",
     gone=r"""
-        off|removed|gone|missing|undone|unhooked|unclasped|unfastened|untied|discarded|shed|
-        invisible|transparent|see through|stolen|wiped|erased|deleted|away|vanish\w*|
-        disappear\w*|dissolv\w*|evaporat\w*|disintegrat\w*|unravel\w*|(?:in)?to (?:ash|ashes|
-        dust|smoke|nothing|thin air|shreds|glass|mist|vapou?r)|fad\w* away|melt\w* (?:off|away|
-        from (?:her|his))|(?:take|taken|pulled|peeled|cut|edited|photoshopped|airbrushed|torn|
-        tear|tears|ripped|rip|rips|stripped|blown|blows?|wash|washed|washes|carried|swept|burn|
-        burns|burned|burnt|drift|drifts|float|floats|crumble|crumbles|fly|flies|flown|
-        eaten)(?: \w+ly)? (?:off|away|out|open|to shreds)""",
+        off|removed|gone|missing|undone|unhooked|unclasped|unfastened|untied|unlaced|unzipped|
+        discarded|shed|invisible|transparent|see through|stolen|wiped|erased|deleted|away|
+        vanish\w*|disappear\w*|dissolv\w*|evaporat\w*|disintegrat\w*|unravel\w*|(?:in)?to (?:ash|
+        ashes|dust|smoke|nothing|thin air|shreds|glass|mist|vapou?r)|fad\w* away|melt\w* (?:off|
+        away|from (?:her|his))|(?:pulled|yanked|tugged|slid|pushed|dropped) (?:down|aside)|
+        (?:take|taken|yanked|pulled|peeled|cut|edited|photoshopped|airbrushed|torn|tear|tears|
+        ripped|rip|rips|stripped|blown|blows?|wash|washed|washes|carried|swept|burn|burns|burned|
+        burnt|drift|drifts|float|floats|crumble|crumbles|fly|flies|flown|eaten)(?: \w+ly)?
+        (?:off|away|out|open|to shreds)""",
     sheer=r"""
         see through|see thru|transparent|translucent|sheer|diaphanous|gauzy|gossamer|x ray""",
 )

@@ -35,6 +35,8 @@ RULES = (
               tags?|labels?|lint|shop|hangers?))
             - (?:<garment>)(?: [\w']+){1,7} (?:until|till) (?:it's|it is|they are|they're|all is|all
               are|she's|he's) (?:all )?(?:gone|bare|off)
+            - (?:fling|flung|toss|throw|threw|hurl|cast)\w* (?:away|aside|off) (?:<own>)
+              <w><garment>
             - strip(?:s|ped|ping)? (?:her|him|them)(?= ?[.,;!]| ?$| (?:down|bare|completely|for|in|
               on|of)\b)(?! of (?:\w+ ){0,2}(?:titles?|rank|medals?|powers?|crown|dignity|badge|
               command|office|armou?r|citizenship|honou?rs?))
@@ -84,8 +86,8 @@ RULES = (
               articles?|bit))|(?:<shed>) (?:<own>|<her>) <w><garment>(?! (?:cuffs?|collar|sleeves?|
               pockets?|label|tag|rack|hanger|hem|prices?|bag|box))
             - (?:drop|drops|dropping|dropped|opens?|opening) (?:(?:<own>) <w><loose>|(?:the|a)
-              (?:robe|bathrobe|towel|nightgown|negligee|kimono))(?! (?:off|on the bed|in the|into|
-              bag|shop))
+              (?:robe|bathrobe|towel|nightgown|negligee|kimono))(?! (?:off|on the bed|on (?:the|a|
+              his|her) (?:[\w']+ )?(?:desk|table|counter)|in the|into|bag|shop))
             - (?:pull\w*|yank\w*|tug\w*|push\w*|slid\w*|roll\w*|eas\w+|work\w*|wriggl\w+|drag\w*|
               hik\w+|peel\w*|strip\w*|shimm\w*)(?: (?:down|up|aside|open))? (?:<own>) <w><garment>
               (?:down|aside|open|to (?:the|one) side)|(?:pull\w*|yank\w*|tug\w*|push\w*|slid\w*|
