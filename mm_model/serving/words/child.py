@@ -63,6 +63,10 @@ RULES = (
               (?:own )?ba[rts] mitzvah|(?:(?<!.)|(?<=, ))(?:her|his) ba[rts] mitzvah|(?:in|during|
               through|hits|hitting|reaching) puberty|puberty aged?|(?<!at )(?<!of )1[0-7]f
               (?= ?[.,;]| ?$| (?:selfie|pic|model|video|vid)\b)
+            - (?:reached|hit|entered|turned) (?:her|his|their) teens|mini (?:him|her|them)
+              (?= ?[.,;!]| ?$| (?:in|with|at|on|who|\w+ing)\b)
+            - (?<!.)(?:only |just |aged |age )?<minor_age>(?=, (?!<minor_age>|\d))|(?:almost|nearly|
+              not quite|about to (?:be|turn)|soon) (?:18|eighteen)(?= ?[.,;!]| ?$| years)
             - (?:little|baby|kid|small) (?:brother|sister) version|(?:(?<!.)|(?<=, ))(?:her|him|
               them) (?:in|at) (?:an?|the) (?:\w+ )?(?:middle school|elementary school|primary
               school|high school|junior high|kindergarten|preschool)(?! (?:teacher|reunion))

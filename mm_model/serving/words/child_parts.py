@@ -48,15 +48,17 @@ PARTS = parts(
         children)|junior high (?:students?|kids?|girls?|boys?|pupils?)|kindergarten (?:age|aged|
         pupil|student)|(?:school|grammar school) pupils?|(?:girl|boy|cub) scouts?|brownie scout|
         choir ?boys?|altar boys?|paper ?boys?|child prodigy|flower girls?|small fry|babe in arms|
-        (?:daycare|preschool|kindergarten|nursery|school) (?:nap ?time|recess|playtime|field
-        day)|recess at|little leaguers?|little league (?:team photo|player|pitcher|batter|
-        uniform|star)|(?:junior high|middle school|elementary school|primary school|kindergarten|
-        preschool) (?:dance|play|recital|graduation|talent show|science fair|spelling bee|field
-        trip|picture day|prom|bully)|preemies?|sprogs?|ankle biters?|rug ?rats?|a wee? ?wean|a
-        wean(?! off)|weans(?! (?:off|her|him|the))|lass(?:ie|y|ies|es)|ladd(?:ie|y|ies)|
-        girl(?:ie|ies|y)|young ?'?uns?|sonny boy|(?:freshm[ae]n|sophomores?|juniors?|seniors?)
-        (?:in|at|of) (?:\w+ )?(?:high school|middle school|junior high)|wee (?:lad|lass|one|
-        bairn)""",
+        ring bearers?|(?:a|the|this|each) pupils? (?:in (?:a |his |her |
+        the )?(?:\w+ )?(?:uniform|class\w*|school)|at (?:a|the|his|her) (?:desk|blackboard|board|
+        school)|rais\w+|recit\w+)|(?:daycare|preschool|kindergarten|nursery|school) (?:nap ?time|
+        recess|playtime|field day)|recess at|little leaguers?|little league (?:team photo|player|
+        pitcher|batter|uniform|star)|(?:junior high|middle school|elementary school|primary
+        school|kindergarten|preschool) (?:dance|play|recital|graduation|talent show|science fair|
+        spelling bee|field trip|picture day|prom|bully)|preemies?|sprogs?|ankle biters?|
+        rug ?rats?|a wee? ?wean|a wean(?! off)|weans(?! (?:off|her|him|the))|lass(?:ie|y|ies|es)|
+        ladd(?:ie|y|ies)|girl(?:ie|ies|y)|young ?'?uns?|sonny boy|(?:freshm[ae]n|sophomores?|
+        juniors?|seniors?) (?:in|at|of) (?:\w+ )?(?:high school|middle school|junior high)|wee
+        (?:lad|lass|one|bairn)""",
     not_a_person=r"""
         apprenticeship|relationship|anniversary|motorcycle|smartphone|photograph|television|
         restaurant|tradition|newspaper|sculpture|sourdough|franchise|stallion|tortoise|elephant|
@@ -220,7 +222,8 @@ HARMLESS = listed(
       tween)(?:'s?)? (?:meals?|friendly|proof\w*|themed|rated)|boy meets girl|teenage dream|(?:her|
       his|their|my) (?:teenage|childhood|teen|kindergarten|school) years (?:were|was|taught|shaped|
       behind)|tall ?boys? (?:beer|can|dresser)s?|(?:number|score|count|total|answer|result|time|
-      hour|temperature|level|volume|floor|size) (?:is|was) (?:now )?<minor_age>|atta boy|poster
+      hour|temperature|level|volume|floor|size) (?:is|was) (?:now )?<minor_age>|(?:boy|girl|
+      child)(?: and (?:his|her) \w+)? (?:statue|sculpture|figurine|fountain)s?|atta boy|poster
       (?:boy|girl|child)|girl friday|working girls|call cent(?:er|re) (?:girl|boy)s?|baby's breath|
       tots? of (?:rum|whisky|whiskey|gin|brandy)|with (?:the|a|all the) (?:\w+ )?(?!face|body|
       figure|features|head|build|voice|size|height|looks?|appearance|skin|hands|hair)\w+ of (?:a|an|

@@ -77,6 +77,10 @@ RULES = (
               shoulder|back))|(?:without|minus|sans|no) (?:the|his|her|fig|the fig|his fig|her fig)
               leaf(?= ?[.,;!]| ?$)|(?:breasts?|boobs?|everything|it all) (?:pops?|spills?|falls?|
               hangs?) out(?= ?[.,;!]| ?$| of <own> (?:\w+ )?(?:top|dress|shirt|bra|bikini|suit))
+            - (?:only|just|nothing but) (?:<own> |bare )?skin (?:remains?|is left|left|shows?)|
+              see\w* (?:<own>) (?:\w+ )?body through\b|(?:covered|hidden|clad|dressed)
+              (?:only )?(?:by|with|in) (?:a|one) (?:single|lone|tiny) (?:leaf|petal|feather|flower|
+              ribbon|towel|scarf)
             - nothing (?:touch\w*|against|next to|on) <own> (?:\w+ )?(?:skin|body)
             - (?:bare|uncovered|exposed|undressed|stripped|nothing|revealed) (?:on )?(?:from|above|
               below|to) the (?:waist|hips?|navel|belly)|(?:from|above|below) the waist (?:up|down|

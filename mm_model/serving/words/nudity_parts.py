@@ -149,7 +149,8 @@ HARMLESS = listed(
       statistics|lunch|chicken|wings|gun|necks?|honesty|calories|ape|lady lily|brand|hope)
     - (?:eye|flame)s? naked|porn ?star martinis?|stripper (?:wells?|pump|column|clip|plate)|
       (?:discarded|second hand|used|old|donated|dirty|clean) (?:clothes|clothing) (?:pile|bin|heap|
-      market|stall|bank|rack)|naked (?:chef|neck|necked|raygun|attraction board)
+      market|stall|bank|rack)|nude is (?:a|the|her|my) (?:\w+ ){0,2}(?:colou?r|shade|tone)|naked
+      (?:ends?|cables?|copper|metal|iron|concrete|stone|chef|neck|necked|raygun|attraction board)
     - (?:feels?|felt|feeling|looks?|looked|seems?) (?:\w+ )?naked without (?:(?:her|his|their|a|the|
       any) )?(?:\w+ )?(?:phone|watch|glasses|ring|camera|beard|mustache|moustache|make ?up|hat|tie|
       guitar|notebook|wallet|keys|jewelry|earrings|it|furniture|leaves|christmas tree|decorations)

@@ -37,6 +37,8 @@ RULES = (
               are|she's|he's) (?:all )?(?:gone|bare|off)
             - (?:fling|flung|toss|throw|threw|hurl|cast)\w* (?:away|aside|off) (?:<own>)
               <w><garment>
+            - (?:turn|switch|toggle)\w* off (?:the |her |his )?(?:clothes|clothing|outfit)|
+              (?:clothes|clothing|outfit) layer (?:off|disabled|hidden)
             - strip(?:s|ped|ping)? (?:her|him|them)(?= ?[.,;!]| ?$| (?:down|bare|completely|for|in|
               on|of)\b)(?! of (?:\w+ ){0,2}(?:titles?|rank|medals?|powers?|crown|dignity|badge|
               command|office|armou?r|citizenship|honou?rs?))
