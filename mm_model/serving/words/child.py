@@ -59,7 +59,7 @@ RULES = (
               (?:to )?(?:a |an |the |another |this )?<adj><child>
             - as (?:a |an |the )?(?:\w+ )?pupils?(?= ?[.,;!]| ?$| (?:at|in|of|with))
             - (?:did|was|were|looked) (?:back )?(?:at|when) (?:age |about |around )?<minor_age>
-              (?= ?[.,;!]| ?$| years)|(?:at|during|having|celebrat\w+) (?:her|his|their)
+              (?= ?[.,;:!]| ?$| years)|(?:at|during|having|celebrat\w+) (?:her|his|their)
               (?:own )?ba[rts] mitzvah|(?:(?<!.)|(?<=, ))(?:her|his) ba[rts] mitzvah|(?:in|during|
               through|hits|hitting|reaching) puberty|puberty aged?|(?<!at )(?<!of )1[0-7]f
               (?= ?[.,;]| ?$| (?:selfie|pic|model|video|vid)\b)

@@ -294,9 +294,9 @@ RULES = (
               department|aisle|boutique|drawer|designer|catalog\w*|factory|brand|sign|the|about|
               over|on top of|billboard|campaign))
             - (?:show\w*|flash\w*|reveal\w*|expos\w*|visible|display\w*) (?:off )?(?:<own>)
-              <w><undies>|(?:lingerie|underwear|boudoir) (?:(?:fashion )?(?:show|runway|catwalk|
-              parade)|models?|shoots?|photo ?shoots?|photos?|photography|session|pose|poses|selfie|
-              pictures?|portrait|clad)
+              <w><undies>|(?:lingerie|underwear|boudoir) (?:clips?|videos?|vids?|scene|tease|haul|
+              try on|(?:fashion )?(?:show|runway|catwalk|parade)|models?|shoots?|photo ?shoots?|
+              photos?|photography|session|pose|poses|selfie|pictures?|portrait|clad)
             - (?:(?<=[,;] )|(?<!.))(?:(?!sports|no)\w+ ){0,2}(?:panties|thong|g string|lingerie|bra|
               negligee|jockstrap|garter belt|pasties|underwear|knickers)(?: and (?:panties|
               stockings|thong|heels))?(?= ?[,;]| ?$)

@@ -39,6 +39,9 @@ RULES = (
               <w><garment>
             - (?:turn|switch|toggle)\w* off (?:the |her |his )?(?:clothes|clothing|outfit)|
               (?:clothes|clothing|outfit) layer (?:off|disabled|hidden)
+            - (?:slip|slid|push|pull|shrug|eas)\w* (?:<own>) (?:\w+ )?(?:dress|bra|gown|nightgown|
+              top|slip|bikini) straps? (?:off|down)|(?:dress|gown|robe|towel|nightgown|straps?|
+              kimono|slip)(?: [\w']+){0,4} lets? it (?:<fall>)(?= ?[.,;!]| ?$| (?:to|down)\b)
             - strip(?:s|ped|ping)? (?:her|him|them)(?= ?[.,;!]| ?$| (?:down|bare|completely|for|in|
               on|of)\b)(?! of (?:\w+ ){0,2}(?:titles?|rank|medals?|powers?|crown|dignity|badge|
               command|office|armou?r|citizenship|honou?rs?))
