@@ -32,7 +32,7 @@ _FEMALE = re.compile(
 )
 _MALE = re.compile(
     r"(?<!\w)(?:m[ae]n|guys?|gentlem[ae]n|he|his|him|himself|males?|father|dad|groom|husband|boyfriend|"
-    r"boxers?|wrestlers?|swimmers?|lifeguard|surfer|bodybuilder)(?!\w)"
+    r"boxers?|wrestlers?|vikings?|gladiators?|lumberjacks?|fishermen|fisherman|cowboys?|tarzan|hunks?|swimmers?|lifeguard|surfer|bodybuilder)(?!\w)"
 )
 _CHILD_NEAR = re.compile(r"(?<!\w)(?:boys?|child|children|kids?|teens?|teenagers?|toddlers?)(?!\w)")
 _BLANK = " ■ "
@@ -100,7 +100,15 @@ def _table(
 
 def prepare() -> None:
     """Read the tables now (some tenths of a second) and not at the first request."""
-    _nudity(), _children(), _belongings(), _others(), _named(), _adult(), _picture(), _grown()
+    _nudity(), _children()
+    for patterns in child_parts.ABOUT:
+        _about(patterns)
+
+
+@cache
+def _about(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """What tells whom a prompt is about, compiled."""
+    return compiled(patterns, child_parts.PARTS)
 
 
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
@@ -129,7 +137,7 @@ def _breaks(table: _Table, text: str) -> bool:
     return any(
         pattern.search(text)
         and (rule.of_men_too or not _of_a_man(text))
-        and not (rule.unless_grown and _grown().search(text))
+        and not (rule.unless_grown and _about(child_parts.GROWN).search(text))
         for pattern, rule in table.rules
     )
 
@@ -144,49 +152,35 @@ def _child(text: str) -> bool:
     table = _children()
     if languages.found_in(text, table.foreign):
         return True
-    if not _named().search(text) and not _breaks(table, text):
+    if not _about(child_parts.NAMED).search(text) and not _breaks(table, text):
         return False
-    if _adult().search(text):
-        text = _belongings().sub(_BLANK, text)
-    text = _others().sub(_if_adult_before, table.harmless.sub(_BLANK, text))
+    if _about(child_parts.ADULT).search(text):
+        text = _about(child_parts.OF_A_CHILD).sub(_BLANK, text)
+    text = _about(child_parts.SOMEBODY_ELSES).sub(
+        _if_adult_before, table.harmless.sub(_BLANK, text)
+    )
     text = " ".join(text.split())
-    return _breaks(table, text) or any(
-        _is_subject(text, found) for found in _named().finditer(text)
+    if _breaks(table, text):
+        return True
+    if any(
+        _only_called_young(text[: age.start()])
+        for age in _about(child_parts.GROWN_AFTER).finditer(text)
+    ):
+        text = _about(child_parts.CALLED_YOUNG).sub(_BLANK, text)
+    return any(_is_subject(text, found) for found in _about(child_parts.NAMED).finditer(text))
+
+
+def _only_called_young(before: str) -> bool:
+    """Does an adult age after these words mean the one who is called a girl or a boy in them?"""
+    return not any(
+        found[0] not in _PRONOUNS for found in _about(child_parts.ADULT).finditer(before)
     )
 
 
-@cache
-def _belongings() -> re.Pattern[str]:
-    return compiled(child_parts.OF_A_CHILD, child_parts.PARTS)
-
-
-@cache
-def _others() -> re.Pattern[str]:
-    return compiled(child_parts.SOMEBODY_ELSES, child_parts.PARTS)
-
-
-@cache
-def _named() -> re.Pattern[str]:
-    return compiled(("<child>", "teenaged?"), child_parts.PARTS)
-
-
-@cache
-def _adult() -> re.Pattern[str]:
-    return compiled(("<adult>",), child_parts.PARTS)
-
-
-@cache
-def _grown() -> re.Pattern[str]:
-    return compiled(child_parts.GROWN, child_parts.PARTS)
-
-
-@cache
-def _picture() -> re.Pattern[str]:
-    return compiled(("<picture>",), child_parts.PARTS)
-
-
 def _if_adult_before(found: re.Match[str]) -> str:
-    adult = _adult().search(found.string[: found.start()]) or _grown().search(found.string)
+    adult = _about(child_parts.ADULT).search(found.string[: found.start()]) or _about(
+        child_parts.GROWN
+    ).search(found.string)
     return _BLANK if adult else found[0]
 
 
@@ -198,12 +192,16 @@ def _is_subject(text: str, found: re.Match[str]) -> bool:
     at = len(before) - 1
     while at >= 0 and len(before) - at <= 4 and not _ends_a_phrase(before[at]):
         at -= 1
-    if 0 <= at < len(before) - 1 and not _owns(before[at]) and _adult().fullmatch(before[at]):
+    if (
+        0 <= at < len(before) - 1
+        and not _owns(before[at])
+        and _about(child_parts.ADULT).fullmatch(before[at])
+    ):
         return False  # "a woman teaches children"
-    if at >= 0 and _acts(before[at]) and _adult().search(" ".join(before[:at])):
+    if at >= 0 and _acts(before[at]) and _about(child_parts.ADULT).search(" ".join(before[:at])):
         return False  # "a lifeguard, a man, watches children"
-    if at < 0 or not _adult().search(" ".join(before[: at + 1])):
-        return not (_depicted(before) and _adult().search(text[found.end() :]))
+    if at < 0 or not _about(child_parts.ADULT).search(" ".join(before[: at + 1])):
+        return not (_depicted(before) and _about(child_parts.ADULT).search(text[found.end() :]))
     if _owns(before[at]):
         # "her baby" beside her; at the start of a clause it is the subject again
         at -= at > 0 and before[at - 1] in _DETERMINERS
@@ -217,11 +215,16 @@ def _is_subject(text: str, found: re.Match[str]) -> bool:
 
 def _depicted(before: list[str]) -> bool:
     """Does `a drawing of` or the like stand before?"""
-    return "of" in before[-4:] and bool(_picture().search(" ".join(before[-7:])))
+    return "of" in before[-4:] and bool(_about(child_parts.PICTURE).search(" ".join(before[-7:])))
 
 
 def _ends_a_phrase(token: str) -> bool:
-    return token in _STOPS or _owns(token) or _acts(token) or bool(_adult().fullmatch(token))
+    return (
+        token in _STOPS
+        or _owns(token)
+        or _acts(token)
+        or bool(_about(child_parts.ADULT).fullmatch(token))
+    )
 
 
 def _acts(token: str) -> bool:
@@ -234,6 +237,7 @@ def _owns(token: str) -> bool:
 
 
 _VERB = re.compile(r"[a-z]{2,}(?<!ou)(?<!le)(?<!s)s")
+_PRONOUNS = words("he him she her they who we i img it")
 _OWNERS = words("her his their my our your whose own")
 _DETERMINERS = words(
     "a an the one two three four five six some several this that these those another many few "

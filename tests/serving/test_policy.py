@@ -50,6 +50,21 @@ def test_the_one_asked_for_may_be_no_child_somebody_beside_an_adult_may(
     assert (verdict(subject), verdict(beside)) == ("child", "ok")
 
 
+@pytest.mark.parametrize(
+    ("grown", "in_doubt"),
+    [
+        ("a younger version of her, about 35", "a younger version of her"),
+        ("girls dance, all over 50", "girls dance, over 50 balloons above them"),
+        ("age regression, he ends at 40", "age regression of a 40 year old man to a boy"),
+        ("her younger self at thirty", "her younger self at thirteen, now thirty"),
+    ],
+)
+def test_an_adult_age_answers_a_hint_at_a_child_and_nothing_stronger(
+    grown: str, in_doubt: str
+) -> None:
+    assert (verdict(grown), verdict(in_doubt)) == ("ok", "child")
+
+
 WAYS = {
     "capitals": str.upper,
     "accents": lambda text: text.replace("a", "á").replace("e", "ë"),
@@ -62,6 +77,8 @@ WAYS = {
     "dots": lambda text: ".".join(text),
     "hyphens": lambda text: "-".join(text),
     "hidden": lambda text: text[0] + "*" + text[2:],
+    "swapped": lambda text: text[:2] + text[3] + text[2] + text[4:],
+    "dropped": lambda text: text[:2] + text[3:],
     "drawn out": lambda text: text[:2] + text[1] * 4 + text[2:],
 }
 

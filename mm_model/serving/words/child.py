@@ -59,9 +59,17 @@ RULES = (
               (?:to )?(?:a |an |the |another |this )?<adj><child>
             - as (?:a |an |the )?(?:\w+ )?pupils?(?= ?[.,;!]| ?$| (?:at|in|of|with))
             - (?:did|was|were|looked) (?:back )?(?:at|when) (?:age |about |around )?<minor_age>
-              (?= ?[.,;!]| ?$| years)|(?:at|during|having|celebrat\w+) (?:her|his|their)
-              (?:own )?ba[rts] mitzvah|(?<!at )(?<!of )1[0-7]f(?= ?[.,;]| ?$| (?:selfie|pic|model|
-              video|vid)\b)
+              (?= ?[.,;:!]| ?$| years)|(?:at|during|having|celebrat\w+) (?:her|his|their)
+              (?:own )?ba[rts] mitzvah|(?:(?<!.)|(?<=, ))(?:her|his) ba[rts] mitzvah|(?:in|during|
+              through|hits|hitting|reaching) puberty|puberty aged?|(?<!at )(?<!of )1[0-7]f
+              (?= ?[.,;]| ?$| (?:selfie|pic|model|video|vid)\b)
+            - (?:reached|hit|entered|turned) (?:her|his|their) teens|mini (?:him|her|them)
+              (?= ?[.,;!]| ?$| (?:in|with|at|on|who|\w+ing)\b)
+            - (?<!.)(?:only |just |aged |age )?<minor_age>(?=, (?!<minor_age>|\d))|(?:almost|nearly|
+              not quite|about to (?:be|turn)|soon) (?:18|eighteen)(?= ?[.,;!]| ?$| years)
+            - (?:little|baby|kid|small) (?:brother|sister) version|(?:(?<!.)|(?<=, ))(?:her|him|
+              them) (?:in|at) (?:an?|the) (?:\w+ )?(?:middle school|elementary school|primary
+              school|high school|junior high|kindergarten|preschool)(?! (?:teacher|reunion))
             - (?:<revert>|from) (?:a |an |the )?(?:\w+ )?(?:adult|woman|man|person|grown ?up|old
               age|senior|elder) (?:back )?(?:in)?to (?:a |an |the )?(?:little |small |young |
               tiny )?<child>
@@ -71,7 +79,7 @@ RULES = (
             - (?<=[a-z], )(?<!\bone, )(?<!\btwo, )(?<!\bthree, )(?<!\bfour, )(?<!\bfive, )
               (?<!\bsix, )(?<!\bseven, )(?<!\beight, )(?<!\bnine, )(?<!\bten, )(?<!\beleven, )
               (?<!\btwelve, )(?:only |just |aged |age |so )?<minor_age>(?= ?(?:[.;]|
-              , (?!<minor_age>|\d))| ?$)
+              , (?!<minor_age>|\d))| ?$| and <minor_age>(?: ?[,.;]| ?$))
             - (?:(?<=, )|(?<!.))year (?:[7-9]|1[01])(?= ?[,.;])
             - los(?:es|ing|t|e) (?:her|his) first tooth
             - ages? (?:back |down )?(?:to|of|is|was|:|=) ?(?:about |just |only |around )*<minor_age>
@@ -135,12 +143,12 @@ RULES = (
               aged|now|only|just|at|about|who's|she's|he's|they're|i'm|am|remain(?:s|ed)|stay(?:s|
               ed)|finally)(?: (?:to be|finally|about|around|roughly|maybe|barely|only|just|no more
               than|almost|nearly|like|again|a|an|again|age|like she's|like he's|as if she were|as if
-              he were))* <minor_age>(?: again)?(?= ?[.,;!]| ?$| again| with| and (?:has|wears|is|
-              smil|laugh|(?:already |now |then )?\w+(?:s|ing)\b)| in (?:a|her|his|the) (?:school|
-              class|play|pigtail))(?<!at six)(?<!at seven)(?<!at eight)(?<!at nine)(?<!at ten)
-              (?<!at five)(?<!at four)(?<!at three)(?<!at two)(?<!at one)(?<!at eleven)
-              (?<!at twelve)(?<!at \d)(?<!at 1\d)(?<!number \d)(?<!just one)(?<!only one)(?<!is one)
-              (?<!about one)(?<!turns one)
+              he were))* <minor_age>(?: again| and a half)?(?= ?[.,;!]| ?$| again| with| and (?:has|
+              wears|is|smil|laugh|(?:already |now |then )?\w+(?:s|ing)\b)| in (?:(?:this|that|it)\b|
+              (?:a|her|his|the) (?:school|class|play|pigtail)))(?<!at six)(?<!at seven)(?<!at eight)
+              (?<!at nine)(?<!at ten)(?<!at five)(?<!at four)(?<!at three)(?<!at two)(?<!at one)
+              (?<!at eleven)(?<!at twelve)(?<!at \d)(?<!at 1\d)(?<!number \d)(?<!just one)
+              (?<!only one)(?<!is one)(?<!about one)(?<!turns one)
             - (?:herself|himself|themselves|her|him|woman|man|person|them|lady|guy|gentleman|
               self)(?: back)?,? (?:at|when|of|at age|around) (?:about |just |only |age )*<minor_age>
               (?= ?[.,;!](?!\d)| ?$| (?:with|and|who|years?|again|playing|holding|smiling|riding|

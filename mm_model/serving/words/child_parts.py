@@ -48,10 +48,17 @@ PARTS = parts(
         children)|junior high (?:students?|kids?|girls?|boys?|pupils?)|kindergarten (?:age|aged|
         pupil|student)|(?:school|grammar school) pupils?|(?:girl|boy|cub) scouts?|brownie scout|
         choir ?boys?|altar boys?|paper ?boys?|child prodigy|flower girls?|small fry|babe in arms|
-        preemies?|sprogs?|ankle biters?|rug ?rats?|a wee? ?wean|a wean(?! off)|weans(?! (?:off|
-        her|him|the))|lass(?:ie|y|ies|es)|ladd(?:ie|y|ies)|girl(?:ie|ies|y)|young ?'?uns?|sonny
-        boy|(?:freshm[ae]n|sophomores?|juniors?|seniors?) (?:in|at|of) (?:\w+ )?(?:high school|
-        middle school|junior high)|wee (?:lad|lass|one|bairn)""",
+        ring bearers?|(?:a|the|this|each) pupils? (?:in (?:a |his |her |
+        the )?(?:\w+ )?(?:uniform|class\w*|school)|at (?:a|the|his|her) (?:desk|blackboard|board|
+        school)|rais\w+|recit\w+)|(?:daycare|preschool|kindergarten|nursery|school) (?:nap ?time|
+        recess|playtime|field day)|recess at|little leaguers?|little league (?:team photo|player|
+        pitcher|batter|uniform|star)|(?:junior high|middle school|elementary school|primary
+        school|kindergarten|preschool) (?:dance|play|recital|graduation|talent show|science fair|
+        spelling bee|field trip|picture day|prom|bully)|preemies?|sprogs?|ankle biters?|
+        rug ?rats?|a wee? ?wean|a wean(?! off)|weans(?! (?:off|her|him|the))|lass(?:ie|y|ies|es)|
+        ladd(?:ie|y|ies)|girl(?:ie|ies|y)|young ?'?uns?|sonny boy|(?:freshm[ae]n|sophomores?|
+        juniors?|seniors?) (?:in|at|of) (?:\w+ )?(?:high school|middle school|junior high)|wee
+        (?:lad|lass|one|bairn)""",
     not_a_person=r"""
         apprenticeship|relationship|anniversary|motorcycle|smartphone|photograph|television|
         restaurant|tradition|newspaper|sculpture|sourdough|franchise|stallion|tortoise|elephant|
@@ -69,8 +76,9 @@ PARTS = parts(
         shirt|jeans|boots|shoes|maple|olive|house|piano|cello|photo|album|wound|couch|chair|
         quilt|beard|plane|tower|watch|dress|bread|plant|break|pony|mare|bull|goat|wine|port|bike|
         coat|tree|pine|home|barn|firm|boat|ship|book|scar|feud|blog|sofa|doll|bear|band|team|
-        suit|malt|show|game|club|rule|visa|pass|loan|case|debt|plan|trip|tour|dog|cat|cow|ram|
-        rum|car|van|oak|rug|toy|jet|war|hat|bag|tea|ham|law|ban|tv""",
+        suit|malt|show|game|club|rule|visa|pass|loan|case|debt|plan|trip|tour|toyota|honda|ford|
+        volvo|mercedes|bmw|porsche|jeep|volkswagen|fiat|tesla|harley|macbook|ipad|iphone|dog|cat|
+        cow|ram|rum|car|van|oak|rug|toy|jet|war|hat|bag|tea|ham|law|ban|tv""",
     picture=r"""
         photographs|photograph|sculptures|photograph|ultrasound|paintings|portraits|sculpture|
         snapshots|recording|polaroids|billboard|pictures|drawings|painting|portrait|sketches|
@@ -126,24 +134,26 @@ PARTS = parts(
 
 HARMLESS = listed(
     r"""
-    - (?:child|kid|baby|toddler|teen|girl|boy|infant|youth) (?:friendly|proof\w*|care|carer|safe\w*|
+    - (?:child|kid|baby|toddler|teen|girl|boy|infant|youth) (?:friendly|proof\w*|care|carer|safe|
       safety|sized? (?!her\b|him\b|them\b|version|person|body|woman|man\b|me\b)\w+|meals?|themed|
       rated|groups? (?:choreograph\w+|danc\w+|concert|songs?|fans?|stage|reunion|video|performance)|
-      support|labou?r|welfare|psycholog\w+|psychiatr\w+|custody|seats?|locks?|rearing|minders?|
-      development|protection|services|gates?|sized (?:chair|desk|bike|table|shoes?|gloves?|
-      umbrella)|blues?|pinks?|yellow|green|grand|pianos?|showers?|monitors?|carriages?|strollers?|
-      bumps?|oil|powder|wipes?|carrots?|corn|spinach|greens|potatoes|leaf|leaves|names?|bottles?|
-      blankets?|clothes|clothing|shoes?|booties?|socks?|onesies?|toys?|rattles?|cribs?|cots?|beds?|
-      food|formula|bibs?|back ribs|steps|faced?(?= \w)|fat|teeth|hairs?|boomers?|sitt?\w*|
-      bath(?: ?tub)?|slings?|carriers?|wraps?|books?|albums?|photos?|pictures?|drawings?|paintings?|
-      animals?|elephants?|goats?|birds?|chicks?|ducks?|ducklings?|rabbits?|bunny|bunnies|lions?|
-      tigers?|bears?|pandas?|monkeys?|deer|foxes|fox|turtles?|penguins?|seals?|whales?|owls?|
-      kangaroos?|giraffes?|hippos?|rhinos?|sloths?|alligators?|crocodiles?|dragons?|dinosaurs?|yoda|
-      groot|squirrels?|sheep|lambs?|llamas?|alpacas?|horses?|donkeys?|camels?|otters?|hedgehogs?|
-      sharks?|breath|registry|announcement|gender reveal|kisses|doll|dolls|boomer|wool|alpaca|stool|
-      swing|weight|bangs|tees?|t ?shirts?|hood clinic|hostel|hostels|club|magazine|vogue|movies?|
-      drama|novels?|fiction|choir cd|power|boss|crush|dinner|band poster|band|bands|group poster|
-      scout (?:cookies?|uniform|badges?|leader|troop leader|camp)|friends?)
+      support (?:groups?|workers?|payments?|lawyer|case|judge|services)|labou?r|welfare|
+      psycholog\w+|psychiatr\w+|custody|seats?|rearing|minders?|development|protection|services|
+      clothes|clothing|shoes?|socks?|toys?|books?|tees?|t ?shirts?|hood clinic|hostels?|club|
+      magazine|vogue|movies?|drama|novels?|fiction|choir cd|bands?|(?:band|group) poster|scout
+      (?:cookies?|uniform|badges?|leader|troop leader|camp)|friends?)(?! (?:an?|the|his|her|out|up|
+      with)\b)
+    - baby (?:blues?|pinks?|yellow|green|grand|pianos?|shower|monitor|carriages?|strollers?|bump|
+      oil|powder|wipes?|carrots?|corn|spinach|greens|potatoes|leaf|leaves|names?|bottles?|blankets?|
+      booties?|onesies?|rattle|cribs?|cots?|beds?|food|formula|bibs?|back ribs|steps|faced?(?= \w)|
+      fat|teeth|hairs?|boomers?|bath(?: ?tub)?|slings?|carriers?|wrap|albums?|photos?|pictures?|
+      drawings?|paintings?|animals?|elephants?|goats?|birds?|chicks?|ducks?|ducklings?|rabbits?|
+      bunny|bunnies|lions?|tigers?|bears?|pandas?|monkeys?|deer|fox|turtles?|penguins?|seals?|
+      whales?|owls?|kangaroos?|giraffes?|hippos?|rhinos?|sloths?|alligators?|crocodiles?|dragons?|
+      dinosaurs?|yoda|groot|squirrels?|sheep|lambs?|llamas?|alpacas?|horses?|donkeys?|camels?|
+      otters?|hedgehogs?|sharks?|breath|registry|announcement|gender reveal|dolls?|wool|alpaca|
+      stool|swing|weight|locks?|gates?)|(?:girl|boy) (?:power|boss|crush|dinner)|(?:child|kid)
+      (?:locks|gates?|seats?)(?! (?:the|a|his|her)\b)
     - (?:<not_a_person>)s?,? (?:(?:who|that|which|is|of|aged|about|just|only) )*<minor_age>
       (?:<years>)(?: old)?
     - (?:adolescent|child|juvenile|teen) (?:psychology|psychiatry|development) (?:textbook|book|
@@ -154,7 +164,8 @@ HARMLESS = listed(
       aisle|department|stores?|shops?|museum|wards?|hospitals?|signs?|club|league|toothbrush|cereal|
       show|channel|furniture|table|corner|playground|clothing|literature|brand|charity|chairs?|
       bikes?|bicycles?|bedrooms?|desks?|helmets?|tickets?|discount|entrance|bathrooms?|restrooms?|
-      locker room|names?|team coach|coach|teacher|psychologist|counsellor|counselor|doctor)
+      locker room|names?(?! (?:an?|the|his|her|out|up|with)\b)|team coach|coach|teacher|
+      psychologist|counsellor|counselor|doctor)
     - (?:her|his|my|your|a|the|their) (?:girl|boy) ?friends?|(?:girl|boy)friends?|girls?'?
       night(?: out)?|boys'? night(?: out)?|girl next door|girl with a pearl earring|girls' trip|girl
       power|spice girls|beach boys|backstreet boys|beastie boys|gilmore girls|powerpuff girls|golden
@@ -169,8 +180,9 @@ HARMLESS = listed(
     - (?:hey|oh|yeah|yes|ooh|my|ice ice|cry|bye bye|million dollar|rosemary's|hush little|be my)
       baby(?= (?:sing|song|poster|t|on|as|,|$|by)|[,.!]|$)|baby,? (?:it's cold|one more time|shark|
       come back|i love you|you)|ice ice baby|rosemary's baby|million dollar baby|cry ?bab(?:y|ies)|
-      jelly bab(?:y|ies)|beanie bab(?:y|ies)|bush ?bab(?:y|ies)|baby sit\w*|baby faced?|maybe baby|
-      fur ?bab(?:y|ies)|sugar baby|tar baby|boss baby|(?:spice|ginger) baby
+      jelly bab(?:y|ies)|beanie bab(?:y|ies)|bush ?bab(?:y|ies)|baby ?sitt(?:er|ers)|baby ?sits?
+      (?= (?:for|as)\b)|babysit\w*|baby ?sitting (?:job|gig|service|course|flyer|money)|baby faced?|
+      maybe baby|fur ?bab(?:y|ies)|sugar baby|tar baby|boss baby|(?:spice|ginger) baby
     - kid (?:gloves?|leather|skin|goats?|brother|sister|rock|cudi)|goats? (?:and|with) (?:her|its|
       two|three|the|their|some) (?:\w+ )?kids?|(?:goat|mountain goat|baby goat|ibex|antelope|
       leaping|billy) kids?|kids? (?:goats?|bleat\w*)|goat with (?:her|its|two|three) kids?|kidding|
@@ -202,12 +214,22 @@ HARMLESS = listed(
       (?:actor|star|actress|prodigy|model|bride|singer|pop star) turned \w+|(?:good|best) (?:boy|
       girl)s?(?=,? (?:a |the |his |her )?(?:dogs?|puppy|hound|cat)\b)|lolita (?:novel|book|film|
       movie|poster)|(?:grown|adult) (?:man|woman)(?: \w+){0,2} (?:dressed|dresses|costumed) as
-      (?:a |an )?<adj><child>|atta boy|poster (?:boy|girl|child)|girl friday|working girls|call
-      cent(?:er|re) (?:girl|boy)s?|baby's breath|tots? of (?:rum|whisky|whiskey|gin|brandy)|with
-      (?:the|a|all the) (?:\w+ )?(?!face|body|figure|features|head|build|voice|size|height|looks?|
-      appearance|skin|hands|hair)\w+ of (?:a|an|any) (?:\w+ )?<child>|girls just wan\w+|old boys'?
-      (?:network|club|school|association)|lad(?:s|dish)? (?:culture|mags?|mag)|(?:kids|children|
-      teens?|tweens?)(?: and (?:tweens?|teens?|kids))? (?:section|aisle|department|corner|menu)
+      (?:a |an )?<adj><child>|(?:mother|mom|mum|mommy|parent|dad|daddy|father|me) and (?:baby|me|
+      toddler|child) (?:yoga|class|group|club|swim\w*|parking|bench|session|room|fair)|children of
+      (?:men|dune|gaia)|boys in blue|girls'? (?:college|dormitory|boarding school)|infant
+      (?:industr(?:y|ies)|formula)|no under 18s?|under 18s? (?:are )?not (?:admitted|allowed)|teen
+      (?:heartthrob|idol|star|sensation) of the <decade>|(?:kids|children|teenager|toddler|
+      tween)(?:'s?)? (?:meals?|friendly|proof\w*|themed|rated)|boy meets girl|teenage dream|(?:her|
+      his|their|my) (?:teenage|childhood|teen|kindergarten|school) years (?:were|was|taught|shaped|
+      behind)|tall ?boys? (?:beer|can|dresser)s?|(?:number|score|count|total|answer|result|time|
+      hour|temperature|level|volume|floor|size) (?:is|was) (?:now )?<minor_age>|(?:boy|girl|
+      child)(?: and (?:his|her) \w+)? (?:statue|sculpture|figurine|fountain)s?|atta boy|poster
+      (?:boy|girl|child)|girl friday|working girls|call cent(?:er|re) (?:girl|boy)s?|baby's breath|
+      tots? of (?:rum|whisky|whiskey|gin|brandy)|with (?:the|a|all the) (?:\w+ )?(?!face|body|
+      figure|features|head|build|voice|size|height|looks?|appearance|skin|hands|hair)\w+ of (?:a|an|
+      any) (?:\w+ )?<child>|girls just wan\w+|old boys'? (?:network|club|school|association)|
+      lad(?:s|dish)? (?:culture|mags?|mag)|(?:kids|children|teens?|tweens?)(?: and (?:tweens?|
+      teens?|kids))? (?:section|aisle|department|corner|menu)
     - (?:brain|grand|god|step|poster|problem|wild|love|inner|flower|only|destiny's|adult|
       grown) ?child(?:ren)?(?! self| version)|with child(?= ?[.,;!]| ?$| (?:and|touch\w*|in|is|
       walks|sits|stands|smiles|holds|rubs|waits)\b)|child ?(?:like|ish)(?:ly|ness)?(?! (?:version|
@@ -233,7 +255,7 @@ HARMLESS = listed(
       sweet|quiet|naughty|silly|stubborn) as (?:a |an )?(?:little |small |new ?born )*(?:kid|child|
       baby|boy|girl|schoolboy|schoolgirl|toddler|teenager)(?:'s \w+)?
     - (?:big|overgrown|oversized|giant|real|total) (?:kids?|child|children|bab(?:y|ies))|little
-      (?:boy|girl)s? (?:room|blue)
+      (?:boy|girl)s? (?:room|blue(?! eye))
     - juvenile (?:in|humou?r|behaviou?r|jokes?|pranks?|antics|mood)
     - (?:father|mother|mom|mum|dad|parents?|guardian|nanny|babysitter|uncle|aunt|grandfather|
       grandmother|grandma|grandpa|carer|tutor) (?:of|to|for) (?:a|an|two|three|her|his|their)
@@ -283,9 +305,10 @@ HARMLESS = listed(
 
 OF_A_CHILD = listed(
     r"""
-    - <child>(?:'s|s'|')(?! (?:choir|class|troupe|body|face|figure|self|form|physique|features|
-      frame|version|age|eyes|skin|proportions|appearance|size|voice|build|head))
-      [\w']+(?: (?:drawings?|paintings?|toys?|books?|party|room|clothes))?
+    - (?:<child>)(?:'s|s'|')(?! (?:first (?!photo|picture|shoes|tooth|lock|drawing)|choir|class|
+      troupe|body|face|figure|self|form|physique|features|frame|version|age|eyes|skin|proportions|
+      appearance|size|voice|build|head)) [\w']+(?: (?:drawings?|paintings?|toys?|books?|party|room|
+      clothes))?
     - (?:puppet|wooden|toy|stuffed|paper|snow|gingerbread|plastic|marble|bronze|stone) (?:child|boy|
       girl|baby|kid)s?
     """
@@ -330,3 +353,25 @@ GROWN = listed(
     """
 )
 """An explicit age of eighteen or more that somebody is said to have."""
+
+GROWN_AFTER = listed(
+    r"""
+    - (?<=, )(?:(?:now|all|age|aged|about|around|each|both|over) )*<adult_age>(?: years? old)?
+      (?= ?[.,;!]| ?$)
+    - (?<=, )(?!an? |the |her |his )(?:\w+ ){0,2}?(?:men|women|man|woman|adults|ladies|
+      gentlemen)(?: \w+)? (?:in (?:their|his|her) <decade>|(?:of |aged |over |around )?<adult_age>)
+      (?= ?[.,;!]| ?$| (?:with|in|at|on|\w+ing)\b)
+    """
+)
+"""The same, as words after a comma that can only mean somebody named before."""
+
+CALLED_YOUNG = listed(r"- girls?|boys?|kids?|lads?|lass(?:ie)?(?:s|es)?|girlie")
+"""What adults are called too, where such an age follows."""
+
+NAMED = ("<child>", "teenaged?")
+ADULT = ("<adult>",)
+PICTURE = ("<picture>",)
+ABOUT = (
+    OF_A_CHILD, SOMEBODY_ELSES, GROWN, GROWN_AFTER, CALLED_YOUNG, NAMED, ADULT, PICTURE,
+)  # fmt: skip
+"""What the filter asks for one by one."""

@@ -18,7 +18,7 @@ NUDITY_LATIN = {
         (?:sin|sem) (?:nada de )?(?:ropas?|roupas?|prendas|camiseta|sujetador|vestir);
         senza (?:vestiti|abiti|indumenti|reggiseno);
         en (?:cueros|pelotas|bolas|bragas|tanga|calzoncillos);
-        desvestid[oa]s?;
+        desvestid[oa]s?; sin nada (?:puesto|encima); sem nada (?:vestido|por cima);
         se quita (?:el|los|las) (?:sujetador|vestido|pantalones|bragas|sosten|tanga|bikini);
         si toglie (?:il|la|i|le|tutti i) (?:vestit[oi]|reggiseno|mutand\w+|gonna|pantaloni);
         in mutande; (?:de|em|so de) (?:calcinha|cueca);

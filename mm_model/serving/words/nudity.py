@@ -13,11 +13,11 @@ RULES = (
             r"""
             - n+u+d+e+s?|\w*naked\w*|n+a+k+e+d+|nude(?:woman|man|girl|lady|body|pics?|photos?|
               selfies?)|(?:woman|man|girl|lady|body|guy)nude|nud(?:ed|ie|ies|ity|ist|ists|ism|ey|
-              ely|eness)|nuds?|noo+(?:d|de)s?|noody|nk+d|nekd
-            - nak(?:ed|d|edness|edly|id|ey|eds|ked|ied|edd)|nek+[ie]d|naekd|nakde|nkaed
+              ely|eness)|nuds?|noo+(?:d|de)s?|noody|nk+d
+            - nak(?:edness|edly|ey|eds|ied)|nek+[ie]d
             - top ?less?(?:ly|ness)?|top ?free|bottom ?less(?:ly)?|tops optional
             - un ?(?:clothed|clad|robed|dressed)|un ?dress(?:es|ing|ed|y)?|dis ?rob(?:e|es|ed|ing)|
-              de ?robed?|undrapes?|ungarbed|unattired|undraped|undresed|undressd
+              de ?robed?|undrapes?|ungarbed|unattired|undraped
             - (?:pants?|trouser|bra|panty|panties|knicker|underwear|clothes|clothing|cloth|garment|
               dress|skirt|swimsuit|bikini) ?(?:less|free)(?:ly|ness)?
             - sky ?clad|naturis[tm]s?|starkers|au natur(?:el|al|ale)|in (?:the|her|his|their)
@@ -31,16 +31,16 @@ RULES = (
               stitch ?less|starkly bare|clothing optional|clothes optional|state of (?:un|partial
               un)dress|state of nature|soft ?core|hard ?core (?:scene|porn|sex|action|adult|video)|
               (?:nip|nipple) ?slips?|up ?skirts?|down ?blouse|side ?boob|under ?boob|camel ?toes?|
-              wardrobe malfunction|strip poker|scantily (?:clad|dressed|clothed)|deep ?nudes?|
-              nudif\w+|(?:clothes?|clothing|garment|outfit) remov(?:er|al)|wardrobe (?:gone|removed|
-              none|turn\w+ (?:to|into) glass)|deep ?fake porn|godiva(?! (?:chocolat\w*|shop|box))|
-              (?:birth of venus|botticelli'?s? venus|titian'?s? venus),? (?:come|comes|coming|
-              brought) (?:to life|alive)|(?:as|like) (?:botticelli'?s?|the birth of|titian'?s?)
-              venus|kit off(?! (?:to|in)\b)|page (?:3|three) girl|streakers?|(?:woman|man|person|
-              guy|lady|he|she) streak(?:s|ing) (?:through|across|around|past|over)|a flasher|
-              streak(?:s|ing) (?:\w+ )?(?:across|through|onto) (?:the|a) (?:\w+ )?(?:pitch|stadium|
-              court|campus|quad|game|match)|barely (?:clothed|clad|dressed|covered)|half (?:clothed|
-              clad|dressed)
+              (?:wardrobe|swimsuit|bikini|dress|costume) malfunction|strip poker|scantily (?:clad|
+              dressed|clothed)|deep ?nudes?|nudif\w+|(?:clothes?|clothing|garment|outfit)
+              remov(?:er|al)|wardrobe (?:gone|removed|none|turn\w+ (?:to|into) glass)|deep ?fake
+              porn|godiva(?! (?:chocolat\w*|shop|box))|(?:birth of venus|botticelli'?s? venus|
+              titian'?s? venus),? (?:come|comes|coming|brought) (?:to life|alive)|(?:as|like)
+              (?:botticelli'?s?|the birth of|titian'?s?) venus|kit off(?! (?:to|in)\b)|page (?:3|
+              three) girl|streakers?|(?:woman|man|person|guy|lady|he|she) streak(?:s|ing)
+              (?:through|across|around|past|over)|a flasher|streak(?:s|ing) (?:\w+ )?(?:across|
+              through|onto) (?:the|a) (?:\w+ )?(?:pitch|stadium|court|campus|quad|game|match)|barely
+              (?:clothed|clad|dressed|covered)|half (?:clothed|clad|dressed)
             """
         ),
     ),
@@ -73,20 +73,31 @@ RULES = (
             - <full> (?:bare|uncovered|exposed|unveiled|stripped|revealed|disrobed)
             - bare (?:woman|man|person|lady|guy|girl|boy|human|figure|model|couple)s?(?! hand)
             - (?:woman|man|person|lady|guy|she|he|they)(?![^\W_])[^.;]{0,60}, bare(?= ?[.,;!]| ?$)
+            - (?:she's|he's|they're) (?:\w+ly |all )?bare(?! (?:hand|foot|head|knuckl|arm|faced|leg|
+              shoulder|back))|(?:without|minus|sans|no) (?:the|his|her|fig|the fig|his fig|her fig)
+              leaf(?= ?[.,;!]| ?$)|(?:breasts?|boobs?|everything|it all) (?:pops?|spills?|falls?|
+              hangs?) out(?= ?[.,;!]| ?$| of <own> (?:\w+ )?(?:top|dress|shirt|bra|bikini|suit))
+            - (?:only|just|nothing but) (?:<own> |bare )?skin (?:remains?|is left|left|shows?)|
+              see\w* (?:<own>) (?:\w+ )?body through\b|(?:covered|hidden|clad|dressed)
+              (?:only )?(?:by|with|in) (?:a|one) (?:single|lone|tiny) (?:leaf|petal|feather|flower|
+              ribbon|towel|scarf)
             - nothing (?:touch\w*|against|next to|on) <own> (?:\w+ )?(?:skin|body)
             - (?:bare|uncovered|exposed|undressed|stripped|nothing|revealed) (?:on )?(?:from|above|
               below|to) the (?:waist|hips?|navel|belly)|(?:from|above|below) the waist (?:up|down|
               upwards?|downwards?)?,? ?(?:\w+ ){0,2}(?:bare|uncovered|exposed|undressed)
-            - (?:what|how).{0,30} (?:under|beneath|underneath) (?:her|his|their|those) (?:clothes|
-              clothing|dress|outfit|garments)|(?:she|he|they|woman|man|person|body|lady|guy|
-              gentleman|all) (?:is |are |was |stands |stood |lies |sits |left |kneels |dances |
-              poses )+(?:\w+ly |all |left )?bare(?! (?:hand|foot|head|knuckl|arm|faced|leg|shoulder|
-              back))|(?:reveal|show|flash|display|expos|unveil|uncover|flaunt|present|bar)(?:s|es|
-              ed|ing|e)? (?:off )?(?:us )?(?:<own>) <w><intimate>
+            - (?:what|how).{0,30} (?:under|beneath|underneath) (?:her|his|their|those|the)
+              (?:clothes|clothing|dress|outfit|garments|kilt|skirt|towel|robe)|(?:goes|looks?|
+              looking|peers?|peeks?|zooms?|going|filming|films) up (?:the|her|his|a) (?:kilt|skirt|
+              dress)|(?:she|he|they|woman|man|person|body|lady|guy|gentleman|all) (?:is |are |was |
+              stands |stood |lies |sits |left |kneels |dances |poses )+(?:\w+ly |all |left )?bare
+              (?! (?:hand|foot|head|knuckl|arm|faced|leg|shoulder|back))|(?:reveal|show|flash|
+              display|expos|unveil|uncover|flaunt|present|bar)(?:s|es|ed|ing|e)?
+              (?:off )?(?:us )?(?:<own>) <w><intimate>
             - expos(?:es|ed|ing|e) (?:her|him|them)sel(?:f|ves)|leav(?:es|ing|e) (?:her|him|them|the
               \w+) (?:\w+ )?(?:exposed|bare|uncovered|undressed)
             - flash(?:es|ing|ed) (?:the |a |some )?(?:crowd|camera|audience|passers ?by|onlookers|
-              viewers?|strangers?|public|everyone|us|people)(?! (?:a|an|with|\w+ (?:smile|grin))\b)
+              viewers?|strangers?|public|everyone|us|people|him|them|(?:\w+ )?(?:driver|man|guys?|
+              men|boys|neighbou?rs?|cops?|waiter))(?! (?:a|an|with|\w+ (?:smile|grin))\b)
             - show(?:s|ing)? (?:off )?(?:a lot of|lots of|too much|plenty of|more|so much|all her|
               some) skin|(?:not|never|un|hardly) ?covered by anything|every (?:curve|part|
               detail)(?: of (?:her|his|their) \w+)? (?:on (?:view|show|display)|visible|exposed|
@@ -134,8 +145,8 @@ RULES = (
               in)(?: in| by| with)?(?: absolutely| literally| practically| basically| almost| next
               to| virtually| quite| exactly| simply| precisely)* (?:nothing?'?|nuthing?|nuttin|nada|
               zilch|naught|zero)(?: at all)?(?= ?[.,;!]| ?$| (?:at all|but|except|other|more|
-              beneath|under\w*|whatsoever|on|besides|apart|save|to|over|else|and|as|while|in|
-              whatever|above|below))
+              beneath|under\w*|whatsoever|on|besides|apart|save|to|over|else|and|as|while|in|by
+              (?:the|a)|near|beside|next to|behind|at|before|whatever|above|below))
             - nothing on(?= ?[.,;!]| ?$)|(?<!has )(?<!have )(?:with|having|and|wearing|has|have|had)
               (?:absolutely )?nothing on(?! (?:the|tv|top|it|you|me|them|a|this|that))
             - with (?:absolutely )?nothing (?:to cover|covering|concealing|hiding|to conceal|to
@@ -194,6 +205,8 @@ RULES = (
               shoes|shirt|hat|brand|shop|hamper|softener|iron\w*|on (?:the|a) (?:line|rack|hanger|
               hook|shel\w+|bed|chair|floor|hangers)|drawer|pockets?|leg|to (?:wash|fold|iron|wear|
               pack)|fit\w*|budget|shopping))
+            - (?:no|without|without any|without a) \w+ (?:trunks|underwear|panties|bra|briefs|
+              bikini|swimsuit)(?= ?[.,;!]| ?$| (?:on|under\w*|beneath|at)\b)
             - (?<!up )(?<!folds )(?<!folding )(?<!washes )(?<!gathers )(?<!irons )(?:<own>)
               (?:\w+ )?(?:clothes|clothing|garments|dress|lingerie|underwear|panties)(?: (?:are|is|
               end up|ends up|land|lands|hit|hits|litter|lie|lies|lying|left|all|now|scattered|
@@ -214,11 +227,14 @@ RULES = (
               <undies>)
             - (?<!\w )in (?:<only>) (?:a |an |the |her |his |their |some |two )?<w>(?:<cover>|
               <undies>)
-            - in (?:<only>) (?:a |an |the |her |his |their |some )?<w>(?:towel|sheet|apron|socks|
-              smile|heels|boots|hat|scarf|jewel\w+|stockings|<undies>)|with nothing but (?:a |an |
-              the |her |his )?<w>(?:boa|towel|sheet|bedsheet|apron|pearls|feathers?|fan|fig leaf)|
-              with (?:<only>) (?:a |an |the |her |his )?<w>(?:towel|sheet|leaf|leaves|hands|bubbles|
-              undies|blanket) (?:covering|to cover|around|for|on|over|hiding|as)
+            - (?:is|are|was|stands?|appears?|comes?) (?:only|just) in (?:a |an |her |his |
+              some )?<w>(?:towel|sheet|apron|socks|heels|stockings|lingerie|underwear|panties|thong|
+              boxers)(?= ?[.,;!]| ?$| and\b)|in (?:<only>) (?:a |an |the |her |his |their |
+              some )?<w>(?:towel|sheet|apron|socks|smile|heels|boots|hat|scarf|jewel\w+|stockings|
+              <undies>)|with nothing but (?:a |an |the |her |his )?<w>(?:boa|towel|sheet|bedsheet|
+              apron|pearls|feathers?|fan|fig leaf)|with (?:<only>) (?:a |an |the |her |
+              his )?<w>(?:towel|sheet|leaf|leaves|hands|bubbles|undies|blanket) (?:covering|to
+              cover|around|for|on|over|hiding|as)
             - (?:only|just) (?:a|an|her|his|the) <w>(?:towel|sheet|bedsheet|fig leaf|apron|thong|
               smile) (?:around|wrapped|covering|on|to cover|draped|and)
             - (?:cover\w*|hid\w*|shield\w*|conceal\w*|drap\w*|wrap\w*|cloth\w*|dress\w*) (?:her|him|
@@ -278,9 +294,9 @@ RULES = (
               department|aisle|boutique|drawer|designer|catalog\w*|factory|brand|sign|the|about|
               over|on top of|billboard|campaign))
             - (?:show\w*|flash\w*|reveal\w*|expos\w*|visible|display\w*) (?:off )?(?:<own>)
-              <w><undies>|(?:lingerie|underwear|boudoir) (?:(?:fashion )?(?:show|runway|catwalk|
-              parade)|models?|shoots?|photo ?shoots?|photos?|photography|session|pose|poses|selfie|
-              pictures?|portrait|clad)
+              <w><undies>|(?:lingerie|underwear|boudoir) (?:clips?|videos?|vids?|scene|tease|haul|
+              try on|(?:fashion )?(?:show|runway|catwalk|parade)|models?|shoots?|photo ?shoots?|
+              photos?|photography|session|pose|poses|selfie|pictures?|portrait|clad)
             - (?:(?<=[,;] )|(?<!.))(?:(?!sports|no)\w+ ){0,2}(?:panties|thong|g string|lingerie|bra|
               negligee|jockstrap|garter belt|pasties|underwear|knickers)(?: and (?:panties|
               stockings|thong|heels))?(?= ?[,;]| ?$)

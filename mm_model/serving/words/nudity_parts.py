@@ -23,7 +23,7 @@ PARTS = parts(
         apparel|dresses|panties|bikinis|nightie|pajamas|pyjamas|chemise|leotard|attire|outfit|
         blouse|undies|boxers|briefs|corset|bodice|bikini|trunks|shorts|tights|kimono|sarong|
         dress|thong|pants|jeans|skirt|towel|bras|robe|gown|bra|bathing suit|g string|tank top|
-        tunic|toga|bikini (?:top|bottoms?)|swim trunks""",
+        tunic|toga|speedos?|bikini (?:top|bottoms?)|swim trunks""",
     loose=r"""
         nightgown|underwear|loincloth|bathrobe|lingerie|garments|clothing|trousers|negligee|
         bedsheet|clothes|panties|nightie|shorts|jeans|boxers|briefs|swimsuit|bikini|kimono|
@@ -110,14 +110,15 @@ PARTS = parts(
         starting|begins?|beginning|to|becomes?|becoming|turns?|turning|goes|going|go|gets?|
         getting|comes?|coming|bit by bit|piece by piece|one by one""",
     gone=r"""
-        off|removed|gone|missing|undone|unhooked|unclasped|unfastened|untied|discarded|shed|
-        invisible|transparent|see through|stolen|wiped|erased|deleted|away|vanish\w*|
-        disappear\w*|dissolv\w*|evaporat\w*|disintegrat\w*|unravel\w*|(?:in)?to (?:ash|ashes|
-        dust|smoke|nothing|thin air|shreds|glass|mist|vapou?r)|fad\w* away|melt\w* (?:off|away|
-        from (?:her|his))|(?:take|taken|pulled|peeled|cut|edited|photoshopped|airbrushed|torn|
-        tear|tears|ripped|rip|rips|stripped|blown|blows?|wash|washed|washes|carried|swept|burn|
-        burns|burned|burnt|drift|drifts|float|floats|crumble|crumbles|fly|flies|flown|
-        eaten)(?: \w+ly)? (?:off|away|out|open|to shreds)""",
+        off|removed|gone|missing|undone|unhooked|unclasped|unfastened|untied|unlaced|unzipped|
+        discarded|shed|invisible|transparent|see through|stolen|wiped|erased|deleted|away|
+        vanish\w*|disappear\w*|dissolv\w*|evaporat\w*|disintegrat\w*|unravel\w*|(?:in)?to (?:ash|
+        ashes|dust|smoke|nothing|thin air|shreds|glass|mist|vapou?r)|fad\w* away|melt\w* (?:off|
+        away|from (?:her|his))|(?:pulled|yanked|tugged|slid|pushed|dropped) (?:down|aside)|
+        (?:take|taken|yanked|pulled|peeled|cut|edited|photoshopped|airbrushed|torn|tear|tears|
+        ripped|rip|rips|stripped|blown|blows?|wash|washed|washes|carried|swept|burn|burns|burned|
+        burnt|drift|drifts|float|floats|crumble|crumbles|fly|flies|flown|eaten)(?: \w+ly)?
+        (?:off|away|out|open|to shreds)""",
     sheer=r"""
         see through|see thru|transparent|translucent|sheer|diaphanous|gauzy|gossamer|x ray""",
 )
@@ -125,8 +126,10 @@ PARTS = parts(
 HARMLESS = listed(
     r"""
     - nude(?: (?:matte|matt|glossy|soft|warm|satin|high|slip|pointed|patent|leather|suede|lip|eye|
-      nail|pale|natural|(?:and|or) <colour>|<colour>))* (?:colou?red |toned |lip |nail |
-      eye )?(?:<nude_thing>)|nude(?:,? <colour>)*,? (?:and|or) <colour> (?:\w+ )?(?:<nude_thing>)
+      nail|pale|natural|cashmere|wool|silk|linen|cotton|lace|velvet|knit|ribbed|chunky|cropped|midi|
+      maxi|pencil|strappy|block|kitten|stiletto|(?:and|or) <colour>|<colour>))* (?:colou?red |
+      toned |lip |nail |eye )?(?:<nude_thing>)|nude(?:,? <colour>)*,? (?:and|or) <colour>
+      (?:\w+ )?(?:<nude_thing>)
     - (?:<nude_thing>)(?: (?:in|of|is|are|a|the|her|his|with|for|painted|color|colou?r|soft|pale|
       warm|matte|<colour>|or|and|between))+ nude(?! (?:<somebody>|body|bod|scene))
     - (?:<foreign_thing>)(?: (?:color|cor|couleur|colore|farbe|de|en|em|in|un|tono?|tom|mat|mate|
@@ -146,7 +149,8 @@ HARMLESS = listed(
       statistics|lunch|chicken|wings|gun|necks?|honesty|calories|ape|lady lily|brand|hope)
     - (?:eye|flame)s? naked|porn ?star martinis?|stripper (?:wells?|pump|column|clip|plate)|
       (?:discarded|second hand|used|old|donated|dirty|clean) (?:clothes|clothing) (?:pile|bin|heap|
-      market|stall|bank|rack)|naked (?:chef|neck|necked|raygun|attraction board)
+      market|stall|bank|rack)|nude is (?:a|the|her|my) (?:\w+ ){0,2}(?:colou?r|shade|tone)|naked
+      (?:ends?|cables?|copper|metal|iron|concrete|stone|chef|neck|necked|raygun|attraction board)
     - (?:feels?|felt|feeling|looks?|looked|seems?) (?:\w+ )?naked without (?:(?:her|his|their|a|the|
       any) )?(?:\w+ )?(?:phone|watch|glasses|ring|camera|beard|mustache|moustache|make ?up|hat|tie|
       guitar|notebook|wallet|keys|jewelry|earrings|it|furniture|leaves|christmas tree|decorations)
@@ -155,8 +159,9 @@ HARMLESS = listed(
       looks )?(?:naked|nude|bare)
     - (?:blue|red|brown|masked|nazca|peruvian) (?:footed )?boob(?:y|ies)|booby (?:traps?|prizes?|
       birds?)|(?:big|giant|huge|bad|lazy|long) ass (?!and|in|on|out|is|naked|up|girl|woman|man|
-      jiggl|shak|bounc|twerk|show|to|with|while|as|for)\w+|full frontal (?:attack|assault|charge|
-      offensive|collision|crash|lobotomy)
+      jiggl|shak|bounc|twerk|show|to|with|while|as|for)\w+|full frontal (?:view|shot|photo|picture)
+      of (?:the|an?) (?!<somebody>)\w+|full frontal (?:attack|assault|charge|offensive|collision|
+      crash|lobotomy)
     - (?:drop|pick|send|tak|bring|carr|collect|fetch)\w* (?:[\w']+ ){1,4}(?:off )?(?:at|to|from)
       (?:the|a|her|his) (?:\w+ )?(?:dry ?cleaners?|cleaners|laundry|laundromat|tailor|seamstress|
       charity shop|thrift store|donation \w+|goodwill|launderette)
@@ -198,10 +203,10 @@ HARMLESS = listed(
       stripping (?:the )?(?:paint|wallpaper|wood|wires?|furniture|bark|old|floors?|varnish)|
       (?:paint|wire|floor|wax|cable) stripp(?:ers?|ing)|(?:vegas|sunset|the) strip(?= at| in| by|$)|
       stripped (?:\w+ )?(?:paint|wood|pine|floors?|floorboards|wires?|back (?:acoustic|version|set))
-    - undress(?:ed|es|ing)? (?:(?:a|an|the|his|her|each|every) )?(?:\w+ )?(?:wounds?|burns?|
-      injur\w+|cut|bandages?|stitches|leg|salad|lettuce|greens)|half (?:un)?dressed (?:salad|greens|
-      mannequins?|tree|window|set|wound)|undress(?:ed|es|ing)? (?:stone|wood|(?:a|the) (?:mannequin|
-      doll|window|dummy|scarecrow|set|turkey|christmas tree))
+    - undress(?:ed|es|ing)? (?:(?:a|an|the|his|her|each|every) )?(?:(?!wom|man|men|person|lady|girl|
+      guy|model)\w+ )?(?:wounds?|burns?|injur\w+|cut|bandages?|stitches|leg|salad|lettuce|greens)|
+      half (?:un)?dressed (?:salad|greens|mannequins?|tree|window|set|wound)|undress(?:ed|es|ing)?
+      (?:stone|wood|(?:a|the) (?:mannequin|doll|window|dummy|scarecrow|set|turkey|christmas tree))
     - (?:<new>)birth ?day suit(?= ?[.,;!]| ?$| (?:is|was|from|at|for|that|with (?:a|an)
       (?:\w+ )?(?:vest|waistcoat|tie)))|birth ?day suit(?:,? (?:he|she|is|was|has|wears|turns|out|
       to|be|that|which|a|an|his|her|new|of|in|made|from|tailored|the|with|\w+ly|<colour>))*,?
@@ -229,6 +234,11 @@ HARMLESS = listed(
       arrangement|style|sound|song|look|decor|interior|stage|performance|minimal\w*)
     - expos(?:ed|es|ing) (?:himself |herself |themselves |itself )?to (?:\w+ )?(?:sun|sunlight|
       danger|risk|criticism|cold|wind|radiation|elements|gold|new|the|heat|rain|ridicule)
+    - (?:towels?|robes?|sheets?|dress|clothes|gowns?) (?:<fall>) (?:off|from) (?:the|a|its)
+      (?:\w+ )?(?:rack|hook|hanger|rail|line|bed|shelf|chair|table|sofa|counter|peg|ceiling)
+    - (?:in|wear\w*) (?:nothing but|only|just) (?:[\w']+ ){1,6}(?:over|on top of) (?:her|his)
+      (?:\w+ )?(?:clothes|dress|suit|shirt|jeans|uniform)|transparent dress forms?|intercourse,?
+      (?:pennsylvania|pa)\b
     - in (?:the|their|its) natural state park
     - sports bras?|(?:thermal|long|ski|wool(?:len)?) (?:underwear|undies)|legal briefs|news briefs|
       thong sandals?|bra(?:s)? strap adjust\w*|underwear (?:store|shop|ad|advert\w*|drawer|aisle|
@@ -262,7 +272,9 @@ HARMLESS = listed(
       describ\w+|cleans?|dusting) (?:a|an|the|some|two|several) (?:\w+ ){0,3}nudes? ?(?:statues?|
       paintings?|sculptures?|figures?|frescos?|frescoes|marble|art|drawings?|sketch(?:es)?)?
       (?= by\b| in (?:a|the) (?:museum|gallery|louvre)|$|,|\.| on the (?:wall|canvas))
-    - nude (?:statues?|paintings?|sculptures?|frescoes|figurines?) (?:behind|on the wall|in the
+    - nude (?:statues|paintings|sculptures|frescoes|figurines|marbles)(?! of (?:her|him|me|them|
+      us)\b)|nude (?:statue|painting|sculpture|portrait|drawing) (?:hang\w*|above|over|on display)|
+      nude (?:statues?|paintings?|sculptures?|frescoes|figurines?) (?:behind|on the wall|in the
       (?:background|museum|gallery|garden|hall|square)|in a (?:museum|gallery))
     """
 )

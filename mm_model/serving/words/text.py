@@ -34,6 +34,7 @@ _AS_I = str.maketrans(_DIGITS)
 _AS_L = str.maketrans(_DIGITS | {"1": "l", "|": "l", "!": "l"})
 _SIGNED = re.compile(r"[a-z0-9@$€£|!¡]*[a-z0-9@$€£]")
 _SIGN = re.compile(r"[0-9@$€£|!¡]")
+_MEASURE = re.compile(r"\d{2,}s|\d+(?:st|nd|rd|th|yo|yr|yrs|cm|mm|km|kg|am|pm|k|x)")
 _TALL_I = re.compile(r"(?<=[a-z])I(?![A-Z])")
 _LONG_RUN = re.compile(r"([a-z])\1{2,}")
 _APART = re.compile(
@@ -126,8 +127,8 @@ def _without_signs(text: str) -> list[str]:
 
     def turned(table: dict[int, str]) -> str:
         return _SIGNED.sub(
-            lambda m: m[0].translate(table) if not m[0].isalpha() and re.search("[a-z]", m[0])
-            else m[0],
+            lambda m: m[0] if m[0].isalpha() or not re.search("[a-z]", m[0])
+            or _MEASURE.fullmatch(m[0]) else m[0].translate(table),
             text,
         )  # fmt: skip
 

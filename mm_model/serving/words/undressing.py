@@ -29,6 +29,19 @@ RULES = (
               bikini top)|(?:tear|rip|pull|strip|whip)\w* away (?:<own>) <w><garment>
             - (?:last|rest) of <own> (?:clothes|clothing|garments|outfit)(?! (?:in|into|on the|
               for)\b)
+            - lets? down (?:[\w']+ ){1,4}(?:and|then) <own> <w>(?:<loose>)
+            - (?:remov(?:e|es|ing)|sheds?|shedding|discard\w*|losing|(?:tak\w+|took|peel\w*|pull\w*|
+              slip\w*|strip\w*) off) (?:<garment>)(?! (?:from|off|of) (?:the|an?)\b)(?! (?:stains?|
+              tags?|labels?|lint|shop|hangers?))
+            - (?:<garment>)(?: [\w']+){1,7} (?:until|till) (?:it's|it is|they are|they're|all is|all
+              are|she's|he's) (?:all )?(?:gone|bare|off)
+            - (?:fling|flung|toss|throw|threw|hurl|cast)\w* (?:away|aside|off) (?:<own>)
+              <w><garment>
+            - (?:turn|switch|toggle)\w* off (?:the |her |his )?(?:clothes|clothing|outfit)|
+              (?:clothes|clothing|outfit) layer (?:off|disabled|hidden)
+            - (?:slip|slid|push|pull|shrug|eas)\w* (?:<own>) (?:\w+ )?(?:dress|bra|gown|nightgown|
+              top|slip|bikini) straps? (?:off|down)|(?:dress|gown|robe|towel|nightgown|straps?|
+              kimono|slip)(?: [\w']+){0,4} lets? it (?:<fall>)(?= ?[.,;!]| ?$| (?:to|down)\b)
             - strip(?:s|ped|ping)? (?:her|him|them)(?= ?[.,;!]| ?$| (?:down|bare|completely|for|in|
               on|of)\b)(?! of (?:\w+ ){0,2}(?:titles?|rank|medals?|powers?|crown|dignity|badge|
               command|office|armou?r|citizenship|honou?rs?))
@@ -78,12 +91,12 @@ RULES = (
               articles?|bit))|(?:<shed>) (?:<own>|<her>) <w><garment>(?! (?:cuffs?|collar|sleeves?|
               pockets?|label|tag|rack|hanger|hem|prices?|bag|box))
             - (?:drop|drops|dropping|dropped|opens?|opening) (?:(?:<own>) <w><loose>|(?:the|a)
-              (?:robe|bathrobe|towel|nightgown|negligee|kimono))(?! (?:off|on the bed|in the|into|
-              bag|shop))
+              (?:robe|bathrobe|towel|nightgown|negligee|kimono))(?! (?:off|on the bed|on (?:the|a|
+              his|her) (?:[\w']+ )?(?:desk|table|counter)|in the|into|bag|shop))
             - (?:pull\w*|yank\w*|tug\w*|push\w*|slid\w*|roll\w*|eas\w+|work\w*|wriggl\w+|drag\w*|
               hik\w+|peel\w*|strip\w*|shimm\w*)(?: (?:down|up|aside|open))? (?:<own>) <w><garment>
-              (?:down|aside|open)|(?:pull\w*|yank\w*|tug\w*|push\w*|slid\w*|roll\w*|eas\w+|work\w*)
-              (?:down|aside|open) (?:<own>) <w><garment>
+              (?:down|aside|open|to (?:the|one) side)|(?:pull\w*|yank\w*|tug\w*|push\w*|slid\w*|
+              roll\w*|eas\w+|work\w*) (?:down|aside|open) (?:<own>) <w><garment>
             - (?:lift|lifts|lifting|hike|hikes|hiking|hitches|raise|raises|raising|flips?)
               (?:up )?(?:<own>) <w>(?:skirt|dress|gown|nightgown|kilt|blouse)(?! (?:hem|slightly|a
               little|to (?:step|climb|walk|cross|avoid|curtsy|wade|run)|as|out of|and (?:curts\w+|
@@ -103,7 +116,8 @@ RULES = (
             - (?:replac|swap|exchang|chang|trad)\w* <own> <w><garment> (?:with|for|into|by)
               (?:nothing|(?:<own> |bare )?skin|thin air|air|flesh|none)
             - (?:edit|eras|delet|remov|tak|photoshop|cut|strip)\w* (?:out |off |away )?(?:what|
-              everything|whatever|anything)(?: that)? (?:she|he|they)(?:'s| is| are)? wear\w*
+              everything|whatever|anything)(?: that)? (?:she|he|they)(?:'s|
+              've| is| are| was| has| have| had)? (?:wear\w*|got on|on(?= ?[.,;!]| ?$))
             - (?:peel|shed|drop|remov|tak|lose|strip)\w* (?:off )?(?:the|her|his) (?:very )?(?:last|
               final|remaining) (?:layer|garment|piece|stitch|shred)s?(?= ?[.,;!]| ?$| off
               (?= ?[.,;!]| ?$)| of (?:cloth|fabric|silk|lace))
