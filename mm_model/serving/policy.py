@@ -116,9 +116,17 @@ _UNITS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine"
 _TWO_WORDS = re.compile(rf"(?<!\w)({'|'.join(_TENS)}) ({'|'.join(_UNITS)})(?!\w)")
 
 
+_OF_THE_PHOTOGRAPH = re.compile(
+    r"(?<!\w)(person|wom[ae]n|m[ae]n|guy|lady|subject|one|face) (?:in|from|of|on) (?:the|this|that|my)"
+    r" (?:photo(?:graph)?|picture|pic|image|reference|selfie|portrait|snapshot)s?(?!\w)"
+)
+"""Who is shown in the references: the prompt's subject, and no word of a picture."""
+
+
 def _spaced(text: str) -> str:
     """Signs that join or frame words become spaces, `thirty-five` becomes `35`."""
     text = " ".join(text.translate(_APART).split())
+    text = _OF_THE_PHOTOGRAPH.sub(r"\1", text)
     return _TWO_WORDS.sub(
         lambda found: f"{_TENS.index(found[1]) + 2}{_UNITS.index(found[2]) + 1}", text
     )
