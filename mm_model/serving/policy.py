@@ -118,7 +118,8 @@ _TWO_WORDS = re.compile(rf"(?<!\w)({'|'.join(_TENS)}) ({'|'.join(_UNITS)})(?!\w)
 
 _OF_THE_PHOTOGRAPH = re.compile(
     r"(?<!\w)(person|wom[ae]n|m[ae]n|guy|lady|subject|one|face) (?:in|from|of|on) "
-    r"(?:the|this|that|my) (?:photo(?:graph)?|picture|pic|image|reference|selfie|portrait|snapshot)s?(?!\w)"
+    r"(?:the|this|that|my) (?:photo(?:graph)?|picture|pic|image|reference|selfie|"
+    r"portrait|snapshot)s?(?!\w)"
 )
 """Who is shown in the references: the prompt's subject, and no word of a picture."""
 

@@ -14,7 +14,7 @@ from tests.serving.prompts import judged, summary, verdict
 
 PROMPTS = Path(__file__).with_name("prompts.json")
 UNSEEN = Path(__file__).with_name("prompts_unseen.json")
-"""Written by somebody who had seen neither rules nor other prompts; of the rules one was made after one of them."""
+"""By a writer who had seen neither rules nor other prompts; one rule was made after one of them."""
 REAL = [basis for basis in Basis if basis != Basis.SYNTHETIC]
 
 
