@@ -90,7 +90,7 @@ def read(path: Path) -> Sidecar:
         found = Sidecar(arguments=arguments, **said)
     except FileNotFoundError:
         raise UserError(f"{path} is not there: name the .json beside a generated clip.") from None
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise UserError(
             f"{path} is no record of a generated clip: name the .json beside one."
         ) from None

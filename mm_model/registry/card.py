@@ -88,8 +88,8 @@ def read(folder: Path) -> Card:
     path = folder / NAME
     if path.stat().st_size > _LARGEST:
         raise ValueError("too large")
-    content = json.loads(path.read_bytes())
     try:
+        content = json.loads(path.read_bytes())
         files = {name: File(**entry) for name, entry in content["files"].items()}
         known = Card(dict(content["parts"]), files, content["schema"])
     except (AttributeError, KeyError, RecursionError, TypeError) as error:

@@ -109,13 +109,18 @@ def _version(client: "MlflowClient", name: str, wanted: str) -> "ModelVersion":
         if (version := alias_version(client, name, wanted)) is not None:
             return version
         waiting = alias_version(client, name, CHALLENGER)
-        if wanted != CHAMPION or waiting is None:
+        if wanted == CHAMPION and waiting is None:
+            raise UserError(
+                f"No version of {name} is champion: 'python -m mm_model rollback --to "
+                f"{max(int(one.version) for one in known)}' makes the newest the champion."
+            )
+        if wanted != CHAMPION:
             raise UserError(
                 f"No version of {name} has the alias {wanted}: 'python -m mm_model releases' lists "
                 "what there is."
             )
         raise UserError(
-            f"No version of {name} was promoted to champion: 'python -m mm_model rollback --to "
+            f"No version of {name} is champion: 'python -m mm_model rollback --to "
             f"{waiting.version}' makes the challenger the champion."
         )
     try:

@@ -30,6 +30,10 @@ _GRACE_SECONDS = 10
 """How long replies under way may take once the server is told to end."""
 _LAST_SECONDS = 0.5
 """How long the sender of what is no HTTP is listened to before the connection is closed."""
+_AHEAD_BYTES = 64 << 10
+"""What a sender may send behind a request that is being answered; who sends more is cut off."""
+_READ_BYTES = 32 << 10
+"""Bytes taken in before one looks whether they come in chunks, of which there may be thousands."""
 _ANY_ADDRESS = ("0.0.0.0", "::", "")
 _NO_LIMIT = str(10_000_000)
 
@@ -60,7 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"Stopped: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Serving has ended.", file=sys.stderr)
+        pass  # uvicorn raises it at its end, unless who started this ignores it
+    print("Serving has ended.", file=sys.stderr)
     return 0
 
 
@@ -121,9 +126,14 @@ def _threads(folder: Path) -> int:
 
 
 def protocol() -> type:
-    """uvicorn's protocol with bounded headers, in our form where it refuses a request itself."""
+    """uvicorn's protocol with bounded headers, in our form where it refuses a request itself.
+
+    It goes on reading behind a request that is being answered, since a closed connection is only
+    noticed by reading, and reads no chunks, which may be millions in a small body.
+    """
     from http import HTTPStatus
 
+    import h11
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
     from mm_model.serving import door
@@ -149,12 +159,32 @@ def protocol() -> type:
                 self.transport.close()
 
         def data_received(self, data: bytes) -> None:
-            if not self._refused:
-                super().data_received(data)
+            for start in range(0, len(data), _READ_BYTES):
+                if not self._refused:
+                    self._take_in(data[start : start + _READ_BYTES])
+
+        def _take_in(self, data: bytes) -> None:
+            super().data_received(data)
+            if self.headers and any(name == b"transfer-encoding" for name, _ in self.headers):
+                self._refused = True  # the door says so
+            elif self._is_answered() and self.conn.their_state is h11.DONE:
+                if len(self.conn.trailing_data[0]) > _AHEAD_BYTES:
+                    self.transport.abort()
+                else:
+                    self.flow.resume_reading()
+
+        def _is_answered(self) -> bool:
+            return self.cycle is not None and not self.cycle.response_complete
+
+        def on_response_complete(self) -> None:
+            if self._refused:
+                self.loop.call_later(_LAST_SECONDS, self.transport.close)
+            else:
+                super().on_response_complete()
 
         def send_400_response(self, _: str) -> None:
             self._refused = True
-            if self.cycle is None or self.cycle.response_complete:
+            if not self._is_answered():
                 self.transport.write(reply)
             # Closing at once would reset the connection while the rest arrives, reply and all.
             self.loop.call_later(_LAST_SECONDS, self.transport.close)

@@ -74,6 +74,13 @@ def check_content_type(values: Iterable[str]) -> None:
         )
 
 
+def in_chunks() -> Refusal:
+    """What to say of a body whose length is not said first."""
+    return Refusal(
+        Code.CHUNKS, "The body must not come in chunks: say its length in Content-Length."
+    )
+
+
 def record_in(body: bytes | bytearray) -> Any:
     """What a body holds as its record: a mapping, a list of one, or something to be refused.
 

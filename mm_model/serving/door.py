@@ -51,6 +51,7 @@ _STATUS = {
     Code.HOST: HTTPStatus.FORBIDDEN,
     Code.NOT_FOUND: HTTPStatus.NOT_FOUND,
     Code.METHOD: HTTPStatus.METHOD_NOT_ALLOWED,
+    Code.CHUNKS: HTTPStatus.LENGTH_REQUIRED,
 }
 _ERROR_NAMES = {  # MLflow's names for these statuses
     HTTPStatus.FORBIDDEN: "PERMISSION_DENIED",
@@ -97,6 +98,7 @@ class Door:
         self._most_bytes = body.most_bytes(served.limits)
         self._hosts = {name.lower() for name in (*_OWN_NAMES, *hosts)}
         self._inside: dict[Visit, _Place] = {}  # in the order in which they came
+        self._arriving: set[asyncio.Timeout] = set()
         self._held = 0  # bytes of bodies that are arriving or being read
         self._closed = False
         self._reader = ThreadPoolExecutor(1, "reading")
@@ -115,8 +117,10 @@ class Door:
     def close(self) -> None:
         """Take no more requests; whoever waits is sent away, work ends at its next step."""
         self._closed = True
-        for admitted, place in list(self._inside.items()):
-            _end(admitted, place)
+        for one in list(self._inside.items()):
+            _end(*one)
+        for deadline in self._arriving:
+            deadline.reschedule(0.0)
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         started = time.monotonic()
@@ -137,7 +141,7 @@ class Door:
             reply = _defect()
         said = reply.said or "served"
         _LOG.info("%d %s in %.3f s", reply.status, said, time.monotonic() - started)
-        await _send(reply, arrival, send)
+        await _send(reply, arrival, send, 0.0 if self._closed else _DRAIN_SECONDS)
 
     def _check_address(self, scope: Message) -> None:
         host = _header(scope, b"host")
@@ -157,22 +161,28 @@ class Door:
 
     async def _wanted(self, scope: Message, arrival: "_Arrival") -> Request:
         """The checked request: its body arrives within the limits of size, time and marks."""
+        if _header(scope, b"transfer-encoding"):
+            raise body.in_chunks()
         body.check_content_type(_header(scope, b"content-type"))
         declared = _header(scope, b"content-length")
         if declared and declared[0].isdecimal() and int(declared[0][:18]) > self._most_bytes:
             raise self._too_large()
         seconds = self._mirror.limits.body_seconds
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds) as deadline:
+                self._arriving.add(deadline)
                 await self._arrive(arrival)
             if len(arrival.content) <= _QUICK_BYTES:
                 return self._read(arrival.content)
             return await _in(self._reader, self._read, arrival.content)
         except TimeoutError:
+            if self._closed:
+                raise stopping() from None
             raise Refusal(
                 Code.BODY_TOO_SLOW, f"The request did not arrive whole within {seconds:g} seconds."
             ) from None
         finally:
+            self._arriving.discard(deadline)
             self._held -= len(arrival.content)
             arrival.content = bytearray()
 
@@ -229,8 +239,7 @@ class Door:
                 place.turn.set()
 
     async def _work(self, admitted: Visit) -> "_Reply":
-        """Look at the pictures, wait for the turn, make the clip. Until the turn it may be
-        cancelled; from then on it ends with its thread."""
+        """Look, wait for the turn (until then it may be cancelled), make the clip in a thread."""
         place = self._inside[admitted]
         await place.near.wait()
         admitted.references = await _in(self._eyes, self._mirror.look, admitted.request)
@@ -325,8 +334,8 @@ def _passed_on(status: int, content: bytes) -> _Reply:
         return _defect()
 
 
-async def _send(reply: _Reply, arrival: "_Arrival", send: Send) -> None:
-    """Send it; what is still arriving is taken in before the connection is closed."""
+async def _send(reply: _Reply, arrival: "_Arrival", send: Send, drain: float) -> None:
+    """Send it; what arrives within `drain` seconds is taken in before the connection is closed."""
     headers = [
         (b"content-type", body.JSON.encode()),
         (b"content-length", str(len(reply.content)).encode()),
@@ -339,7 +348,7 @@ async def _send(reply: _Reply, arrival: "_Arrival", send: Send) -> None:
     if not arrival.whole:
         await send({"type": "http.response.body", "body": reply.content, "more_body": True})
         with contextlib.suppress(TimeoutError, _Gone):
-            async with asyncio.timeout(_DRAIN_SECONDS):
+            async with asyncio.timeout(drain):
                 async for _ in arrival:
                     pass
         await send({"type": "http.response.body", "body": b"", "more_body": False})

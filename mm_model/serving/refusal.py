@@ -46,6 +46,7 @@ class Code(StrEnum):
     HOST = "host"
     NOT_FOUND = "not_found"
     METHOD = "method"
+    CHUNKS = "chunks"
     BAD_HTTP = "bad_http"
 
 

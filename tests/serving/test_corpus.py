@@ -22,7 +22,7 @@ from tests.serving.house import House
 
 CLIENTS = 4
 HANGS_AFTER = 60.0
-STATUS = {Code.BUSY: 429, Code.BODY_TOO_LARGE: 413, Code.BODY_TOO_SLOW: 408}
+STATUS = {Code.BUSY: 429, Code.CHUNKS: 411, Code.BODY_TOO_LARGE: 413, Code.BODY_TOO_SLOW: 408}
 CODES = {code.value for code in Code}
 _OUR_NAMES = ", ".join((*FIELDS, "dataframe_records", "dataframe_split"))
 
