@@ -76,7 +76,9 @@ serve: setup ## Serve the champion on 127.0.0.1:$(PORT)
 
 generate: setup ## Make a video (REF=photo or folder PROMPT='a woman smiles' CONSENT=self:me OUT=out.mp4 SEED=7)
 	@$(BIN)/python -m mm_model generate --ref "$$REF" --prompt "$$PROMPT" $(if $(CONSENT),--consent "$$CONSENT") \
-		$(if $(OUT),--out "$$OUT") $(if $(SEED),--seed "$$SEED") $(if $(ADAPTER),--adapter "$$ADAPTER") $(if $(FACEPACK),--facepack "$$FACEPACK")
+		$(if $(OUT),--out "$$OUT") $(if $(SEED),--seed "$$SEED") $(if $(ADAPTER),--adapter "$$ADAPTER") $(if $(FACEPACK),--facepack "$$FACEPACK") \
+		$(if $(FRAMES),--frames "$$FRAMES") $(if $(SIZE),--size "$$SIZE") $(if $(STEPS),--steps "$$STEPS") \
+		$(if $(GUIDANCE),--guidance "$$GUIDANCE") $(if $(FORCE),--force)
 
 example: setup ## Write an example request for the served model
 	@$(BIN)/python -m mm_model example

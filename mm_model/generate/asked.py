@@ -27,6 +27,7 @@ class Photographs:
     """Files that are shown to the model, what they hold, and what their folders' records state.
 
     consents: one for each folder with a record. unstated: a file whose folder says nothing of it.
+    in_words: folders whose record states a basis in words alone.
     unused: how many pictures of the folders are not shown.
     """
 
@@ -35,6 +36,7 @@ class Photographs:
     consents: tuple[dict[str, str], ...] = ()
     unstated: bool = True
     unused: int = 0
+    in_words: tuple[Path, ...] = ()
 
     @property
     def digests(self) -> list[str]:
@@ -52,7 +54,11 @@ def photographs(given: Sequence[Path], limits: ServeSettings) -> Photographs:
     paths: list[Path] = []
     consents: list[dict[str, str]] = []
     unstated, unused = False, 0
+    in_words: list[Path] = []
     for place in given:
+        if not (place.is_dir() or place.is_file()):
+            gone = "is not there" if not place.exists() else "is neither a file nor a folder"
+            raise UserError(f"{place} {gone}: name a photograph, or a folder of them.")
         if not place.is_dir():
             paths.append(place)
             unstated = True
@@ -63,10 +69,11 @@ def photographs(given: Sequence[Path], limits: ServeSettings) -> Photographs:
         unused += len(found[room:])
         if stated is None:
             unstated = True
+            in_words += [place] if (place / records.NAME).is_file() else []
         elif stated not in consents:
             consents.append(stated)
     contents = tuple(_content(path, limits.max_reference_bytes) for path in paths)
-    return Photographs(tuple(paths), contents, tuple(consents), unstated, unused)
+    return Photographs(tuple(paths), contents, tuple(consents), unstated, unused, tuple(in_words))
 
 
 def _in_folder(folder: Path) -> tuple[list[Path], dict[str, str] | None]:
@@ -125,6 +132,11 @@ def consent_of(shown: Photographs, stated: str | None) -> dict[str, str]:
     if stated is not None:
         said = parse(stated)
         return {"basis": said.basis.value, "evidence": said.evidence}
+    for folder in shown.in_words:
+        raise UserError(
+            f"{folder / records.NAME} states its basis in words: make it <basis>:<evidence> there, "
+            "as in written:form-17, or say so with --consent."
+        )
     if shown.unstated or not shown.consents:
         parse("")
     if len(shown.consents) > 1:

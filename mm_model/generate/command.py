@@ -15,7 +15,7 @@ def add_to(commands: Any) -> None:
     command = commands.add_parser("generate", help="make a video of a person from photographs")
     command.add_argument(
         "--ref",
-        type=Path,
+        type=_place,
         action="append",
         default=[],
         metavar="PATH",
@@ -30,7 +30,7 @@ def add_to(commands: Any) -> None:
     command.add_argument(
         "-o",
         "--out",
-        type=Path,
+        type=_place,
         metavar="MP4",
         help="the clip; its record is written beside it as .json",
     )
@@ -47,17 +47,24 @@ def add_to(commands: Any) -> None:
     )
     command.add_argument(
         "--facepack",
-        type=Path,
+        type=_place,
         help="another face pack to find the faces with, for real photographs",
     )
     command.add_argument(
         "--again",
-        type=Path,
+        type=_place,
         metavar="JSON",
         help="make the clip of this record once more and compare the bytes; --ref "
         "names photographs that were moved, -o writes the clip",
     )
     command.set_defaults(act=run)  # fmt: skip
+
+
+def _place(text: str) -> Path:
+    """A path; `~` is the home folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty text is no path")
+    return Path(text).expanduser()
 
 
 def run(options: argparse.Namespace) -> None:

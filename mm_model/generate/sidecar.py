@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mm_model.errors import UserError
+from mm_model.store import digests
 
 FORMAT = 1
 PACKAGES = (
@@ -56,8 +57,9 @@ class Sidecar:
     notes: list[str]
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {"format": FORMAT, **asdict(self)}
+        """JSON-ready, with a digest over all of it."""
+        content = {"format": FORMAT, **asdict(self)}
+        return {**content, "record_sha256": digests.of_value(content)}
 
     def elsewhere(self, other: "Sidecar") -> list[str]:
         """In what code, versions and hardware differ, in words."""
@@ -84,8 +86,12 @@ def read(path: Path) -> Sidecar:
     """
     try:
         said = json.loads(path.read_text("utf-8"))
-        if said.pop("format") != FORMAT:
-            raise ValueError
+        written, own = said.pop("record_sha256"), digests.of_value(said)
+        if (form := said.pop("format")) != FORMAT:
+            raise UserError(
+                f"{path} is a record of form {form}, and this code reads form {FORMAT}: use the "
+                "code that made the clip."
+            )
         arguments = Arguments(**said.pop("arguments"))
         found = Sidecar(arguments=arguments, **said)
     except FileNotFoundError:
@@ -94,8 +100,11 @@ def read(path: Path) -> Sidecar:
         raise UserError(
             f"{path} is no record of a generated clip: name the .json beside one."
         ) from None
-    if not _is_whole(found):
-        raise UserError(f"{path} was changed: values in it are of another kind than were written.")
+    if written != own or not _is_whole(found):
+        raise UserError(
+            f"{path} was changed after it was written: for another clip leave out --again and say "
+            "what you want."
+        )
     return found
 
 

@@ -5,8 +5,11 @@ that would be replaced. A clip and its record are written whole or not at all.
 """
 
 import base64
+import contextlib
 import json
+import os
 import secrets
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,6 +26,7 @@ from mm_model.serving import request
 from mm_model.serving.refusal import Code, Refusal
 from mm_model.store import atomic, digests
 from mm_model.store.layout import Layout
+from mm_model.store.walk import why
 
 Say = Callable[[str], None]
 
@@ -59,12 +63,12 @@ def make(layout: Layout, wish: Wish, target: Path | None, force: bool, say: Say)
         "seed": secrets.randbelow(request.MAX_SEED + 1) if seed is None else seed,
     }
     target = target or layout.root / "work" / layout.profile / "clips" / f"{values['seed']}.mp4"
-    _refuse_to_replace(target, force)
+    _refuse_target(target, force)
     choice = chosen(layout, wish.adapter, wish.facepack)
     shown = asked.photographs(wish.references, choice.config.serve)
     consent = asked.consent_of(shown, wish.consent)
     made = _made(choice, shown, consent, replace(wish, values=values), say)
-    return _kept(made, target)
+    return _kept(made, target, force, say)
 
 
 def again(
@@ -86,7 +90,7 @@ def again(
     """
     before = sidecar.read(record)
     if target is not None:
-        _refuse_to_replace(target, force)
+        _refuse_target(target, force)
     asked_for = before.arguments
     facepack = None if asked_for.facepack is None else Path(asked_for.facepack)
     choice = chosen(layout, before.release or asked_for.adapter, facepack)
@@ -103,7 +107,7 @@ def again(
     wish = Wish(paths, asked_for.prompt, None, asked_for.adapter, facepack, values)
     made = _made(choice, shown, asked_for.consent, wish, say)
     if target is not None:
-        say(str(_kept(made, target)))
+        say(str(_kept(made, target, force, say)))
     return _compared(before, made.said, say)
 
 
@@ -166,19 +170,43 @@ def _lasting(adapter: str) -> str:
     return str(Path(adapter).resolve()) if Path(adapter).is_dir() else adapter
 
 
-def _refuse_to_replace(target: Path, force: bool) -> None:
+def _refuse_target(target: Path, force: bool) -> None:
+    """Before work starts: the clip and its record can be written, and nothing is replaced."""
     if target.suffix != ".mp4":
-        raise UserError(f"{target} does not end in .mp4: name the clip so.")
+        raise UserError(f"{target} is no name of a clip: name one that ends in .mp4, as out.mp4.")
     for path in (target, target.with_suffix(".json")):
-        if path.exists() and not force:
+        with contextlib.suppress(OSError):  # such as a name that is too long
+            if path.is_dir():
+                raise UserError(f"{path} is a folder: name another clip with -o.")
+        if os.path.lexists(path) and not force:
             raise UserError(
-                f"{path} exists and stays as it is: name another clip with -o, or add --force to "
-                "replace it."
+                f"{path} exists and stays as it is: name another clip with -o, or add --force "
+                "(FORCE=1 for make) to replace it."
             )
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=target.parent), contextlib.suppress(FileNotFoundError):
+            target.with_suffix(".json").lstat()  # its name may be too long
+    except OSError as error:
+        raise UserError(
+            f"{target} cannot be written ({why(error)}): name another clip with -o."
+        ) from None
 
 
-def _kept(made: Made, target: Path) -> Path:
+def _free(target: Path) -> Path:
+    """`target`, or where somebody wrote it meanwhile the first free name like it."""
+    tried, number = target, 1
+    while os.path.lexists(tried) or os.path.lexists(tried.with_suffix(".json")):
+        number += 1
+        tried = target.with_stem(f"{target.stem}-{number}")
+    return tried
+
+
+def _kept(made: Made, target: Path, force: bool, say: Say) -> Path:
     """Write both; neither takes its place before both are whole on disk."""
+    if not force and (free := _free(target)) != target:
+        say(f"{target} was written by somebody else meanwhile and stays as it is")
+        target = free
     record = json.dumps(made.said.as_dict(), indent=1, sort_keys=True, allow_nan=False) + "\n"
     beside = target.with_suffix(".json")
     with atomic.written_aside(beside) as said, atomic.written_aside(target) as video:

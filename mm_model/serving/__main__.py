@@ -133,8 +133,7 @@ def protocol() -> type:
     """
     from http import HTTPStatus
 
-    import h11
-    from uvicorn.protocols.http.h11_impl import H11Protocol
+    from uvicorn.protocols.http import h11_impl
 
     from mm_model.serving import door
     from mm_model.serving.refusal import Code
@@ -147,7 +146,7 @@ def protocol() -> type:
         b"content-length: %d\r\n\r\n%s" % (len(content), content)
     )
 
-    class Protocol(H11Protocol):
+    class Protocol(h11_impl.H11Protocol):
         _refused = False
 
         def connection_made(self, transport: Any) -> None:
@@ -167,7 +166,7 @@ def protocol() -> type:
             super().data_received(data)
             if self.headers and any(name == b"transfer-encoding" for name, _ in self.headers):
                 self._refused = True  # the door says so
-            elif self._is_answered() and self.conn.their_state is h11.DONE:
+            elif self._is_answered() and self.conn.their_state is h11_impl.h11.DONE:
                 if len(self.conn.trailing_data[0]) > _AHEAD_BYTES:
                     self.transport.abort()
                 else:
