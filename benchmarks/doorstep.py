@@ -23,6 +23,11 @@ _START_SECONDS = 300
 _REPLY_SECONDS = 600
 
 
+def add_folder(command: argparse.ArgumentParser) -> None:
+    """The option that names a release; `release` reads it."""
+    command.add_argument("--folder", type=Path, help="a released model's folder; the champion's")
+
+
 @dataclass(frozen=True)
 class Reply:
     """`seconds` from the first byte sent to the last received."""

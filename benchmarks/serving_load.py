@@ -10,7 +10,6 @@ import statistics
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from benchmarks import doorstep
 from benchmarks.result import Result
@@ -57,7 +56,7 @@ def _at(values: list[float], percent: int) -> float:
 
 def options(command: argparse.ArgumentParser) -> None:
     """Its arguments."""
-    command.add_argument("--folder", type=Path, help="a released model's folder; the champion's")
+    doorstep.add_folder(command)
     command.add_argument("--repeats", type=int, default=5, help="stretches of each side")
     command.add_argument("--seconds", type=float, default=20.0, help="of one stretch")
     command.add_argument("--clients", type=int, default=64, help="how many the many are")

@@ -11,7 +11,6 @@ import io
 import itertools
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from benchmarks import doorstep
@@ -25,7 +24,7 @@ _SEED = 11
 
 def options(command: argparse.ArgumentParser) -> None:
     """Its arguments."""
-    command.add_argument("--folder", type=Path, help="a released model's folder; the champion's")
+    doorstep.add_folder(command)
     command.add_argument("--requests", type=int, default=1000, help="how many in all")
 
 

@@ -9,7 +9,6 @@ import base64
 import json
 import statistics
 import time
-from pathlib import Path
 
 from benchmarks import doorstep
 from benchmarks.result import Result
@@ -22,7 +21,7 @@ _WARM = 3
 
 def options(command: argparse.ArgumentParser) -> None:
     """Its arguments."""
-    command.add_argument("--folder", type=Path, help="a released model's folder; the champion's")
+    doorstep.add_folder(command)
     command.add_argument("--repeats", type=int, default=30, help="pairs that are timed")
 
 

@@ -89,6 +89,7 @@ def _of_release(layout: Layout, profile: Profile, name: str) -> Choice:
     import yaml
     from pydantic import ValidationError
 
+    from mm_model.registry import card
     from mm_model.registry.served import checked_folder
 
     model = profile.section("register").model_name
@@ -103,14 +104,7 @@ def _of_release(layout: Layout, profile: Profile, name: str) -> Choice:
             "configuration: make a new one ('make run'), or give --adapter an adapter's folder."
         ) from None
     folders = {part: folder / entry["path"] for part, entry in said["artifacts"].items()}
-    return Choice(config, folders, version, _code_of(folder))
-
-
-def _code_of(folder: Path) -> str:
-    """The digest of a release's own code."""
-    from mm_model.registry import code
-
-    return code.digest(folder / "code" / code.NAME)
+    return Choice(config, folders, version, card.read(folder).parts["code"])
 
 
 def _version(layout: Layout, model: str, name: str) -> str:

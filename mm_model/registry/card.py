@@ -15,6 +15,8 @@ from mm_model.store import digests
 
 NAME = "card.json"
 SCHEMA = 1
+WEIGHTS = ("adapter", "backbone", "facepack")
+"""The parts that are folders of weights."""
 _LARGEST = 64 << 20
 
 

@@ -22,7 +22,6 @@ from mm_model.registry.package import CODE, EVALUATION, LOADER, SCRIPT
 
 _FIXED = {"MLmodel", SCRIPT, "conda.yaml", "python_env.yaml", "requirements.txt", EVALUATION}
 _LEFT_BY_MLFLOW, _LARGEST_NOTE = "registered_model_meta", 1 << 12
-_WEIGHTS = ("adapter", "backbone", "facepack")
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.!_+-]*")
 _FLAVOUR = {"artifacts", "code", "config", "env", "loader_module", "model_code_path",
             "python_version", "streamable"}  # fmt: skip
@@ -120,7 +119,7 @@ def _refuse_shape(folder: Path, known: Card) -> None:
         if name.startswith(f"{CODE}/"):
             allowed = name.startswith(f"{CODE}/{code.NAME}/") and name.endswith(".py")
         elif name.startswith("artifacts/"):
-            allowed = name.split("/")[1] in _WEIGHTS and not may_carry_code(folder / name)
+            allowed = name.split("/")[1] in card.WEIGHTS and not may_carry_code(folder / name)
         else:
             allowed = name in _FIXED
         if not allowed:
@@ -143,10 +142,10 @@ def _config(folder: Path, known: Card) -> dict[str, Any]:
         flavour = flavours["python_function"]
         config = flavour["config"]
         weights = config["digests"]
-        whole = isinstance(weights, dict) and set(weights) == set(_WEIGHTS)
+        whole = isinstance(weights, dict) and set(weights) == set(card.WEIGHTS)
     except (KeyError, RecursionError, TypeError, UnicodeDecodeError, ValueError, yaml.YAMLError):
         raise Flaw(f"{path} is damaged") from None
-    places = {name for name in _WEIGHTS if known.below(f"artifacts/{name}")}
+    places = {name for name in card.WEIGHTS if known.below(f"artifacts/{name}")}
     artifacts = {name: {"path": f"artifacts/{name}", "uri": f"artifacts/{name}"} for name in places}
     ours = (
         whole
@@ -168,7 +167,7 @@ def _refuse_other_parts(
     folder: Path, known: Card, config: Mapping[str, Any], served: Mapping[str, str]
 ) -> None:
     """Configuration, weights, code, environment and evaluation belong together."""
-    for name in _WEIGHTS:
+    for name in card.WEIGHTS:
         files = known.below(f"artifacts/{name}")
         copied = card.folder_digest(files) == config["digests"][name]
         if not copied and (files or name != "backbone" or config.get("backbone_path") is None):

@@ -89,7 +89,7 @@ def lift(layout: Layout, rule: RegisterSettings) -> tuple[str, ...]:
     with versions.registry(layout) as client, versions.deciding(layout):
         known = _known(client, name)
         pins.unpin(client, name)
-        after = pins.standing(client, name)
+        after = pins.settle(client, name)
         now = "no version" if after.number is None else f"version {after.number}"
         lifted = f"The pin is lifted; {now} was the champion under it."
         whole = (one for one in reversed(known) if shelf.flaw(client, layout, one) is None)
@@ -98,7 +98,7 @@ def lift(layout: Layout, rule: RegisterSettings) -> tuple[str, ...]:
         card, metrics = versions.kept(client, layout, newest)
         if card is None or metrics is None:
             return (lifted,)
-        _, sentences = versions.by_rule(client, layout, newest, card, metrics, rule)
+        _, sentences = versions.by_rule(client, layout, newest, card, metrics, rule, after)
     return (lifted, f"The newest is version {newest.version}.", *sentences)
 
 

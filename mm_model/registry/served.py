@@ -108,20 +108,17 @@ def _version(client: "MlflowClient", name: str, wanted: str) -> "ModelVersion":
     if not wanted.isdecimal():
         if (version := alias_version(client, name, wanted)) is not None:
             return version
-        waiting = alias_version(client, name, CHALLENGER)
-        if wanted == CHAMPION and waiting is None:
-            raise UserError(
-                f"No version of {name} is champion: 'python -m mm_model rollback --to "
-                f"{max(int(one.version) for one in known)}' makes the newest the champion."
-            )
         if wanted != CHAMPION:
             raise UserError(
                 f"No version of {name} has the alias {wanted}: 'python -m mm_model releases' lists "
                 "what there is."
             )
+        waiting = alias_version(client, name, CHALLENGER)
+        newest = max(int(one.version) for one in known)
+        number, which = (newest, "newest") if waiting is None else (waiting.version, CHALLENGER)
         raise UserError(
-            f"No version of {name} is champion: 'python -m mm_model rollback --to "
-            f"{waiting.version}' makes the challenger the champion."
+            f"No version of {name} is champion: 'python -m mm_model rollback --to {number}' makes "
+            f"the {which} the champion."
         )
     try:
         return client.get_model_version(name, wanted)

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 _DECISION = "decision"
-_WEIGHTS = ("adapter", "backbone", "facepack")
 _HELD_SECONDS = 60.0
 """How long a registration waits for a local store that another process holds."""
 
@@ -204,7 +203,7 @@ def _settle(
     """Decide and move the aliases; whether the version became champion by the rule, and why."""
     found = pins.settle(client, rule.model_name)
     if found.pin is None:
-        return by_rule(client, layout, version, described.card, metrics, rule)
+        return by_rule(client, layout, version, described.card, metrics, rule, found)
     if found.number == int(version.version):
         return False, (*_said(version), found.pin.sentence())
     decision = _decision(client, layout, version, described.card, metrics, rule, found)
@@ -224,10 +223,10 @@ def by_rule(
     ours: card.Card,
     metrics: Mapping[str, Any],
     rule: RegisterSettings,
+    found: pins.Standing,
 ) -> tuple[bool, tuple[str, ...]]:
-    """Where no person chose: decide by the rule, move the aliases, keep the sentences."""
+    """Where no person chose (`found`): decide by the rule, move the aliases, keep the sentences."""
     name, number = rule.model_name, int(version.version)
-    found = pins.settle(client, name)
     if found.number == number:
         _no_challenger(client, name, number)
         return True, _said(version) or ("This version is the champion already.",)
@@ -261,7 +260,7 @@ def _decision(
     theirs, known = kept(client, layout, champion)
     if theirs is None or known is None:
         return promotion.decide(metrics, {}, rule)
-    if not all(ours.parts[part] == theirs.parts[part] for part in _WEIGHTS):
+    if not all(ours.parts[part] == theirs.parts[part] for part in card.WEIGHTS):
         return promotion.decide(metrics, known, rule)
     if int(version.version) < int(champion.version):  # else two trees would take turns for ever
         return promotion.Decision(False, (

@@ -33,7 +33,7 @@ def most_bytes(limits: ServeSettings) -> int:
 
 
 def _texts(limits: ServeSettings) -> int:
-    return _ROOM + 12 * limits.max_prompt_characters  # a pair of \\uXXXX for a character
+    return _ROOM + 12 * limits.max_prompt_characters  # a character as two JSON escapes of six
 
 
 class Marks:

@@ -15,7 +15,8 @@ from typing import Any
 from mm_model.errors import machine_number
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's list of names to disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -42,7 +43,7 @@ def written_aside(target: Path) -> Iterator[Path]:
             os.fsync(handle.fileno())
         aside.chmod(0o644)
         aside.replace(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except Exception as error:
         number, named = machine_number(error), getattr(error, "filename", None)
         if number is None or named not in (None, str(aside), str(target)):
@@ -85,5 +86,5 @@ def publish_folder(candidate: Path, target: Path) -> None:
         if old.exists():
             old.rename(target)
         raise
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
     shutil.rmtree(old, ignore_errors=True)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from mm_model.store import digests
+from mm_model.store.atomic import sync_folder
 
 VARIABLE = "MM_CONSENTS"
 """Environment variable that names another file."""
@@ -177,7 +178,7 @@ class _Book:
                 left = left[os.write(handle, left) :]
             os.fsync(handle)
             if size == 0:
-                _sync(self._path.parent)
+                sync_folder(self._path.parent)
         except OSError:
             if alone:
                 with contextlib.suppress(OSError):
@@ -197,11 +198,3 @@ def _lock(handle: int) -> bool:
             raise
         return False
     return True
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

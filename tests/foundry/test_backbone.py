@@ -25,7 +25,6 @@ from mm_model.foundry.backbone import (
     text,
     vae,
 )
-from mm_model.foundry.backbone.muon import orthogonalised
 from mm_model.foundry.backbone.recipe import (
     CacheRecipe,
     DecoderRecipe,
@@ -256,34 +255,6 @@ def test_folded_vae_refuses_what_needs_chunks(pipeline):
         folded_vae.encode_moments(pipeline.vae, torch.zeros(1, 3, 17, 64, 64))
     with pytest.raises(UserError, match="5"):
         folded_vae.decode(pipeline.vae, torch.zeros(1, 16, 5, 8, 8))
-
-
-def test_pixels_round_trip():
-    frames = np.random.default_rng(0).integers(0, 256, (2, 3, 8, 8, 3), dtype=np.uint8)
-    assert np.array_equal(pixels.to_frames(pixels.to_tensor(frames)), frames)
-
-
-def test_box_mask_covers_the_box_and_nothing_else():
-    mask = pixels.box_mask(np.array([[2.0, 1.0, 5.0, 7.0]]), 8)
-    assert mask.sum() == 3 * 6 and mask[0, 1:7, 2:5].all()
-
-
-def test_face_crop_centres_the_face():
-    frame = render.picture(3, 0, 128, 0, "portraits")
-    shown = portraits.crop(frame.image, frame.box, 64)
-    middle = frame.image[int(frame.box[1:4:2].mean()), int(frame.box[0:3:2].mean())].astype(int)
-    assert np.abs(shown[30:34, 30:34].astype(int).mean((0, 1)) - middle).max() < 40
-
-
-def test_orthogonalised_keeps_directions_and_evens_sizes():
-    matrix = torch.randn(12, 40, generator=torch.Generator().manual_seed(0))
-    left, values, right = torch.linalg.svd(matrix, full_matrices=False)
-    projected = (left.T @ orthogonalised(matrix) @ right.T).diagonal()
-    assert values.max() / values.min() > 2
-    assert projected.min() > 0.5 and projected.max() < 1.4
-
-
-# ------------------------------------------------------------------------------ training
 
 
 def test_rendering_is_resumable_and_refuses_another_recipe(cache, tmp_path):

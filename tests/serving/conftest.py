@@ -147,3 +147,14 @@ def server(served_house: House) -> Iterator[Server]:
         yield running
     finally:
         running.stop()
+
+
+@pytest.fixture(scope="module")
+def behind_door(served_house: House) -> Iterator[Server]:
+    """The champion behind the door, one start a file."""
+    running = Server(served_house.root, door=True)
+    try:
+        running.wait()
+        yield running
+    finally:
+        running.stop()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from mm_model.registry import code
@@ -92,6 +95,13 @@ class House:
         (root / "params.yaml").write_text(yaml.safe_dump(places))
         self.layout = Layout(root, "tiny")
 
+    @classmethod
+    def at(cls, root: Path) -> House:
+        """The house that lies at `root` already."""
+        house = cls.__new__(cls)
+        house.root, house.layout = root, Layout(root, "tiny")
+        return house
+
     def stub_weights(self, mark: str = "one") -> None:
         """Folders that stand for weights where nothing is generated."""
         backbone = self.root / "weights" / "backbone"
@@ -147,3 +157,11 @@ class House:
         shutil.rmtree(output, ignore_errors=True)
         shutil.copytree(job.out, output)
         return json.loads((output / "release.json").read_text())
+
+
+@contextlib.contextmanager
+def alone(root: Path) -> Iterator[House]:
+    """A new house whose registry is its own, whatever server the environment names."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        yield House(root)

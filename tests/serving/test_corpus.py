@@ -7,7 +7,6 @@ import concurrent.futures
 import http.client
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -25,16 +24,6 @@ HANGS_AFTER = 60.0
 STATUS = {Code.BUSY: 429, Code.CHUNKS: 411, Code.BODY_TOO_LARGE: 413, Code.BODY_TOO_SLOW: 408}
 CODES = {code.value for code in Code}
 _OUR_NAMES = ", ".join((*FIELDS, "dataframe_records", "dataframe_split"))
-
-
-@pytest.fixture(scope="module")
-def behind_door(served_house: House) -> Iterator[Server]:
-    running = Server(served_house.root, door=True)
-    try:
-        running.wait()
-        yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture(scope="module")

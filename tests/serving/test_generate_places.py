@@ -1,14 +1,14 @@
-"""`generate` and what people name: places of clips, what is no photograph, changed records."""
+"""`generate` and what people name: places of clips, photographs, folders, consents; progress."""
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mm_model import progress
 from mm_model.generate import work
 from mm_model.generate.sidecar import read
 from tests.serving.test_generate import Command, asked, command, photographs
@@ -74,21 +74,31 @@ def test_a_folder_whose_consent_is_words_is_named(
     assert status == 1 and "hers/consent.yaml states its basis in words" in err
 
 
-def test_a_record_that_was_changed_is_no_record(
-    command: Command, asked: list, tmp_path: Path
+def test_folders_and_files_need_a_consent_that_covers_all(
+    command: Command, asked: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command(*asked, "-o", tmp_path / "clip.mp4")
-    path = tmp_path / "clip.json"
-    said = json.loads(path.read_text())
-    for changed in (
-        said | {"arguments": said["arguments"] | {"prompt": "a man nods"}},
-        said | {"digests": {}}, said | {"digests": {"adapter": 3}}, said | {"seconds": 0},
-        said | {"references_sha256": [1]},
-    ):  # fmt: skip
-        path.write_text(json.dumps(changed))
-        status, _, err = command("--again", path)
-        assert status == 1 and "was changed after it was written" in err
-    path.write_text(json.dumps(said | {"format": 2}))
-    assert "form 2" in command("--again", path)[2]
-    path.write_text("[" * 200_000)
-    assert "is no record of a generated clip" in command("--again", path)[2]
+    monkeypatch.setattr(work, "_made", None)  # work would fail
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.png").write_bytes(asked[1].read_bytes())
+        said = f"basis: synthetic:{name}\nadults: true\n"
+        (tmp_path / name / "consent.yaml").write_text(said)
+    said = ["--prompt", "a woman smiles"]
+    status, _, err = command("--ref", "one", "--ref", "two", *said)
+    assert status == 1 and "different consents" in err
+    status, _, err = command("--ref", "one", "--ref", asked[1], *said)
+    assert status == 1 and "consent is missing" in err, "a folder's consent is not the file's"
+
+
+def test_progress_is_told_and_words_that_are_cut_off_before_it(
+    command: Command, asked: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "_QUIET_SECONDS", 0.0)
+    asked[asked.index("--prompt") + 1] = "a woman img smiles " + "and smiles " * 40
+    asked[asked.index("--steps") + 1] = 3
+    _, out, _ = command(*asked, "-o", tmp_path / "clip.mp4")
+    lines = out.splitlines()
+    told = [at for at, line in enumerate(lines) if line.startswith("generating ")]
+    assert [lines[at].split(",")[0] for at in told] == ["generating 1/3", "generating 2/3"]
+    assert all(lines[at].endswith("s left") for at in told)
+    assert next(at for at, line in enumerate(lines) if "are cut off" in line) < told[0]

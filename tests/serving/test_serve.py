@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,16 +22,6 @@ from mm_model.settings import load_profile
 from tests.serving.conftest import Server
 from tests.serving.doorway import until
 from tests.serving.house import House
-
-
-@pytest.fixture(scope="module")
-def behind_door(served_house: House) -> Iterator[Server]:
-    running = Server(served_house.root, door=True)
-    try:
-        running.wait()
-        yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture(scope="module")
@@ -70,16 +60,20 @@ def test_the_log_holds_nothing_of_prompt_or_picture(behind_door: Server, good: d
 
 
 def test_the_releases_own_code_runs_and_nothing_is_added_to_it(
-    behind_door: Server, served_house: House, good: dict
+    behind_door: Server, served_house: House, good: dict, tmp_path: Path
 ) -> None:
     assert behind_door.ask(good)[0] == 200
+    (tmp_path / "mm_model").mkdir()
+    (tmp_path / "mm_model" / "__init__.py").write_text("raise SystemExit('another code')\n")
     folder = served.checked_folder(served_house.layout, "magic-mirror")
     command, environment = launch.door_command(folder, "127.0.0.1", 1)
     at = command.index("-m")
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     said = subprocess.run(
         [*command[:at], "-c", "import mm_model; print(mm_model.__file__)"], env=environment,
-        cwd=served_house.root, capture_output=True, text=True, check=True,
+        cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
+    assert list(folder.rglob("__pycache__")) == []
     assert said.stdout.strip() == str(folder / "code" / "mm_model" / "__init__.py")
     running = f"/proc/{behind_door.process.pid}"
     if os.path.exists(running):  # noqa: PTH110

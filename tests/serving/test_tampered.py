@@ -23,7 +23,7 @@ import yaml
 from mm_model.errors import UserError
 from mm_model.registry import card, served, store
 from mm_model.store.layout import Layout
-from tests.serving.house import House, metrics
+from tests.serving.house import alone, metrics
 
 CANARY, PLACES, WHOLE, ELSEWHERE = "canary", "places.txt", "whole", "elsewhere"
 CODE = "code/mm_model"
@@ -34,9 +34,7 @@ MODULE = f"{CODE}/errors.py"
 def registered(tmp_path_factory: Any) -> Path:
     """A root with two versions, of which the first is champion; `tree` gives it back as it was."""
     root = tmp_path_factory.mktemp("registered") / "root"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        house = House(root)
+    with alone(root) as house:
         for mark, identity in (("one", [0.3, 0.4, 0.5, 0.4]), ("two", [0.2, 0.3, 0.4, 0.3])):
             house.stub_weights(mark)
             house.evaluated(metrics(identity))
@@ -247,6 +245,7 @@ BLESSED: dict[str, Callable[[Tree], Any]] = {
     "a module that hides Python's": TAMPERINGS["a module that hides Python's"],
     "byte code of a module": _byte_code,
     "a package asked for": TAMPERINGS["a package asked for"],
+    "a package that was not measured with": lambda t: t.append("requirements.txt", "evil==1.0\n"),
     "artifacts elsewhere": lambda t: t.described(
         lambda _, f: f["artifacts"]["adapter"].update(path="../../../adapter")
     ),

@@ -13,7 +13,7 @@ from mm_model.errors import UserError
 from mm_model.registry import pins, places, store
 from mm_model.store import digests
 from mm_model.store.layout import Layout
-from tests.serving.house import House, metrics
+from tests.serving.house import House, alone, metrics
 
 GOOD = metrics([0.3, 0.4, 0.5, 0.4])
 BETTER = metrics([0.4, 0.5, 0.6, 0.5])
@@ -28,20 +28,11 @@ def own_store(monkeypatch: Any) -> None:
 def grown(tmp_path_factory: Any) -> Path:
     """A root with one registered version; copy it, never use it."""
     root = tmp_path_factory.mktemp("grown") / "root"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        house = House(root)
+    with alone(root) as house:
         house.stub_weights("one")
         house.evaluated(GOOD)
         house.register()
     return root
-
-
-def at(root: Path) -> House:
-    """The house that lies at `root` already."""
-    house = House.__new__(House)
-    house.root, house.layout = root, Layout(root, "tiny")
-    return house
 
 
 def champion_folder(root: Path) -> Path:
@@ -91,7 +82,7 @@ def test_a_moved_tree_finds_its_champion_and_registers_nothing_twice(
     old.write_text("a file lies at the old place")
     make_absolute(here, old)
     assert (champion_folder(here) / "MLmodel").is_file()
-    release = at(here).register()
+    release = House.at(here).register()
     assert (release["version"], release["aliases"]) == (1, ["champion"])
     assert old.read_text() == "a file lies at the old place"
 
@@ -104,7 +95,7 @@ def test_a_copy_of_an_older_store_writes_nothing_into_the_original(
     make_absolute(original, original, form)
     copy = Path(shutil.copytree(original, tmp_path / "copy"))
     before = content(original)
-    house = at(copy)
+    house = House.at(copy)
     house.stub_weights("two")
     house.evaluated(BETTER)
     assert house.register()["version"] == 2

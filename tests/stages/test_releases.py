@@ -15,8 +15,7 @@ from mm_model import cli
 from mm_model.errors import UserError
 from mm_model.registry import code, origin, pins, served, store
 from mm_model.stages import register
-from mm_model.store.layout import Layout
-from tests.serving.house import House, metrics
+from tests.serving.house import House, alone, metrics
 
 NUMBERS = {
     "one": metrics([0.3, 0.4, 0.5, 0.4]),
@@ -26,20 +25,11 @@ NUMBERS = {
 NAME = "magic-mirror"
 
 
-def at(root: Path) -> House:
-    """The house that lies at `root` already."""
-    house = House.__new__(House)
-    house.root, house.layout = root, Layout(root, "tiny")
-    return house
-
-
 @pytest.fixture(scope="module")
 def grown(tmp_path_factory: Any) -> Path:
     """A root with two versions, each promoted in its turn; copy it, never use it."""
     root = tmp_path_factory.mktemp("grown") / "root"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        house = House(root)
+    with alone(root) as house:
         for mark in ("one", "two"):
             trained(house, mark)
     return root
@@ -51,7 +41,7 @@ def house(grown: Path, tmp_path: Path, monkeypatch: Any) -> House:
         monkeypatch.delenv(name, raising=False)
     root = Path(shutil.copytree(grown, tmp_path / "root"))
     monkeypatch.setenv("MM_ROOT", str(root))
-    return at(root)
+    return House.at(root)
 
 
 def trained(house: House, mark: str) -> dict[str, Any]:
@@ -246,7 +236,7 @@ def test_a_moved_tree_keeps_its_releases_and_its_pin(house: House, monkeypatch: 
     by_our_command(house)
     moved = house.root.rename(house.root.with_name("moved tree"))
     monkeypatch.setenv("MM_ROOT", str(moved))
-    house = at(moved)
+    house = House.at(moved)
     assert served.checked_folder(house.layout, NAME).is_relative_to(moved)
     assert register.confirm(house.job())
     house.register()
