@@ -4,13 +4,11 @@ Run from the release's own code (`mm_model.serving.launch` does it), after the f
 """
 
 import argparse
-import asyncio
 import logging
 import os
 import socket
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -196,13 +194,6 @@ def server(config: "uvicorn.Config", opened: "Door") -> "uvicorn.Server":
     import uvicorn
 
     class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            # MLflow's application runs the model in the loop's own pool: one long-lived thread
-            # keeps one set of OpenMP threads.
-            self.loop = asyncio.get_running_loop()
-            self.loop.set_default_executor(ThreadPoolExecutor(1, "generating"))
-            await super().startup(sockets)
-
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             if self.should_exit:
                 os._exit(128 + sig)  # asked twice: a step may take minutes

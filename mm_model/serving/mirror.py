@@ -1,14 +1,15 @@
 """One served model: reads a request, looks at its references, generates, encodes, replies.
 
-Clips are generated one after another under a lock; the rest of the work runs beside it. It writes
-neither prompts nor pictures to any log.
+Clips are generated one after another in one thread, which loaded the engine too; the rest of the
+work runs beside it. It writes neither prompts nor pictures to any log.
 """
 
 import base64
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +31,23 @@ _NOTES = (
 
 class Mirror:
     """A loaded model. A request is read, its pictures are looked at, and it is shown: `answer` does
-    all three. Every method may be called from many threads; clips are made one after another."""
+    all three. Every method may be called from many threads.
 
-    def __init__(self, config: ServingConfig, look: gate.Look, engine: Engine) -> None:
+    load_engine: called in the one thread that afterwards makes every clip. Each thread that
+    computes has OpenMP threads of its own, and where there are more of them than cores GNU's OpenMP
+    puts all to sleep at each step of a sum: a second such thread makes a clip a quarter slower.
+    """
+
+    def __init__(
+        self, config: ServingConfig, look: gate.Look, load_engine: Callable[[], Engine]
+    ) -> None:
         self._config = config
         self._look = look
-        self._engine = engine
+        self._generating = ThreadPoolExecutor(1, "generating")
+        self._engine = engine = self._generating.submit(load_engine).result()
         most = min(config.serve.max_frames, engine.max_frames)
         self._limits = config.serve.model_copy(update={"max_frames": most})
         self._default_frames = min(config.num_frames, most)
-        self._generating = threading.Lock()
         self._places = threading.BoundedSemaphore(places(config.serve))
 
     @property
@@ -90,8 +98,9 @@ class Mirror:
         """
         started = time.monotonic()
         consent.record(wanted.consent)
-        with self._generating:
-            frames = self._engine.generate(wanted, references, on_step)
+        frames = self._generating.submit(
+            self._engine.generate, wanted, references, on_step
+        ).result()
         video = mp4_bytes(frames, self._config.fps)
         _LOG.info("served %d frames in %.1f s", len(frames), time.monotonic() - started)
         return {
@@ -167,5 +176,8 @@ def load(artifacts: Mapping[str, str], settings: Mapping[str, Any]) -> Mirror:
 
     policy.prepare()
     pack = open_pack(folders["facepack"], config.detection.detection_size, config.threads)
-    engine = PipelineEngine(folders["backbone"], folders["adapter"], config)
-    return Mirror(config, lambda pixels: chosen_faces(pack, pixels, config.detection), engine)
+    return Mirror(
+        config,
+        lambda pixels: chosen_faces(pack, pixels, config.detection),
+        lambda: PipelineEngine(folders["backbone"], folders["adapter"], config),
+    )

@@ -65,7 +65,7 @@ class Doorway:
     def __init__(self, config: Any, engine: Any, look: Any = one_face, **rules: Any) -> None:
         self.engine = engine
         served = model.MagicMirrorServed()
-        served.mirror = Mirror(config, look, engine)
+        served.mirror = Mirror(config, look, lambda: engine)
 
         def predict(model_input: Any, params: Any = None) -> Any:
             return served.predict(None, model_input, params)

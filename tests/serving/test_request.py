@@ -3,6 +3,8 @@
 import base64
 import io
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -44,7 +46,7 @@ GOOD = {"prompt": "a man smiles", "reference_images": [SENT], "consent": CONSENT
 
 def make_mirror(look=one_face) -> mirror.Mirror:
     digests = {"adapter": "a", "backbone": "b", "facepack": "c"}
-    return mirror.Mirror(of_profile(PROFILE, digests), look, FakeEngine())
+    return mirror.Mirror(of_profile(PROFILE, digests), look, FakeEngine)
 
 
 def refused(record: object, served: mirror.Mirror | None = None) -> Refusal:
@@ -258,3 +260,33 @@ def test_the_readme_names_every_refusal_and_field() -> None:
     text = (ROOT / "mlflow" / "README.md").read_text()
     assert [code for code in Code if f"`{code}`" not in text] == []
     assert [name for name in request.FIELDS if f"`{name}`" not in text] == []
+
+
+class WatchedEngine(FakeEngine):
+    """Notes the threads in which it is loaded and used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads = {threading.get_ident()}
+
+    def generate(self, *arguments: object) -> np.ndarray:
+        self.threads.add(threading.get_ident())
+        return super().generate(*arguments)
+
+
+def test_one_thread_loads_the_model_and_makes_every_clip() -> None:
+    """A second computing thread has OpenMP threads of its own, which slows both."""
+    engines: list[WatchedEngine] = []
+
+    def load() -> WatchedEngine:
+        engines.append(WatchedEngine())
+        return engines[0]
+
+    digests = {"adapter": "a", "backbone": "b", "facepack": "c"}
+    served = mirror.Mirror(of_profile(PROFILE, digests), one_face, load)
+    with ThreadPoolExecutor(4) as clients:
+        list(clients.map(served.answer, [{**GOOD, "seed": seed} for seed in range(8)]))
+    served.answer(GOOD)
+    assert len(engines[0].calls) == 9
+    assert len(engines[0].threads) == 1
+    assert threading.get_ident() not in engines[0].threads
