@@ -78,7 +78,11 @@ class Doorway:
             self.door, http=process.protocol(), ws="none", log_config=None, access_log=False
         )
         self._server = process.server(settings, self.door)
-        self._thread = threading.Thread(target=self._server.run, args=([self._socket],))
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        await self._server.serve([self._socket])
 
     def __enter__(self) -> Doorway:
         self._thread.start()
@@ -93,8 +97,7 @@ class Doorway:
 
     def close(self) -> None:
         """What Ctrl-C does first."""
-        loop = self._server.loop
-        asyncio.run_coroutine_threadsafe(_call(self.door.close), loop).result(PATIENCE)
+        asyncio.run_coroutine_threadsafe(_call(self.door.close), self._loop).result(PATIENCE)
 
     def connection(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
