@@ -132,8 +132,13 @@ _OF_THE_PHOTOGRAPH = re.compile(
 """Who is shown in the references: the prompt's subject, and no word of a picture."""
 
 
+_IN_BRACKETS = re.compile(rf" ?\((\d{{1,2}}|{child_parts.PARTS['number_word']})\)")
+"""`the woman (9)`: an age as newspapers write it."""
+
+
 def _spaced(text: str) -> str:
     """Signs that join or frame words become spaces, `thirty-five` becomes `35`."""
+    text = _IN_BRACKETS.sub(r", \1, ", text)
     text = " ".join(text.translate(_APART).split())
     text = _OF_THE_PHOTOGRAPH.sub(r"\1", text)
     return _TWO_WORDS.sub(

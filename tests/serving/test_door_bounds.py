@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import os
+import signal
 import socket
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import uvicorn
 
 from mm_model.eyes.detect import Sighting
+from mm_model.serving import __main__ as process
 from mm_model.serving import door
 from tests.serving.conftest import one_face
 from tests.serving.doorway import PATIENCE, Doorway, PacedEngine, answer, until
@@ -163,3 +169,28 @@ def test_a_reply_before_the_whole_body_says_that_the_connection_ends(
     assert head.startswith(b"HTTP/1.1 413") and b"connection: close" in head.lower()
     kept = free_way.ask(wrapped(record(-1)))
     assert kept.refusal == "seed" and "connection" not in kept.headers
+
+
+def test_what_is_said_twice_is_refused_and_nothing_chosen(free_way: Doorway) -> None:
+    body = wrapped(record()).encode()
+    head = HEAD.replace(b"json\r\n", b"json\r\ncontent-type: text/csv\r\n") % len(body)
+    said = free_way.raw(
+        head.replace(b"localhost\r\n", b"localhost\r\nconnection: close\r\n") + body
+    )
+    assert said.startswith(b"HTTP/1.1 400") and b'"content_type"' in said
+    columns, row = [*record(), "seed"], [*record().values(), 8]
+    table = {"dataframe_split": {"columns": columns, "data": [row]}}
+    assert free_way.ask(json.dumps(table)).refusal == "not_one_record"
+
+
+def test_asked_twice_the_server_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first time it waits for the step under way, which may take minutes."""
+    ended: list[int] = []
+    closed: list[bool] = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    stands_for_a_door = SimpleNamespace(close=lambda: closed.append(True))
+    server = process.server(uvicorn.Config(lambda: None), stands_for_a_door)
+    server.handle_exit(signal.SIGINT, None)
+    assert (closed, ended, server.should_exit) == ([True], [], True)
+    server.handle_exit(signal.SIGINT, None)
+    assert ended == [128 + signal.SIGINT]

@@ -14,7 +14,8 @@ from tests.serving.prompts import judged, summary, verdict
 
 PROMPTS = Path(__file__).with_name("prompts.json")
 UNSEEN = Path(__file__).with_name("prompts_unseen.json")
-"""By a writer who had seen neither rules nor other prompts; one rule was made after one of them."""
+"""By a writer who had seen neither rules nor other prompts. First tried, 124 of 130 were caught and one
+of 110 was refused falsely; the rules were widened after that, by the kinds that were missed."""
 REAL = [basis for basis in Basis if basis != Basis.SYNTHETIC]
 
 

@@ -175,9 +175,9 @@ RULES = (
               grown))|below the age of (?:consent|majority)|not (?:yet )?(?:an adult|of
               (?:legal )?age|(?:a )?grown ?up|fully grown)|under ?age[d]?|under ?18s?
               (?! (?:coach|team|football|soccer|champion\w*|league|tournament|squad|cup))|
-              jail ?bait|barely legal|pre ?pubescent|pubescent|pre ?puberty|hasn't (?:hit|reached) puberty|before puberty|
-              born in (?:2009|201\d|202\d)|legal minor|(?:is|as|as an?|a|looks like a|still a|
-              underage) minor(?= ?[.,;!]| ?$| child)
+              jail ?bait|barely legal|pre ?pubescent|pubescent|pre ?puberty|hasn't (?:hit|reached)
+              puberty|before puberty|born in (?:2009|201\d|202\d)|legal minor|(?:is|as|as an?|a|
+              looks like a|still a|underage) minor(?= ?[.,;!]| ?$| child)
             """
         ),
     ),

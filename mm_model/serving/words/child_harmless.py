@@ -131,7 +131,8 @@ HARMLESS = listed(
       baby|boy|girl|schoolboy|schoolgirl|toddler|teenager)(?:'s \w+)?
     - (?:big|overgrown|oversized|giant|real|total) (?:kids?|child|children|bab(?:y|ies))|little
       (?:boy|girl)s? (?:room|blue(?! eye))
-    - juvenile (?:in|humou?r|behaviou?r|jokes?|pranks?|antics|mood)
+    - juvenile (?:in (?:tone|nature|style|taste|spirit)|humou?r|behaviou?r|jokes?|pranks?|antics|
+      mood)
     - (?:father|mother|mom|mum|dad|parents?|guardian|nanny|babysitter|uncle|aunt|grandfather|
       grandmother|grandma|grandpa|carer|tutor) (?:of|to|for) (?:a|an|two|three|her|his|their)
       <minor_age> (?:<years>) olds?
@@ -164,12 +165,12 @@ HARMLESS = listed(
       their) (?:early |mid |late )?(?:twenties|thirties|forties|fifties|20s|30s|40s|50s)
     - (?:remember\w*|recall\w*|miss(?:es|ing)?|talk\w*|think\w*|dream\w*|tell\w*)(?: [\w']+){0,4}
       (?:being|having been) (?:just |only )?(?:a |an )?(?:little |small |young )?(?:child|kid|boy|
-      girl|little|young|small|baby|teenager|<minor_age>)|(?<!person )(?<!woman )(?<!man )(?<!lady )
-      (?<!guy )(?<!body )(?<!one )(?:that|which) (?:is|are|was|were) (?:about |almost |over |nearly
-      )?<minor_age> (?:years|months|weeks|days) old|(?:remember\w*|recall\w*|tells?|telling|talk\w*|
-      thinks?|thinking|stor(?:y|ies)|memor(?:y|ies)|diary|reminisc\w*|since|home)(?: [\w']+){0,6}
-      (?:she|he|they|i|we) (?:was|were) (?:just |only )?(?:a |in )?(?:child|kid|boy|girl|little|
-      young|small|baby|teenager|school|<minor_age>)
+      girl|little|young|small|baby|teenager|toddler|school ?girl|school ?boy|newborn|<minor_age>)|
+      (?<!person )(?<!woman )(?<!man )(?<!lady )(?<!guy )(?<!body )(?<!one )(?:that|which) (?:is|
+      are|was|were) (?:about |almost |over |nearly )?<minor_age> (?:years|months|weeks|days) old|
+      (?:remember\w*|recall\w*|tells?|telling|talk\w*|thinks?|thinking|stor(?:y|ies)|memor(?:y|ies)|
+      diary|reminisc\w*|since|home)(?: [\w']+){0,6} (?:she|he|they|i|we) (?:was|were) (?:just |only
+      )?(?:a |in )?(?:child|kid|boy|girl|little|young|small|baby|teenager|school|<minor_age>)
     - (?:since|from|in|of|about|her|his|their) (?:early )?childhood (?:home|house|memor\w+|friends?|
       photos?|pictures?|bedroom|dreams?|sweetheart|home|street|trauma|neighborhood|town|toys?|doll|
       bear|piano|album|education|teacher|diary|school|treehouse|hero|stories|summer\w* (?:house|
@@ -195,5 +196,10 @@ HARMLESS = listed(
       hunger|marriage (?:ban|law)|literacy|statistics|tax credits?|benefits?|allowance|studies|
       research|spice|carrier|names?|hair|talk(?:ing)?|fever|blanket|sweater|hats?|mobile|powder|
       scent)
+    - teen(?:age)? (?:idols?|heartthrobs?) (?:of|from) (?:the )?(?:<decade>|\d\ds)|girl dads?|boy
+      moms?|rock a bye baby|hush,? little baby
+    - (?:good|best|clever|brave|pretty) (?:boy|girl)s?(?=[,!.]? [^.]{0,40}(?:dog|puppy|retriever|
+      labrador|hound|terrier|collie|poodle|horse|mare|stallion|pony|cat|parrot|falcon)(?![^\W_]))
+    - teenage fan ?club|toddling(?= old| elderly)|toddles? (?:off|along|home)
     """
 )

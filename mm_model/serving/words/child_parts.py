@@ -17,6 +17,9 @@ PARTS = parts(
     thing=r"""
         (?:(?!(?:in|on|at|with|from|for|by|to|and|who|is|woman|man|person|lady|guy|gentleman|boy|
         girl|child|kid|baby|\w+ing)\b)[\w']+ ){0,2}?""",
+    number_word=r"""
+        seventeen|thirteen|fourteen|fifteen|sixteen|eleven|twelve|three|seven|eight|four|five|
+        nine|one|two|six|ten""",
     kin=r"""
         (?:sons?|daughters?|nephews?|nieces?|grandsons?|granddaughters?|grandchild(?:ren)?|
         grandkids?|god ?sons?|god ?daughters?|step ?sons?|step ?daughters?)(?![^\W_])""",
@@ -51,28 +54,29 @@ PARTS = parts(
         wearing|dressed|sits?|stands?|walks?|runs?|drink\w*|and|play\w*|smil\w+|danc\w+|img|
         holding|from|under|child|girl|boy|female|male|person|smok\w+|driv\w+|that|looks?|
         laugh\w*|pos\w+)\b)|(?:a|the|this|that|two|three|some) youths?|youths|pre ?schoolers?|pre
-        teens?|(?:girl|boy|woman|lady) ?child(?:ren)?|little (?:one|ones|lad|fellow|miss|missy|
-        princess|prince|angel|cherub|darling|munchkin)|young (?:one|ones|lad|master|miss|un|'un)|
-        (?:grade|middle|high|elementary|primary|junior high|nursery|secondary) ?schoolers?|
-        (?:<grade>) graders?|(?:elementary|primary|grade|middle|high|nursery|junior high|
-        secondary) ?school (?:students?|pupils?|kids?|child|children|girls?|boys?|freshm[ae]n|
-        sophomores?|juniors?|seniors?|age|aged|cheerleaders?|quarterback|athletes?|prom (?:queen|
-        king))|school age(?:d)?|(?:preschool|nursery|toddler|infant|child|childhood|teenage|teen|
-        kindergarten) age|(?:<grade>) grade (?:students?|pupils?|kids?|boys?|girls?|child|
-        children)|junior high (?:students?|kids?|girls?|boys?|pupils?)|kindergarten (?:age|aged|
-        pupil|student)|(?:school|grammar school) pupils?|(?:girl|boy|cub) scouts?|brownie scout|
-        choir ?boys?|altar boys?|paper ?boys?|child prodigy|flower girls?|small fry|babe in arms|
-        ring bearers?|(?:a|the|this|each) pupils? (?:in (?:a |his |her |the )?(?:\w+
-        )?(?:uniform|class\w*|school)|at (?:a|the|his|her) (?:desk|blackboard|board|school)|
-        rais\w+|recit\w+)|(?:daycare|preschool|kindergarten|nursery|school) (?:nap ?time|recess|
-        playtime|field day)|recess at|little leaguers?|little league (?:team photo|player|
-        pitcher|batter|uniform|star)|(?:junior high|middle school|elementary school|primary
-        school|kindergarten|preschool) (?:dance|play|recital|graduation|talent show|science fair|
-        spelling bee|field trip|picture day|prom|bully)|preemies?|sprogs?|ankle biters?|rug
-        ?rats?|whipper ?snappers?|teeny ?boppers?|foundlings?|bundle of joy|a wee? ?wean|a wean
-        (?! off)|weans(?! (?:off|her|him|the))|lass(?:ie|y|ies|es)|ladd(?:ie|y|ies)|girl(?:ie|
-        ies|y)|young ?'?uns?|sonny boy|(?:freshm[ae]n|sophomores?|juniors?|seniors?) (?:in|at|of)
-        (?:\w+ )?(?:high school|middle school|junior high)|wee (?:lad|lass|one|bairn)""",
+        teens?|(?:girl|boy|woman|lady) ?child(?:ren)?|(?:a|the|this) minor(?= (?:version|again)
+        (?![^\W_])| \w+(?:s|ing)(?![^\W_]))|little (?:one|ones|lad|fellow|miss|missy|princess|
+        prince|angel|cherub|darling|munchkin)|young (?:one|ones|lad|master|miss|un|'un)|(?:grade|
+        middle|high|elementary|primary|junior high|nursery|secondary) ?schoolers?|(?:<grade>)
+        graders?|(?:elementary|primary|grade|middle|high|nursery|junior high|secondary) ?school
+        (?:students?|pupils?|kids?|child|children|girls?|boys?|freshm[ae]n|sophomores?|juniors?|
+        seniors?|age|aged|cheerleaders?|quarterback|athletes?|prom (?:queen|king))|school
+        age(?:d)?|(?:preschool|nursery|toddler|infant|child|childhood|teenage|teen|kindergarten)
+        age|(?:<grade>) grade (?:students?|pupils?|kids?|boys?|girls?|child|children)|junior high
+        (?:students?|kids?|girls?|boys?|pupils?)|kindergarten (?:age|aged|pupil|student)|
+        (?:school|grammar school) pupils?|(?:girl|boy|cub) scouts?|brownie scout|choir ?boys?|
+        altar boys?|paper ?boys?|child prodigy|flower girls?|small fry|babe in arms|ring
+        bearers?|(?:a|the|this|each) pupils? (?:in (?:a |his |her |the )?(?:\w+ )?(?:uniform|
+        class\w*|school)|at (?:a|the|his|her) (?:desk|blackboard|board|school)|rais\w+|recit\w+)|
+        (?:daycare|preschool|kindergarten|nursery|school) (?:nap ?time|recess|playtime|field
+        day)|recess at|little leaguers?|little league (?:team photo|player|pitcher|batter|
+        uniform|star)|(?:junior high|middle school|elementary school|primary school|kindergarten|
+        preschool) (?:dance|play|recital|graduation|talent show|science fair|spelling bee|field
+        trip|picture day|prom|bully)|preemies?|sprogs?|ankle biters?|rug ?rats?|whipper
+        ?snappers?|teeny ?boppers?|foundlings?|bundle of joy|a wee? ?wean|a wean(?! off)|weans(?!
+        (?:off|her|him|the))|lass(?:ie|y|ies|es)|ladd(?:ie|y|ies)|girl(?:ie|ies|y)|young ?'?uns?|
+        sonny boy|(?:freshm[ae]n|sophomores?|juniors?|seniors?) (?:in|at|of) (?:\w+ )?(?:high
+        school|middle school|junior high)|wee (?:lad|lass|one|bairn)""",
     not_a_person=r"""
         apprenticeship|relationship|anniversary|motorcycle|smartphone|photograph|television|
         restaurant|tradition|newspaper|sculpture|sourdough|franchise|stallion|tortoise|elephant|
@@ -194,6 +198,7 @@ GROWN = listed(
     - (?:around|about|aged?|now|at|is|looks?|looking|to|turn\w*|of|approximately|maybe|roughly|
       nearly|almost|circa|till|until|over|,) (?:age )?(?:of )?<adult_age>(?= ?[.,;!]| ?$| (?:in|
       with|on|at|and|again|now|who|as|\w+ing)\b| years? old)
+    - (?<=, )<adult_age>(?= ?[.,;!]| ?$| (?:in|with|on|at|and|who|as|\w+ing)\b)
     - (?:her|his|their|in|the) <decade>(?! (?:car|style|music|fashion|vhs))|(?:early|mid|late)
       (?:twenties|thirties|forties|fifties|sixties|seventies|eighties)|(?:twenty|thirty|forty|fifty|
       sixty) ?something

@@ -28,6 +28,17 @@ RULES = (
               material))?(?= ?[.,;!]| ?$| on\b| to be| in sight)
             - (?:without|no|neither)\b[^.]{0,40} (?:or|nor|and no) (?:any )?(?:underpants|underwear|
               panties|bra|undergarments|trousers|pants|clothes)(?= ?[.,;!]| ?$)
+            - with (?:<only>) (?:a |an |the |her |his |their )?<w>(?:<cover>|<undies>) on(?=
+              ?[.,;!]| ?$| (?:and|in|at|while)\b)
+            - covered (?:only|just|solely|merely) (?:by|with|in) (?:a |an |the |her |his |their |
+              some )?<w><cover>
+            - (?:left|leaves?|leaving|forgot\w*) (?:all )?<own> (?:\w+ )?(?:clothes|clothing|
+              garments|underwear|attire|outfit|pants) (?:at home|behind|on the (?:beach|shore|chair|
+              floor|rocks|bank))
+            - only (?:got|has|have|had) (?:\w+ ){0,3}(?:<cover>|sock|<undies>) on(?=
+              ?[.,;!]| ?$| (?:down|and|in)\b)|bare as (?:can be|ever|possible)
+            - (?:bare|uncovered|exposed|undressed) (?:from )?head to (?:toe|foot|heel)|bar(?:e|es|
+              ed|ing) everything
             - only (?:a|an|her|his|one) (?:\w+ ){0,2}<cover> on(?= ?[.,;!]| ?$)
             - (?:wet|dripping|cold|free|wild|barefoot|warm|soapy|proud|unashamed|shameless|twerk\w*|
               danc\w*|sunbath\w*|swim\w*|sleep\w*|running|walking|posing)(?: \w+ly)? (?:and )?bare
@@ -133,7 +144,8 @@ RULES = (
               )?(?:and )?(?:see through|see thru|transparent|translucent)|(?:wet|soaked|soaking|
               drenched) and (?:see through|see thru|transparent|translucent)
             - (?:lets?|letting) (?:<own>|the) (?:\w+ )?(?:towel|robe|bathrobe|sheet|dress|gown|
-              nightgown|kimono|bra|sarong|negligee) (?:go|loose|down|open)
+              nightgown|kimono|bra|sarong|negligee) (?:go|loose|down|open|fall|drop|slip|slide)(?!
+              (?:asleep|on the table))
             - (?:<garment>)(?: [\w',]+){1,9} (?:until|till) (?:it|they|nothing|there) (?:\w+
               )?(?:vanish\w*|disappear\w*|dissolv\w*|gone|nothing|no more|left|remains|melts?|
               evaporat\w*)
@@ -148,6 +160,9 @@ RULES = (
             - (?:clothing|clothes|outfit|attire|garments?|underwear|garb|apparel) ?[:=]? ?(?:absent|
               off|not present|none at all|not included|turned off|disabled|zero|missing|nowhere(?:
               to be seen)?)(?= ?[.,;!]| ?$)
+            - (?:bra|dress|towel|robe|shirt|top|skirt|sheet|straps?|gown|blouse|bikini|swimsuit|
+              trunks|pants)\b[^.]{0,60},? exposing (?:her|him|them|everything|it all)(?=
+              ?[.,;!]| ?$)
             - un ?cloth(?:e|es|ing)|de ?cloth(?:e|es|ed|ing)|(?:forgot|forgotten|forgets?|
               forgetting|neglects?|fails?|failed) to (?:get dressed|dress(?! (?:the|a|an|up|his|her|
               for)\b)|put (?:on )?(?:any |her |his )?(?<= )(?:clothes|anything)|wear (?:any

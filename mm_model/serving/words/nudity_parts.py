@@ -35,14 +35,16 @@ PARTS = parts(
         babydoll|panties|nightie|undies|boxers|briefs|thongs|thong|bra|g string|garter belt|boxer
         (?:shorts|briefs)|tighty whities|bra and panties""",
     cover=r"""
-        candlelight|sunglasses|goosebumps|suspenders|confidence|stilettos|stockings|jewellery|
-        moonlight|starlight|bracelets|bedsheet|necklace|earrings|sunlight|sunshine|sneakers|
-        slippers|diamonds|feathers|bracelet|blanket|jewelry|glasses|ribbons|perfume|cologne|
-        flowers|shadows|bubbles|tattoos|feather|glitter|pearls|bowtie|ribbon|leaves|flower|
-        petals|shadow|gloves|tattoo|breeze|helmet|corset|chains|garter|collar|anklet|choker|
-        towel|sheet|smile|apron|scarf|boots|heels|socks|watch|paint|jewels|gems|beads|gold|shoes|
-        cloak|hands|crown|tiara|chaps|chain|cream|water|steam|grin|hair|leaf|foam|soap|suds|skin|
-        lace|cape|hand|arms|veil|belt|rope|tape|mist|hat|tie|bow|oil|mud|air|arm|fur""",
+        headphones|earphones|wristwatch|goggles|sandals|flip flops|stickers|balloons|bandages|
+        seaweed|satin sheets|silk sheets|bed sheets|sheets|boas?|sunglasses|goosebumps|
+        suspenders|confidence|stilettos|stockings|jewellery|moonlight|starlight|bracelets|
+        bedsheet|necklace|earrings|sunlight|sunshine|sneakers|slippers|diamonds|feathers|
+        bracelet|blanket|jewelry|glasses|ribbons|perfume|cologne|flowers|shadows|bubbles|tattoos|
+        feather|glitter|pearls|bowtie|ribbon|leaves|flower|petals|shadow|gloves|tattoo|breeze|
+        helmet|corset|chains|garter|collar|anklet|choker|towel|sheet|smile|apron|scarf|boots|
+        heels|socks|watch|paint|jewels|gems|beads|gold|shoes|cloak|hands|crown|tiara|chaps|chain|
+        cream|water|steam|grin|hair|leaf|foam|soap|suds|skin|lace|cape|hand|arms|veil|belt|rope|
+        tape|mist|hat|tie|bow|oil|mud|air|arm|fur""",
     cloth=r"""
         undergarments|undergarment|underpants|raiment|underwear|coverings|clothing|garments|
         trousers|swimsuit|swimwear|covering|textiles|lingerie|bathrobe|clothes|garment|apparel|
@@ -86,8 +88,8 @@ PARTS = parts(
         second hand)(?![^\W_])""",
     loosens=r"""
         (?:comes? (?:loose|undone|open|off|untied|apart)|coming (?:loose|undone|open|off)|
-        loosens?|gives way|slips?|slipping|slides?|sliding|falls?|falling|fell|drops?|dropping|
-        unravels?|tumbles?|glides?|flutters? (?:off|down|open))""",
+        loosens?|unwraps?|unfastens?|unties|gives way|slips?|slipping|slides?|sliding|falls?|
+        falling|fell|drops?|dropping|unravels?|tumbles?|glides?|flutters? (?:off|down|open))""",
     fall=r"""
         slip|slips|slipping|slipped|slide|slides|sliding|slid|drop|drops|dropping|dropped|fall|
         falls|falling|fell|pool|pools|pooling|pooled""",
@@ -304,10 +306,29 @@ HARMLESS = listed(
       rehearsal)|(?:rehears\w*|stage|shakespeare\w*|opera|balcony) love scene
     - (?:trees?|branch\w*|oak|birch|elm|twigs?|bush|hedge|vines?|plant|garden)(?: [\w']+){0,4}
       (?:no|without) (?:\w+ )?leaves
-    - (?:<dressed>|in) nothing but (?:(?!<cover>|<undies>)[\w']+ ){0,3}?(?:suits|gowns|uniforms?|
-      dresses|jeans|overalls|tweed|denim|robes|costumes?|armou?r|tuxedos?|designers?|brands)
+    - (?:<dressed>|in) nothing (?:else )?but (?:(?!<cover>|<undies>)[\w']+ ){0,3}?(?:suits|gowns|
+      uniforms?|dresses|jeans|overalls|tweed|denim|robes|costumes?|armou?r|tuxedos?|designers?|
+      brands)
     - in nothing but (?:a |an )?(?:\w+ ){0,2}?(?:mood|hurry|rush|trouble|debt|name|trance|daze)
     - 18 ?(?:\+|plus) (?:only )?(?:concert|event|venue|club|show|gig|festival|party|tour|night|
       ticket|crowd|audience|bar)s?
+    - (?:nude|naked|topless|nudist|erotica?|porn\w*|sex|strip\w*) (?:beach |club |bar )?(?:signs?|
+      shelf|shelves|section|aisle|industry|law|laws|ban|statute|scandal|trial|addiction|studies|
+      sells|work laws?|strike)(?! star)|sex and gender|gender and sex|(?:sex|nudity) in (?:art|
+      literature|advertising|film|the bible)
+    - (?:gallery|museum|exhibition|room|hall|wall|collection|book|catalogue|history) (?:full )?of
+      (?:(?!her|his)\w+ ){0,2}nudes|nude (?:study|studies|sketch|sketches) (?:is |are |hangs? |
+      stands? |lies? )?(?:pinned |drying )?(?:on|above|over|against|behind) (?:the|an|his|her|a)
+      (?:easel|wall|desk|fireplace|table)
+    - grease nipples?|nipples? of (?:a |the )?(?:baby )?(?:bottle|bottles)|bottle nipples?|crotch of
+      (?:a|the|an) (?:tree|branch|oak)
+    - (?:[\w']+ ){1,3}(?:is|was) the (?:name|title) of (?:the|a|his|her|their) (?:band|book|film|
+      song|play|perfume|lipstick|boat|horse|album|exhibition|shade|colou?r)
+    - (?:beach|dish|tea|paper|kitchen|hand|bar) towels? (?:flies|flutters?|blows?|drifts?|flap\w*|
+      hangs?|lies)(?: away| off| over)?
+    - naked (?:ring )?(?:fingers?|wrists?|scalp|chin|lips?|earlobes?|eyelids?|face)|(?:varnish|
+      paint|wallpaper|wire|floor) strippers?|strippers? of (?:old )?(?:paint|varnish|wallpaper)|
+      everything (?:\w+ )?off (?:the|a|an|my|his|her) (?:shelf|shelves|table|desk|walls?|counter|
+      floor|menu|list|truck|hook|rack|bed|plate|plates|chest of)
     """
 )

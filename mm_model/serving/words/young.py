@@ -45,6 +45,10 @@ RULES = (
             - <kin>,? (?:of|aged|age|who is|who's|is|turns|turning|just turned|only|just) (?:just |
               only |about |almost |nearly )?<minor_age>(?= ?[.,;!]| ?$| years| on\b| in\b|
               at\b| with\b| and\b| who\b)
+            - if (?:she|he|they|i|this \w+|the \w+) (?:were|was|is) (?:just |only |about |still |
+              again )?<minor_age>(?= ?[.,;!]| ?$| years| again)
+            - (?:subject|figure|individual|human|character|model|hero|heroine|face) of (?:just |only
+              |about |barely |around )?<minor_age>(?= ?[.,;]| ?$| (?:years|summers|winters)\b)
             - (?:a|the|this) minors?,? (?:aged? )?<minor_age>|minors (?:aged|under)
             - (?:(?<!.)|(?<=[,:;.!?] ))(?:(?:she|he|they|him|her|only|just|barely|now|still)
               )?(?:four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|
