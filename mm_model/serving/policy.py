@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from mm_model.serving.refusal import Code, Refusal
 from mm_model.serving.words import (
+    allusion,
     child,
     child_harmless,
     child_parts,
@@ -85,7 +86,8 @@ class _Table:
 @cache
 def _nudity() -> _Table:
     foreign = languages.compiled(languages.NUDITY_LATIN, languages.NUDITY_OTHER)
-    rules = nudity.RULES + undressing.RULES + sexual.RULES + hinting.RULES
+    named = nudity.RULES + undressing.RULES + sexual.RULES
+    rules = named + hinting.RULES + allusion.RULES
     return _table(nudity_parts.PARTS, nudity_parts.HARMLESS, rules, foreign)
 
 

@@ -201,5 +201,6 @@ HARMLESS = listed(
     - (?:good|best|clever|brave|pretty) (?:boy|girl)s?(?=[,!.]? [^.]{0,40}(?:dog|puppy|retriever|
       labrador|hound|terrier|collie|poodle|horse|mare|stallion|pony|cat|parrot|falcon)(?![^\W_]))
     - teenage fan ?club|toddling(?= old| elderly)|toddles? (?:off|along|home)
+    - kid's (?:\w+ )?(?:meals?|menus?)|kids' (?:\w+ )?(?:meals?|menus?)
     """
 )

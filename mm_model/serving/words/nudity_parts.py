@@ -158,13 +158,15 @@ HARMLESS = listed(
       (?![^\W_])[^.]{0,30} (?:takes?|taking|took|slips?|throws?|drops?|removes?|sheds?|tosses)
       (?:off )?(?:his|her|the) (?:\w+ )?robes?(?: off)?
     - nudes (?:by \w+|in (?:a|the) (?:museum|gallery|louvre|prado|uffizi|exhibition|catalogue)|at
-      the (?:museum|gallery|louvre|prado|uffizi)|on (?:the wall|canvas|display))|a nude by \w+
+      the (?:museum|gallery|louvre|prado|uffizi)|on (?:the wall|canvas|display))|(?<!like )a nude by
+      \w+
     - naked (?:cats?|dogs?|sphynx|chicks?|snails?|skeletons?|mannequins?|seeds?|oats?|eyes?|flames?|
       truth|(?:light ?)?bulbs?|light bulbs?|lights?|branch(?:es)?|trees?|twigs|boughs|oaks?|
       birch(?:es)?|vines|mole ?rats?|mole rats?|ambition|aggression|greed|hatred|fear|emotions?|
-      honesty|cakes?|burritos?|bikes?|motorbikes?|motorcycles?|walls?|wires?|bricks?|rocks?|hills?|
-      mountains?|cliffs?|earth|soil|ground|steel|blade|sword|pizza|juice|city|singularity|
-      statistics|lunch|chicken|wings|gun|necks?|honesty|calories|ape|lady lily|brand|hope)
+      honesty|cakes?|burritos?|bikes?(?! ride)|motorbikes?|motorcycles?|walls?|wires?|bricks?|
+      rocks?|hills?|mountains?|cliffs?|earth|soil|ground|steel|blade|sword|pizza|juice|city|
+      singularity|statistics|lunch|chicken|wings|gun|necks?|honesty|calories|ape|lady lily|brand|
+      hope)
     - (?:eye|flame)s? naked|porn ?star martinis?|stripper (?:wells?|pump|column|clip|plate)|
       (?:discarded|second hand|used|old|donated|dirty|clean) (?:clothes|clothing) (?:pile|bin|heap|
       market|stall|bank|rack)|nude is (?:a|the|her|my) (?:\w+ ){0,2}(?:colou?r|shade|tone)|naked
