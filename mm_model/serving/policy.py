@@ -12,14 +12,19 @@ from itertools import pairwise
 
 from mm_model.serving.refusal import Code, Refusal
 from mm_model.serving.words import (
+    allusion,
     child,
+    child_harmless,
     child_parts,
+    hinting,
     languages,
     nudity,
     nudity_parts,
     sexual,
     undressing,
+    young,
 )
+from mm_model.serving.words.ages import makes_a_child
 from mm_model.serving.words.rules import Rule, compiled, words
 from mm_model.serving.words.text import apart, held_together, hidden, readings
 from mm_model.store.consents import Basis
@@ -31,8 +36,12 @@ _FEMALE = re.compile(
     r"girlfriend|daughters?|sisters?|aunt|queen|princess|actress|waitress|grandmother|grandma)(?!\w)"
 )
 _MALE = re.compile(
-    r"(?<!\w)(?:m[ae]n|guys?|gentlem[ae]n|he|his|him|himself|males?|father|dad|groom|husband|boyfriend|"
-    r"boxers?|wrestlers?|vikings?|gladiators?|lumberjacks?|fishermen|fisherman|cowboys?|tarzan|hunks?|swimmers?|lifeguard|surfer|bodybuilder)(?!\w)"
+    r"(?<!\w)(?:(?!wom|hum)\w*m[ae]n|guys?|blokes?|dudes?|chaps?|lads|he|his|him|himself|males?|"
+    r"father|dad|uncle|grandfather|grandpa|groom|husband|boyfriend|boxers?|kickboxer|wrestlers?|"
+    r"vikings?|gladiators?|spartans?|warriors?|barbarian|samurai|sumo|lumberjacks?|blacksmith|"
+    r"mechanic|cowboys?|sailors?|soldiers?|tarzan|hercules|conan|zeus|poseidon|thor|genie|shaman|"
+    r"pharaoh|king|prince|monk|hunks?|swimmers?|lifeguard|surfer|rowers?|climber|athlete|drummer|"
+    r"bodybuilder|rugby player)(?!\w)"
 )
 _CHILD_NEAR = re.compile(r"(?<!\w)(?:boys?|child|children|kids?|teens?|teenagers?|toddlers?)(?!\w)")
 _BLANK = " ■ "
@@ -77,14 +86,15 @@ class _Table:
 @cache
 def _nudity() -> _Table:
     foreign = languages.compiled(languages.NUDITY_LATIN, languages.NUDITY_OTHER)
-    rules = nudity.RULES + undressing.RULES + sexual.RULES
+    named = nudity.RULES + undressing.RULES + sexual.RULES
+    rules = named + hinting.RULES + allusion.RULES
     return _table(nudity_parts.PARTS, nudity_parts.HARMLESS, rules, foreign)
 
 
 @cache
 def _children() -> _Table:
     foreign = languages.compiled(languages.CHILD_LATIN, languages.CHILD_OTHER)
-    return _table(child_parts.PARTS, child_parts.HARMLESS, child.RULES, foreign)
+    return _table(child_parts.PARTS, child_harmless.HARMLESS, child.RULES + young.RULES, foreign)
 
 
 def _table(
@@ -124,8 +134,13 @@ _OF_THE_PHOTOGRAPH = re.compile(
 """Who is shown in the references: the prompt's subject, and no word of a picture."""
 
 
+_IN_BRACKETS = re.compile(rf" ?\((\d{{1,2}}|{child_parts.PARTS['number_word']})\)")
+"""`the woman (9)`: an age as newspapers write it."""
+
+
 def _spaced(text: str) -> str:
     """Signs that join or frame words become spaces, `thirty-five` becomes `35`."""
+    text = _IN_BRACKETS.sub(r", \1, ", text)
     text = " ".join(text.translate(_APART).split())
     text = _OF_THE_PHOTOGRAPH.sub(r"\1", text)
     return _TWO_WORDS.sub(
@@ -159,7 +174,7 @@ def _of_a_man(text: str) -> bool:
 
 def _child(text: str) -> bool:
     table = _children()
-    if languages.found_in(text, table.foreign):
+    if languages.found_in(text, table.foreign) or makes_a_child(text):
         return True
     if not _about(child_parts.NAMED).search(text) and not _breaks(table, text):
         return False

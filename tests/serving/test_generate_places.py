@@ -35,20 +35,27 @@ def test_a_place_where_no_clip_can_be_is_refused_before_work(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.mp4", "link.mp4"]
 
 
+@pytest.mark.parametrize("others", [["clip.mp4"], ["clip.json"], ["clip.mp4", "clip-2.json"]])
 def test_a_clip_that_somebody_wrote_meanwhile_stays(
-    command: Command, asked: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: Command,
+    asked: list,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    others: list[str],
 ) -> None:
     made = work._made
 
     def meanwhile(*arguments: Any) -> Any:
-        (tmp_path / "clip.mp4").write_bytes(b"another's")
+        for name in others:
+            (tmp_path / name).write_bytes(b"another's")
         return made(*arguments)
 
     monkeypatch.setattr(work, "_made", meanwhile)
     status, out, _ = command(*asked, "-o", tmp_path / "clip.mp4")
-    assert status == 0 and out.splitlines()[-1] == str(tmp_path / "clip-2.mp4")
-    assert (tmp_path / "clip.mp4").read_bytes() == b"another's"
-    assert read(tmp_path / "clip-2.json").arguments.seed == 7
+    free = tmp_path / f"clip-{len(others) + 1}.mp4"
+    assert status == 0 and out.splitlines()[-1] == str(free)
+    assert {(tmp_path / name).read_bytes() for name in others} == {b"another's"}
+    assert read(free.with_suffix(".json")).arguments.seed == 7
 
 
 def test_what_is_no_photograph_is_said_at_once(

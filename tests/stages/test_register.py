@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from mm_model.errors import UserError
-from mm_model.registry import code, package, pins, store, versions
+from mm_model.registry import code, package, pins, shelf, store, versions
 from mm_model.registry.served import checked_folder
 from mm_model.serving.config import ServingConfig
 from mm_model.stages import register
@@ -190,6 +190,24 @@ def test_deleted_or_damaged_files_are_put_back_into_the_same_version(house: Hous
     assert register.confirm(house.job())
     assert list(standing(house)) == [1]
     assert served_folder(house) == folder and (folder / "MLmodel").is_file()
+
+
+def test_a_version_gets_nothing_back_but_its_own_content(house: House, tmp_path: Path) -> None:
+    """A version that is damaged is no place for another release."""
+    house.register()
+    folder = served_folder(house)
+    before = {name: digests.of_file(folder / name) for name in digests.files_below(folder)}
+    house.stub_weights("two")
+    house.evaluated(BETTER)
+    job = house.job()
+    other = register._package(
+        job, json.loads((job.inputs["evaluate"] / "metrics.json").read_text())
+    )
+    client = store.open_client(house.layout)
+    (version,) = versions.numbered(client, "magic-mirror")
+    assert not shelf.put_back(client, house.layout, version, other, tmp_path)
+    assert {name: digests.of_file(folder / name) for name in digests.files_below(folder)} == before
+    assert checked_folder(house.layout, "magic-mirror") == folder
 
 
 @pytest.mark.parametrize("harm", ["gone", "one bit"])

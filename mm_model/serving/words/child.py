@@ -173,11 +173,11 @@ RULES = (
               young (?:to|for) (?!die|retire|remember|understand)\w+|(?:years|decade|long) before
               (?:adulthood|(?:she|he|they) (?:grew|grows|came|comes|was|were) (?:up|of age|an adult|
               grown))|below the age of (?:consent|majority)|not (?:yet )?(?:an adult|of
-              (?:legal )?age|grown up|fully grown)|under ?age[d]?|under ?18s?(?! (?:coach|team|
-              football|soccer|champion\w*|league|tournament|squad|cup))|jail ?bait|barely legal|
-              pre ?pubescent|pubescent|pre ?puberty|hasn't (?:hit|reached) puberty|before puberty|
-              born in (?:2009|201\d|202\d)|legal minor|(?:is|as|as an?|a|looks like a|still a|
-              underage) minor(?= ?[.,;!]| ?$| child)
+              (?:legal )?age|(?:a )?grown ?up|fully grown)|under ?age[d]?|under ?18s?
+              (?! (?:coach|team|football|soccer|champion\w*|league|tournament|squad|cup))|
+              jail ?bait|barely legal|pre ?pubescent|pubescent|pre ?puberty|hasn't (?:hit|reached)
+              puberty|before puberty|born in (?:2009|201\d|202\d)|legal minor|(?:is|as|as an?|a|
+              looks like a|still a|underage) minor(?= ?[.,;!]| ?$| child)
             """
         ),
     ),

@@ -23,17 +23,24 @@ NUDITY_LATIN = {
         si toglie (?:il|la|i|le|tutti i) (?:vestit[oi]|reggiseno|mutand\w+|gonna|pantaloni);
         in mutande; (?:de|em|so de) (?:calcinha|cueca);
         tira (?:o|os|as) (?:vestido|roupas?|sutia|calcinha|calcas); ropa interior;
-        se (?:quita|despoja|saca) (?:la|toda la|de la) ropa; quit[aá]ndose (?:la|toda la) ropa;
-        tir(?:a|ando) a roupa; si (?:spoglia|sveste); se desnuda; se desviste; seno scoperto;
+        se (?:quita|quite|quiten|quit[oó]|despoja|saca|saque) (?:la|toda la|de la|su) ropa;
+        quit(?:arle|ale|[aá]ndose|arse|ar|[aá]ndole|e|en) (?:la|toda la|su|el|los) (?:ropa|vestido|
+        sujetador|bikini|pantalones); toda la ropa fuera; completamente desvestid[oa];
+        tir(?:a|ando|ar|e|em|ou) (?:a|toda a|sua) roupa; fic(?:a|ando|ar) pelad[oa];
+        si (?:spoglia|sveste); se desnuda; se desviste; seno scoperto;
         pechos? (?:al aire|descubiertos?); lenceria; roupa intima;
+        (?:sin|sem|senza) (?:una sola|un solo|ninguna|nenhuma|ni una|alcun|nessun|niente|nulla)\s?
+        (?:prendas?|pecas?|vestit\w+|indument\w+|trapo|addosso|hilo);
         como (?:dios|deus) (?:la|lo|o|a) (?:trajo|hizo|trouxe)""",
     "French": r"""
         nue?s?; denude?e?s?; deshabille(?:e|es|s|nt|r)?; nudite; seins; tetons; devetue?s?;
         nichons;
         pornographi\w*; a poil; sans (?:vetements?|habits|soutien gorge|culotte|rien sur);
         torse nu; tenue d'(?:eve|adam); dans le plus simple appareil; se (?:deshabille|denude);
-        enleve (?:ses|tous ses|sa|son) (?:vetements|habits|robe|culotte|soutien gorge|jupe|
-        pantalon);
+        (?:enl[eè]v|retir|ot|quitt)(?:e|er|ent|ez|ant) (?:(?:tous )?ses|sa|son|(?:tous )?les)\s
+        (?:vetements|habits|robe|culotte|soutien gorge|jupe|pantalon);
+        (?:seulement|uniquement|juste|que) (?:une serviette|des bulles|un sourire|sa peau);
+        sans (?:le moindre|aucun|un seul) (?:vetement|habit|tissu);
         en sous vetements""",
     "German, Dutch": r"""
         nackt\w*; nackig\w*; splitternackt\w*; splitterfasernackt\w*; halbnackt\w*;
@@ -41,7 +48,13 @@ NUDITY_LATIN = {
         entkleidet\w*; ausgezogen\w*; hullenlos\w*; entbloss?t\w*; entblößt\w*; barbusig\w*;
         aktmodell; aktfotos?; aktbild; busen; bruste; brüste; fkk; unterwasche; reizwasche;
         oben ohne; ohne (?:kleidung|kleider|klamotten|was an|bh|bekleidung);
-        zieht (?:sich|ihre? \w+|seine? \w+) aus; im (?:adams?|evas?) ?kostum; naakte?; naaktheid;
+        zieht (?:sich|ihre? \w+|seine? \w+|alles) aus; (?:kleider|klamotten|kleidung|hullen|
+        sachen|alles) (?:weg|aus|runter|herunter|fallen lassen)(?! (?:der|dem|dieser));
+        lasst (?:alle )?hullen fallen; nichts an(?!deres);
+        wie gott (?:sie|ihn|mich|uns) (?:schuf|erschuf|geschaffen hat);
+        (?:keine|keinerlei|ohne jede|ohne alle) (?:kleid(?:ung|er)|klamotten); ohne einen (?:faden|
+        fetzen); nichts anhat; nur (?:mit )?(?:einem )?(?:handtuch|
+        schaum|haut) bekleidet; im (?:adams?|evas?) ?kostum; naakte?; naaktheid;
         halfnaakt\w*; ontkleed\w*; uitgekleed\w*; poedelnaakt\w*; ontbloot\w*; kleedt zich uit;
         zonder (?:kleren|kleding|bh); in adamskostuum""",
     "Scandinavian, Finnish": r"""
@@ -109,6 +122,8 @@ CHILD_LATIN = {
         menin[oa]s?;
         crian[cç](?:a|as|inha); garot(?:o|a|os|as|inha|inho); quinceañer[oa]; quinceaner[oa];
         parvul[oa]s?; chaval(?:a|as|es)?; rec(?:ien|em) na(?:cid|scid)[oa];
+        de (?:nin[oa]|pequen[oa]|chic[oa]|crianca) (?=con|com|jugando|en|no|na);
+        cuando era (?:nin[oa]|pequen[oa]); quando era (?:crianca|pequen[oa]|piccol[oa]|bambin[oa]);
         menor(?:es)? de (?:edad|idade); (?:de )?{_AGE} (?:anos|años|anitos|añitos|meses);
         de (?:dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|once|doce|trece|catorce|quince|
         dieciseis|diecisiete|sete|oito|nove|dez|doze|treze|quinze) (?:anos|años)""",
@@ -116,7 +131,8 @@ CHILD_LATIN = {
         enfants?; enfantin\w*; fillettes?; gar[cç]onnets?; gamins?; adolescent(?:e|es); ados?;
         lyceen(?:ne|nes|s)?; ecolier(?:e|s|es)?; collegien(?:ne|s|nes)?; nourrissons?; bambins?;
         gosses?; mineures?; mioches?; gar[cç]ons?; petite? fille; jeunes? filles?; une fille;
-        nouveau ne; {_AGE} ans;
+        nouveau ne; en enfance; lui enfant; elle enfant; quand (?:il|elle) etait (?:petite?|
+        enfant|bebe); {_AGE} ans;
         (?:deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|
         quatorze|quinze|seize) ans""",
     "Italian, Romanian": rf"""
@@ -132,6 +148,8 @@ CHILD_LATIN = {
         grundsch[uü]l\w*; kindergartenkind\w*; [a-z]+j[aä]hrige[rsn]?; neugeborene\w*;
         (?:ein|das|als|dem|des|kleines|kleine|een|het|klein|junges|dieses) kind;
         (?:ein|der|kleiner?|als) junge(?! (?:frau|dame|mann|leute));
+        klein\w* (?:jungen?|kindern?|buben?); als (?:kind|baby|teenager|teenie|bub);
+        (?:in (?:seiner|ihrer)|aus (?:seiner|ihrer)) kindheit;
         {_AGE} (?:jahre|j[aä]hrige\w*|jaar|jarige?);
         (?:drei|vier|f[uü]nf|sechs|sieben|acht|neun|zehn|
         elf|zw[oö]lf) jahre; kindje\w*; kinderen; meisje\w*; jongetje\w*; jongen; peuter\w*;
@@ -198,8 +216,14 @@ CHILD_OTHER = {
 _HARMLESS = re.compile(
     r"(?<!\w)(?:nu (?:metal|jazz|soul|disco|wave|skin)|(?:el nino|la nina)(?: (?:storm|weather|"
     r"event|year))?|(?:much )?ado|kinder (?:eggs?|surprise|than|bueno|joy|words?|man|woman|person|"
-    r"look|eyes|face|gentler|and)|(?:a|be|is|far|much|little) kinder|gosses?|(?:my|his|her) bub)"
-    r"(?!\w)"
+    r"look|eyes|face|gentler|and)|(?:a|be|is|far|much|little) kinder|gosses?|(?:my|his|her) bub|"
+    r"(?:pieds?|mains?|bras|jambes?|tetes?|cou|epaules?|mollets?|\u0153il|oeil|yeux) nue?s?|nus? "
+    r"(?:pieds?|tete)|homme torse nu|(?:pies?|pes|maos?|piedi?|mani|braccia|occhio|gambe) "
+    r"nud[oaie]s?|"
+    r"(?:a|com) (?:olho|ojo|occhio) nu(?:do)?|a ojo desnudo|pies desnudos|verdad desnuda|"
+    r"nackten? (?:f[uü](?:ss|ß)e?n?|armen?|beinen?|h[aä]nden?|schultern?|wahrheit|tatsachen?|"
+    r"b[aä]ume?n?|felsen|betonw\w+|w[aä]nde?n?|auge)|"
+    r"blote (?:voeten|handen|armen|benen|oog)|bare fotter)(?!\w)"
 )
 
 

@@ -12,7 +12,7 @@ RULES = (
         listed(
             r"""
             - n+u+d+e+s?|\w*naked\w*|n+a+k+e+d+|nude(?:woman|man|girl|lady|body|pics?|photos?|
-              selfies?)|(?:woman|man|girl|lady|body|guy)nude|nud(?:ed|ie|ies|ity|ist|ists|ism|ey|
+              selfies?)|(?:woman|man|girl|lady|body|guy)nude|nud(?:ed|ez|ing|ie|ies|ity|ist|ists|ism|ey|
               ely|eness)|nuds?|noo+(?:d|de)s?|noody|nk+d
             - nak(?:edness|edly|ey|eds|ied)|nek+[ie]d
             - top ?less?(?:ly|ness)?|top ?free|bottom ?less(?:ly)?|tops optional

@@ -35,14 +35,16 @@ PARTS = parts(
         babydoll|panties|nightie|undies|boxers|briefs|thongs|thong|bra|g string|garter belt|boxer
         (?:shorts|briefs)|tighty whities|bra and panties""",
     cover=r"""
-        candlelight|sunglasses|goosebumps|suspenders|confidence|stilettos|stockings|jewellery|
-        moonlight|starlight|bracelets|bedsheet|necklace|earrings|sunlight|sunshine|sneakers|
-        slippers|diamonds|feathers|bracelet|blanket|jewelry|glasses|ribbons|perfume|cologne|
-        flowers|shadows|bubbles|tattoos|feather|glitter|pearls|bowtie|ribbon|leaves|flower|
-        petals|shadow|gloves|tattoo|breeze|helmet|corset|chains|garter|collar|anklet|choker|
-        towel|sheet|smile|apron|scarf|boots|heels|socks|watch|paint|jewels|gems|beads|gold|shoes|
-        cloak|hands|crown|tiara|chaps|chain|cream|water|steam|grin|hair|leaf|foam|soap|suds|skin|
-        lace|cape|hand|arms|veil|belt|rope|tape|mist|hat|tie|bow|oil|mud|air|arm|fur""",
+        headphones|earphones|wristwatch|goggles|sandals|flip flops|stickers|balloons|bandages|
+        seaweed|satin sheets|silk sheets|bed sheets|sheets|boas?|sunglasses|goosebumps|
+        suspenders|confidence|stilettos|stockings|jewellery|moonlight|starlight|bracelets|
+        bedsheet|necklace|earrings|sunlight|sunshine|sneakers|slippers|diamonds|feathers|
+        bracelet|blanket|jewelry|glasses|ribbons|perfume|cologne|flowers|shadows|bubbles|tattoos|
+        feather|glitter|pearls|bowtie|ribbon|leaves|flower|petals|shadow|gloves|tattoo|breeze|
+        helmet|corset|chains|garter|collar|anklet|choker|towel|sheet|smile|apron|scarf|boots|
+        heels|socks|watch|paint|jewels|gems|beads|gold|shoes|cloak|hands|crown|tiara|chaps|chain|
+        cream|water|steam|grin|hair|leaf|foam|soap|suds|skin|lace|cape|hand|arms|veil|belt|rope|
+        tape|mist|hat|tie|bow|oil|mud|air|arm|fur""",
     cloth=r"""
         undergarments|undergarment|underpants|raiment|underwear|coverings|clothing|garments|
         trousers|swimsuit|swimwear|covering|textiles|lingerie|bathrobe|clothes|garment|apparel|
@@ -72,6 +74,22 @@ PARTS = parts(
     worn=r"""
         wear|wears|wearing|wore|worn|dressed|clad|clothed|attired|draped|garbed|adorned|sporting|
         sports|covered|wrapped""",
+    dressed=r"""
+        (?:wear|wears|wearing|wore|dressed|clad|clothed|attired|garbed|draped)(?: in| by| with)?""",
+    whole=r"""
+        (?:suits?|gowns?|tuxedos?|tux|dress|dresses|jeans|overalls|dungarees|uniforms?|coats?|
+        jackets?|sweaters?|hoodie|hoodies|jumpers?|cardigan|blazer|tracksuit|pyjamas|pajamas|
+        onesie|robes?|kimono|sari|t ?shirts?|tshirts?|tees?|shirts?|blouse|tops?|pants|trousers|
+        shorts|skirt|leggings|kilt|tunic|toga|swimsuits?|swimwear|bathing suit|one piece|wetsuit|
+        bikini|trunks|leotard|singlet|armou?r|costumes?|outfits?|clothes|clothing|garments?|
+        raincoat|poncho|overcoat|tweed|denim|linen|wool|cotton|leather|velvet|rags|furs?|black|
+        white|red|blue|green|gr[ae]y|pink|purple|yellow|brown|beige|navy|colou?rs?|vintage|
+        designer|brands?|labels?|best|finest|latest|trends?|fashions?|made|organic|secondhand|
+        second hand)(?![^\W_])""",
+    loosens=r"""
+        (?:comes? (?:loose|undone|open|off|untied|apart)|coming (?:loose|undone|open|off)|
+        loosens?|unwraps?|unfastens?|unties|gives way|slips?|slipping|slides?|sliding|falls?|
+        falling|fell|drops?|dropping|unravels?|tumbles?|glides?|flutters? (?:off|down|open))""",
     fall=r"""
         slip|slips|slipping|slipped|slide|slides|sliding|slid|drop|drops|dropping|dropped|fall|
         falls|falling|fell|pool|pools|pooling|pooled""",
@@ -127,9 +145,9 @@ HARMLESS = listed(
     r"""
     - nude(?: (?:matte|matt|glossy|soft|warm|satin|high|slip|pointed|patent|leather|suede|lip|eye|
       nail|pale|natural|cashmere|wool|silk|linen|cotton|lace|velvet|knit|ribbed|chunky|cropped|midi|
-      maxi|pencil|strappy|block|kitten|stiletto|(?:and|or) <colour>|<colour>))* (?:colou?red |
-      toned |lip |nail |eye )?(?:<nude_thing>)|nude(?:,? <colour>)*,? (?:and|or) <colour>
-      (?:\w+ )?(?:<nude_thing>)
+      maxi|pencil|strappy|block|kitten|stiletto|(?:and|or) <colour>|<colour>))* (?:colou?red |toned
+      |lip |nail |eye )?(?:<nude_thing>)|nude(?:,? <colour>)*,? (?:and|or) <colour> (?:\w+
+      )?(?:<nude_thing>)
     - (?:<nude_thing>)(?: (?:in|of|is|are|a|the|her|his|with|for|painted|color|colou?r|soft|pale|
       warm|matte|<colour>|or|and|between))+ nude(?! (?:<somebody>|body|bod|scene))
     - (?:<foreign_thing>)(?: (?:color|cor|couleur|colore|farbe|de|en|em|in|un|tono?|tom|mat|mate|
@@ -140,13 +158,15 @@ HARMLESS = listed(
       (?![^\W_])[^.]{0,30} (?:takes?|taking|took|slips?|throws?|drops?|removes?|sheds?|tosses)
       (?:off )?(?:his|her|the) (?:\w+ )?robes?(?: off)?
     - nudes (?:by \w+|in (?:a|the) (?:museum|gallery|louvre|prado|uffizi|exhibition|catalogue)|at
-      the (?:museum|gallery|louvre|prado|uffizi)|on (?:the wall|canvas|display))|a nude by \w+
+      the (?:museum|gallery|louvre|prado|uffizi)|on (?:the wall|canvas|display))|(?<!like )a nude by
+      \w+
     - naked (?:cats?|dogs?|sphynx|chicks?|snails?|skeletons?|mannequins?|seeds?|oats?|eyes?|flames?|
       truth|(?:light ?)?bulbs?|light bulbs?|lights?|branch(?:es)?|trees?|twigs|boughs|oaks?|
       birch(?:es)?|vines|mole ?rats?|mole rats?|ambition|aggression|greed|hatred|fear|emotions?|
-      honesty|cakes?|burritos?|bikes?|motorbikes?|motorcycles?|walls?|wires?|bricks?|rocks?|hills?|
-      mountains?|cliffs?|earth|soil|ground|steel|blade|sword|pizza|juice|city|singularity|
-      statistics|lunch|chicken|wings|gun|necks?|honesty|calories|ape|lady lily|brand|hope)
+      honesty|cakes?|burritos?|bikes?(?! ride)|motorbikes?|motorcycles?|walls?|wires?|bricks?|
+      rocks?|hills?|mountains?|cliffs?|earth|soil|ground|steel|blade|sword|pizza|juice|city|
+      singularity|statistics|lunch|chicken|wings|gun|necks?|honesty|calories|ape|lady lily|brand|
+      hope)
     - (?:eye|flame)s? naked|porn ?star martinis?|stripper (?:wells?|pump|column|clip|plate)|
       (?:discarded|second hand|used|old|donated|dirty|clean) (?:clothes|clothing) (?:pile|bin|heap|
       market|stall|bank|rack)|nude is (?:a|the|her|my) (?:\w+ ){0,2}(?:colou?r|shade|tone)|naked
@@ -155,8 +175,8 @@ HARMLESS = listed(
       any) )?(?:\w+ )?(?:phone|watch|glasses|ring|camera|beard|mustache|moustache|make ?up|hat|tie|
       guitar|notebook|wallet|keys|jewelry|earrings|it|furniture|leaves|christmas tree|decorations)
     - (?:mannequins?|dolls?|dumm(?:y|ies)|scarecrows?)(?:,? (?:is|are|stands?|half|partly|fully|
-      still|left))* (?:un)?(?:dressed|naked|nude|bare|unclothed)|sphynx(?: cats?)?,? (?:is |
-      looks )?(?:naked|nude|bare)
+      still|left))* (?:un)?(?:dressed|naked|nude|bare|unclothed)|sphynx(?: cats?)?,? (?:is |looks
+      )?(?:naked|nude|bare)
     - (?:blue|red|brown|masked|nazca|peruvian) (?:footed )?boob(?:y|ies)|booby (?:traps?|prizes?|
       birds?)|(?:big|giant|huge|bad|lazy|long) ass (?!and|in|on|out|is|naked|up|girl|woman|man|
       jiggl|shak|bounc|twerk|show|to|with|while|as|for)\w+|full frontal (?:view|shot|photo|picture)
@@ -180,9 +200,9 @@ HARMLESS = listed(
       clad)
     - no shirt,? no shoes(?:,? no service)?
     - (?:chicken|turkey|duck|goose|roast|grilled|pheasant|quail) breasts?|breast (?:pocket|stroke|
-      cancer|plate|screening|milk|pump|feeding|exam|of (?:chicken|duck|turkey))|breaststroke|
-      breast ?fe(?:ed|eds|eding|d)|(?:double|single|red) breasted|robin red ?breast|red ?breast|
-      (?:marble|bronze|plaster|stone) bust|bust of|keeps? abreast
+      cancer|plate|screening|milk|pump|feeding|exam|of (?:chicken|duck|turkey))|breaststroke|breast
+      ?fe(?:ed|eds|eding|d)|(?:double|single|red) breasted|robin red ?breast|red ?breast|(?:marble|
+      bronze|plaster|stone) bust|bust of|keeps? abreast
     - (?:blue|great|coal|marsh|willow|crested|bearded|long tailed|penduline) tits?|tit(?:s)?
       (?:feeding|perched?|on a branch)|tit for tat|tits? at (?:the|a) feeder
     - (?:same|opposite|fair|fairer|either|both|weaker|biological|unisex) sex(?:es)?|sex
@@ -195,7 +215,8 @@ HARMLESS = listed(
     - erection of (?:a|the|new)|pole ?vault|golf threesome|threesome (?:of )?(?:golf|tee)\w*|social
       intercourse|cum laude|army privates|bondage (?:of|to)|kinky (?:\w+ )?(?:hair|curls?|twists?|
       afro|braids?)|bosom (?:friends?|buddy|buddies|pals?)|groin (?:injury|pull|strain|guard)|
-      mineral cleavage|cleavage (?:planes?|of (?:the )?(?:mica|crystal|rock|mineral))
+      mineral cleavage|cleavage (?:planes?|of (?:the |a |an )?(?:\w+ )?(?:mica|crystals?|rocks?|
+      minerals?|slate|gems?))
     - (?:comic|film|landing|air|drag|power|led|gold|bacon|magnetic|rumble|median|paper|test|weather|
       bimetal|carpet|grass|coastal|gaza|sunset|vegas|narrow|thin|long|leather|velcro|photo) strips?|
       strips? (?:of|mall|malls|gold|lights|lighting|steak|cartoon|the (?:paint|wallpaper|bed|sheets|
@@ -207,11 +228,11 @@ HARMLESS = listed(
       guy|model)\w+ )?(?:wounds?|burns?|injur\w+|cut|bandages?|stitches|leg|salad|lettuce|greens)|
       half (?:un)?dressed (?:salad|greens|mannequins?|tree|window|set|wound)|undress(?:ed|es|ing)?
       (?:stone|wood|(?:a|the) (?:mannequin|doll|window|dummy|scarecrow|set|turkey|christmas tree))
-    - (?:<new>)birth ?day suit(?= ?[.,;!]| ?$| (?:is|was|from|at|for|that|with (?:a|an)
-      (?:\w+ )?(?:vest|waistcoat|tie)))|birth ?day suit(?:,? (?:he|she|is|was|has|wears|turns|out|
-      to|be|that|which|a|an|his|her|new|of|in|made|from|tailored|the|with|\w+ly|<colour>))*,?
-      (?:(?:two|three) piece|tailored|tweed|pinstripe|velvet|linen|wool(?:len)?|silk|satin|
-      sequin\w*|cotton|seersucker|tuxedo|denim|dinner jacket|<colour>)(?! skin)
+    - (?:<new>)birth ?day suit(?= ?[.,;!]| ?$| (?:is|was|from|at|for|that|with (?:a|an) (?:\w+
+      )?(?:vest|waistcoat|tie)))|birth ?day suit(?:,? (?:he|she|is|was|has|wears|turns|out|to|be|
+      that|which|a|an|his|her|new|of|in|made|from|tailored|the|with|\w+ly|<colour>))*,? (?:(?:two|
+      three) piece|tailored|tweed|pinstripe|velvet|linen|wool(?:len)?|silk|satin|sequin\w*|cotton|
+      seersucker|tuxedo|denim|dinner jacket|<colour>)(?! skin)
     - (?:data|numbers|figures|logs|footage|files?|emotions?|honey|ore|materials?|fish|oysters?|
       truth|life|nature|talent|power|sound|recorded|image|images|jpegs?|shoots?|photographs?|
       photos?|photographed|camera|sashimi|reality)(?: \w+){0,2} in the raw|in the raw (?:data|
@@ -234,20 +255,20 @@ HARMLESS = listed(
       arrangement|style|sound|song|look|decor|interior|stage|performance|minimal\w*)
     - expos(?:ed|es|ing) (?:himself |herself |themselves |itself )?to (?:\w+ )?(?:sun|sunlight|
       danger|risk|criticism|cold|wind|radiation|elements|gold|new|the|heat|rain|ridicule)
-    - (?:towels?|robes?|sheets?|dress|clothes|gowns?) (?:<fall>) (?:off|from) (?:the|a|its)
-      (?:\w+ )?(?:rack|hook|hanger|rail|line|bed|shelf|chair|table|sofa|counter|peg|ceiling)
-    - (?:in|wear\w*) (?:nothing but|only|just) (?:[\w']+ ){1,6}(?:over|on top of) (?:her|his)
-      (?:\w+ )?(?:clothes|dress|suit|shirt|jeans|uniform)|transparent dress forms?|intercourse,?
+    - (?:towels?|robes?|sheets?|dress|clothes|gowns?) (?:<fall>) (?:off|from) (?:the|a|its) (?:\w+
+      )?(?:rack|hook|hanger|rail|line|bed|shelf|chair|table|sofa|counter|peg|ceiling)
+    - (?:in|wear\w*) (?:nothing but|only|just) (?:[\w']+ ){1,6}(?:over|on top of) (?:her|his) (?:\w+
+      )?(?:clothes|dress|suit|shirt|jeans|uniform)|transparent dress forms?|intercourse,?
       (?:pennsylvania|pa)\b
     - in (?:the|their|its) natural state park
     - sports bras?|(?:thermal|long|ski|wool(?:len)?) (?:underwear|undies)|legal briefs|news briefs|
       thong sandals?|bra(?:s)? strap adjust\w*|underwear (?:store|shop|ad|advert\w*|drawer|aisle|
       department|brand|billboard)|lingerie (?:store|shop|ad|advert\w*|drawer|aisle|department|
       boutique|brand|section|billboard|designer|factory|sign|window|salesman|saleswoman)
-    - (?:wear\w*|wore|dressed in|clad in|in) nothing but (?:(?:\w+ ){0,2}(?:suits?|swimsuit|
-      swim ?trunks|bikini|tuxedo|jeans|gowns?|overalls|uniform|armou?r|dresses|brands?)|(?:black|
-      white|red|blue|green|gr[ae]y|denim|wool|linen|cotton|pink|vintage|designer|colou?rs?)
-      (?= ?[.,;!]| ?$| (?:and (?:black|white|gold|red|gr[ae]y|linen|denim)|clothes|suits|dresses|\w+
+    - (?:wear\w*|wore|dressed in|clad in|in) nothing but (?:(?:\w+ ){0,2}(?:suits?|swimsuit|swim
+      ?trunks|bikini|tuxedo|jeans|gowns?|overalls|uniform|armou?r|dresses|brands?)|(?:black|white|
+      red|blue|green|gr[ae]y|denim|wool|linen|cotton|pink|vintage|designer|colou?rs?)(?=
+      ?[.,;!]| ?$| (?:and (?:black|white|gold|red|gr[ae]y|linen|denim)|clothes|suits|dresses|\w+
       suits|for|at|all|on|to|since)))
     - (?:wear\w*|wore|dressed in|clad in) nothing (?:special|fancy|unusual|new|expensive|too|flashy|
       warm|formal|out of the ordinary|extraordinary|remarkable|elegant|bright|colou?rful|that)
@@ -258,9 +279,9 @@ HARMLESS = listed(
       dresses|capes?|kilts?))(?= ?[.,;!]| ?$| (?!paint|skin|lingerie|underwear|boots|heels|socks|
       panties))
     - (?<!leave )(?<!leaves )(?<!leaving )(?<!keep )nothing on (?:(?:her|his|their|the|tv|my|your|
-      our|a|top|screen|display|it|you|me|them|earth|either|this|that|these|those|air|
-      netflix) ?)+(?:mind|table|desk|plate|walls?|shel\w+|screen|agenda|schedule|phone|feet|head|
-      list|menu|back|hands?|radio|television)?
+      our|a|top|screen|display|it|you|me|them|earth|either|this|that|these|those|air|netflix)
+      ?)+(?:mind|table|desk|plate|walls?|shel\w+|screen|agenda|schedule|phone|feet|head|list|menu|
+      back|hands?|radio|television)?
     - transparent (?:\w+ )?(?:raincoat|umbrella|poncho|visor|mask|face shield|veil|rain jacket|
       backpack|bag|glass|phone|screen|frames?)|(?:see through|clear) (?:\w+ )?(?:raincoat|umbrella|
       poncho|rain jacket|visor|backpack|bag|curtains?)|sheer (?:\w+ )?(?:curtains?|cliffs?|drop|
@@ -270,11 +291,46 @@ HARMLESS = listed(
     - (?:looks? at|looking at|gaz\w+ at|admir\w+|stud(?:ies|ying)|walks? past|walking past|in front
       of|beside|next to|near|behind|past|restor\w+|sketch\w*|paints?|photograph\w*|guard\w*|
       describ\w+|cleans?|dusting) (?:a|an|the|some|two|several) (?:\w+ ){0,3}nudes? ?(?:statues?|
-      paintings?|sculptures?|figures?|frescos?|frescoes|marble|art|drawings?|sketch(?:es)?)?
-      (?= by\b| in (?:a|the) (?:museum|gallery|louvre)|$|,|\.| on the (?:wall|canvas))
+      paintings?|sculptures?|figures?|frescos?|frescoes|marble|art|drawings?|sketch(?:es)?)?(?=
+      by\b| in (?:a|the) (?:museum|gallery|louvre)|$|,|\.| on the (?:wall|canvas))
     - nude (?:statues|paintings|sculptures|frescoes|figurines|marbles)(?! of (?:her|him|me|them|
       us)\b)|nude (?:statue|painting|sculpture|portrait|drawing) (?:hang\w*|above|over|on display)|
       nude (?:statues?|paintings?|sculptures?|frescoes|figurines?) (?:behind|on the wall|in the
       (?:background|museum|gallery|garden|hall|square)|in a (?:museum|gallery))
+    - (?:sculpt|chisel|carv|paint|sketch|draw|mou?ld|cast|restor|auction|sell|buy|bid|hang|apprais|
+      admir|fram|steal|unveil)\w*(?: (?!wom|man|person|lady|guy|girl|boy)[\w']+){0,3} (?:a|an|the|
+      some|two) (?:(?!wom|man|person|lady|guy|girl|boy)\w+ ){0,2}(?:nude torsos?|nude figures?|nude
+      statues?|nude busts?|nudes?)(?= ?[.,;]| ?$| (?:in|out of|from|of) (?:marble|clay|bronze|wood|
+      stone|plaster|wax|charcoal|oils?|pastel|a museum|the museum)| to (?:the|a)\b)
+    - (?:striptease|strip club|topless bar|burlesque|playboy|pin ?up) (?:posters?|signs?|neon|
+      billboards?|flyers?|calendars?|logo)
+    - love scene (?:\w+ )?(?:on|from|in) (?:the |a )?(?:balcony|romeo|play|opera|stage|script|novel|
+      rehearsal)|(?:rehears\w*|stage|shakespeare\w*|opera|balcony) love scene
+    - (?:trees?|branch\w*|oak|birch|elm|twigs?|bush|hedge|vines?|plant|garden)(?: [\w']+){0,4}
+      (?:no|without) (?:\w+ )?leaves
+    - (?:<dressed>|in) nothing (?:else )?but (?:(?!<cover>|<undies>)[\w']+ ){0,3}?(?:suits|gowns|
+      uniforms?|dresses|jeans|overalls|tweed|denim|robes|costumes?|armou?r|tuxedos?|designers?|
+      brands)
+    - in nothing but (?:a |an )?(?:\w+ ){0,2}?(?:mood|hurry|rush|trouble|debt|name|trance|daze)
+    - 18 ?(?:\+|plus) (?:only )?(?:concert|event|venue|club|show|gig|festival|party|tour|night|
+      ticket|crowd|audience|bar)s?
+    - (?:nude|naked|topless|nudist|erotica?|porn\w*|sex|strip\w*) (?:beach |club |bar )?(?:signs?|
+      shelf|shelves|section|aisle|industry|law|laws|ban|statute|scandal|trial|addiction|studies|
+      sells|work laws?|strike)(?! star)|sex and gender|gender and sex|(?:sex|nudity) in (?:art|
+      literature|advertising|film|the bible)
+    - (?:gallery|museum|exhibition|room|hall|wall|collection|book|catalogue|history) (?:full )?of
+      (?:(?!her|his)\w+ ){0,2}nudes|nude (?:study|studies|sketch|sketches) (?:is |are |hangs? |
+      stands? |lies? )?(?:pinned |drying )?(?:on|above|over|against|behind) (?:the|an|his|her|a)
+      (?:easel|wall|desk|fireplace|table)
+    - grease nipples?|nipples? of (?:a |the )?(?:baby )?(?:bottle|bottles)|bottle nipples?|crotch of
+      (?:a|the|an) (?:tree|branch|oak)
+    - (?:[\w']+ ){1,3}(?:is|was) the (?:name|title) of (?:the|a|his|her|their) (?:band|book|film|
+      song|play|perfume|lipstick|boat|horse|album|exhibition|shade|colou?r)
+    - (?:beach|dish|tea|paper|kitchen|hand|bar) towels? (?:flies|flutters?|blows?|drifts?|flap\w*|
+      hangs?|lies)(?: away| off| over)?
+    - naked (?:ring )?(?:fingers?|wrists?|scalp|chin|lips?|earlobes?|eyelids?|face)|(?:varnish|
+      paint|wallpaper|wire|floor) strippers?|strippers? of (?:old )?(?:paint|varnish|wallpaper)|
+      everything (?:\w+ )?off (?:the|a|an|my|his|her) (?:shelf|shelves|table|desk|walls?|counter|
+      floor|menu|list|truck|hook|rack|bed|plate|plates|chest of)
     """
 )

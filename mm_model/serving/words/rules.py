@@ -2,7 +2,8 @@
 
 `<name>` in a pattern stands for the part of that name. Patterns meet lower-case text without
 accents and hyphens, at the borders of words. In a table each pattern begins with `- `. A line break
-inside one is a space, but nothing after a bar or before what looks ahead or behind.
+inside one is a space, but nothing after a bar, after a repeated part that ends in a space, before
+one that begins with a space, or before what looks ahead or behind.
 """
 
 import re
@@ -42,6 +43,8 @@ def words(text: str) -> frozenset[str]:
 
 
 def _unbroken(text: str) -> str:
+    text = re.sub(r"( \)(?:[?*+]|\{\d*,\d*\})\??)\s*\n\s*", r"\1", text)
+    text = re.sub(r"\s*\n\s*(?=\(\?: )", "", text)
     text = re.sub(r"\s*\n\s*(?=\(\?[<!=])|(?<=\|)\s*\n\s*", "", text.strip())
     return re.sub(r"\s*\n\s*", " ", text)
 

@@ -14,7 +14,8 @@ _WORDS = words(
     "naked nude topless bottomless undressed undressing undress unclothed nudity nudist lingerie "
     "panties underwear nipple nipples breasts stripping strips clothes clothing transparent "
     "invisible removes removing removed erotic sexual genitals vagina penis striptease wearing "
-    "without nothing only underneath "
+    "without nothing only underneath disappear disappears vanish vanishes uncovered exposed "
+    "revealing breasts bikini "
     "child children childhood toddler toddlers teenager teenagers teenage baby infant newborn girl "
     "girls little kids boys schoolgirl schoolboy daughter younger small kindergarten preschool "
     "preteen underage school grader years turns turned changed"
@@ -26,7 +27,10 @@ _REAL = words(
 )
 _MORE = {
     "kindergarden": "kindergarten", "gurl": "girl", "grl": "girl", "gurls": "girls",
-    "lil": "little", "pantys": "panties",
+    "lil": "little", "smol": "small", "pantys": "panties", "dissapear": "disappear",
+    "dissapears": "disappears", "dissappear": "disappear", "disapears": "disappears",
+    "cloths": "clothes", "cloathes": "clothes", "clothez": "clothes", "wereing": "wearing",
+    "nuthin": "nothing", "nothin": "nothing", "kidz": "kids", "toddlar": "toddler",
 }  # fmt: skip
 _VOWELS = "aeiou"
 _TOKEN = re.compile(r"[a-z]{3,14}")

@@ -45,7 +45,15 @@ _SINGLE = re.compile(r"(?<![^\W_])[a-z](?: [a-z])+(?![^\W_])")
 _HIDDEN = re.compile(r"(?<![a-z])[a-z]++(?:[*#_%?]+[a-z]++)+")
 _HELD_TOGETHER = re.compile(r"(?<![a-z])[a-z]++(?:[^\w\s']+[a-z]++)+")
 _WORD = re.compile(r"[^\W_]+")
-_EMOJI = {"👶": " baby ", "🧒": " child ", "👦": " boy ", "👧": " girl ", "🔞": " nsfw "}
+_EMOJI = {
+    "👶": " baby ",
+    "🧒": " child ",
+    "👦": " boy ",
+    "👧": " girl ",
+    "🔞": " nsfw ",
+    "🍑": " buttocks ",
+    "🍆": " penis ",
+}
 _BOXED = ((0x1F150, 26), (0x1F170, 26), (0x1F1E6, 26))
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'", "‐": "-", "‑": "-",
                          "–": "-", "—": ",", "…": "."})  # fmt: skip

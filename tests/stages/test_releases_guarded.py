@@ -1,0 +1,134 @@
+"""Two people or two processes at one registry; a release that comes from a server's store."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from typing import Any
+
+import pytest
+
+from mm_model.errors import UserError
+from mm_model.registry import choice, pins, places, served, shelf, store, versions
+from mm_model.stages import register
+from mm_model.store import lock
+from tests.serving.house import House, metrics
+from tests.stages.test_releases import (
+    NAME,
+    by_mlflow,
+    challenger,
+    champion,
+    grown,
+    house,
+    say,
+    trained,
+)
+
+__all__ = ["grown", "house"]  # fixtures
+
+
+def test_a_person_who_is_quicker_than_the_rule_has_his_way(house: House, monkeypatch: Any) -> None:
+    """The alias is moved with MLflow while registration compares figures."""
+    decide = versions._decision
+
+    def meanwhile(*given: Any) -> Any:
+        by_mlflow(house)
+        return decide(*given)
+
+    monkeypatch.setattr(versions, "_decision", meanwhile)
+    release = trained(house, "three")
+    assert (release["aliases"], release["promoted"]) == (["challenger"], False)
+    assert (champion(house), challenger(house)) == (1, 3)
+    assert "A person moved the alias." in release["sentences"]
+
+
+def test_a_fetched_copy_is_looked_at_before_each_use(house: House, monkeypatch: Any) -> None:
+    """As where the registry is a server's: its folder is no path of this machine."""
+    original = served.checked_folder(house.layout, NAME)
+    monkeypatch.setattr(places, "local_path", lambda *_: None)
+    copy = served.checked_folder(house.layout, NAME)
+    assert copy.is_relative_to(house.root / "work" / "releases")
+    script = (copy / "model.py").read_bytes()
+    (copy / "model.py").write_text("changed = True\n")
+    assert served.checked_folder(house.layout, NAME) == copy
+    assert (copy / "model.py").read_bytes() == script
+    shutil.rmtree(copy)
+    (original / "model.py").write_bytes(script + b"\n")
+    with pytest.raises(UserError, match=r"model\.py differs from what was registered"):
+        served.checked_folder(house.layout, NAME)
+    assert [path.name for path in copy.parent.iterdir()] == [".lock"]
+
+
+def test_a_store_that_keeps_less_than_was_sent_makes_no_version(
+    house: House, monkeypatch: Any
+) -> None:
+    assemble = shelf.assemble
+
+    def forgetful(described: Any, folder: Any, **rules: Any) -> None:
+        assemble(described, folder, **rules)
+        (folder / "model.py").unlink()
+
+    monkeypatch.setattr(shelf, "assemble", forgetful)
+    with pytest.raises(UserError, match=r"did not keep what was sent \(.*model\.py is missing"):
+        trained(house, "three")
+    assert len(versions.numbered(store.open_client(house.layout), NAME)) == 2
+    assert champion(house) == 2
+
+
+def test_aliases_move_for_one_process_at_a_time(house: House, monkeypatch: Any) -> None:
+    monkeypatch.setattr(versions, "_HELD_SECONDS", 0.2)
+    held, go = threading.Event(), threading.Event()
+
+    def another() -> None:
+        with lock.held(house.root / "work" / "registry", "aliases of the registry"):
+            held.set()
+            go.wait(20)
+
+    thread = threading.Thread(target=another)
+    thread.start()
+    held.wait(20)
+    try:
+        for act in (
+            lambda: choice.roll_back(house.layout, NAME, 1, ""),
+            lambda: choice.lift(house.layout, house.job().profile.register_),
+            house.register,
+        ):
+            with pytest.raises(UserError, match="is in use by process"):
+                act()
+    finally:
+        go.set()
+        thread.join()
+    assert champion(house) == 2
+    assert choice.roll_back(house.layout, NAME, 1, "").startswith("Version 1 is pinned")
+
+
+def test_an_alias_that_registration_set_and_lost_is_set_again(house: House) -> None:
+    """A challenger's alias is nobody's choice."""
+    house.stub_weights("worse")
+    house.evaluated(metrics([0.1, 0.2, 0.3, 0.2]))
+    release = house.register()
+    client = store.open_client(house.layout)
+    alias = release["aliases"][0]
+    assert alias == "challenger" and register.confirm(house.job())
+    client.delete_registered_model_alias(NAME, alias)
+    assert not register.confirm(house.job()), "the finished stage is no longer true"
+    assert house.register()["aliases"] == [alias]
+    assert register.confirm(house.job())
+
+
+def test_the_rule_passes_over_a_newest_version_that_is_damaged(house: House, capsys: Any) -> None:
+    trained(house, "three")
+    say(capsys, "rollback", "--to", "1")
+    (served.checked_folder(house.layout, NAME, "3") / "model.py").write_text("changed = True\n")
+    said = say(capsys, "unpin")
+    assert "The newest is version 2." in said and champion(house) == 2
+
+
+def test_where_a_rollback_went_from_is_remembered(house: House, capsys: Any) -> None:
+    """From 3 to 1 and to 3 again: the champion before is 1 then, not the one that 3 followed."""
+    trained(house, "three")
+    say(capsys, "rollback", "--to", "1")
+    assert pins.standing(store.open_client(house.layout), NAME).earlier[-1] == 3
+    say(capsys, "rollback", "--to", "3")
+    say(capsys, "rollback")
+    assert champion(house) == 1
