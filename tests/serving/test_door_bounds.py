@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
 import signal
 import socket
 import threading
-import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -63,21 +61,12 @@ def test_all_clips_are_made_in_one_thread() -> None:
             threads.append(threading.get_ident())
             return super().generate(*given)
 
-    def called() -> None:
-        time.sleep(0.01)  # so that a second thread would be taken for the next call
-        threads.append(threading.get_ident())
-
-    async def as_mlflow_calls() -> None:
-        await asyncio.gather(*(asyncio.to_thread(called) for _ in range(4)))
-
     with Doorway(config(waiting=6), Engine()) as way:
         asked = [way.send(record(seed)) for seed in range(7)]
         until(lambda: inside(way) == 7)
         way.engine.free.set()
         assert [answer(one).status for one in asked] == [200] * 7
-        loop = way._server.loop
-        asyncio.run_coroutine_threadsafe(as_mlflow_calls(), loop).result(PATIENCE)
-    assert len(threads) == 11 and len(set(threads)) == 1
+    assert len(threads) == 7 and len(set(threads)) == 1
 
 
 def answered_beside(way: Doorway, held: threading.Event, go: threading.Event) -> bool:
