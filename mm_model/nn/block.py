@@ -126,7 +126,7 @@ class MagicMirrorBlock(CogVideoXBlock):
                 "face_attention": self.adapter.ca,
                 "ca_scale": ca_scale,
                 "mode": self.adapter.mode,
-                "face_gate": self.adapter.face_gate,
+                "face_gate": self.adapter.gate(),
             }
         for half in (0, 1):
             shift, scale, gate, e_shift, e_scale, e_gate = chunks[6 * half : 6 * half + 6]
