@@ -161,6 +161,15 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         with self._layers_of_blocks():
             super().enable_sequential_cpu_offload(*args, **kwargs)
 
+    def enable_group_offload(self, *args: Any, **kwargs: Any) -> None:
+        """As in diffusers without identity encoder and adapter; refused with them."""
+        if self.adapter is not None or self.identity_encoder is not None:
+            raise UserError(
+                "Group offloading moves weights by block while the adapter reads some outside of "
+                "it; use enable_model_cpu_offload or enable_sequential_cpu_offload."
+            )
+        super().enable_group_offload(*args, **kwargs)
+
     @contextmanager
     def _layers_of_blocks(self) -> Any:
         """Meanwhile the adapter holds its global parts only: its layers are the transformer's."""

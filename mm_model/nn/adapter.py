@@ -225,8 +225,14 @@ class MagicMirrorAdapter(nn.Module):
 
         Tensors are written in their own dtype (float32 where they were trained), which the
         configuration states; loading casts them to what the reader asks for. `provenance` updates
-        fields of the configuration, for instance `stage` and `step`.
+        fields of the configuration, for instance `stage` and `step`. Raises `UserError` when
+        sequential offloading holds the weights.
         """
+        if any(parameter.is_meta for parameter in self.parameters()):
+            raise UserError(
+                "The adapter's weights are offloaded, so there is nothing to write; call "
+                "remove_all_hooks() of the pipeline first."
+            )
         self.config = replace(self.config, **provenance)
         return write_adapter(folder, self.config, self.state_dict())
 
