@@ -26,6 +26,7 @@ from mm_model.nn.initialise import materialise
 from mm_model.nn.layer_adapter import LayerAdapter
 from mm_model.nn.modulation import ModulationTable, build_modulation_table, modulation_modules
 from mm_model.nn.offload import execution_device, is_offloaded, present
+from mm_model.nn.parts import refuse_pickles
 
 if TYPE_CHECKING:
     from mm_model.nn.adapter import MagicMirrorAdapter
@@ -154,10 +155,15 @@ class MagicMirrorTransformer3DModel(CogVideoXTransformer3DModel):
         with self._layers_aside():
             super().add_adapter(adapter_config, adapter_name)
 
-    def load_lora_adapter(self, *args: Any, **kwargs: Any) -> Any:
-        """Load a LoRA (peft) into the base's projections, never into the identity adapter's."""
+    def load_lora_adapter(self, source: Any, *args: Any, **kwargs: Any) -> Any:
+        """Load a LoRA (peft) into the base's projections, never into the identity adapter's.
+
+        `source` is a state dict, or a folder or file of safetensors: a pickle is refused by name.
+        """
+        if isinstance(source, str | Path):
+            refuse_pickles(Path(source) / (kwargs.get("weight_name") or ""))
         with self._layers_aside():
-            return super().load_lora_adapter(*args, **kwargs)
+            return super().load_lora_adapter(source, *args, **{**kwargs, "use_safetensors": True})
 
     def detach_layers(self) -> None:
         """Remove all layer adapters; afterwards this is the plain base."""
