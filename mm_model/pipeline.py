@@ -8,7 +8,7 @@ lazily: it costs seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -21,20 +21,19 @@ from diffusers.utils.torch_utils import unwrap_module
 from torch import Tensor, nn
 from transformers import T5EncoderModel, T5Tokenizer
 
-from mm_model.diffusion.asked import TEXT_LENGTH, Asked
+from mm_model.diffusion.asked import TEXT_LENGTH, Asked, text_length
 from mm_model.diffusion.caches import check_caches
-from mm_model.diffusion.frames import check_frame_count
 from mm_model.diffusion.guidance import Texts, expand_condition, repeat_condition
 from mm_model.diffusion.sampling import Sampler
 from mm_model.diffusion.schedule import correlate_frames
 from mm_model.errors import UserError
 from mm_model.nn import folded_vae, saving
 from mm_model.nn.adapter import MagicMirrorAdapter
-from mm_model.nn.backbone import load_components
+from mm_model.nn.backbone import load_components, taken_over
 from mm_model.nn.condition import IdentityCondition
 from mm_model.nn.identity_encoder import IdentityEncoder
 from mm_model.nn.offload import present
-from mm_model.nn.parts import Dtypes, check_transformer, dtypes_by_part, refuse_pickles
+from mm_model.nn.parts import Dtypes, dtypes_by_part, refuse_pickles
 from mm_model.nn.prompt import clean_prompt, encode_prompts, encode_text
 from mm_model.nn.references import Detect, IdentityInput, batch_references, subjects_of
 from mm_model.nn.transformer import MagicMirrorTransformer3DModel
@@ -66,20 +65,12 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         identity_encoder: IdentityEncoder | None = None,
         adapter: MagicMirrorAdapter | None = None,
     ) -> None:
-        plain = unwrap_module(transformer)
-        check_transformer(plain.config, "The transformer")
-        channels, latent = plain.config.in_channels, vae.config.latent_channels if vae else None
-        if vae and channels != latent:
-            raise UserError(
-                f"The transformer takes {channels} channels, but the VAE makes {latent}: it was "
-                "made for more than text; use a CogVideoX 1.0 text-to-video backbone."
-            )
-        if not isinstance(plain, MagicMirrorTransformer3DModel):
-            transformer = plain = MagicMirrorTransformer3DModel.from_base(plain)
-        if adapter is not None and not adapter.is_in(plain):
-            plain.attach_adapter(adapter)
+        if transformer is not None:
+            transformer = taken_over(transformer, vae)
         super().__init__(tokenizer, text_encoder, vae, transformer, scheduler)
-        self.register_modules(identity_encoder=identity_encoder, adapter=adapter)
+        self.register_modules(identity_encoder=identity_encoder, adapter=None)
+        if adapter is not None:
+            self._put_in(adapter)
 
     @classmethod
     def from_pretrained(
@@ -107,11 +98,19 @@ class MagicMirrorPipeline(CogVideoXPipeline):
             own = base / saving.ADAPTER_FOLDER
             adapter = own if own.is_dir() else None
         if isinstance(adapter, MagicMirrorAdapter):
-            pipe.transformer.attach_adapter(adapter)
-            pipe.register_modules(adapter=adapter)
+            pipe._put_in(adapter)
         elif adapter is not None:
             pipe.load_adapter(adapter, dtypes_by_part(dtypes)["adapter"])
         return pipe
+
+    def _put_in(self, adapter: MagicMirrorAdapter) -> None:
+        """Take over an adapter that was made before, on this transformer or on another."""
+        transformer = self._require_transformer()
+        if self.identity_encoder is not None:
+            adapter.config.check_recognizer(self.identity_encoder.recognizer_sha256)
+        if not adapter.is_in(transformer):
+            transformer.attach_adapter(adapter)
+        self.register_modules(adapter=adapter)
 
     def save_pretrained(
         self,
@@ -136,7 +135,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         """
         refuse_pickles(folder)
         digest = self.identity_encoder.recognizer_sha256 if self.identity_encoder else None
-        transformer = unwrap_module(self.transformer)
+        transformer = self._require_transformer()
         adapter = MagicMirrorAdapter.from_pretrained(folder, transformer, digest, torch_dtype)
         self.register_modules(adapter=adapter)
 
@@ -146,7 +145,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
 
     def unload_adapter(self) -> None:
         """Take the adapter out; afterwards the pipeline is the plain base."""
-        unwrap_module(self.transformer).detach_layers()
+        self._require_transformer().detach_layers()
         self.register_modules(adapter=None)
 
     @classmethod
@@ -171,7 +170,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         super().enable_group_offload(*args, **kwargs)
 
     @contextmanager
-    def _layers_of_blocks(self) -> Any:
+    def _layers_of_blocks(self) -> Iterator[None]:
         """Meanwhile the adapter holds its global parts only: its layers are the transformer's."""
         layers = self.adapter.layers if self.adapter is not None else None
         if layers is not None:
@@ -182,13 +181,19 @@ class MagicMirrorPipeline(CogVideoXPipeline):
             if layers is not None:
                 self.adapter.layers = layers
 
+    def _require_transformer(self) -> MagicMirrorTransformer3DModel:
+        """The transformer itself, also where it was compiled."""
+        if self.transformer is None:
+            raise UserError("This pipeline has no transformer; give transformer=... when loading.")
+        return unwrap_module(self.transformer)
+
     def _require_adapter(self) -> MagicMirrorAdapter:
         if self.adapter is None:
             raise UserError(
                 "No adapter is loaded; call load_adapter(folder) first, or leave the references "
                 "out."
             )
-        self.adapter.require_in(unwrap_module(self.transformer))
+        self.adapter.require_in(self._require_transformer())
         return self.adapter
 
     @torch.no_grad()
@@ -211,6 +216,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
                 "This backbone has no identity_encoder folder; pass identity_encoder=... when "
                 "loading."
             )
+        adapter.config.check_recognizer(encoder.recognizer_sha256)
         margin = adapter.config.reference_margin
         subjects: list[IdentityInput] = subjects_of(
             references, faces, margin, encoder.image_size, detect
@@ -233,7 +239,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         subject's word stands, two places for each reference.
         """
         prompts = [prompt] if isinstance(prompt, str) else prompt
-        length = min(max_sequence_length, self.transformer.config.max_text_seq_length)
+        length = text_length(max_sequence_length, self.transformer.config.max_text_seq_length)
         counts = expand_condition(identity, len(prompts)).references
         trigger, device = self._require_adapter().config.trigger, self._execution_device
         self._require_text_encoder()
@@ -270,6 +276,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         """
         asked = Asked.of(locals())
         asked.check()
+        self._require_parts(asked)
         try:
             return self._plain(asked) if asked.plain else self._with_identity(asked)
         except BaseException:
@@ -282,7 +289,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         if self.adapter is not None and isinstance(prompts, list):
             given["prompt"] = [clean_prompt(text, self.adapter.config.trigger) for text in prompts]
         if asked.noise_prior_gamma != 0.0:
-            frames, height, width = self._check_size(asked)
+            frames, height, width = self._size(asked)
             rows = len(prompts) if prompts is not None else len(asked.prompt_embeds)
             noise = self._noise(asked, rows, frames, height, width)
             given["latents"] = noise / self.scheduler.init_noise_sigma  # the stock call scales too
@@ -292,15 +299,13 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         """The stock pipeline's steps in their order, with the identity's branches."""
         adapter, count = self._require_adapter(), asked.num_videos_per_prompt
         asked.check_identity()
-        frames, height, width = self._check_size(asked)
+        frames, height, width = self._size(asked)
         self.check_inputs(
             asked.prompt, height, width, asked.negative_prompt, asked.watched,
             asked.prompt_embeds, asked.negative_prompt_embeds,
         )  # fmt: skip
-        check_caches(
-            unwrap_module(self.transformer), asked.face_guidance, asked.guided,
-            asked.face_start_step,
-        )  # fmt: skip
+        transformer, start = self._require_transformer(), asked.face_start_step
+        check_caches(transformer, asked.face_guidance, asked.guided, start)
         rows = len(asked.prompts if asked.prompt_embeds is None else asked.prompt_embeds)
         noise = self._noise(asked, rows * count, frames, height, width)
         identity = asked.identity
@@ -331,22 +336,12 @@ class MagicMirrorPipeline(CogVideoXPipeline):
     @wraps(CogVideoXPipeline.encode_prompt)
     def encode_prompt(self, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor | None]:
         # as in the stock pipeline, in the dtype of the transformer that reads it
-        kwargs.setdefault("dtype", self.transformer.dtype)
+        if self.transformer is not None:
+            kwargs.setdefault("dtype", self.transformer.dtype)
         return super().encode_prompt(*args, **kwargs)
 
-    def _check_size(self, asked: Asked) -> tuple[int, int, int]:
-        """Frames, height and width with the backbone's defaults filled in, or `UserError`."""
-        config = self.transformer.config
-        factor = self.vae_scale_factor_spatial
-        frames = check_frame_count(asked.num_frames or config.sample_frames, config.sample_frames)
-        height = asked.height or config.sample_height * factor
-        width = asked.width or config.sample_width * factor
-        unit = factor * config.patch_size
-        if height % unit or width % unit or min(height, width) < unit:
-            raise UserError(
-                f"{width}x{height} is not possible: both sides must be multiples of {unit} pixels."
-            )
-        return frames, height, width
+    def _size(self, asked: Asked) -> tuple[int, int, int]:
+        return asked.size(self.transformer.config, self.vae_scale_factor_spatial)
 
     def _noise(self, asked: Asked, rows: int, frames: int, height: int, width: int) -> Tensor:
         """Starting noise `[B,T,C,h,w]` by the stock draw, correlated over frames when gamma > 0."""
@@ -365,7 +360,8 @@ class MagicMirrorPipeline(CogVideoXPipeline):
 
         B counts every clip. One negative text is encoded once, however many prompts there are.
         """
-        length = asked.text_length(self.transformer.config.max_text_seq_length)
+        length = self.transformer.config.max_text_seq_length
+        length = text_length(asked.max_sequence_length, length)
         device, dtype = self._execution_device, self.transformer.dtype
         if asked.prompt_embeds is None:
             plain, mask = self.encode_identity_prompt(asked.prompts, identity, length)
@@ -376,12 +372,19 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         if asked.guided:
             negative = asked.negative_prompt_embeds
             if negative is None:
-                self._require_text_encoder()
                 texts = asked.negative_texts(len(plain))
                 negative = self._get_t5_prompt_embeds(texts, 1, plain.shape[1], device, dtype)
             negative = negative.to(device, dtype).expand(len(plain), -1, -1)
             negative = negative.repeat_interleave(count, dim=0)
         return plain.repeat_interleave(count, 0), mask.repeat_interleave(count, 0), negative
+
+    def _require_parts(self, asked: Asked) -> None:
+        """Raise `UserError` before any work where a part is missing that it will need."""
+        self._require_transformer()
+        if self.vae is None and asked.output_type != "latent":
+            raise UserError("This pipeline has no VAE; ask for output_type='latent'.")
+        if asked.prompt is not None or (asked.guided and asked.negative_prompt_embeds is None):
+            self._require_text_encoder()
 
     def _require_text_encoder(self) -> None:
         if self.text_encoder is None or self.tokenizer is None:

@@ -15,6 +15,7 @@ from diffusers import CogVideoXPipeline
 from diffusers.callbacks import MultiPipelineCallbacks, PipelineCallback
 from torch import Tensor
 
+from mm_model.diffusion.frames import check_frame_count
 from mm_model.diffusion.guidance import check_guidance
 from mm_model.errors import UserError
 from mm_model.nn.condition import IdentityCondition
@@ -125,11 +126,34 @@ class Asked:
                 "prompt_embeds do not say where the subject is: make them with "
                 "encode_identity_prompt(prompt, identity) and give its identity_mask too."
             )
+        if self.prompt_embeds is not None:
+            rows, length = self.prompt_embeds.shape[:2]
+            if tuple(self.identity_mask.shape) != (rows, length):
+                raise UserError(
+                    f"identity_mask is {list(self.identity_mask.shape)}, but prompt_embeds are of "
+                    f"{rows} texts of {length} tokens; give both as encode_identity_prompt does."
+                )
         if self.face_start_step > 0 and set(self.watched) & set(_TEXTS):
             raise UserError(
                 "A callback cannot exchange prompt_embeds while face_start_step changes them "
                 "too; leave one of them out."
             )
+
+    def size(self, config: Mapping[str, Any], factor: int) -> tuple[int, int, int]:
+        """Frames, height and width with the backbone's defaults filled in, or `UserError`.
+
+        `config` is the transformer's, `factor` the VAE's pixels in a latent cell.
+        """
+        longest = config["sample_frames"]
+        frames = check_frame_count(self.num_frames or longest, longest)
+        height = self.height or config["sample_height"] * factor
+        width = self.width or config["sample_width"] * factor
+        unit = factor * config["patch_size"]
+        if height % unit or width % unit or min(height, width) < unit:
+            raise UserError(
+                f"{width}x{height} is not possible: both sides must be multiples of {unit} pixels."
+            )
+        return frames, height, width
 
     def negative_texts(self, rows: int) -> list[str]:
         """The negative prompt of each of `rows` prompts, or one for all; raises `UserError`."""
@@ -143,15 +167,16 @@ class Asked:
             )
         return [text or "" for text in negative]
 
-    def text_length(self, longest: int) -> int:
-        """Tokens of the text beside an identity, for a backbone that was trained with `longest`.
 
-        The stock default stands for the backbone's own length where that is shorter.
-        """
-        asked = self.max_sequence_length
-        if asked > longest and asked != TEXT_LENGTH:
-            raise UserError(
-                f"max_sequence_length is {asked}, but this backbone reads {longest} tokens "
-                f"(max_text_seq_length); give {longest} or less."
-            )
-        return min(asked, longest)
+def text_length(asked: int, longest: int) -> int:
+    """Tokens of the text beside an identity, for a backbone that was trained with `longest`.
+
+    The stock default stands for the backbone's own length where that is shorter. Raises `UserError`
+    where more is asked for.
+    """
+    if asked > longest and asked != TEXT_LENGTH:
+        raise UserError(
+            f"max_sequence_length is {asked}, but this backbone reads {longest} tokens "
+            f"(max_text_seq_length); give {longest} or less."
+        )
+    return min(asked, longest)

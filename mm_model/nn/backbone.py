@@ -16,7 +16,14 @@ import torch
 from mm_model.diffusion.schedule import load_schedule
 from mm_model.errors import UserError, first_line
 from mm_model.nn.identity_encoder import FOLDER, IdentityEncoder
-from mm_model.nn.parts import Dtypes, check_kind, dtypes_by_part, refuse_pickles, variant_in
+from mm_model.nn.parts import (
+    Dtypes,
+    check_kind,
+    check_transformer,
+    dtypes_by_part,
+    refuse_pickles,
+    variant_in,
+)
 from mm_model.nn.tokenizer import load_tokenizer
 from mm_model.nn.transformer import MagicMirrorTransformer3DModel
 
@@ -97,6 +104,27 @@ def load_components(
         readers[name] = lambda n=name, load=load: load(base, dtypes[n], variants[n])
     parts = {name: read() for name, read in readers.items() if name not in given}
     return parts | given
+
+
+def taken_over(given: Any, vae: Any | None) -> Any:
+    """A transformer of ours as it is; a plain CogVideoX one in our class, its tensors shared.
+
+    Raises `UserError` on CogVideoX 1.5 and on one that takes more than the latents of `vae`.
+    """
+    from diffusers.utils.torch_utils import unwrap_module
+
+    plain = unwrap_module(given)
+    check_transformer(plain.config, "The transformer")
+    channels = plain.config.in_channels
+    if vae is not None and channels != vae.config.latent_channels:
+        raise UserError(
+            f"The transformer takes {channels} channels, but the VAE makes "
+            f"{vae.config.latent_channels}: it was made for more than text; use a CogVideoX 1.0 "
+            "text-to-video backbone."
+        )
+    if isinstance(plain, MagicMirrorTransformer3DModel):
+        return given
+    return MagicMirrorTransformer3DModel.from_base(plain)
 
 
 def _load(cls: Any, folder: Path, torch_dtype: torch.dtype | None, variant: str | None) -> Any:

@@ -66,8 +66,13 @@ def test_prompt_embeds_without_the_subject_s_place_are_refused(pipe, identity):
     with pytest.raises(UserError, match="encode_identity_prompt"):
         clip(pipe, None, prompt_embeds=torch.zeros(1, 16, 32), identity=identity)
     embeds, mask = pipe.encode_identity_prompt(PROMPT, identity)
+    asked = {"prompt_embeds": embeds, "identity": identity}
     with pytest.raises(ValueError, match="do not match"):
-        clip(pipe, None, prompt_embeds=embeds, identity_mask=mask.roll(1) & mask, identity=identity)
+        clip(pipe, None, identity_mask=mask.roll(1) & mask, **asked)
+    with pytest.raises(UserError, match="1 texts of 16 tokens"):
+        clip(pipe, None, identity_mask=mask[:, :8], **asked)
+    with pytest.raises(UserError, match="reads 16 tokens"):
+        pipe.encode_identity_prompt(PROMPT, identity, max_sequence_length=64)
 
 
 def test_negative_prompt_embeds_are_used_as_they_are(pipe, identity):

@@ -180,6 +180,44 @@ def test_a_part_that_is_left_out_is_not_read(saved, copy, expected):
         opened(copy, tokenizer=None)
 
 
+def test_a_pipeline_of_text_parts_alone_encodes_prompts(saved):
+    loaded = opened(saved, transformer=None, vae=None, adapter=None, identity_encoder=None)
+    asked = {"max_sequence_length": 16, "negative_prompt": "red hat"}
+    with torch.no_grad():
+        ours, theirs = (p.encode_prompt(PLAIN, **asked) for p in (loaded, stock()))
+    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    with pytest.raises(UserError, match="no transformer"):
+        clip(loaded, PLAIN)
+    with pytest.raises(UserError, match="no transformer"):
+        loaded.load_adapter(saved / "adapter")
+
+
+def test_a_pipeline_without_vae_gives_latents(saved, expected):
+    loaded = opened(saved, vae=None)
+    assert torch.equal(clip(loaded, reference_images=subject()), expected)
+    for asked in ({"reference_images": subject()}, {}):
+        with pytest.raises(UserError, match="no VAE"):
+            clip(loaded, output_type="pt", **asked)
+    loaded.text_encoder = None
+    with pytest.raises(UserError, match="no text encoder"):
+        clip(loaded, PLAIN)
+
+
+def test_an_adapter_of_another_recogniser_is_refused_however_it_is_put_in(pipe, saved):
+    other = tiny.identity_encoder(1)
+    for build in (
+        lambda: opened(saved, identity_encoder=other),
+        lambda: opened(saved, identity_encoder=other, adapter=pipe.adapter),
+        lambda: MagicMirrorPipeline(**{**pipe.components, "identity_encoder": other}),
+    ):
+        with pytest.raises(UserError, match="conditioning recogniser"):
+            build()
+    late = opened(saved)
+    late.identity_encoder = other
+    with pytest.raises(UserError, match="conditioning recogniser"):
+        clip(late, reference_images=subject())
+
+
 @pytest.mark.parametrize("name", WEIGHTY)
 @pytest.mark.parametrize("suffix", [".bin", ".ckpt", ".pt"])
 def test_pickle_files_are_refused_by_name(copy, name, suffix):
