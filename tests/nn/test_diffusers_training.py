@@ -17,9 +17,15 @@ def lora_names(model):
     return {name.split(".lora_")[0] for name, _ in model.named_modules() if ".lora_A" in name}
 
 
+def peft_state(model):
+    from peft.utils import get_peft_model_state_dict
+
+    return get_peft_model_state_dict(model)
+
+
 def lora_config(targets=ATTENTION):
     peft = pytest.importorskip("peft", reason="peft is not installed")
-    return peft.LoraConfig(r=2, target_modules=targets, init_lora_weights=False)
+    return peft.LoraConfig(r=2, lora_alpha=2, target_modules=targets, init_lora_weights=False)
 
 
 @pytest.mark.parametrize("targets", [ATTENTION, "all-linear", r".*to_(k|v)", ["proj_out", "to_v"]])
@@ -67,7 +73,14 @@ def test_a_saved_lora_is_loaded_into_the_base_s_projections(tmp_path):
     other.transformer.load_lora_adapter(tmp_path, prefix=None)
     assert lora_names(other.transformer) == lora_names(pipe.transformer)
     assert torch.allclose(clip(other, reference_images=subject()), expected, atol=1e-3)
+    by_pipeline = mirror()
+    layers = peft_state(pipe.transformer)
+    pipe.save_lora_weights(tmp_path / "pipe", transformer_lora_layers=layers)
+    by_pipeline.load_lora_weights(tmp_path / "pipe")
+    assert torch.allclose(clip(by_pipeline, reference_images=subject()), expected, atol=1e-3)
     torch.save({}, tmp_path / "lora.bin")
+    with pytest.raises(UserError, match="is a pickle file"):
+        by_pipeline.load_lora_weights(tmp_path, weight_name="lora.bin")
     with pytest.raises(UserError, match="is a pickle file"):
         other.transformer.load_lora_adapter(tmp_path, weight_name="lora.bin")
     with pytest.raises(UserError, match="unload_lora"):
