@@ -23,6 +23,7 @@ from transformers import T5EncoderModel, T5Tokenizer
 
 from mm_model.diffusion.asked import TEXT_LENGTH, Asked, text_length
 from mm_model.diffusion.caches import check_caches
+from mm_model.diffusion.frames import latent_frame_count
 from mm_model.diffusion.guidance import Texts, expand_condition, repeat_condition
 from mm_model.diffusion.sampling import Sampler
 from mm_model.diffusion.schedule import correlate_frames
@@ -32,7 +33,6 @@ from mm_model.nn.adapter import MagicMirrorAdapter
 from mm_model.nn.backbone import load_components, taken_over
 from mm_model.nn.condition import IdentityCondition
 from mm_model.nn.identity_encoder import IdentityEncoder
-from mm_model.nn.offload import present
 from mm_model.nn.parts import Dtypes, dtypes_by_part, refuse_pickles
 from mm_model.nn.prompt import clean_prompt, encode_prompts, encode_text
 from mm_model.nn.references import Detect, IdentityInput, batch_references, subjects_of
@@ -221,8 +221,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         subjects: list[IdentityInput] = subjects_of(
             references, faces, margin, encoder.image_size, detect
         )
-        with present(encoder):
-            features = encoder.features(*batch_references(subjects, encoder.embed))
+        features = encoder.features(*batch_references(subjects, encoder.embed))
         device, dtype = self._execution_device, self.transformer.dtype
         return adapter.encode_identity(features.to(device, dtype))
 
@@ -349,8 +348,10 @@ class MagicMirrorPipeline(CogVideoXPipeline):
             rows, self.transformer.config.in_channels, frames, height, width,
             self.transformer.dtype, self._execution_device, asked.generator, asked.latents,
         )  # fmt: skip
-        if len(noise) != rows:
-            raise UserError(f"latents hold {len(noise)} clips, but {rows} are asked for.")
+        factor, channels = self.vae_scale_factor_spatial, self.transformer.config.in_channels
+        shape = [rows, latent_frame_count(frames), channels, height // factor, width // factor]
+        if list(noise.shape) != shape:
+            raise UserError(f"latents are {list(noise.shape)}, but what is asked for has {shape}.")
         return correlate_frames(noise, asked.noise_prior_gamma)
 
     def _texts(

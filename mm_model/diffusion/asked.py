@@ -25,6 +25,7 @@ STOCK = tuple(_ARGUMENTS)[1:]
 """Names of the stock pipeline's arguments, in their order."""
 TEXT_LENGTH: int = _ARGUMENTS["max_sequence_length"].default
 OUTPUTS = ("pil", "np", "pt", "latent")
+_OWN = frozenset(("face_length", "face_attention", "ca_scale", "mode", "face_gate"))
 _TEXTS = ("prompt_embeds", "negative_prompt_embeds")
 
 
@@ -118,6 +119,16 @@ class Asked:
 
     def check_identity(self) -> None:
         """Raise `UserError` on what cannot be done with an identity."""
+        if self.identity is not None and not isinstance(self.identity, IdentityCondition):
+            raise UserError(
+                f"identity is {type(self.identity).__name__}; give what encode_references returns, "
+                "or the pictures as reference_images=..."
+            )
+        if ours := sorted(set(self.attention_kwargs or ()) & _OWN):
+            raise UserError(
+                f"attention_kwargs holds {ours[0]}, which the identity sets itself; leave it out "
+                "(ca_scale is an argument of the call)."
+            )
         times = self.num_videos_per_prompt
         if isinstance(times, bool) or not isinstance(times, int) or times < 1:
             raise UserError(f"num_videos_per_prompt is {times!r}; give a whole number from 1 on.")

@@ -269,6 +269,24 @@ def test_the_text_length_is_the_backbone_s_or_less(pipe, identity, usual):
         clip(pipe, identity=identity, max_sequence_length=64)
 
 
+def test_attention_kwargs_reach_the_processors_but_never_set_the_face(pipe, identity, usual):
+    asked = {"identity": identity, "attention_kwargs": {"unknown to them": 1}}
+    assert torch.equal(clip(pipe, **asked), usual)  # left out with a warning, as in stock
+    for name in ("face_length", "ca_scale"):
+        with pytest.raises(UserError, match=f"attention_kwargs holds {name}"):
+            clip(pipe, identity=identity, attention_kwargs={name: 1})
+
+
+def test_an_identity_is_what_encode_references_returns(pipe):
+    with pytest.raises(UserError, match="identity is IdentityInput"):
+        clip(pipe, identity=subject())
+
+
+def test_attention_slicing_changes_nothing(pipe, identity, usual):
+    pipe.enable_attention_slicing()
+    assert torch.equal(clip(pipe, identity=identity), usual)
+
+
 def test_no_steps_are_refused(pipe, identity):
     with pytest.raises(UserError, match="num_inference_steps is 0"):
         clip(pipe, identity=identity, num_inference_steps=0)
@@ -298,8 +316,9 @@ def test_every_output_type_shows_the_same_clip(pipe, identity):
 def test_given_latents_are_the_noise(pipe, identity, usual):
     noise = torch.randn(1, 3, 8, 8, 8, generator=seeded())
     assert torch.equal(clip(pipe, identity=identity, latents=noise, generator=None), usual)
-    with pytest.raises(UserError, match="latents hold 2 clips, but 1"):
-        clip(pipe, identity=identity, latents=noise.repeat(2, 1, 1, 1, 1))
+    for wrong in (noise.repeat(2, 1, 1, 1, 1), noise[:, :2], noise[..., :4]):
+        with pytest.raises(UserError, match="what is asked for has"):
+            clip(pipe, identity=identity, latents=wrong)
 
 
 def test_a_swapped_scheduler_samples_with_the_identity(pipe, identity, usual):
