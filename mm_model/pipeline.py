@@ -2,45 +2,53 @@
 
 Without references, or with `id_scale=0`, the stock pipeline itself runs. Face detection is the
 caller's, the cut around a face is made here by the adapter's margin; weights are read from
-safetensors only. Import this module lazily: it costs seconds.
+safetensors only. What works of diffusers and what is refused: docs/diffusers.md. Import this module
+lazily: it costs seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from diffusers import CogVideoXDPMScheduler, CogVideoXPipeline
+from diffusers import AutoencoderKLCogVideoX, CogVideoXPipeline, CogVideoXTransformer3DModel
 from diffusers.pipelines.cogvideo.pipeline_output import CogVideoXPipelineOutput
-from torch import Tensor
+from diffusers.utils.torch_utils import unwrap_module
+from torch import Tensor, nn
+from transformers import T5EncoderModel, T5Tokenizer
 
-from mm_model.diffusion.branches import BranchRunner, Scales
-from mm_model.diffusion.frames import check_frame_count
-from mm_model.diffusion.guidance import (
-    Texts,
-    base_branches,
-    check_guidance,
-    combine,
-    expand_condition,
-    plan_branches,
-)
+from mm_model.diffusion.asked import TEXT_LENGTH, Asked, text_length
+from mm_model.diffusion.caches import check_caches
+from mm_model.diffusion.frames import latent_frame_count
+from mm_model.diffusion.guidance import Texts, expand_condition, repeat_condition
+from mm_model.diffusion.sampling import Sampler
 from mm_model.diffusion.schedule import correlate_frames
 from mm_model.errors import UserError
-from mm_model.nn import folded_vae
+from mm_model.nn import folded_vae, saving
 from mm_model.nn.adapter import MagicMirrorAdapter
-from mm_model.nn.backbone import load_components
+from mm_model.nn.backbone import load_components, taken_over
 from mm_model.nn.condition import IdentityCondition
 from mm_model.nn.identity_encoder import IdentityEncoder
-from mm_model.nn.prompt import clean_prompt, encode_prompts, encode_text, plain_prompt
-from mm_model.nn.references import Detect, IdentityInput, batch_references, prepare_references
+from mm_model.nn.parts import Dtypes, dtypes_by_part, refuse_pickles
+from mm_model.nn.prompt import clean_prompt, encode_prompts, encode_text
+from mm_model.nn.references import Detect, IdentityInput, batch_references, subjects_of
+from mm_model.nn.transformer import MagicMirrorTransformer3DModel
+
+Generators = torch.Generator | list[torch.Generator] | None
+OF_FOLDER = "of the folder"
+"""Stands for a part that the backbone's folder may hold: what lies there is loaded."""
 
 
 class MagicMirrorPipeline(CogVideoXPipeline):
     """CogVideoX with an identity encoder and an adapter (both optional components).
 
-    `modulation_tables` (default True) precomputes what depends on time and identity only.
+    A plain CogVideoX transformer is taken over, its tensors shared; nothing is frozen and no mode
+    is changed, so a pipeline may be built beside a training. `modulation_tables` (default True)
+    precomputes what depends on time and identity only.
     """
 
     _optional_components: ClassVar[list[str]] = ["identity_encoder", "adapter"]
@@ -49,60 +57,86 @@ class MagicMirrorPipeline(CogVideoXPipeline):
 
     def __init__(
         self,
-        tokenizer: Any,
-        text_encoder: Any,
-        vae: Any,
-        transformer: Any,
+        tokenizer: T5Tokenizer,
+        text_encoder: T5EncoderModel,
+        vae: AutoencoderKLCogVideoX,
+        transformer: CogVideoXTransformer3DModel | MagicMirrorTransformer3DModel,
         scheduler: Any,
         identity_encoder: IdentityEncoder | None = None,
         adapter: MagicMirrorAdapter | None = None,
     ) -> None:
+        if transformer is not None:
+            transformer = taken_over(transformer, vae)
         super().__init__(tokenizer, text_encoder, vae, transformer, scheduler)
-        self.register_modules(identity_encoder=identity_encoder, adapter=adapter)
-        if transformer.config.patch_size_t is not None:
-            raise UserError(
-                "CogVideoX 1.5 backbones (patch_size_t) are not supported; use CogVideoX 1.0."
-            )
-        for part in (text_encoder, vae, transformer):
-            part.requires_grad_(False).eval()
+        self.register_modules(identity_encoder=identity_encoder, adapter=None)
+        if adapter is not None:
+            self._put_in(adapter)
 
     @classmethod
     def from_pretrained(
         cls,
-        base: str | Path,
-        adapter: str | Path | None = None,
-        identity_encoder: IdentityEncoder | None = None,
-        torch_dtype: torch.dtype | None = None,
+        pretrained_model_name_or_path: str | Path,
+        adapter: str | Path | MagicMirrorAdapter | None = OF_FOLDER,
+        identity_encoder: IdentityEncoder | str | None = OF_FOLDER,
+        torch_dtype: Dtypes = None,
+        *,
+        variant: str | None = None,
+        **components: Any,
     ) -> MagicMirrorPipeline:
-        """Load a backbone folder (diffusers layout, plus `identity_encoder/`) and an adapter
-        folder.
+        """Load a backbone folder (diffusers layout) with its `identity_encoder/` and `adapter/`.
 
-        `identity_encoder` replaces the folder's own, for instance one from a PhotoMaker-V2 file.
-        Raises `UserError` when something is missing or the adapter does not fit the backbone.
+        `adapter` may be another folder, `identity_encoder` another encoder (for instance one from a
+        PhotoMaker-V2 file); None leaves either out. `torch_dtype` is a dtype, its name, or a dict
+        by component; `components` replaces parts by name (`vae=...`, `text_encoder=None`). Raises
+        `UserError` when something is missing, the adapter does not fit, or an argument is unknown.
         """
-        parts = load_components(base, torch_dtype)
-        if identity_encoder is not None:
-            parts["identity_encoder"] = identity_encoder
-        pipe = cls(**parts)
-        if adapter is not None:
-            pipe.load_adapter(adapter)
+        base = Path(pretrained_model_name_or_path)
+        given = saving.components_given(components, identity_encoder, OF_FOLDER)
+        dtypes = saving.dtype_given(torch_dtype, components)
+        pipe = cls(**load_components(base, dtypes, variant, given))
+        if isinstance(adapter, str) and adapter == OF_FOLDER:
+            own = base / saving.ADAPTER_FOLDER
+            adapter = own if own.is_dir() else None
+        if isinstance(adapter, MagicMirrorAdapter):
+            pipe._put_in(adapter)
+        elif adapter is not None:
+            pipe.load_adapter(adapter, dtypes_by_part(dtypes)["adapter"])
         return pipe
 
-    def save_pretrained(self, *args: Any, **kwargs: Any) -> None:
-        """Refused: the base stays in its own folder and the adapter in its own."""
-        raise UserError(
-            "The pipeline is not saved as a whole; write the adapter with save_adapter(folder) and "
-            "keep "
-            "the backbone folder."
-        )
+    def _put_in(self, adapter: MagicMirrorAdapter) -> None:
+        """Take over an adapter that was made before, on this transformer or on another."""
+        transformer = self._require_transformer()
+        if self.identity_encoder is not None:
+            adapter.config.check_recognizer(self.identity_encoder.recognizer_sha256)
+        if not adapter.is_in(transformer):
+            transformer.attach_adapter(adapter)
+        self.register_modules(adapter=adapter)
 
-    def load_adapter(self, folder: str | Path) -> None:
-        """Put the adapter of `folder` in (replacing another one).
+    def save_pretrained(
+        self,
+        save_directory: str | Path,
+        safe_serialization: bool = True,
+        variant: str | None = None,
+        max_shard_size: int | str | None = None,
+        push_to_hub: bool = False,
+    ) -> None:
+        """Write a folder that both this class and the stock pipeline read.
+
+        Below the stock layout lie `identity_encoder/` and `adapter/`. Raises `UserError` for
+        pickles, an upload, a folder that holds something already, and what cannot be written.
+        """
+        saving.save(self, Path(save_directory), safe_serialization, push_to_hub,
+                    variant=variant, max_shard_size=max_shard_size)  # fmt: skip
+
+    def load_adapter(self, folder: str | Path, torch_dtype: torch.dtype | None = None) -> None:
+        """Put the adapter of `folder` in (replacing another one), in the backbone's dtype.
 
         Refuses other layers, width, base family or another conditioning recogniser.
         """
+        refuse_pickles(folder)
         digest = self.identity_encoder.recognizer_sha256 if self.identity_encoder else None
-        adapter = MagicMirrorAdapter.from_pretrained(folder, self.transformer, digest)
+        transformer = self._require_transformer()
+        adapter = MagicMirrorAdapter.from_pretrained(folder, transformer, digest, torch_dtype)
         self.register_modules(adapter=adapter)
 
     def save_adapter(self, folder: str | Path) -> Path:
@@ -111,8 +145,47 @@ class MagicMirrorPipeline(CogVideoXPipeline):
 
     def unload_adapter(self) -> None:
         """Take the adapter out; afterwards the pipeline is the plain base."""
-        self.transformer.detach_layers()
+        self._require_transformer().detach_layers()
         self.register_modules(adapter=None)
+
+    @classmethod
+    def lora_state_dict(cls, source: Any, **kwargs: Any) -> Any:
+        """As in diffusers, from safetensors only; a pickle file is refused by name."""
+        if isinstance(source, str | Path):
+            refuse_pickles(Path(source) / (kwargs.get("weight_name") or ""))
+        return super().lora_state_dict(source, **{**kwargs, "use_safetensors": True})
+
+    def enable_sequential_cpu_offload(self, *args: Any, **kwargs: Any) -> None:
+        """As in diffusers; the adapter's layers are fetched with the blocks that hold them."""
+        with self._layers_of_blocks():
+            super().enable_sequential_cpu_offload(*args, **kwargs)
+
+    def enable_group_offload(self, *args: Any, **kwargs: Any) -> None:
+        """As in diffusers without identity encoder and adapter; refused with them."""
+        if self.adapter is not None or self.identity_encoder is not None:
+            raise UserError(
+                "Group offloading moves weights by block while the adapter reads some outside of "
+                "it; use enable_model_cpu_offload or enable_sequential_cpu_offload."
+            )
+        super().enable_group_offload(*args, **kwargs)
+
+    @contextmanager
+    def _layers_of_blocks(self) -> Iterator[None]:
+        """Meanwhile the adapter holds its global parts only: its layers are the transformer's."""
+        layers = self.adapter.layers if self.adapter is not None else None
+        if layers is not None:
+            self.adapter.layers = nn.ModuleDict()
+        try:
+            yield
+        finally:
+            if layers is not None:
+                self.adapter.layers = layers
+
+    def _require_transformer(self) -> MagicMirrorTransformer3DModel:
+        """The transformer itself, also where it was compiled."""
+        if self.transformer is None:
+            raise UserError("This pipeline has no transformer; give transformer=... when loading.")
+        return unwrap_module(self.transformer)
 
     def _require_adapter(self) -> MagicMirrorAdapter:
         if self.adapter is None:
@@ -120,6 +193,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
                 "No adapter is loaded; call load_adapter(folder) first, or leave the references "
                 "out."
             )
+        self.adapter.require_in(self._require_transformer())
         return self.adapter
 
     @torch.no_grad()
@@ -136,233 +210,186 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         in the pixels of the upright pictures; without them `detect` finds each. The portrait is cut
         here, as `config.reference_margin` of the adapter says.
         """
-        adapter = self._require_adapter()
-        if self.identity_encoder is None:
+        adapter, encoder = self._require_adapter(), self.identity_encoder
+        if encoder is None:
             raise UserError(
                 "This backbone has no identity_encoder folder; pass identity_encoder=... when "
                 "loading."
             )
-        encoder = self.identity_encoder
-        margin, size = adapter.config.reference_margin, encoder.image_size
-        if not isinstance(references, list | tuple):
-            references = [references]
-            faces = None if faces is None else [faces]
-        if not references:
-            raise UserError(
-                "No reference picture was given; give one to four pictures of one person."
-            )
-        if isinstance(references[0], IdentityInput):
-            subjects = list(references)
-        elif isinstance(references[0], list | tuple):
-            rows = faces or [None] * len(references)
-            subjects = [
-                prepare_references(pictures, row, margin, size, detect)
-                for pictures, row in zip(references, rows, strict=True)
-            ]
-        else:
-            subjects = [prepare_references(references, faces, margin, size, detect)]
-        pixels, raw, mask = batch_references(subjects, encoder.embed)
-        features = encoder.features(pixels, raw, mask)
-        return adapter.encode_identity(features.to(adapter.device, self.transformer.dtype))
+        adapter.config.check_recognizer(encoder.recognizer_sha256)
+        margin = adapter.config.reference_margin
+        subjects: list[IdentityInput] = subjects_of(
+            references, faces, margin, encoder.image_size, detect
+        )
+        features = encoder.features(*batch_references(subjects, encoder.embed))
+        device, dtype = self._execution_device, self.transformer.dtype
+        return adapter.encode_identity(features.to(device, dtype))
+
+    @torch.no_grad()
+    def encode_identity_prompt(
+        self,
+        prompt: str | list[str],
+        identity: IdentityCondition,
+        max_sequence_length: int = TEXT_LENGTH,
+    ) -> tuple[Tensor, Tensor]:
+        """`prompt_embeds [B,L,D]` and `identity_mask [B,L]` of prompts with room for `identity`.
+
+        Both go into a later call, which then needs no text encoder. The mask marks where the
+        subject's word stands, two places for each reference.
+        """
+        prompts = [prompt] if isinstance(prompt, str) else prompt
+        length = text_length(max_sequence_length, self.transformer.config.max_text_seq_length)
+        counts = expand_condition(identity, len(prompts)).references
+        trigger, device = self._require_adapter().config.trigger, self._execution_device
+        self._require_text_encoder()
+        ids, mask = encode_prompts(self.tokenizer, prompts, counts, length, trigger=trigger)
+        embeds = encode_text(self.text_encoder, ids.to(device), self.transformer.dtype)
+        return embeds, mask.to(embeds.device)
 
     @torch.no_grad()
     def __call__(
-        self,
-        prompt: str | list[str],
-        reference_images: Any = None,
-        negative_prompt: str | None = None,
-        num_frames: int | None = None,
-        height: int | None = None,
-        width: int | None = None,
-        num_inference_steps: int = 50,
-        guidance_scale: float = 6.0,
-        id_scale: float = 1.0,
-        ca_scale: float = 1.0,
-        can_scale: float = 1.0,
-        face_guidance: str = "null",
-        id_guidance_scale: float | None = None,
-        face_start_step: int = 0,
-        generator: torch.Generator | list[torch.Generator] | None = None,
-        latents: Tensor | None = None,
-        identity: IdentityCondition | None = None,
-        noise_prior_gamma: float = 0.0,
-        output_type: str = "pil",
-        callback_on_step_end: Callable[..., dict[str, Any]] | None = None,
+        self, prompt: str | list[str] | None = None,
+        negative_prompt: str | list[str] | None = None, height: int | None = None,
+        width: int | None = None, num_frames: int | None = None, num_inference_steps: int = 50,
+        timesteps: list[int] | None = None, guidance_scale: float = 6,
+        use_dynamic_cfg: bool = False, num_videos_per_prompt: int = 1, eta: float = 0.0,
+        generator: Generators = None, latents: Tensor | None = None,
+        prompt_embeds: Tensor | None = None, negative_prompt_embeds: Tensor | None = None,
+        output_type: str = "pil", return_dict: bool = True,
         attention_kwargs: dict[str, Any] | None = None,
-        faces: Sequence[Any] | None = None,
-        detect: Detect | None = None,
-        return_dict: bool = True,
-    ) -> CogVideoXPipelineOutput | tuple[Any]:
+        callback_on_step_end: Callable[..., dict[str, Any]] | None = None,
+        callback_on_step_end_tensor_inputs: list[str] = ["latents"],  # noqa: B006
+        max_sequence_length: int = TEXT_LENGTH, *, reference_images: Any = None,
+        faces: Sequence[Any] | None = None, detect: Detect | None = None,
+        identity: IdentityCondition | None = None, identity_mask: Tensor | None = None,
+        id_scale: float = 1.0, ca_scale: float = 1.0, can_scale: float = 1.0,
+        face_guidance: str = "null", id_guidance_scale: float | None = None,
+        face_start_step: int = 0, noise_prior_gamma: float = 0.0,
+    ) -> CogVideoXPipelineOutput | tuple[Any]:  # fmt: skip
         """Generate a clip of `prompt` with the identity of `reference_images` (or `identity`).
 
-        The subject's word is marked by the trigger (`a man img walks`) or found in a word list.
-        `output_type`: pil, np, pt or latent `[B,T,C,h,w]`. `face_start_step` steps run without
-        identity first. Raises `UserError` for impossible sizes, frame counts, prompts and
-        references.
+        The arguments before `reference_images` are the stock pipeline's and mean what they mean
+        there. The subject's word is marked by the trigger (`a man img walks`) or found in a word
+        list. `face_start_step` steps run without identity first. Raises `UserError` for impossible
+        sizes, frame counts, prompts and references, and for what docs/diffusers.md says is refused.
         """
-        check_guidance(face_guidance, id_guidance_scale)
-        frames, height, width = self._check_size(num_frames, height, width)
-        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
-        noise = self._initial_latents(
-            len(prompts), frames, height, width, generator, latents, noise_prior_gamma
-        )
-        if id_scale == 0.0 or (identity is None and reference_images is None):
-            return super().__call__(
-                [clean_prompt(text) for text in prompts],
-                [negative_prompt or ""] * len(prompts),
-                height=height,
-                width=width,
-                num_frames=frames,
-                num_inference_steps=num_inference_steps,
-                guidance_scale=guidance_scale,
-                generator=generator,
-                latents=noise,
-                output_type=output_type,
-                callback_on_step_end=callback_on_step_end,
-                attention_kwargs=attention_kwargs,
-                max_sequence_length=self.transformer.config.max_text_seq_length,
-                return_dict=return_dict,
-            )
-        self._require_adapter()
+        asked = Asked.of(locals())
+        asked.check()
+        self._require_parts(asked)
+        try:
+            return self._plain(asked) if asked.plain else self._with_identity(asked)
+        except BaseException:
+            self.maybe_free_model_hooks()  # nothing that a call remembers reaches the next one
+            raise
+
+    def _plain(self, asked: Asked) -> CogVideoXPipelineOutput | tuple[Any]:
+        """The stock pipeline; with an adapter the trigger is taken out of the prompts."""
+        given, prompts = asked.stock(), asked.prompts
+        if self.adapter is not None and isinstance(prompts, list):
+            given["prompt"] = [clean_prompt(text, self.adapter.config.trigger) for text in prompts]
+        if asked.noise_prior_gamma != 0.0:
+            frames, height, width = self._size(asked)
+            rows = len(prompts) if prompts is not None else len(asked.prompt_embeds)
+            noise = self._noise(asked, rows, frames, height, width)
+            given["latents"] = noise / self.scheduler.init_noise_sigma  # the stock call scales too
+        return super().__call__(**given)
+
+    def _with_identity(self, asked: Asked) -> CogVideoXPipelineOutput | tuple[Any]:
+        """The stock pipeline's steps in their order, with the identity's branches."""
+        adapter, count = self._require_adapter(), asked.num_videos_per_prompt
+        asked.check_identity()
+        frames, height, width = self._size(asked)
+        self.check_inputs(
+            asked.prompt, height, width, asked.negative_prompt, asked.watched,
+            asked.prompt_embeds, asked.negative_prompt_embeds,
+        )  # fmt: skip
+        transformer, start = self._require_transformer(), asked.face_start_step
+        check_caches(transformer, asked.face_guidance, asked.guided, start)
+        rows = len(asked.prompts if asked.prompt_embeds is None else asked.prompt_embeds)
+        noise = self._noise(asked, rows * count, frames, height, width)
+        identity = asked.identity
         if identity is None:
-            identity = self.encode_references(reference_images, faces, detect)
-        identity = expand_condition(identity, len(prompts)).to(self._execution_device)
-        scales = Scales(guidance_scale, id_guidance_scale, id_scale, ca_scale, can_scale)
-        texts = self._encode_texts(prompts, negative_prompt, identity, scales)
-        result = self._denoise(
-            noise,
-            texts,
-            identity,
-            scales,
-            num_inference_steps,
-            face_guidance,
-            face_start_step,
-            generator,
-            callback_on_step_end,
-            attention_kwargs,
-        )
-        video = result
-        if output_type != "latent":
-            video = self.video_processor.postprocess_video(self.decode_latents(result), output_type)
+            identity = self.encode_references(asked.reference_images, asked.faces, asked.detect)
+        identity = expand_condition(identity, rows).to(self._execution_device)
+        plain, mask, negative = self._texts(asked, identity)
+        identity = repeat_condition(identity, count)
+        fused = adapter.fuse_text(plain, mask, identity, asked.id_scale)
+        latents = Sampler(self, asked, noise, Texts(fused, plain, negative), identity).run()
+        video: Any = latents
+        if asked.output_type != "latent":
+            video = self.to_frames(latents, asked.output_type)
         self.maybe_free_model_hooks()
-        return CogVideoXPipelineOutput(frames=video) if return_dict else (video,)
+        return CogVideoXPipelineOutput(frames=video) if asked.return_dict else (video,)
 
     def decode_latents(self, latents: Tensor) -> Tensor:
-        """Frames `[B,3,T,H,W]` in [-1,1] of scaled latents `[B,t,C,h,w]`."""
+        """Frames `[B,3,T,H,W]` in [-1,1] of scaled latents `[B,t,C,h,w]`, as the stock does."""
+        return super().decode_latents(latents.to(self.vae.dtype))
+
+    def to_frames(self, latents: Tensor, output_type: str = "np") -> Any:
+        """Frames (`np`, `pt` or `pil`) of scaled latents `[B,t,C,h,w]`, by the faster decoder."""
+        latents = latents.to(self.vae.dtype)
         unscaled = latents.permute(0, 2, 1, 3, 4) / self.vae_scaling_factor_image
-        return folded_vae.decode_best(self.vae, unscaled)
+        video = folded_vae.decode_best(self.vae, unscaled)
+        return self.video_processor.postprocess_video(video, output_type)
 
-    def _check_size(
-        self, frames: int | None, height: int | None, width: int | None
-    ) -> tuple[int, int, int]:
-        """Frames, height and width with the backbone's defaults filled in, or `UserError`."""
-        config = self.transformer.config
-        factor = self.vae_scale_factor_spatial
-        frames = check_frame_count(frames or config.sample_frames, config.sample_frames)
-        height = height or config.sample_height * factor
-        width = width or config.sample_width * factor
-        unit = factor * config.patch_size
-        if height % unit or width % unit or min(height, width) < unit:
-            raise UserError(
-                f"{width}x{height} is not possible: both sides must be multiples of {unit} pixels."
-            )
-        return frames, height, width
+    @wraps(CogVideoXPipeline.encode_prompt)
+    def encode_prompt(self, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor | None]:
+        # as in the stock pipeline, in the dtype of the transformer that reads it
+        if self.transformer is not None:
+            kwargs.setdefault("dtype", self.transformer.dtype)
+        return super().encode_prompt(*args, **kwargs)
 
-    def _initial_latents(
-        self,
-        batch: int,
-        frames: int,
-        height: int,
-        width: int,
-        generator: torch.Generator | list[torch.Generator] | None,
-        latents: Tensor | None,
-        gamma: float,
-    ) -> Tensor:
-        """Starting noise `[B,T,C,h,w]`; the stock draw, correlated over frames when gamma > 0."""
-        sigma = self.scheduler.init_noise_sigma
-        if latents is None:
-            channels, dtype = self.transformer.config.in_channels, self.transformer.dtype
-            device = self._execution_device
-            latents = self.prepare_latents(
-                batch, channels, frames, height, width, dtype, device, generator
-            )
-            latents = latents / sigma  # prepare_latents scales; the stock call scales again
-        return correlate_frames(latents.to(self._execution_device), gamma)
+    def _size(self, asked: Asked) -> tuple[int, int, int]:
+        return asked.size(self.transformer.config, self.vae_scale_factor_spatial)
 
-    def _encode_texts(
-        self,
-        prompts: list[str],
-        negative: str | None,
-        identity: IdentityCondition,
-        scales: Scales,
-    ) -> Texts:
-        """T5 outputs of the expanded prompts, with and without identity, and of the negative
-        prompt.
+    def _noise(self, asked: Asked, rows: int, frames: int, height: int, width: int) -> Tensor:
+        """Starting noise `[B,T,C,h,w]` by the stock draw, correlated over frames when gamma > 0."""
+        noise = self.prepare_latents(
+            rows, self.transformer.config.in_channels, frames, height, width,
+            self.transformer.dtype, self._execution_device, asked.generator, asked.latents,
+        )  # fmt: skip
+        factor, channels = self.vae_scale_factor_spatial, self.transformer.config.in_channels
+        shape = [rows, latent_frame_count(frames), channels, height // factor, width // factor]
+        if list(noise.shape) != shape:
+            raise UserError(f"latents are {list(noise.shape)}, but what is asked for has {shape}.")
+        return correlate_frames(noise, asked.noise_prior_gamma)
+
+    def _texts(
+        self, asked: Asked, identity: IdentityCondition
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Text `[B,L,D]` with room for the identity, its mask `[B,L]`, and the negative text.
+
+        B counts every clip. One negative text is encoded once, however many prompts there are.
         """
-        length, dtype = self.transformer.config.max_text_seq_length, self.transformer.dtype
-        trigger = self.adapter.config.trigger
-        ids, mask = encode_prompts(
-            self.tokenizer, prompts, identity.references, length, trigger=trigger
-        )
-        plain = encode_text(self.text_encoder, ids.to(self._execution_device), dtype)
-        mask = mask.to(plain.device)
-        fused = self.adapter.fuse_text(plain, mask, identity, scales.identity)
-        uncond = None
-        if scales.guidance > 1.0:
-            row = plain_prompt(self.tokenizer, negative or "", length).ids[None]
-            uncond = encode_text(self.text_encoder, row.to(plain.device), dtype)
-            uncond = uncond.expand(len(prompts), -1, -1)
-        return Texts(fused, plain, uncond)
+        length = self.transformer.config.max_text_seq_length
+        length = text_length(asked.max_sequence_length, length)
+        device, dtype = self._execution_device, self.transformer.dtype
+        if asked.prompt_embeds is None:
+            plain, mask = self.encode_identity_prompt(asked.prompts, identity, length)
+        else:
+            plain = asked.prompt_embeds.to(device, dtype)
+            mask = asked.identity_mask.to(device, torch.bool)
+        negative, count = None, asked.num_videos_per_prompt
+        if asked.guided:
+            negative = asked.negative_prompt_embeds
+            if negative is None:
+                texts = asked.negative_texts(len(plain))
+                negative = self._get_t5_prompt_embeds(texts, 1, plain.shape[1], device, dtype)
+            negative = negative.to(device, dtype).expand(len(plain), -1, -1)
+            negative = negative.repeat_interleave(count, dim=0)
+        return plain.repeat_interleave(count, 0), mask.repeat_interleave(count, 0), negative
 
-    def _denoise(
-        self,
-        latents: Tensor,
-        texts: Texts,
-        identity: IdentityCondition,
-        scales: Scales,
-        steps: int,
-        mode: str,
-        start: int,
-        generator: torch.Generator | list[torch.Generator] | None,
-        callback: Callable[..., dict[str, Any]] | None,
-        attention_kwargs: dict[str, Any] | None,
-    ) -> Tensor:
-        """The sampling loop; same scheduler calls and callback protocol as the stock pipeline."""
-        guided = scales.guidance > 1.0
-        self._guidance_scale, self._attention_kwargs = scales.guidance, attention_kwargs
-        self._interrupt = False
-        self.scheduler.set_timesteps(steps, device=latents.device)
-        timesteps = self.scheduler.timesteps
-        self._num_timesteps = len(timesteps)
-        null = self.adapter.null_condition(len(latents), dtype=identity.x_id.dtype)
-        branches = plan_branches(mode, guided, texts, identity, null)
-        runner = BranchRunner(self, branches, timesteps, latents, scales, attention_kwargs)
-        early = BranchRunner(
-            self, base_branches(guided, texts), timesteps, latents, scales, attention_kwargs
-        )
-        extra = self.prepare_extra_step_kwargs(generator, 0.0)
-        latents = latents * self.scheduler.init_noise_sigma
-        previous = None
-        with self.progress_bar(total=len(timesteps)) as progress:
-            for index, t in enumerate(timesteps):
-                if self.interrupt:
-                    continue
-                self._current_timestep = t
-                current = runner if index >= start else early
-                model_input = self.scheduler.scale_model_input(latents, t)
-                velocity = combine(current(model_input, index), scales.guidance, scales.id_guidance)
-                if isinstance(self.scheduler, CogVideoXDPMScheduler):
-                    before = timesteps[index - 1] if index > 0 else None
-                    stepped, previous = self.scheduler.step(
-                        velocity, previous, t, before, latents, **extra, return_dict=False
-                    )
-                else:
-                    stepped = self.scheduler.step(velocity, t, latents, **extra, return_dict=False)[
-                        0
-                    ]
-                latents = stepped.to(texts.plain.dtype)
-                if callback is not None:
-                    latents = callback(self, index, t, {"latents": latents}).pop("latents", latents)
-                progress.update()
-        self._current_timestep = None
-        return latents
+    def _require_parts(self, asked: Asked) -> None:
+        """Raise `UserError` before any work where a part is missing that it will need."""
+        self._require_transformer()
+        if self.vae is None and asked.output_type != "latent":
+            raise UserError("This pipeline has no VAE; ask for output_type='latent'.")
+        if asked.prompt is not None or (asked.guided and asked.negative_prompt_embeds is None):
+            self._require_text_encoder()
+
+    def _require_text_encoder(self) -> None:
+        if self.text_encoder is None or self.tokenizer is None:
+            raise UserError(
+                "This pipeline has no text encoder: give prompt_embeds, and negative_prompt_embeds "
+                "where guidance_scale is above 1."
+            )

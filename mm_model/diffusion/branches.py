@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from mm_model.diffusion import caches
 from mm_model.diffusion.guidance import Branch, stack_conditions
 
 if TYPE_CHECKING:
@@ -30,7 +31,11 @@ class Scales:
 
 
 class BranchRunner:
-    """Predicts v of all branches of a step: one call with identity, one without."""
+    """Predicts v of all branches of a step: one call with identity, one without.
+
+    `texts [K*B,L,D]` are the texts of all K branches, one branch after the other; they may be
+    exchanged between steps.
+    """
 
     def __init__(
         self,
@@ -43,6 +48,7 @@ class BranchRunner:
     ) -> None:
         self.pipe, self.branches, self.timesteps = pipe, branches, timesteps
         self.scales, self.attention_kwargs = scales, attention_kwargs
+        self.texts = torch.cat([branch.text for branch in branches])
         self.with_identity = [i for i, b in enumerate(branches) if b.condition is not None]
         self.without = [i for i, b in enumerate(branches) if b.condition is None]
         height, width = (side * pipe.vae_scale_factor_spatial for side in latents.shape[-2:])
@@ -55,8 +61,9 @@ class BranchRunner:
         self.table = None
         if self.with_identity:
             stacked = stack_conditions([branches[i].condition for i in self.with_identity])
-            self.inputs = stacked.transformer_inputs()
-            if pipe.modulation_tables:
+            given = stacked.transformer_inputs().items()
+            self.inputs = {name: value for name, value in given if value is not None}
+            if pipe.modulation_tables and caches.allow_tables(pipe.transformer):
                 self.table = pipe.transformer.modulation_table(
                     timesteps, stacked.id_code, scales.identity * scales.can
                 )
@@ -71,15 +78,13 @@ class BranchRunner:
             "can_scale": self.scales.can,
             "modulation": self.table.step(index) if self.table is not None else None,
         }
-        for name, rows, extra in (
-            ("base", self.without, {}),
-            ("cond_uncond", self.with_identity, identity),
-        ):
+        texts = self.texts.chunk(len(self.branches))
+        for rows, extra in ((self.without, {}), (self.with_identity, identity)):
             if not rows:
                 continue
-            text = torch.cat([self.branches[i].text for i in rows])
+            text = torch.cat([texts[i] for i in rows])
             model_input = torch.cat([latents] * len(rows))
-            with self.pipe.transformer.cache_context(name):
+            with self.pipe.transformer.cache_context(self._name(rows)):
                 prediction = self.pipe.transformer(
                     hidden_states=model_input,
                     encoder_hidden_states=text,
@@ -91,3 +96,9 @@ class BranchRunner:
                 )[0]
             out.update(zip(rows, prediction.float().chunk(len(rows)), strict=True))
         return [out[i] for i in range(len(self.branches))]
+
+    def _name(self, rows: list[int]) -> str:
+        """What a cache tells this call from others by: it must never mix theirs with it."""
+        if rows is self.with_identity:
+            return "cond_uncond"
+        return "base" if self.with_identity else "early"

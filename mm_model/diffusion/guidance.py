@@ -7,8 +7,8 @@ never carry identity tokens.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -110,13 +110,16 @@ def expand_condition(condition: IdentityCondition, batch: int) -> IdentityCondit
             f"{rows} identities for {batch} prompts; give one identity, or one for each."
         )
 
-    def repeat(x: Tensor | None) -> Tensor | None:
-        return None if x is None else x.expand(batch, *x.shape[1:])
+    return _each(condition, lambda x: x.expand(batch, *x.shape[1:]))
 
-    return IdentityCondition(
-        repeat(condition.x_id),
-        repeat(condition.x_face),
-        repeat(condition.id_code),
-        repeat(condition.mask),
-        repeat(condition.fused),
-    )
+
+def repeat_condition(condition: IdentityCondition, times: int) -> IdentityCondition:
+    """Every row `times` times, one beside the other: several clips of a prompt."""
+    if times == 1:
+        return condition
+    return _each(condition, lambda x: x.repeat_interleave(times, dim=0))
+
+
+def _each(condition: IdentityCondition, change: Callable[[Tensor], Tensor]) -> IdentityCondition:
+    tensors = ((part.name, getattr(condition, part.name)) for part in fields(condition))
+    return IdentityCondition(**{n: None if x is None else change(x) for n, x in tensors})

@@ -20,6 +20,7 @@ from mm_model.nn.config import AdapterConfig
 from mm_model.nn.fusion import TextFusion, fuse_text
 from mm_model.nn.initialise import fill_normal, materialise, reset_module, seeded, zero_
 from mm_model.nn.layers import Linear
+from mm_model.nn.offload import present
 from mm_model.nn.resampler import FacePerceiver, PerceiverResampler
 from mm_model.nn.transformer import MagicMirrorTransformer3DModel
 
@@ -28,7 +29,8 @@ class MagicMirrorAdapter(nn.Module):
     """Face perceiver, face projection, text fusion, CAN projection, learned nulls and `layers`.
 
     Build it with `create` (fresh weights) or `from_pretrained`; both attach the layer adapters to
-    the given transformer, which keeps sharing them with this view.
+    the given transformer, which keeps sharing them with this view. A transformer carries one
+    adapter at a time: `require_in` refuses one that another has replaced.
     """
 
     def __init__(self, config: AdapterConfig, layers: Mapping[int, nn.Module]) -> None:
@@ -93,6 +95,23 @@ class MagicMirrorAdapter(nn.Module):
                 adapter.face_perceiver.copy_from(id_resampler)
         return adapter
 
+    def is_in(self, transformer: nn.Module) -> bool:
+        """Whether these very layer adapters sit in the blocks of `transformer`."""
+        blocks = getattr(transformer, "transformer_blocks", ())
+        return all(
+            int(index) < len(blocks) and getattr(blocks[int(index)], "adapter", None) is layer
+            for index, layer in self.layers.items()
+        )
+
+    def require_in(self, transformer: nn.Module) -> None:
+        """Raise `UserError` unless `is_in`: its layers would neither be used nor trained."""
+        if not self.is_in(transformer):
+            raise UserError(
+                "The adapter's layers are not in this transformer: another adapter took their "
+                "place, or they were taken out; put them in again with "
+                "transformer.attach_adapter(adapter)."
+            )
+
     @torch.no_grad()
     def _reset(self, transformer: MagicMirrorTransformer3DModel, seed: int) -> None:
         generator = seeded(seed)
@@ -136,11 +155,13 @@ class MagicMirrorAdapter(nn.Module):
         mean = (torch.where(mask[:, :, None, None], x_id, 0) * weight).sum(1)
         mean = mean / weight.sum(1).clamp(min=1)
         x_face = None
-        if self.face_perceiver is not None:
-            x_face = self.face_perceiver(features.clip_tokens, mask)
-            x_face = self.face_proj(x_face) if self.face_proj is not None else x_face
+        with present(self):
+            if self.face_perceiver is not None:
+                x_face = self.face_perceiver(features.clip_tokens, mask)
+                x_face = self.face_proj(x_face) if self.face_proj is not None else x_face
+            code = self._code(mean)
         fused = torch.ones(len(x_id), dtype=torch.bool, device=x_id.device)
-        return IdentityCondition(x_id, x_face, self._code(mean), mask, fused)
+        return IdentityCondition(x_id, x_face, code, mask, fused)
 
     def _code(self, mean: Tensor) -> Tensor | None:
         """c_id = flatten(P x_id): both projected tokens side by side, `[B,2,D] -> [B,2*c1]`."""
@@ -151,12 +172,14 @@ class MagicMirrorAdapter(nn.Module):
     ) -> IdentityCondition:
         """The learned "no identity" condition: same shapes, text never fused."""
         dtype = dtype or self.dtype
-        null_id = self.null_id.to(dtype).expand(batch, references, *self.null_id.shape)
         x_face = None
-        if self.face_perceiver is not None:
-            x_face = self.null_face.to(dtype).expand(batch, -1, -1)
+        with present(self):
+            null_id = self.null_id.to(dtype).expand(batch, references, *self.null_id.shape)
+            if self.face_perceiver is not None:
+                x_face = self.null_face.to(dtype).expand(batch, -1, -1)
+            code = self._code(null_id[:, 0])
         mask = torch.ones(batch, references, dtype=torch.bool, device=null_id.device)
-        return IdentityCondition(null_id, x_face, self._code(null_id[:, 0]), mask, ~mask[:, 0])
+        return IdentityCondition(null_id, x_face, code, mask, ~mask[:, 0])
 
     def drop(self, condition: IdentityCondition, dropped: Tensor) -> IdentityCondition:
         """Replace rows with `dropped [B]` by the learned nulls and switch their text fusion off."""
@@ -185,7 +208,10 @@ class MagicMirrorAdapter(nn.Module):
     ) -> Tensor:
         """Identity into the T5 output `[B,L,text]` at `text_mask [B,L]`; the rest untouched."""
         mask = text_mask & condition.fused[:, None]
-        return fuse_text(self.text_fusion, text_embeds, mask, condition.x_id, condition.mask, scale)
+        with present(self):
+            return fuse_text(
+                self.text_fusion, text_embeds, mask, condition.x_id, condition.mask, scale
+            )
 
     @torch.no_grad()
     def project(self) -> None:
@@ -199,8 +225,14 @@ class MagicMirrorAdapter(nn.Module):
 
         Tensors are written in their own dtype (float32 where they were trained), which the
         configuration states; loading casts them to what the reader asks for. `provenance` updates
-        fields of the configuration, for instance `stage` and `step`.
+        fields of the configuration, for instance `stage` and `step`. Raises `UserError` when
+        sequential offloading holds the weights.
         """
+        if any(parameter.is_meta for parameter in self.parameters()):
+            raise UserError(
+                "The adapter's weights are offloaded, so there is nothing to write; call "
+                "remove_all_hooks() of the pipeline first."
+            )
         self.config = replace(self.config, **provenance)
         return write_adapter(folder, self.config, self.state_dict())
 

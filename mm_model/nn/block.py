@@ -112,10 +112,7 @@ class MagicMirrorBlock(CogVideoXBlock):
     ) -> tuple[Tensor, Tensor]:
         """The block with given modulation; `encoder [B,F+L,d]` holds `face_length` face tokens."""
         chunks = modulation.base.chunk(12, dim=-1)
-        if face_length:
-            face_chunks = modulation.face.chunk(6, dim=-1)
-        else:
-            face_chunks = [None] * 6
+        face_chunks = modulation.face.chunk(6, dim=-1) if face_length else [None] * 6
         norms = (self.norm1.norm, self.norm2.norm)
         face_norms = (None, None)
         extra: dict[str, Any] = {}
@@ -126,7 +123,7 @@ class MagicMirrorBlock(CogVideoXBlock):
                 "face_attention": self.adapter.ca,
                 "ca_scale": ca_scale,
                 "mode": self.adapter.mode,
-                "face_gate": self.adapter.face_gate,
+                "face_gate": self.adapter.gate(),
             }
         for half in (0, 1):
             shift, scale, gate, e_shift, e_scale, e_gate = chunks[6 * half : 6 * half + 6]

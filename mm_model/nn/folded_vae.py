@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from mm_model.errors import UserError
+from mm_model.nn.offload import is_offloaded
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLCogVideoX
@@ -37,8 +38,9 @@ def decode_best(vae: AutoencoderKLCogVideoX, latents: Tensor) -> Tensor:
 
 
 def _folding_wins(vae: AutoencoderKLCogVideoX, x: Tensor) -> bool:
-    """Single frames on CPUs; a VAE told to save memory by tiles or slices goes its own way."""
-    return x.device.type == "cpu" and x.shape[2] == 1 and not (vae.use_tiling or vae.use_slicing)
+    """Single frames on CPUs; a VAE that saves memory (tiles, slices, hooks) goes its own way."""
+    saves = vae.use_tiling or vae.use_slicing or is_offloaded(vae)
+    return x.device.type == "cpu" and x.shape[2] == 1 and not saves
 
 
 def encode_moments(vae: AutoencoderKLCogVideoX, video: Tensor) -> Tensor:

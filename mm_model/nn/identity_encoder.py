@@ -7,6 +7,7 @@ adapter's. Loads from an `identity_encoder/` folder or a PhotoMaker-V2 file, saf
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from mm_model.nn.checkpoint import load_json, load_tensors, save_json, save_tens
 from mm_model.nn.condition import IdentityCondition, IdentityFeatures
 from mm_model.nn.config import IDENTITY_DESCRIPTION, IDENTITY_FOLDER
 from mm_model.nn.face_recognizer import FaceRecognizer
+from mm_model.nn.offload import execution_device, present
 from mm_model.nn.recognizer import FaceEmbedder, OnnxRecognizer, recognizer_digest
 from mm_model.nn.resampler import IdPerceiver
 
@@ -52,6 +54,17 @@ class IdentityEncoder(nn.Module):
         """Stays in eval mode: every part is frozen."""
         return super().train(False)
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> IdentityEncoder:
+        """`.to(dtype)` and its like change CLIP and tau_id; the recogniser only moves."""
+
+        def moved(tensor: Tensor) -> Tensor:
+            changed = fn(tensor)
+            return changed if changed.dtype == tensor.dtype else tensor.to(changed.device)
+
+        for name, part in self.named_children():
+            part._apply(moved if name == "recognizer" else fn, recurse)
+        return self
+
     @property
     def dtype(self) -> torch.dtype:
         """Dtype of the perceiver's weights."""
@@ -59,8 +72,8 @@ class IdentityEncoder(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Device of the perceiver's weights."""
-        return self.id_perceiver.token_norm.weight.device
+        """Where it computes: the device of its weights, or what offloading hooks name."""
+        return execution_device(self)
 
     def cast(self, dtype: torch.dtype | None) -> IdentityEncoder:
         """CLIP and tau_id to `dtype`; the recogniser keeps full precision. None changes nothing."""
@@ -95,7 +108,8 @@ class IdentityEncoder(nn.Module):
         if self.recognizer is None:
             raise UserError("This identity encoder has no recogniser; pass raw embeddings instead.")
         lead = aligned.shape[:-3]
-        flat = self.recognizer.embed(aligned.flatten(0, -4).to(self.device))
+        with present(self):
+            flat = self.recognizer.embed(aligned.flatten(0, -4).to(self.device))
         return flat.reshape(*lead, -1)
 
     @torch.no_grad()
@@ -113,9 +127,10 @@ class IdentityEncoder(nn.Module):
             mask = torch.ones(batch, refs, dtype=torch.bool, device=self.device)
         mask = mask.to(self.device, torch.bool)
         flat = pixels.flatten(0, 1).to(self.device, self.dtype)
-        out = self.vision_model(pixel_values=flat, output_hidden_states=True)
         raw = embedding.to(self.device, self.dtype)
-        x_id = self.id_perceiver(raw.flatten(0, 1), out.last_hidden_state)
+        with present(self):
+            out = self.vision_model(pixel_values=flat, output_hidden_states=True)
+            x_id = self.id_perceiver(raw.flatten(0, 1), out.last_hidden_state)
         x_id = x_id.reshape(batch, refs, *x_id.shape[1:])
         tokens = out.hidden_states[-2]
         tokens = tokens.reshape(batch, refs, *tokens.shape[1:])
@@ -175,7 +190,7 @@ class IdentityEncoder(nn.Module):
         perceiver.load_state_dict(state)
         recognizer = _load_recognizer(folder, data.get("recognizer"), digests.get("recognizer"))
         encoder = cls(vision, perceiver, data["perceiver"], recognizer)
-        return encoder.cast(torch_dtype)
+        return encoder.cast(torch_dtype or encoder.dtype)
 
 
 def _load_recognizer(

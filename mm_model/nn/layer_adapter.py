@@ -14,6 +14,7 @@ from mm_model.nn.can import ConditionedAdaNorm, FaceModulation
 from mm_model.nn.config import AdapterConfig
 from mm_model.nn.initialise import reset_module, zero_
 from mm_model.nn.layers import LayerNorm, Linear
+from mm_model.nn.offload import present
 
 
 class DecoupledCrossAttention(nn.Module):
@@ -58,6 +59,13 @@ class LayerAdapter(nn.Module):
         self.face_gate: nn.Parameter | None = None
         if config.use_face and config.attention_mode == "gated_joint":
             self.face_gate = nn.Parameter(torch.zeros(1))
+
+    def gate(self) -> Tensor | None:
+        """The gate of `gated_joint`, brought where it computes, or None in the other modes."""
+        if self.face_gate is None or not hasattr(self, "_hf_hook"):
+            return self.face_gate
+        with present(self):
+            return self.face_gate
 
     @torch.no_grad()
     def reset(self, block: nn.Module, generator: torch.Generator) -> None:

@@ -15,7 +15,11 @@ from mm_model.nn.transformer import MagicMirrorTransformer3DModel
 
 
 class MagicMirrorModel(nn.Module):
-    """Noisy latents, text and identity features to v; only the adapter is trained."""
+    """Noisy latents, text and identity features to v; only the adapter is trained.
+
+    An adapter whose layers are not in `transformer` is put in. Raises `UserError` at a step when
+    another one took their place meanwhile: what is trained is what runs.
+    """
 
     def __init__(
         self, transformer: MagicMirrorTransformer3DModel, adapter: MagicMirrorAdapter
@@ -23,6 +27,8 @@ class MagicMirrorModel(nn.Module):
         super().__init__()
         self.transformer = transformer
         self.adapter = adapter
+        if not adapter.is_in(transformer):
+            transformer.attach_adapter(adapter)
         transformer.requires_grad_(False)
         adapter.float().requires_grad_(True)
         self.train()
@@ -52,6 +58,7 @@ class MagicMirrorModel(nn.Module):
         ids), `text_mask [B,L]` identity positions, `features` of R references, `drop_identity [B]`
         rows that get the learned nulls. Rows with dropped text carry an all-False mask.
         """
+        self.adapter.require_in(self.transformer)
         condition = self.adapter.encode_identity(features)
         if drop_identity is not None:
             condition = self.adapter.drop(condition, drop_identity)

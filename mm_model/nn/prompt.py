@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mm_model.nn.offload import execution_device
 from mm_model.nn.subject import (
     CLASS_WORDS,
     TOKENS_PER_REFERENCE,
@@ -90,6 +91,5 @@ def encode_prompts(
 @torch.no_grad()
 def encode_text(text_encoder: Any, ids: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     """T5 output `[B,L,text]` of `ids [B,L]`; no attention mask, as CogVideoX runs it."""
-    device = next(text_encoder.parameters()).device
-    out = text_encoder(ids.to(device))[0]
+    out = text_encoder(ids.to(execution_device(text_encoder)))[0]
     return out.to(dtype) if dtype is not None else out

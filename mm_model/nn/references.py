@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -105,6 +106,34 @@ def prepare_references(
         pixels.append(clip_pixels(cut.image, image_size))
         aligned.append(aligned_face(cut.image, cut.landmarks))
     return IdentityInput(torch.stack(pixels), torch.stack(aligned))
+
+
+def subjects_of(
+    references: Any,
+    faces: Any,
+    margin: float | None,
+    image_size: int,
+    detect: Detect | None,
+) -> list[IdentityInput]:
+    """Subjects from a picture, a list of pictures (one subject), a list of such lists (one subject
+    a row), or `IdentityInput`s; `faces` are nested alike. Raises as `prepare_references` does.
+    """
+    if not isinstance(references, list | tuple):
+        references = [references]
+        faces = None if faces is None else [faces]
+    if not references:
+        raise UserError("No reference picture was given; give one to four pictures of one person.")
+    if isinstance(references[0], IdentityInput):
+        return list(references)
+    if not isinstance(references[0], list | tuple):
+        return [prepare_references(references, faces, margin, image_size, detect)]
+    rows = faces or [None] * len(references)
+    if len(rows) != len(references):
+        raise UserError(f"{len(references)} subjects, but faces for {len(rows)}.")
+    return [
+        prepare_references(pictures, row, margin, image_size, detect)
+        for pictures, row in zip(references, rows, strict=True)
+    ]
 
 
 def inputs_of(seen: Sequence[Seen], margin: float | None, image_size: int) -> IdentityInput:

@@ -7,9 +7,10 @@ A subclass: base weights keep their names and load by identity; adapter tensors 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from diffusers import CogVideoXTransformer3DModel
@@ -17,12 +18,18 @@ from diffusers.models.modeling_outputs import Transformer2DModelOutput
 from diffusers.utils.peft_utils import apply_lora_scale
 from torch import Tensor, nn
 
-from mm_model.errors import UserError
+from mm_model.errors import UserError, first_line
+from mm_model.nn.attention import MagicMirrorAttnProcessor
 from mm_model.nn.block import LayerModulation, MagicMirrorBlock, register_for_caching
 from mm_model.nn.config import AdapterConfig
 from mm_model.nn.initialise import materialise
 from mm_model.nn.layer_adapter import LayerAdapter
 from mm_model.nn.modulation import ModulationTable, build_modulation_table, modulation_modules
+from mm_model.nn.offload import execution_device, is_offloaded, present
+from mm_model.nn.parts import refuse_pickles
+
+if TYPE_CHECKING:
+    from mm_model.nn.adapter import MagicMirrorAdapter
 
 ADAPTER_PART = ".adapter."
 
@@ -64,15 +71,19 @@ class MagicMirrorTransformer3DModel(CogVideoXTransformer3DModel):
         """Take over a plain CogVideoX transformer (object or diffusers folder, safetensors only).
 
         Tensors are shared with a given object, not copied. The result is in eval mode. Raises
-        `UserError` when the folder holds no such transformer.
+        `UserError` when the folder holds no such transformer, or the object is offloaded or carries
+        LoRA layers.
         """
         if not isinstance(base, CogVideoXTransformer3DModel):
             base = _load_base(base, torch_dtype, subfolder)
-        with torch.device("meta"):
-            model = cls(**base_config(base))
-        model.load_state_dict(base.state_dict(), strict=True, assign=True)
-        _copy_non_persistent(base, model)
-        return model.eval()
+        return _sharing(cls, base).eval()
+
+    def to_base(self) -> CogVideoXTransformer3DModel:
+        """The plain CogVideoX transformer on the same tensors, without the adapter's.
+
+        Raises `UserError` when this one is offloaded or carries LoRA layers.
+        """
+        return _sharing(CogVideoXTransformer3DModel, self).train(self.training)
 
     @property
     def width(self) -> int:
@@ -88,15 +99,71 @@ class MagicMirrorTransformer3DModel(CogVideoXTransformer3DModel):
         Raises `UserError` when the configuration belongs to another backbone shape.
         """
         config.check_backbone(self.config)
+        self._check_places()
         like = self.proj_out.weight
         layers: dict[int, LayerAdapter] = {}
         for index in config.adapter_layers:
             with torch.device("meta"):
                 adapter = LayerAdapter(config)
             if not like.is_meta:
-                adapter = materialise(adapter, like.device, dtype or like.dtype)
+                adapter = materialise(adapter, like.device, dtype or self.dtype)
             self.transformer_blocks[index].adapter = layers[index] = adapter
         return layers
+
+    def attach_adapter(self, adapter: MagicMirrorAdapter) -> None:
+        """Put the layers of an adapter that was made before into this transformer, as they are.
+
+        Raises `UserError` when it belongs to another backbone shape.
+        """
+        adapter.config.check_backbone(self.config)
+        self._check_places()
+        self.detach_layers()
+        for index, layer in adapter.layers.items():
+            self.transformer_blocks[int(index)].adapter = layer
+
+    def _check_places(self) -> None:
+        """Refuse new layers where hooks or another processor would leave them without weights."""
+        if is_offloaded(self):
+            raise UserError(
+                "The transformer is offloaded, so an adapter put in now would have no weights; "
+                "load the adapter before offloading, or call remove_all_hooks() first."
+            )
+        self._check_processors(self.transformer_blocks)
+
+    def _check_processors(self, blocks: Iterable[nn.Module]) -> None:
+        for block in blocks:
+            if not isinstance(block.attn1.processor, MagicMirrorAttnProcessor):
+                raise UserError(
+                    f"The attention processor is {type(block.attn1.processor).__name__}, which "
+                    "would drop the attention to the face; undo fuse_qkv_projections or "
+                    "set_attn_processor, or leave the identity out."
+                )
+
+    @contextmanager
+    def _layers_aside(self) -> Iterator[None]:
+        """Meanwhile the blocks are plain: what is told to find projections finds the base's."""
+        kept = [block.adapter for block in self.transformer_blocks]
+        self.detach_layers()
+        try:
+            yield
+        finally:
+            for block, layer in zip(self.transformer_blocks, kept, strict=True):
+                block.adapter = layer
+
+    def add_adapter(self, adapter_config: Any, adapter_name: str = "default") -> None:
+        """Add a LoRA for training (peft); it never enters the identity adapter's projections."""
+        with self._layers_aside():
+            super().add_adapter(adapter_config, adapter_name)
+
+    def load_lora_adapter(self, source: Any, *args: Any, **kwargs: Any) -> Any:
+        """Load a LoRA (peft) into the base's projections, never into the identity adapter's.
+
+        `source` is a state dict, or a folder or file of safetensors: a pickle is refused by name.
+        """
+        if isinstance(source, str | Path):
+            refuse_pickles(Path(source) / (kwargs.get("weight_name") or ""))
+        with self._layers_aside():
+            return super().load_lora_adapter(source, *args, **{**kwargs, "use_safetensors": True})
 
     def detach_layers(self) -> None:
         """Remove all layer adapters; afterwards this is the plain base."""
@@ -148,6 +215,8 @@ class MagicMirrorTransformer3DModel(CogVideoXTransformer3DModel):
             "image_rotary_emb": image_rotary_emb,
             "attention_kwargs": attention_kwargs,
         }
+        if face_tokens is not None and not no_identity:
+            self._check_processors(b for b in self.transformer_blocks if b.adapter is not None)
         if no_identity and modulation is None:
             return super().forward(**base_inputs, return_dict=return_dict)
         if no_identity:
@@ -228,11 +297,13 @@ class MagicMirrorTransformer3DModel(CogVideoXTransformer3DModel):
 
         Pass `table.step(i)` as `modulation`; it equals the direct path up to rounding.
         """
-        weight = self.proj_out.weight
-        temb = self.time_embed(timesteps.to(weight.device), None, weight.dtype)
-        if id_code is not None:
-            id_code = id_code.to(weight.device, weight.dtype)
-        return build_modulation_table(self.transformer_blocks, timesteps, temb, id_code, can_scale)
+        device, dtype = execution_device(self), self.dtype
+        with present(self):
+            temb = self.time_embed(timesteps.to(device), None, dtype)
+            if id_code is not None:
+                id_code = id_code.to(device, dtype)
+            blocks = self.transformer_blocks
+            return build_modulation_table(blocks, timesteps, temb, id_code, can_scale)
 
     def move_modulation(self, device: torch.device | str) -> None:
         """Move the layers that a modulation table replaces (to "cpu" while sampling, then back)."""
@@ -240,11 +311,13 @@ class MagicMirrorTransformer3DModel(CogVideoXTransformer3DModel):
             module.to(device)
 
     def fuse_qkv_projections(self) -> None:
-        """Refused: the stock fused processor would drop the cross-attention to the face."""
-        raise UserError(
-            "Fused QKV projections are not available: they would drop the face attention. "
-            "Leave fuse_qkv_projections out."
-        )
+        """As in CogVideoX; refused with an adapter, whose face attention it would drop."""
+        if any(block.adapter is not None for block in self.transformer_blocks):
+            raise UserError(
+                "Fused QKV projections would drop the face attention of the adapter; leave "
+                "fuse_qkv_projections out, or unload the adapter first."
+            )
+        super().fuse_qkv_projections()
 
 
 def base_config(model: CogVideoXTransformer3DModel) -> dict[str, Any]:
@@ -252,6 +325,29 @@ def base_config(model: CogVideoXTransformer3DModel) -> dict[str, Any]:
     names = inspect.signature(CogVideoXTransformer3DModel.__init__).parameters
     config: Mapping[str, Any] = model.config
     return {name: config[name] for name in names if name != "self" and name in config}
+
+
+def _sharing(
+    cls: type[CogVideoXTransformer3DModel], given: CogVideoXTransformer3DModel
+) -> CogVideoXTransformer3DModel:
+    """A transformer of the class `cls` on the tensors of `given`; an adapter's are left out."""
+    for flaw, way_out in (
+        (is_offloaded(given), "is offloaded: call remove_all_hooks() of its pipeline first"),
+        (
+            getattr(given, "_hf_peft_config_loaded", False),
+            "carries LoRA layers: unload them (unload_lora) first",
+        ),
+    ):
+        if flaw:
+            raise UserError(f"The transformer {way_out}, so that its weights can be shared.")
+    with torch.device("meta"):
+        made = cls(**base_config(given))
+    state = {k: v for k, v in given.state_dict().items() if ADAPTER_PART not in k}
+    made.load_state_dict(state, strict=True, assign=True)
+    for name, parameter in made.named_parameters():
+        parameter.requires_grad_(given.get_parameter(name).requires_grad)
+    _copy_non_persistent(given, made)
+    return made
 
 
 def _load_base(
@@ -267,7 +363,7 @@ def _load_base(
     except OSError as error:
         raise UserError(
             f"{folder} could not be loaded as a CogVideoX transformer from safetensors files: "
-            f"{error}"
+            f"{first_line(error)}"
         ) from error
 
 

@@ -98,7 +98,7 @@ class PipelineEngine:
         self._placed(request.prompt, len(references))
         video = self._pipe(
             request.prompt,
-            [reference.pixels for reference in references],
+            reference_images=[reference.pixels for reference in references],
             faces=[reference.face for reference in references],
             num_frames=request.num_frames,
             height=request.height,

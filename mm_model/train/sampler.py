@@ -15,6 +15,7 @@ from torch import Tensor
 from mm_model.nn.adapter import MagicMirrorAdapter
 from mm_model.nn.condition import IdentityFeatures
 from mm_model.nn.portrait import Seen
+from mm_model.nn.prompt import clean_prompt
 from mm_model.nn.references import batch_references, inputs_of
 from mm_model.settings import ModelSettings
 from mm_model.train.backbone import Backbone
@@ -42,10 +43,7 @@ def together(sizes: ModelSettings, num_frames: int, most: int) -> int:
 
 
 def pipeline_of(backbone: Backbone, adapter: MagicMirrorAdapter | None) -> "MagicMirrorPipeline":
-    """The pipeline over an already loaded backbone; its modules are shared, not copied.
-
-    Build it before a trainer: its constructor freezes the transformer with everything inside.
-    """
+    """The pipeline over an already loaded backbone; its modules are shared, not copied."""
     from mm_model.pipeline import MagicMirrorPipeline
 
     pipe = MagicMirrorPipeline(
@@ -78,7 +76,8 @@ def generate(
 ) -> np.ndarray:
     """Clips uint8 `[B,F,H,W,3]`; row b depends on its own prompt, references and seed alone.
 
-    Without `features` the plain backbone answers the same prompts from the same noise.
+    Without `features` the plain backbone answers the same prompts from the same noise. All clips
+    that are compared have the same text length and the same decoder.
     """
     clips = []
     step = together(sizes, num_frames, sampling.batch_size)
@@ -87,8 +86,8 @@ def generate(
         identity = None
         if features is not None:
             identity = pipe.adapter.encode_identity(_rows(features, rows))
-        video = pipe(
-            prompt=list(prompts[rows]),
+        latents = pipe(
+            prompt=[text if identity else clean_prompt(text) for text in prompts[rows]],
             identity=identity,
             num_frames=num_frames,
             height=sizes.height,
@@ -97,10 +96,11 @@ def generate(
             guidance_scale=sampling.guidance,
             face_guidance=sampling.face_guidance,
             generator=[torch.Generator().manual_seed(seed) for seed in seeds[rows]],
-            output_type="np",
+            max_sequence_length=pipe.transformer.config.max_text_seq_length,
+            output_type="latent",
             return_dict=False,
         )[0]
-        clips.append((np.asarray(video) * 255).round().astype(np.uint8))
+        clips.append((np.asarray(pipe.to_frames(latents)) * 255).round().astype(np.uint8))
     return np.concatenate(clips)
 
 

@@ -86,9 +86,7 @@ def test_without_identity_the_stock_pipeline_s_latents_come_out(pipe, identity, 
     if extra:
         extra = extra | {"identity": identity}
     ours = pipe(PROMPT, generator=seeded(), **CALL, **extra).frames
-    theirs = stock()(
-        "a man walks", generator=seeded(), height=64, width=64, max_sequence_length=16, **CALL
-    ).frames
+    theirs = stock()("a man walks", generator=seeded(), **CALL).frames
     assert torch.equal(ours, theirs)
     assert not torch.equal(ours, pipe(PROMPT, identity=identity, generator=seeded(), **CALL).frames)
 
@@ -105,10 +103,10 @@ def test_same_seed_same_bits_and_the_global_state_is_left_alone(pipe, identity):
 
 
 def test_references_and_a_cached_identity_give_the_same_clip(pipe, identity):
-    direct = pipe(PROMPT, references(), generator=seeded(), **CALL).frames
+    direct = pipe(PROMPT, reference_images=references(), generator=seeded(), **CALL).frames
     cached = pipe(PROMPT, identity=identity, generator=seeded(), **CALL).frames
     assert torch.equal(direct, cached)
-    other = pipe(PROMPT, references(seed=9), generator=seeded(), **CALL).frames
+    other = pipe(PROMPT, reference_images=references(seed=9), generator=seeded(), **CALL).frames
     assert not torch.equal(direct, other)
 
 
@@ -218,8 +216,8 @@ def test_several_prompts_with_one_or_several_identities(pipe, identity):
     assert shared.shape == (2, 3, 8, 8, 8)
     assert torch.allclose(shared[:1], single, atol=1e-3)
     pair = [references(1), references(2, seed=8)]
-    both = pipe(prompts, pair, generator=[seeded(1), seeded(2)], **CALL).frames
-    alone = pipe(prompts[1], [pair[1]], generator=seeded(2), **CALL).frames
+    both = pipe(prompts, reference_images=pair, generator=[seeded(1), seeded(2)], **CALL).frames
+    alone = pipe(prompts[1], reference_images=[pair[1]], generator=seeded(2), **CALL).frames
     assert torch.allclose(both[1:], alone, atol=1e-3)
 
 
@@ -229,7 +227,7 @@ def test_pictures_have_the_asked_size(pipe, frames):
     points = np.array([[25, 30], [55, 30], [40, 45], [30, 60], [50, 60]], np.float32)
     out = pipe(
         PROMPT,
-        [picture],
+        reference_images=[picture],
         faces=[Face(np.array([10, 10, 70, 75], np.float32), 0.9, points)],
         num_frames=frames,
         height=64,
@@ -253,10 +251,13 @@ def test_dpm_scheduler_runs_and_equals_stock_without_identity():
     )
     made.set_progress_bar_config(disable=True)
     ours = made(PROMPT, generator=seeded(), **CALL).frames
-    size = {"height": 64, "width": 64, "max_sequence_length": 16}
-    theirs = stock("dpm")("a man walks", generator=seeded(), **size, **CALL).frames
+    theirs = stock("dpm")("a man walks", generator=seeded(), **CALL).frames
     assert torch.equal(ours, theirs)
-    assert made(PROMPT, references(), generator=seeded(), **CALL).frames.isfinite().all()
+    assert (
+        made(PROMPT, reference_images=references(), generator=seeded(), **CALL)
+        .frames.isfinite()
+        .all()
+    )
 
 
 def test_noise_prior_of_zero_is_the_plain_run_and_more_changes_it(pipe):
@@ -299,18 +300,16 @@ def test_folder_round_trip_and_unloading(pipe, identity, tmp_path):
     pipe.save_adapter(tmp_path / "adapter")
     loaded = MagicMirrorPipeline.from_pretrained(tmp_path / "base", adapter=tmp_path / "adapter")
     loaded.set_progress_bar_config(disable=True)
-    ours = loaded(PROMPT, references(), generator=seeded(), **CALL).frames
+    ours = loaded(PROMPT, reference_images=references(), generator=seeded(), **CALL).frames
     assert torch.equal(ours, pipe(PROMPT, identity=identity, generator=seeded(), **CALL).frames)
     plain = pipe(PROMPT, generator=seeded(), **CALL).frames
     loaded.unload_adapter()
-    assert torch.equal(loaded(PROMPT, generator=seeded(), **CALL).frames, plain)
+    assert torch.equal(loaded("a man walks", generator=seeded(), **CALL).frames, plain)
     with pytest.raises(UserError, match="No adapter"):
-        loaded(PROMPT, references(), generator=seeded(), **CALL)
+        loaded(PROMPT, reference_images=references(), generator=seeded(), **CALL)
     loaded.load_adapter(tmp_path / "adapter")
-    again = loaded(PROMPT, references(), generator=seeded(), **CALL).frames
+    again = loaded(PROMPT, reference_images=references(), generator=seeded(), **CALL).frames
     assert torch.equal(again, ours)
-    with pytest.raises(UserError, match="save_adapter"):
-        loaded.save_pretrained(tmp_path / "x")
 
 
 def test_an_adapter_of_another_recogniser_is_refused(pipe, tmp_path):

@@ -191,7 +191,7 @@ def test_joint_mode_equals_a_hand_written_reference():
 
 def test_fused_projections_are_refused():
     with pytest.raises(UserError, match="face attention"):
-        tiny.transformer().fuse_qkv_projections()
+        tiny.with_adapter()[0].fuse_qkv_projections()
 
 
 def test_switches_leave_the_branch_out():
