@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -130,11 +131,14 @@ class DvcStageClient:
         """Ask DVC once which stages are up to date; those are not asked for one by one.
 
         For a run of everything that starts now: the answer holds until a stage changes something.
+        The code is read while DVC looks.
         """
-        try:
-            self._clean = frozenset(nodes()) - set(status(self.root))
-        except UserError:
-            self._clean = frozenset()
+        with ThreadPoolExecutor(1) as beside:
+            beside.submit(by_code.learn, self.package)
+            try:
+                self._clean = frozenset(nodes()) - set(status(self.root))
+            except UserError:
+                self._clean = frozenset()
 
     def input_version(self, asset: str) -> dg.DataVersion:
         """Version of one of the inputs that `params.yaml` names, by its listing."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from mm_model.store import closure, digests
-from mm_model.store.closure import PACKAGE
 
+NAME, PACKAGE = closure.NAME, closure.PACKAGE
 _ENTRIES = ("serving/model.py", "serving/__main__.py")
 """What a server begins with: MLflow's script, and the application of `make serve`."""
 

@@ -119,7 +119,8 @@ def _differing(records: Iterable[Record], now: Record) -> dict[str, tuple[str, .
             old, new = then.get(name, {}), now.get(name, {})
             if old != new:
                 parts = {part for part in old.keys() | new.keys() if old.get(part) != new.get(part)}
-                found.setdefault(name, set()).update(parts if old and new else ())
+                whole = len(old) < 2 or len(new) < 2  # a new file, or one that is not Python
+                found.setdefault(name, set()).update(() if whole else parts)
     return {name: tuple(sorted(parts)) for name, parts in sorted(found.items())}
 
 

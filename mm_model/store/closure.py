@@ -8,8 +8,9 @@ type checker imports is left out. A name that is put together at run time cannot
 
 import ast
 import hashlib
+import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -38,18 +39,32 @@ def modules(
     Raises:
         SyntaxError: one of them is not Python, unless `tolerant`.
     """
+    there = _listing(package)
     found: set[str] = set()
-    waiting, ends = [name for name in entries if (package / name).is_file()], frozenset(leaves)
+    waiting, ends = [name for name in entries if name in there], frozenset(leaves)
     while waiting:
         name = waiting.pop()
         if name in found:
             continue
         found.add(name)
-        waiting += _files(package, Path(name).parts[:-1])
-        if name in ends:
-            continue
-        waiting += _used(package, Path(name), tolerant)
+        around = tuple(name.split("/")[:-1])
+        places = [around]
+        if name not in ends and name.endswith(".py"):
+            imported, beside = _looked_into(package / name, tolerant)
+            places += [place for one in imported if (place := _place(*one, around)) is not None]
+            waiting += [file for text in beside if (file := "/".join((*around, text))) in there]
+        waiting += [file for place in places for file in _files(place) if file in there]
     return tuple(sorted(found))
+
+
+def _listing(package: Path) -> frozenset[str]:
+    """Every file of the package, as a path inside it."""
+    found: set[str] = set()
+    for folder, folders, files in os.walk(package):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        inside = Path(folder).relative_to(package).as_posix()
+        found |= {name if inside == "." else f"{inside}/{name}" for name in files}
+    return frozenset(found)
 
 
 @lru_cache(maxsize=2048)
@@ -165,30 +180,23 @@ def _names_a_module(text: str) -> bool:
     return text.startswith(f"{NAME}.") and all(part.isidentifier() for part in text.split("."))
 
 
-def _used(package: Path, module: Path, tolerant: bool) -> Iterator[str]:
-    """What the file `module` inside `package` imports and reads of it, where it exists."""
-    if module.suffix != ".py":
-        return
+def _looked_into(path: Path, tolerant: bool) -> tuple[Iterable[tuple], Iterable[str]]:
     try:
-        source = (package / module).read_bytes()
-        imported, beside = _read(source)
+        return _read(path.read_bytes())
     except (SyntaxError, ValueError):
         if not tolerant:
             raise
-        return
-    around = module.parts[:-1]
-    for level, name in imported:
-        if level:
-            yield from _files(package, (*around[: len(around) - level + 1], *name))
-        elif name[0] == NAME:
-            yield from _files(package, name[1:])
-    for name in beside:
-        if (package / module.parent / name).is_file():
-            yield (module.parent / name).as_posix()
+        return (), ()
 
 
-def _files(package: Path, place: tuple[str, ...]) -> list[str]:
-    """The module or package at `place`, and the packages above it, where they exist."""
-    parents = [Path(*place[:depth], "__init__.py") for depth in range(len(place) + 1)]
-    module = Path(*place).with_suffix(".py") if place else Path("__init__.py")
-    return [path.as_posix() for path in (*parents, module) if (package / path).is_file()]
+def _place(level: int, name: tuple[str, ...], around: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Where inside the package an import in the package `around` leads; None outside of it."""
+    if level:
+        return (*around[: len(around) - level + 1], *name)
+    return name[1:] if name[0] == NAME else None
+
+
+def _files(place: tuple[str, ...]) -> list[str]:
+    """The module or package that may lie at `place`, and the packages above it."""
+    packages = ["/".join((*place[:depth], "__init__.py")) for depth in range(len(place) + 1)]
+    return [*packages, "/".join(place) + ".py"]
