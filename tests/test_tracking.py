@@ -318,7 +318,7 @@ TWO_THREADS = """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("late", [0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
+@pytest.mark.parametrize("late", [0.0, 0.01, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8])
 def test_the_registry_and_the_shipping_thread_load_mlflow_together(
     tmp_path: Path, late: float
 ) -> None:

@@ -36,13 +36,16 @@ _LONG = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": 
 
 
 def load() -> Any:
-    """MLflow, imported by one thread at a time.
+    """MLflow and its stores, imported by one thread at a time.
 
-    Its modules import one another in circles: where two threads begin at once, one is given half a
-    module and fails, and with it the stage (seen in 4 of 12 trials).
+    Its modules, and SQLAlchemy's, import one another in circles: where two threads begin at once,
+    one is given half a module and fails, and with it the stage (seen in 4 of 12 trials).
     """
     with _loading:
         import mlflow
+        import mlflow.store.artifact.artifact_repository_registry
+        import mlflow.store.model_registry.sqlalchemy_store
+        import mlflow.store.tracking.sqlalchemy_store
 
         return mlflow
 

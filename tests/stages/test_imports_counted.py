@@ -17,12 +17,14 @@ from tests.test_end_to_end import small_root
 HOOK = """
 import os, sys
 
-def _note(event, arguments):
-    if event == "import" and str(arguments[0]).split(".")[0] == "mm_model":
-        with open(os.environ["IMPORTS"], "a") as log:
-            log.write(f"{arguments[0]}\\n")
+class Note:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.split(".")[0] == "mm_model":
+            with open(os.environ["IMPORTS"], "a") as log:
+                log.write(f"{name}\\n")
 
-sys.addaudithook(_note)
+sys.meta_path.insert(0, Note)
 """
 RUN = "import sys; from pathlib import Path; from mm_model.stages import runner; " \
       "runner.run(sys.argv[1], Path(sys.argv[2]))"  # fmt: skip
