@@ -1,7 +1,7 @@
 """Which code made an output, and how that differs from the code that lies here now.
 
 A record maps each file that a stage imports, however indirectly, to short digests of what it says
-(`mm_model.store.closure`): comments, docstrings and layout do not count. How a stage is started
+(`mm_model.store.syntax`): comments, docstrings and layout do not count. How a stage is started
 (`cli.py`) and what only shows its result (the report page, the catalogue, MLflow) stay outside.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mm_model.errors import UserError
-from mm_model.store import atomic, closure, documents
+from mm_model.store import atomic, closure, documents, syntax
 from mm_model.store.closure import PACKAGE
 from mm_model.store.manifest import Manifest
 
@@ -51,11 +51,12 @@ def strict() -> bool:
 
 def record(stage: str, package: Path = PACKAGE) -> Record:
     """What the code of `stage` says now; a file that is not Python counts byte by byte."""
+    syntax.recall(package)
     entries = (f"stages/{stage}.py", "stages/runner.py")
     found = closure.modules(entries, package, leaves=_SHOWS, tolerant=True)
-    return {
-        f"{closure.NAME}/{name}": closure.parts((package / name).read_bytes()) for name in found
-    }
+    said = {f"{closure.NAME}/{name}": syntax.of(package / name).parts for name in found}
+    syntax.keep(package)
+    return said
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
 
-from mm_model.store import closure
+from mm_model.stages import made_by
+from mm_model.store import closure, syntax
+
+
+def _parts(source: bytes) -> dict[str, str]:
+    return syntax.of_source(source).parts
+
 
 SOURCES = {
     "__init__.py": "",
@@ -58,8 +65,8 @@ def test_what_is_no_python_stops_only_who_wants_to_know(package: Path) -> None:
     with pytest.raises(SyntaxError):
         closure.modules(["broken.py"], package)
     assert closure.modules(["broken.py"], package, tolerant=True) == ("__init__.py", "broken.py")
-    assert closure.parts(b"def broken(:\n") != closure.parts(b"def broken(::\n")
-    assert closure.parts(b"\0") != closure.parts(b"\0\0")
+    assert _parts(b"def broken(:\n") != _parts(b"def broken(::\n")
+    assert _parts(b"\0") != _parts(b"\0\0")
 
 
 MODULE = '''"""A module."""
@@ -111,7 +118,7 @@ def test_words_for_people_and_layout_say_nothing(old: str, new: str) -> None:
     assert old in MODULE
     changed = MODULE.replace(old, new)
     ast.parse(changed)
-    assert closure.parts(changed.encode()) == closure.parts(MODULE.encode())
+    assert _parts(changed.encode()) == _parts(MODULE.encode())
 
 
 @pytest.mark.parametrize(
@@ -137,16 +144,16 @@ def test_words_for_people_and_layout_say_nothing(old: str, new: str) -> None:
 )
 def test_each_line_that_may_count_is_named(old: str, new: str, part: str | None) -> None:
     assert old in MODULE
-    before, after = closure.parts(MODULE.encode()), closure.parts(MODULE.replace(old, new).encode())
+    before, after = _parts(MODULE.encode()), _parts(MODULE.replace(old, new).encode())
     differing = {name for name in before | after if before.get(name) != after.get(name)}
     assert differing == ({part} if part is not None else {"", "grow", "swell"})
 
 
 def test_the_order_of_definitions_counts() -> None:
     one, two = "def a():\n    return 1\n", "def a():\n    return 2\n"
-    assert closure.parts((one + two).encode()) != closure.parts((two + one).encode())
+    assert _parts((one + two).encode()) != _parts((two + one).encode())
     other = "def b():\n    return 1\n"
-    assert closure.parts((one + other).encode()) != closure.parts((other + one).encode())
+    assert _parts((one + other).encode()) != _parts((other + one).encode())
 
 
 SWAPPED = {
@@ -171,17 +178,17 @@ def test_every_mutation_of_real_code_is_seen() -> None:
     tried = 0
     for name in ("nn/can.py", "media/shape.py", "evaluation/metrics.py"):
         source = (closure.PACKAGE / name).read_bytes()
-        tree, known = ast.parse(source), closure.parts(source)
+        tree, known = ast.parse(source), _parts(source)
         for node in ast.walk(tree):
             if (mutation := _mutation(node)) is None:
                 continue
             field, other = mutation
             before = getattr(node, field)
             setattr(node, field, other)
-            assert closure.parts(ast.unparse(tree).encode()) != known, (name, ast.unparse(node))
+            assert _parts(ast.unparse(tree).encode()) != known, (name, ast.unparse(node))
             setattr(node, field, before)
             tried += 1
-        assert closure.parts(ast.unparse(tree).encode()) == known, "written otherwise, it is equal"
+        assert _parts(ast.unparse(tree).encode()) == known, "written otherwise, it is equal"
     assert tried > 80
 
 
@@ -196,3 +203,45 @@ def test_no_import_escapes_reading() -> None:
             if name in ways and not isinstance((node.args or [None])[0], ast.Constant):
                 found.add(path.relative_to(closure.PACKAGE).as_posix())
     assert found == {"stages/registry.py"}
+
+
+def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a new process."""
+    monkeypatch.setattr(syntax, "_known", {})
+    monkeypatch.setattr(syntax, "_recalled", set())
+    monkeypatch.setattr(syntax, "_new", set())
+
+
+def test_what_was_read_once_is_remembered_and_no_damage_believed(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    (package / "stages").mkdir()
+    (package / "stages" / "sources.py").write_text("from mm_model import entry\n")
+    read = syntax.of_source
+    _forget(monkeypatch)
+    first = made_by.record("sources", package)
+    _forget(monkeypatch)
+    monkeypatch.setattr(syntax, "of_source", lambda _: pytest.fail("it was read before"))
+    assert made_by.record("sources", package) == first
+
+    monkeypatch.setattr(syntax, "of_source", read)
+    (memory,) = package.rglob("syntax.json")
+    content = memory.read_bytes()
+    digest = first["mm_model/entry.py"]["late"].encode()
+    assert content.count(digest) == 1
+    for damaged in (content.replace(digest, digest[::-1]), content[:-9], b"", b'{"files": 3}'):
+        memory.write_bytes(damaged)
+        _forget(monkeypatch)
+        assert made_by.record("sources", package) == first
+    (package / "entry.py").write_text("# nothing any more\n")
+    _forget(monkeypatch)
+    assert set(made_by.record("sources", package)) == {
+        "mm_model/__init__.py", "mm_model/entry.py", "mm_model/stages/sources.py",
+    }  # fmt: skip
+
+
+def test_of_a_table_every_byte_counts(package: Path) -> None:
+    before = syntax.of(package / "deep/package/tables/words.txt").parts
+    (package / "deep/package/tables/words.txt").write_text("word\n# a comment\n")
+    assert syntax.of(package / "deep/package/tables/words.txt").parts != before
