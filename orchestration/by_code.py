@@ -98,9 +98,14 @@ def check_result(stage: str, difference: made_by.Difference | None) -> dg.AssetC
 def news(
     instance: dg.DagsterInstance, layout: Layout, stages: Iterable[str], package: Path
 ) -> Iterator[dg.AssetCheckEvaluation]:
-    """The check of each of the stages for which Dagster has recorded another verdict, or none."""
+    """The check of each of the stages for which Dagster has recorded another verdict, or none.
+
+    A stage without a whole output has none.
+    """
     for stage in stages:
-        found = dg.AssetCheckEvaluation(**_verdict(stage, look(layout, stage, package)))
+        if (difference := look(layout, stage, package)) is None:
+            continue
+        found = dg.AssetCheckEvaluation(**_verdict(stage, difference))
         if not _is_recorded(instance, found):
             yield found
 

@@ -26,7 +26,7 @@ _SHOWS = ("stages/views.py", "tracking.py")
 """Imported by stages for what they show: these count, what they import does not."""
 _NOTE = "code.json"
 _NO_WORK = frozenset({".lock", _NOTE, "out", "live.json"})
-_NAMED = 3
+_NAMED, _PARTS = 6, 3
 
 
 def wanted(word: str, name: str = STRICT) -> bool:
@@ -129,8 +129,8 @@ def _shown(name: str, parts: tuple[str, ...]) -> str:
     shown = [part for part in parts if part]
     if not shown:
         return name
-    more = f", {len(shown) - _NAMED} more" if len(shown) > _NAMED else ""
-    return f"{name} ({', '.join(shown[:_NAMED])}{more})"
+    more = f", {len(shown) - _PARTS} more" if len(shown) > _PARTS else ""
+    return f"{name} ({', '.join(shown[:_PARTS])}{more})"
 
 
 def begin(work: Path, now: Record, anew: bool) -> list[Record]:
