@@ -58,14 +58,15 @@ setup: $(STAMP) ## Make the virtual environment from the lock file
 	@$(LATER) $(BIN)/python -m orchestration.home
 	@git ls-files --error-unmatch dvc.lock >/dev/null 2>&1 && git update-index --skip-worktree dvc.lock || true
 
-run: setup ## Run the whole pipeline (SOURCES=folder FACEPACK=pack CONSENT='basis' for your own media)
+run: setup ## Run the whole pipeline (SOURCES=folder FACEPACK=pack CONSENT='basis' for your own media; STRICT=1)
 ifdef SOURCES
 	@$(BIN)/python -m mm_model use --sources "$$SOURCES" $(if $(FACEPACK),--facepack "$$FACEPACK") $(if $(CONSENT),--consent "$$CONSENT")
 endif
 ifdef PROFILE
 	@$(BIN)/python -m mm_model use --profile "$$PROFILE"
 endif
-	@$(LATER) $(BIN)/python -m orchestration.run
+	@# STRICT=1: what other code made than lies here now is made again
+	@$(if $(STRICT),MM_STRICT="$$STRICT") $(LATER) $(BIN)/python -m orchestration.run
 
 dev: setup ## Serve Dagster's web page on the graph at 127.0.0.1:$(DEV_PORT)
 	@# a module and a workspace file exclude each other

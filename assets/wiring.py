@@ -11,7 +11,7 @@ import dagster as dg
 from assets import graph
 from mm_model.stages import registry
 
-AUDIT = "audit"
+AUDIT, CODE = "audit", "code"
 StageEvents = Iterator[dg.AssetCheckResult | dg.MaterializeResult]
 
 
@@ -19,7 +19,7 @@ class StageRunner(Protocol):
     """Runs stages and says which version of an input lies there now."""
 
     def run(self, context: dg.AssetExecutionContext, stage: str) -> StageEvents:
-        """Run one stage to its end; yield its audit and its result, or raise `dg.Failure`."""
+        """Run one stage to its end; yield its checks and its result, or raise `dg.Failure`."""
         ...
 
     def input_version(self, asset: str) -> dg.DataVersion:
@@ -50,6 +50,11 @@ def stage_asset(
                 AUDIT,
                 asset=name,
                 description="The suite this stage's output passed before it was published.",
-            )
+            ),
+            dg.AssetCheckSpec(
+                CODE,
+                asset=name,
+                description="Whether the code that lies here now made this stage's output.",
+            ),
         ],
     }

@@ -2,7 +2,8 @@
 
 Every knob lives in the profile; the command line only names what to do. A `UserError` is
 printed as its one sentence and gives exit status 1, and so is a fault of the machine (disk full,
-read-only, no permission); 75 when somebody else is at work here.
+read-only, no permission); 75 when somebody else is at work here. `status` gives 3 when a stage
+would run or other code made its output.
 """
 
 import argparse
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 BUSY = os.EX_TEMPFAIL
 """Exit status of a command that must wait for somebody else's end."""
+
+NOT_CURRENT = 3
+"""Exit status of `status` when not all is up to date and made by the code of now."""
 
 _RUN_BY = "DVC_STAGE"
 """Set for a stage by the program that runs the graph, with which the stage must end."""
@@ -57,6 +61,24 @@ def _use(options: argparse.Namespace) -> None:
                 root, sources=options.sources, facepack=options.facepack, consent=options.consent,
                 base=options.base,
             )  # fmt: skip
+
+
+def _status(options: argparse.Namespace) -> int:
+    from mm_model import inputs
+    from mm_model.settings import load_params
+    from mm_model.stages import status
+
+    root = repository_root()
+    params = load_params(root)
+    if options.profile not in (None, params.profile):
+        params = inputs.of_profile(root, options.profile)
+    found = status.of_tree(root, params)
+    if options.json:
+        said = {"profile": params.profile, "stages": [one.as_dict() for one in found]}
+        print(json.dumps(said, indent=1))
+    else:
+        print(status.text(params, found))
+    return 0 if all(one.is_current for one in found) else NOT_CURRENT
 
 
 def _figures(_: argparse.Namespace) -> None:
@@ -152,6 +174,11 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--base", default="real-small", help="profile whose values to start from")
     command.set_defaults(act=_use)
 
+    command = commands.add_parser("status", help="say which stages would run or are of other code")
+    command.add_argument("--profile", help="another profile than params.yaml names")
+    command.add_argument("--json", action="store_true", help="print it as JSON")
+    command.set_defaults(act=_status)
+
     command = commands.add_parser("figures", help="print the last run's figures as JSON")
     command.set_defaults(act=_figures)
 
@@ -205,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keep_freed_memory()
     options = parser().parse_args(arguments)
     try:
-        options.act(options)
+        return options.act(options) or 0
     except UserError as error:
         print(f"Stopped: {error}", file=sys.stderr)
         return BUSY if isinstance(error, BusyError) else 1
@@ -217,4 +244,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"Stopped: {fault}", file=sys.stderr)
         return 1
-    return 0

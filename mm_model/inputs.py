@@ -63,15 +63,24 @@ def use_profile(root: Path, name: str) -> None:
     Raises:
         UserError: there is no such profile.
     """
-    load_profile(root, name)
-    if name in _EMBEDDED_PROFILES:
-        values = {"profile": name, **_EMBEDDED, **_EMBEDDED_PROFILES[name]}
-    else:
-        values = load_params(root).model_dump() | {"profile": name}
+    values = of_profile(root, name).model_dump()
+    if name not in _EMBEDDED_PROFILES:
         print(f"Profile {name} has no inputs of its own; params.yaml keeps "
               f"sources {values['sources']}, backbone {values['backbone']}.")  # fmt: skip
     atomic.write_text(root / "params.yaml", params_text(values))
     print(f"params.yaml: profile {name}, sources {values['sources']}.")
+
+
+def of_profile(root: Path, name: str) -> Params:
+    """What params.yaml would say for the profile `name`: its shipped inputs, else those named now.
+
+    Raises:
+        UserError: there is no such profile.
+    """
+    load_profile(root, name)
+    if name in _EMBEDDED_PROFILES:
+        return Params(profile=name, **_EMBEDDED | _EMBEDDED_PROFILES[name])
+    return load_params(root).model_copy(update={"profile": name})
 
 
 def use_folder(

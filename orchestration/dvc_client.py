@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,8 +21,19 @@ from assets.graph import INPUT_ASSETS, nodes
 from assets.wiring import StageEvents
 from mm_model.errors import BusyError, UserError
 from mm_model.settings import load_params
+from mm_model.stages import made_by
+from mm_model.store import closure
 from mm_model.store.layout import Layout
-from orchestration import code_version, dvc_inputs, dvc_lock, listing, rendering, runs, turn
+from orchestration import (
+    by_code,
+    code_version,
+    dvc_inputs,
+    dvc_lock,
+    listing,
+    rendering,
+    runs,
+    turn,
+)
 from orchestration.dvc_command import dvc, environment, mend_lock, status
 from orchestration.listing import Listing
 from orchestration.pipes import LineReader
@@ -37,7 +49,10 @@ _NOISE = (
 
 @dataclass
 class Outcome:
-    """How one `dvc repro` of a stage went: `how` is computed, restored or unchanged."""
+    """How one `dvc repro` of a stage went: `how` is computed, restored or unchanged.
+
+    `code` says how the code that made the output differs from the code of now.
+    """
 
     stage: str
     status: int = 0
@@ -45,6 +60,7 @@ class Outcome:
     seconds: float = 0.0
     account: str = ""
     last: list[str] = field(default_factory=list)
+    code: made_by.Difference | None = None
 
     def hear(self, line: str) -> None:
         """Take in one line of the output."""
@@ -89,7 +105,8 @@ class DvcStageClient:
     `echo` is called with each line besides logging it; `views` are the commands of `mm_model`
     that rebuild derived views when DVC restored an output without running its stage. `outward`
     names stages whose result also lives outside this tree (the registry), which DVC cannot see:
-    when DVC has nothing to run, the stage itself is asked to look. `finished` holds the outcomes.
+    when DVC has nothing to run, the stage itself is asked to look. `package` is the library that
+    stages run. `finished` holds the outcomes.
     """
 
     def __init__(
@@ -98,8 +115,10 @@ class DvcStageClient:
         echo: Callable[[str], None] | None = None,
         views: tuple[str, ...] = ("catalogue", "page"),
         outward: tuple[str, ...] = ("register",),
+        package: Path = closure.PACKAGE,
     ) -> None:
         self.root, self._echo, self._views, self._outward = root, echo, views, outward
+        self.package = package
         self.finished: list[Outcome] = []
         self._clean: frozenset[str] = frozenset()
         self._turn = contextlib.ExitStack()
@@ -112,11 +131,14 @@ class DvcStageClient:
         """Ask DVC once which stages are up to date; those are not asked for one by one.
 
         For a run of everything that starts now: the answer holds until a stage changes something.
+        The code is read while DVC looks.
         """
-        try:
-            self._clean = frozenset(nodes()) - set(status(self.root))
-        except UserError:
-            self._clean = frozenset()
+        with ThreadPoolExecutor(1) as beside:
+            beside.submit(by_code.learn, self.package)
+            try:
+                self._clean = frozenset(nodes()) - set(status(self.root))
+            except UserError:
+                self._clean = frozenset()
 
     def input_version(self, asset: str) -> dg.DataVersion:
         """Version of one of the inputs that `params.yaml` names, by its listing."""
@@ -131,7 +153,9 @@ class DvcStageClient:
         }
 
     def run(self, context: dg.AssetExecutionContext, stage: str) -> StageEvents:
-        """Bring one stage up to date; yield its audit, then its result.
+        """Bring one stage up to date; yield its checks, then its result.
+
+        In a strict run what other code made is not up to date.
 
         Raises:
             dagster.Failure: the stage or DVC failed, or somebody else is at work in the tree; the
@@ -142,9 +166,7 @@ class DvcStageClient:
         layout = Layout(self.root, load_params(self.root).profile)
         observed = self._observe(context, stage)
         started = time.time()
-        outcome = Outcome(stage) if stage in self._clean else self._repro(context, stage)
-        if stage in self._outward and not outcome.status and outcome.how != "computed":
-            outcome = self._confirmed(context, outcome)
+        outcome = self._brought_up(context, layout, stage)
         if outcome.how != "unchanged":
             self._clean = frozenset()
         outcome.seconds = time.time() - started
@@ -158,8 +180,11 @@ class DvcStageClient:
             )
         if outcome.how == "restored":
             self._rebuild_views(context)
-        output = layout.output(stage)
-        yield rendering.check_result(layout, stage, output / "audit.json")
+        outcome.code = by_code.look(layout, stage, self.package)
+        if outcome.code:
+            self._say(context, f"[{stage}] {outcome.code.sentence()}")
+        yield rendering.check_result(layout, stage, layout.output(stage) / "audit.json")
+        yield by_code.check_result(stage, outcome.code)
         yield self._result(context, layout, outcome, observed)
 
     def _begin(self, stage: str) -> None:
@@ -170,6 +195,24 @@ class DvcStageClient:
             raise dg.Failure(str(error), allow_retries=False) from None
         if held is not None:
             held.say(stage)
+
+    def _brought_up(self, context: dg.AssetExecutionContext, layout: Layout, stage: str) -> Outcome:
+        try:
+            strict = by_code.is_strict(context.run)
+        except UserError as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
+        outcome = Outcome(stage) if stage in self._clean else self._repro(context, stage)
+        if outcome.status or outcome.how == "computed":
+            return outcome
+        if strict and (other := by_code.look(layout, stage, self.package)):
+            self._say(context, f"[{stage}] {other.sentence()}: it runs again")
+            return self._repro(context, stage, "--force")
+        return self._confirmed(context, outcome) if stage in self._outward else outcome
+
+    def _say(self, context: dg.AssetExecutionContext, line: str) -> None:
+        context.log.warning(line)
+        if self._echo:
+            self._echo(line)
 
     def _observe(self, context: dg.AssetExecutionContext, stage: str) -> dict[str, Listing]:
         """Record the versions of the inputs this stage reads, before it reads them."""
@@ -193,11 +236,7 @@ class DvcStageClient:
             context_injector=dg.PipesEnvContextInjector(),
             message_reader=reader,
         ) as session:
-            env = {
-                **environment(self.root),
-                **session.get_bootstrap_env_vars(),
-                "DAGSTER_RUN_ID": context.run.run_id,
-            }
+            env = self._environment(context) | session.get_bootstrap_env_vars()
             with ProcessGroup(
                 dvc("repro", "--single-item", *options, stage), self.root, env
             ) as group:
@@ -208,6 +247,10 @@ class DvcStageClient:
                         self._echo(line)
                 outcome.status = group.wait()
         return outcome
+
+    def _environment(self, context: dg.AssetExecutionContext) -> dict[str, str]:
+        strict = {made_by.STRICT: str(int(by_code.is_strict(context.run)))}
+        return {**environment(self.root), **strict, "DAGSTER_RUN_ID": context.run.run_id}
 
     def _failed_audit(
         self, layout: Layout, stage: str, started: float
@@ -260,8 +303,7 @@ class DvcStageClient:
         """Whether the stage found all as it was."""
         stood = False
         command = [sys.executable, "-m", "mm_model", "run", outcome.stage]
-        env = {**environment(self.root), "DAGSTER_RUN_ID": context.run.run_id}
-        with ProcessGroup(command, self.root, env) as group:
+        with ProcessGroup(command, self.root, self._environment(context)) as group:
             for line in group.lines():
                 outcome.hear(line)
                 context.log.info(line)

@@ -8,10 +8,10 @@ import dagster as dg
 
 from mm_model.errors import BusyError, UserError
 from mm_model.settings import load_params, load_profile
-from mm_model.stages import views
+from mm_model.stages import made_by, views
 from mm_model.store import atomic
 from mm_model.store.layout import Layout
-from orchestration import jobs, resources, runs
+from orchestration import by_code, jobs, resources, runs
 from orchestration.dvc_client import DvcStageClient
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -23,10 +23,11 @@ def run(root: Path, started: float) -> str:
     The caller holds the tree. `started` is its `time.monotonic()`.
 
     Raises:
-        UserError: the settings are not valid, or a stage stopped: its sentence.
+        UserError: the settings or `MM_STRICT` are not valid, or a stage stopped: its sentence.
         BusyError: a run of another tree with the same Dagster home has the place in a pool.
         KeyboardInterrupt: interrupted, by the user or through Dagster.
     """
+    made_by.strict()  # a word that means nothing is refused before anything runs
     params = load_params(root)
     profile = load_profile(root, params.profile)
     print(f"Profile {params.profile}: {profile.title}", flush=True)
@@ -83,6 +84,7 @@ def _summary(client: DvcStageClient, layout: Layout, seconds: float) -> str:
     rows.append(f"Done in {seconds:.0f} s. Outputs lie in {layout.relative(layout.data)}/.")
     if layout.page.is_file():
         rows.append(f"Report: {layout.relative(layout.page)}")
+    rows += by_code.warning((one.stage, one.code) for one in client.finished)
     return "\n".join(rows)
 
 

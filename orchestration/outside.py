@@ -12,7 +12,7 @@ import dagster as dg
 from assets.graph import INPUT_ASSETS, nodes
 from mm_model.settings import Params, load_params
 from mm_model.store.layout import Layout
-from orchestration import code_version, dvc_lock, rendering
+from orchestration import by_code, code_version, dvc_lock, rendering
 from orchestration.dvc_client import DvcStageClient, observation, recorded_version
 from orchestration.dvc_command import status
 from orchestration.listing import Listing
@@ -41,7 +41,8 @@ def _is_recorded(instance: dg.DagsterInstance, stage: str, tags: Mapping[str, st
 
 
 def events(instance: dg.DagsterInstance, client: DvcStageClient) -> Iterator[Event]:
-    """Observations of the inputs first, then each stage whose result Dagster has not recorded.
+    """Observations of the inputs first, then each stage whose result Dagster has not recorded, then
+    the stages that other code made than Dagster knows of.
 
     Raises:
         UserError: `params.yaml` is not valid, or DVC cannot tell its status.
@@ -67,3 +68,4 @@ def events(instance: dg.DagsterInstance, client: DvcStageClient) -> Iterator[Eve
                 stage, metadata={"how": "outside Dagster", **metadata}, tags=tags
             )
             yield rendering.check_evaluation(layout, stage, output / "audit.json")
+    yield from by_code.news(instance, layout, entries, client.package)

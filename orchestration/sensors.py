@@ -1,7 +1,8 @@
 """The two sensors: one asks for a run when enough new media lies still, one keeps the books.
 
 `new_media` is off until someone switches it on. `outside_runs` is on: a tick that finds nothing
-new reads one small file, and without it Dagster's page would be wrong after a plain `dvc repro`.
+new reads two small files and the times of the code, and without it Dagster's page would be wrong
+after a plain `dvc repro`.
 """
 
 from pathlib import Path
@@ -13,7 +14,7 @@ from mm_model.settings import load_params
 from mm_model.store import digests, lease
 from mm_model.store.layout import Layout
 from mm_model.store.walk import why
-from orchestration import listing, outside, runs
+from orchestration import by_code, listing, outside, runs
 from orchestration.dvc_client import DvcStageClient, observation, recorded_version
 from orchestration.dvc_lock import NEWEST_TAG
 from orchestration.jobs import everything
@@ -79,19 +80,21 @@ def new_media(
 @dg.sensor(
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Reports what a plain dvc repro did, and closes runs whose process is gone.",
+    description="Reports what a plain dvc repro did and which stages other code made, and closes "
+    "runs whose process is gone.",
 )
 def outside_runs(
     context: dg.SensorEvaluationContext, stages: Stages
 ) -> dg.SensorResult | dg.SkipReason:
-    """Report the stages whose result in `dvc.lock` Dagster has not recorded."""
+    """Report the stages whose result in `dvc.lock`, or whose code, Dagster has not recorded."""
     busy = runs.under_way(context.instance)
     lock = stages.root / "dvc.lock"
     if not lock.is_file():
         return dg.SkipReason("There is no dvc.lock yet.")
-    cursor = digests.of_bytes(lock.read_bytes() + (stages.root / "params.yaml").read_bytes())
+    files = lock.read_bytes() + (stages.root / "params.yaml").read_bytes()
+    cursor = digests.of_value([digests.of_bytes(files), by_code.mark(stages.package)])
     if cursor == context.cursor:
-        return dg.SkipReason("Nothing ran since the last look.")
+        return dg.SkipReason("Nothing ran, and no code changed, since the last look.")
     if busy:
         return dg.SkipReason("A run is going on; it reports for itself.")
     try:

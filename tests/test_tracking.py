@@ -294,3 +294,34 @@ def test_a_killed_process_leaves_its_points_to_the_next(layout: Layout) -> None:
     assert (killed.info.status, finished.info.status) == ("KILLED", "FINISHED")
     assert len(history(layout, killed, "loss")) == 50
     assert not spooled(layout)
+
+
+TWO_THREADS = """
+    import sys, threading, time
+    from pathlib import Path
+    from mm_model.registry import store, versions
+    from mm_model.store.layout import Layout
+    layout, failed = Layout(Path(sys.argv[1]), "tiny"), []
+    def ship():
+        try:
+            store.open_client(layout)
+        except BaseException as error:
+            failed.append(error)
+    thread = threading.Thread(target=ship)
+    thread.start()
+    time.sleep(float(sys.argv[2]))
+    with versions.registry(layout):
+        pass
+    thread.join()
+    sys.exit(str(failed) if failed else 0)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("late", [0.0, 0.01, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8])
+def test_the_registry_and_the_shipping_thread_load_mlflow_together(
+    tmp_path: Path, late: float
+) -> None:
+    command = [sys.executable, "-c", textwrap.dedent(TWO_THREADS), str(tmp_path), str(late)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 import sqlite3
+import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from mm_model.store.layout import Layout
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+_loading = threading.Lock()
 _SQLITE = "sqlite:///"
 _LOCK = "work/mlflow.lock"
 _UNREADABLE = "%?"
@@ -31,6 +33,21 @@ _CONNECT_SECONDS = 2.0
 _SHORT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
 _QUIET = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
 _LONG = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "300"}
+
+
+def load() -> Any:
+    """MLflow and its stores, imported by one thread at a time.
+
+    Its modules, and SQLAlchemy's, import one another in circles: where two threads begin at once,
+    one is given half a module and fails, and with it the stage (seen in 4 of 12 trials).
+    """
+    with _loading:
+        import mlflow
+        import mlflow.store.artifact.artifact_repository_registry
+        import mlflow.store.model_registry.sqlalchemy_store
+        import mlflow.store.tracking.sqlalchemy_store
+
+        return mlflow
 
 
 def local_file(uri: str) -> Path | None:
@@ -162,8 +179,7 @@ def open_client(layout: Layout) -> "MlflowClient":
             "or unset MLFLOW_TRACKING_URI to use mlflow.db at the root."
         )
     usable(uri)
-    import mlflow
-
+    mlflow = load()
     _quieten()
     if (database := local_file(uri)) is not None:
         if any(mark in str(database) for mark in _UNREADABLE):

@@ -52,6 +52,7 @@ def registry(layout: Layout) -> Iterator["MlflowClient"]:
     Raises:
         UserError: the registry cannot be used.
     """
+    store.load()  # the thread that ships this run's points may be at it just now
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 

@@ -2,7 +2,8 @@
 
 Order: verify inputs, name the work by its fingerprint, compute into `work/.../out`, audit that
 folder, seal it with its manifest, rename it to `data/<profile>/<stage>`. A failure leaves the
-declared output untouched and the candidate aside.
+declared output untouched and the candidate aside. The manifest says which code did it; told to be
+strict (`MM_STRICT=1`), neither an output nor begun work of other code counts.
 """
 
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 from mm_model.environment import bound_threads, silence_telemetry
 from mm_model.errors import UserError
 from mm_model.settings import Params, Profile, load_params, load_profile
-from mm_model.stages import registry, views
+from mm_model.stages import made_by, registry, views
 from mm_model.stages.stage import Job, Report, Stage
 from mm_model.store import atomic, digests, documents, lease, lock, manifest
 from mm_model.store.layout import Layout
@@ -44,25 +45,31 @@ def model_digests(stage: Stage, params: Params, layout: Layout) -> dict[str, str
     Raises:
         UserError: one does not exist or cannot be read.
     """
-    found = {}
-    for name in stage.models:
-        path = layout.root / getattr(params, name)
-        try:
-            if not path.exists():
-                raise UserError(
-                    f"params.yaml: {name}: {getattr(params, name)} does not exist: "
-                    "correct the path there."
-                )
-            if name != "sources":
-                _as_recorded(path)
-            # Somebody's raw folder may hold files we may not read; the stage records each of them.
-            found[name] = digests.of_path(path, tolerant=name == "sources")
-        except OSError as error:
+    return {name: model_digest(name, params, layout) for name in stage.models}
+
+
+def model_digest(name: str, params: Params, layout: Layout) -> str:
+    """Digest of the entry `name` of `params.yaml`.
+
+    Raises:
+        UserError: it does not exist or cannot be read.
+    """
+    path = layout.root / getattr(params, name)
+    try:
+        if not path.exists():
             raise UserError(
-                f"params.yaml: {name}: {error.filename or path} cannot be read ({why(error)}): "
-                "mend its permissions, or name another there."
-            ) from None
-    return found
+                f"params.yaml: {name}: {getattr(params, name)} does not exist: "
+                "correct the path there."
+            )
+        if name != "sources":
+            _as_recorded(path)
+        # Somebody's raw folder may hold files we may not read; the stage records each of them.
+        return digests.of_path(path, tolerant=name == "sources")
+    except OSError as error:
+        raise UserError(
+            f"params.yaml: {name}: {error.filename or path} cannot be read ({why(error)}): "
+            "mend its permissions, or name another there."
+        ) from None
 
 
 def _as_recorded(folder: Path) -> None:
@@ -104,7 +111,11 @@ def _already_done(stage: str, output: Path, fingerprint: str) -> manifest.Manife
         return None
     try:
         known = manifest.read(output)
-        return manifest.verified(output) if known.fingerprint == fingerprint else None
+        if known.fingerprint != fingerprint:
+            return None
+        if made_by.strict() and made_by.difference(known, made_by.record(stage)):
+            return None
+        return manifest.verified(output)
     except UserError as error:
         print(f"[{stage}] the output is made again: {str(error).split(': ')[0]}", flush=True)
         return None
@@ -159,7 +170,6 @@ def _run_locked(
     inputs: dict[str, Path],
     input_digests: dict[str, str],
 ) -> Report:
-    from mm_model.quality import judge
     from mm_model.tracking import Tracker
 
     output, work = layout.output(stage.name), layout.work(stage.name, fingerprint)
@@ -170,20 +180,8 @@ def _run_locked(
         views.refresh(layout)
         print(f"[{stage.name}] up to date: {done.report['line']}", flush=True)
         return _report_of(done)
-    started, settings_digest = time.monotonic(), digests.of_value(stage.settings(profile))
-    report = _compute(stage, job)
-    judge.audit(stage.name, job.out, profile)
-    manifest.seal(
-        job.out,
-        manifest.Manifest(
-            stage=stage.name,
-            version=stage.version,
-            fingerprint=fingerprint,
-            inputs=input_digests,
-            settings_digest=settings_digest,
-            report=report.as_dict(),
-        ),
-    )
+    started = time.monotonic()
+    report = _made(job, input_digests)
     atomic.publish_folder(job.out, output)
     shutil.rmtree(work / "checkpoints", ignore_errors=True)
     seconds = time.monotonic() - started
@@ -192,6 +190,34 @@ def _run_locked(
     print(f"[{stage.name}] {report.counts.line()}", flush=True)
     for note in report.notes:
         print(f"[{stage.name}] note: {note}", flush=True)
+    return report
+
+
+def _made(job: Job, input_digests: dict[str, str]) -> Report:
+    """Compute, audit and seal the candidate `job.out`."""
+    from mm_model.quality import judge
+
+    stage, settings_digest = job.stage, digests.of_value(job.stage.settings(job.profile))
+    now = made_by.record(stage.name)
+    others = made_by.begin(job.work, now, made_by.strict())
+    if others:
+        job.say("goes on with work that other code began")
+    report = _compute(stage, job)
+    judge.audit(stage.name, job.out, job.profile)
+    then, now = now, made_by.record(stage.name)  # somebody may have written while this ran
+    manifest.seal(
+        job.out,
+        manifest.Manifest(
+            stage=stage.name,
+            version=stage.version,
+            fingerprint=job.fingerprint,
+            inputs=input_digests,
+            settings_digest=settings_digest,
+            report=report.as_dict(),
+            code=now,
+            before=made_by.before([*others, then], now),
+        ),
+    )
     return report
 
 

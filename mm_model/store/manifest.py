@@ -20,7 +20,9 @@ class Manifest:
     """Content and origin of one stage output.
 
     `files` maps relative paths to SHA-256; `inputs` maps input names to their digests;
-    `fingerprint` names stage, code version, settings, inputs and models together.
+    `fingerprint` names stage, code version, settings, inputs and models together. `code` says what
+    computed it and `before` which other code began it, as `mm_model.stages.made_by` has it; empty
+    in manifests from before it was recorded.
     """
 
     stage: str
@@ -32,15 +34,17 @@ class Manifest:
     files: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
     own_digest: str = ""
+    code: dict[str, dict[str, str]] = field(default_factory=dict)
+    before: list[dict[str, dict[str, str]]] = field(default_factory=list)
 
     @property
     def digest(self) -> str:
-        """One digest for the whole output."""
-        return _digest_of(asdict(self))
+        """One digest for the whole output; equal work of other code has the same."""
+        return _digest_of(asdict(self), without=("own_digest", "code", "before"))
 
 
-def _digest_of(content: dict) -> str:
-    return digests.of_value({key: value for key, value in content.items() if key != "own_digest"})
+def _digest_of(content: dict, without: tuple[str, ...] = ("own_digest",)) -> str:
+    return digests.of_value({key: value for key, value in content.items() if key not in without})
 
 
 def seal(folder: Path, manifest: Manifest) -> Manifest:
@@ -49,7 +53,7 @@ def seal(folder: Path, manifest: Manifest) -> Manifest:
         name: digests.of_file(folder / name) for name in digests.files_below(folder) if name != NAME
     }
     sealed = Manifest(**{**asdict(manifest), "files": files})
-    sealed = Manifest(**{**asdict(sealed), "own_digest": sealed.digest})
+    sealed = Manifest(**{**asdict(sealed), "own_digest": _digest_of(asdict(sealed))})
     atomic.write_json(folder / NAME, asdict(sealed))
     return sealed
 

@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from assets.graph import nodes
+from mm_model.store import closure
 from orchestration import definitions, jobs
 from orchestration.dvc_client import DvcStageClient
 from orchestration.dvc_command import environment
@@ -36,18 +37,37 @@ class Tree:
     @property
     def client(self) -> DvcStageClient:
         """A fresh client of this tree."""
-        return DvcStageClient(self.root, views=(), outward=())
+        return DvcStageClient(self.root, views=(), outward=(), package=self.package)
+
+    @property
+    def package(self) -> Path:
+        """The library that this tree's toy stages say they run."""
+        return self._library if self._library.is_dir() else closure.PACKAGE
+
+    @property
+    def _library(self) -> Path:
+        return self.root / "library" / "mm_model"
+
+    def change_code(self, name: str, old: str, new: str) -> None:
+        """Change a line of a library of this tree's own."""
+        if not self._library.is_dir():
+            shutil.copytree(closure.PACKAGE, self._library, ignore=lambda *_: ["__pycache__"])
+        path = self._library / name
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
 
     def definitions(self) -> dg.Definitions:
         """The real definitions, loaded for this tree as it is now."""
         return definitions.build(self.client)
 
-    def dagster(self, *stages: str) -> dg.ExecuteInProcessResult:
-        """Materialise everything, or the named stages only."""
+    def dagster(self, *stages: str, **tags: str) -> dg.ExecuteInProcessResult:
+        """Materialise everything, or the named stages only, in a run with these tags."""
         job = self.definitions().resolve_job_def(jobs.EVERYTHING)
         return job.execute_in_process(
             instance=self.instance,
             raise_on_error=False,
+            tags=tags,
             asset_selection=[dg.AssetKey(name) for name in stages] or None,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
@@ -151,7 +171,7 @@ def _plant(root: Path) -> None:
         stub.parent.mkdir(parents=True, exist_ok=True)
         stub.write_text("# version 1\n")
     with (root / ".gitignore").open("a") as ignored:
-        ignored.write("\n/executions.txt\n/sleeping-*\n")
+        ignored.write("\n/executions.txt\n/sleeping-*\n/library/\n")
     _git(root, "init", "-q")
     _git(root, "add", "-A")
     _git(root, "commit", "-qm", "toy")

@@ -13,11 +13,13 @@ import yaml
 
 from mm_model.registry import code
 from mm_model.settings import load_params, load_profile
-from mm_model.stages import registry
-from mm_model.store import atomic, digests, manifest
+from mm_model.stages import made_by, registry
+from mm_model.store import atomic, closure, digests, manifest
 from mm_model.store.layout import Layout
 
 ROOT = Path.cwd()
+LIBRARY = ROOT / "library" / "mm_model"
+"""Code of its own, which a test may change; the repository's without it."""
 
 
 def _expectation(success: bool) -> dict:
@@ -81,7 +83,9 @@ def main(name: str) -> int:
     if failed:
         print(f"Stopped: {sentence}", file=sys.stderr)
         return 1
-    manifest.seal(out, manifest.Manifest(name, version, fingerprint, inputs, settings, report))
+    code_of_now = made_by.record(name, LIBRARY if LIBRARY.is_dir() else closure.PACKAGE)
+    manifest.seal(out, manifest.Manifest(name, version, fingerprint, inputs, settings, report,
+                                         code=code_of_now))  # fmt: skip
     atomic.publish_folder(out, layout.output(name))
     return 0
 
