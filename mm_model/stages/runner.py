@@ -173,6 +173,7 @@ def _run_locked(
     started, settings_digest = time.monotonic(), digests.of_value(stage.settings(profile))
     report = _compute(stage, job)
     judge.audit(stage.name, job.out, profile)
+    judge.require_passed(stage.name, job.out, profile)
     manifest.seal(
         job.out,
         manifest.Manifest(
