@@ -50,7 +50,7 @@ def small_root(root: Path, place: Path) -> Path:
         profile[part]["row_floor"] = 1
     profile["pretrain"] |= QUICK | PRETRAIN
     profile["finetune"] |= QUICK | FINETUNE
-    profile["evaluate"] |= {"inference_steps": 3, "bootstrap_draws": 200}
+    profile["evaluate"] |= {"inference_steps": 3, "bootstrap_draws": 200, "clips_per_person": 2}
     profile["faces"]["identity"] = "folders"
     profile["run"]["threads"] = 1
     profile["model"] |= {"height": HEIGHT, "width": WIDTH}

@@ -161,3 +161,29 @@ def test_training_and_sampling_place_the_cells_of_a_wide_picture_alike(
         )
         for mine, its in zip(ours, theirs, strict=True):
             assert torch.equal(mine, its)
+
+
+def test_a_clip_is_the_same_in_whatever_batch_it_is_made(chain: Any, backbone: Any) -> None:
+    """Row by row its own words, person and noise: three at once, two and one, or one by one."""
+    import dataclasses
+
+    from mm_model.nn.portrait import Seen
+    from mm_model.train.sampler import Sampling, features_of, generate, pipeline_of
+    from mm_model.train.stage import given_adapter
+
+    backbone.transformer.detach_layers()
+    pipe = pipeline_of(backbone, given_adapter(chain.output("finetune"), backbone))
+    cells = chain.table("evaluate", "cells").query("variant == 'base'").iloc[::2]
+    shown = [[Seen.of(*one) for one in chain.pictures(name)[:2]] for name in cells["identity"]]
+    features = features_of(backbone, shown, chain.profile.model.reference_margin)
+    sampling = Sampling(steps=2, guidance=2.0, face_guidance="null", batch_size=3)
+    made = [
+        generate(
+            pipe, list(cells["prompt"]), features, range(3), chain.profile.model,
+            dataclasses.replace(sampling, batch_size=size), 1,
+        ).astype(int)
+        for size in (3, 2, 1)
+    ]  # fmt: skip
+    for other in made[1:]:
+        assert np.abs(made[0] - other).mean() < 0.1
+    assert all(np.abs(made[0][i] - made[0][i - 1]).mean() > 1 for i in range(3))

@@ -165,7 +165,7 @@ def test_the_page_shows_each_variant_s_own_clip_and_number(chain: Chain) -> None
     for identity, row in zip(order, rows, strict=True):
         pictures = [base64.b64decode(found) for found in
                     re.findall(r"data:image/jpeg;base64,([A-Za-z0-9+/=]+)", row)]  # fmt: skip
-        own = cells[cells["identity"] == identity].set_index("variant")
+        own = cells[cells["identity"] == identity].groupby("variant").first()
         names = ("base", "pretrain", "finetune", "true_clip")
         strips = [Path(own.loc[name, "video"]).stem + ".jpg" for name in names]
         assert pictures == [

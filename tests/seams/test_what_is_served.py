@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -51,7 +52,9 @@ def ask(chain: Chain, mirror: Any, tmp_path: Path, identity: str, **more: Any) -
     reply = mirror.answer(record)
     path = tmp_path / f"{identity}-{more['seed']}.mp4"
     path.write_bytes(base64.b64decode(reply["video_mp4"]))
-    assert reply["fps"] == chain.profile.model.fps
+    with av.open(str(path)) as container:
+        rate = container.streams.video[0].average_rate
+    assert reply["fps"] == rate == chain.profile.model.fps
     return film(path).astype(int)
 
 
@@ -59,7 +62,7 @@ def test_the_served_clip_is_the_evaluated_clip(chain: Chain, mirror: Any, tmp_pa
     """Same photographs, words and seed: the same frames, but for a rounding of the batch."""
     cells = chain.table("evaluate", "cells").query("variant == 'finetune'")
     evaluated, served = {}, {}
-    for cell in cells.itertuples():
+    for cell in cells.iloc[[0, 3, 4]].itertuples():  # of three people, one the second clip
         evaluated[cell.identity] = film(chain.output("evaluate") / cell.video).astype(int)
         served[cell.identity] = ask(
             chain, mirror, tmp_path, cell.identity, prompt=cell.prompt, seed=int(cell.seed)
@@ -72,7 +75,7 @@ def test_another_person_s_photographs_give_another_clip(
     chain: Chain, mirror: Any, tmp_path: Path
 ) -> None:
     cells = chain.table("evaluate", "cells").query("variant == 'finetune'")
-    first, second = cells["identity"].tolist()[:2]
+    first, second = cells["identity"].unique()[:2]
     said = {"prompt": cells["prompt"].iloc[0], "seed": 7}
     clips = [ask(chain, mirror, tmp_path, name, **said) for name in (first, second)]
     assert np.abs(clips[0] - clips[1]).mean() > 1
