@@ -132,7 +132,8 @@ def test_a_second_run_says_up_to_date_and_changes_nothing(
 def test_the_page_is_one_self_contained_file(layout: Layout) -> None:
     text = page.build(layout).read_text()
     assert not re.search(r'(src|href)="(?!data:)', text)
-    assert "http" not in text.replace("http-equiv", "").replace("http://127.0.0.1", "")
+    words_alone = re.sub(r"data:image/\w+;base64,[\w+/=]+", "", text)  # which may spell anything
+    assert "http" not in words_alone.replace("http-equiv", "").replace("http://127.0.0.1", "")
     for words in (
         "Held-out people",
         "The ladder",

@@ -129,34 +129,74 @@ def test_the_text_of_a_row_is_its_caption_with_the_subject_once_for_each_identit
     assert 0 < dropped < 8
 
 
-@pytest.mark.parametrize("stage", TRAININGS)
-def test_the_first_loss_of_the_curve_is_the_library_s_own(
-    chain: Chain, training_set: Callable, backbone: Any, stage: str, tmp_path: Path
+@pytest.mark.parametrize(
+    ("stage", "step"), [("pretrain", 1), ("pretrain", 4), ("finetune", 1), ("finetune", 3)]
+)
+def test_the_losses_of_the_curve_are_the_library_s_own(
+    chain: Chain, training_set: Callable, backbone: Any, stage: str, step: int, tmp_path: Path
 ) -> None:
-    """Noise, time, target and prediction once more by diffusers' scheduler; the region by hand."""
+    """A step once more from the adapter that lies there of before: the first, and the one after
+    the milestone. Noise, time and target come from diffusers' scheduler, the face from its VAE.
+    """
     from mm_model.store import digests
     from mm_model.train.batches import BatchMaker
-    from mm_model.train.stage import fresh_adapter, given_adapter
 
-    job, rules = chain.job(stage, tmp_path), getattr(chain.profile, stage)
-    backbone.transformer.detach_layers()
-    adapter = (
-        fresh_adapter(job, backbone) if stage == "pretrain"
-        else given_adapter(chain.output("pretrain"), backbone)
-    )  # fmt: skip
+    rules, data = getattr(chain.profile, stage), training_set(stage)
+    adapter = adapter_before(chain, backbone, stage, step, tmp_path)
     seed = int(digests.of_value([chain.profile.run.seed, stage])[:12], 16)
-    batch = BatchMaker(training_set(stage), backbone, rules, seed, backbone.schedule).batch(1)
+    batch = BatchMaker(data, backbone, rules, seed, backbone.schedule).batch(step)
     noisy = backbone.scheduler.add_noise(batch.clean, batch.noise, batch.timestep)
     target = backbone.scheduler.get_velocity(batch.clean, batch.noise, batch.timestep)
-    losses = []
+    losses, cosines, weights = [], [], []
     for row in range(len(batch)):
         predicted = conditioned(backbone, adapter, batch, row, noisy[row : row + 1])
         error = (predicted[0] - target[row]).square().mean(dim=1)
         region = batch.masks[row] > 0 if bool(batch.face_loss[row]) else torch.ones_like(error) > 0
         losses.append(float(error[region].mean()))
-    curve = chain.table(stage, "curve").set_index("step")
-    assert curve.loc[1, "loss_velocity"] == pytest.approx(np.mean(losses), rel=1e-3)
-    assert 0 < int(batch.face_loss.sum()) < len(batch), "the seed shows both regions"
+        bar = backbone.scheduler.alphas_cumprod[batch.timestep[row]]
+        if bar < 0.5 or bool(batch.drop_identity[row]):
+            continue
+        clean = bar.sqrt() * noisy[row] - (1 - bar).sqrt() * predicted[0]
+        marks = data.tensors["landmarks"][batch.rows[row]]
+        cosines.append(likeness(backbone, clean, marks, batch.reference_embeddings[row]))
+        weights.append(float(bar))
+    curve = chain.table(stage, "curve").set_index("step").loc[step]
+    assert curve["loss_velocity"] == pytest.approx(np.mean(losses), rel=1e-3)
+    if step <= rules.identity_loss_from_step:
+        assert curve["loss_identity"] == 0 and np.isnan(curve["identity_cosine"])
+        return
+    most = rules.identity_loss_samples
+    assert curve["identity_cosine"] == pytest.approx(np.mean(cosines[:most]), abs=0.03)
+    weighed = np.average(1 - np.array(cosines[:most]), weights=weights[:most])
+    assert curve["loss_identity"] == pytest.approx(weighed, abs=0.03)
+
+
+def adapter_before(
+    chain: Chain, backbone: Any, stage: str, step: int, tmp_path: Path
+) -> torch.nn.Module:
+    """The adapter that a step of a training began with."""
+    from mm_model.train.stage import fresh_adapter, given_adapter
+
+    backbone.transformer.detach_layers()
+    if (stage, step) == ("pretrain", 1):
+        return fresh_adapter(chain.job(stage, tmp_path), backbone)
+    kept = f"milestones/step_{step - 1:06d}"
+    folder = chain.output("pretrain") if step == 1 else chain.output(stage) / kept
+    return given_adapter(folder, backbone)
+
+
+def likeness(
+    backbone: Any, clean: torch.Tensor, marks: torch.Tensor, reference: torch.Tensor
+) -> float:
+    """Cosine of the face in the first latent frame, decoded whole, and a reference's vector."""
+    from mm_model.nn.align import align_faces
+
+    with torch.no_grad():
+        first = clean[None, :1].permute(0, 2, 1, 3, 4) / backbone.vae.config.scaling_factor
+        picture = backbone.vae.decode(first).sample[:, :, 0].clamp(-1, 1)
+        face = align_faces(picture, marks[None])
+        vector = backbone.identity_encoder.recognizer.embed(face)[0]
+    return float(torch.cosine_similarity(vector, reference, dim=0))
 
 
 def conditioned(
