@@ -83,6 +83,9 @@ def train(
     """Run one training stage; write `adapter/`, `targets.parquet`, `curve.parquet`, `samples/`.
 
     `start` is the output of the stage whose adapter is continued, or None for a fresh one.
+
+    Raises:
+        UserError: nobody, or too few, to learn from.
     """
     torch.set_num_threads(job.profile.run.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -91,6 +94,7 @@ def train(
         given_adapter(start, backbone, torch.float32) if start else fresh_adapter(job, backbone)
     )
     data = dataset.build(job, backbone, num_frames, media, adapter.config.reference_margin)
+    _refuse_few(job, settings, data)
     watcher = Watcher(job, backbone, pipeline_of(backbone, adapter), settings)
     seed = int(digests.of_value([job.profile.run.seed, job.stage.name])[:12], 16)
     trainer = Trainer(backbone, adapter, data, settings, seed, job.fingerprint,
@@ -122,6 +126,16 @@ def train(
     with written_aside(job.out / "curve.parquet") as aside:
         frame.to_parquet(aside, index=False)
     return _report(job, settings, data, frame, people, trainer.unreached())
+
+
+def _refuse_few(job: Job, settings: TrainSettings, data: dataset.TrainingSet) -> None:
+    """Before hours of work: the audit would not let so few targets pass."""
+    if len(data) < settings.row_floor:
+        raise UserError(
+            f"There are {len(data)} targets to learn from, and {job.stage.name}.row_floor of the "
+            f"profile asks for {settings.row_floor}: add photographs or clips to the sources, or "
+            "lower it."
+        )
 
 
 def _write_targets(job: Job, data: dataset.TrainingSet) -> None:
