@@ -330,3 +330,30 @@ def test_fine_tuning_s_first_samples_are_pretraining_s_last(chain: Chain) -> Non
         for stage, step in (("pretrain", 6), ("finetune", 0))
     )
     assert np.abs(last - first).mean() < 0.5
+
+
+@pytest.mark.parametrize("stage", TRAININGS)
+def test_the_last_samples_are_made_as_the_profile_says(
+    chain: Chain, backbone: Any, stage: str, tmp_path: Path
+) -> None:
+    """The people watched, the seeds, steps, guidance and its mode, by the pipeline itself."""
+    from mm_model.pipeline import MagicMirrorPipeline
+    from mm_model.train.watch import chosen_people
+
+    people = chosen_people(chain.job(stage, tmp_path), backbone)
+    pipe = MagicMirrorPipeline.from_pretrained(backbone.folder, chain.output(stage) / "adapter")
+    pipe.set_progress_bar_config(disable=True)
+    rules, sizes = getattr(chain.profile, stage), chain.profile.model
+    video = pipe(
+        [person.prompt for person in people],
+        [[one.pixels for one in person.shown] for person in people],
+        faces=[[one.face for one in person.shown] for person in people],
+        num_frames=rules.sample_frames, height=sizes.height, width=sizes.width,
+        num_inference_steps=rules.sample_steps, guidance_scale=rules.sample_guidance,
+        face_guidance=rules.sample_face_guidance, output_type="np",
+        generator=[torch.Generator().manual_seed(1000 + n) for n in range(len(people))],
+    ).frames  # fmt: skip
+    made = np.concatenate([np.concatenate(list(clip), axis=1) for clip in video]) * 255
+    strips = sorted((chain.output(stage) / "samples").glob("step_*.strip.jpg"))
+    assert np.abs(pixels(strips[-1]) - made).mean() < 2.5
+    assert np.abs(pixels(strips[0]) - made).mean() > 5
