@@ -20,7 +20,7 @@ from mm_model.settings import Profile, load_profile
 from mm_model.stages.stage import Job
 from mm_model.store.layout import Layout
 from mm_model.world.split import HELD_OUT_PEOPLE, TRAIN_PEOPLE
-from tests.small_chain import READS
+from tests.small_chain import OTHER, READS
 from tests.stages.conftest import make_job
 
 
@@ -179,6 +179,9 @@ def sought(frame: np.ndarray, picture: np.ndarray) -> float:
 
 
 class RULES:
-    """The rules of the shipped profile for finding faces, word for word."""
+    """The rules of the chain's profile for finding faces, word for word."""
 
-    detection_above, padded_detection_above, pads, bystander_below = 0.5, 0.65, (0.1, 0.25), 0.25
+    detection_above, padded_detection_above = (
+        OTHER["faces"][name] for name in ("detection_above", "padded_detection_above")
+    )
+    pads, bystander_below = OTHER["faces"]["pads"], OTHER["faces"]["bystander_below"]

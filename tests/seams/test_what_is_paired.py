@@ -6,6 +6,7 @@ from safetensors.numpy import load_file
 
 from mm_model.eyes.detect import chosen_faces
 from tests.seams.facts import RULES, Chain, face_in, film, overlap, pixels, unit
+from tests.small_chain import OTHER
 
 
 def picture(chain: Chain, reference_file: str) -> np.ndarray:
@@ -50,9 +51,9 @@ def test_the_cosine_of_a_pair_is_that_of_its_two_pictures(chain: Chain, pack) ->
     asked = 0
     for row in pairs.itertuples():
         if row.status == "kept":
-            assert row.cosine > chain.profile.pairs.cosine_above
+            assert row.cosine > OTHER["pairs"]["cosine_above"]
         elif row.reason == "PAIR_LOW_COSINE":
-            assert row.cosine <= chain.profile.pairs.cosine_above == row.reason_threshold
+            assert row.cosine <= OTHER["pairs"]["cosine_above"] == row.reason_threshold
         if row.target in targets and row.reference in references:
             asked += 1
             cosine = float(targets[row.target] @ references[row.reference])

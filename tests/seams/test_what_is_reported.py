@@ -6,13 +6,15 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from mm_model.evaluation import figures, page
+from mm_model.evaluation import figures, page, timelapse
 from mm_model.records import Counts
 from mm_model.stages.registry import NAMES
 from mm_model.store import manifest
-from tests.seams.facts import Chain
+from tests.seams.facts import Chain, film, pixels
+from tests.small_chain import HEIGHT, WIDTH
 
 TABLES = {"sources": "inventory", "ingest": "samples", "faces": "samples", "pairs": "pairs"}
 
@@ -207,3 +209,46 @@ def test_the_catalogue_holds_the_tables_decisions_and_runs(chain: Chain, tmp_pat
                 "select count(*) from decisions where stage = ? and status = 'kept'", (stage,)
             ).fetchone()
             assert number == chain.report(stage)["kept"]
+
+
+@pytest.mark.parametrize("stage", NAMES)
+def test_the_time_of_a_stage_is_told_in_seconds(chain: Chain, stage: str) -> None:
+    took, told = chain.reads[stage]["seconds"], figures.collect(chain.layout)["seconds"][stage]
+    assert 0.4 * took < told <= took
+    assert f">{stage} · {told:.0f} s<" in page.render(chain.layout)
+
+
+def test_the_timelapse_shows_each_person_s_own_clip_at_each_step(chain: Chain) -> None:
+    references, moments = timelapse.moments(chain.layout)
+    told = [(stage, step) for stage, steps in (("pretrain", (0, 3, 6)), ("finetune", (0, 2, 4)))
+            for step in steps]  # fmt: skip
+    for (stage, step), moment in zip(told, moments, strict=True):
+        folder = chain.output(stage) / "samples"
+        assert moment.words == f"{stage}, step {step}"
+        strip = pixels(folder / f"step_{step:06d}.strip.jpg")
+        for person in range(3):
+            for t in (0, 4, 8):
+                rows = slice(person * HEIGHT, (person + 1) * HEIGHT)
+                frame = strip[rows, t * WIDTH : (t + 1) * WIDTH]
+                assert np.array_equal(moment.clips[person][t], frame)
+    sheet = pixels(chain.output("finetune") / "samples" / "references.jpg")
+    assert np.array_equal(np.concatenate(list(references)), sheet)
+
+
+def test_the_contact_sheet_shows_everybody_under_the_right_model(chain: Chain) -> None:
+    import cv2
+
+    folder, cells = chain.output("evaluate"), chain.table("evaluate", "cells")
+    sheet = pixels(folder / "contact.jpg").astype(int)
+    high, wide, gap = 2 * HEIGHT, 2 * WIDTH, 4
+    people = list(dict.fromkeys(cells[cells["variant"] == "base"]["identity"]))
+    for number, identity in enumerate(people):
+        own = cells[cells["identity"] == identity].groupby("variant").first()
+        shown = [pixels(folder / "references" / f"{identity}.jpg")]
+        shown += [film(folder / own.loc[name, "video"])[4] for name in
+                  ("true_clip", "base", "finetune")]  # fmt: skip
+        for column, picture in enumerate(shown, start=5 * number):
+            left = gap + column * (wide + gap)
+            cell = sheet[gap : gap + high, left : left + wide]
+            large = cv2.resize(picture, (wide, high), interpolation=cv2.INTER_CUBIC)
+            assert np.abs(cell - large).mean() < 6, (identity, column)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.seams.facts import Chain, face_in, film, pixels
+from tests.small_chain import OTHER
 
 TRAININGS = ("pretrain", "finetune")
 
@@ -105,7 +106,7 @@ def encoded(chain: Chain, backbone: object) -> dict[str, tuple[torch.Tensor, tor
     from mm_model.nn.references import prepare_references
 
     encoder, found = backbone.identity_encoder, {}
-    margin = chain.profile.model.reference_margin
+    margin = OTHER["model"]["reference_margin"]
     for row in chain.table("pairs", "references").to_dict("records"):
         stage, _, place = row["reference_file"].partition(":")
         name, _, frame = place.partition("#frame=")
@@ -206,3 +207,50 @@ def test_every_sample_is_a_copy_of_its_raw_file_with_the_words_beside_it(chain: 
         if row.media == "clip":
             assert (row.num_frames, round(row.fps, 3)) == (13, 12)
     assert np.isfinite(rows["width"]).all()
+
+
+def test_what_is_said_of_a_raw_file_goes_with_it(chain: Chain) -> None:
+    """Its name, person, side, mark and consent, to the end of ingest."""
+    carried = ["name", "subject", "split", "synthetic", "consent", "consent_digest"]
+    raw, rows = (chain.table(stage, name).set_index("source_id") for stage, name in
+                 (("sources", "inventory"), ("ingest", "samples")))  # fmt: skip
+    assert set(raw.index) == set(rows.index)
+    assert raw[carried].equals(rows.loc[raw.index, carried])
+    assert set(raw["consent"]) == {"synthetic:procedural"} and raw["synthetic"].all()
+
+
+REASONS = {
+    "truncated": ("ingest", "IO_TRUNCATED", None), "duplicate": ("ingest", "DUP_BYTES", None),
+    "static": ("ingest", "CONTENT_STATIC", "static_below"),
+    "cut": ("ingest", "CONTENT_CUT", "cut_above"),
+    "text": ("ingest", "CONTENT_TEXT", "text_area_above"),
+    "no_face": ("faces", "FACE_NONE", None), "two_faces": ("faces", "FACE_MANY", None),
+    "tiny_face": ("faces", "FACE_SMALL", "min_face"),
+    "blur": ("faces", "FACE_BLUR", "min_sharpness"),
+}  # fmt: skip
+
+
+def test_every_faulty_file_is_rejected_for_its_fault_by_the_profile_s_bound(chain: Chain) -> None:
+    """And no file that was drawn without one."""
+    raw = chain.output("sources") / "files" / "synthetic.json"
+    faults = {
+        name: entry["expected"]
+        for call in json.loads(raw.read_text())["calls"] for name, entry in call["files"].items()
+    }  # fmt: skip
+    rows = {"ingest": chain.table("ingest", "samples").set_index("name"),
+            "faces": chain.table("faces", "samples").set_index("name")}  # fmt: skip
+    met = set()
+    for name, fault in faults.items():
+        if fault == "kept":
+            assert rows["ingest"].loc[name, "status"] == rows["faces"].loc[name, "status"] == "kept"
+            continue
+        stage, reason, bound = REASONS[fault]
+        row = rows[stage].loc[name]
+        if fault == "blur" and row["reason"] != reason:
+            assert row["reason"] in ("FACE_NONE", "FACE_TRACK_BROKEN"), "too blurred for a face"
+            continue
+        assert (row["status"], row["reason"]) == ("rejected", reason), name
+        if bound is not None:
+            assert row["reason_threshold"] == OTHER[stage][bound]
+        met.add(fault)
+    assert met >= {"static", "cut", "text", "tiny_face", "two_faces", "duplicate"}
