@@ -43,16 +43,16 @@ OTHER: dict[str, dict[str, Any]] = {
               "bystander_below": 0.3},
     "pairs": {"cosine_above": 0.5},
     "model": {"height": HEIGHT, "width": WIDTH, "crop_margin": 2.0, "reference_margin": 1.5},
-    "pretrain": {"final_lr_share": 0.2, "identity_loss_weight": 0.2, "noisy_share": 0.4,
+    "pretrain": {"drop_face": 0.4, "final_lr_share": 0.2, "identity_loss_weight": 0.2, "noisy_share": 0.4,
                  "face_loss_probability": 0.6, "sample_guidance": 2.5,
                  "sample_face_guidance": "null"},
     "finetune": {"final_lr_share": 0.2, "identity_loss_weight": 0.2, "sample_guidance": 1.5,
                  "sample_face_guidance": "base"},
     "evaluate": {"inference_steps": 3, "bootstrap_draws": 200, "clips_per_person": 2,
-                 "guidance_scale": 3.0, "face_guidance": "null"},
+                 "guidance_scale": 3.0, "face_guidance": "base"},
     "serve": {"sizes": [[HEIGHT, WIDTH]], "max_steps": 90, "max_references": 3},
 }  # fmt: skip
-"""Values that the shipped profile does not have: one that is written into the code shows."""
+"""Values that neither the shipped profile nor a default has: one written into the code shows."""
 READS = "reads.json"
 """Beside the root: stage -> what it read (see `reading`), and the seconds it took."""
 _PAGE = "mm_model.evaluation.page"

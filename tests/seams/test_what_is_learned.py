@@ -148,6 +148,7 @@ def test_the_losses_of_the_curve_are_the_library_s_own(
     batch = BatchMaker(data, backbone, rules, seed, backbone.schedule).batch(step)
     noisy = backbone.scheduler.add_noise(batch.clean, batch.noise, batch.timestep)
     target = backbone.scheduler.get_velocity(batch.clean, batch.noise, batch.timestep)
+    assert batch.drop_identity.any() and not batch.drop_identity.all(), "both kinds are asked"
     losses, cosines, weights = [], [], []
     for row in range(len(batch)):
         predicted = conditioned(backbone, adapter, batch, row, noisy[row : row + 1])
