@@ -114,6 +114,6 @@ def test_the_test_set_s_digest_follows_all_that_two_versions_are_compared_on(cha
         digest([subject(withheld=(picture(3),))]), digest([subject(), subject(identity="id-2")]),
         digest([subject(withheld=(picture(1),), shown=(picture(2),))]),
         digest([subject()], judging="k"), digest([subject()], guidance_scale=4.5),
-        digest([subject()], inference_steps=9), digest([subject()], face_guidance="base"),
+        digest([subject()], inference_steps=9), digest([subject()], face_guidance="split"),
     ]  # fmt: skip
     assert len({usual, *others}) == len(others) + 1
