@@ -69,6 +69,14 @@ class CaptionProblem(StrEnum):
     MARK = "CAPTION_MARK"
 
 
+class Role(StrEnum):
+    """What a picture of a tested person is for."""
+
+    SHOWN = "shown"
+    WITHHELD = "withheld"
+    BOTH = "shown and judging"
+
+
 @dataclass(frozen=True)
 class Counts:
     """The account of one stage. `rejected` and `failed` map reasons to numbers.
@@ -149,6 +157,12 @@ PAIRS_COLUMNS = (
     "pair_id", "target", "reference", "reference_file", "kind", "identity", "split", "media",
     "cosine", "reference_score", "reference_faces", "seed", *DECISION_COLUMNS,
 )  # fmt: skip
+
+TARGETS_COLUMNS = ("sample_id", "identity", "split", "media", "caption", "references")
+"""What a training learned from: a row a target, with the number of its references."""
+
+TESTED_COLUMNS = ("picture", "identity", "split", "role")
+"""Whom an evaluation tested with which picture of `ingest`, and whether the model was shown it."""
 
 REFERENCES_COLUMNS = (
     "reference", "reference_file", "sample_id", "frame", "origin", "identity", "split", "width",

@@ -154,7 +154,8 @@ class TrainSettings(Section):
     samples draw their timestep from the noisier half, where the image has yet to decide who it
     shows; the rest, and at 0 all as CogVideoX does, draw uniformly. The `sample_` fields say
     when and how held-out people are looked at; they change nothing that is learned. `milestones`
-    are shares of the steps after which the adapter is kept and evaluated too.
+    are shares of the steps after which the adapter is kept and evaluated too. `row_floor` is the
+    least number of targets to learn from.
     """
 
     steps: Count

@@ -15,7 +15,7 @@ from mm_model.stages.registry import NAMES
 from mm_model.store import manifest
 from mm_model.store.layout import Layout
 from tests.media.test_equal_bytes import load
-from tests.test_end_to_end import small_root
+from tests.small_chain import small_root
 
 COMPARED = NAMES[: NAMES.index("register")]
 """What `register` writes names the versions of its own registry."""

@@ -63,6 +63,7 @@ class ConditionDrops:
 def draw_drops(
     batch: int,
     generator: torch.Generator,
+    *,
     text: float = 0.10,
     identity: float = 0.10,
     both: float = 0.05,

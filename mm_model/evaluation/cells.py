@@ -37,7 +37,7 @@ class Cell:
     jitter: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Gallery:
     """Unit embeddings of a person's pictures, and where the shown face's landmarks lie."""
 
@@ -61,16 +61,16 @@ def gallery_of(person: Subject, judge: FacePack) -> Gallery:
         return np.stack([unit(judge.embed(one.pixels, one.face)) for one in pictures])
 
     return Gallery(
-        embedded(person.shown),
-        embedded(person.withheld),
-        np.stack([one.face.landmarks.astype(float) for one in person.shown]),
-        np.stack([one.face.box.astype(float) for one in person.shown]),
+        shown=embedded(person.shown),
+        withheld=embedded(person.withheld),
+        landmarks=np.stack([one.face.landmarks.astype(float) for one in person.shown]),
+        boxes=np.stack([one.face.box.astype(float) for one in person.shown]),
     )
 
 
 def measure(
-    variant: str, person: Subject, seed: int, video: str, look: Look, galleries: list[Gallery],
-    judged_as: int,
+    *, variant: str, person: Subject, seed: int, video: str, look: Look,
+    galleries: list[Gallery], judged_as: int,
 ) -> Cell:  # fmt: skip
     """All measures of a person's clip against the gallery number `judged_as`, among all others."""
     gallery = galleries[judged_as]
@@ -90,7 +90,9 @@ def measure(
         identity_similarity_penalised=metrics.penalised_similarity(look.faces, gallery.withheld)
         or 0.0,
         identity_shown_penalised=metrics.penalised_similarity(look.faces, gallery.shown) or 0.0,
-        copy_paste_gap=metrics.copy_paste_gap(look.faces, gallery.shown, gallery.withheld),
+        copy_paste_gap=metrics.copy_paste_gap(
+            look.faces, shown=gallery.shown, withheld=gallery.withheld
+        ),
         rank1=float(metrics.recognised(metrics.centroid(look.faces), everyone, judged_as)),
         face_found_rate=metrics.face_found_rate(look.faces),
         fm_ref=metrics.fm_ref(look.landmarks, look.boxes, gallery.landmarks, gallery.boxes),

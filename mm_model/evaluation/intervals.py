@@ -15,7 +15,7 @@ def _draws(count: int, draws: int, seed: int) -> np.ndarray:
 
 
 def mean_interval(
-    values: list[float | None], draws: int, seed: int, confidence: float = 0.95
+    values: list[float | None], *, draws: int, seed: int, confidence: float = 0.95
 ) -> dict[str, float | int | None]:
     """Mean over people with a percentile interval; people without a value are left out and counted.
 
@@ -35,6 +35,7 @@ def mean_interval(
 def paired_interval(
     first: list[float | None],
     second: list[float | None],
+    *,
     draws: int,
     seed: int,
     confidence: float = 0.95,
@@ -44,7 +45,7 @@ def paired_interval(
         a - b if a is not None and b is not None else None
         for a, b in zip(first, second, strict=True)
     ]
-    return mean_interval(differences, draws, seed, confidence)
+    return mean_interval(differences, draws=draws, seed=seed, confidence=confidence)
 
 
 def wilson_interval(hits: float, count: int) -> tuple[float, float] | None:

@@ -31,7 +31,7 @@ def largest(faces: tuple[Face, ...]) -> Face | None:
     return max(faces, key=lambda face: face.area, default=None)
 
 
-def look_at(frames: np.ndarray, pack: FacePack, judge: FacePack, rules: FacesSettings) -> Look:
+def look_at(frames: np.ndarray, *, pack: FacePack, judge: FacePack, rules: FacesSettings) -> Look:
     """Detect and embed every frame of `frames` uint8 `[T,H,W,3]`."""
     count = len(frames)
     boxes = np.full((count, 4), np.nan)

@@ -111,7 +111,7 @@ def landmark_jitter(landmarks: np.ndarray, frame_size: tuple[int, int]) -> float
     return float(bends.mean()) if len(bends) else None
 
 
-def copy_paste_gap(faces: np.ndarray, shown: np.ndarray, withheld: np.ndarray) -> float | None:
+def copy_paste_gap(faces: np.ndarray, *, shown: np.ndarray, withheld: np.ndarray) -> float | None:
     """Similarity to the shown references minus similarity to withheld ones of the same person.
 
     Frames without a face are left out. None without a face or without a reference of either kind.

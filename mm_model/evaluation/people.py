@@ -11,21 +11,43 @@ import pandas as pd
 from mm_model.errors import UserError
 from mm_model.eyes.record import face_of
 from mm_model.nn.portrait import Seen
+from mm_model.records import Role
 from mm_model.stages.stage import Job
 from mm_model.train.backbone import Backbone
 from mm_model.train.dataset import training_frames
 from mm_model.train.references import ReferenceBook, read_reference
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A person to test with. `withheld` pictures are never shown to the model."""
+    """A person to test with. `withheld` pictures are never shown to the model.
+
+    `split` is that of the person's samples, as their table says it; `names` are the pictures of
+    `ingest`, shown ones first.
+    """
 
     identity: str
+    split: str
     prompt: str
     shown: tuple[Seen, ...]
     withheld: tuple[Seen, ...]
+    names: tuple[str, ...]
     true_clip: np.ndarray | None
+
+    @property
+    def judged_on_shown(self) -> bool:
+        """Whether there is no picture that was not shown."""
+        return self.withheld is self.shown
+
+    def rows(self) -> list[dict[str, str]]:
+        """The rows of `people.parquet` (columns `records.TESTED_COLUMNS`)."""
+        count = len(self.shown)
+        roles = [Role.BOTH if self.judged_on_shown else Role.SHOWN] * count
+        roles += [Role.WITHHELD] * (len(self.names) - count)
+        return [
+            {"picture": name, "identity": self.identity, "split": self.split, "role": str(role)}
+            for name, role in zip(self.names, roles, strict=True)
+        ]
 
 
 class _Readers:
@@ -37,14 +59,17 @@ class _Readers:
         self.tracks = pd.read_parquet(job.inputs["faces"] / "tracks.parquet")
         self.book = ReferenceBook.open(job.inputs, backbone)
 
-    def sample(self, sample_id: str, place: float = 0.5) -> Seen:
-        """A photograph, or the examined frame of a clip at `place` from 0 to 1 (its middle)."""
+    def sample(self, sample_id: str, place: float = 0.5) -> tuple[str, Seen]:
+        """A photograph, or the examined frame of a clip at `place` from 0 to 1 (its middle).
+
+        Its name comes first: that of the file, and of the frame in it.
+        """
         track = self.tracks[self.tracks["sample_id"] == sample_id].sort_values("frame")
         row = track.iloc[round(place * (len(track) - 1))]
         file = f"ingest:{self.ingest.loc[sample_id, 'file']}"
         if self.ingest.loc[sample_id, "media"] == "clip":
             file += f"#frame={int(row['frame'])}"
-        return Seen.of(read_reference(self.job.inputs, file), face_of(row))
+        return file, Seen.of(read_reference(self.job.inputs, file), face_of(row))
 
     def true_clip(self, sample_id: str) -> np.ndarray:
         """The person's real clip, cut and resized like a training clip."""
@@ -70,7 +95,7 @@ def held_out_people(job: Job, backbone: Backbone) -> tuple[list[Subject], list[s
             "No held-out person has a usable face, so nothing can be evaluated: add people to the "
             "sources or raise faces.held_out_share."
         )
-    without_withheld = sum(person.withheld is person.shown for person in people)
+    without_withheld = sum(person.judged_on_shown for person in people)
     notes = []
     if without_withheld:
         notes.append(
@@ -100,12 +125,20 @@ def _person(identity: str, group: pd.DataFrame, readers: _Readers, references: i
     photographs = list(group[group["media"] == "image"]["sample_id"])
     clips = list(group[group["media"] == "clip"]["sample_id"])
     count = min(references, max(1, len(photographs) - 1)) if photographs else 0
-    shown = tuple(readers.sample(s) for s in photographs[:count])
-    withheld = tuple(readers.sample(s) for s in photographs[count:])
+    shown = dict(readers.sample(s) for s in photographs[:count])
+    withheld = dict(readers.sample(s) for s in photographs[count:])
     if not shown:
-        shown = (readers.sample(clips[0]),)
-    if not withheld and clips:
-        withheld = tuple(readers.sample(clips[-1], place) for place in (0.0, 1.0))
-    prompt = readers.ingest.loc[clips[0] if clips else photographs[-1], "caption"]
-    true_clip = readers.true_clip(clips[0]) if clips else None
-    return Subject(identity, prompt, shown, withheld or shown, true_clip)
+        shown = dict([readers.sample(clips[0])])
+    if not withheld and clips:  # a clip of few examined frames may give the shown one again
+        frames = dict(readers.sample(clips[-1], place) for place in (0.0, 1.0))
+        withheld = {name: seen for name, seen in frames.items() if name not in shown}
+    pictures = tuple(shown.values())
+    return Subject(
+        identity=identity,
+        split=str(group["split"].iloc[0]),
+        prompt=readers.ingest.loc[clips[0] if clips else photographs[-1], "caption"],
+        shown=pictures,
+        withheld=tuple(withheld.values()) or pictures,
+        names=(*shown, *withheld),
+        true_clip=readers.true_clip(clips[0]) if clips else None,
+    )

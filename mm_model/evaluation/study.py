@@ -15,12 +15,12 @@ from mm_model.evaluation.intervals import mean_interval, paired_interval
 from mm_model.evaluation.looks import look_at
 from mm_model.evaluation.people import Subject, held_out_people, training_people
 from mm_model.eyes.pack import FacePack, open_judge, open_pack
-from mm_model.records import Counts
+from mm_model.records import TESTED_COLUMNS, Counts
 from mm_model.registry import code
 from mm_model.settings import EvaluateSettings
 from mm_model.stages import views
 from mm_model.stages.stage import Job, Report
-from mm_model.store import digests
+from mm_model.store import digests, tables
 from mm_model.store.atomic import write_json, written_aside
 from mm_model.train.backbone import Backbone, load_backbone
 
@@ -38,7 +38,7 @@ MEASURES = {
 
 
 def _cells(
-    job: Job, people: list[Subject], clips: dict[str, list[list[np.ndarray]]], pack: FacePack,
+    job: Job, people: list[Subject], clips: dict[str, list[list[np.ndarray]]], *, pack: FacePack,
     judge: FacePack,
 ) -> list[Cell]:  # fmt: skip
     """Write, read back, look at and measure every clip; save strips for the report page."""
@@ -57,24 +57,33 @@ def _cells(
         stem = f"{people[p].identity}_{name}_{seed}"
         frames = variants.through_file(clip, job.out / f"videos/{stem}.mp4", sizes.fps)
         sheets.save_strip(frames, job, stem)
-        look = look_at(frames, pack, judge, job.profile.faces)
+        look = look_at(frames, pack=pack, judge=judge, rules=job.profile.faces)
         judged = [(name, p)]
         if name == "finetune" and len(people) > 1:
             judged.append(("shuffled", (p + 1) % len(people)))
         cells += [
-            measure(variant, people[p], seed, f"videos/{stem}.mp4", look, galleries, gallery)
+            measure(
+                variant=variant,
+                person=people[p],
+                seed=seed,
+                video=f"videos/{stem}.mp4",
+                look=look,
+                galleries=galleries,
+                judged_as=gallery,
+            )
             for variant, gallery in judged
         ]
     return cells
 
 
-def _known(job: Job, backbone: Backbone, pack: FacePack, judge: FacePack) -> list[Cell]:
+def _known(job: Job, backbone: Backbone, *, pack: FacePack, judge: FacePack) -> list[Cell]:
     """The adapter on people it was trained on, for the ladder only."""
     people = training_people(job, backbone)
     if not people:
         return []
     made = variants.generated(job, backbone, people, ("finetune",))
-    return _cells(job, people, {ladder.TRAINING_PEOPLE: made["finetune"]}, pack, judge)
+    clips = {ladder.TRAINING_PEOPLE: made["finetune"]}
+    return _cells(job, people, clips, pack=pack, judge=judge)
 
 
 def summarise(cells: list[Cell], rules: EvaluateSettings, seed: int) -> dict[str, Any]:
@@ -91,13 +100,13 @@ def summarise(cells: list[Cell], rules: EvaluateSettings, seed: int) -> dict[str
         }
     draws = rules.bootstrap_draws
     summary = {
-        variant: {name: mean_interval(v, draws, seed) for name, v in values.items()}
+        variant: {name: mean_interval(v, draws=draws, seed=seed) for name, v in values.items()}
         for variant, values in per_person.items()
     }
 
     def gain(first: str, second: str) -> dict:
         return paired_interval(
-            per_person[first]["identity"], per_person[second]["identity"], draws, seed
+            per_person[first]["identity"], per_person[second]["identity"], draws=draws, seed=seed
         )
 
     gains = {
@@ -124,7 +133,7 @@ def rungs(cells: list[Cell]) -> list[dict[str, Any]]:
     return ladder.climb(hits)
 
 
-def curve(summary: dict[str, Any], pretrain: int, finetune: int) -> list[dict[str, Any]]:
+def curve(summary: dict[str, Any], *, pretrain: int, finetune: int) -> list[dict[str, Any]]:
     """Identity and faces found over steps of both stages, from the base at 0 to the end."""
     ends = {"base": 0, "pretrain": pretrain, "finetune": pretrain + finetune}
     points = []
@@ -148,7 +157,7 @@ def _measured(job: Job, before: dict[str, Any]) -> dict[str, Any]:
     return before
 
 
-def _conditions(job: Job, people: list[Subject], pack: FacePack, judge: FacePack) -> dict:
+def _conditions(job: Job, people: list[Subject], *, pack: FacePack, judge: FacePack) -> dict:
     rules = job.profile.evaluate
     prompts = [[p.identity, p.prompt, len(p.shown), len(p.withheld)] for p in people]
     pictures = [digests.of_bytes(q.pixels.tobytes()) for p in people for q in p.shown + p.withheld]
@@ -179,20 +188,24 @@ def run_study(job: Job) -> Report:
     judge = open_judge(job.model("judge"), job.profile.faces.detection_size)
     people, notes = held_out_people(job, backbone)
     sheets.save_references(job, people)
+    rows = [row for person in people for row in person.rows()]
+    tables.write(job.out / "people.parquet", rows, TESTED_COLUMNS, {})
     kept = variants.milestones(job)
     clips = variants.generated(job, backbone, people, (*variants.MODELS, *kept))
     made = [variants.controls(backbone, person, job.profile.model) for person in people]
     for name in variants.CONTROLS[:-1]:
         clips[name] = [[m[name]] if name in m else [] for m in made]
-    cells = _cells(job, people, clips, pack, judge)
-    known = _known(job, backbone, pack, judge)
+    cells = _cells(job, people, clips, pack=pack, judge=judge)
+    known = _known(job, backbone, pack=pack, judge=judge)
     with written_aside(job.out / "cells.parquet") as aside:
         pd.DataFrame([asdict(cell) for cell in cells]).to_parquet(aside, index=False)
     summary = summarise(cells, job.profile.evaluate, job.profile.run.seed)
     summary["ladder"] = rungs([*cells, *known])
-    summary["curve"] = curve(summary, job.profile.pretrain.steps, job.profile.finetune.steps)
+    steps = {name: job.profile.section(name).steps for name in variants.MODELS[1:]}
+    summary["curve"] = curve(summary, **steps)
     summary["measured"] = _measured(job, measured)
-    write_json(job.out / "metrics.json", {**summary, **_conditions(job, people, pack, judge)})
+    conditions = _conditions(job, people, pack=pack, judge=judge)
+    write_json(job.out / "metrics.json", {**summary, **conditions})
     for make in (sheets.save_overview, sheets.save_contact):
         views.attempt("contact sheet", partial(make, job, people, clips), views.WITHOUT)
     names = (sheets.OVERVIEW, sheets.CONTACT)

@@ -51,7 +51,10 @@ def generated(
     prompts = [p.prompt for p in people for _ in range(rules.clips_per_person)]
     shown = [p.shown for p in people for _ in range(rules.clips_per_person)]
     features: dict[float | None, IdentityFeatures] = {}  # by margin: what an adapter is shown
-    sampling = Sampling(rules.inference_steps, rules.guidance_scale, rules.face_guidance)
+    sampling = Sampling(
+        steps=rules.inference_steps, guidance=rules.guidance_scale,
+        face_guidance=rules.face_guidance,
+    )  # fmt: skip
     found, adapters = {}, {name: job.inputs[name] for name in MODELS[1:]} | milestones(job)
     for name in models:
         job.say(f"generating {len(flat)} clips with {name}")
@@ -87,7 +90,9 @@ def still_reference(person: Subject, sizes: ModelSettings) -> np.ndarray:
     """The first shown reference, cut like a training frame."""
     picture, size = person.shown[0], (sizes.height, sizes.width)
     box = picture.face.box.astype(float)[None]
-    window = crops.face_window(box, picture.pixels.shape[:2], sizes.crop_margin, size[1] / size[0])
+    window = crops.face_window(
+        box, picture.pixels.shape[:2], margin=sizes.crop_margin, aspect=size[1] / size[0]
+    )
     return crops.cut(picture.pixels, window, size)
 
 

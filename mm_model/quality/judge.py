@@ -14,7 +14,7 @@ from typing import Any
 from mm_model.errors import AuditError, UserError
 from mm_model.quality.suites import Check, suite_of
 from mm_model.settings import Profile
-from mm_model.store import atomic
+from mm_model.store import atomic, documents
 
 NAME = "audit.json"
 _ROWS_NAMED = 5
@@ -64,6 +64,25 @@ def audit(stage: str, folder: Path, profile: Profile) -> list[Verdict]:
     if sentence:
         raise AuditError(sentence)
     return verdicts
+
+
+def require_passed(stage: str, folder: Path, profile: Profile) -> None:
+    """Return if `folder` holds the good verdict of this stage's whole suite.
+
+    For whoever publishes: an audit that never ran, or whose error was caught, leaves none.
+
+    Raises:
+        AuditError: there is no verdict, a bad one, or that of something else.
+    """
+    said = documents.read_or_empty(folder / NAME)
+    told = [(v["expectation"], v["table"], v["column"]) for v in said.get("expectations", ())]
+    asked = [(c.snake_name, c.table, c.column) for c in suite_of(stage, profile)]
+    whole = sorted(map(str, told)) == sorted(map(str, asked))
+    if said.get("stage") != stage or said.get("success") is not True or not whole:
+        raise AuditError(
+            f"Stage '{stage}' has no good verdict of its audit in {folder / NAME}, so nothing was "
+            f"published: run it again (python -m mm_model run {stage})."
+        )
 
 
 def _stop_sentence(stage: str, broken: Sequence[Verdict], folder: Path) -> str:

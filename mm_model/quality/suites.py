@@ -8,13 +8,17 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from mm_model.eyes.identity import HELD_OUT, TRAIN
 from mm_model.records import (
     FACES_COLUMNS,
     INGEST_COLUMNS,
     PAIRS_COLUMNS,
     SOURCES_COLUMNS,
+    TARGETS_COLUMNS,
+    TESTED_COLUMNS,
     CaptionProblem,
     Reason,
+    Role,
     Status,
 )
 from mm_model.settings import Profile, TrainSettings
@@ -180,8 +184,14 @@ def _pairs(profile: Profile) -> list[Check]:
 
 
 def _training(rules: TrainSettings) -> list[Check]:
-    table = "curve.parquet"
+    table, targets = "curve.parquet", "targets.parquet"
     return [
+        _floor(targets, rules.row_floor),
+        _columns(targets, TARGETS_COLUMNS),
+        *(_present(targets, column) for column in TARGETS_COLUMNS),
+        _unique(targets, "sample_id"),
+        _one_of(targets, "split", [TRAIN]),
+        _range(targets, "references", 1, None),
         _floor(table, max(1, rules.steps // rules.log_every)),
         *(_present(table, column) for column in ("step", "loss", "learning_rate")),
         _unique(table, "step"),
@@ -192,7 +202,7 @@ def _training(rules: TrainSettings) -> list[Check]:
 
 
 def _evaluate(profile: Profile) -> list[Check]:
-    table = "cells.parquet"
+    table, people = "cells.parquet", "people.parquet"
     return [
         _floor(table, profile.evaluate.row_floor),
         *(_present(table, column) for column in ("cell_id", "variant", "identity", "prompt",
@@ -201,6 +211,13 @@ def _evaluate(profile: Profile) -> list[Check]:
         _unique(table, "cell_id"),
         _range(table, "identity_similarity_penalised", -1.0001, 1.0001),
         _range(table, "face_found_rate", 0, 1),
+        _floor(people, 1),
+        _columns(people, TESTED_COLUMNS),
+        *(_present(people, column) for column in TESTED_COLUMNS),
+        # A picture that was shown judges nobody: each stands here once, for one purpose.
+        _unique(people, "picture"),
+        _one_of(people, "split", [HELD_OUT]),
+        _one_of(people, "role", [str(role) for role in Role]),
     ]  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """Evaluate on held-out people: base, after pretraining, after fine-tuning, and the controls.
 
 takes  ingest, faces, pairs, pretrain, finetune
-gives  cells.parquet (one row per clip), metrics.json, videos/, strips/
+gives  cells.parquet (one row per clip), people.parquet (their pictures), metrics.json, videos/,
+       strips/
 Identity comes from the judge, a recogniser that no loss, filter or conditioning ever used, against
 pictures that were not shown to the model. Every change of the code that would be served is measured
 anew: a release is what was evaluated.
@@ -21,7 +22,7 @@ def run(job: Job) -> Report:
 STAGE = Stage(
     name="evaluate",
     title="Scores on held-out people",
-    version=4,
+    version=5,
     takes=("ingest", "faces", "pairs", "pretrain", "finetune"),
     sections=("run", "model", "faces", "evaluate"),
     models=("backbone", "facepack", "judge"),

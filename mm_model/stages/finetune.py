@@ -1,7 +1,7 @@
 """Fine-tune the adapter on clips: the same person, now moving.
 
 takes  ingest, faces, pairs, pretrain   kept clip pairs of the training split, its adapter
-gives  adapter/, curve.parquet, samples/
+gives  adapter/, targets.parquet, curve.parquet, samples/
 Paper, section 3.3, stage 2 (5K steps of 8 clips). Held-out people are only looked at.
 """
 
@@ -24,7 +24,7 @@ def run(job: Job) -> Report:
 STAGE = Stage(
     name="finetune",
     title="Adapter fine-tuned on clips",
-    version=4,
+    version=5,
     takes=("ingest", "faces", "pairs", "pretrain"),
     sections=("run", "model", "finetune"),
     models=("backbone",),

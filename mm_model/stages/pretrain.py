@@ -1,7 +1,7 @@
 """Pretrain the adapter on pictures: who a person is, before how they move.
 
 takes  ingest, faces, pairs   kept pairs of the training split: photographs and one frame a clip
-gives  adapter/, curve.parquet, samples/
+gives  adapter/, targets.parquet, curve.parquet, samples/
 Paper, section 3.3, stage 1 (30K steps of 64 images). Held-out people are only looked at.
 """
 
@@ -18,7 +18,7 @@ def run(job: Job) -> Report:
 STAGE = Stage(
     name="pretrain",
     title="Adapter pretrained on pictures",
-    version=4,
+    version=5,
     takes=("ingest", "faces", "pairs"),
     sections=("run", "model", "pretrain"),
     models=("backbone",),

@@ -204,6 +204,7 @@ def _made(job: Job, input_digests: dict[str, str]) -> Report:
         job.say("goes on with work that other code began")
     report = _compute(stage, job)
     judge.audit(stage.name, job.out, job.profile)
+    judge.require_passed(stage.name, job.out, job.profile)
     then, now = now, made_by.record(stage.name)  # somebody may have written while this ran
     manifest.seal(
         job.out,

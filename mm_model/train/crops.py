@@ -20,7 +20,7 @@ class Window:
 
 
 def face_window(
-    boxes: np.ndarray, frame_size: tuple[int, int], margin: float, aspect: float
+    boxes: np.ndarray, frame_size: tuple[int, int], *, margin: float, aspect: float
 ) -> Window:
     """One window for all frames: centred on the union of `boxes [F,4]`, `margin` face heights high.
 

@@ -32,12 +32,17 @@ from mm_model.train.sampler import together
 _ENCODE_BATCH = 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Target:
-    """One clip or picture to learn: its caption and which references may stand for it."""
+    """One clip or picture to learn: its caption and which references may stand for it.
+
+    `split` is that of its pairs, as their table says it.
+    """
 
     sample_id: str
     identity: str
+    split: str
+    media: str
     caption: str
     references: tuple[int, ...]
 
@@ -65,7 +70,7 @@ class _Frames:
     landmarks: np.ndarray  # [F,5,2]
 
 
-def frame_indices(num_source: int, source_fps: float, num_frames: int, fps: int) -> list[int]:
+def frame_indices(*, num_source: int, source_fps: float, num_frames: int, fps: int) -> list[int]:
     """Source frames that give `num_frames` at `fps`, from the middle of the clip.
 
     Steps are slowed down to fit a short clip; a source with too few frames repeats its last one.
@@ -93,7 +98,10 @@ def training_frames(
     else:
         from mm_model.media.decode import read_frames
 
-        indices = frame_indices(int(row["num_frames"]), float(row["fps"]), num_frames, sizes.fps)
+        indices = frame_indices(
+            num_source=int(row["num_frames"]), source_fps=float(row["fps"]),
+            num_frames=num_frames, fps=sizes.fps,
+        )  # fmt: skip
         frames = read_frames(file, indices)
     known = track.sort_values("frame")
     nearest = [int(np.abs(known["frame"].to_numpy() - index).argmin()) for index in indices]
@@ -101,7 +109,9 @@ def training_frames(
     points = known[[f"{a}{p}" for p in range(5) for a in ("kx", "ky")]].to_numpy(float)
     points = points[nearest].reshape(-1, 5, 2)
     size = (sizes.height, sizes.width)
-    window = crops.face_window(boxes, frames.shape[1:3], sizes.crop_margin, size[1] / size[0])
+    window = crops.face_window(
+        boxes, frames.shape[1:3], margin=sizes.crop_margin, aspect=size[1] / size[0]
+    )
     cut = np.stack([crops.cut(frame, window, size) for frame in frames])
     corners = crops.into_window(boxes.reshape(-1, 2, 2), window, size).reshape(-1, 4)
     return _Frames(cut, corners, crops.into_window(points, window, size))
@@ -180,8 +190,17 @@ def _build(
             parts.append(_target_tensors(backbone, waiting))
             waiting = []
         references = tuple(book.number(key) for key in group["reference"])
-        identity = str(group["identity"].iloc[0])
-        rows.append(Target(str(sample_id), identity, row["caption"], references))
+        pair = group.iloc[0]
+        rows.append(
+            Target(
+                sample_id=str(sample_id),
+                identity=str(pair["identity"]),
+                split=str(pair["split"]),
+                media=str(pair["media"]),
+                caption=row["caption"],
+                references=references,
+            )
+        )
     if waiting:
         parts.append(_target_tensors(backbone, waiting))
     tensors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}

@@ -43,6 +43,20 @@ def never_reached(
     return silent
 
 
+def require_trainable(parameters: dict[str, nn.Parameter]) -> None:
+    """Nothing that is to be trained is frozen, as it is by who builds a pipeline afterwards.
+
+    Raises:
+        ValueError: one of `parameters` asks for no gradient.
+    """
+    frozen = sorted(name for name, p in parameters.items() if not p.requires_grad)
+    if frozen:
+        raise ValueError(
+            f"{len(frozen)} of {len(parameters)} tensors to be trained were frozen since the "
+            f"trainer was made (first: {frozen[0]}): make whatever freezes them before it"
+        )
+
+
 def require_masters(parameters: dict[str, nn.Parameter]) -> None:
     """What is trained is float32: in 16 bits a step of the usual size rounds to nothing.
 

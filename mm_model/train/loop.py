@@ -26,7 +26,12 @@ from mm_model.train import state
 from mm_model.train.backbone import Backbone
 from mm_model.train.batches import Batch, BatchMaker
 from mm_model.train.dataset import TrainingSet
-from mm_model.train.gradients import never_reached, require_gradient, require_masters
+from mm_model.train.gradients import (
+    never_reached,
+    require_gradient,
+    require_masters,
+    require_trainable,
+)
 
 Log = Callable[[dict[str, float], int], None]
 Watch = Callable[[int], None]
@@ -201,7 +206,9 @@ class Trainer:
         Raises:
             UserError: the loss or the gradient norm is not finite, or a term of the loss gives no
                 gradient; the update was not made.
+            ValueError: a tensor that is to be trained was frozen meanwhile.
         """
+        require_trainable(self.parameters)
         rate = learning_rate(step, self.settings)
         for group in self.optimizer.param_groups:
             group["lr"] = rate

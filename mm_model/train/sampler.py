@@ -27,7 +27,7 @@ _PIXELS = 1 << 24
 """Pixels that pass the VAE at once: about 49 frames at 480x720."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sampling:
     """How to sample: solver steps, guidance and its mode, and how many clips at most at once."""
 

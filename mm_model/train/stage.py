@@ -13,11 +13,11 @@ import torch
 from mm_model.errors import UserError
 from mm_model.nn.adapter import MagicMirrorAdapter
 from mm_model.nn.presets import adapter_config
-from mm_model.records import Counts
+from mm_model.records import TARGETS_COLUMNS, Counts
 from mm_model.settings import TrainSettings
 from mm_model.stages import views
 from mm_model.stages.stage import Job, Report
-from mm_model.store import digests, sealed
+from mm_model.store import digests, sealed, tables
 from mm_model.store.atomic import write_json, written_aside
 from mm_model.train import dataset
 from mm_model.train.backbone import Backbone, load_backbone
@@ -80,9 +80,12 @@ def given_adapter(
 def train(
     job: Job, settings: TrainSettings, num_frames: int, media: tuple[str, ...], start: Path | None
 ) -> Report:
-    """Run one training stage and write `adapter/`, `curve.parquet` and `samples/`.
+    """Run one training stage; write `adapter/`, `targets.parquet`, `curve.parquet`, `samples/`.
 
     `start` is the output of the stage whose adapter is continued, or None for a fresh one.
+
+    Raises:
+        UserError: nobody, or too few, to learn from.
     """
     torch.set_num_threads(job.profile.run.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -91,10 +94,12 @@ def train(
         given_adapter(start, backbone, torch.float32) if start else fresh_adapter(job, backbone)
     )
     data = dataset.build(job, backbone, num_frames, media, adapter.config.reference_margin)
+    _refuse_few(job, settings, data)
     watcher = Watcher(job, backbone, pipeline_of(backbone, adapter), settings)
     seed = int(digests.of_value([job.profile.run.seed, job.stage.name])[:12], 16)
     trainer = Trainer(backbone, adapter, data, settings, seed, job.fingerprint,
                       job.work / "checkpoints")  # fmt: skip
+    _write_targets(job, data)
     people = len({target.identity for target in data.targets})
     job.say(
         f"{len(data)} targets of {people} people, {settings.steps} steps of {settings.batch_size}"
@@ -121,6 +126,27 @@ def train(
     with written_aside(job.out / "curve.parquet") as aside:
         frame.to_parquet(aside, index=False)
     return _report(job, settings, data, frame, people, trainer.unreached())
+
+
+def _refuse_few(job: Job, settings: TrainSettings, data: dataset.TrainingSet) -> None:
+    """Before hours of work: the audit would not let so few targets pass."""
+    if len(data) < settings.row_floor:
+        raise UserError(
+            f"There are {len(data)} targets to learn from, and {job.stage.name}.row_floor of the "
+            f"profile asks for {settings.row_floor}: add photographs or clips to the sources, or "
+            "lower it."
+        )
+
+
+def _write_targets(job: Job, data: dataset.TrainingSet) -> None:
+    """Who is in the batches: every target that is drawn from."""
+    rows = [
+        {name: getattr(target, name) for name in TARGETS_COLUMNS[:-1]}
+        | {"references": len(target.references)}
+        for target in data.targets
+    ]
+    path = job.out / "targets.parquet"
+    tables.write(path, rows, TARGETS_COLUMNS, {"references": "count"})
 
 
 def _report(

@@ -75,7 +75,9 @@ class Watcher:
             backbone, [person.shown for person in self.people], margin
         )
         self.sampling = Sampling(
-            settings.sample_steps, settings.sample_guidance, settings.sample_face_guidance
+            steps=settings.sample_steps,
+            guidance=settings.sample_guidance,
+            face_guidance=settings.sample_face_guidance,
         )
         self.kept, self.folder = job.work / KEPT, job.out / "samples"
         self.kept.mkdir(parents=True, exist_ok=True)

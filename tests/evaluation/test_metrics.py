@@ -80,19 +80,19 @@ def test_one_frame_has_no_motion_between_frames() -> None:
 
 def test_an_interval_holds_its_mean_and_repeats_with_its_seed() -> None:
     values = [0.1, 0.5, 0.3, 0.9, 0.2]
-    first = mean_interval(values, 2000, seed=1)
-    assert first == mean_interval(values, 2000, seed=1)
+    first = mean_interval(values, draws=2000, seed=1)
+    assert first == mean_interval(values, draws=2000, seed=1)
     assert first["low"] < first["value"] < first["high"]
     assert first["value"] == pytest.approx(0.4)
 
 
 def test_missing_people_are_left_out_and_never_zero() -> None:
-    assert mean_interval([0.4, None], 100, 1) == {
+    assert mean_interval([0.4, None], draws=100, seed=1) == {
         "value": 0.4, "low": None, "high": None, "people": 1,
     }  # fmt: skip
-    assert mean_interval([None], 100, 1)["value"] is None
+    assert mean_interval([None], draws=100, seed=1)["value"] is None
 
 
 def test_a_constant_paired_gain_has_an_interval_of_no_width() -> None:
-    gain = paired_interval([0.5, 0.7, 0.2], [0.3, 0.5, 0.0], 500, 1)
+    gain = paired_interval([0.5, 0.7, 0.2], [0.3, 0.5, 0.0], draws=500, seed=1)
     assert gain["low"] == pytest.approx(0.2) and gain["high"] == pytest.approx(0.2)

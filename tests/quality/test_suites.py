@@ -64,12 +64,17 @@ def _good(stage: str, profile: Profile) -> dict[str, pd.DataFrame]:
     if stage in ("pretrain", "finetune"):
         rules = getattr(profile, stage)
         steps = range(rules.log_every, rules.steps + 1, rules.log_every)
-        return {"curve.parquet": pd.DataFrame({"step": steps, "loss": 0.5, "learning_rate": 1e-3})}
+        curve = pd.DataFrame({"step": steps, "loss": 0.5, "learning_rate": 1e-3})
+        targets = pd.DataFrame({"sample_id": _names("a"), "identity": "id-1", "split": "train",
+                                "media": "clip", "caption": "a man", "references": 2})  # fmt: skip
+        return {"targets.parquet": targets, "curve.parquet": curve}
     if stage == "evaluate":
         table = pd.DataFrame({"cell_id": _names("c"), "variant": "base", "identity": "id-1",
                               "prompt": "a man", "seed": 1, "identity_similarity_penalised": 0.5,
                               "face_found_rate": 1.0})  # fmt: skip
-        return {"cells.parquet": table}
+        people = pd.DataFrame({"picture": _names("p"), "identity": "id-1", "split": "held_out",
+                               "role": "shown"})  # fmt: skip
+        return {"cells.parquet": table, "people.parquet": people}
     release = {"model_name": ["magic-mirror"], "version": [1], "release_digest": ["r"],
                "adapter_digest": ["d"], "alias": ["champion"]}  # fmt: skip
     return {"release.parquet": pd.DataFrame(release)}
@@ -152,6 +157,31 @@ def test_a_kept_file_beyond_a_rule_of_ingest_stops_the_stage(
     _write(tmp_path, tables)
     with pytest.raises(AuditError, match=f"column '{column}'"):
         judge.audit("ingest", tmp_path, profile)
+
+
+@pytest.mark.parametrize(
+    ("stage", "table", "column", "value"),
+    [("pretrain", "targets", "split", "held_out"), ("finetune", "targets", "split", "held_out"),
+     ("finetune", "targets", "references", 0), ("evaluate", "people", "split", "train"),
+     ("evaluate", "people", "picture", "p0001")],
+)  # fmt: skip
+def test_who_is_where_he_may_not_be_stops_the_stage(
+    tmp_path: Path, profile: Profile, stage: str, table: str, column: str, value: object
+) -> None:
+    """Held-out people in training, known ones in the test, a shown picture that judges."""
+    tables = _good(stage, profile)
+    tables[f"{table}.parquet"].loc[7, column] = value
+    _write(tmp_path, tables)
+    with pytest.raises(AuditError, match=f"column '{column}'"):
+        judge.audit(stage, tmp_path, profile)
+
+
+def test_few_targets_stop_a_training(tmp_path: Path, profile: Profile) -> None:
+    tables = _good("finetune", profile)
+    tables["targets.parquet"] = tables["targets.parquet"].iloc[:19]
+    _write(tmp_path, tables)
+    with pytest.raises(AuditError, match="at least 20 rows; observed 19"):
+        judge.audit("finetune", tmp_path, profile)
 
 
 def test_rejected_rows_do_not_count_towards_the_floor(tmp_path: Path, profile: Profile) -> None:

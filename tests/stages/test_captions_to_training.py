@@ -83,7 +83,17 @@ def _picture(caption: str) -> str:
 def _training_set(captions: list[str]) -> TrainingSet:
     """Targets with these captions and two references each; the rest is only there."""
     number = len(captions)
-    targets = tuple(Target(str(i), "somebody", text, (0, 1)) for i, text in enumerate(captions))
+    targets = tuple(
+        Target(
+            sample_id=str(i),
+            identity="somebody",
+            split="train",
+            media="image",
+            caption=text,
+            references=(0, 1),
+        )
+        for i, text in enumerate(captions)
+    )
     tensors = {"latents": torch.zeros(number, 1, 4, 2, 2), "masks": torch.zeros(number, 1, 2, 2),
                "x_id": torch.zeros(2, 2, 8), "clip_tokens": torch.zeros(2, 3, 8),
                "reference_embeddings": torch.zeros(2, 4)}  # fmt: skip

@@ -133,7 +133,15 @@ def made(monkeypatch: Any) -> list[int]:
         calls.append(1)
         g = torch.Generator().manual_seed(1)
         tensors = {"latents": torch.randn(4, 1, 8, 2, 2, generator=g)}
-        return dataset.TrainingSet((dataset.Target("t", "id-1", "a man", (0,)),), tensors)
+        target = dataset.Target(
+            sample_id="t",
+            identity="id-1",
+            split="train",
+            media="image",
+            caption="a man",
+            references=(0,),
+        )
+        return dataset.TrainingSet((target,), tensors)
 
     monkeypatch.setattr(dataset, "_build", make)
     return calls

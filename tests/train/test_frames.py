@@ -13,22 +13,23 @@ from mm_model.train.sampler import together
 
 @given(st.integers(1, 400), st.floats(1, 60), st.sampled_from([1, 9, 17]), st.integers(4, 24))
 def test_indices_are_ordered_and_inside_the_clip(count, source_fps, wanted, fps) -> None:
-    indices = frame_indices(count, source_fps, wanted, fps)
+    indices = frame_indices(num_source=count, source_fps=source_fps, num_frames=wanted, fps=fps)
     assert len(indices) == wanted
     assert all(0 <= i < count for i in indices)
     assert indices == sorted(indices)
 
 
 def test_a_clip_at_the_training_rate_gives_neighbouring_middle_frames() -> None:
-    assert frame_indices(17, 8, 9, 8) == list(range(4, 13))
+    assert frame_indices(num_source=17, source_fps=8, num_frames=9, fps=8) == list(range(4, 13))
 
 
 def test_a_faster_clip_is_thinned_out() -> None:
-    assert np.diff(frame_indices(100, 24, 9, 8)).tolist() == [3] * 8
+    indices = frame_indices(num_source=100, source_fps=24, num_frames=9, fps=8)
+    assert np.diff(indices).tolist() == [3] * 8
 
 
 def test_a_picture_gives_its_only_frame() -> None:
-    assert frame_indices(1, 0.1, 1, 8) == [0]
+    assert frame_indices(num_source=1, source_fps=0.1, num_frames=1, fps=8) == [0]
 
 
 @given(
@@ -41,7 +42,7 @@ def test_the_window_lies_inside_the_frame_and_holds_the_face(
     side = share * min(height, width)
     left, top = px * (width - side), py * (height - side)
     boxes = np.array([[left, top, left + side, top + side]])
-    window = crops.face_window(boxes, (height, width), margin, 1.0)
+    window = crops.face_window(boxes, (height, width), margin=margin, aspect=1.0)
     assert window.left >= 0 and window.left + window.width <= width + 1
     assert window.top >= 0 and window.top + window.height <= height + 1
     assert window.left <= left + 1 and window.left + window.width >= left + side - 1.5
@@ -50,7 +51,8 @@ def test_the_window_lies_inside_the_frame_and_holds_the_face(
 def test_landmarks_follow_the_pixels() -> None:
     frame = np.zeros((200, 200, 3), np.uint8)
     frame[90:94, 110:114] = 255
-    window = crops.face_window(np.array([[80.0, 60, 140, 130]]), (200, 200), 2.0, 1.0)
+    box = np.array([[80.0, 60, 140, 130]])
+    window = crops.face_window(box, (200, 200), margin=2.0, aspect=1.0)
     cut = crops.cut(frame, window, (64, 64))
     x, y = crops.into_window(np.array([112.0, 92.0]), window, (64, 64))
     bright = np.argwhere(cut[..., 0] > 100).mean(axis=0)

@@ -45,10 +45,12 @@ def _data(frames: int = 1) -> TrainingSet:
     latent_frames = (frames - 1) // 4 + 1
     targets = tuple(
         Target(
-            f"t{i}",
-            f"id-{i % 4}",
-            "a man walks in the park",
-            (i % REFERENCES, (i + 1) % REFERENCES),
+            sample_id=f"t{i}",
+            identity=f"id-{i % 4}",
+            split="train",
+            media="image",
+            caption="a man walks in the park",
+            references=(i % REFERENCES, (i + 1) % REFERENCES),
         )
         for i in range(TARGETS)
     )

@@ -1,0 +1,116 @@
+"""What a server answers is what was evaluated, and the identity is what makes the difference."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from tests.seams.facts import Chain, film, pixels, sought
+
+
+@pytest.fixture(scope="module")
+def mirror(chain: Chain) -> Any:
+    """The champion as a server loads it: nothing but what its folder holds."""
+    import yaml
+
+    from mm_model.serving import mirror
+
+    folder = champion(chain)
+    said = yaml.safe_load((folder / "MLmodel").read_text())["flavors"]["python_function"]
+    artifacts = {name: str(folder / entry["path"]) for name, entry in said["artifacts"].items()}
+    return mirror.load(artifacts, said["config"])
+
+
+def champion(chain: Chain) -> Path:
+    """The folder of the version that `release.json` names."""
+    said = json.loads((chain.output("register") / "release.json").read_text())
+    for path in (chain.place / "mlruns").rglob("card.json"):
+        if json.loads(path.read_text())["release_digest"] == said["release_digest"]:
+            return path.parent
+    raise AssertionError("no folder holds the release")
+
+
+def ask(chain: Chain, mirror: Any, tmp_path: Path, identity: str, **more: Any) -> np.ndarray:
+    """The clip that the server makes of the photographs that evaluation showed."""
+    rules = chain.profile.evaluate
+    kept = chain.table("faces", "samples").query(
+        f"status == 'kept' and media == 'image' and identity == '{identity}'"
+    )
+    names = sorted(kept["sample_id"])[: rules.references_per_person]
+    record = {
+        "reference_images": [
+            base64.b64encode(chain.truth[name].file.read_bytes()).decode() for name in names
+        ],
+        "consent": {"basis": "synthetic", "evidence": "drawn"},
+        "num_inference_steps": rules.inference_steps, "guidance_scale": rules.guidance_scale,
+        **more,
+    }  # fmt: skip
+    reply = mirror.answer(record)
+    path = tmp_path / f"{identity}-{more['seed']}.mp4"
+    path.write_bytes(base64.b64decode(reply["video_mp4"]))
+    with av.open(str(path)) as container:
+        rate = container.streams.video[0].average_rate
+    assert reply["fps"] == rate == chain.profile.model.fps
+    return film(path).astype(int)
+
+
+def test_the_served_clip_is_the_evaluated_clip(chain: Chain, mirror: Any, tmp_path: Path) -> None:
+    """Same photographs, words and seed: the same frames, but for a rounding of the batch."""
+    cells = chain.table("evaluate", "cells").query("variant == 'finetune'")
+    evaluated, served = {}, {}
+    for cell in cells.iloc[[0, 3, 4]].itertuples():  # of three people, one the second clip
+        evaluated[cell.identity] = film(chain.output("evaluate") / cell.video).astype(int)
+        served[cell.identity] = ask(
+            chain, mirror, tmp_path, cell.identity, prompt=cell.prompt, seed=int(cell.seed)
+        )
+    for identity, clip in served.items():
+        assert np.abs(clip - evaluated[identity]).mean() < 0.8, identity
+
+
+def test_another_person_s_photographs_give_another_clip(
+    chain: Chain, mirror: Any, tmp_path: Path
+) -> None:
+    cells = chain.table("evaluate", "cells").query("variant == 'finetune'")
+    first, second = cells["identity"].unique()[:2]
+    said = {"prompt": cells["prompt"].iloc[0], "seed": 7}
+    clips = [ask(chain, mirror, tmp_path, name, **said) for name in (first, second)]
+    assert np.abs(clips[0] - clips[1]).mean() > 1
+
+
+def test_the_release_holds_the_adapter_and_the_values_that_were_evaluated(chain: Chain) -> None:
+    import yaml
+
+    from mm_model.store import digests
+
+    folder, profile = champion(chain), chain.profile
+    for name in ("magic_mirror_adapter.safetensors", "magic_mirror_config.json"):
+        ours, theirs, earlier = (digests.of_file(path / name) for path in (
+            folder / "artifacts" / "adapter", chain.output("finetune") / "adapter",
+            chain.output("pretrain") / "adapter"))  # fmt: skip
+        assert ours == theirs != earlier
+    config = yaml.safe_load((folder / "MLmodel").read_text())["flavors"]["python_function"][
+        "config"
+    ]
+    assert config["face_guidance"] == profile.evaluate.face_guidance
+    assert (config["fps"], config["num_frames"]) == (profile.model.fps, profile.model.num_frames)
+    assert config["serve"] == profile.serve.model_dump(mode="json")
+    assert config["max_aspect"] == profile.ingest.max_aspect
+    for name, value in config["detection"].items():
+        assert value == profile.faces.model_dump(mode="json")[name]
+    kept = json.loads((folder / "evaluation" / "metrics.json").read_text())
+    assert kept == json.loads((chain.output("evaluate") / "metrics.json").read_text())
+
+
+def test_the_portrait_that_is_shown_is_the_reference_s_face(chain: Chain) -> None:
+    for path in sorted((chain.output("evaluate") / "references").glob("*.jpg")):
+        own = chain.people[path.stem]
+        pictures = {f.person: [] for f in chain.truth.values()}
+        for fact in chain.truth.values():
+            if fact.media == "image" and fact.side == "held_out":
+                pictures[fact.person].append(sought(pixels(path), pixels(fact.file)))
+        best = {person: max(found) for person, found in pictures.items() if found}
+        assert max(best, key=best.get) == own and best[own] > 0.95

@@ -1,0 +1,58 @@
+"""Every value of a profile is read by somebody, and by nobody who does not say so."""
+
+import pytest
+
+from mm_model.settings import Profile, Section
+from mm_model.stages import registry
+from mm_model.stages.registry import NAMES
+from tests.seams.facts import Chain
+
+PARALLEL = {"run.threads"}
+"""How many work at once changes no result."""
+INHERITED = {"evaluate": {"pretrain.steps", "finetune.steps"}}
+"""Read of a stage before, whose output changes with them."""
+OF_REAL_PEOPLE = {"sources.consent", "faces.doubtful_score", "faces.doubtful_norm"}
+"""Read for folders of files that nobody drew."""
+LEFT_TO_A_SERVER = {"serve"}
+"""Sections that a running server reads, from its release."""
+
+
+def fields(profile: Profile) -> set[str]:
+    found = set()
+    for name, field in Profile.model_fields.items():
+        value = getattr(profile, name)
+        inner = type(value).model_fields if isinstance(value, Section) else [None]
+        found |= {".".join(filter(None, (field.alias or name, key))) for key in inner}
+    return found
+
+
+def test_every_value_is_read_while_the_chain_runs(chain: Chain) -> None:
+    read = {name for reads in chain.reads.values() for name in reads["anywhere"]}
+    unread = fields(chain.profile) - read - OF_REAL_PEOPLE
+    unread = {name for name in unread if name.partition(".")[0] not in LEFT_TO_A_SERVER}
+    assert unread == set()
+
+
+@pytest.mark.parametrize("stage", NAMES)
+def test_a_stage_reads_only_what_makes_it_run_again(chain: Chain, stage: str) -> None:
+    """A value that is read and not declared would change and leave the old result in place."""
+    known, reads = registry.load(stage), chain.reads[stage]
+    allowed = PARALLEL | INHERITED.get(stage, set())
+    undeclared = {
+        name for name in reads.get("settings", [])
+        if name.partition(".")[0] not in known.sections and name not in allowed
+    }  # fmt: skip
+    assert undeclared == set()
+    assert set(reads.get("models", [])) <= set(known.models)
+
+
+@pytest.mark.parametrize("stage", NAMES)
+def test_a_stage_declares_no_weights_that_it_never_reads(chain: Chain, stage: str) -> None:
+    assert set(registry.load(stage).models) == set(chain.reads[stage].get("models", []))
+
+
+def test_each_training_reads_its_own_section(chain: Chain) -> None:
+    for stage, other in (("pretrain", "finetune"), ("finetune", "pretrain")):
+        read = chain.reads[stage]["settings"]
+        assert f"{stage}.learning_rate" in read
+        assert not [name for name in read if name.startswith(f"{other}.")]
