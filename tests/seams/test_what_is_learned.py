@@ -348,7 +348,7 @@ def test_samples_are_made_as_the_profile_says(
     rules, sizes = getattr(chain.profile, stage), chain.profile.model
     video = pipe(
         [person.prompt for person in people],
-        [[one.pixels for one in person.shown] for person in people],
+        reference_images=[[one.pixels for one in person.shown] for person in people],
         faces=[[one.face for one in person.shown] for person in people],
         num_frames=rules.sample_frames, height=sizes.height, width=sizes.width,
         num_inference_steps=rules.sample_steps, guidance_scale=rules.sample_guidance,

@@ -74,6 +74,7 @@ def place(small_root: Path, package: Path, work: Work, monkeypatch: Any) -> Path
     monkeypatch.setattr(registry, "load", stages.__getitem__)
     monkeypatch.setattr(registry, "NAMES", tuple(stages))
     monkeypatch.setattr("mm_model.quality.judge.audit", lambda *_: None)
+    monkeypatch.setattr("mm_model.quality.judge.require_passed", lambda *_: None)
     monkeypatch.setattr("mm_model.tracking.Tracker._add", lambda *_: None)
     monkeypatch.setattr("mm_model.tracking._Spool", lambda *_: None)
     monkeypatch.setattr(views, "_VIEWS", {})
