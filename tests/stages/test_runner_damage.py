@@ -44,7 +44,8 @@ def place(small_root: Path, monkeypatch: Any) -> Path:
         "faces": Stage("faces", "Third", 1, ("sources", "ingest"), ("run",), (), _second),
     }
     monkeypatch.setattr(registry, "load", stages.__getitem__)
-    monkeypatch.setattr("mm_model.quality.judge.audit", lambda *_: None)
+    for name in ("audit", "require_passed"):
+        monkeypatch.setattr(f"mm_model.quality.judge.{name}", lambda *_: None)
     monkeypatch.setattr("mm_model.tracking.Tracker._add", lambda *_: None)
     monkeypatch.setattr("mm_model.tracking._Spool", lambda *_: None)
     monkeypatch.setattr(views, "_VIEWS", {})
