@@ -102,7 +102,8 @@ def runs(chain: Chain) -> dict[str, Any]:
 
     client = store.open_client(chain.layout)
     found = client.search_runs([store.experiment_id(client, chain.layout)])
-    by_stage = {run.data.tags["stage"]: run for run in found if run.info.status == "FINISHED"}
+    newest_last = [run for run in reversed(found) if run.info.status == "FINISHED"]
+    by_stage = {run.data.tags["stage"]: run for run in newest_last}
     return {"client": client, **by_stage}
 
 
