@@ -95,8 +95,8 @@ def _refuse_other_files(folder: Path, known: Card, found: set[str]) -> None:
 
 
 def _is_note(path: Path) -> bool:
-    """Whether it is what MLflow writes into the folder of a version that it serves: whose it is, as
-    two texts and in MLflow's own bytes."""
+    """Whether it is what MLflow writes into the folder of a version that it serves: whose it is,
+    in MLflow's own bytes."""
     try:
         if path.stat().st_size > _LARGEST_NOTE:
             return False
@@ -104,7 +104,8 @@ def _is_note(path: Path) -> bool:
         said = yaml.safe_load(content)
         if not isinstance(said, dict) or list(said) != ["model_name", "model_version"]:
             return False
-        if not all(isinstance(value, str) for value in said.values()):
+        name, version = said.values()
+        if not isinstance(name, str) or type(version) not in (int, str):  # MLflow writes either
             return False
         return content == yaml.safe_dump(said, allow_unicode=True).encode()
     except (OSError, RecursionError, ValueError, yaml.YAMLError):

@@ -328,7 +328,8 @@ def test_what_mlflow_notes_in_a_folder_it_serves_is_no_tampering(tree: Tree) -> 
         "model_name: {a: {b: [1, 2]}}\nmodel_version: '1'\n",
         "model_name: &a [*a]\nmodel_version: '1'\n",
         "model_name: &a x\nmodel_version: *a\n",
-        "model_name: x\nmodel_version: 1\n",
+        "model_name: x\nmodel_version: true\n",
+        "model_name: x\nmodel_version: 0x1\n",
         "model_name: x\nmodel_version:\n",
         "model_version: '1'\nmodel_name: x\n",
         "model_name: x\nmodel_name: y\nmodel_version: '1'\n",
@@ -350,9 +351,10 @@ def test_no_other_note_than_mlflow_s_own_is_let_pass(tree: Tree, note: str) -> N
 def test_mlflow_s_note_is_let_pass_whatever_the_model_is_called(tree: Tree, name: str) -> None:
     from mlflow.utils.yaml_utils import write_yaml
 
-    said = {"model_name": name, "model_version": "12"}
-    write_yaml(str(tree.one), "registered_model_meta", said, ensure_yaml_extension=False)
-    assert served.checked_folder(tree.layout, "magic-mirror") == tree.one
+    for version in ("12", 12):  # as it was asked for by number or by alias
+        said = {"model_name": name, "model_version": version}
+        write_yaml(str(tree.one), "registered_model_meta", said, True, True, False)
+        assert served.checked_folder(tree.layout, "magic-mirror") == tree.one
 
 
 def test_another_version_is_served_by_its_number_or_alias(tree: Tree) -> None:
