@@ -32,7 +32,7 @@ export GX_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help setup run dev serve generate test test-slow test-endurance lint figures page weights example clean
+.PHONY: help setup run dev serve generate releases rollback unpin test test-slow test-endurance lint figures page weights example clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -74,6 +74,15 @@ dev: setup ## Serve Dagster's web page on the graph at 127.0.0.1:$(DEV_PORT)
 
 serve: setup ## Serve the champion on 127.0.0.1:$(PORT)
 	@$(BIN)/python -m mm_model serve --port $(PORT)
+
+releases: setup ## List the registered versions and who chose the champion
+	@$(BIN)/python -m mm_model releases
+
+rollback: setup ## Make the champion before this one champion again and pin it (VERSION=2 REASON='why')
+	@$(BIN)/python -m mm_model rollback $(if $(VERSION),--to "$$VERSION") $(if $(REASON),--reason "$$REASON")
+
+unpin: setup ## Let the promotion rule choose the champion again
+	@$(BIN)/python -m mm_model unpin
 
 generate: setup ## Make a video (REF=photo or folder PROMPT='a woman smiles' CONSENT=self:me OUT=out.mp4 SEED=7)
 	@$(BIN)/python -m mm_model generate --ref "$$REF" --prompt "$$PROMPT" $(if $(CONSENT),--consent "$$CONSENT") \

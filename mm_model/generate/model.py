@@ -113,7 +113,7 @@ def _version(layout: Layout, model: str, name: str) -> str:
 
     if name.isdecimal() or not (store.is_shared(layout) or layout.database.exists()):
         return name
-    with versions.registry(layout) as client:
+    with versions.registry(layout, reading=True) as client:
         found = pins.alias_version(client, model, name)
     return name if found is None else str(found.version)
 

@@ -85,18 +85,19 @@ def read(folder: Path) -> Card:
 
     Raises:
         OSError: there is none that can be read.
-        ValueError: it is no card.
+        ValueError: it is no card, or not in the form in which cards are written.
     """
     path = folder / NAME
     if path.stat().st_size > _LARGEST:
         raise ValueError("too large")
     try:
-        content = json.loads(path.read_bytes())
+        found = path.read_bytes()
+        content = json.loads(found)
         files = {name: File(**entry) for name, entry in content["files"].items()}
         known = Card(dict(content["parts"]), files, content["schema"])
     except (AttributeError, KeyError, RecursionError, TypeError) as error:
         raise ValueError("no card") from error
-    if known.schema != SCHEMA or content != json.loads(known.as_bytes()):
+    if known.schema != SCHEMA or found != known.as_bytes():  # one text for one card
         raise ValueError("no card")
     return known
 

@@ -95,14 +95,21 @@ def _refuse_other_files(folder: Path, known: Card, found: set[str]) -> None:
 
 
 def _is_note(path: Path) -> bool:
-    """Whether it is what MLflow writes into the folder of a version that it serves: whose it is."""
+    """Whether it is what MLflow writes into the folder of a version that it serves: whose it is,
+    in MLflow's own bytes."""
     try:
         if path.stat().st_size > _LARGEST_NOTE:
             return False
-        said = yaml.safe_load(path.read_bytes())
+        content = path.read_bytes()
+        said = yaml.safe_load(content)
+        if not isinstance(said, dict) or list(said) != ["model_name", "model_version"]:
+            return False
+        name, version = said.values()
+        if not isinstance(name, str) or type(version) not in (int, str):  # MLflow writes either
+            return False
+        return content == yaml.safe_dump(said, allow_unicode=True).encode()
     except (OSError, RecursionError, ValueError, yaml.YAMLError):
         return False
-    return isinstance(said, dict) and said.keys() == {"model_name", "model_version"}
 
 
 def _refuse_other_content(path: Path, expected: card.File) -> None:

@@ -25,7 +25,7 @@ def listing(layout: Layout, model_name: str) -> str:
         UserError: nothing was registered yet, or the registry cannot be used.
     """
     _refuse_empty(layout, model_name)
-    with versions.registry(layout) as client:
+    with versions.registry(layout, reading=True) as client:
         known = _known(client, model_name)
         pointed = client.get_registered_model(model_name).aliases
         found = pins.standing(client, model_name)

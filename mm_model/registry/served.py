@@ -4,6 +4,7 @@ Outputs of the pipeline are not read: a champion is served while they are made a
 cancelled run and without any. Everything is checked before any of the release's code runs.
 """
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -42,7 +43,7 @@ def checked_folder(layout: Layout, model_name: str, alias_or_version: str = CHAM
 
     if not store.is_shared(layout) and not layout.database.exists():
         raise nothing_yet(model_name)
-    with versions.registry(layout) as client:
+    with versions.registry(layout, reading=True) as client:
         version = _version(client, model_name, alias_or_version)
         digest = digest_of(version)
         uri = client.get_model_version_download_uri(model_name, version.version)
@@ -52,15 +53,25 @@ def checked_folder(layout: Layout, model_name: str, alias_or_version: str = CHAM
                 return _fetched(layout, uri, digest)
             refuse_other(folder, digest)
         except Flaw as flaw:
-            mend = "'python -m mm_model run register' puts the newest version back"
-            if folder is None:
-                mend = "restore it in the server's store"
             raise UserError(
                 f"Version {version.version} of {model_name} is not what was registered, and "
-                f"nothing of it was run: {flaw}; {mend}, 'python -m mm_model rollback' chooses an "
-                "earlier one."
+                f"nothing of it was run: {flaw}; {_mend(client, version, folder)}."
             ) from None
     return folder
+
+
+def _mend(client: "MlflowClient", damaged: "ModelVersion", folder: Path | None) -> str:
+    """What mends a version, or serves in its place."""
+    known = client.search_model_versions(f"name = '{damaged.name}'")
+    others = sorted(int(one.version) for one in known if one.version != damaged.version)
+    back = f"restore {folder} from a copy"
+    if folder is None:
+        back = "restore it in the server's store"
+    elif not others or int(damaged.version) > others[-1]:
+        back = "'python -m mm_model run register' puts it back while the tree still holds the same"
+    if not others:
+        return f"{back}, or run 'make run' for a new one"
+    return f"{back}, or choose another: 'python -m mm_model rollback --to {others[-1]}'"
 
 
 def nothing_yet(model_name: str) -> UserError:
@@ -133,6 +144,9 @@ def _version(client: "MlflowClient", name: str, wanted: str) -> "ModelVersion":
 def _fetched(layout: Layout, uri: str, digest: str) -> Path:
     """A whole copy below `work/`; what a killed fetch left, or damage, is fetched anew."""
     folder = layout.root / "work" / "releases" / digest
+    if not os.access(folder.parent, os.W_OK) and folder.is_dir():
+        refuse_other(folder, digest)  # a tree that may only be read: nothing can be fetched
+        return folder
     with lock.held(folder.parent, "a release is fetched", _FETCH_SECONDS):
         try:
             refuse_other(folder, digest)

@@ -5,6 +5,7 @@ race for the first use all work and a killed one leaves no half-made tables. It 
 """
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -83,28 +84,44 @@ def reachable(uri: str) -> bool:
     return True
 
 
-def usable(uri: str, seconds: float | None = None) -> None:
+def usable(uri: str, seconds: float | None = None, *, reading: bool = False) -> None:
     """Look whether a local store is a database; wait at most `seconds` when another process holds
-    it, without a number not at all.
+    it, without a number not at all. Who is only `reading` needs no right to write.
 
     Raises:
-        UserError: it is no database that can be written, or stays held for `seconds`.
+        UserError: it is no database that can be written (read), or stays held for `seconds`.
     """
     if (file := local_file(uri)) is None or not file.exists():
         return
+    reading = reading and not os.access(file, os.W_OK)
     try:
         with contextlib.closing(sqlite3.connect(file, timeout=seconds or 0.0)) as connection:
+            if reading:
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+                return
             connection.execute("BEGIN IMMEDIATE")
             connection.rollback()
     except sqlite3.Error as error:
         if "locked" in str(error) and seconds is None:
             return
+        if reading:
+            raise _unreadable(file, error) from error
         mend = "restore it, or move it away (its runs and versions go with it, no output does)"
         if "locked" in str(error):
             mend = "end the process that holds it"
         raise UserError(
             f"MLflow's {file} cannot be used ({error}): {mend}, then run again."
         ) from error
+
+
+def _unreadable(file: Path, error: Exception) -> UserError:
+    """A journal beside the file is a write that was cut short; only who may write takes it back."""
+    journal = file.with_name(f"{file.name}-journal")
+    mend = "give this user the right to read it"
+    if journal.exists():
+        mend = f"{journal.name} beside it is left by a write that was cut short, let a user who "
+        mend += "may write there run 'python -m mm_model releases' once"
+    return UserError(f"MLflow's {file} cannot be read ({error}): {mend}.")
 
 
 @contextlib.contextmanager
@@ -162,8 +179,19 @@ def _unflushed(connection: Any, _: Any) -> None:
     connection.execute("PRAGMA synchronous=OFF")
 
 
-def open_client(layout: Layout) -> "MlflowClient":
+def _prepare(database: Path, layout: Layout) -> None:
+    """Make the local store where there is none, and name its artifacts from the root."""
+    with _creation_lock(layout.root / _LOCK):
+        if not database.exists():
+            _create(database, database.parent / places.FOLDER)
+        if is_own(layout):
+            places.settle(database, layout.root)
+
+
+def open_client(layout: Layout, *, reading: bool = False) -> "MlflowClient":
     """A client of the store that `layout.tracking_uri` names, created on first use if local.
+
+    Who is only `reading` may do so where this user may not write: the store is taken as it is.
 
     Raises:
         UserError: the server does not answer, or the local file or its address cannot be used.
@@ -178,7 +206,7 @@ def open_client(layout: Layout) -> "MlflowClient":
             f"The MLflow server at {shown(uri)} does not answer: start it, "
             "or unset MLFLOW_TRACKING_URI to use mlflow.db at the root."
         )
-    usable(uri)
+    usable(uri, reading=reading)
     mlflow = load()
     _quieten()
     if (database := local_file(uri)) is not None:
@@ -187,13 +215,18 @@ def open_client(layout: Layout) -> "MlflowClient":
                 f"MLflow cannot read the address {database}: none of its folders may have % or ? "
                 "in its name; move the tree, or set MLFLOW_TRACKING_URI."
             )
-        with _creation_lock(layout.root / _LOCK):
-            if not database.exists():
-                _create(database, database.parent / places.FOLDER)
-            if is_own(layout):
-                places.settle(database, layout.root)
+        try:
+            _prepare(database, layout)
+        except (OSError, sqlite3.OperationalError) as error:
+            if not (reading and database.exists() and _forbids_writing(error)):
+                raise
     registry = os.environ.get("MLFLOW_REGISTRY_URI") or uri
     return mlflow.MlflowClient(tracking_uri=uri, registry_uri=registry)
+
+
+def _forbids_writing(error: Exception) -> bool:
+    number = error.errno if isinstance(error, OSError) else None
+    return number in (errno.EACCES, errno.EPERM, errno.EROFS) or "readonly" in str(error)
 
 
 def shown(uri: str) -> str:

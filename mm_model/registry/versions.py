@@ -46,8 +46,9 @@ class Release:
 
 
 @contextmanager
-def registry(layout: Layout) -> Iterator["MlflowClient"]:
-    """A client with long time limits; MLflow's own errors become one sentence.
+def registry(layout: Layout, *, reading: bool = False) -> Iterator["MlflowClient"]:
+    """A client with long time limits; MLflow's own errors become one sentence. Who is only
+    `reading` needs no right to write.
 
     Raises:
         UserError: the registry cannot be used.
@@ -56,13 +57,13 @@ def registry(layout: Layout) -> Iterator["MlflowClient"]:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    store.usable(layout.tracking_uri, _HELD_SECONDS)
+    store.usable(layout.tracking_uri, _HELD_SECONDS, reading=reading)
     before = os.environ.get("MLFLOW_TRACKING_URI")
     # Parts of MLflow resolve models:/ URIs by this variable only, whatever the client was given.
     os.environ["MLFLOW_TRACKING_URI"] = layout.tracking_uri
     try:
         with store.patient():
-            yield store.open_client(layout)
+            yield store.open_client(layout, reading=reading)
     except (MlflowException, SQLAlchemyError) as error:
         if of_machine(getattr(error, "orig", None) or error):
             raise

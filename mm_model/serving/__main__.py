@@ -4,6 +4,7 @@ Run from the release's own code (`mm_model.serving.launch` does it), after the f
 """
 
 import argparse
+import errno
 import logging
 import os
 import socket
@@ -11,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mm_model.environment import bound_threads, keep_freed_memory, silence_telemetry
 from mm_model.errors import UserError
@@ -26,12 +27,6 @@ _SWITCH_SECONDS = 0.0005
 time it reads or writes."""
 _GRACE_SECONDS = 10
 """How long replies under way may take once the server is told to end."""
-_LAST_SECONDS = 0.5
-"""How long the sender of what is no HTTP is listened to before the connection is closed."""
-_AHEAD_BYTES = 64 << 10
-"""What a sender may send behind a request that is being answered; who sends more is cut off."""
-_READ_BYTES = 32 << 10
-"""Bytes taken in before one looks whether they come in chunks, of which there may be thousands."""
 _ANY_ADDRESS = ("0.0.0.0", "::", "")
 _NO_LIMIT = str(10_000_000)
 
@@ -74,14 +69,16 @@ def _serve(options: argparse.Namespace) -> None:
     import uvicorn
     from mlflow.pyfunc import load_model, scoring_server
 
-    from mm_model.serving import door
+    from mm_model.serving import connection, door
 
     model = load_model(str(options.folder))
     names = [*options.allow, *([] if options.host in _ANY_ADDRESS else [options.host])]
     opened = door.Door(scoring_server.init(model), model.unwrap_python_model().mirror, names)
+    most, at_once = connection.room()
     config = uvicorn.Config(
-        opened, http=protocol(), ws="none", access_log=False, log_config=None,
-        proxy_headers=False, server_header=False, timeout_graceful_shutdown=_GRACE_SECONDS,
+        opened, http=connection.protocol(most), backlog=at_once, ws="none", access_log=False,
+        log_config=None, proxy_headers=False, server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
     )  # fmt: skip
     sys.setswitchinterval(_SWITCH_SECONDS)
     address = f"[{options.host}]" if ":" in options.host else options.host
@@ -104,7 +101,23 @@ def bound(host: str, port: int) -> socket.socket:
         opened = socket.socket(family, kind, proto)
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind(address)
+    except socket.gaierror as error:
+        raise UserError(
+            f"There is no host {host} ({error.strerror}): name an address of this machine with "
+            "--host."
+        ) from None
+    except UnicodeError:
+        raise UserError(f"{host!r} is no host's name: name an address with --host.") from None
     except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise UserError(
+                f"{host} is no address of this machine: name one that is with --host."
+            ) from None
+        if error.errno == errno.EACCES:
+            raise UserError(
+                f"Port {port} of {host} may not be opened by this user ({error.strerror}): name "
+                "one from 1024 on with --port (make serve PORT=...)."
+            ) from None
         raise UserError(
             f"Port {port} of {host} cannot be opened ({error.strerror}): end what uses it, or name "
             "another with --port (make serve PORT=...)."
@@ -121,72 +134,6 @@ def _threads(folder: Path) -> int:
         return int(described["flavors"]["python_function"]["config"]["threads"])
     except (OSError, yaml.YAMLError, LookupError, TypeError, ValueError):
         raise UserError(f"{folder} holds no release of this project (MLmodel).") from None
-
-
-def protocol() -> type:
-    """uvicorn's protocol with bounded headers, in our form where it refuses a request itself.
-
-    It goes on reading behind a request that is being answered, since a closed connection is only
-    noticed by reading, and reads no chunks, which may be millions in a small body.
-    """
-    from http import HTTPStatus
-
-    from uvicorn.protocols.http import h11_impl
-
-    from mm_model.serving import door
-    from mm_model.serving.refusal import Code
-
-    content = door.in_our_form(
-        HTTPStatus.BAD_REQUEST, Code.BAD_HTTP.value, "The request is no HTTP/1.1 request."
-    )
-    reply = (
-        b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
-        b"content-length: %d\r\n\r\n%s" % (len(content), content)
-    )
-
-    class Protocol(h11_impl.H11Protocol):
-        _refused = False
-
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            self.loop.call_later(door.HEADER_SECONDS, self._ask_headers)
-
-        def _ask_headers(self) -> None:
-            if self.cycle is None and not self.transport.is_closing():
-                self.transport.close()
-
-        def data_received(self, data: bytes) -> None:
-            for start in range(0, len(data), _READ_BYTES):
-                if not self._refused:
-                    self._take_in(data[start : start + _READ_BYTES])
-
-        def _take_in(self, data: bytes) -> None:
-            super().data_received(data)
-            if self.headers and any(name == b"transfer-encoding" for name, _ in self.headers):
-                self._refused = True  # the door says so
-            elif self._is_answered() and self.conn.their_state is h11_impl.h11.DONE:
-                if len(self.conn.trailing_data[0]) > _AHEAD_BYTES:
-                    self.transport.abort()
-                else:
-                    self.flow.resume_reading()
-
-        def _is_answered(self) -> bool:
-            return self.cycle is not None and not self.cycle.response_complete
-
-        def on_response_complete(self) -> None:
-            if self._refused:
-                self.loop.call_later(_LAST_SECONDS, self.transport.close)
-            else:
-                super().on_response_complete()
-
-        def send_400_response(self, _: str) -> None:
-            self._refused = True
-            if not self._is_answered():
-                self.transport.write(reply)
-            # Closing at once would reset the connection while the rest arrives, reply and all.
-            self.loop.call_later(_LAST_SECONDS, self.transport.close)
-
-    return Protocol
 
 
 def server(config: "uvicorn.Config", opened: "Door") -> "uvicorn.Server":

@@ -77,7 +77,7 @@ _SECOND_LOOK_SECONDS = 0.02
 """How long a full house is given to notice who has just gone."""
 _FIRST_GUESS_SECONDS = 1.0
 HEADER_SECONDS = 20.0
-"""How long a new connection may take to say what it asks for."""
+"""How long a connection may take to say what it asks for: a new one, and one that begins to ask."""
 
 
 class _Gone(Exception):

@@ -48,6 +48,7 @@ class Code(StrEnum):
     METHOD = "method"
     CHUNKS = "chunks"
     BAD_HTTP = "bad_http"
+    HEAD_TOO_LARGE = "head_too_large"
 
 
 class Refusal(UserError):

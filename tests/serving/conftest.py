@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +59,17 @@ def one_face(pixels: np.ndarray) -> Sighting:
 class Server:
     """`mlflow models serve` as a user starts it; with `door`, the project's own command."""
 
-    def __init__(self, root: Path, door: bool = False) -> None:
+    def __init__(
+        self,
+        root: Path,
+        door: bool = False,
+        log: Path | None = None,
+        prefix: Sequence[str] = (),
+    ) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self.log = root / ("door.log" if door else "serve.log")
+        self.log = log or root / ("door.log" if door else "serve.log")
         binaries = Path(sys.executable).parent
         kept = {name: os.environ[name] for name in ("HOME", "PYTHONPATH") if name in os.environ}
         environment = {
@@ -78,7 +84,12 @@ class Server:
             command = [sys.executable, "-m", "mm_model", "serve", "--port", str(self.port)]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                command, cwd=root, env=environment, stdout=log, stderr=log, start_new_session=True
+                [*prefix, *command],
+                cwd=root,
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def wait(self) -> None:

@@ -19,7 +19,7 @@ from mlflow.models import Model
 from mlflow.pyfunc import scoring_server
 
 from mm_model.serving import __main__ as process
-from mm_model.serving import model, request
+from mm_model.serving import connection, model, request
 from mm_model.serving.door import Door
 from mm_model.serving.mirror import Mirror
 from tests.serving.conftest import one_face
@@ -62,7 +62,9 @@ class PacedEngine:
 class Doorway:
     """A running door; `engine` is paced by the test."""
 
-    def __init__(self, config: Any, engine: Any, look: Any = one_face, **rules: Any) -> None:
+    def __init__(
+        self, config: Any, engine: Any, look: Any = one_face, most: int = 100, **rules: Any
+    ) -> None:
         self.engine = engine
         served = model.MagicMirrorServed()
         served.mirror = Mirror(config, look, lambda: engine)
@@ -75,7 +77,7 @@ class Doorway:
         self._socket = process.bound("127.0.0.1", 0)
         self.port = self._socket.getsockname()[1]
         settings = uvicorn.Config(
-            self.door, http=process.protocol(), ws="none", log_config=None, access_log=False
+            self.door, http=connection.protocol(most), ws="none", log_config=None, access_log=False
         )
         self._server = process.server(settings, self.door)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))

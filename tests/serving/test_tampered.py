@@ -230,6 +230,15 @@ TAMPERINGS: dict[str, Callable[[Tree], Any]] = {
     "another release's card": _from_two("card.json"),
     "another release": lambda t: (shutil.rmtree(t.one), shutil.copytree(t.two, t.one)),
     "a note that is none of MLflow's": lambda t: t.add("registered_model_meta", t.payload),
+    "a line break behind the card": lambda t: t.append("card.json", "\n"),
+    "blanks behind the card": lambda t: t.append("card.json", " " * 5000),
+    "a card in other words": lambda t: t.add(
+        "card.json", json.dumps(json.loads((t.one / "card.json").read_bytes()))),
+    "a card that says a thing twice": lambda t: t.add(
+        "card.json", (t.one / "card.json").read_text().replace(
+            '{', '{"schema": 9,', 1)),
+    "a card with a mark before it": lambda t: t.add(
+        "card.json", b"\xef\xbb\xbf" + (t.one / "card.json").read_bytes()),
     "a card that fits": lambda t: (t.add(f"{CODE}/extra.py", t.payload), t.carded()),
 }  # fmt: skip
 
@@ -311,6 +320,41 @@ def test_the_canary_sings_where_nobody_checks(tree: Tree, name: str) -> None:
 def test_what_mlflow_notes_in_a_folder_it_serves_is_no_tampering(tree: Tree) -> None:
     tree.add("registered_model_meta", "model_name: magic-mirror\nmodel_version: '1'\n")
     assert served.checked_folder(tree.layout, "magic-mirror") == tree.one
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "model_name: {a: {b: [1, 2]}}\nmodel_version: '1'\n",
+        "model_name: &a [*a]\nmodel_version: '1'\n",
+        "model_name: &a x\nmodel_version: *a\n",
+        "model_name: x\nmodel_version: true\n",
+        "model_name: x\nmodel_version: 0x1\n",
+        "model_name: x\nmodel_version:\n",
+        "model_version: '1'\nmodel_name: x\n",
+        "model_name: x\nmodel_name: y\nmodel_version: '1'\n",
+        "model_name: x # more\nmodel_version: '1'\n",
+        "model_name: x\nmodel_version: '1'\n\n",
+        "{model_name: x, model_version: '1'}\n",
+        "--- \nmodel_name: x\nmodel_version: '1'\n",
+        "? [a]\n: b\n",
+        "model_name: !!python/name:os.system x\nmodel_version: '1'\n",
+        "model_name: \udcff\nmodel_version: '1'\n",
+    ],
+)
+def test_no_other_note_than_mlflow_s_own_is_let_pass(tree: Tree, note: str) -> None:
+    tree.add("registered_model_meta", note.encode("utf-8", "surrogateescape"))
+    assert "registered_model_meta does not belong to the release" in refusal(tree)
+
+
+@pytest.mark.parametrize("name", ["magic-mirror", "ein Spiegel: zwei", "3", "null", "miroir é"])
+def test_mlflow_s_note_is_let_pass_whatever_the_model_is_called(tree: Tree, name: str) -> None:
+    from mlflow.utils.yaml_utils import write_yaml
+
+    for version in ("12", 12):  # as it was asked for by number or by alias
+        said = {"model_name": name, "model_version": version}
+        write_yaml(str(tree.one), "registered_model_meta", said, True, True, False)
+        assert served.checked_folder(tree.layout, "magic-mirror") == tree.one
 
 
 def test_another_version_is_served_by_its_number_or_alias(tree: Tree) -> None:
