@@ -18,6 +18,7 @@ from mm_model import lifeline
 from mm_model.environment import keep_freed_memory, silence_telemetry
 from mm_model.errors import BusyError, UserError, of_machine
 from mm_model.generate import command as generate
+from mm_model.generate import interrupt
 from mm_model.stages import registry
 from mm_model.store.layout import Layout, repository_root
 
@@ -30,8 +31,33 @@ BUSY = os.EX_TEMPFAIL
 NOT_CURRENT = 3
 """Exit status of `status` when not all is up to date and made by the code of now."""
 
+INTERRUPTED = interrupt.STATUS
+"""Exit status of a command that Ctrl-C ended."""
+
 _RUN_BY = "DVC_STAGE"
 """Set for a stage by the program that runs the graph, with which the stage must end."""
+
+_WORK_STAYS = "finished work is kept"
+_RESUMES = f"{_WORK_STAYS} and the next run resumes"
+_UNCHANGED = "nothing was changed"
+_OLD_STAYS = "what stood there stays as it is"
+_LOOK = "'python -m mm_model releases' shows which choice holds"
+_KEPT = {
+    "use": "the choice may be half made: give it again",
+    "status": _UNCHANGED,
+    "figures": _UNCHANGED,
+    "catalogue": _OLD_STAYS,
+    "page": _OLD_STAYS,
+    "timelapse": _OLD_STAYS,
+    "serve": "nothing is served, and no release was changed",
+    "generate": "no clip was made",
+    "releases": _UNCHANGED,
+    "rollback": _LOOK,
+    "unpin": _LOOK,
+    "example": _OLD_STAYS,
+    "save-reply": _OLD_STAYS,
+}
+"""What is true of a command that could not end; of `run`, that finished work is kept."""
 
 
 def _layout() -> Layout:
@@ -160,7 +186,7 @@ def _save_reply(options: argparse.Namespace) -> None:
 def parser() -> argparse.ArgumentParser:
     """The whole command line; a test holds this list of options still."""
     root = argparse.ArgumentParser(prog="python -m mm_model", description=__doc__)
-    commands = root.add_subparsers(required=True, metavar="command")
+    commands = root.add_subparsers(required=True, dest="command", metavar="command")
 
     command = commands.add_parser("run", help="run one stage of the profile params.yaml names")
     command.add_argument("stage", choices=registry.NAMES)
@@ -230,17 +256,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
     silence_telemetry()
     keep_freed_memory()
-    options = parser().parse_args(arguments)
+    kept = ""
     try:
+        options = parser().parse_args(arguments)
+        kept = _KEPT.get(options.command, "")
         return options.act(options) or 0
     except UserError as error:
         print(f"Stopped: {error}", file=sys.stderr)
         return BUSY if isinstance(error, BusyError) else 1
-    except KeyboardInterrupt:
-        print("Interrupted; finished work is kept and the next run resumes.", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        said = getattr(stop, "sentence", f"Interrupted; {kept or _RESUMES}.")
+        print(said, file=sys.stderr)
+        return INTERRUPTED
     except Exception as error:
-        if (fault := of_machine(error)) is None:
+        if (fault := of_machine(error, kept or _WORK_STAYS)) is None:
             raise
         print(f"Stopped: {fault}", file=sys.stderr)
         return 1

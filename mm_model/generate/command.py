@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mm_model.errors import UserError
+from mm_model.generate import interrupt
 
 _SIZE = re.compile(r"(\d+)x(\d+)")
 
@@ -72,7 +73,13 @@ def run(options: argparse.Namespace) -> None:
 
     Raises:
         UserError: a refusal, as a server's, or an option that does not fit.
+        Interrupted: by Ctrl-C or SIGTERM; a second one ends the process.
     """
+    with interrupt.heeded():
+        _run(options)
+
+
+def _run(options: argparse.Namespace) -> None:
     from mm_model.generate import work
     from mm_model.settings import load_params
     from mm_model.store.layout import Layout, repository_root

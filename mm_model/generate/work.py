@@ -11,13 +11,13 @@ import os
 import secrets
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mm_model.errors import UserError
-from mm_model.generate import asked, sidecar
+from mm_model.errors import UserError, of_machine
+from mm_model.generate import asked, interrupt, sidecar
 from mm_model.generate.model import Choice, chosen
 from mm_model.generate.sidecar import Arguments, Sidecar
 from mm_model.progress import Steps
@@ -64,11 +64,34 @@ def make(layout: Layout, wish: Wish, target: Path | None, force: bool, say: Say)
     }
     target = target or layout.root / "work" / layout.profile / "clips" / f"{values['seed']}.mp4"
     _refuse_target(target, force)
-    choice = chosen(layout, wish.adapter, wish.facepack)
-    shown = asked.photographs(wish.references, choice.config.serve)
-    consent = asked.consent_of(shown, wish.consent)
-    made = _made(choice, shown, consent, replace(wish, values=values), say)
-    return _kept(made, target, force, say)
+    with _no_clip(f"--seed {values['seed']} (SEED={values['seed']} for make) makes the same one"):
+        choice = chosen(layout, wish.adapter, wish.facepack)
+        shown = asked.photographs(wish.references, choice.config.serve)
+        consent = asked.consent_of(shown, wish.consent)
+        made = _made(choice, shown, consent, replace(wish, values=values), say)
+        return _kept(made, target, force, say)
+
+
+@contextlib.contextmanager
+def _no_clip(otherwise: str) -> Iterator[None]:
+    """Says what is true where a clip was begun and does not come to be; `otherwise` how it will.
+
+    Raises:
+        Interrupted: by a signal.
+        MachineError: the machine would not do what was asked.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise interrupt.Interrupted(
+            f"Interrupted: the clip was not made and nothing of it is kept; {otherwise}."
+        ) from None
+    except UserError:
+        raise
+    except Exception as error:
+        if fault := of_machine(error, f"the clip is not kept, {otherwise}"):
+            raise fault from error
+        raise
 
 
 def again(
@@ -88,7 +111,18 @@ def again(
         UserError: a photograph, the model or a part of it is not the recorded one; or the bytes
             differ although code, versions and hardware are the same.
     """
-    before = sidecar.read(record)
+    with _no_clip("its record stays as it is and the same command makes it"):
+        return _again(layout, sidecar.read(record), moved, target, force, say)
+
+
+def _again(
+    layout: Layout,
+    before: Sidecar,
+    moved: tuple[Path, ...],
+    target: Path | None,
+    force: bool,
+    say: Say,
+) -> bool:
     if target is not None:
         _refuse_target(target, force)
     asked_for = before.arguments
@@ -209,7 +243,11 @@ def _kept(made: Made, target: Path, force: bool, say: Say) -> Path:
         target = free
     record = json.dumps(made.said.as_dict(), indent=1, sort_keys=True, allow_nan=False) + "\n"
     beside = target.with_suffix(".json")
-    with atomic.written_aside(beside) as said, atomic.written_aside(target) as video:
+    with (
+        interrupt.held_back(),  # or the clip might lie there without its record
+        atomic.written_aside(beside) as said,
+        atomic.written_aside(target) as video,
+    ):
         video.write_bytes(made.video)
         said.write_text(record, "utf-8")
     return target
