@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -334,15 +333,3 @@ def test_work_that_is_given_up_leaves_the_engine_as_it_was(
         mirror.show(wanted, references, stop)
     assert steps == [1]
     assert mirror.show(wanted, references) == whole
-
-
-def test_make_generate_quotes_what_it_is_given(root: Path, tmp_path: Path) -> None:
-    import subprocess
-
-    said = subprocess.run(
-        ["make", "-n", "generate", "REF=a b.jpg", "PROMPT=a man's smile $HOME", "CONSENT=self:me",
-         "OUT=c d.mp4"], cwd=root, capture_output=True, text=True, check=True,
-        env={**os.environ, "PYTHON": "python3"},
-    ).stdout  # fmt: skip
-    assert '--ref "$REF" --prompt "$PROMPT" --consent "$CONSENT"' in " ".join(said.split())
-    assert '--out "$OUT"' in said
