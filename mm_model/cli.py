@@ -7,6 +7,7 @@ would run or other code made its output.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -20,6 +21,7 @@ from mm_model.errors import BusyError, UserError, of_machine
 from mm_model.generate import command as generate
 from mm_model.generate import interrupt
 from mm_model.stages import registry
+from mm_model.store import named
 from mm_model.store.layout import Layout, repository_root
 
 if TYPE_CHECKING:
@@ -179,7 +181,14 @@ def _unpin(_: argparse.Namespace) -> None:
 def _save_reply(options: argparse.Namespace) -> None:
     from mm_model.serving import example
 
-    said = example.save_reply(options.reply.read_bytes(), options.video)
+    try:
+        reply = options.reply.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"{options.reply} cannot be read ({named.reason(error)}): name the file that holds the "
+            "server's reply."
+        ) from None
+    said = example.save_reply(reply, options.video)
     print(json.dumps(said, indent=1, sort_keys=True))
 
 
@@ -216,7 +225,7 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(act=_page)
 
     command = commands.add_parser("timelapse", help="write training as an animated WebP or GIF")
-    command.add_argument("target", type=Path, help="the .webp or .gif to write")
+    command.add_argument("target", type=named.path, help="the .webp or .gif to write")
     command.add_argument("--people", type=int, nargs="+", help="whom to show; the first three")
     command.set_defaults(act=_timelapse)
 
@@ -246,8 +255,8 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(act=_example)
 
     command = commands.add_parser("save-reply", help="keep the video of a served reply")
-    command.add_argument("reply", type=Path, help="the reply's JSON")
-    command.add_argument("video", type=Path, help="the .mp4 to write")
+    command.add_argument("reply", type=named.path, help="the reply's JSON")
+    command.add_argument("video", type=named.path, help="the .mp4 to write")
     command.set_defaults(act=_save_reply)
     return root
 
@@ -256,6 +265,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
     silence_telemetry()
     keep_freed_memory()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError):  # a name of a file need not be Unicode
+            stream.reconfigure(errors="backslashreplace")
     kept = ""
     try:
         options = parser().parse_args(arguments)
@@ -269,7 +281,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(said, file=sys.stderr)
         return INTERRUPTED
     except Exception as error:
-        if (fault := of_machine(error, kept or _WORK_STAYS)) is None:
+        fault = named.fault(error, _given(options)) or of_machine(error, kept or _WORK_STAYS)
+        if fault is None:
             raise
         print(f"Stopped: {fault}", file=sys.stderr)
         return 1
+
+
+def _given(options: argparse.Namespace) -> list[object]:
+    """Every value of the command line that may be a path."""
+    values = [value for name, value in vars(options).items() if name not in ("act", "command")]
+    several = [one for value in values if isinstance(value, list) for one in value]
+    return [one for one in (*values, *several) if isinstance(one, str | Path)]

@@ -2,11 +2,11 @@
 
 import argparse
 import re
-from pathlib import Path
 from typing import Any
 
 from mm_model.errors import UserError
 from mm_model.generate import interrupt
+from mm_model.store.named import path
 
 _SIZE = re.compile(r"(\d+)x(\d+)")
 
@@ -16,7 +16,7 @@ def add_to(commands: Any) -> None:
     command = commands.add_parser("generate", help="make a video of a person from photographs")
     command.add_argument(
         "--ref",
-        type=_place,
+        type=path,
         action="append",
         default=[],
         metavar="PATH",
@@ -31,7 +31,7 @@ def add_to(commands: Any) -> None:
     command.add_argument(
         "-o",
         "--out",
-        type=_place,
+        type=path,
         metavar="MP4",
         help="the clip; its record is written beside it as .json",
     )
@@ -48,24 +48,17 @@ def add_to(commands: Any) -> None:
     )
     command.add_argument(
         "--facepack",
-        type=_place,
+        type=path,
         help="another face pack to find the faces with, for real photographs",
     )
     command.add_argument(
         "--again",
-        type=_place,
+        type=path,
         metavar="JSON",
         help="make the clip of this record once more and compare the bytes; --ref "
         "names photographs that were moved, -o writes the clip",
     )
     command.set_defaults(act=run)  # fmt: skip
-
-
-def _place(text: str) -> Path:
-    """A path; `~` is the home folder."""
-    if not text:
-        raise argparse.ArgumentTypeError("an empty text is no path")
-    return Path(text).expanduser()
 
 
 def run(options: argparse.Namespace) -> None:

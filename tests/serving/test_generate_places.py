@@ -109,3 +109,16 @@ def test_progress_is_told_and_words_that_are_cut_off_before_it(
     assert [lines[at].split(",")[0] for at in told] == ["generating 1/3", "generating 2/3"]
     assert all(lines[at].endswith("s left") for at in told)
     assert next(at for at, line in enumerate(lines) if "are cut off" in line) < told[0]
+
+
+def test_a_clip_and_its_record_keep_to_the_user_s_umask(
+    command: Command, asked: list, tmp_path: Path
+) -> None:
+    before = os.umask(0o077)
+    try:
+        assert command(*asked, "-o", tmp_path / "clip.mp4")[0] == 0
+        assert command(*asked, "-o", tmp_path / "clip.mp4", "--force")[0] == 0
+    finally:
+        os.umask(before)
+    for name in ("clip.mp4", "clip.json"):
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
