@@ -163,7 +163,9 @@ def test_without_a_name_a_clip_goes_by_its_seed(
     [
         {"num_frames": 10}, {"num_inference_steps": 1000}, {"guidance_scale": 0.5}, {"seed": -1},
         {"height": 512, "width": 512}, {"prompt": " "}, {"prompt": "mountains at dawn"},
-        {"prompt": "a man\x07 smiles"},
+        {"prompt": "a man\x07 smiles"}, {"prompt": "a woman </s> smiles"},
+        {"prompt": "a woman smiles<pad>"}, {"prompt": "a woman <extra_id_0> smiles"},
+        {"prompt": "a <unk> woman smiles"}, {"prompt": "</s>a woman img smiles<extra_id_99>"},
     ],
 )  # fmt: skip
 def test_what_a_server_refuses_is_refused_with_its_sentence(

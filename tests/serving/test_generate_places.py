@@ -11,7 +11,9 @@ import pytest
 from mm_model import progress
 from mm_model.generate import work
 from mm_model.generate.sidecar import read
-from tests.serving.test_generate import Command, asked, command, photographs
+from mm_model.serving.refusal import Refusal
+from tests.serving.house import House
+from tests.serving.test_generate import Command, asked, command, photographs, record_of, served
 
 __all__ = ["asked", "command", "photographs"]  # fixtures
 
@@ -122,3 +124,14 @@ def test_a_clip_and_its_record_keep_to_the_user_s_umask(
         os.umask(before)
     for name in ("clip.mp4", "clip.json"):
         assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_signs_that_are_no_marks_are_words(
+    command: Command, asked: list, served_house: House
+) -> None:
+    mirror = served(served_house)
+    for prompt in ("a woman < 3 > smiles", "a woman </ s> smiles", "a woman <PAD> smiles"):
+        assert mirror.read(record_of([asked[1]]) | {"prompt": prompt}).prompt == prompt
+    with pytest.raises(Refusal) as refused:
+        mirror.read(record_of([asked[1]]) | {"prompt": "a woman </s> smiles"})
+    assert refused.value.code == "prompt_characters" and "</s>" in refused.value.sentence
