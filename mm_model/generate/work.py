@@ -148,6 +148,8 @@ def _again(
 def _made(
     choice: Choice, shown: asked.Photographs, consent: dict[str, str], wish: Wish, say: Say
 ) -> Made:
+    for line in shown.left_out:
+        say(line)
     record = asked.record_of(shown, consent, wish.prompt, wish.values)
     request.read(record, choice.config.serve, choice.config.num_frames)  # before seconds of loading
     for number, path in enumerate(shown.paths, start=1):
