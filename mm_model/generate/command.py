@@ -68,8 +68,14 @@ def run(options: argparse.Namespace) -> None:
         UserError: a refusal, as a server's, or an option that does not fit.
         Interrupted: by Ctrl-C or SIGTERM; a second one ends the process.
     """
-    with interrupt.heeded():
-        _run(options)
+    from mm_model.generate import wording
+    from mm_model.serving.refusal import Refusal
+
+    try:
+        with interrupt.heeded():
+            _run(options)
+    except Refusal as refusal:
+        raise wording.of(refusal) from None
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -84,7 +90,10 @@ def _run(options: argparse.Namespace) -> None:
         work.again(layout, options.again, tuple(options.ref), options.out, options.force, _say)
         return
     if not options.ref or options.prompt is None:
-        raise UserError("Give at least one photograph with --ref and a sentence with --prompt.")
+        raise UserError(
+            "Give at least one photograph with --ref (REF=... for make) and a sentence with "
+            "--prompt (PROMPT=...)."
+        )
     height, width = _size(options.size)
     wish = work.Wish(
         tuple(options.ref), options.prompt, options.consent, options.adapter, options.facepack,

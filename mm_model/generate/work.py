@@ -63,8 +63,8 @@ def make(layout: Layout, wish: Wish, target: Path | None, force: bool, say: Say)
         "seed": secrets.randbelow(request.MAX_SEED + 1) if seed is None else seed,
     }
     target = target or layout.root / "work" / layout.profile / "clips" / f"{values['seed']}.mp4"
-    _refuse_target(target, force)
-    with _no_clip(f"--seed {values['seed']} (SEED={values['seed']} for make) makes the same one"):
+    otherwise = f"--seed {values['seed']} (SEED={values['seed']} for make) makes the same one"
+    with _no_clip(otherwise), _place(target, force):
         choice = chosen(layout, wish.adapter, wish.facepack)
         shown = asked.photographs(wish.references, choice.config.serve)
         consent = asked.consent_of(shown, wish.consent)
@@ -112,7 +112,9 @@ def again(
             differ although code, versions and hardware are the same.
     """
     with _no_clip("its record stays as it is and the same command makes it"):
-        return _again(layout, sidecar.read(record), moved, target, force, say)
+        before = sidecar.read(record)
+        with contextlib.nullcontext() if target is None else _place(target, force):
+            return _again(layout, before, moved, target, force, say)
 
 
 def _again(
@@ -123,8 +125,6 @@ def _again(
     force: bool,
     say: Say,
 ) -> bool:
-    if target is not None:
-        _refuse_target(target, force)
     asked_for = before.arguments
     facepack = None if asked_for.facepack is None else Path(asked_for.facepack)
     choice = chosen(layout, before.release or asked_for.adapter, facepack)
@@ -150,10 +150,10 @@ def _made(
 ) -> Made:
     for line in shown.left_out:
         say(line)
-    record = asked.record_of(shown, consent, wish.prompt, wish.values)
-    request.read(record, choice.config.serve, choice.config.num_frames)  # before seconds of loading
     for number, path in enumerate(shown.paths, start=1):
         say(f"reference picture {number}: {path}")
+    record = asked.record_of(shown, consent, wish.prompt, wish.values)
+    request.read(record, choice.config.serve, choice.config.num_frames)  # before seconds of loading
     if shown.unused:
         say(f"not used, as a model is shown {choice.config.serve.max_references} pictures at most: "
             f"{shown.unused} more in the folder")  # fmt: skip
@@ -204,6 +204,25 @@ def _seen(mirror: Any, wanted: request.Request, wish: Wish) -> tuple[Any, ...]:
 
 def _lasting(adapter: str) -> str:
     return str(Path(adapter).resolve()) if Path(adapter).is_dir() else adapter
+
+
+@contextlib.contextmanager
+def _place(target: Path, force: bool) -> Iterator[None]:
+    """A folder for the clip while it is made; one that was made for it does not stay empty.
+
+    Raises:
+        UserError: the clip or its record cannot be written, or would replace something.
+    """
+    made = []
+    with contextlib.suppress(OSError):
+        made = [folder for folder in target.absolute().parents if not folder.exists()]
+    try:
+        _refuse_target(target, force)
+        yield
+    finally:
+        for folder in made:  # the innermost first
+            with contextlib.suppress(OSError):  # something lies there
+                folder.rmdir()
 
 
 def _refuse_target(target: Path, force: bool) -> None:
@@ -268,7 +287,8 @@ def _refuse_other_parts(before: Sidecar, choice: Choice) -> None:
 def _other_photographs(before: Sidecar, shown: asked.Photographs) -> str:
     found, wanted = shown.digests, before.references_sha256
     if len(found) != len(wanted):
-        return f"The clip was made from {len(wanted)} photographs, not {len(found)}."
+        number = "1 photograph" if len(wanted) == 1 else f"{len(wanted)} photographs"
+        return f"The clip was made from {number}, not {len(found)}: give just those with --ref."
     number = next(i for i, (a, b) in enumerate(zip(found, wanted, strict=True)) if a != b)
     return (
         f"{shown.paths[number]} is not the photograph that the clip was made from "

@@ -13,10 +13,11 @@ import pytest
 import yaml
 
 from mm_model import cli
-from mm_model.generate import sidecar
+from mm_model.generate import sidecar, wording
 from mm_model.generate.model import chosen
 from mm_model.serving import example
 from mm_model.serving.engine import Cancelled
+from mm_model.serving.request import FIELDS
 from mm_model.settings import load_profile
 from mm_model.store import digests
 from tests.serving.house import ROOT, House
@@ -168,7 +169,7 @@ def test_without_a_name_a_clip_goes_by_its_seed(
         {"prompt": "a <unk> woman smiles"}, {"prompt": "</s>a woman img smiles<extra_id_99>"},
     ],
 )  # fmt: skip
-def test_what_a_server_refuses_is_refused_with_its_sentence(
+def test_what_a_server_refuses_is_refused_in_the_words_of_the_command_line(
     command: Command, photographs: list[Path], served_house: House, change: dict, tmp_path: Path
 ) -> None:
     from mm_model.serving.refusal import Refusal
@@ -184,7 +185,9 @@ def test_what_a_server_refuses_is_refused_with_its_sentence(
         given += ["--size", "512x512"]
     status, _, err = command("--ref", photographs[0], "--consent", "synthetic:drawn-1", *given,
                              "-o", tmp_path / "clip.mp4")  # fmt: skip
-    assert (status, err.strip().splitlines()[-1]) == (1, f"Stopped: {refusal.value.sentence}")
+    said = wording.of(refusal.value).sentence
+    assert (status, err.strip().splitlines()[-1]) == (1, f"Stopped: {said}")
+    assert not [name for name in FIELDS if "_" in name if name in err]
     assert not list(tmp_path.iterdir())
 
 
@@ -310,7 +313,7 @@ def test_a_real_photograph_is_shown_or_refused_in_one_sentence(
                              real_facepack, "-o", tmp_path / "never.mp4")  # fmt: skip
     assert status == 1
     assert err.strip().splitlines()[-1] == (
-        "Stopped: Reference picture 1 shows no face that can be found: send one that shows the "
+        "Stopped: Reference picture 1 shows no face that can be found: give one that shows the "
         "face."
     )
 
