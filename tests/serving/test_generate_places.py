@@ -69,7 +69,7 @@ def test_what_is_no_photograph_is_said_at_once(
         assert status == 1 and word in err
     monkeypatch.setenv("HOME", str(asked[1].parent))
     status, _, err = command("--ref", "~/first.png", *asked[4:], "--frames", 2)
-    assert status == 1 and "num_frames" in err, "the photograph was found"
+    assert status == 1 and "--frames" in err, "the photograph was found"
 
 
 def test_a_folder_whose_consent_is_words_is_named(
