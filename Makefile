@@ -13,8 +13,12 @@ LATER := $(shell env --block-signal=INT,TERM,HUP true 2>/dev/null && echo env --
 PORT ?= 5000
 DEV_PORT ?= 3000
 TEST_WORKERS ?= 2
+# What a person writes is taken as it was written ($100 stays $100, also from the environment), and
+# reaches a recipe's shell through the environment alone.
+WRITTEN := SOURCES FACEPACK CONSENT PROFILE STRICT REF PROMPT OUT SEED ADAPTER FRAMES SIZE STEPS GUIDANCE FORCE
+$(foreach name,$(WRITTEN),$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 # UV=1 installs with uv, which must be on PATH; pip otherwise.
-ifdef UV
+ifeq ($(UV),1)
 MAKE_VENV = uv venv --quiet --seed --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
 INSTALL = uv pip install --quiet --python $(BIN)/python
 else
@@ -60,13 +64,13 @@ setup: $(STAMP) ## Make the virtual environment from the lock file
 
 run: setup ## Run the whole pipeline (SOURCES=folder FACEPACK=pack CONSENT='basis' for your own media; STRICT=1)
 ifdef SOURCES
-	@$(BIN)/python -m mm_model use --sources "$$SOURCES" $(if $(FACEPACK),--facepack "$$FACEPACK") $(if $(CONSENT),--consent "$$CONSENT")
+	@$(BIN)/python -m mm_model use --sources="$$SOURCES" $${FACEPACK:+--facepack="$$FACEPACK"} $${CONSENT:+--consent="$$CONSENT"}
 endif
 ifdef PROFILE
-	@$(BIN)/python -m mm_model use --profile "$$PROFILE"
+	@$(BIN)/python -m mm_model use --profile="$$PROFILE"
 endif
 	@# STRICT=1: what other code made than lies here now is made again
-	@$(if $(STRICT),MM_STRICT="$$STRICT") $(LATER) $(BIN)/python -m orchestration.run
+	@$${STRICT:+env MM_STRICT="$$STRICT"} $(LATER) $(BIN)/python -m orchestration.run
 
 dev: setup ## Serve Dagster's web page on the graph at 127.0.0.1:$(DEV_PORT)
 	@# a module and a workspace file exclude each other
@@ -85,10 +89,10 @@ unpin: setup ## Let the promotion rule choose the champion again
 	@$(BIN)/python -m mm_model unpin
 
 generate: setup ## Make a video (REF=photo or folder PROMPT='a woman smiles' CONSENT=self:me OUT=out.mp4 SEED=7)
-	@$(BIN)/python -m mm_model generate --ref "$$REF" --prompt "$$PROMPT" $(if $(CONSENT),--consent "$$CONSENT") \
-		$(if $(OUT),--out "$$OUT") $(if $(SEED),--seed "$$SEED") $(if $(ADAPTER),--adapter "$$ADAPTER") $(if $(FACEPACK),--facepack "$$FACEPACK") \
-		$(if $(FRAMES),--frames "$$FRAMES") $(if $(SIZE),--size "$$SIZE") $(if $(STEPS),--steps "$$STEPS") \
-		$(if $(GUIDANCE),--guidance "$$GUIDANCE") $(if $(FORCE),--force)
+	@$(LATER) $(BIN)/python -m mm_model generate $${REF:+--ref="$$REF"} $${PROMPT:+--prompt="$$PROMPT"} \
+		$${CONSENT:+--consent="$$CONSENT"} $${OUT:+--out="$$OUT"} $${SEED:+--seed="$$SEED"} $${ADAPTER:+--adapter="$$ADAPTER"} \
+		$${FACEPACK:+--facepack="$$FACEPACK"} $${FRAMES:+--frames="$$FRAMES"} $${SIZE:+--size="$$SIZE"} \
+		$${STEPS:+--steps="$$STEPS"} $${GUIDANCE:+--guidance="$$GUIDANCE"} $$([ "$$FORCE" = 1 ] && echo --force)
 
 example: setup ## Write an example request for the served model
 	@$(BIN)/python -m mm_model example

@@ -7,6 +7,7 @@ would run or other code made its output.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -18,7 +19,9 @@ from mm_model import lifeline
 from mm_model.environment import keep_freed_memory, silence_telemetry
 from mm_model.errors import BusyError, UserError, of_machine
 from mm_model.generate import command as generate
+from mm_model.generate import interrupt
 from mm_model.stages import registry
+from mm_model.store import named
 from mm_model.store.layout import Layout, repository_root
 
 if TYPE_CHECKING:
@@ -30,8 +33,33 @@ BUSY = os.EX_TEMPFAIL
 NOT_CURRENT = 3
 """Exit status of `status` when not all is up to date and made by the code of now."""
 
+INTERRUPTED = interrupt.STATUS
+"""Exit status of a command that Ctrl-C ended."""
+
 _RUN_BY = "DVC_STAGE"
 """Set for a stage by the program that runs the graph, with which the stage must end."""
+
+_WORK_STAYS = "finished work is kept"
+_RESUMES = f"{_WORK_STAYS} and the next run resumes"
+_UNCHANGED = "nothing was changed"
+_OLD_STAYS = "what stood there stays as it is"
+_LOOK = "'python -m mm_model releases' shows which choice holds"
+_KEPT = {
+    "use": "the choice may be half made: give it again",
+    "status": _UNCHANGED,
+    "figures": _UNCHANGED,
+    "catalogue": _OLD_STAYS,
+    "page": _OLD_STAYS,
+    "timelapse": _OLD_STAYS,
+    "serve": "nothing is served, and no release was changed",
+    "generate": "no clip was made",
+    "releases": _UNCHANGED,
+    "rollback": _LOOK,
+    "unpin": _LOOK,
+    "example": _OLD_STAYS,
+    "save-reply": _OLD_STAYS,
+}
+"""What is true of a command that could not end; of `run`, that finished work is kept."""
 
 
 def _layout() -> Layout:
@@ -157,14 +185,21 @@ def _unpin(_: argparse.Namespace) -> None:
 def _save_reply(options: argparse.Namespace) -> None:
     from mm_model.serving import example
 
-    said = example.save_reply(options.reply.read_bytes(), options.video)
+    try:
+        reply = options.reply.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"{options.reply} cannot be read ({named.reason(error)}): name the file that holds the "
+            "server's reply."
+        ) from None
+    said = example.save_reply(reply, options.video)
     print(json.dumps(said, indent=1, sort_keys=True))
 
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line; a test holds this list of options still."""
     root = argparse.ArgumentParser(prog="python -m mm_model", description=__doc__)
-    commands = root.add_subparsers(required=True, metavar="command")
+    commands = root.add_subparsers(required=True, dest="command", metavar="command")
 
     command = commands.add_parser("run", help="run one stage of the profile params.yaml names")
     command.add_argument("stage", choices=registry.NAMES)
@@ -194,7 +229,7 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(act=_page)
 
     command = commands.add_parser("timelapse", help="write training as an animated WebP or GIF")
-    command.add_argument("target", type=Path, help="the .webp or .gif to write")
+    command.add_argument("target", type=named.path, help="the .webp or .gif to write")
     command.add_argument("--people", type=int, nargs="+", help="whom to show; the first three")
     command.set_defaults(act=_timelapse)
 
@@ -224,8 +259,8 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(act=_example)
 
     command = commands.add_parser("save-reply", help="keep the video of a served reply")
-    command.add_argument("reply", type=Path, help="the reply's JSON")
-    command.add_argument("video", type=Path, help="the .mp4 to write")
+    command.add_argument("reply", type=named.path, help="the reply's JSON")
+    command.add_argument("video", type=named.path, help="the .mp4 to write")
     command.set_defaults(act=_save_reply)
     return root
 
@@ -234,17 +269,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
     silence_telemetry()
     keep_freed_memory()
-    options = parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError):  # a name of a file need not be Unicode
+            stream.reconfigure(errors="backslashreplace")
+    kept = ""
     try:
+        options = parser().parse_args(arguments)
+        kept = _KEPT.get(options.command, "")
         return options.act(options) or 0
     except UserError as error:
         print(f"Stopped: {error}", file=sys.stderr)
         return BUSY if isinstance(error, BusyError) else 1
-    except KeyboardInterrupt:
-        print("Interrupted; finished work is kept and the next run resumes.", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        said = getattr(stop, "sentence", f"Interrupted; {kept or _RESUMES}.")
+        print(said, file=sys.stderr)
+        return INTERRUPTED
     except Exception as error:
-        if (fault := of_machine(error)) is None:
+        fault = named.fault(error, _given(options)) or of_machine(error, kept or _WORK_STAYS)
+        if fault is None:
             raise
         print(f"Stopped: {fault}", file=sys.stderr)
         return 1
+
+
+def _given(options: argparse.Namespace) -> list[object]:
+    """Every value of the command line that may be a path."""
+    values = [value for name, value in vars(options).items() if name not in ("act", "command")]
+    several = [one for value in values if isinstance(value, list) for one in value]
+    return [one for one in (*values, *several) if isinstance(one, str | Path)]

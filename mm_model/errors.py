@@ -50,18 +50,19 @@ def first_line(error: BaseException) -> str:
     return said[0][:200] if said else type(error).__name__
 
 
-def of_machine(error: BaseException) -> MachineError | None:
+def of_machine(error: BaseException, kept: str = "finished work is kept") -> MachineError | None:
     """The sentence for a fault of disk or permissions; None when `error` is something else.
 
-    Libraries wrap such faults in exceptions of their own, so the number is looked for in the words
-    and in what the error was raised from.
+    `kept` ends the sentence: what the fault has cost, or has not. Libraries wrap such faults in
+    exceptions of their own, so the number is looked for in the words and in what the error was
+    raised from.
     """
     seen: BaseException | None = error
     while seen is not None:
         if way_out := _WAYS_OUT.get(machine_number(seen) or 0):
             name = getattr(seen, "filename2", None) or getattr(seen, "filename", None)
             where = f"{name}: " if name else ""
-            return MachineError(f"{where}{way_out}; finished work is kept.")
+            return MachineError(f"{where}{way_out}; {kept}.")
         seen = seen.__cause__
     return None
 

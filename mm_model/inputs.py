@@ -4,6 +4,7 @@ Writes `params.yaml` and, for a folder, the ignored `profiles/local.yaml`. Check
 and changes nothing when one is wrong.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from mm_model.media.names import shown
 from mm_model.settings import Params, Profile, load_params, load_profile
 from mm_model.store import atomic
 from mm_model.store.consents import Statement, stated
+from mm_model.store.named import path
 
 LOCAL = "local"
 """Name of the profile that `use_folder` writes."""
@@ -148,10 +150,15 @@ def params_text(values: dict[str, str]) -> str:
 def _folder(sources: str | None) -> Path:
     if not sources:
         raise UserError("Give --profile <name>, or --sources <folder of photographs and clips>.")
-    folder = Path(sources).expanduser().resolve()
+    folder = _resolved(sources)
     if not folder.is_dir():
         raise UserError(f"SOURCES={sources} is no folder: name one with photographs and clips.")
     return folder
+
+
+def _resolved(text: str) -> Path:
+    """The path in full; links that lead in a circle stay as they are."""
+    return Path(os.path.realpath(path(text)))
 
 
 def _pack(root: Path, facepack: str | None, base: str) -> Path:
@@ -162,7 +169,7 @@ def _pack(root: Path, facepack: str | None, base: str) -> Path:
             "FACEPACK is missing: name an InsightFace pack folder, <root>/<name> "
             "(docs: 'FaceAnalysis(name, root)'), since the shipped pack knows drawn faces only."
         )
-    named = Path(facepack).expanduser().resolve()
+    named = _resolved(facepack)
     places = [named, named.parent / "models" / named.name]
     for place in places:
         if place.is_dir() and any(place.glob("*.onnx")):

@@ -282,7 +282,7 @@ def _load(kind: type[Section], path: Path) -> Section:
         raise UserError(f"{path} cannot be read ({why(error)}): mend its permissions.") from None
     except UnicodeDecodeError:
         raise UserError(f"{path} is not UTF-8 text: save it as UTF-8.") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         where = getattr(error, "problem_mark", None)
         line = f" at line {where.line + 1}" if where else ""
         raise UserError(f"{path} is not valid YAML{line}: mend it there.") from None

@@ -6,20 +6,24 @@ server takes it, so that the same rules refuse it with the same sentences.
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mm_model.errors import UserError
 from mm_model.media import consent as records
-from mm_model.media.folder import media_below
+from mm_model.media import names
+from mm_model.media.folder import Found, media_below
 from mm_model.media.sniff import HEAD_BYTES, IMAGE_KINDS, kind_of
 from mm_model.serving.consent import parse
 from mm_model.settings import ServeSettings
 from mm_model.store import digests
 from mm_model.store.consents import is_of_words
 from mm_model.store.walk import why
+
+_NAMED = 4
+"""How many files that are left out are named; of the others one is told the number."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,8 @@ class Photographs:
 
     consents: one for each folder with a record. unstated: a file whose folder says nothing of it.
     in_words: folders whose record states a basis in words alone.
-    unused: how many pictures of the folders are not shown.
+    unused: how many pictures of the folders are not shown. left_out: what else of them is not, in
+    words, a line a folder and reason.
     """
 
     paths: tuple[Path, ...]
@@ -37,6 +42,7 @@ class Photographs:
     unstated: bool = True
     unused: int = 0
     in_words: tuple[Path, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def digests(self) -> list[str]:
@@ -45,7 +51,8 @@ class Photographs:
 
 
 def photographs(given: Sequence[Path], limits: ServeSettings) -> Photographs:
-    """The photographs of `given` files and folders; of a folder's pictures the first by name.
+    """The photographs of `given` files and folders; of a folder's pictures the first by name, as
+    many as the files beside it leave room for, and at least one.
 
     Raises:
         UserError: one is not there, cannot be read, or is a folder without a picture that its
@@ -55,6 +62,9 @@ def photographs(given: Sequence[Path], limits: ServeSettings) -> Photographs:
     consents: list[dict[str, str]] = []
     unstated, unused = False, 0
     in_words: list[Path] = []
+    left_out: list[str] = []
+    folders = sum(place.is_dir() for place in given)
+    room = limits.max_references - (len(given) - folders)
     for place in given:
         if not (place.is_dir() or place.is_file()):
             gone = "is not there" if not place.exists() else "is neither a file nor a folder"
@@ -63,39 +73,71 @@ def photographs(given: Sequence[Path], limits: ServeSettings) -> Photographs:
             paths.append(place)
             unstated = True
             continue
-        found, stated = _in_folder(place)
-        room = max(1, limits.max_references - len(paths))
-        paths += found[:room]
-        unused += len(found[room:])
+        found, stated, others = _in_folder(place)
+        folders -= 1
+        shown = found[: max(1, room - folders)]  # each folder after this one has one of its own
+        room -= len(shown)
+        paths += shown
+        unused += len(found) - len(shown)
+        left_out += others
         if stated is None:
             unstated = True
             in_words += [place] if (place / records.NAME).is_file() else []
         elif stated not in consents:
             consents.append(stated)
     contents = tuple(_content(path, limits.max_reference_bytes) for path in paths)
-    return Photographs(tuple(paths), contents, tuple(consents), unstated, unused, tuple(in_words))
+    return Photographs(
+        tuple(paths), contents, tuple(consents), unstated, unused, tuple(in_words), tuple(left_out)
+    )
 
 
-def _in_folder(folder: Path) -> tuple[list[Path], dict[str, str] | None]:
-    """The pictures directly in `folder` that its record covers, and what the record states."""
+def _in_folder(folder: Path) -> tuple[list[Path], dict[str, str] | None, list[str]]:
+    """The pictures directly in `folder` that its record covers, what the record states, and what
+    is left out, in words."""
     record = records.consent_for(folder, None) if (folder / records.NAME).is_file() else None
-    pictures = [
-        found for found in media_below(folder)
-        if found.subject is None and found.problem is None and _is_picture(found.path)
-    ]  # fmt: skip
+    found = media_below(folder)
+    direct = [one for one in found if one.subject is None]
+    deeper = [one for one in found if one.subject is not None]
+    pictures, others = _parted(direct, lambda one: one.problem is None and _is_picture(one.path))
+    reasons = [(others, "no JPEG, PNG or WebP picture"), (deeper, "in a folder of its own")]
     if not pictures:
-        raise UserError(
-            f"{folder} holds no JPEG, PNG or WebP picture: name a folder of one person's "
-            "photographs, or the files."
-        )
-    if record is None:
-        return [found.path for found in pictures], None
-    covered = [found.path for found in pictures if record.covers(found.relative.as_posix())]
+        raise UserError(_without(folder, reasons))
+    covered = pictures
+    if record is not None:
+        covered, not_covered = _parted(pictures, lambda one: record.covers(one.relative.as_posix()))
+        reasons.append((not_covered, f"not covered by {records.NAME}"))
     if not covered:
         raise UserError(
             f"{folder / records.NAME} covers none of the pictures there: list them under 'files:'."
         )
-    return covered, _stated(record)
+    left_out = [f"left out of {folder}, as {why_not}: {_names(ones)}"
+                for ones, why_not in reasons if ones]  # fmt: skip
+    return [one.path for one in covered], None if record is None else _stated(record), left_out
+
+
+def _parted(found: list[Found], wanted: Callable[[Found], bool]) -> tuple[list[Found], list[Found]]:
+    """Those that are wanted, and the others."""
+    parts: tuple[list[Found], list[Found]] = ([], [])
+    for one in found:
+        parts[not wanted(one)].append(one)
+    return parts
+
+
+def _without(folder: Path, reasons: list[tuple[list[Found], str]]) -> str:
+    """The sentence for a folder that has no picture, with what it has instead."""
+    instead = [f"{why_not}: {_names(ones)}" for ones, why_not in reasons if ones]
+    has = f" ({'; '.join(instead)})" if instead else ""
+    return (
+        f"{folder} holds no JPEG, PNG or WebP picture of its own{has}: name a folder of one "
+        "person's photographs, or the files."
+    )
+
+
+def _names(found: list[Found]) -> str:
+    """The first few names, and how many there are."""
+    first = ", ".join(names.shown(one.relative) for one in found[:_NAMED])
+    more = len(found) - _NAMED
+    return f"{first} and {more} more" if more > 0 else first
 
 
 def _stated(record: records.Consent) -> dict[str, str] | None:

@@ -2,10 +2,11 @@
 
 import argparse
 import re
-from pathlib import Path
 from typing import Any
 
 from mm_model.errors import UserError
+from mm_model.generate import interrupt
+from mm_model.store.named import path
 
 _SIZE = re.compile(r"(\d+)x(\d+)")
 
@@ -15,7 +16,7 @@ def add_to(commands: Any) -> None:
     command = commands.add_parser("generate", help="make a video of a person from photographs")
     command.add_argument(
         "--ref",
-        type=_place,
+        type=path,
         action="append",
         default=[],
         metavar="PATH",
@@ -30,7 +31,7 @@ def add_to(commands: Any) -> None:
     command.add_argument(
         "-o",
         "--out",
-        type=_place,
+        type=path,
         metavar="MP4",
         help="the clip; its record is written beside it as .json",
     )
@@ -47,12 +48,12 @@ def add_to(commands: Any) -> None:
     )
     command.add_argument(
         "--facepack",
-        type=_place,
+        type=path,
         help="another face pack to find the faces with, for real photographs",
     )
     command.add_argument(
         "--again",
-        type=_place,
+        type=path,
         metavar="JSON",
         help="make the clip of this record once more and compare the bytes; --ref "
         "names photographs that were moved, -o writes the clip",
@@ -60,19 +61,24 @@ def add_to(commands: Any) -> None:
     command.set_defaults(act=run)  # fmt: skip
 
 
-def _place(text: str) -> Path:
-    """A path; `~` is the home folder."""
-    if not text:
-        raise argparse.ArgumentTypeError("an empty text is no path")
-    return Path(text).expanduser()
-
-
 def run(options: argparse.Namespace) -> None:
     """Do what the options say; prints what is not an error.
 
     Raises:
         UserError: a refusal, as a server's, or an option that does not fit.
+        Interrupted: by Ctrl-C or SIGTERM; a second one ends the process.
     """
+    from mm_model.generate import wording
+    from mm_model.serving.refusal import Refusal
+
+    try:
+        with interrupt.heeded():
+            _run(options)
+    except Refusal as refusal:
+        raise wording.of(refusal) from None
+
+
+def _run(options: argparse.Namespace) -> None:
     from mm_model.generate import work
     from mm_model.settings import load_params
     from mm_model.store.layout import Layout, repository_root
@@ -84,7 +90,10 @@ def run(options: argparse.Namespace) -> None:
         work.again(layout, options.again, tuple(options.ref), options.out, options.force, _say)
         return
     if not options.ref or options.prompt is None:
-        raise UserError("Give at least one photograph with --ref and a sentence with --prompt.")
+        raise UserError(
+            "Give at least one photograph with --ref (REF=... for make) and a sentence with "
+            "--prompt (PROMPT=...)."
+        )
     height, width = _size(options.size)
     wish = work.Wish(
         tuple(options.ref), options.prompt, options.consent, options.adapter, options.facepack,

@@ -13,6 +13,7 @@ from typing import Any
 
 from mm_model.errors import UserError
 from mm_model.store import digests
+from mm_model.store.named import reason
 
 FORMAT = 1
 PACKAGES = (
@@ -94,8 +95,10 @@ def read(path: Path) -> Sidecar:
             )
         arguments = Arguments(**said.pop("arguments"))
         found = Sidecar(arguments=arguments, **said)
-    except FileNotFoundError:
-        raise UserError(f"{path} is not there: name the .json beside a generated clip.") from None
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be read ({reason(error)}): name the .json beside a generated clip."
+        ) from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise UserError(
             f"{path} is no record of a generated clip: name the .json beside one."

@@ -11,13 +11,13 @@ import os
 import secrets
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mm_model.errors import UserError
-from mm_model.generate import asked, sidecar
+from mm_model.errors import UserError, of_machine
+from mm_model.generate import asked, interrupt, sidecar
 from mm_model.generate.model import Choice, chosen
 from mm_model.generate.sidecar import Arguments, Sidecar
 from mm_model.progress import Steps
@@ -63,12 +63,35 @@ def make(layout: Layout, wish: Wish, target: Path | None, force: bool, say: Say)
         "seed": secrets.randbelow(request.MAX_SEED + 1) if seed is None else seed,
     }
     target = target or layout.root / "work" / layout.profile / "clips" / f"{values['seed']}.mp4"
-    _refuse_target(target, force)
-    choice = chosen(layout, wish.adapter, wish.facepack)
-    shown = asked.photographs(wish.references, choice.config.serve)
-    consent = asked.consent_of(shown, wish.consent)
-    made = _made(choice, shown, consent, replace(wish, values=values), say)
-    return _kept(made, target, force, say)
+    otherwise = f"--seed {values['seed']} (SEED={values['seed']} for make) makes the same one"
+    with _no_clip(otherwise), _place(target, force):
+        choice = chosen(layout, wish.adapter, wish.facepack)
+        shown = asked.photographs(wish.references, choice.config.serve)
+        consent = asked.consent_of(shown, wish.consent)
+        made = _made(choice, shown, consent, replace(wish, values=values), say)
+        return _kept(made, target, force, say)
+
+
+@contextlib.contextmanager
+def _no_clip(otherwise: str) -> Iterator[None]:
+    """Says what is true where a clip was begun and does not come to be; `otherwise` how it will.
+
+    Raises:
+        Interrupted: by a signal.
+        MachineError: the machine would not do what was asked.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise interrupt.Interrupted(
+            f"Interrupted: the clip was not made and nothing of it is kept; {otherwise}."
+        ) from None
+    except UserError:
+        raise
+    except Exception as error:
+        if fault := of_machine(error, f"the clip is not kept, {otherwise}"):
+            raise fault from error
+        raise
 
 
 def again(
@@ -88,9 +111,20 @@ def again(
         UserError: a photograph, the model or a part of it is not the recorded one; or the bytes
             differ although code, versions and hardware are the same.
     """
-    before = sidecar.read(record)
-    if target is not None:
-        _refuse_target(target, force)
+    with _no_clip("its record stays as it is and the same command makes it"):
+        before = sidecar.read(record)
+        with contextlib.nullcontext() if target is None else _place(target, force):
+            return _again(layout, before, moved, target, force, say)
+
+
+def _again(
+    layout: Layout,
+    before: Sidecar,
+    moved: tuple[Path, ...],
+    target: Path | None,
+    force: bool,
+    say: Say,
+) -> bool:
     asked_for = before.arguments
     facepack = None if asked_for.facepack is None else Path(asked_for.facepack)
     choice = chosen(layout, before.release or asked_for.adapter, facepack)
@@ -114,10 +148,12 @@ def again(
 def _made(
     choice: Choice, shown: asked.Photographs, consent: dict[str, str], wish: Wish, say: Say
 ) -> Made:
-    record = asked.record_of(shown, consent, wish.prompt, wish.values)
-    request.read(record, choice.config.serve, choice.config.num_frames)  # before seconds of loading
+    for line in shown.left_out:
+        say(line)
     for number, path in enumerate(shown.paths, start=1):
         say(f"reference picture {number}: {path}")
+    record = asked.record_of(shown, consent, wish.prompt, wish.values)
+    request.read(record, choice.config.serve, choice.config.num_frames)  # before seconds of loading
     if shown.unused:
         say(f"not used, as a model is shown {choice.config.serve.max_references} pictures at most: "
             f"{shown.unused} more in the folder")  # fmt: skip
@@ -170,6 +206,25 @@ def _lasting(adapter: str) -> str:
     return str(Path(adapter).resolve()) if Path(adapter).is_dir() else adapter
 
 
+@contextlib.contextmanager
+def _place(target: Path, force: bool) -> Iterator[None]:
+    """A folder for the clip while it is made; one that was made for it does not stay empty.
+
+    Raises:
+        UserError: the clip or its record cannot be written, or would replace something.
+    """
+    made = []
+    with contextlib.suppress(OSError):
+        made = [folder for folder in target.absolute().parents if not folder.exists()]
+    try:
+        _refuse_target(target, force)
+        yield
+    finally:
+        for folder in made:  # the innermost first
+            with contextlib.suppress(OSError):  # something lies there
+                folder.rmdir()
+
+
 def _refuse_target(target: Path, force: bool) -> None:
     """Before work starts: the clip and its record can be written, and nothing is replaced."""
     if target.suffix != ".mp4":
@@ -209,7 +264,11 @@ def _kept(made: Made, target: Path, force: bool, say: Say) -> Path:
         target = free
     record = json.dumps(made.said.as_dict(), indent=1, sort_keys=True, allow_nan=False) + "\n"
     beside = target.with_suffix(".json")
-    with atomic.written_aside(beside) as said, atomic.written_aside(target) as video:
+    with (
+        interrupt.held_back(),  # or the clip might lie there without its record
+        atomic.written_aside(beside) as said,
+        atomic.written_aside(target) as video,
+    ):
         video.write_bytes(made.video)
         said.write_text(record, "utf-8")
     return target
@@ -228,7 +287,8 @@ def _refuse_other_parts(before: Sidecar, choice: Choice) -> None:
 def _other_photographs(before: Sidecar, shown: asked.Photographs) -> str:
     found, wanted = shown.digests, before.references_sha256
     if len(found) != len(wanted):
-        return f"The clip was made from {len(wanted)} photographs, not {len(found)}."
+        number = "1 photograph" if len(wanted) == 1 else f"{len(wanted)} photographs"
+        return f"The clip was made from {number}, not {len(found)}: give just those with --ref."
     number = next(i for i, (a, b) in enumerate(zip(found, wanted, strict=True)) if a != b)
     return (
         f"{shown.paths[number]} is not the photograph that the clip was made from "

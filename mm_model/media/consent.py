@@ -72,7 +72,7 @@ def consent_for(folder: Path, stated: Statement | None) -> Consent:
 def _read(path: Path) -> Consent:
     try:
         record = _File.model_validate(yaml.safe_load(path.read_text("utf-8")))
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
         raise UserError(f"{path} is no valid YAML with 'basis:' and 'adults: true'.") from None
     except ValidationError as error:
         first = error.errors()[0]

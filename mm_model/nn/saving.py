@@ -70,7 +70,7 @@ def save(pipe: MagicMirrorPipeline, folder: Path, safe: bool, push: bool, **opti
         _write(pipe, aside, options)
         publish_folder(aside, folder.absolute())
     except OSError as error:
-        raise of_machine(error) or error from error
+        raise of_machine(error, "nothing half written stays") or error from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 

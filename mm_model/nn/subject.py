@@ -169,6 +169,11 @@ def check_caption(tokenizer: Any, text: str, max_length: int) -> None:
     which would end or blank the prompt for the text encoder.
     """
     place_identity(tokenizer, text, MOST_REFERENCES, max_length)
+    refuse_marks(tokenizer, text)
+
+
+def refuse_marks(tokenizer: Any, text: str) -> None:
+    """Refuse a text that holds a mark of the tokenizer. Raises `PromptError`."""
     coded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     marks = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
     for token, (start, end) in zip(coded["input_ids"], coded["offset_mapping"], strict=True):

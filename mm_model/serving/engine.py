@@ -4,6 +4,7 @@
 """
 
 import copy
+import re
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from mm_model.errors import UserError
 from mm_model.serving.config import ServingConfig
 from mm_model.serving.gate import Reference
 from mm_model.serving.refusal import Code, Refusal
@@ -19,6 +19,9 @@ from mm_model.serving.request import Request
 
 if TYPE_CHECKING:
     from mm_model.nn.subject import PlacedIdentity
+
+_SPARE_MARK = re.compile(r"<extra_id_\d+>")
+"""T5's spare marks; a small tokenizer may lack them, and a prompt is judged alike everywhere."""
 
 OnStep = Callable[[int, int], None]
 """Told after each denoising step: how many are done, of how many."""
@@ -121,20 +124,33 @@ class PipelineEngine:
         return self._placed(request.prompt, len(request.references)).unread
 
     def _placed(self, prompt: str, references: int) -> "PlacedIdentity":
-        from mm_model.nn.subject import CLASS_WORDS, place_identity
+        from mm_model.nn.subject import CLASS_WORDS, PromptError, place_identity, refuse_marks
+        from mm_model.records import CaptionProblem
 
         trigger = self._pipe.adapter.config.trigger
         length = self._pipe.transformer.config.max_text_seq_length
+        if _SPARE_MARK.search(prompt):
+            raise _mark()
         try:
             with self._check_turn:
+                refuse_marks(self._checking, prompt)
                 return place_identity(self._checking, prompt, references, length, trigger=trigger)
-        except UserError:
+        except PromptError as error:
             # Its own message quotes the prompt, which no reply of ours does.
+            if error.problem is CaptionProblem.MARK:
+                raise _mark() from None
             raise Refusal(
                 Code.PROMPT_SUBJECT,
                 f"prompt must name its subject once and early: write {trigger} after the subject's "
                 f"word, as in 'a man {trigger} walks', or use one of {', '.join(CLASS_WORDS)}.",
             ) from None
+
+
+def _mark() -> Refusal:
+    return Refusal(
+        Code.PROMPT_CHARACTERS,
+        "prompt holds a mark of the text encoder, such as </s> or <pad>: leave it out.",
+    )
 
 
 def _telling(on_step: OnStep | None) -> Callable[..., dict[str, Any]] | None:

@@ -84,7 +84,7 @@ def save_reply(reply: str | bytes, path: Path) -> dict[str, Any]:
     """
     try:
         said = json.loads(reply)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UserError("The reply is not JSON: was the request sent to /invocations?") from None
     if isinstance(said, dict) and "message" in said:
         raise UserError(f"The request was refused: {said['message']}")

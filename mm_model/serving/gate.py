@@ -83,7 +83,8 @@ def _opened(content: bytes, max_pixels: int, max_aspect: float | None, name: str
         raise _refused(error.reason, name, max_pixels, max_aspect) from None
     if min(pixels.shape[:2]) < _SMALLEST_SIDE:
         raise Refusal(
-            Code.NOT_A_PICTURE, f"{name} is smaller than {_SMALLEST_SIDE} pixels: {_ACCEPTED}."
+            Code.NOT_A_PICTURE,
+            f"{name} is smaller than {_SMALLEST_SIDE} pixels: send a larger one.",
         )
     return pixels
 

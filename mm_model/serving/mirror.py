@@ -17,7 +17,7 @@ from mm_model.errors import UserError
 from mm_model.media.encode import mp4_bytes
 from mm_model.serving import consent, gate, policy, request
 from mm_model.serving.config import ServingConfig, backbone_folder
-from mm_model.serving.engine import Engine, OnStep
+from mm_model.serving.engine import Cancelled, Engine, OnStep
 from mm_model.serving.refusal import Code, Refusal
 from mm_model.settings import ServeSettings
 from mm_model.store import digests
@@ -91,16 +91,21 @@ class Mirror:
         """The reply: `video_mp4` (base64), `seed`, `num_frames`, `fps`, ...
 
         The consent is on record before anything is made. What `on_step` raises ends the work; it is
-        called after each denoising step.
+        called after each denoising step. The work ends there too when whoever waits here is
+        interrupted.
 
         Raises:
             Refusal: the consent cannot be recorded.
         """
         started = time.monotonic()
         consent.record(wanted.consent)
-        frames = self._generating.submit(
-            self._engine.generate, wanted, references, on_step
-        ).result()
+        errand = _Errand(on_step)
+        work = self._generating.submit(self._generated, wanted, references, errand)
+        try:
+            frames = work.result()
+        except BaseException:
+            errand.give_up()
+            raise
         video = mp4_bytes(frames, self._config.fps)
         _LOG.info("served %d frames in %.1f s", len(frames), time.monotonic() - started)
         return {
@@ -113,6 +118,12 @@ class Mirror:
             "adapter_digest": self._config.digests["adapter"],
             "notes": [*_NOTES, *_on_bystanders(references), *_on_words(self.unread(wanted))],
         }
+
+    def _generated(
+        self, wanted: request.Request, references: tuple[gate.Reference, ...], errand: "_Errand"
+    ) -> Any:
+        errand.go_on()
+        return self._engine.generate(wanted, references, errand.on_step)
 
     def answer(self, handed: Any) -> dict[str, Any]:
         """The reply to one record, where no door stands in front.
@@ -127,6 +138,33 @@ class Mirror:
             return self.show(wanted, self.look(wanted))
         finally:
             self._places.release()
+
+
+class _Errand:
+    """Whether anybody still waits for the clip that the other thread makes."""
+
+    def __init__(self, on_step: OnStep | None) -> None:
+        self._told = on_step
+        self._given_up = threading.Event()
+
+    def give_up(self) -> None:
+        """Nobody waits any more."""
+        self._given_up.set()
+
+    def go_on(self) -> None:
+        """Return if the work is to go on.
+
+        Raises:
+            Cancelled: nobody waits any more.
+        """
+        if self._given_up.is_set():
+            raise Cancelled
+
+    def on_step(self, done: int, total: int) -> None:
+        """Told after each denoising step, and tells whoever asked for it."""
+        self.go_on()
+        if self._told is not None:
+            self._told(done, total)
 
 
 def places(limits: ServeSettings) -> int:

@@ -204,9 +204,16 @@ def _references(value: Any, limits: ServeSettings) -> tuple[bytes, ...]:
     )
 
 
+def _size_of(number: int) -> str:
+    """A number of bytes, in words."""
+    return f"{number / 2**20:.3g} MB" if number >= 2**20 else f"{number} bytes"
+
+
 def _decoded(text: str, number: int, most: int) -> bytes:
     too_large = Refusal(
-        Code.PICTURE_TOO_LARGE, f"Reference picture {number} is larger than {most} bytes."
+        Code.PICTURE_TOO_LARGE,
+        f"Reference picture {number} is larger than {_size_of(most)}: save it smaller, and send "
+        "that.",
     )
     if len(text) > (most + 2) // 3 * 4:
         raise too_large

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +30,7 @@ def written_aside(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside `target`; rename it onto `target` when the block succeeds.
 
     The suffix of `target` is kept, since writers such as PyAV choose a format by it. On an
-    exception the temporary file is removed and `target` stays as it was.
+    exception the temporary file is removed and `target` stays as it was. The user's umask holds.
 
     Raises:
         OSError: the machine would not write (disk full, read-only, ...); it names `target`, also
@@ -38,20 +39,36 @@ def written_aside(target: Path) -> Iterator[Path]:
     aside = target.with_name(f".{uuid.uuid4().hex[:8]}.aside{target.suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        mode = _usual_mode(aside)
         yield aside
         with aside.open("rb") as handle:
             os.fsync(handle.fileno())
-        aside.chmod(0o644)
+        aside.chmod(mode)
         aside.replace(target)
         sync_folder(target.parent)
     except Exception as error:
         number, named = machine_number(error), getattr(error, "filename", None)
+        if named in (str(aside), str(target)):
+            number = getattr(error, "errno", None)  # also a name too long, or a loop of links
         if number is None or named not in (None, str(aside), str(target)):
             raise
         raise OSError(number, os.strerror(number), str(target)) from error
     finally:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
+
+
+def _usual_mode(path: Path) -> int:
+    """The rights of a new file: all may read it, as far as the user's umask lets them.
+
+    Asked of the system by making `path` for a moment, since a writer may make its file otherwise.
+    """
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    try:
+        return stat.S_IMODE(os.fstat(handle).st_mode)
+    finally:
+        os.close(handle)
+        path.unlink()
 
 
 def write_bytes(target: Path, content: bytes) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +13,11 @@ import pytest
 import yaml
 
 from mm_model import cli
-from mm_model.generate import sidecar
+from mm_model.generate import sidecar, wording
 from mm_model.generate.model import chosen
 from mm_model.serving import example
 from mm_model.serving.engine import Cancelled
+from mm_model.serving.request import FIELDS
 from mm_model.settings import load_profile
 from mm_model.store import digests
 from tests.serving.house import ROOT, House
@@ -164,10 +164,12 @@ def test_without_a_name_a_clip_goes_by_its_seed(
     [
         {"num_frames": 10}, {"num_inference_steps": 1000}, {"guidance_scale": 0.5}, {"seed": -1},
         {"height": 512, "width": 512}, {"prompt": " "}, {"prompt": "mountains at dawn"},
-        {"prompt": "a man\x07 smiles"},
+        {"prompt": "a man\x07 smiles"}, {"prompt": "a woman </s> smiles"},
+        {"prompt": "a woman smiles<pad>"}, {"prompt": "a woman <extra_id_0> smiles"},
+        {"prompt": "a <unk> woman smiles"}, {"prompt": "</s>a woman img smiles<extra_id_99>"},
     ],
 )  # fmt: skip
-def test_what_a_server_refuses_is_refused_with_its_sentence(
+def test_what_a_server_refuses_is_refused_in_the_words_of_the_command_line(
     command: Command, photographs: list[Path], served_house: House, change: dict, tmp_path: Path
 ) -> None:
     from mm_model.serving.refusal import Refusal
@@ -183,7 +185,9 @@ def test_what_a_server_refuses_is_refused_with_its_sentence(
         given += ["--size", "512x512"]
     status, _, err = command("--ref", photographs[0], "--consent", "synthetic:drawn-1", *given,
                              "-o", tmp_path / "clip.mp4")  # fmt: skip
-    assert (status, err.strip().splitlines()[-1]) == (1, f"Stopped: {refusal.value.sentence}")
+    said = wording.of(refusal.value).sentence
+    assert (status, err.strip().splitlines()[-1]) == (1, f"Stopped: {said}")
+    assert not [name for name in FIELDS if "_" in name if name in err]
     assert not list(tmp_path.iterdir())
 
 
@@ -309,7 +313,7 @@ def test_a_real_photograph_is_shown_or_refused_in_one_sentence(
                              real_facepack, "-o", tmp_path / "never.mp4")  # fmt: skip
     assert status == 1
     assert err.strip().splitlines()[-1] == (
-        "Stopped: Reference picture 1 shows no face that can be found: send one that shows the "
+        "Stopped: Reference picture 1 shows no face that can be found: give one that shows the "
         "face."
     )
 
@@ -334,15 +338,3 @@ def test_work_that_is_given_up_leaves_the_engine_as_it_was(
         mirror.show(wanted, references, stop)
     assert steps == [1]
     assert mirror.show(wanted, references) == whole
-
-
-def test_make_generate_quotes_what_it_is_given(root: Path, tmp_path: Path) -> None:
-    import subprocess
-
-    said = subprocess.run(
-        ["make", "-n", "generate", "REF=a b.jpg", "PROMPT=a man's smile $HOME", "CONSENT=self:me",
-         "OUT=c d.mp4"], cwd=root, capture_output=True, text=True, check=True,
-        env={**os.environ, "PYTHON": "python3"},
-    ).stdout  # fmt: skip
-    assert '--ref "$REF" --prompt "$PROMPT" --consent "$CONSENT"' in " ".join(said.split())
-    assert '--out "$OUT"' in said

@@ -11,7 +11,9 @@ import pytest
 from mm_model import progress
 from mm_model.generate import work
 from mm_model.generate.sidecar import read
-from tests.serving.test_generate import Command, asked, command, photographs
+from mm_model.serving.refusal import Refusal
+from tests.serving.house import House
+from tests.serving.test_generate import Command, asked, command, photographs, record_of, served
 
 __all__ = ["asked", "command", "photographs"]  # fixtures
 
@@ -67,7 +69,7 @@ def test_what_is_no_photograph_is_said_at_once(
         assert status == 1 and word in err
     monkeypatch.setenv("HOME", str(asked[1].parent))
     status, _, err = command("--ref", "~/first.png", *asked[4:], "--frames", 2)
-    assert status == 1 and "num_frames" in err, "the photograph was found"
+    assert status == 1 and "--frames" in err, "the photograph was found"
 
 
 def test_a_folder_whose_consent_is_words_is_named(
@@ -109,3 +111,27 @@ def test_progress_is_told_and_words_that_are_cut_off_before_it(
     assert [lines[at].split(",")[0] for at in told] == ["generating 1/3", "generating 2/3"]
     assert all(lines[at].endswith("s left") for at in told)
     assert next(at for at, line in enumerate(lines) if "are cut off" in line) < told[0]
+
+
+def test_a_clip_and_its_record_keep_to_the_user_s_umask(
+    command: Command, asked: list, tmp_path: Path
+) -> None:
+    before = os.umask(0o077)
+    try:
+        assert command(*asked, "-o", tmp_path / "clip.mp4")[0] == 0
+        assert command(*asked, "-o", tmp_path / "clip.mp4", "--force")[0] == 0
+    finally:
+        os.umask(before)
+    for name in ("clip.mp4", "clip.json"):
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_signs_that_are_no_marks_are_words(
+    command: Command, asked: list, served_house: House
+) -> None:
+    mirror = served(served_house)
+    for prompt in ("a woman < 3 > smiles", "a woman </ s> smiles", "a woman <PAD> smiles"):
+        assert mirror.read(record_of([asked[1]]) | {"prompt": prompt}).prompt == prompt
+    with pytest.raises(Refusal) as refused:
+        mirror.read(record_of([asked[1]]) | {"prompt": "a woman </s> smiles"})
+    assert refused.value.code == "prompt_characters" and "</s>" in refused.value.sentence

@@ -86,13 +86,13 @@ def test_a_model_makes_no_longer_clips_than_it_was_built_for() -> None:
     """Whatever the profile allows: the engine here was built for 17 frames."""
     limits = LIMITS.model_copy(update={"max_frames": 49})
     config = of_profile(PROFILE.model_copy(update={"serve": limits}), PARTS)
-    refusal = refused(GOOD | {"num_frames": 25}, mirror.Mirror(config, one_face, FakeEngine()))
+    refusal = refused(GOOD | {"num_frames": 25}, mirror.Mirror(config, one_face, FakeEngine))
     assert refusal.code == Code.FRAME_COUNT and "at most 17" in refusal.sentence
 
 
 def test_nothing_is_made_before_its_consent_is_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = FakeEngine()
-    served = mirror.Mirror(of_profile(PROFILE, PARTS), one_face, engine)
+    served = mirror.Mirror(of_profile(PROFILE, PARTS), one_face, lambda: engine)
     given = GOOD | {"consent": {"basis": "self", "evidence": "never-recorded"}}
 
     def full(*_: Any) -> int:
@@ -140,7 +140,7 @@ def asked(act: Any, many: int) -> list[threading.Thread]:
 def test_clips_are_made_one_after_another() -> None:
     """MLflow's own server calls from many threads, and an engine is not for two at once."""
     engine = Paced()
-    served = mirror.Mirror(of_profile(PROFILE, PARTS), one_face, engine)
+    served = mirror.Mirror(of_profile(PROFILE, PARTS), one_face, lambda: engine)
     threads = asked(lambda: served.answer(GOOD), 3)
     assert engine.begun.acquire(timeout=20)
     assert not engine.begun.acquire(timeout=0.3), "a second clip was begun"
@@ -155,7 +155,7 @@ def test_without_a_door_a_full_house_and_params_are_said_as_well() -> None:
     limits = LIMITS.model_copy(update={"waiting": 0})
     config = of_profile(PROFILE.model_copy(update={"serve": limits}), PARTS)
     served = model.MagicMirrorServed()
-    served.mirror = mirror.Mirror(config, one_face, engine)
+    served.mirror = mirror.Mirror(config, one_face, lambda: engine)
     (busy,) = asked(lambda: served.predict(None, [GOOD]), 1)
     assert engine.begun.acquire(timeout=20)
     for given, status, code in (({}, 429, "busy"), ({"seed": 3}, 400, "unknown_field")):

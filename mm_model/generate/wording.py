@@ -1,0 +1,28 @@
+"""A refusal in the words of the command line: options instead of a record's fields.
+
+A server's sentence speaks of fields, and of who runs it; somebody at a terminal knows neither.
+"""
+
+import re
+
+from mm_model.serving.refusal import Code, Refusal
+
+_OPTIONS = {
+    "num_inference_steps": "--steps", "num_frames": "--frames", "guidance_scale": "--guidance",
+    "height and width": "--size", "reference_images must hold": "--ref may name",
+    "reference_images": "--ref",
+}  # fmt: skip
+_FIELD = re.compile("|".join(map(re.escape, _OPTIONS)))
+_FIRST = re.compile(r"^(prompt|seed|consent)\b")
+_SEND = re.compile(r"\bsend\b")
+_UNRECORDED = ("so the request is not served: tell who runs this server, and try again later",
+               "so the clip is not made: mend that and run again")  # fmt: skip
+
+
+def of(refusal: Refusal) -> Refusal:
+    """The same refusal, said to who gave options."""
+    said = _FIELD.sub(lambda found: _OPTIONS[found[0]], refusal.sentence)
+    said = _FIRST.sub(r"--\1", said)
+    if refusal.code is Code.CONSENT_UNRECORDED:
+        said = said.replace(*_UNRECORDED)
+    return Refusal(refusal.code, _SEND.sub("give", said))
