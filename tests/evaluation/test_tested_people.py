@@ -1,11 +1,15 @@
 """Which pictures of a person are shown and which judge, however few there are."""
 
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from mm_model.evaluation import people
+from mm_model.media.encode import write_mp4
 from mm_model.records import Role
 
 
@@ -67,3 +71,26 @@ def test_who_has_one_picture_is_judged_on_it_and_the_table_says_so(
     person = subject(samples, frames=frames)
     assert person.judged_on_shown and person.withheld is person.shown
     assert list(roles(person).values()) == [Role.BOTH]
+
+
+def test_a_clip_s_picture_is_the_frame_of_its_name_with_the_face_found_there(
+    tmp_path: Path,
+) -> None:
+    """Not every frame is examined, so a face's place in the table is not its frame."""
+    grey = np.arange(0, 240, 20, dtype=np.uint8)
+    frames = np.broadcast_to(grey[:, None, None, None], (12, 64, 64, 3)).copy()
+    write_mp4(tmp_path / "c0.mp4", frames, 8)
+    readers = people._Readers.__new__(people._Readers)
+    readers.job = SimpleNamespace(inputs={"ingest": tmp_path})
+    readers.ingest = pd.DataFrame({"file": ["c0.mp4"], "media": ["clip"]}, index=["c0"])
+    examined = [1, 5, 8, 11]
+    marks = {f"k{axis}{point}": 10.0 for axis in "xy" for point in range(5)}
+    readers.tracks = pd.DataFrame([
+        {"sample_id": "c0", "frame": frame, "x1": frame, "y1": 2.0, "x2": frame + 30.0, "y2": 40.0,
+         "score": 0.9, **marks} for frame in examined
+    ])  # fmt: skip
+    for place, frame in ((0.0, 1), (0.3, 5), (1.0, 11)):
+        name, seen = readers.sample("c0", place)
+        assert name == f"ingest:c0.mp4#frame={frame}"
+        assert abs(float(seen.pixels.mean()) - float(grey[frame])) < 4
+        assert float(seen.face.box[0]) == frame

@@ -211,6 +211,28 @@ def test_the_models_are_asked_the_same_and_answer_differently(
     assert base["seed"].is_unique and len(base) == 3 * chain.profile.evaluate.clips_per_person
 
 
+def test_the_ladder_s_known_people_are_shown_by_the_fine_tuned_adapter(
+    chain: Chain, backbone: Any, tmp_path: Path
+) -> None:
+    """Their clips are in no table: they are made once more by both adapters."""
+    from mm_model.evaluation import variants
+    from mm_model.evaluation.people import training_people
+
+    job = chain.job("evaluate", tmp_path)
+    known = training_people(job, backbone)
+    made = variants.generated(job, backbone, known, ("pretrain", "finetune"))
+    seeds = variants.seeds_of(len(known), chain.profile.evaluate.clips_per_person)
+    for number, person in enumerate(known):
+        for clip, seed in enumerate(seeds[number]):
+            name = f"videos/{person.identity}_training_people_{seed}.mp4"
+            shown = film(chain.output("evaluate") / name).astype(int)
+            apart = {
+                model: float(np.abs(shown - clips[number][clip].astype(int)).mean())
+                for model, clips in made.items()
+            }
+            assert apart["finetune"] < apart["pretrain"], name
+
+
 def test_every_clip_has_the_model_s_size_length_and_rate(chain: Chain, cells: pd.DataFrame) -> None:
     for name in set(cells["video"]):
         with av.open(str(chain.output("evaluate") / name)) as container:

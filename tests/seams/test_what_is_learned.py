@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.seams.facts import Chain, film, overlap, pixels, sought
+from tests.seams.facts import Chain, face_in, film, overlap, pixels, sought
 from tests.small_chain import FINETUNE, HEIGHT, OTHER, PRETRAIN, QUICK, WIDTH
 
 TRAININGS = ("pretrain", "finetune")
@@ -79,6 +79,28 @@ def test_masks_boxes_and_landmarks_lie_on_the_face_that_is_seen(
         mask = 8 * np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
         assert overlap(mask.astype(float), told) > 0.4
     assert found >= 5
+
+
+@pytest.mark.parametrize("stage", TRAININGS)
+def test_the_landmarks_of_a_target_are_those_of_its_first_frame(
+    chain: Chain, training_set: Callable, stage: str
+) -> None:
+    """The identity loss cuts the first frame's face; its box carries them there."""
+    data, tracks, moved = training_set(stage), chain.table("faces", "tracks"), 0
+    for row, target in enumerate(data.targets):
+        track = tracks[tracks["sample_id"] == target.sample_id].sort_values("frame")
+        seen = [face_in(one) for one in track.to_dict("records")]
+        place = 0 if data.tensors["latents"].shape[1] > 1 else len(seen) // 2
+        told = data.tensors["boxes"][row].numpy()
+        carried = [
+            told[:2] + (one.landmarks - one.box[:2]) * (told[2:] - told[:2])
+            / (one.box[2:] - one.box[:2]) for one in seen
+        ]  # fmt: skip
+        given = data.tensors["landmarks"][row].numpy()
+        apart = [float(np.abs(one - given).mean()) for one in carried]
+        assert apart[place] < 0.1, target.sample_id
+        moved += max(apart) > 0.5
+    assert moved >= 3
 
 
 def test_a_clip_is_learned_at_the_model_s_rate_not_at_its_own(
