@@ -146,17 +146,13 @@ def _register_rules(layout: Layout) -> "RegisterSettings":
     return load_profile(layout.root, layout.profile).register_
 
 
-def _serve(options: argparse.Namespace) -> int:
-    try:
-        from mm_model.registry import served
-        from mm_model.serving import launch
+def _serve(options: argparse.Namespace) -> None:
+    from mm_model.registry import served
+    from mm_model.serving import launch
 
-        layout = _layout()
-        folder = served.checked_folder(layout, _register_rules(layout).model_name, options.alias)
-        launch.become_the_door(folder, options.host, options.port, options.allow)
-    except KeyboardInterrupt:  # afterwards the door has words of its own
-        print("Interrupted before anything was served; nothing was changed.", file=sys.stderr)
-        return 130
+    layout = _layout()
+    folder = served.checked_folder(layout, _register_rules(layout).model_name, options.alias)
+    launch.become_the_door(folder, options.host, options.port, options.allow)
 
 
 def _releases(_: argparse.Namespace) -> None:

@@ -98,7 +98,7 @@ def test_an_interrupted_start_of_serving_promises_no_resumption(
     monkeypatch.setattr(served, "checked_folder", interrupted)
     assert cli.main(["serve"]) == 130
     said = capsys.readouterr().err
-    assert said == "Interrupted before anything was served; nothing was changed.\n"
+    assert said == "Interrupted; nothing is served, and no release was changed.\n"
 
 
 @pytest.fixture(scope="module")
