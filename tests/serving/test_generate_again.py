@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
+from PIL import Image
+
+from mm_model import cli
+from mm_model.generate import work
+from mm_model.generate.model import Choice
+from mm_model.serving.config import of_profile
+from mm_model.serving.mirror import Mirror
+from mm_model.serving.request import Request
+from mm_model.settings import load_profile
 from mm_model.store import digests
+from tests.serving.conftest import FakeEngine, one_face
+from tests.serving.house import House
 from tests.serving.test_generate import Command, asked, command, photographs
 
 __all__ = ["asked", "command", "photographs"]  # fixtures
+
+PARTS = ("adapter", "backbone", "facepack")
 
 
 def rewritten(said: dict[str, Any]) -> str:
@@ -29,6 +44,47 @@ def test_again_gives_the_same_bytes_and_says_so(
     status, out, _ = command("--again", tmp_path / "clip.json", "-o", tmp_path / "twin.mp4")
     assert status == 0
     assert (tmp_path / "twin.mp4").read_bytes() == (tmp_path / "clip.mp4").read_bytes()
+
+
+def test_again_asks_for_every_value_of_the_clip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """None of the clip's values is what a plain clip beside it has.
+
+    A field that a request gets later fails here until the clip sets it too.
+    """
+    house, adapter, pack = House(tmp_path / "root"), tmp_path / "adapter", tmp_path / "pack"
+    for folder in (adapter, pack):
+        folder.mkdir()
+    red, blue = tmp_path / "red.png", tmp_path / "blue.png"
+    for path in (red, blue):
+        Image.new("RGB", (40, 50), path.stem).save(path)
+    profile = load_profile(house.root, "tiny")
+    sizes = profile.serve.model_copy(update={"sizes": ((64, 64), (48, 80))})
+    config = of_profile(profile.model_copy(update={"serve": sizes}), dict.fromkeys(PARTS, ""))
+    engine, models = FakeEngine(), []
+    monkeypatch.setattr(
+        work, "chosen", lambda _, *names: models.append(names) or Choice(config, {})
+    )
+    monkeypatch.setattr(Choice, "load", lambda _: Mirror(config, one_face, lambda: engine))
+    monkeypatch.setenv("MM_ROOT", str(house.root))
+
+    def generate(*arguments: Any) -> str:
+        assert cli.main(["generate", *map(str, arguments)]) == 0
+        return capsys.readouterr().out.splitlines()[-1]
+
+    generate("--ref", red, "--ref", blue, "--ref", red, "--prompt", "a man img nods",
+             "--consent", "written:form-17", "--seed", 41, "--frames", 1, "--size", "48x80",
+             "--steps", 3, "--guidance", 5.5, "--adapter", adapter, "--facepack", pack,
+             "-o", tmp_path / "clip.mp4")  # fmt: skip
+    assert generate("--again", tmp_path / "clip.json") == "the same bytes"
+    generate("--ref", blue, "--prompt", "a woman img smiles", "--consent", "self:me",
+             "-o", tmp_path / "plain.mp4")  # fmt: skip
+    first, once_more, plain = (wanted for wanted, _ in engine.calls)
+    names = [field.name for field in dataclasses.fields(Request)]
+    assert {n: getattr(once_more, n) for n in names} == {n: getattr(first, n) for n in names}
+    assert [n for n in names if getattr(first, n) == getattr(plain, n)] == [], "left at its default"
+    assert models[:2] == [(str(adapter), pack)] * 2
 
 
 def test_again_elsewhere_says_what_differs_and_how_the_bytes_came_out(
@@ -77,7 +133,7 @@ def test_again_refuses_what_is_not_the_recorded_one(
     assert status == 1 and "renamed.png is not the photograph" in err
     assert command("--again", record, "--ref", own[0])[0] == 1
     said = json.loads(record.read_text())
-    for part in ("adapter", "backbone", "facepack"):
+    for part in PARTS:
         changed = said | {"digests": said["digests"] | {part: "0" * 64}}
         record.write_text(rewritten(changed))
         status, _, err = command("--again", record)

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 from drawn_ingest import Sample, faults, people, recompressed, write_ingest
 
+from mm_model.media.sheet import jpeg_bytes
 from mm_model.records import FACES_COLUMNS, TRACKS_COLUMNS
 from mm_model.stages import faces
 from mm_model.store import digests, tables
+from tests.stages.conftest import make_job
 
 TRAIN, HELD_OUT = [10_001, 10_002, 10_003], [50_005, 50_006]
 
@@ -122,6 +124,40 @@ def test_a_copy_of_a_held_out_person_among_the_train_files_is_a_leak(
         if row["status"] == "kept":
             sides.setdefault(row["identity"], set()).add(row["split"])
     assert all(len(split) == 1 for split in sides.values())
+
+
+def test_each_kept_sample_s_embedding_is_its_own_where_one_before_it_is_a_leak(
+    small_root: Path, run_stage: Run, edit_profile: Callable
+) -> None:
+    """Held against a second look at every kept file; rows go by the digest of the file."""
+    from safetensors.numpy import load_file
+
+    from mm_model.eyes.record import embeddings_of, look
+    from mm_model.eyes.workers import opened
+
+    held_out = people(HELD_OUT[:1], photos=3, clips=0)
+    copies = [recompressed(held_out[0].frames[0], quality)[None] for quality in range(75, 90)]
+    first = min(copies, key=lambda copy: digests.of_bytes(jpeg_bytes(copy[0], 92)))
+    leak = Sample("stolen.jpg", first, "person_10077", "train")
+    write_ingest(_ingest(small_root), [*held_out, *people(TRAIN[:2], photos=3, clips=0), leak])
+    edit_profile(small_root, **{"faces.identity": "clusters", "faces.cluster_above": 0.3})
+    run_stage(small_root, "faces")
+    rows = _rows(small_root)
+    (place,) = [n for n, row in enumerate(rows) if row["reason"] == "LEAK_TEST_IDENTITY"]
+    later = [row for row in rows[place:] if row["status"] == "kept"]
+    assert len(later) >= 2, "the leak must lie before samples that are kept"
+    job = make_job(small_root, "faces")
+    samples = {s["sample_id"]: s for s in tables.records(_ingest(small_root) / "samples.parquet")}
+    tensors = load_file(small_root / "data" / "tiny" / "faces" / "embeddings.safetensors")
+    kept = [row for row in rows if row["status"] == "kept"]
+    assert len(tensors["embedding"]) == len(tensors["frame_embedding"]) == len(kept)
+    with opened(job.model("facepack"), job.profile.faces.detection_size, 1) as workers:
+        tasks = [faces._task(job, samples[row["sample_id"]]) for row in kept]
+        for row, seen in zip(kept, workers.run(look, tasks), strict=True):
+            (own,), number = embeddings_of(seen), int(row["embedding_row"])
+            np.testing.assert_allclose(tensors["embedding"][number], own, atol=1e-5)
+            (frame,) = tensors["frame_embedding"][tensors["frame_row"][:, 0] == number]
+            np.testing.assert_allclose(frame, own, atol=1e-5)
 
 
 def test_without_a_prescribed_split_somebody_is_held_out(

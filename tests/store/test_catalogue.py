@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from mm_model.errors import UserError
+from mm_model.records import FACES_COLUMNS, INGEST_COLUMNS
 from mm_model.stages import views
-from mm_model.store import atomic, catalogue, manifest
+from mm_model.store import atomic, catalogue, manifest, tables
 from mm_model.store.layout import Layout
 
 _HOLDER = """
@@ -225,3 +226,37 @@ def test_what_lies_in_the_default_place_goes_aside_with_its_log(layout: Layout) 
         with contextlib.closing(sqlite3.connect(aside)) as kept:
             assert kept.execute("select name from users").fetchall() == [("x",)]
     assert catalogue._is_ours(layout.catalogue)
+
+
+def test_a_sample_s_split_and_identity_are_those_that_faces_found(layout: Layout) -> None:
+    """As with a folder of one's own, which prescribes no split; and where the two say otherwise."""
+    types = tables.DECISION_TYPES | {"width": "count", "height": "count", "num_frames": "count"}
+    found = [("a", None, "id-0002", "held_out"), ("b", None, "id-0001", "train"),
+             ("c", "train", "id-0003", "held_out"), ("d", None, None, None)]  # fmt: skip
+    ingested = [
+        {"sample_id": name, "source_id": f"{name}-source", "split": said, "media": "clip",
+         "width": 90 + place, "height": 60 + place, "num_frames": 9 + place,
+         "caption": f"caption {name}", "caption_origin": "beside", "caption_problem": f"why {name}",
+         "status": "kept"}
+        for place, (name, said, _, _) in enumerate(found)
+    ]  # fmt: skip
+    rejected = ingested[0] | {"sample_id": "e", "source_id": "e-source", "status": "rejected"}
+    seen = {
+        name: {"sample_id": name, "identity": who, "split": side, "status": "kept", "media": "x",
+               "num_frames": 1}
+        for name, _, who, side in found
+    }  # fmt: skip
+    for stage, rows, columns in (("ingest", [rejected, *ingested], INGEST_COLUMNS),
+                                 ("faces", [*reversed(seen.values())], FACES_COLUMNS)):  # fmt: skip
+        layout.output(stage).mkdir(parents=True)
+        tables.write(layout.output(stage) / "samples.parquet", rows, columns, types)
+        publish(layout, stage, "f")
+    catalogue.rebuild(layout)
+    with sqlite3.connect(layout.catalogue) as connection:
+        connection.row_factory = sqlite3.Row
+        rows = [dict(row) for row in connection.execute("select * from samples order by sample_id")]
+    merged = ("identity", "split")
+    assert rows == [
+        {name: (seen[row["sample_id"]] if name in merged else row)[name] for name in rows[0]}
+        for row in ingested
+    ]
