@@ -77,7 +77,8 @@ def test_again_asks_for_every_value_of_the_clip(
              "--consent", "written:form-17", "--seed", 41, "--frames", 1, "--size", "48x80",
              "--steps", 3, "--guidance", 5.5, "--adapter", adapter, "--facepack", pack,
              "-o", tmp_path / "clip.mp4")  # fmt: skip
-    assert generate("--again", tmp_path / "clip.json") == "the same bytes"
+    again = generate("--again", tmp_path / "clip.json", "-o", tmp_path / "twin.mp4")
+    assert again == "the same bytes"
     generate("--ref", blue, "--prompt", "a woman img smiles", "--consent", "self:me",
              "-o", tmp_path / "plain.mp4")  # fmt: skip
     first, once_more, plain = (wanted for wanted, _ in engine.calls)
@@ -85,6 +86,9 @@ def test_again_asks_for_every_value_of_the_clip(
     assert {n: getattr(once_more, n) for n in names} == {n: getattr(first, n) for n in names}
     assert [n for n in names if getattr(first, n) == getattr(plain, n)] == [], "left at its default"
     assert models[:2] == [(str(adapter), pack)] * 2
+    clip, twin = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("clip", "twin"))
+    differing = {name for name, value in clip.items() if twin[name] != value}
+    assert differing <= {"seconds", "record_sha256"}, "the twin's record makes another clip"
 
 
 def test_again_elsewhere_says_what_differs_and_how_the_bytes_came_out(

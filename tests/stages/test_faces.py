@@ -204,6 +204,30 @@ def test_held_out_people_known_from_one_file_are_looked_at_twice(
     assert report.counts.kept == 8
 
 
+def test_what_a_second_look_finds_is_kept_with_the_file_it_looked_at(
+    small_root: Path, run_stage: Run, edit_profile: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mm_model.eyes import doubt
+
+    def found(name: str) -> dict[str, float]:
+        return {"bordered_score": int(name[:8], 16) / 2**32,
+                "bordered_cosine": int(name[8:16], 16) / 2**32}  # fmt: skip
+
+    monkeypatch.setattr(doubt, "look_again", lambda _, order: found(order.task.sample_id))
+    _by_folder(small_root, edit_profile)
+    alone = people([*HELD_OUT, 50_007], photos=1, clips=0)
+    known = write_ingest(
+        _ingest(small_root), _as_real([*people(TRAIN[:1], photos=2, clips=0), *alone])
+    )
+    run_stage(small_root, "faces")
+    names = [sample.name for sample in alone]
+    for row in _rows(small_root):
+        own = found(row["sample_id"])
+        for column, value in own.items():
+            expected = value if known[row["sample_id"]].name in names else None
+            assert row[column] == expected, (row["name"], column)
+
+
 def test_procedural_people_need_no_second_look(
     small_root: Path, run_stage: Run, edit_profile: Callable
 ) -> None:

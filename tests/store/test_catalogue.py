@@ -12,7 +12,13 @@ from typing import Any
 import pytest
 
 from mm_model.errors import UserError
-from mm_model.records import FACES_COLUMNS, INGEST_COLUMNS
+from mm_model.records import (
+    DECISION_COLUMNS,
+    FACES_COLUMNS,
+    INGEST_COLUMNS,
+    PAIRS_COLUMNS,
+    SOURCES_COLUMNS,
+)
 from mm_model.stages import views
 from mm_model.store import atomic, catalogue, manifest, tables
 from mm_model.store.layout import Layout
@@ -260,3 +266,36 @@ def test_a_sample_s_split_and_identity_are_those_that_faces_found(layout: Layout
         {name: (seen[row["sample_id"]] if name in merged else row)[name] for name in rows[0]}
         for row in ingested
     ]
+
+
+DECIDED: dict[str, tuple[str, str, tuple[str, ...], dict[str, Any]]] = {
+    "sources": ("inventory", "source_id", SOURCES_COLUMNS, {"name": "x", "synthetic": True}),
+    "ingest": ("samples", "source_id", INGEST_COLUMNS, {"sample_id": "a"}),
+    "faces": ("samples", "sample_id", FACES_COLUMNS, {}),
+    "pairs": ("pairs", "pair_id", PAIRS_COLUMNS, {"target": "a", "reference": "b"}),
+}
+"""Of each stage that decides: its table, what names an item there, all columns, other values."""
+
+
+def test_each_decision_is_told_of_its_own_item(layout: Layout) -> None:
+    expected = []
+    for number, (stage, (table, key, columns, others)) in enumerate(DECIDED.items()):
+        decisions = [
+            dict(zip(DECISION_COLUMNS, values, strict=True))
+            for values in (
+                ("kept", None, None, None, None),
+                ("rejected", f"WHY_{number}", number + 0.25, number + 0.5, f"{stage} says so"),
+            )
+        ]
+        rows = [others | {key: f"{stage}-{n}"} | said for n, said in enumerate(decisions)]
+        layout.output(stage).mkdir(parents=True)
+        path = layout.output(stage) / f"{table}.parquet"
+        tables.write(path, rows, columns, tables.DECISION_TYPES | {"synthetic": "flag"})
+        publish(layout, stage, "f")
+        expected += [(stage, *(row[name] for name in (key, *DECISION_COLUMNS))) for row in rows]
+    catalogue.rebuild(layout)
+    with sqlite3.connect(layout.catalogue) as connection:
+        told = connection.execute(
+            f"select stage, item, {', '.join(DECISION_COLUMNS)} from decisions"
+        ).fetchall()
+    assert sorted(told) == sorted(expected)
