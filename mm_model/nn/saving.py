@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mm_model.errors import UserError, of_machine
+from mm_model.nn.backbone import PARTS
 from mm_model.nn.config import IDENTITY_FOLDER
 from mm_model.nn.parts import Dtypes
 from mm_model.store.atomic import publish_folder
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from mm_model.pipeline import MagicMirrorPipeline
 
 ADAPTER_FOLDER = "adapter"
-COMPONENTS = ("tokenizer", "text_encoder", "vae", "transformer", "scheduler")
 _KNOWN = ("dtype", "use_safetensors", "local_files_only", "low_cpu_mem_usage")
 """Arguments of diffusers that change nothing here, or that are read by name below."""
 
@@ -30,15 +30,15 @@ def components_given(
     given: Mapping[str, Any], identity_encoder: Any, of_folder: str
 ) -> dict[str, Any]:
     """Parts that the caller brings along, None included. Raises `UserError` on other names."""
-    unknown = sorted(set(given) - {*COMPONENTS, *_KNOWN})
+    unknown = sorted(set(given) - {*PARTS, *_KNOWN})
     if unknown:
         raise UserError(
             f"from_pretrained does not take {unknown[0]}; it takes adapter, identity_encoder, "
-            f"torch_dtype, variant and the components {', '.join(COMPONENTS)}, from local folders."
+            f"torch_dtype, variant and the components {', '.join(PARTS)}, from local folders."
         )
     if given.get("use_safetensors") is False:
         raise UserError("use_safetensors=False asks for pickle files; only safetensors are loaded.")
-    parts = {name: given[name] for name in COMPONENTS if name in given}
+    parts = {name: given[name] for name in PARTS if name in given}
     if not isinstance(identity_encoder, str) or identity_encoder != of_folder:
         parts["identity_encoder"] = identity_encoder
     return parts
@@ -53,7 +53,7 @@ def dtype_given(torch_dtype: Dtypes, given: Mapping[str, Any]) -> Dtypes:
 
 def save(pipe: MagicMirrorPipeline, folder: Path, safe: bool, push: bool, **options: Any) -> None:
     """Write every part of `pipe` below `folder`, which must be new or empty."""
-    missing = [name for name in COMPONENTS if getattr(pipe, name) is None]
+    missing = [name for name in PARTS if getattr(pipe, name) is None]
     if not safe:
         raise UserError("safe_serialization=False asks for pickle files; only safetensors are "
                         "written: leave it out.")  # fmt: skip
@@ -79,7 +79,7 @@ def _write(pipe: MagicMirrorPipeline, folder: Path, options: dict[str, Any]) -> 
     from diffusers import CogVideoXPipeline
     from diffusers.utils.torch_utils import unwrap_module
 
-    parts = {name: getattr(pipe, name) for name in COMPONENTS}
+    parts = {name: getattr(pipe, name) for name in PARTS}
     parts["transformer"] = unwrap_module(pipe.transformer).to_base()
     if pipe.identity_encoder is not None:
         pipe.identity_encoder.save_pretrained(folder / IDENTITY_FOLDER)

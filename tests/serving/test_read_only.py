@@ -17,7 +17,7 @@ import pytest
 
 from mm_model.registry.pins import CHAMPION
 from tests.serving.conftest import Server
-from tests.serving.house import House, alone, metrics
+from tests.serving.house import House, alone
 
 CAPABILITIES = "-dac_override,-dac_read_search,-fowner"
 
@@ -56,10 +56,7 @@ def shut(tmp_path_factory: Any) -> Iterator[Path]:
     """A tree with two versions that nobody may write into."""
     root = tmp_path_factory.mktemp("shut") / "root"
     with alone(root) as house:
-        for mark, identity in (("one", [0.3, 0.4, 0.5, 0.4]), ("two", [0.2, 0.3, 0.4, 0.3])):
-            house.stub_weights(mark)
-            house.evaluated(metrics(identity))
-            house.register()
+        house.register_two()
     shutil.rmtree(root / "work")
     close(root)
     yield root

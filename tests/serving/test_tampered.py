@@ -23,7 +23,7 @@ import yaml
 from mm_model.errors import UserError
 from mm_model.registry import card, served, store
 from mm_model.store.layout import Layout
-from tests.serving.house import alone, metrics
+from tests.serving.house import alone
 
 CANARY, PLACES, WHOLE, ELSEWHERE = "canary", "places.txt", "whole", "elsewhere"
 CODE = "code/mm_model"
@@ -35,10 +35,7 @@ def registered(tmp_path_factory: Any) -> Path:
     """A root with two versions, of which the first is champion; `tree` gives it back as it was."""
     root = tmp_path_factory.mktemp("registered") / "root"
     with alone(root) as house:
-        for mark, identity in (("one", [0.3, 0.4, 0.5, 0.4]), ("two", [0.2, 0.3, 0.4, 0.3])):
-            house.stub_weights(mark)
-            house.evaluated(metrics(identity))
-            house.register()
+        house.register_two()
         client = store.open_client(house.layout)
         (root / PLACES).write_text("\n".join(
             client.get_model_version_download_uri("magic-mirror", str(number)) for number in (1, 2)

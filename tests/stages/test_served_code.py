@@ -8,6 +8,7 @@ import pytest
 
 from mm_model.registry import code
 from mm_model.stages import evaluate
+from tests.written import written
 
 SOURCES = {
     "__init__.py": "",
@@ -40,10 +41,7 @@ SERVED = {
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    for name, text in SOURCES.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    return tmp_path
+    return written(tmp_path, SOURCES)
 
 
 def test_every_import_of_ours_is_followed(package: Path) -> None:

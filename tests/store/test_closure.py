@@ -10,6 +10,7 @@ import pytest
 
 from mm_model.stages import made_by
 from mm_model.store import closure, syntax
+from tests.written import written
 
 
 def _parts(source: bytes) -> dict[str, str]:
@@ -46,10 +47,7 @@ IMPORTED = set(SOURCES) - {"typed.py", "other.json", "broken.py"}
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    for name, text in SOURCES.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    return tmp_path
+    return written(tmp_path, SOURCES)
 
 
 def test_every_way_to_import_is_followed(package: Path) -> None:
