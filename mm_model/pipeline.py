@@ -21,6 +21,7 @@ from diffusers.utils.torch_utils import unwrap_module
 from torch import Tensor, nn
 from transformers import T5EncoderModel, T5Tokenizer
 
+from mm_model.diffusion import plausible
 from mm_model.diffusion.asked import TEXT_LENGTH, Asked, text_length
 from mm_model.diffusion.caches import check_caches
 from mm_model.diffusion.frames import latent_frame_count
@@ -237,8 +238,10 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         Both go into a later call, which then needs no text encoder. The mask marks where the
         subject's word stands, two places for each reference.
         """
+        plausible.check_encoding(prompt, identity, max_sequence_length)
         prompts = [prompt] if isinstance(prompt, str) else prompt
-        length = text_length(max_sequence_length, self.transformer.config.max_text_seq_length)
+        longest = self._require_transformer().config.max_text_seq_length
+        length = text_length(max_sequence_length, longest)
         counts = expand_condition(identity, len(prompts)).references
         trigger, device = self._require_adapter().config.trigger, self._execution_device
         self._require_text_encoder()
@@ -297,7 +300,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
     def _with_identity(self, asked: Asked) -> CogVideoXPipelineOutput | tuple[Any]:
         """The stock pipeline's steps in their order, with the identity's branches."""
         adapter, count = self._require_adapter(), asked.num_videos_per_prompt
-        asked.check_identity()
+        asked.check_identity(self.transformer.config.text_embed_dim)
         frames, height, width = self._size(asked)
         self.check_inputs(
             asked.prompt, height, width, asked.negative_prompt, asked.watched,

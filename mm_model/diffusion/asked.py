@@ -15,6 +15,7 @@ from diffusers import CogVideoXPipeline
 from diffusers.callbacks import MultiPipelineCallbacks, PipelineCallback
 from torch import Tensor
 
+from mm_model.diffusion import plausible
 from mm_model.diffusion.frames import check_frame_count
 from mm_model.diffusion.guidance import check_guidance
 from mm_model.errors import UserError
@@ -101,10 +102,13 @@ class Asked:
 
     def check(self) -> None:
         """Raise `UserError` on what neither path can do."""
+        plausible.check(self, plausible.OURS)
         check_guidance(self.face_guidance, self.id_guidance_scale)
-        steps = self.num_inference_steps
-        if self.timesteps is None and (steps is None or steps < 1):
-            raise UserError(f"num_inference_steps is {steps}; ask for one step or more.")
+        self._check_subject()
+        if self.timesteps is None:
+            plausible.check_steps(self.num_inference_steps)
+        if not self.plain:
+            plausible.check(self, plausible.STOCK)
         if self.output_type not in OUTPUTS:
             raise UserError(
                 f"output_type is {self.output_type!r}; choose one of {', '.join(OUTPUTS)}."
@@ -117,13 +121,28 @@ class Asked:
                 "reference_images=..."
             )
 
-    def check_identity(self) -> None:
-        """Raise `UserError` on what cannot be done with an identity."""
-        if self.identity is not None and not isinstance(self.identity, IdentityCondition):
+    def _check_subject(self) -> None:
+        """Raise `UserError` where a part of the identity would be left out silently."""
+        if self.identity is not None and self.reference_images is not None:
+            raise UserError("identity and reference_images both say who is shown; give one.")
+        if self.faces is not None and self.reference_images is None:
             raise UserError(
-                f"identity is {type(self.identity).__name__}; give what encode_references returns, "
-                "or the pictures as reference_images=..."
+                "faces are those of reference_images, of which there are none; give the pictures "
+                "too, or leave faces out."
             )
+        if self.identity_mask is not None and self.prompt_embeds is None:
+            raise UserError(
+                "identity_mask marks places in prompt_embeds, of which there are none; a prompt "
+                "needs no mask: leave it out."
+            )
+
+    def check_identity(self, width: int) -> None:
+        """Raise `UserError` on what cannot be done with an identity.
+
+        `width` is that of a text's embedding in the backbone.
+        """
+        if self.identity is not None:
+            plausible.check_condition(self.identity)
         if ours := sorted(set(self.attention_kwargs or ()) & _OWN):
             raise UserError(
                 f"attention_kwargs holds {ours[0]}, which the identity sets itself; leave it out "
@@ -138,7 +157,12 @@ class Asked:
                 "encode_identity_prompt(prompt, identity) and give its identity_mask too."
             )
         if self.prompt_embeds is not None:
-            rows, length = self.prompt_embeds.shape[:2]
+            rows, length, own = self.prompt_embeds.shape
+            if own != width:
+                raise UserError(
+                    f"prompt_embeds are {own} wide, but this backbone reads texts of {width}; make "
+                    "them with encode_identity_prompt of this pipeline."
+                )
             if tuple(self.identity_mask.shape) != (rows, length):
                 raise UserError(
                     f"identity_mask is {list(self.identity_mask.shape)}, but prompt_embeds are of "

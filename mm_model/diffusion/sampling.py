@@ -14,6 +14,7 @@ from diffusers import CogVideoXDPMScheduler
 from diffusers.pipelines.cogvideo.pipeline_cogvideox import retrieve_timesteps
 from torch import Tensor
 
+from mm_model.diffusion import plausible
 from mm_model.diffusion.asked import Asked
 from mm_model.diffusion.branches import BranchRunner, Scales
 from mm_model.diffusion.guidance import Texts, base_branches, combine, plan_branches
@@ -122,15 +123,16 @@ class Sampler:
             "negative_prompt_embeds": first,
         }
         told = {name: shown[name] for name in asked.watched}
-        given = asked.callback_on_step_end(self.pipe, index, t, told) or {}
-        self.latents = given.pop("latents", self.latents)
-        texts = given.pop("prompt_embeds", runner.texts)
-        negative = given.pop("negative_prompt_embeds", first)
-        if negative is not None and negative is not first and asked.guided:
-            texts = torch.cat([negative, texts[rows:]])
-        if texts.shape != runner.texts.shape:
+        given = asked.callback_on_step_end(self.pipe, index, t, told)
+        if given is not None and not isinstance(given, dict):
             raise UserError(
-                f"The callback gave back prompt_embeds of the shape {list(texts.shape)}; they "
-                f"must keep {list(runner.texts.shape)}: to end guidance set _guidance_scale to 1."
+                f"The callback gave back {plausible.shown(given)}; give back a dict of the tensors "
+                "that change, or nothing."
             )
+        given = given or {}
+        self.latents = plausible.taken(given, "latents", self.latents)
+        texts = plausible.taken(given, "prompt_embeds", runner.texts)
+        if first is not None and given.get("negative_prompt_embeds") is not None:
+            negative = plausible.taken(given, "negative_prompt_embeds", first)
+            texts = texts if negative is first else torch.cat([negative, texts[rows:]])
         runner.texts = texts
