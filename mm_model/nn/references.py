@@ -44,6 +44,21 @@ class IdentityInput:
             raise UserError(
                 "A reference needs its aligned face or its raw embedding; give one of them."
             )
+        for name, dims in (("pixels", 4), ("aligned", 4), ("embedding", 2)):
+            given = getattr(self, name)
+            if given is None:
+                continue
+            if not isinstance(given, Tensor) or given.dim() != dims:
+                what = list(given.shape) if hasattr(given, "shape") else type(given).__name__
+                raise UserError(
+                    f"{name} of an IdentityInput is {what}; give a tensor of {dims} dimensions, "
+                    "of which the first counts the references."
+                )
+            if len(given) != len(self.pixels):
+                raise UserError(
+                    f"An IdentityInput has pixels of {len(self.pixels)} references, but {name} of "
+                    f"{len(given)}; give one for each."
+                )
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -87,12 +102,7 @@ def prepare_references(
     """
     if not pictures:
         raise UserError("No reference picture was given; give one to four pictures of one person.")
-    if faces is None and detect is None:
-        raise UserError(
-            "Reference pictures need their faces: pass faces or a detector (detect=...)."
-        )
-    if faces is not None and len(faces) != len(pictures):
-        raise UserError(f"{len(pictures)} reference pictures, but faces for {len(faces)}.")
+    _check_faces(faces, detect, len(pictures))
     pixels, aligned = [], []
     for index, picture in enumerate(pictures):
         upright = _upright(picture)
@@ -102,10 +112,39 @@ def prepare_references(
                 f"No face was found in reference picture {index + 1} of {len(pictures)}; "
                 "give a clear picture of one face."
             )
+        if not isinstance(face, Face):
+            raise UserError(
+                f"The face of reference picture {index + 1} is {type(face).__name__}; give one "
+                "mm_model.eyes.pack.Face (box, score, landmarks) for each picture."
+            )
         cut = portrait(upright, face, margin)
         pixels.append(clip_pixels(cut.image, image_size))
         aligned.append(aligned_face(cut.image, cut.landmarks))
     return IdentityInput(torch.stack(pixels), torch.stack(aligned))
+
+
+def _check_faces(faces: Any, detect: Any, pictures: int) -> None:
+    """Raise `UserError` unless there is a face, or somebody who finds it, for each picture."""
+    if faces is None and detect is None:
+        raise UserError(
+            "Reference pictures need their faces: pass faces or a detector (detect=...)."
+        )
+    if faces is None and not callable(detect):
+        raise UserError(
+            f"detect is {type(detect).__name__}; give a function that finds the face of a picture."
+        )
+    if faces is not None:
+        _check_nested(faces)
+        if len(faces) != pictures:
+            raise UserError(f"{pictures} reference pictures, but faces for {len(faces)}.")
+
+
+def _check_nested(faces: Any) -> None:
+    if not isinstance(faces, list | tuple):
+        raise UserError(
+            f"faces holds {type(faces).__name__} where a list belongs; nest them as the pictures "
+            "are: one face for each picture of each subject."
+        )
 
 
 def subjects_of(
@@ -124,9 +163,11 @@ def subjects_of(
     if not references:
         raise UserError("No reference picture was given; give one to four pictures of one person.")
     if isinstance(references[0], IdentityInput):
-        return list(references)
+        return [_ready(one, image_size) for one in references]
     if not isinstance(references[0], list | tuple):
         return [prepare_references(references, faces, margin, image_size, detect)]
+    if faces is not None:
+        _check_nested(faces)
     rows = faces or [None] * len(references)
     if len(rows) != len(references):
         raise UserError(f"{len(references)} subjects, but faces for {len(rows)}.")
@@ -134,6 +175,20 @@ def subjects_of(
         prepare_references(pictures, row, margin, image_size, detect)
         for pictures, row in zip(references, rows, strict=True)
     ]
+
+
+def _ready(one: Any, image_size: int) -> IdentityInput:
+    """An input that was made before, where it fits an encoder of `image_size`."""
+    if not isinstance(one, IdentityInput):
+        raise UserError(
+            f"reference_images mixes IdentityInput with {type(one).__name__}; give either of them."
+        )
+    if one.pixels.shape[-1] != image_size:
+        raise UserError(
+            f"An IdentityInput has pixels of {one.pixels.shape[-1]}, but this identity encoder "
+            f"sees {image_size}: make it with prepare_references for that size."
+        )
+    return one
 
 
 def inputs_of(seen: Sequence[Seen], margin: float | None, image_size: int) -> IdentityInput:
@@ -152,6 +207,11 @@ def _upright(picture: np.ndarray | Image) -> np.ndarray:
         return picture
     from PIL import ImageOps
 
+    if not isinstance(picture, Image):
+        raise UserError(
+            f"A reference picture is a PIL picture or a uint8 array [H, W, 3], not "
+            f"{type(picture).__name__}: load it with mm_model.media.images.load_image."
+        )
     return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
 
 

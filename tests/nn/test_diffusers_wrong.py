@@ -7,6 +7,9 @@ import pytest
 import torch
 
 from mm_model.errors import UserError
+from mm_model.eyes.pack import Face
+from mm_model.nn.align import template
+from mm_model.nn.references import IdentityInput
 from tests.nn.pipes import PLAIN, PROMPT, clip, mirror, subject
 
 NUMBERS = ("guidance_scale", "eta", "id_scale", "ca_scale", "can_scale", "noise_prior_gamma")
@@ -133,3 +136,47 @@ def test_a_prompt_is_encoded_with_a_transformer_only(identity):
     bare.transformer = None
     with pytest.raises(UserError, match="no transformer"):
         bare.encode_identity_prompt(PROMPT, identity)
+
+
+FACE = Face(np.array([20, 5, 60, 55], np.float32), 0.9, template().numpy().astype(np.float32))
+PICTURE = np.full((112, 112, 3), 90, np.uint8)
+
+
+@pytest.mark.parametrize("given", ["me.png", 3, {"a": PICTURE}, torch.zeros(3, 8, 8), b"png"])
+def test_a_reference_that_is_no_picture_is_refused_by_its_kind(pipe, given):
+    for references in (given, [given], [PICTURE, given], [[given]]):
+        with pytest.raises(UserError, match=f"not {type(given).__name__}: load it with"):
+            pipe.encode_references(references, detect=lambda _: FACE)
+    with pytest.raises(UserError, match="load it with"):
+        clip(pipe, reference_images=given, detect=lambda _: FACE)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "asked", "hint"),
+    [
+        ([PICTURE], {"faces": FACE}, "faces holds Face where a list belongs"),
+        ([[PICTURE], [PICTURE]], {"faces": [FACE, FACE]}, "faces holds Face where a list"),
+        ([[PICTURE]], {"faces": FACE}, "faces holds Face where a list"),
+        (PICTURE, {"faces": FACE.landmarks}, "picture 1 is ndarray; give one mm_model.eyes"),
+        (PICTURE, {"detect": lambda _: [FACE]}, "picture 1 is list; give one mm_model.eyes"),
+        (PICTURE, {"detect": "insightface"}, "detect is str; give a function"),
+        ([subject(), PICTURE], {}, "mixes IdentityInput with ndarray"),
+        ([PICTURE, subject()], {"detect": lambda _: FACE}, "not IdentityInput: load it"),
+    ],
+)
+def test_faces_that_do_not_fit_the_pictures_are_refused(pipe, pictures, asked, hint):
+    with pytest.raises(UserError, match=hint):
+        pipe.encode_references(pictures, **asked)
+
+
+def test_an_input_of_another_shape_is_refused(pipe):
+    with pytest.raises(UserError, match=r"pixels of an IdentityInput is \[3, 28, 28\]; give"):
+        IdentityInput(torch.zeros(3, 28, 28), torch.zeros(1, 3, 112, 112))
+    with pytest.raises(UserError, match="pixels of an IdentityInput is list; give"):
+        IdentityInput([PICTURE], torch.zeros(1, 3, 112, 112))
+    with pytest.raises(UserError, match="pixels of 2 references, but embedding of 1"):
+        IdentityInput(torch.zeros(2, 3, 28, 28), None, torch.zeros(1, 16))
+    with pytest.raises(UserError, match="pixels of 30, but this identity encoder sees 28"):
+        pipe.encode_references(
+            IdentityInput(torch.zeros(1, 3, 30, 30), torch.zeros(1, 3, 112, 112))
+        )
