@@ -7,7 +7,7 @@ A subclass: base weights keep their names and load by identity; adapter tensors 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -27,11 +27,10 @@ from mm_model.nn.layer_adapter import LayerAdapter
 from mm_model.nn.modulation import ModulationTable, build_modulation_table, modulation_modules
 from mm_model.nn.offload import execution_device, is_offloaded, present
 from mm_model.nn.parts import refuse_pickles
+from mm_model.nn.sharing import ADAPTER_PART, refuse_hooks, sharing
 
 if TYPE_CHECKING:
     from mm_model.nn.adapter import MagicMirrorAdapter
-
-ADAPTER_PART = ".adapter."
 
 
 class MagicMirrorTransformer3DModel(CogVideoXTransformer3DModel):
@@ -70,20 +69,22 @@ class MagicMirrorTransformer3DModel(CogVideoXTransformer3DModel):
     ) -> MagicMirrorTransformer3DModel:
         """Take over a plain CogVideoX transformer (object or diffusers folder, safetensors only).
 
-        Tensors are shared with a given object, not copied. The result is in eval mode. Raises
-        `UserError` when the folder holds no such transformer, or the object is offloaded or carries
-        LoRA layers.
+        Tensors are shared with a given object, not copied; its attention processors and gradient
+        checkpointing come along. The result is in eval mode. Raises `UserError` when the folder
+        holds no such transformer, or the object is offloaded or carries LoRA layers, fused
+        projections or a hook of diffusers.
         """
         if not isinstance(base, CogVideoXTransformer3DModel):
             base = _load_base(base, torch_dtype, subfolder)
-        return _sharing(cls, base).eval()
+        refuse_hooks(base)
+        return sharing(cls, base).eval()
 
     def to_base(self) -> CogVideoXTransformer3DModel:
         """The plain CogVideoX transformer on the same tensors, without the adapter's.
 
-        Raises `UserError` when this one is offloaded or carries LoRA layers.
+        Raises `UserError` when this one is offloaded or carries LoRA layers or fused projections.
         """
-        return _sharing(CogVideoXTransformer3DModel, self).train(self.training)
+        return sharing(CogVideoXTransformer3DModel, self).train(self.training)
 
     @property
     def width(self) -> int:
@@ -320,36 +321,6 @@ class MagicMirrorTransformer3DModel(CogVideoXTransformer3DModel):
         super().fuse_qkv_projections()
 
 
-def base_config(model: CogVideoXTransformer3DModel) -> dict[str, Any]:
-    """The public configuration fields of a CogVideoX transformer as keyword arguments."""
-    names = inspect.signature(CogVideoXTransformer3DModel.__init__).parameters
-    config: Mapping[str, Any] = model.config
-    return {name: config[name] for name in names if name != "self" and name in config}
-
-
-def _sharing(
-    cls: type[CogVideoXTransformer3DModel], given: CogVideoXTransformer3DModel
-) -> CogVideoXTransformer3DModel:
-    """A transformer of the class `cls` on the tensors of `given`; an adapter's are left out."""
-    for flaw, way_out in (
-        (is_offloaded(given), "is offloaded: call remove_all_hooks() of its pipeline first"),
-        (
-            getattr(given, "_hf_peft_config_loaded", False),
-            "carries LoRA layers: unload them (unload_lora) first",
-        ),
-    ):
-        if flaw:
-            raise UserError(f"The transformer {way_out}, so that its weights can be shared.")
-    with torch.device("meta"):
-        made = cls(**base_config(given))
-    state = {k: v for k, v in given.state_dict().items() if ADAPTER_PART not in k}
-    made.load_state_dict(state, strict=True, assign=True)
-    for name, parameter in made.named_parameters():
-        parameter.requires_grad_(given.get_parameter(name).requires_grad)
-    _copy_non_persistent(given, made)
-    return made
-
-
 def _load_base(
     path: str | Path, dtype: torch.dtype | None, subfolder: str | None
 ) -> CogVideoXTransformer3DModel:
@@ -365,12 +336,3 @@ def _load_base(
             f"{folder} could not be loaded as a CogVideoX transformer from safetensors files: "
             f"{first_line(error)}"
         ) from error
-
-
-def _copy_non_persistent(base: nn.Module, model: nn.Module) -> None:
-    """Carry over buffers that a state dict leaves out (fixed sincos positions of small bases)."""
-    saved = set(base.state_dict())
-    for name, value in base.named_buffers():
-        if name not in saved:
-            owner, _, leaf = name.rpartition(".")
-            model.get_submodule(owner).register_buffer(leaf, value, persistent=False)
