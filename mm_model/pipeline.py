@@ -8,8 +8,7 @@ lazily: it costs seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,7 +17,7 @@ import torch
 from diffusers import AutoencoderKLCogVideoX, CogVideoXPipeline, CogVideoXTransformer3DModel
 from diffusers.pipelines.cogvideo.pipeline_output import CogVideoXPipelineOutput
 from diffusers.utils.torch_utils import unwrap_module
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import T5EncoderModel, T5Tokenizer
 
 from mm_model.diffusion import plausible
@@ -31,10 +30,11 @@ from mm_model.diffusion.schedule import correlate_frames
 from mm_model.errors import UserError
 from mm_model.nn import folded_vae, saving
 from mm_model.nn.adapter import MagicMirrorAdapter
-from mm_model.nn.backbone import load_components, taken_over
+from mm_model.nn.backbone import check_parts, load_components, taken_over
 from mm_model.nn.condition import IdentityCondition
 from mm_model.nn.identity_encoder import IdentityEncoder
-from mm_model.nn.parts import Dtypes, dtypes_by_part, refuse_pickles
+from mm_model.nn.offload import layers_of_blocks
+from mm_model.nn.parts import Dtype, Dtypes, dtype_named, dtypes_by_part, path_of, refuse_pickles
 from mm_model.nn.prompt import clean_prompt, encode_prompts, encode_text
 from mm_model.nn.references import Detect, IdentityInput, batch_references, subjects_of
 from mm_model.nn.transformer import MagicMirrorTransformer3DModel
@@ -66,6 +66,8 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         identity_encoder: IdentityEncoder | None = None,
         adapter: MagicMirrorAdapter | None = None,
     ) -> None:
+        check_parts(tokenizer=tokenizer, text_encoder=text_encoder, vae=vae, scheduler=scheduler)
+        check_parts(identity_encoder=identity_encoder, adapter=adapter)
         if transformer is not None:
             transformer = taken_over(transformer, vae)
         super().__init__(tokenizer, text_encoder, vae, transformer, scheduler)
@@ -91,7 +93,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         by component; `components` replaces parts by name (`vae=...`, `text_encoder=None`). Raises
         `UserError` when something is missing, the adapter does not fit, or an argument is unknown.
         """
-        base = Path(pretrained_model_name_or_path)
+        base = path_of(pretrained_model_name_or_path, "pretrained_model_name_or_path")
         given = saving.components_given(components, identity_encoder, OF_FOLDER)
         dtypes = saving.dtype_given(torch_dtype, components)
         pipe = cls(**load_components(base, dtypes, variant, given))
@@ -104,9 +106,14 @@ class MagicMirrorPipeline(CogVideoXPipeline):
             pipe.load_adapter(adapter, dtypes_by_part(dtypes)["adapter"])
         return pipe
 
+    @classmethod
+    def from_pipe(cls, pipeline: Any, **kwargs: Any) -> MagicMirrorPipeline:
+        """As in diffusers, on the parts of `pipeline`; `torch_dtype` may also be a dtype's name."""
+        return super().from_pipe(pipeline, **saving.one_dtype(kwargs))
+
     def _put_in(self, adapter: MagicMirrorAdapter) -> None:
         """Take over an adapter that was made before, on this transformer or on another."""
-        transformer = self._require_transformer()
+        transformer = self._own_transformer()
         if self.identity_encoder is not None:
             adapter.config.check_recognizer(self.identity_encoder.recognizer_sha256)
         if not adapter.is_in(transformer):
@@ -126,27 +133,28 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         Below the stock layout lie `identity_encoder/` and `adapter/`. Raises `UserError` for
         pickles, an upload, a folder that holds something already, and what cannot be written.
         """
-        saving.save(self, Path(save_directory), safe_serialization, push_to_hub,
+        folder = path_of(save_directory, "save_directory")
+        saving.save(self, folder, safe_serialization, push_to_hub,
                     variant=variant, max_shard_size=max_shard_size)  # fmt: skip
 
-    def load_adapter(self, folder: str | Path, torch_dtype: torch.dtype | None = None) -> None:
+    def load_adapter(self, folder: str | Path, torch_dtype: Dtype = None) -> None:
         """Put the adapter of `folder` in (replacing another one), in the backbone's dtype.
 
         Refuses other layers, width, base family or another conditioning recogniser.
         """
         refuse_pickles(folder)
         digest = self.identity_encoder.recognizer_sha256 if self.identity_encoder else None
-        transformer = self._require_transformer()
-        adapter = MagicMirrorAdapter.from_pretrained(folder, transformer, digest, torch_dtype)
+        transformer, dtype = self._own_transformer(), dtype_named(torch_dtype)
+        adapter = MagicMirrorAdapter.from_pretrained(folder, transformer, digest, dtype)
         self.register_modules(adapter=adapter)
 
     def save_adapter(self, folder: str | Path) -> Path:
         """Write the adapter folder (no base weights)."""
-        return self._require_adapter().save_pretrained(folder)
+        return self._require_adapter().save_pretrained(path_of(folder))
 
     def unload_adapter(self) -> None:
         """Take the adapter out; afterwards the pipeline is the plain base."""
-        self._require_transformer().detach_layers()
+        self._own_transformer().detach_layers()
         self.register_modules(adapter=None)
 
     @classmethod
@@ -158,7 +166,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
 
     def enable_sequential_cpu_offload(self, *args: Any, **kwargs: Any) -> None:
         """As in diffusers; the adapter's layers are fetched with the blocks that hold them."""
-        with self._layers_of_blocks():
+        with layers_of_blocks(self.adapter):
             super().enable_sequential_cpu_offload(*args, **kwargs)
 
     def enable_group_offload(self, *args: Any, **kwargs: Any) -> None:
@@ -170,23 +178,17 @@ class MagicMirrorPipeline(CogVideoXPipeline):
             )
         super().enable_group_offload(*args, **kwargs)
 
-    @contextmanager
-    def _layers_of_blocks(self) -> Iterator[None]:
-        """Meanwhile the adapter holds its global parts only: its layers are the transformer's."""
-        layers = self.adapter.layers if self.adapter is not None else None
-        if layers is not None:
-            self.adapter.layers = nn.ModuleDict()
-        try:
-            yield
-        finally:
-            if layers is not None:
-                self.adapter.layers = layers
-
     def _require_transformer(self) -> MagicMirrorTransformer3DModel:
         """The transformer itself, also where it was compiled."""
         if self.transformer is None:
             raise UserError("This pipeline has no transformer; give transformer=... when loading.")
         return unwrap_module(self.transformer)
+
+    def _own_transformer(self) -> MagicMirrorTransformer3DModel:
+        """The transformer as one of ours: a plain one that was assigned is taken over now."""
+        if not isinstance(self._require_transformer(), MagicMirrorTransformer3DModel):
+            self.register_modules(transformer=taken_over(self.transformer, self.vae))
+        return self._require_transformer()
 
     def _require_adapter(self) -> MagicMirrorAdapter:
         if self.adapter is None:
@@ -273,8 +275,8 @@ class MagicMirrorPipeline(CogVideoXPipeline):
 
         The arguments before `reference_images` are the stock pipeline's and mean what they mean
         there. The subject's word is marked by the trigger (`a man img walks`) or found in a word
-        list. `face_start_step` steps run without identity first. Raises `UserError` for impossible
-        sizes, frame counts, prompts and references, and for what docs/diffusers.md says is refused.
+        list. `face_start_step` steps run without identity first. Raises `UserError` for what cannot
+        be, and for what docs/diffusers.md says is refused.
         """
         asked = Asked.of(locals())
         asked.check()

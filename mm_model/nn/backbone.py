@@ -106,6 +106,38 @@ def load_components(
     return parts | given
 
 
+def check_parts(**given: Any) -> None:
+    """Raise `UserError` naming a part that is not what belongs there; None leaves one out."""
+    from diffusers import CogVideoXTransformer3DModel
+    from diffusers.utils.torch_utils import unwrap_module
+
+    from mm_model.nn.adapter import MagicMirrorAdapter
+
+    kinds = {
+        "transformer": (CogVideoXTransformer3DModel, "a CogVideoX transformer"),
+        "identity_encoder": (IdentityEncoder, "an IdentityEncoder (from_pretrained reads one)"),
+        "adapter": (MagicMirrorAdapter, "a MagicMirrorAdapter (load_adapter reads a folder)"),
+    }
+    has = {
+        "tokenizer": (("__call__", "pad_token_id"), "a tokenizer"),
+        "scheduler": (("step", "config"), "a scheduler"),
+        "vae": (("decode", "config"), "a CogVideoX VAE"),
+        "text_encoder": (("forward", "config"), "a T5 encoder"),
+    }
+    for name, part in given.items():
+        if part is None:
+            continue
+        wanted = kinds.get(name, has.get(name))[1]
+        if name in kinds:
+            fits = isinstance(unwrap_module(part), kinds[name][0])
+        else:
+            fits = all(hasattr(part, attribute) for attribute in has[name][0])
+        if not fits:
+            raise UserError(
+                f"{name} is {type(part).__name__}; give {wanted} that is loaded already."
+            )
+
+
 def taken_over(given: Any, vae: Any | None) -> Any:
     """A transformer of ours as it is; a plain CogVideoX one in our class, its tensors shared.
 
@@ -113,6 +145,7 @@ def taken_over(given: Any, vae: Any | None) -> Any:
     """
     from diffusers.utils.torch_utils import unwrap_module
 
+    check_parts(transformer=given)
     plain = unwrap_module(given)
     check_transformer(plain.config, "The transformer")
     channels = plain.config.in_channels

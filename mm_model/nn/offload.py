@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
@@ -44,3 +45,16 @@ def present(module: nn.Module) -> Iterator[None]:
         yield
     finally:
         hook.post_forward(module, None)
+
+
+@contextmanager
+def layers_of_blocks(adapter: Any | None) -> Iterator[None]:
+    """Meanwhile `adapter` holds its global parts only: its layers are the transformer's."""
+    layers = adapter.layers if adapter is not None else None
+    if layers is not None:
+        adapter.layers = nn.ModuleDict()
+    try:
+        yield
+    finally:
+        if layers is not None:
+            adapter.layers = layers

@@ -6,6 +6,7 @@ Looks at names and configurations alone; nothing is loaded here.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ import torch
 from mm_model.errors import UserError
 
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle")
+Dtype = torch.dtype | str | None
 Dtypes = torch.dtype | str | Mapping[str, torch.dtype | str] | None
 """A dtype, its name, or either by component (`default` for those that are not named)."""
 WITH_DTYPE = ("text_encoder", "vae", "transformer", "identity_encoder", "adapter")
@@ -23,9 +25,9 @@ WITH_DTYPE = ("text_encoder", "vae", "transformer", "identity_encoder", "adapter
 
 def dtype_named(asked: torch.dtype | str | None) -> torch.dtype | None:
     """The dtype, also by name (`"bfloat16"`). Raises `UserError` when there is none such."""
-    if asked is None or isinstance(asked, torch.dtype):
-        return asked
-    found = getattr(torch, asked.removeprefix("torch."), None) if isinstance(asked, str) else None
+    if asked is None:
+        return None
+    found = getattr(torch, asked.removeprefix("torch."), None) if isinstance(asked, str) else asked
     if not isinstance(found, torch.dtype) or not found.is_floating_point:
         raise UserError(
             f"torch_dtype is {asked!r}; give a dtype such as torch.bfloat16, its name 'bfloat16', "
@@ -58,13 +60,22 @@ def variant_in(folder: Path, variant: str | None) -> str | None:
     """`variant` where the folder holds safetensors files of that variant, else None."""
     if variant is None:
         return None
+    if not isinstance(variant, str):
+        raise UserError(f"variant is {variant!r}; give a name such as 'fp16', or leave it out.")
     named = re.compile(rf"\.{re.escape(variant)}[.-]")
     return variant if any(named.search(p.name) for p in folder.glob("*.safetensors*")) else None
 
 
+def path_of(folder: Any, name: str = "folder") -> Path:
+    """`folder` as a path, or `UserError` where the argument `name` is none."""
+    if not isinstance(folder, str | os.PathLike):
+        raise UserError(f"{name} is {type(folder).__name__}; give the path of a local folder.")
+    return Path(folder)
+
+
 def refuse_pickles(folder: str | Path) -> None:
     """Raise `UserError` naming a pickle file where `folder` is one, or holds nothing better."""
-    folder = Path(folder)
+    folder = path_of(folder)
     files = [folder]
     if folder.is_dir():
         files = sorted(path for path in folder.iterdir() if path.is_file())

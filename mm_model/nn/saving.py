@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from mm_model.errors import UserError, of_machine
 from mm_model.nn.backbone import PARTS
 from mm_model.nn.config import IDENTITY_FOLDER
-from mm_model.nn.parts import Dtypes
+from mm_model.nn.parts import Dtypes, dtype_named
+from mm_model.nn.transformer import MagicMirrorTransformer3DModel
 from mm_model.store.atomic import publish_folder
 
 if TYPE_CHECKING:
@@ -51,6 +52,17 @@ def dtype_given(torch_dtype: Dtypes, given: Mapping[str, Any]) -> Dtypes:
     return given.get("dtype") if torch_dtype is None else torch_dtype
 
 
+def one_dtype(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of `from_pipe`, its `torch_dtype` also by name; it casts all parts to one."""
+    asked = given.get("torch_dtype")
+    if isinstance(asked, Mapping):
+        raise UserError(
+            "from_pipe casts all parts to one torch_dtype; give a dtype or its name, and cast "
+            "single parts with .to(dtype) afterwards."
+        )
+    return {**given, **({"torch_dtype": dtype_named(asked)} if asked is not None else {})}
+
+
 def save(pipe: MagicMirrorPipeline, folder: Path, safe: bool, push: bool, **options: Any) -> None:
     """Write every part of `pipe` below `folder`, which must be new or empty."""
     missing = [name for name in PARTS if getattr(pipe, name) is None]
@@ -80,7 +92,9 @@ def _write(pipe: MagicMirrorPipeline, folder: Path, options: dict[str, Any]) -> 
     from diffusers.utils.torch_utils import unwrap_module
 
     parts = {name: getattr(pipe, name) for name in PARTS}
-    parts["transformer"] = unwrap_module(pipe.transformer).to_base()
+    transformer = unwrap_module(pipe.transformer)  # a plain one may have been assigned
+    is_ours = isinstance(transformer, MagicMirrorTransformer3DModel)
+    parts["transformer"] = transformer.to_base() if is_ours else transformer
     if pipe.identity_encoder is not None:
         pipe.identity_encoder.save_pretrained(folder / IDENTITY_FOLDER)
     if pipe.adapter is not None:
