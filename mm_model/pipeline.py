@@ -28,13 +28,12 @@ from mm_model.diffusion.guidance import Texts, expand_condition, repeat_conditio
 from mm_model.diffusion.sampling import Sampler
 from mm_model.diffusion.schedule import correlate_frames
 from mm_model.errors import UserError
-from mm_model.nn import folded_vae, saving
+from mm_model.nn import folded_vae, parts, saving
 from mm_model.nn.adapter import MagicMirrorAdapter
 from mm_model.nn.backbone import check_parts, load_components, taken_over
 from mm_model.nn.condition import IdentityCondition
 from mm_model.nn.identity_encoder import IdentityEncoder
 from mm_model.nn.offload import layers_of_blocks
-from mm_model.nn.parts import Dtype, Dtypes, dtype_named, dtypes_by_part, path_of, refuse_pickles
 from mm_model.nn.prompt import clean_prompt, encode_prompts, encode_text
 from mm_model.nn.references import Detect, IdentityInput, batch_references, subjects_of
 from mm_model.nn.transformer import MagicMirrorTransformer3DModel
@@ -81,7 +80,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         pretrained_model_name_or_path: str | Path,
         adapter: str | Path | MagicMirrorAdapter | None = OF_FOLDER,
         identity_encoder: IdentityEncoder | str | None = OF_FOLDER,
-        torch_dtype: Dtypes = None,
+        torch_dtype: parts.Dtypes = None,
         *,
         variant: str | None = None,
         **components: Any,
@@ -93,7 +92,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         by component; `components` replaces parts by name (`vae=...`, `text_encoder=None`). Raises
         `UserError` when something is missing, the adapter does not fit, or an argument is unknown.
         """
-        base = path_of(pretrained_model_name_or_path, "pretrained_model_name_or_path")
+        base = parts.path_of(pretrained_model_name_or_path, "pretrained_model_name_or_path")
         given = saving.components_given(components, identity_encoder, OF_FOLDER)
         dtypes = saving.dtype_given(torch_dtype, components)
         pipe = cls(**load_components(base, dtypes, variant, given))
@@ -103,7 +102,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         if isinstance(adapter, MagicMirrorAdapter):
             pipe._put_in(adapter)
         elif adapter is not None:
-            pipe.load_adapter(adapter, dtypes_by_part(dtypes)["adapter"])
+            pipe.load_adapter(adapter, parts.dtypes_by_part(dtypes)["adapter"])
         return pipe
 
     @classmethod
@@ -133,24 +132,24 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         Below the stock layout lie `identity_encoder/` and `adapter/`. Raises `UserError` for
         pickles, an upload, a folder that holds something already, and what cannot be written.
         """
-        folder = path_of(save_directory, "save_directory")
+        folder = parts.path_of(save_directory, "save_directory")
         saving.save(self, folder, safe_serialization, push_to_hub,
                     variant=variant, max_shard_size=max_shard_size)  # fmt: skip
 
-    def load_adapter(self, folder: str | Path, torch_dtype: Dtype = None) -> None:
+    def load_adapter(self, folder: str | Path, torch_dtype: parts.Dtype = None) -> None:
         """Put the adapter of `folder` in (replacing another one), in the backbone's dtype.
 
         Refuses other layers, width, base family or another conditioning recogniser.
         """
-        refuse_pickles(folder)
+        parts.refuse_pickles(folder)
         digest = self.identity_encoder.recognizer_sha256 if self.identity_encoder else None
-        transformer, dtype = self._own_transformer(), dtype_named(torch_dtype)
+        transformer, dtype = self._own_transformer(), parts.dtype_named(torch_dtype)
         adapter = MagicMirrorAdapter.from_pretrained(folder, transformer, digest, dtype)
         self.register_modules(adapter=adapter)
 
     def save_adapter(self, folder: str | Path) -> Path:
         """Write the adapter folder (no base weights)."""
-        return self._require_adapter().save_pretrained(path_of(folder))
+        return self._require_adapter().save_pretrained(parts.path_of(folder))
 
     def unload_adapter(self) -> None:
         """Take the adapter out; afterwards the pipeline is the plain base."""
@@ -159,9 +158,8 @@ class MagicMirrorPipeline(CogVideoXPipeline):
 
     @classmethod
     def lora_state_dict(cls, source: Any, **kwargs: Any) -> Any:
-        """As in diffusers, from safetensors only; a pickle file is refused by name."""
-        if isinstance(source, str | Path):
-            refuse_pickles(Path(source) / (kwargs.get("weight_name") or ""))
+        """As in diffusers, from local safetensors only; a pickle file is refused by name."""
+        parts.check_lora(source, kwargs.get("weight_name"))
         return super().lora_state_dict(source, **{**kwargs, "use_safetensors": True})
 
     def enable_sequential_cpu_offload(self, *args: Any, **kwargs: Any) -> None:
@@ -357,7 +355,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         shape = [rows, latent_frame_count(frames), channels, height // factor, width // factor]
         if list(noise.shape) != shape:
             raise UserError(f"latents are {list(noise.shape)}, but what is asked for has {shape}.")
-        return correlate_frames(noise, asked.noise_prior_gamma)
+        return correlate_frames(noise.to(self.transformer.dtype), asked.noise_prior_gamma)
 
     def _texts(
         self, asked: Asked, identity: IdentityCondition

@@ -89,6 +89,19 @@ def refuse_pickles(folder: str | Path) -> None:
             )
 
 
+def check_lora(source: Any, weight_name: str | None = None) -> None:
+    """Raise `UserError` unless `source` is a state dict, or local and no pickle."""
+    if isinstance(source, Mapping):
+        return
+    folder = path_of(source, "The LoRA")
+    if not folder.exists():
+        raise UserError(
+            f"{folder} is no folder or file here, and nothing is downloaded; fetch the LoRA and "
+            "name the folder, or give its state dict."
+        )
+    refuse_pickles(folder / (weight_name or ""))
+
+
 def check_kind(base: Path) -> None:
     """Raise `UserError` naming a backbone of another kind than CogVideoX 1.0, text to video."""
     index = _config(base / "model_index.json").get("_class_name", "")

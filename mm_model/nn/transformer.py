@@ -26,7 +26,7 @@ from mm_model.nn.initialise import materialise
 from mm_model.nn.layer_adapter import LayerAdapter
 from mm_model.nn.modulation import ModulationTable, build_modulation_table, modulation_modules
 from mm_model.nn.offload import execution_device, is_offloaded, present
-from mm_model.nn.parts import refuse_pickles
+from mm_model.nn.parts import check_lora
 from mm_model.nn.sharing import ADAPTER_PART, refuse_hooks, sharing
 
 if TYPE_CHECKING:
@@ -161,8 +161,7 @@ class MagicMirrorTransformer3DModel(CogVideoXTransformer3DModel):
 
         `source` is a state dict, or a folder or file of safetensors: a pickle is refused by name.
         """
-        if isinstance(source, str | Path):
-            refuse_pickles(Path(source) / (kwargs.get("weight_name") or ""))
+        check_lora(source, kwargs.get("weight_name"))
         with self._layers_aside():
             return super().load_lora_adapter(source, *args, **{**kwargs, "use_safetensors": True})
 

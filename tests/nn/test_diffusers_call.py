@@ -321,6 +321,14 @@ def test_given_latents_are_the_noise(pipe, identity, usual):
             clip(pipe, identity=identity, latents=wrong)
 
 
+def test_given_latents_of_another_dtype_are_cast():
+    pipe = mirror().to(torch.bfloat16)
+    noise = torch.randn(1, 3, 8, 8, 8, generator=seeded()).bfloat16()
+    asked = {"reference_images": subject(), "generator": None}
+    expected = clip(pipe, latents=noise, **asked)
+    assert torch.equal(clip(pipe, latents=noise.float(), **asked), expected)
+
+
 def test_a_swapped_scheduler_samples_with_the_identity(pipe, identity, usual):
     pipe.scheduler = CogVideoXDPMScheduler.from_config(pipe.scheduler.config)
     try:

@@ -65,6 +65,16 @@ def test_a_lora_learns_beside_a_frozen_adapter_and_the_identity_stays():
     assert torch.allclose(clip(pipe, identity=person), usual, atol=1e-3)
 
 
+@pytest.mark.parametrize("wrong", ["somebody/a-lora", "/nowhere/lora.safetensors", 3, None])
+def test_a_lora_that_does_not_lie_here_is_refused_at_once(wrong, monkeypatch):
+    pipe = mirror()
+    monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("asked the network"))
+    hint = "nothing is downloaded" if isinstance(wrong, str) else "The LoRA is .*; give the path"
+    for load in (pipe.load_lora_weights, pipe.transformer.load_lora_adapter):
+        with pytest.raises(UserError, match=hint):
+            load(wrong)
+
+
 def test_a_saved_lora_is_loaded_into_the_base_s_projections(tmp_path):
     pipe, other = mirror(), mirror()
     pipe.transformer.add_adapter(lora_config())
