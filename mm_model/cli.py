@@ -98,14 +98,14 @@ def _status(options: argparse.Namespace) -> int:
 
     root = repository_root()
     params = load_params(root)
-    if options.profile not in (None, params.profile):
+    if not (chosen := options.profile in (None, params.profile)):
         params = inputs.of_profile(root, options.profile)
     found = status.of_tree(root, params)
     if options.json:
         said = {"profile": params.profile, "stages": [one.as_dict() for one in found]}
         print(json.dumps(said, indent=1))
     else:
-        print(status.text(params, found))
+        print(status.text(params, found, chosen))
     return 0 if all(one.is_current for one in found) else NOT_CURRENT
 
 

@@ -1,7 +1,8 @@
 """What stands in `data/<profile>`: whether each stage would run, and which code made its output.
 
 Compares manifests with what lies here now, as a stage does when it starts, but digests no output.
-DVC has the last word on what runs: it also runs a stage whose own file changed in any way.
+DVC has the last word on what runs: it also runs a stage whose own file changed in any way, for
+which its record of the last run is asked.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from mm_model.errors import UserError
 from mm_model.settings import Params, Profile, load_profile
 from mm_model.stages import made_by, registry, runner
 from mm_model.stages.stage import Stage
-from mm_model.store import closure, digests, manifest
+from mm_model.store import closure, digests, locked, manifest
 from mm_model.store.layout import Layout
 
 WAY_OUT = (
@@ -68,7 +69,8 @@ def of_tree(root: Path, params: Params, package: Path = closure.PACKAGE) -> list
     Raises:
         UserError: the profile is not valid.
     """
-    look = _Look(params, load_profile(root, params.profile), Layout(root, params.profile))
+    profile, layout = load_profile(root, params.profile), Layout(root, params.profile)
+    look = _Look(params, profile, layout, package)
     found: dict[str, Standing] = {}
     for name in registry.NAMES:
         stage = registry.load(name)
@@ -84,9 +86,11 @@ class _Look:
     params: Params
     profile: Profile
     layout: Layout
+    package: Path
 
     def __post_init__(self) -> None:
         self._models: dict[str, str] = {}
+        self._locked = locked.stages(self.layout.root)
 
     def at(self, stage: Stage) -> tuple[manifest.Manifest | None, tuple[str, ...]]:
         """The manifest of the stage's output, and why it would run."""
@@ -118,7 +122,15 @@ class _Look:
             taken = {name: str(digest) for name, digest in inputs.items()}
             if made.fingerprint != runner.fingerprint_of(stage, self.profile, taken, models):
                 found.append(f"changed: {' or '.join(stage.models)}")
-        return found
+        return found or self._own_file(stage)
+
+    def _own_file(self, stage: Stage) -> list[str]:
+        """DVC takes the stage's own file byte by byte, with its comments."""
+        name = f"stages/{stage.name}.py"
+        output = self.layout.output(stage.name).relative_to(self.layout.root).as_posix()
+        recorded = locked.recorded_input(self._locked, output, f"{closure.NAME}/{name}")
+        changed = locked.differs(recorded, self.package / name)
+        return [f"its file {closure.NAME}/{name} changed"] if changed else []
 
     def _digest(self, stage: str) -> str | None:
         try:
@@ -132,12 +144,14 @@ class _Look:
         return self._models[name]
 
 
-def text(params: Params, standings: list[Standing]) -> str:
-    """The standings for a person."""
+def text(params: Params, standings: list[Standing], chosen: bool = True) -> str:
+    """The standings for a person; `chosen` is whether `params.yaml` names this profile."""
+    run = "make run" if chosen else f"make run PROFILE={params.profile}"
     if all(one.code is None for one in standings):
-        return f"Profile {params.profile} has no results yet: 'make run' makes them."
+        return f"Profile {params.profile} has no results yet: '{run}' makes them."
     lines = [f"Profile {params.profile}"]
     lines += [f"  {one.stage:<9} {one.line()}" for one in standings]
     if any(one.code for one in standings):
-        lines.append(f"Where other code made an output: {WAY_OUT}")
+        way_out = WAY_OUT.replace("make run", run)
+        lines.append(f"Where other code made an output: {way_out}")
     return "\n".join(lines)

@@ -9,11 +9,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from mm_model.store import digests
+from mm_model.store import digests, locked
 
 
 def way_out(output: Path, damaged: Mapping[str, str | None]) -> str:
@@ -86,12 +85,7 @@ def _lock_is_whole(root: Path) -> bool:
 
 def _recorded(root: Path, place: str) -> str | None:
     """DVC's name of the output, from `dvc.lock`."""
-    try:
-        stages = yaml.safe_load((root / "dvc.lock").read_text())["stages"]
-        outs: list[dict[str, Any]] = [out for stage in stages.values() for out in stage["outs"]]
-        return next((out["md5"] for out in outs if out["path"] == place), None)
-    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):
-        return None
+    return locked.recorded_output(locked.stages(root), place)
 
 
 def _cache(root: Path) -> Path:

@@ -167,7 +167,9 @@ def test_status_tells_what_would_run_and_what_is_of_other_code(
     assert "sources   would run: its settings changed" in said
     assert "ingest    would run: its settings changed; made by other code" in said
     code, said = _status(capsys, "--profile", "tiny-long")
-    assert (code, said) == (3, "Profile tiny-long has no results yet: 'make run' makes them.\n")
+    assert (code, said) == (
+        3, "Profile tiny-long has no results yet: 'make run PROFILE=tiny-long' makes them.\n",
+    )  # fmt: skip
     assert cli.main(["status", "--profile", "huge"]) == 1
 
 
@@ -190,6 +192,43 @@ def test_status_follows_inputs_weights_and_damage(
     assert code == 3
     assert f"sources   would run: {folder}/manifest.json is damaged" in said
     assert "ingest    may run: after sources" in said
+
+
+@pytest.mark.parametrize("added", ["# a comment\n", "\n", "LIMIT = 3\n"])
+def test_status_says_that_a_stage_whose_own_file_changed_would_run(
+    place: Path, package: Path, capsys: Any, added: str
+) -> None:
+    runner.run("sources", place)
+    runner.run("ingest", place)
+    own = package / "stages" / "ingest.py"
+
+    def entry(stage: str, content: bytes) -> dict[str, Any]:
+        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        dep = {"path": f"mm_model/stages/{stage}.py", "hash": "md5", "md5": md5}
+        return {"deps": [dep], "outs": [{"path": f"data/tiny/{stage}", "md5": "0.dir"}]}
+
+    lock = place / "dvc.lock"
+    lock.write_text(json.dumps({"stages": {"ingest": entry("ingest", own.read_bytes())}}))
+    assert _status(capsys)[0] == 0
+    own.write_text(own.read_text() + added)
+    code, said = _status(capsys)
+    assert code == 3
+    assert "ingest    would run: its file mm_model/stages/ingest.py changed" in said
+    other = entry("ingest", b"another profile's run") | {"outs": [{"path": "data/paper/ingest"}]}
+    for content in ("{", "[]", '{"stages": {"ingest": 3}}', json.dumps({"stages": {"a": other}})):
+        lock.write_text(content)
+        assert "its file" not in _status(capsys)[1]
+
+
+def test_status_of_another_profile_names_the_command_for_it(
+    place: Path, package: Path, capsys: Any, edit_params: Any
+) -> None:
+    runner.run("sources", place)
+    _change(package, "stages/sources.py", "\nfrom", "\nLIMIT = 3\nfrom")
+    assert "'make run STRICT=1' makes them again" in _status(capsys)[1]
+    edit_params(place, profile="tiny-long")
+    said = _status(capsys, "--profile", "tiny")[1]
+    assert "'make run PROFILE=tiny STRICT=1' makes them again" in said
 
 
 def test_a_file_that_is_no_python_is_told_as_any_other(
