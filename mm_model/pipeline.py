@@ -108,7 +108,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
     @classmethod
     def from_pipe(cls, pipeline: Any, **kwargs: Any) -> MagicMirrorPipeline:
         """As in diffusers, on the parts of `pipeline`; `torch_dtype` may also be a dtype's name."""
-        return super().from_pipe(pipeline, **saving.one_dtype(kwargs))
+        return super().from_pipe(pipeline, **saving.of_pipe(pipeline, kwargs))
 
     def _put_in(self, adapter: MagicMirrorAdapter) -> None:
         """Take over an adapter that was made before, on this transformer or on another."""

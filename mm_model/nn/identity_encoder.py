@@ -123,6 +123,12 @@ class IdentityEncoder(nn.Module):
         2.1).
         """
         batch, refs = pixels.shape[:2]
+        width = self.perceiver_config["embedding_dim"]
+        if embedding.shape[-1] != width:
+            raise UserError(
+                f"The raw vectors of the faces have {embedding.shape[-1]} values, but this "
+                f"identity encoder takes {width}; give those of its own recogniser."
+            )
         if mask is None:
             mask = torch.ones(batch, refs, dtype=torch.bool, device=self.device)
         mask = mask.to(self.device, torch.bool)

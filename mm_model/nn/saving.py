@@ -52,8 +52,15 @@ def dtype_given(torch_dtype: Dtypes, given: Mapping[str, Any]) -> Dtypes:
     return given.get("dtype") if torch_dtype is None else torch_dtype
 
 
-def one_dtype(given: Mapping[str, Any]) -> dict[str, Any]:
+def of_pipe(pipeline: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of `from_pipe`, its `torch_dtype` also by name; it casts all parts to one."""
+    from diffusers import DiffusionPipeline
+
+    if not isinstance(pipeline, DiffusionPipeline):
+        raise UserError(
+            f"pipeline is {type(pipeline).__name__}; give a pipeline of diffusers, or open a "
+            "folder with from_pretrained."
+        )
     asked = given.get("torch_dtype")
     if isinstance(asked, Mapping):
         raise UserError(

@@ -43,6 +43,8 @@ def test_what_is_no_path_is_refused_by_its_name(saved, wrong):
     for call in (pipe.load_adapter, pipe.save_adapter):
         with pytest.raises(UserError, match=f"folder {hint}"):
             call(wrong)
+    with pytest.raises(UserError, match=f"^pipeline is {type(wrong).__name__}; give a pipeline"):
+        MagicMirrorPipeline.from_pipe(wrong)
     with pytest.raises(UserError, match=f"save_directory {hint}"):
         pipe.save_pretrained(wrong)
     if wrong is not None:

@@ -180,3 +180,5 @@ def test_an_input_of_another_shape_is_refused(pipe):
         pipe.encode_references(
             IdentityInput(torch.zeros(1, 3, 30, 30), torch.zeros(1, 3, 112, 112))
         )
+    with pytest.raises(UserError, match="have 3 values, but this identity encoder takes 16"):
+        pipe.encode_references(IdentityInput(torch.zeros(1, 3, 28, 28), None, torch.zeros(1, 3)))
