@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from faked import FakePack, face
 
+from mm_model.media.encode import write_mp4
 from mm_model.media.sheet import jpeg_bytes
 from mm_model.pairing.augment import LONGEST_SIDE, AugmentSynthesizer, vary
 from mm_model.pairing.make import Order, make, order_key
@@ -56,6 +57,29 @@ def test_a_variation_is_seeded_differs_and_names_its_origin(tmp_path: Path) -> N
     assert first.origin == "ab" * 8
     np.testing.assert_array_equal(first.image, again.image)
     assert first.image.shape != other.image.shape or (first.image != other.image).mean() > 0.5
+
+
+def test_a_variation_names_the_picture_that_it_was_made_of(tmp_path: Path) -> None:
+    """Of a photograph, red, and a clip that is green before the frame in question, blue from it."""
+    red, green, blue = (
+        np.full((96, 96, 3), shade, np.uint8)
+        for shade in ((200, 40, 40), (40, 200, 40), (40, 40, 200))
+    )
+    (tmp_path / "photo.jpg").write_bytes(jpeg_bytes(red, 95))
+    write_mp4(tmp_path / "clip.mp4", np.stack([green] * 4 + [blue] * 3), 8)
+    where = face(24, 20, 50)
+    portraits = (
+        Portrait("aa" * 8, tmp_path / "photo.jpg", None, 96, 96, where, 1),
+        Portrait("bb" * 8, tmp_path / "clip.mp4", 4, 96, 96, where, 3),
+    )
+    identity, chosen = Identity("id-0001", None, False, portraits), set()
+    told = {0: ("aa" * 8, 1), 2: ("bb" * 8, 3)}
+    for seed in range(12):
+        made = AugmentSynthesizer().make(identity, seed)
+        colour = int(made.image.mean((0, 1)).argmax())
+        assert (made.origin, made.faces) == told[colour]
+        chosen.add(colour)
+    assert chosen == {0, 2}
 
 
 def test_a_variation_keeps_the_face_in_the_picture() -> None:

@@ -173,13 +173,42 @@ def test_the_nulls_are_really_used(pipe, identity):
     assert changed == {"null": True, "keep": False, "base": False}
 
 
-def test_tables_and_the_direct_path_agree(pipe, identity):
-    call = {"identity": identity, "can_scale": 0.7, "ca_scale": 0.5, **CALL}
+@pytest.mark.parametrize("id_scale", [1.0, 0.4])
+def test_tables_and_the_direct_path_agree(pipe, identity, id_scale):
+    scales = {"id_scale": id_scale, "can_scale": 0.7, "ca_scale": 0.5}
+    call = {"identity": identity, **scales, **CALL}
     tabled = pipe(PROMPT, generator=seeded(), **call).frames
     pipe.modulation_tables = False
     direct = pipe(PROMPT, generator=seeded(), **call).frames
     pipe.modulation_tables = True
     assert torch.allclose(tabled, direct, atol=1e-3)
+
+
+def test_half_an_identity_is_half_of_it_in_the_text(pipe, identity):
+    plain, mask = pipe.encode_identity_prompt(PROMPT, identity)
+
+    def told(scale):
+        seen = []
+
+        def note(_pipe, _index, _timestep, tensors):
+            seen.append(tensors["prompt_embeds"][-1:])
+            return {}
+
+        pipe(
+            PROMPT,
+            identity=identity,
+            id_scale=scale,
+            callback_on_step_end=note,
+            callback_on_step_end_tensor_inputs=["prompt_embeds"],
+            generator=seeded(),
+            **CALL,
+        )
+        return seen[0] - plain
+
+    half, whole = told(0.5), told(1.0)
+    assert whole[mask].abs().max() > 1e-2
+    assert not whole[~mask].any()
+    assert torch.allclose(half, whole / 2, atol=1e-5)
 
 
 def test_identity_may_enter_late(pipe, identity):

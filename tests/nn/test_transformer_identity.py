@@ -37,6 +37,16 @@ def test_without_identity_the_base_is_bit_identical(dtype, frames):
     assert not torch.equal(run(model, inputs, condition), expected)
 
 
+def test_a_part_of_the_identity_is_that_part_of_cross_attention_and_shifts():
+    model, adapter = tiny.with_adapter()
+    tiny.shake(adapter)
+    inputs, condition = tiny.inputs(), condition_of(adapter)
+    half = run(model, inputs, condition, id_scale=0.5, can_scale=0.6, ca_scale=0.8)
+    for can, ca, same in ((0.3, 0.4, True), (0.6, 0.4, False), (0.3, 0.8, False)):
+        other = run(model, inputs, condition, can_scale=can, ca_scale=ca)
+        assert torch.allclose(half, other, atol=1e-5) is same
+
+
 @pytest.mark.parametrize("mode", ["asymmetric", "gated_joint"])
 @pytest.mark.parametrize("out_proj", ["shared", "own"])
 def test_fresh_exact_modes_equal_the_base(mode, out_proj):

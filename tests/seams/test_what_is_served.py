@@ -105,6 +105,54 @@ def test_the_release_holds_the_adapter_and_the_values_that_were_evaluated(chain:
     assert kept == json.loads((chain.output("evaluate") / "metrics.json").read_text())
 
 
+def test_the_release_holds_the_face_pack_and_the_backbone_of_the_run(chain: Chain) -> None:
+    """Those whose faces were learned from and measured; the judge stays at home."""
+    import yaml
+
+    from mm_model.store import digests
+
+    given = yaml.safe_load((chain.place / "params.yaml").read_text())
+    own = {name: digests.of_folder(Path(given[name])) for name in ("facepack", "backbone", "judge")}
+    config = yaml.safe_load((champion(chain) / "MLmodel").read_text())["flavors"][
+        "python_function"]["config"]  # fmt: skip
+    for name in ("facepack", "backbone"):
+        released = digests.of_folder(champion(chain) / "artifacts" / name)
+        assert released == config["digests"][name] == own[name] != own["judge"]
+
+
+SETTINGS = {
+    ("evaluate", "face_guidance"): ("split", "face_guidance"),
+    ("pretrain", "sample_face_guidance"): ("split", None),
+    ("finetune", "sample_face_guidance"): ("split", None),
+    ("model", "num_frames"): (1, "num_frames"),
+    ("pretrain", "sample_frames"): (1, None),
+    ("model", "fps"): (5, "fps"),
+    ("ingest", "max_aspect"): (2.5, "max_aspect"),
+    ("run", "threads"): (3, "threads"),
+    ("run", "device"): ("auto", "device"),
+    ("run", "dtype"): ("bfloat16", "dtype"),
+    ("serve", "default_guidance"): (7.5, "serve"),
+    ("evaluate", "guidance_scale"): (7.5, None),
+    ("faces", "detection_above"): (0.7, "detection"),
+}
+"""Section and field, another value, and what of a release's configuration alone follows it."""
+
+
+@pytest.mark.parametrize(("section", "field"), SETTINGS)
+def test_a_served_value_follows_its_own_setting_alone(
+    chain: Chain, section: str, field: str
+) -> None:
+    from mm_model.serving.config import of_profile
+
+    value, follows = SETTINGS[section, field]
+    part = getattr(chain.profile, section)
+    assert getattr(part, field) != value
+    other = chain.profile.model_copy(update={section: part.model_copy(update={field: value})})
+    digests = dict.fromkeys(("adapter", "backbone", "facepack"), "0" * 64)
+    before, after = (of_profile(one, digests).model_dump() for one in (chain.profile, other))
+    assert [name for name in before if before[name] != after[name]] == [follows] * bool(follows)
+
+
 def test_the_portrait_that_is_shown_is_the_reference_s_face(chain: Chain) -> None:
     for path in sorted((chain.output("evaluate") / "references").glob("*.jpg")):
         own = chain.people[path.stem]

@@ -71,6 +71,8 @@ def test_targets_and_references_are_training_people_and_each_its_own(
         fact = chain.truth[target.sample_id]
         assert fact.side == "train" and chain.people[target.identity] == fact.person
         assert target.caption == fact.caption
+        own = {row.reference for row in pairs if row.target == target.sample_id}
+        assert len(set(target.references)) == len(own), "each of its pairs is learned from"
 
 
 @pytest.mark.parametrize("stage", TRAININGS)

@@ -308,6 +308,18 @@ def test_changed_code_that_spoils_a_figure_is_no_champion(house: House) -> None:
     assert champion(house) == 2
 
 
+@pytest.mark.parametrize("part", ["backbone", "pack"])
+def test_other_weights_beside_the_same_adapter_must_do_better(house: House, part: str) -> None:
+    """Only where code or configuration alone differ need nothing rise."""
+    (house.root / "weights" / part / "more.json").write_text("{}")
+    release = house.register()
+    assert (release["version"], release["aliases"]) == (3, ["challenger"])
+    assert "Identity does not rise against the champion" in release["sentences"][0]
+    assert champion(house) == 2
+    house.evaluated(NUMBERS["three"])
+    assert house.register()["aliases"] == ["champion"]
+
+
 def test_two_trees_with_other_code_do_not_take_turns(house: House) -> None:
     """What is registered again with nothing new does not take the place of a newer one."""
     limits = house.root / "profiles" / "tiny.yaml"

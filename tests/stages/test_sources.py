@@ -61,6 +61,23 @@ def test_a_folder_is_listed_with_subject_digest_and_consent(
     assert "problem" in captions[rows["ada/1.png"]["source_id"]]
 
 
+def test_of_two_caption_files_the_one_that_the_report_names_is_used(
+    small_root: Path, folder: Path, run_stage: Callable
+) -> None:
+    for shade, name in ((90, "1.png"), (30, "2.png")):
+        picture(folder / name, shade)
+    (folder / "1.txt").write_text("a man waves")
+    (folder / "1.png.txt").write_text("a woman smiles")
+    (folder / "2.TXT").write_text("a man nods")
+    (folder / "2.txt").write_text("a woman turns")
+    report = run_stage(small_root, "sources")
+    said = json.loads((small_root / "data/tiny/sources/captions.json").read_text())
+    told = {row["name"]: said[row["source_id"]]["text"] for row in inventory(small_root)}
+    assert told == {"1.png": "a woman smiles", "2.png": "a woman turns"}
+    assert report.metrics["caption_files_unused"] == 2
+    assert any("1.png.txt is used, 1.txt is not" in note for note in report.notes)
+
+
 def test_without_consent_nothing_is_read(
     small_root: Path, folder: Path, run_stage: Callable, edit_profile: Callable
 ) -> None:
