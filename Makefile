@@ -120,7 +120,7 @@ lint: setup ## Check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 weights: setup ## Train the embedded default's weights again (some hours; resumes)
-	@$(BIN)/python -m mm_model.foundry
+	@$(BIN)/python -m mm_model.embedded.training
 
 clean: ## Remove what the pipeline wrote (not the environment, nor the consents in work/likeness)
 	rm -rf data reports mlruns mlflow.db

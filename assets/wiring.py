@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import dagster as dg
 
 from assets import graph
-from mm_model.stages import registry
+from mm_model.run import stages as registry
 
 AUDIT, CODE = "audit", "code"
 StageEvents = Iterator[dg.AssetCheckResult | dg.MaterializeResult]

@@ -115,7 +115,7 @@ def release(options: argparse.Namespace) -> Path:
     """The folder of the release to measure: the one named, else this tree's champion."""
     if options.folder is not None:
         return options.folder
-    from mm_model.registry import served
+    from mm_model.register import served
 
     layout = _layout()
     name = load_profile(layout.root, layout.profile).section("register").model_name

@@ -9,8 +9,8 @@ def _main() -> int:
     usual = signal.getsignal(signal.SIGINT)
     if usual is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from mm_model.cli import main
-    from mm_model.generate import interrupt
+    from mm_model.commands.cli import main
+    from mm_model.commands.generate import interrupt
 
     signal.signal(signal.SIGINT, usual)
     status = main()

@@ -12,8 +12,9 @@ import dagster as dg
 
 from assets.wiring import CODE
 from mm_model.errors import UserError
-from mm_model.stages import made_by, registry
-from mm_model.stages.status import WAY_OUT
+from mm_model.run import made_by
+from mm_model.run import stages as registry
+from mm_model.run.status import WAY_OUT
 from mm_model.store import digests, manifest
 from mm_model.store.layout import Layout
 

@@ -8,8 +8,8 @@ an output (its manifest).
 
 from pathlib import Path
 
+from mm_model.run import stages as registry
 from mm_model.settings import load_params, load_profile
-from mm_model.stages import registry
 from mm_model.store import digests, documents
 
 _SHOWN = 12

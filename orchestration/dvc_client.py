@@ -20,8 +20,8 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from assets.graph import INPUT_ASSETS, nodes
 from assets.wiring import StageEvents
 from mm_model.errors import BusyError, UserError
+from mm_model.run import made_by
 from mm_model.settings import load_params
-from mm_model.stages import made_by
 from mm_model.store import closure
 from mm_model.store.layout import Layout
 from orchestration import (

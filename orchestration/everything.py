@@ -7,8 +7,8 @@ from pathlib import Path
 import dagster as dg
 
 from mm_model.errors import BusyError, UserError
+from mm_model.run import made_by, views
 from mm_model.settings import load_params, load_profile
-from mm_model.stages import made_by, views
 from mm_model.store import atomic
 from mm_model.store.layout import Layout
 from orchestration import by_code, jobs, resources, runs

@@ -22,7 +22,7 @@ def main() -> int:
 
 
 def _run(started: float) -> int:
-    from mm_model.cli import BUSY
+    from mm_model.commands.cli import BUSY
     from mm_model.environment import silence_telemetry
     from mm_model.errors import BusyError, UserError, of_machine
     from orchestration import home

@@ -20,10 +20,10 @@ from typing import Any
 import pytest
 import yaml
 
+from mm_model.run import runner
+from mm_model.run.stage import Job, Report, Stage
+from mm_model.run.stages import NAMES
 from mm_model.settings import Profile, Section
-from mm_model.stages import runner
-from mm_model.stages.registry import NAMES
-from mm_model.stages.stage import Job, Report, Stage
 
 PEOPLE = {
     "train_people": 6, "held_out_people": 3, "photos_per_person": 3, "clips_per_person": 1,
@@ -55,7 +55,7 @@ OTHER: dict[str, dict[str, Any]] = {
 """Values that neither the shipped profile nor a default has: one written into the code shows."""
 READS = "reads.json"
 """Beside the root: stage -> what it read (see `reading`), and the seconds it took."""
-_PAGE = "mm_model.evaluation.page"
+_PAGE = "mm_model.report.page"
 
 
 def small_root(root: Path, place: Path) -> Path:

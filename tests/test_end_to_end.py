@@ -18,10 +18,10 @@ import yaml
 from PIL import Image
 
 from mm_model.errors import UserError
-from mm_model.evaluation import figures, page, timelapse
 from mm_model.media.decode import read_frames
-from mm_model.stages import runner
-from mm_model.stages.registry import NAMES
+from mm_model.report import figures, page, timelapse
+from mm_model.run import runner
+from mm_model.run.stages import NAMES
 from mm_model.store import catalogue, manifest
 from mm_model.store.layout import Layout
 from tests.small_chain import HEIGHT, WIDTH, built, small_root

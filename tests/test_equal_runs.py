@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mm_model.stages.registry import NAMES
+from mm_model.run.stages import NAMES
 from mm_model.store import manifest
 from mm_model.store.layout import Layout
 from tests.media.test_equal_bytes import load

@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 
 from mm_model.records import Counts
+from mm_model.run.stage import Job, Report, Stage
 from mm_model.settings import load_params, load_profile
-from mm_model.stages.stage import Job, Report, Stage
 from mm_model.store.layout import Layout
-from mm_model.tracking import Tracker
+from mm_model.tracking.tracker import Tracker
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 60
@@ -30,7 +30,7 @@ PATIENCE = 60
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: Any) -> Path:
     """A store with its tables and nothing else, made once (it takes seconds)."""
-    from mm_model.registry.store import open_client
+    from mm_model.tracking.store import open_client
 
     root = tmp_path_factory.mktemp("store")
     open_client(Layout(root, "tiny"))
@@ -56,7 +56,7 @@ def make_job(layout: Layout, tracker: Tracker) -> Job:
 
 def runs(layout: Layout) -> list[Any]:
     """All runs of the experiment, oldest first."""
-    from mm_model.registry import store
+    from mm_model.tracking import store
 
     client = store.open_client(layout)
     return client.search_runs(
@@ -65,7 +65,7 @@ def runs(layout: Layout) -> list[Any]:
 
 
 def history(layout: Layout, run: Any, metric: str) -> list[tuple[int, float]]:
-    from mm_model.registry import store
+    from mm_model.tracking import store
 
     points = store.open_client(layout).get_metric_history(run.info.run_id, metric)
     return [(point.step, point.value) for point in points]
@@ -179,7 +179,7 @@ def test_the_server_comes_back_during_the_run(layout: Layout, monkeypatch: Any) 
 
 
 def test_an_answer_that_got_lost_doubles_nothing(layout: Layout, monkeypatch: Any) -> None:
-    from mm_model.registry.ship import Shipper
+    from mm_model.tracking.ship import Shipper
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{closed_port()}")
     tracker = Tracker(layout, "pretrain")
@@ -220,7 +220,7 @@ def test_a_damaged_spool_holds_up_nobody(layout: Layout, monkeypatch: Any, damag
 
 
 def test_a_run_deleted_by_hand_does_not_hold_up_the_next(layout: Layout) -> None:
-    from mm_model.registry import store
+    from mm_model.tracking import store
 
     tracker = Tracker(layout, "pretrain")
     with tracker.running(make_job(layout, tracker)):
@@ -244,7 +244,7 @@ SCRIPT = """
     import sys, time
     from pathlib import Path
     from mm_model.store.layout import Layout
-    from mm_model.tracking import Tracker
+    from mm_model.tracking.tracker import Tracker
     from test_tracking import make_job
     assert "mlflow" not in sys.modules
     layout = Layout(Path(sys.argv[1]), "tiny")
@@ -299,7 +299,8 @@ def test_a_killed_process_leaves_its_points_to_the_next(layout: Layout) -> None:
 TWO_THREADS = """
     import sys, threading, time
     from pathlib import Path
-    from mm_model.registry import store, versions
+    from mm_model.register import versions
+    from mm_model.tracking import store
     from mm_model.store.layout import Layout
     layout, failed = Layout(Path(sys.argv[1]), "tiny"), []
     def ship():

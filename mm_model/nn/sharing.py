@@ -20,7 +20,7 @@ from diffusers.models.attention_processor import (
 from torch import nn
 
 from mm_model.errors import UserError
-from mm_model.nn.attention import MagicMirrorAttnProcessor
+from mm_model.nn.magic_mirror.attention import MagicMirrorAttnProcessor
 from mm_model.nn.offload import is_offloaded
 
 ADAPTER_PART = ".adapter."

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from mm_model.eyes.identity import HELD_OUT, TRAIN
+from mm_model.faces.identity import HELD_OUT, TRAIN
 from mm_model.records import (
     FACES_COLUMNS,
     INGEST_COLUMNS,

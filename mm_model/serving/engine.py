@@ -18,7 +18,7 @@ from mm_model.serving.refusal import Code, Refusal
 from mm_model.serving.request import Request
 
 if TYPE_CHECKING:
-    from mm_model.nn.subject import PlacedIdentity
+    from mm_model.nn.identity.subject import PlacedIdentity
 
 _SPARE_MARK = re.compile(r"<extra_id_\d+>")
 """T5's spare marks; a small tokenizer may lack them, and a prompt is judged alike everywhere."""
@@ -71,7 +71,7 @@ class PipelineEngine:
     def __init__(self, backbone: Path, adapter: Path, config: ServingConfig) -> None:
         import torch
 
-        from mm_model.pipeline import MagicMirrorPipeline
+        from mm_model.generation.pipeline import MagicMirrorPipeline
 
         torch.set_num_threads(config.threads)
         device = config.device
@@ -124,7 +124,12 @@ class PipelineEngine:
         return self._placed(request.prompt, len(request.references)).unread
 
     def _placed(self, prompt: str, references: int) -> "PlacedIdentity":
-        from mm_model.nn.subject import CLASS_WORDS, PromptError, place_identity, refuse_marks
+        from mm_model.nn.identity.subject import (
+            CLASS_WORDS,
+            PromptError,
+            place_identity,
+            refuse_marks,
+        )
         from mm_model.records import CaptionProblem
 
         trigger = self._pipe.adapter.config.trigger

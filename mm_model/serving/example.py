@@ -36,9 +36,9 @@ def write(path: Path, layout: Layout) -> Path:
 
 def record(profile: Profile, action: str = "smiles") -> dict[str, Any]:
     """A record that shows the first held-out adult and asks for `action`."""
-    from mm_model.world.caption import caption
-    from mm_model.world.people import person
-    from mm_model.world.split import HELD_OUT_PEOPLE
+    from mm_model.embedded.people.caption import caption
+    from mm_model.embedded.people.people import person
+    from mm_model.embedded.people.split import HELD_OUT_PEOPLE
 
     people = ((seed, person(seed)) for seed in HELD_OUT_PEOPLE)
     seed, somebody = next(found for found in people if found[1].category in _ADULTS)
@@ -63,7 +63,7 @@ def _pictures(somebody: Any) -> list[bytes]:
     import numpy as np
     from PIL import Image
 
-    from mm_model.world.clips import photograph
+    from mm_model.embedded.people.clips import photograph
 
     rng = np.random.default_rng(_SEED)
     found: list[bytes] = []

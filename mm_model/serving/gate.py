@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mm_model.eyes.detect import Sighting
+from mm_model.facepack.detect import Sighting
 from mm_model.media.failure import MediaError
 from mm_model.media.images import load_image
-from mm_model.nn.portrait import Seen
+from mm_model.nn.identity.portrait import Seen
 from mm_model.records import Reason
 from mm_model.serving.refusal import Code, Refusal
 

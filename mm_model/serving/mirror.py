@@ -208,8 +208,8 @@ def load(artifacts: Mapping[str, str], settings: Mapping[str, Any]) -> Mirror:
                 f"The {name} of this model is missing or is not the one it was registered with "
                 f"({folders[name]}): run 'python -m mm_model run register' to put it back."
             )
-    from mm_model.eyes.detect import chosen_faces
-    from mm_model.eyes.pack import open_pack
+    from mm_model.facepack.detect import chosen_faces
+    from mm_model.facepack.port import open_pack
     from mm_model.serving.engine import PipelineEngine
 
     policy.prepare()

@@ -21,7 +21,7 @@ class Manifest:
 
     `files` maps relative paths to SHA-256; `inputs` maps input names to their digests;
     `fingerprint` names stage, code version, settings, inputs and models together. `code` says what
-    computed it and `before` which other code began it, as `mm_model.stages.made_by` has it; empty
+    computed it and `before` which other code began it, as `mm_model.run.made_by` has it; empty
     in manifests from before it was recorded.
     """
 

@@ -18,16 +18,16 @@ from torch import Tensor
 
 from mm_model.diffusion.face_mask import latent_face_mask
 from mm_model.errors import UserError
-from mm_model.nn import folded_vae
+from mm_model.generation import crops
+from mm_model.generation.backbone import Backbone
+from mm_model.generation.clips import together
+from mm_model.generation.reference_book import ReferenceBook
+from mm_model.nn.cogvideox import folded_vae
 from mm_model.progress import each
+from mm_model.run.stage import Job
 from mm_model.settings import ModelSettings
-from mm_model.stages.stage import Job
 from mm_model.store import sealed
 from mm_model.store.atomic import written_aside
-from mm_model.train import crops
-from mm_model.train.backbone import Backbone
-from mm_model.train.references import ReferenceBook
-from mm_model.train.sampler import together
 
 _ENCODE_BATCH = 16
 

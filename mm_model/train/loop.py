@@ -16,14 +16,13 @@ from accelerate import Accelerator
 from accelerate.utils import GradientAccumulationPlugin
 from torch import Tensor, nn
 
-from mm_model.diffusion.identity_loss import IdentityLoss, identity_loss, select_samples
 from mm_model.diffusion.objective import velocity_loss
 from mm_model.errors import UserError
-from mm_model.nn.adapter import MagicMirrorAdapter
-from mm_model.nn.model import MagicMirrorModel
+from mm_model.generation.backbone import Backbone
+from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
+from mm_model.nn.magic_mirror.model import MagicMirrorModel
 from mm_model.settings import TrainSettings
 from mm_model.train import state
-from mm_model.train.backbone import Backbone
 from mm_model.train.batches import Batch, BatchMaker
 from mm_model.train.dataset import TrainingSet
 from mm_model.train.gradients import (
@@ -32,6 +31,7 @@ from mm_model.train.gradients import (
     require_masters,
     require_trainable,
 )
+from mm_model.train.identity_loss import IdentityLoss, identity_loss, select_samples
 
 Log = Callable[[dict[str, float], int], None]
 Watch = Callable[[int], None]

@@ -11,18 +11,18 @@ import pandas as pd
 import torch
 
 from mm_model.errors import UserError
-from mm_model.nn.adapter import MagicMirrorAdapter
-from mm_model.nn.presets import adapter_config
+from mm_model.generation.backbone import Backbone, load_backbone
+from mm_model.generation.clips import pipeline_of
+from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
+from mm_model.nn.magic_mirror.presets import adapter_config
 from mm_model.records import TARGETS_COLUMNS, Counts
+from mm_model.run import views
+from mm_model.run.stage import Job, Report
 from mm_model.settings import TrainSettings
-from mm_model.stages import views
-from mm_model.stages.stage import Job, Report
 from mm_model.store import digests, sealed, tables
 from mm_model.store.atomic import write_json, written_aside
 from mm_model.train import dataset
-from mm_model.train.backbone import Backbone, load_backbone
 from mm_model.train.loop import Trainer
-from mm_model.train.sampler import pipeline_of
 from mm_model.train.watch import Watcher
 
 MILESTONES = "milestones"

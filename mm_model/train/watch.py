@@ -14,17 +14,17 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from mm_model.evaluation.page_training import REFERENCES
+from mm_model.generation.backbone import Backbone
+from mm_model.generation.clips import Sampling, features_of, generate, grid, strip
+from mm_model.generation.reference_book import ReferenceBook
 from mm_model.media.sheet import picture_bytes
-from mm_model.nn.condition import IdentityFeatures
-from mm_model.nn.portrait import Seen, portrait
+from mm_model.nn.identity.portrait import Seen, portrait
+from mm_model.nn.magic_mirror.condition import IdentityFeatures
+from mm_model.report.training import REFERENCES
+from mm_model.run.stage import Job
 from mm_model.settings import TrainSettings
-from mm_model.stages.stage import Job
 from mm_model.store import sealed
 from mm_model.store.atomic import write_bytes, write_json
-from mm_model.train.backbone import Backbone
-from mm_model.train.references import ReferenceBook
-from mm_model.train.sampler import Sampling, features_of, generate, grid, strip
 
 PEOPLE = 6
 KEPT = "checkpoints/samples"
@@ -125,6 +125,6 @@ class Watcher:
         return Path(shutil.copy(self.kept / name, self.folder / name))
 
     def _grow_page(self) -> None:
-        from mm_model.stages import views
+        from mm_model.run import views
 
         views.grow_page(self.job.layout)

@@ -5,15 +5,10 @@ import torch
 
 from mm_model.diffusion.face_mask import latent_face_mask
 from mm_model.diffusion.frames import legal_frame_counts
-from mm_model.diffusion.identity_loss import (
-    cosine_loss,
-    decode_window,
-    identity_loss,
-    identity_window,
-)
 from mm_model.diffusion.objective import draw_drops, draw_face_samples, velocity_loss
 from mm_model.diffusion.schedule import NoiseSchedule, build_scheduler
-from mm_model.nn.model import MagicMirrorModel
+from mm_model.nn.magic_mirror.model import MagicMirrorModel
+from mm_model.train.identity_loss import cosine_loss, decode_window, identity_loss, identity_window
 from tests.nn import tiny
 
 
@@ -172,7 +167,7 @@ def test_identity_loss_skips_noisy_and_unlocated_samples_without_decoding():
 def test_identity_loss_is_zero_when_the_decoded_face_is_the_reference():
     _, faces, run = loss_setup()
     x0, bar = run([20, 20])
-    from mm_model.nn.align import align_faces
+    from mm_model.nn.identity.align import align_faces
 
     with torch.no_grad():
         window = identity_window(faces["boxes"][0], (8, 8))

@@ -11,8 +11,8 @@ import yaml
 from dagster._core.workspace.load_target import ModuleTarget, WorkspaceFileTarget
 
 from assets import graph
-from mm_model.registry import code
-from mm_model.stages import registry
+from mm_model.run import stages as registry
+from mm_model.serving import code
 from orchestration.definitions import defs
 
 GROUPS = {
@@ -34,7 +34,7 @@ def test_a_stage_is_described_alike_everywhere(name: str) -> None:
     assert set(node.models) == set(stage.models)
     assert set(node.sections) == set(stage.sections)
     assert node.command == f"python -m mm_model run {name}"
-    assert node.code[0] == f"mm_model/stages/{name}.py"
+    assert node.code[0] == f"mm_model/{registry.file_of(name)}"
     served = {f"mm_model/{module}" for module in code.modules()} if stage.code else set()
     missing, surplus = served - set(node.code[1:]), set(node.code[1:]) - served
     assert not missing, f"dvc.yaml: {name} must list what is served: {sorted(missing)}"

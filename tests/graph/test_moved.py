@@ -141,7 +141,7 @@ def test_a_tree_without_git_runs(unpacked: Tree) -> None:
 
 
 def test_a_tree_unpacked_inside_another_repository_does_not_use_it(unpacked: Tree) -> None:
-    from mm_model.tracking import git_revision
+    from mm_model.tracking.tracker import git_revision
 
     outer = unpacked.root.parent
     (outer / ".gitignore").write_text("*\n")

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import yaml
 
-from mm_model.registry import code
+from mm_model.run import made_by
+from mm_model.run import stages as registry
+from mm_model.serving import code
 from mm_model.settings import load_params, load_profile
-from mm_model.stages import made_by, registry
 from mm_model.store import atomic, closure, digests, manifest
 from mm_model.store.layout import Layout
 
@@ -46,7 +47,7 @@ def main(name: str) -> int:
     if behaviour == "sleep":
         _sleep(name)
     if behaviour == "real":
-        from mm_model.stages import runner
+        from mm_model.run import runner
 
         runner.run(name, ROOT)
         return 0

@@ -30,7 +30,7 @@ SHELLS = {
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A small repository whose only stage is `sources`, the real command of the real graph."""
-    for name in (".dvc/config", "profiles/tiny.yaml", "mm_model/stages/sources.py"):
+    for name in (".dvc/config", "profiles/tiny.yaml", "mm_model/sources/stage.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     stage = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["sources"]

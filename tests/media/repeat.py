@@ -24,10 +24,10 @@ PEOPLE = 3
 
 def clips(size: int) -> list[np.ndarray]:
     """Nine frames each of three procedural people, uint8 [9, size, size, 3]."""
-    from mm_model.world.action import ACTIONS
-    from mm_model.world.clips import clip
-    from mm_model.world.people import person
-    from mm_model.world.shot import shot
+    from mm_model.embedded.people.action import ACTIONS
+    from mm_model.embedded.people.clips import clip
+    from mm_model.embedded.people.people import person
+    from mm_model.embedded.people.shot import shot
 
     found = []
     for number, action in zip(range(PEOPLE), list(ACTIONS)[1:], strict=False):
@@ -38,8 +38,8 @@ def clips(size: int) -> list[np.ndarray]:
 
 def videos(frames: np.ndarray) -> Iterator[tuple[str, bytes]]:
     """Both writers of clips."""
+    from mm_model.embedded.people.encode import encode_mp4
     from mm_model.media.encode import mp4_bytes
-    from mm_model.world.encode import encode_mp4
 
     yield "published", mp4_bytes(frames, 8)
     yield "drawn", encode_mp4(frames, 8)
@@ -59,10 +59,10 @@ def decoded(frames: np.ndarray) -> Iterator[tuple[str, bytes]]:
 
 def pictures(frames: np.ndarray) -> Iterator[tuple[str, bytes]]:
     """Every writer of pictures, films and tables."""
-    from mm_model.evaluation import timelapse
+    from mm_model.embedded.people.encode import encode_picture
     from mm_model.media.sheet import contact_sheet, jpeg_bytes
+    from mm_model.report import timelapse
     from mm_model.store import tables
-    from mm_model.world.encode import encode_picture
 
     yield "drawn frames", frames.tobytes()
     yield "jpeg", encode_picture(frames[0], ".jpg")

@@ -8,7 +8,7 @@ import json
 from safetensors.torch import save_file
 
 from mm_model.diffusion.schedule import build_scheduler
-from mm_model.nn.tokenizer import save_tokenizer
+from mm_model.nn.cogvideox.tokenizer import save_tokenizer
 from tests.nn import tiny
 
 

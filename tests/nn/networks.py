@@ -42,8 +42,8 @@ def _image(*shape: int) -> Tensor:
 
 
 def _recognizer(layout: dict, last: bool = True, trained: bool = True) -> None:
-    from mm_model.foundry.facepack import loop
-    from mm_model.nn.face_recognizer import FaceRecognizer
+    from mm_model.embedded.training.facepack import loop
+    from mm_model.nn.identity.face_recognizer import FaceRecognizer
 
     net = loop.seeded(0, lambda: FaceRecognizer(**layout)).train(trained)
     if not last:
@@ -56,7 +56,7 @@ def _recognizer(layout: dict, last: bool = True, trained: bool = True) -> None:
 
 def _shipped_recognizer() -> None:
     """As in a loss: frozen weights as they lie, faces as the folded VAE leaves them."""
-    from mm_model.nn.face_recognizer import FaceRecognizer
+    from mm_model.nn.identity.face_recognizer import FaceRecognizer
 
     net = FaceRecognizer.from_pretrained("weights/tiny/recognizer").requires_grad_(False)
     for layout in (torch.contiguous_format, torch.channels_last):
@@ -65,15 +65,15 @@ def _shipped_recognizer() -> None:
 
 
 def _detector() -> None:
-    from mm_model.foundry.facepack import loop
-    from mm_model.foundry.facepack.detector import Detector
+    from mm_model.embedded.training.facepack import loop
+    from mm_model.embedded.training.facepack.detector import Detector
 
     images = _image(2, 3, 96, 96).contiguous(memory_format=torch.channels_last)
     loop.seeded(0, Detector).train().raw(images).square().mean().backward()
 
 
 def _vae(model: torch.nn.Module, frames: int, size: int = 32) -> None:
-    from mm_model.nn import folded_vae
+    from mm_model.nn.cogvideox import folded_vae
 
     video = _image(1, 3, frames, size, size).requires_grad_()
     mean = folded_vae.encode_moments(model, video).chunk(2, dim=1)[0]
@@ -89,15 +89,15 @@ def _shipped_vae(frames: int) -> None:
 
 
 def _small_vae(frames: int) -> None:
-    from mm_model.foundry.backbone.recipe import VaeRecipe
-    from mm_model.foundry.backbone.vae import build_vae
+    from mm_model.embedded.training.backbone.recipe import VaeRecipe
+    from mm_model.embedded.training.backbone.vae import build_vae
 
     recipe = VaeRecipe(channels=(4, 4, 8, 8), latent_channels=4, groups=2)
     _vae(build_vae(recipe).train(), frames)
 
 
 def _model() -> None:
-    from mm_model.nn.model import MagicMirrorModel
+    from mm_model.nn.magic_mirror.model import MagicMirrorModel
     from tests.nn import tiny
 
     given = tiny.inputs()
@@ -137,7 +137,7 @@ def _text_encoder() -> None:
 
 def networks() -> dict[str, Callable[[], None]]:
     """Each network with one pass of it."""
-    from mm_model.foundry.facepack.train import RECOGNIZER_A, RECOGNIZER_B
+    from mm_model.embedded.training.facepack.train import RECOGNIZER_A, RECOGNIZER_B
 
     few = {"width": 16, "channels": (8, 8, 16, 16), "blocks": (1, 1, 1, 1), "stem_stride": 2}
     least = {**few, "channels": (4, 4, 8, 8)}

@@ -8,10 +8,10 @@ import torch
 from diffusers import CogVideoXPipeline
 
 from mm_model.diffusion.schedule import build_scheduler
-from mm_model.nn.adapter import MagicMirrorAdapter
-from mm_model.nn.presets import adapter_config
-from mm_model.nn.references import IdentityInput
-from mm_model.pipeline import MagicMirrorPipeline
+from mm_model.generation.pipeline import MagicMirrorPipeline
+from mm_model.generation.references import IdentityInput
+from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
+from mm_model.nn.magic_mirror.presets import adapter_config
 from tests.nn import tiny
 
 PROMPT, PLAIN = "a man img walks", "a man walks"

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from mm_model.errors import UserError
-from mm_model.nn.backbone import load_components
-from mm_model.nn.transformer import MagicMirrorTransformer3DModel
+from mm_model.nn.cogvideox.backbone import load_components
+from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel
 from tests.nn import layout, tiny
 
 

@@ -5,13 +5,13 @@ import torch
 
 from mm_model.diffusion.schedule import build_scheduler
 from mm_model.errors import UserError
-from mm_model.nn.adapter import MagicMirrorAdapter
-from mm_model.nn.model import MagicMirrorModel
+from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
+from mm_model.nn.magic_mirror.model import MagicMirrorModel
 from tests.nn import tiny
 
 
 def pipeline(transformer, adapter=None):
-    from mm_model.pipeline import MagicMirrorPipeline
+    from mm_model.generation.pipeline import MagicMirrorPipeline
 
     return MagicMirrorPipeline(
         tiny.tokenizer(), tiny.text_encoder(), tiny.vae(), transformer, build_scheduler(),
@@ -50,7 +50,7 @@ def build(order):
     if order == "pipeline of the plain base last":
         pipeline(transformer)
     if order == "from_pipe last":
-        from mm_model.pipeline import MagicMirrorPipeline
+        from mm_model.generation.pipeline import MagicMirrorPipeline
 
         MagicMirrorPipeline.from_pipe(pipeline(transformer, adapter))
     return model

@@ -10,7 +10,7 @@ from diffusers.callbacks import MultiPipelineCallbacks, PipelineCallback
 
 from mm_model.diffusion.schedule import build_scheduler
 from mm_model.errors import UserError
-from mm_model.pipeline import MagicMirrorPipeline
+from mm_model.generation.pipeline import MagicMirrorPipeline
 from tests.nn import tiny
 from tests.nn.pipes import CALL, PLAIN, PROMPT, clip, mirror, parts, plain, seeded, stock, subject
 

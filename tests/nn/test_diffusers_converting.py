@@ -6,8 +6,8 @@ from diffusers import CogVideoXPipeline, PyramidAttentionBroadcastConfig
 from diffusers.models.attention_processor import CogVideoXAttnProcessor2_0
 
 from mm_model.errors import UserError
-from mm_model.nn.attention import MagicMirrorAttnProcessor
-from mm_model.pipeline import MagicMirrorPipeline
+from mm_model.generation.pipeline import MagicMirrorPipeline
+from mm_model.nn.magic_mirror.attention import MagicMirrorAttnProcessor
 from tests.nn import tiny
 from tests.nn.pipes import PLAIN, clip, parts, plain, stock
 

@@ -8,9 +8,9 @@ import torch
 from diffusers import CogVideoXPipeline, CogVideoXVideoToVideoPipeline, DiffusionPipeline
 
 from mm_model.errors import UserError
-from mm_model.nn.adapter import MagicMirrorAdapter
+from mm_model.generation.pipeline import MagicMirrorPipeline
+from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
 from mm_model.nn.parts import dtype_named
-from mm_model.pipeline import MagicMirrorPipeline
 from tests.nn import tiny
 from tests.nn.pipes import PLAIN, clip, mirror, parts, plain, stock, subject
 

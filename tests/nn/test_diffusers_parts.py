@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from mm_model.errors import UserError
-from mm_model.pipeline import MagicMirrorPipeline
+from mm_model.generation.pipeline import MagicMirrorPipeline
 from tests.nn import tiny
 from tests.nn.pipes import PLAIN, clip, mirror, parts, plain, stock, subject
 

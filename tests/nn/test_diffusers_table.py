@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from mm_model.pipeline import MagicMirrorPipeline
+from mm_model.generation.pipeline import MagicMirrorPipeline
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from mm_model.errors import UserError
-from mm_model.eyes.pack import Face
-from mm_model.nn.align import template
-from mm_model.nn.references import IdentityInput
+from mm_model.facepack.port import Face
+from mm_model.generation.references import IdentityInput
+from mm_model.nn.identity.align import template
 from tests.nn.pipes import PLAIN, PROMPT, clip, mirror, subject
 
 NUMBERS = ("guidance_scale", "eta", "id_scale", "ca_scale", "can_scale", "noise_prior_gamma")
@@ -157,8 +157,8 @@ def test_a_reference_that_is_no_picture_is_refused_by_its_kind(pipe, given):
         ([PICTURE], {"faces": FACE}, "faces holds Face where a list belongs"),
         ([[PICTURE], [PICTURE]], {"faces": [FACE, FACE]}, "faces holds Face where a list"),
         ([[PICTURE]], {"faces": FACE}, "faces holds Face where a list"),
-        (PICTURE, {"faces": FACE.landmarks}, "picture 1 is ndarray; give one mm_model.eyes"),
-        (PICTURE, {"detect": lambda _: [FACE]}, "picture 1 is list; give one mm_model.eyes"),
+        (PICTURE, {"faces": FACE.landmarks}, "picture 1 is ndarray; give one mm_model.facepack"),
+        (PICTURE, {"detect": lambda _: [FACE]}, "picture 1 is list; give one mm_model.facepack"),
         (PICTURE, {"detect": "insightface"}, "detect is str; give a function"),
         ([subject(), PICTURE], {}, "mixes IdentityInput with ndarray"),
         ([PICTURE, subject()], {"detect": lambda _: FACE}, "not IdentityInput: load it"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mm_model.nn.face_recognizer import FaceRecognizer, ThinningConv2d
+from mm_model.nn.identity.face_recognizer import FaceRecognizer, ThinningConv2d
 from tests.nn.networks import Watch, networks, outcome
 
 # What the processor offers, and the older kernels that every x86 processor of ten years runs.
@@ -85,7 +85,7 @@ def test_the_watch_sees_a_strided_pointwise_convolution() -> None:
 def test_the_exported_recogniser_keeps_one_node_a_strided_convolution(tmp_path: Path) -> None:
     import onnx
 
-    from mm_model.foundry.facepack import export
+    from mm_model.embedded.training.facepack import export
 
     net = FaceRecognizer(8, (8, 8, 8, 8), (1, 1, 1, 1), stem_stride=2)
     export.export_recognizer(net.to(memory_format=torch.channels_last), tmp_path / "r.onnx")

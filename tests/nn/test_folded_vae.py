@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mm_model.errors import UserError
-from mm_model.nn import folded_vae
+from mm_model.nn.cogvideox import folded_vae
 from tests.nn import tiny
 
 

@@ -7,21 +7,26 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from mm_model.errors import UserError
-from mm_model.eyes.pack import Face
-from mm_model.nn.adapter import MagicMirrorAdapter
-from mm_model.nn.align import align_faces, similarity_transform, template, warp
-from mm_model.nn.condition import IdentityFeatures
-from mm_model.nn.identity_encoder import IdentityEncoder
-from mm_model.nn.photomaker import (
+from mm_model.facepack.port import Face
+from mm_model.generation.references import (
+    IdentityInput,
+    batch_references,
+    clip_pixels,
+    prepare_references,
+)
+from mm_model.nn.identity.align import align_faces, similarity_transform, template, warp
+from mm_model.nn.identity.encoder import IdentityEncoder
+from mm_model.nn.identity.photomaker import (
     DROPPED_KEYS,
     convert_photomaker_v2,
     from_photomaker_v2,
     meta_parts,
 )
-from mm_model.nn.presets import CLIP_VIT_L14, ID_PERCEIVER_V2, adapter_config
-from mm_model.nn.recognizer import unit
-from mm_model.nn.references import IdentityInput, batch_references, clip_pixels, prepare_references
-from mm_model.nn.resampler import IdPerceiver
+from mm_model.nn.identity.recognizer import unit
+from mm_model.nn.identity.resampler import IdPerceiver
+from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
+from mm_model.nn.magic_mirror.condition import IdentityFeatures
+from mm_model.nn.magic_mirror.presets import CLIP_VIT_L14, ID_PERCEIVER_V2, adapter_config
 from tests.nn import tiny
 
 

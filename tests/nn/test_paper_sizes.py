@@ -4,16 +4,16 @@ import pytest
 import torch
 
 from mm_model.errors import UserError
-from mm_model.nn.adapter import MagicMirrorAdapter
-from mm_model.nn.photomaker import meta_parts
-from mm_model.nn.presets import (
+from mm_model.nn.identity.photomaker import meta_parts
+from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
+from mm_model.nn.magic_mirror.presets import (
     CLIP_VIT_L14,
     COGVIDEOX_5B_TRANSFORMER,
     ID_PERCEIVER_V2,
     T5_XXL_ENCODER,
     adapter_config,
 )
-from mm_model.nn.transformer import MagicMirrorTransformer3DModel
+from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel
 from tests.nn import tiny
 
 NULLS = 102_400

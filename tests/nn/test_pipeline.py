@@ -9,10 +9,10 @@ from PIL import Image
 
 from mm_model.diffusion.schedule import build_scheduler
 from mm_model.errors import UserError
-from mm_model.eyes.pack import Face
-from mm_model.nn.adapter import MagicMirrorAdapter
-from mm_model.nn.presets import adapter_config
-from mm_model.nn.references import IdentityInput, prepare_references
+from mm_model.facepack.port import Face
+from mm_model.generation.references import IdentityInput, prepare_references
+from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
+from mm_model.nn.magic_mirror.presets import adapter_config
 from tests.nn import tiny
 
 PROMPT = "a man img walks"
@@ -49,7 +49,7 @@ def parts(kind="ddim"):
 
 @pytest.fixture(scope="module")
 def pipe():
-    from mm_model.pipeline import MagicMirrorPipeline
+    from mm_model.generation.pipeline import MagicMirrorPipeline
 
     encoder, transformer = tiny.identity_encoder(), tiny.transformer()
     config = adapter_config(
@@ -151,7 +151,7 @@ def test_guidance_of_one_is_the_conditional_branch_in_every_mode(pipe, identity)
 
 
 def test_keep_with_the_same_text_twice_equals_the_conditional_branch(pipe, identity):
-    from mm_model.diffusion.guidance import Branch, Texts, combine, plan_branches
+    from mm_model.generation.guidance import Branch, Texts, combine, plan_branches
 
     text = torch.randn(1, 16, 32)
     branches = plan_branches("keep", True, Texts(text, text, text), identity, None)
@@ -269,7 +269,7 @@ def test_pictures_have_the_asked_size(pipe, frames):
 
 
 def test_dpm_scheduler_runs_and_equals_stock_without_identity():
-    from mm_model.pipeline import MagicMirrorPipeline
+    from mm_model.generation.pipeline import MagicMirrorPipeline
 
     transformer, adapter = tiny.with_adapter()
     made = MagicMirrorPipeline(
@@ -322,7 +322,7 @@ def test_impossible_requests_are_refused_with_a_sentence(pipe, identity, changes
 
 
 def test_folder_round_trip_and_unloading(pipe, identity, tmp_path):
-    from mm_model.pipeline import MagicMirrorPipeline
+    from mm_model.generation.pipeline import MagicMirrorPipeline
 
     stock().save_pretrained(tmp_path / "base")
     pipe.identity_encoder.save_pretrained(tmp_path / "base" / "identity_encoder")
@@ -342,7 +342,7 @@ def test_folder_round_trip_and_unloading(pipe, identity, tmp_path):
 
 
 def test_an_adapter_of_another_recogniser_is_refused(pipe, tmp_path):
-    from mm_model.pipeline import MagicMirrorPipeline
+    from mm_model.generation.pipeline import MagicMirrorPipeline
 
     pipe.save_adapter(tmp_path)
     other = MagicMirrorPipeline(

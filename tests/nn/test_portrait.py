@@ -5,9 +5,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from mm_model.eyes.pack import Face
-from mm_model.nn.portrait import LARGEST, portrait
-from mm_model.nn.references import prepare_references
+from mm_model.facepack.port import Face
+from mm_model.generation.references import prepare_references
+from mm_model.nn.identity.portrait import LARGEST, portrait
 
 SHAPE = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]])
 

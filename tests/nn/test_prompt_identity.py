@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mm_model.errors import UserError
-from mm_model.nn.fusion import TextFusion, fuse_text
-from mm_model.nn.prompt import encode_prompts, encode_text, expand_prompt, plain_prompt
-from mm_model.nn.subject import clean_prompt, parse_prompt
+from mm_model.nn.identity.prompt import encode_prompts, encode_text, expand_prompt, plain_prompt
+from mm_model.nn.identity.subject import clean_prompt, parse_prompt
+from mm_model.nn.magic_mirror.fusion import TextFusion, fuse_text
 from tests.nn import tiny
 
 

@@ -9,8 +9,8 @@ import pytest
 import sentencepiece
 
 from mm_model.errors import UserError
-from mm_model.nn.backbone import load_components
-from mm_model.nn.tokenizer import load_tokenizer
+from mm_model.nn.cogvideox.backbone import load_components
+from mm_model.nn.cogvideox.tokenizer import load_tokenizer
 from tests.nn import tiny
 from tests.serving.house import random_backbone
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from mm_model.errors import UserError
-from mm_model.nn.prompt import encode_prompts
-from mm_model.nn.subject import MOST_REFERENCES, PromptError, check_caption
-from mm_model.nn.tokenizer import load_tokenizer, text_length
+from mm_model.nn.cogvideox.tokenizer import load_tokenizer, text_length
+from mm_model.nn.identity.prompt import encode_prompts
+from mm_model.nn.identity.subject import MOST_REFERENCES, PromptError, check_caption
 from mm_model.records import CaptionProblem
 
 LONG = 226

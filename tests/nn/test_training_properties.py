@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mm_model.nn.model import MagicMirrorModel
+from mm_model.nn.magic_mirror.model import MagicMirrorModel
 from tests.nn import tiny
 
 LAYER_NAMES = {
@@ -159,8 +159,8 @@ def test_nothing_draws_from_the_global_random_state():
     transformer = tiny.transformer()
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    from mm_model.nn.adapter import MagicMirrorAdapter
-    from mm_model.nn.presets import adapter_config
+    from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
+    from mm_model.nn.magic_mirror.presets import adapter_config
 
     config = adapter_config("tiny", transformer.config, 24, 32)
     first = MagicMirrorAdapter.create(transformer, config, seed=3).state_dict()

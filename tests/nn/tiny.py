@@ -11,15 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mm_model.nn.adapter import MagicMirrorAdapter
-from mm_model.nn.condition import IdentityFeatures
-from mm_model.nn.face_recognizer import FaceRecognizer
-from mm_model.nn.identity_encoder import IdentityEncoder
-from mm_model.nn.presets import adapter_config
-from mm_model.nn.resampler import IdPerceiver
-from mm_model.nn.rotary import rotary_table
-from mm_model.nn.tokenizer import build_tokenizer, build_vocabulary
-from mm_model.nn.transformer import MagicMirrorTransformer3DModel
+from mm_model.nn.cogvideox.rotary import rotary_table
+from mm_model.nn.cogvideox.tokenizer import build_tokenizer, build_vocabulary
+from mm_model.nn.identity.encoder import IdentityEncoder
+from mm_model.nn.identity.face_recognizer import FaceRecognizer
+from mm_model.nn.identity.resampler import IdPerceiver
+from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
+from mm_model.nn.magic_mirror.condition import IdentityFeatures
+from mm_model.nn.magic_mirror.presets import adapter_config
+from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel
 
 torch.set_num_threads(1)
 

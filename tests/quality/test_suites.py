@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from mm_model.errors import AuditError, UserError
-from mm_model.quality import judge
+from mm_model.quality import audit as judge
 from mm_model.quality.suites import suite_of
 from mm_model.records import FACES_COLUMNS, INGEST_COLUMNS, PAIRS_COLUMNS, SOURCES_COLUMNS
+from mm_model.run.stages import NAMES
 from mm_model.settings import Profile, load_profile
-from mm_model.stages.registry import NAMES
 
 ROWS = 120
 

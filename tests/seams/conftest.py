@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mm_model.eyes.pack import FacePack, open_judge, open_pack
+from mm_model.facepack.port import FacePack, open_judge, open_pack
 from tests.seams.facts import Chain
 from tests.small_chain import built
 
@@ -33,7 +33,7 @@ def judge(root: Path, chain: Chain) -> FacePack:
 @pytest.fixture(scope="session")
 def backbone(root: Path, chain: Chain) -> Any:
     """The frozen backbone as a training has it."""
-    from mm_model.train.backbone import load_backbone
+    from mm_model.generation.backbone import load_backbone
 
     return load_backbone(root / "weights" / "tiny" / "backbone", chain.profile.run)
 
@@ -43,7 +43,7 @@ def training_set(
     chain: Chain, backbone: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Any]:
     """`training_set("pretrain")`: what that stage trains on, read from the chain as it does."""
-    from mm_model.nn.checkpoint import read_adapter_config
+    from mm_model.nn.magic_mirror.checkpoint import read_adapter_config
     from mm_model.train import dataset
 
     made: dict[str, Any] = {}

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mm_model.eyes.pack import Face
+from mm_model.embedded.people.split import HELD_OUT_PEOPLE, TRAIN_PEOPLE
+from mm_model.facepack.port import Face
+from mm_model.run.stage import Job
 from mm_model.settings import Profile, load_profile
-from mm_model.stages.stage import Job
 from mm_model.store.layout import Layout
-from mm_model.world.split import HELD_OUT_PEOPLE, TRAIN_PEOPLE
 from tests.small_chain import OTHER, READS
 from tests.stages.conftest import make_job
 

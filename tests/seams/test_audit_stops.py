@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 
 from mm_model.errors import AuditError, UserError
-from mm_model.quality import judge
+from mm_model.quality import audit as judge
 from mm_model.quality.suites import suite_of
 from mm_model.records import Counts
-from mm_model.stages import runner
-from mm_model.stages.registry import NAMES
-from mm_model.stages.stage import Job, Report
+from mm_model.run import runner
+from mm_model.run.stage import Job, Report
+from mm_model.run.stages import NAMES
 from mm_model.store import manifest
 from tests.seams.facts import Chain
 

@@ -12,11 +12,11 @@ import pytest
 import torch
 from PIL import Image
 
-from mm_model.eyes.pack import Face, FacePack, open_judge, open_pack
-from mm_model.nn.face_recognizer import FaceRecognizer
-from mm_model.nn.references import aligned_face
-from mm_model.world.clips import photograph
-from mm_model.world.people import person
+from mm_model.embedded.people.clips import photograph
+from mm_model.embedded.people.people import person
+from mm_model.facepack.port import Face, FacePack, open_judge, open_pack
+from mm_model.generation.references import aligned_face
+from mm_model.nn.identity.face_recognizer import FaceRecognizer
 
 PACKS = {"facepack": open_pack, "judge": open_judge}
 
@@ -80,8 +80,8 @@ def test_the_encoder_tells_people_apart_by_their_photographs(
     tiny_backbone: Path, facepack: FacePack
 ) -> None:
     """The identity tokens of two photographs of a person are nearer than those of two people."""
-    from mm_model.nn.backbone import load_identity_encoder
-    from mm_model.nn.references import prepare_references
+    from mm_model.generation.references import prepare_references
+    from mm_model.nn.cogvideox.backbone import load_identity_encoder
 
     encoder = load_identity_encoder(tiny_backbone)
     tokens = []
@@ -105,10 +105,10 @@ def test_a_picture_goes_through_the_vae_and_the_pipeline_in_its_own_colours(
     """In by training's door, out by the pipeline's: the picture itself comes back."""
     from dataclasses import replace
 
+    from mm_model.generation.backbone import load_backbone
+    from mm_model.generation.clips import pipeline_of
     from mm_model.settings import RunSettings
-    from mm_model.train.backbone import load_backbone
     from mm_model.train.dataset import encode_frames, to_tensor
-    from mm_model.train.sampler import pipeline_of
 
     backbone = load_backbone(
         tiny_backbone, RunSettings(seed=1, threads=1, device="cpu", dtype="float32")
@@ -128,7 +128,7 @@ def test_a_picture_goes_through_the_vae_and_the_pipeline_in_its_own_colours(
 
 
 def test_a_written_clip_comes_back_in_its_own_colours_and_order(tmp_path: Path) -> None:
-    from mm_model.evaluation.variants import through_file
+    from mm_model.evaluate.variants import through_file
     from tests.seams.facts import film
 
     frames = np.stack([np.roll(drawn(2, 96)[0][:64], 3 * step, axis=1) for step in range(9)])
@@ -147,8 +147,8 @@ def test_training_and_sampling_place_the_cells_of_a_wide_picture_alike(
     """Rows and columns of a grid that is not square are the same for both."""
     from diffusers import CogVideoXPipeline
 
-    from mm_model.nn.backbone import load_components
-    from mm_model.nn.rotary import rotary_table
+    from mm_model.nn.cogvideox.backbone import load_components
+    from mm_model.nn.cogvideox.rotary import rotary_table
 
     stock = CogVideoXPipeline(**{
         name: part for name, part in load_components(tiny_backbone).items()
@@ -167,8 +167,8 @@ def test_a_clip_is_the_same_in_whatever_batch_it_is_made(chain: Any, backbone: A
     """Row by row its own words, person and noise: three at once, two and one, or one by one."""
     import dataclasses
 
-    from mm_model.nn.portrait import Seen
-    from mm_model.train.sampler import Sampling, features_of, generate, pipeline_of
+    from mm_model.generation.clips import Sampling, features_of, generate, pipeline_of
+    from mm_model.nn.identity.portrait import Seen
     from mm_model.train.stage import given_adapter
 
     backbone.transformer.detach_layers()

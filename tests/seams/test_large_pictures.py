@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from mm_model.diffusion.identity_loss import identity_loss
-from mm_model.eyes.pack import FacePack
-from mm_model.nn.align import align_faces
+from mm_model.embedded.people.clips import photograph
+from mm_model.embedded.people.people import person
+from mm_model.facepack.port import FacePack
+from mm_model.nn.identity.align import align_faces
 from mm_model.train.dataset import encode_frames, to_tensor
-from mm_model.world.clips import photograph
-from mm_model.world.people import person
+from mm_model.train.identity_loss import identity_loss
 
 HEIGHT, WIDTH, SIDE = 256, 384, 128
 

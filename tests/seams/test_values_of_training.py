@@ -134,7 +134,7 @@ def test_every_order_of_building_pipeline_and_trainer_trains_all_or_stops_at_onc
     settings: TrainSettings, tmp_path: Path, order: str
 ) -> None:
     """A pipeline beside a training shows the same adapter; what it freezes is never left out."""
-    from mm_model.train.sampler import pipeline_of
+    from mm_model.generation.clips import pipeline_of
 
     backbone, adapter = _backbone()
     before = {name: p.detach().clone() for name, p in adapter.named_parameters()}

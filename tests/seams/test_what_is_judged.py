@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mm_model.eyes.detect import chosen_faces
+from mm_model.facepack.detect import chosen_faces
 from tests.seams.facts import RULES, Chain, film, pixels, sought, unit
 from tests.small_chain import HEIGHT, WIDTH
 
@@ -215,8 +215,8 @@ def test_the_ladder_s_known_people_are_shown_by_the_fine_tuned_adapter(
     chain: Chain, backbone: Any, tmp_path: Path
 ) -> None:
     """Their clips are in no table: they are made once more by both adapters."""
-    from mm_model.evaluation import variants
-    from mm_model.evaluation.people import training_people
+    from mm_model.evaluate import variants
+    from mm_model.evaluate.people import training_people
 
     job = chain.job("evaluate", tmp_path)
     known = training_people(job, backbone)

@@ -212,7 +212,7 @@ def likeness(
     backbone: Any, clean: torch.Tensor, marks: torch.Tensor, reference: torch.Tensor
 ) -> float:
     """Cosine of the face in the first latent frame, decoded whole, and a reference's vector."""
-    from mm_model.nn.align import align_faces
+    from mm_model.nn.identity.align import align_faces
 
     with torch.no_grad():
         first = clean[None, :1].permute(0, 2, 1, 3, 4) / backbone.vae.config.scaling_factor
@@ -226,8 +226,8 @@ def conditioned(
     backbone: Any, adapter: Any, batch: Any, row: int, noisy: torch.Tensor
 ) -> torch.Tensor:
     """The prediction for one row alone, its identity dropped by hand where the batch says so."""
-    from mm_model.nn.condition import IdentityFeatures
-    from mm_model.nn.rotary import rotary_table
+    from mm_model.nn.cogvideox.rotary import rotary_table
+    from mm_model.nn.magic_mirror.condition import IdentityFeatures
 
     one = slice(row, row + 1)
     real = batch.features.mask[row]
@@ -360,7 +360,7 @@ def test_samples_are_made_as_the_profile_says(
     """The adapter, the people watched, their seeds, steps, guidance and its mode, by the pipeline
     itself; fine-tuning begins with what pretraining ended with.
     """
-    from mm_model.pipeline import MagicMirrorPipeline
+    from mm_model.generation.pipeline import MagicMirrorPipeline
     from mm_model.train.watch import chosen_people
 
     people = chosen_people(chain.job(stage, tmp_path), backbone)

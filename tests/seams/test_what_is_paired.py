@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from mm_model.eyes.detect import chosen_faces
+from mm_model.facepack.detect import chosen_faces
 from tests.seams.facts import RULES, Chain, face_in, film, overlap, pixels, unit
 from tests.small_chain import OTHER
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mm_model.evaluation import figures, page, timelapse
 from mm_model.records import Counts
-from mm_model.stages.registry import NAMES
+from mm_model.report import figures, page, timelapse
+from mm_model.run.stages import NAMES
 from mm_model.store import manifest
 from tests.seams.facts import Chain, film, pixels
 from tests.small_chain import HEIGHT, WIDTH
@@ -47,7 +47,7 @@ def test_manifest_figures_and_report_say_the_same(chain: Chain, stage: str) -> N
 
 @pytest.mark.parametrize("stage", NAMES)
 def test_a_manifest_names_the_outputs_that_it_was_made_from(chain: Chain, stage: str) -> None:
-    from mm_model.stages import registry
+    from mm_model.run import stages as registry
 
     known = manifest.read(chain.output(stage))
     assert set(known.inputs) == set(registry.load(stage).takes)
@@ -75,7 +75,8 @@ def test_the_release_decides_on_and_carries_the_evaluation_s_numbers(
     chain: Chain, summary: dict
 ) -> None:
     """The words of the decision are those of the summary: no key was renamed between the two."""
-    from mm_model.registry import promotion, store
+    from mm_model.register import promotion
+    from mm_model.tracking import store
 
     said = json.loads((chain.output("register") / "release.json").read_text())
     gain = summary["gain"]["finetune_over_base"]
@@ -98,7 +99,7 @@ def test_the_release_decides_on_and_carries_the_evaluation_s_numbers(
 @pytest.fixture(scope="module")
 def runs(chain: Chain) -> dict[str, Any]:
     """MLflow's run of every stage."""
-    from mm_model.registry import store
+    from mm_model.tracking import store
 
     client = store.open_client(chain.layout)
     found = client.search_runs([store.experiment_id(client, chain.layout)])
@@ -137,7 +138,7 @@ def test_tracking_has_every_point_of_the_curve(chain: Chain, runs: dict, stage: 
 def test_dagster_shows_the_report_and_the_verdict(chain: Chain, stage: str, tmp_path: Path) -> None:
     import shutil
 
-    from mm_model.quality import judge
+    from mm_model.quality import audit as judge
     from orchestration import rendering
 
     said, shown = chain.report(stage), rendering.report_metadata(chain.layout, stage)
@@ -181,7 +182,7 @@ def test_the_page_shows_each_variant_s_own_clip_and_number(chain: Chain) -> None
 
 
 def test_the_page_s_table_of_numbers_is_the_summary(chain: Chain, summary: dict) -> None:
-    from mm_model.evaluation.page_parts import _MEASURES, _VARIANTS
+    from mm_model.report.parts import _MEASURES, _VARIANTS
 
     text = page.render(chain.layout)
     table = text[text.index("<h2>Numbers") : text.index("Identity is the mean cosine of the judge")]

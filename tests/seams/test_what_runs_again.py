@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mm_model.evaluation.people import Subject
-from mm_model.eyes.pack import Face
-from mm_model.nn.portrait import Seen
-from mm_model.quality import judge
+from mm_model.evaluate.people import Subject
+from mm_model.facepack.port import Face
+from mm_model.nn.identity.portrait import Seen
+from mm_model.quality import audit as judge
 from mm_model.records import Counts
-from mm_model.stages import runner
-from mm_model.stages.stage import Job, Report
+from mm_model.run import runner
+from mm_model.run.stage import Job, Report
 from mm_model.store import manifest
 from tests.seams.facts import Chain
 from tests.stages.conftest import edit_profile, use_input
@@ -98,7 +98,7 @@ def subject(**changed: Any) -> Subject:
 
 def test_the_test_set_s_digest_follows_all_that_two_versions_are_compared_on(chain: Chain) -> None:
     """Otherwise a version is promoted by an easier test."""
-    from mm_model.evaluation import study
+    from mm_model.evaluate import study
 
     def digest(people: list[Subject], judging: str = "j", **rules: Any) -> str:
         evaluate = chain.profile.evaluate.model_copy(update=rules)

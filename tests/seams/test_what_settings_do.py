@@ -2,9 +2,9 @@
 
 import pytest
 
+from mm_model.run import stages as registry
+from mm_model.run.stages import NAMES
 from mm_model.settings import Profile, Section
-from mm_model.stages import registry
-from mm_model.stages.registry import NAMES
 from tests.seams.facts import Chain
 
 PARALLEL = {"run.threads"}

@@ -105,7 +105,7 @@ def test_every_row_of_a_batch_shows_the_target_s_own_person_to_the_model(
 
 def encoded(chain: Chain, backbone: object) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
     """Reference key to identity tokens and raw vector, through the pipeline's own door."""
-    from mm_model.nn.references import prepare_references
+    from mm_model.generation.references import prepare_references
 
     encoder, found = backbone.identity_encoder, {}
     margin = OTHER["model"]["reference_margin"]
@@ -169,7 +169,7 @@ def test_a_reference_is_a_picture_of_its_target_s_person(chain: Chain) -> None:
 def test_shown_and_withheld_pictures_are_disjoint_and_of_the_person(
     chain: Chain, backbone: object, tmp_path
 ) -> None:
-    from mm_model.evaluation.people import held_out_people
+    from mm_model.evaluate.people import held_out_people
 
     people, notes = held_out_people(chain.job("evaluate", tmp_path), backbone)
     assert not notes and len(people) == 3

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mm_model.eyes.detect import Sighting
-from mm_model.eyes.pack import Face
+from mm_model.facepack.detect import Sighting
+from mm_model.facepack.port import Face
 from tests.serving.house import House, metrics
 
 START_SECONDS = 180

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-from mm_model.registry import code
+from mm_model.run.stage import Job
+from mm_model.serving import code
 from mm_model.settings import load_params, load_profile
-from mm_model.stages.stage import Job
 from mm_model.store import digests, manifest
 from mm_model.store.layout import Layout
-from mm_model.tracking import Tracker
+from mm_model.tracking.tracker import Tracker
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,8 +38,8 @@ def random_backbone(folder: Path) -> None:
 
 def random_adapter(backbone: Path, folder: Path, seed: int = 0) -> None:
     """An adapter for that backbone whose every parameter is off its neutral start."""
-    from mm_model.nn.adapter import MagicMirrorAdapter
-    from mm_model.nn.presets import adapter_config
+    from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
+    from mm_model.nn.magic_mirror.presets import adapter_config
     from tests.nn import tiny
 
     encoder, model = tiny.identity_encoder(), tiny.transformer()
@@ -136,7 +136,7 @@ class House:
 
     def job(self) -> Job:
         """A job of the stage register over the published outputs."""
-        from mm_model.stages.register import STAGE
+        from mm_model.register.stage import STAGE
 
         inputs = {name: self.layout.output(name) for name in STAGE.takes}
         fingerprint = digests.of_value([manifest.read(path).digest for path in inputs.values()])
@@ -149,7 +149,7 @@ class House:
 
     def register(self) -> dict[str, Any]:
         """Run the stage and publish its output; returns `release.json`."""
-        from mm_model.stages import register
+        from mm_model.register import stage as register
 
         job = self.job()
         register.run(job)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mm_model.errors import UserError
-from mm_model.eyes.detect import Sighting
+from mm_model.facepack.detect import Sighting
 from mm_model.serving import door
 from mm_model.serving.__main__ import bound
 from mm_model.serving.config import ServingConfig, of_profile

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from mm_model.eyes.detect import Sighting
+from mm_model.facepack.detect import Sighting
 from mm_model.serving import __main__ as process
 from mm_model.serving import door
 from tests.serving.conftest import one_face

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mm_model.eyes.detect import chosen_faces
-from mm_model.eyes.pack import open_pack
-from mm_model.nn.portrait import Seen
+from mm_model.embedded.people.clips import photograph
+from mm_model.embedded.people.people import person
+from mm_model.facepack.detect import chosen_faces
+from mm_model.facepack.port import open_pack
+from mm_model.nn.identity.portrait import Seen
 from mm_model.serving import gate
 from mm_model.serving.refusal import Code, Refusal
 from mm_model.settings import load_profile
-from mm_model.world.clips import photograph
-from mm_model.world.people import person
 from tests.serving.conftest import one_face
 from tests.serving.house import ROOT
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from mm_model import cli
-from mm_model.generate import sidecar, wording
-from mm_model.generate.model import chosen
+from mm_model.commands import cli
+from mm_model.commands.generate import sidecar, wording
+from mm_model.commands.generate.model import chosen
 from mm_model.serving import example
 from mm_model.serving.engine import Cancelled
 from mm_model.serving.request import FIELDS
@@ -290,8 +290,8 @@ def test_another_face_pack_finds_the_faces(
 
 def test_what_the_model_was_trained_to_do_may_be_asked_for() -> None:
     """Every action of the drawn people: by everybody where nobody is real, by adults always."""
+    from mm_model.embedded.people.action import ACTIONS
     from mm_model.serving.policy import check_prompt
-    from mm_model.world.action import ACTIONS
 
     for action in ACTIONS:
         for who in ("man", "woman", "boy", "girl", "baby", "person"):

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from mm_model import cli
-from mm_model.generate import work
-from mm_model.generate.model import Choice
+from mm_model.commands import cli
+from mm_model.commands.generate import work
+from mm_model.commands.generate.model import Choice
 from mm_model.serving.config import of_profile
 from mm_model.serving.mirror import Mirror
 from mm_model.serving.request import Request

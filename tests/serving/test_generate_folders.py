@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from mm_model.commands.generate import asked as asks
+from mm_model.commands.generate import work
+from mm_model.commands.generate.asked import Photographs
 from mm_model.errors import UserError
-from mm_model.generate import asked as asks
-from mm_model.generate import work
-from mm_model.generate.asked import Photographs
 from mm_model.settings import ServeSettings, load_profile
 from tests.serving.house import ROOT
 from tests.serving.test_generate import Command, asked, command, photographs

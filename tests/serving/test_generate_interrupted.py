@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mm_model import cli
-from mm_model.generate import interrupt, work
+from mm_model.commands import cli
+from mm_model.commands.generate import interrupt, work
 from mm_model.serving.config import of_profile
 from mm_model.serving.mirror import Mirror
 from mm_model.settings import load_profile

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from mm_model import progress
-from mm_model.generate import work
-from mm_model.generate.sidecar import read
+from mm_model.commands.generate import work
+from mm_model.commands.generate.sidecar import read
 from mm_model.serving.refusal import Refusal
 from tests.serving.house import House
 from tests.serving.test_generate import Command, asked, command, photographs, record_of, served

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mm_model.generate import wording
+from mm_model.commands.generate import wording
 from mm_model.serving import consent, request
 from mm_model.serving.consent import Consent
 from mm_model.serving.gate import admit

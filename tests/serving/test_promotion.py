@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mm_model.registry.promotion import decide, lower_bound
+from mm_model.register.promotion import decide, lower_bound
 from mm_model.settings import RegisterSettings
 from tests.serving.house import metrics
 

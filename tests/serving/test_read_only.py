@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from mm_model.registry.pins import CHAMPION
+from mm_model.register.pins import CHAMPION
 from tests.serving.conftest import Server
 from tests.serving.house import House, alone
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from mm_model import cli
+from mm_model.commands import cli
 from mm_model.errors import UserError
-from mm_model.registry import choice, served, store
+from mm_model.register import choice, served
+from mm_model.tracking import store
 from tests.serving.house import House, alone, metrics
 
 NAME = "magic-mirror"

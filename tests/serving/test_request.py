@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mm_model.eyes.detect import Sighting
-from mm_model.eyes.pack import Face
+from mm_model.facepack.detect import Sighting
+from mm_model.facepack.port import Face
 from mm_model.serving import gate, mirror, request
 from mm_model.serving.config import of_profile
 from mm_model.serving.refusal import Code, Refusal
@@ -151,7 +151,7 @@ def test_no_face_and_several_faces_are_refused() -> None:
 
 def test_a_far_smaller_face_beside_the_person_is_no_second_person() -> None:
     """The detector's answer goes through the rules of the profile that was registered."""
-    from mm_model.eyes.detect import chosen_faces
+    from mm_model.facepack.detect import chosen_faces
 
     def seen(*sides: float) -> mirror.Mirror:
         pack = SimpleNamespace(

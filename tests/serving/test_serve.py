@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from mm_model.registry import served
+from mm_model.register import served
 from mm_model.serving import example, launch
 from mm_model.settings import load_profile
 from tests.serving.conftest import Server

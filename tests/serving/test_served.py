@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from mm_model.errors import UserError
-from mm_model.registry.served import checked_folder
+from mm_model.register.served import checked_folder
 from mm_model.serving import example
 from mm_model.store import digests
 from tests.serving.conftest import Server

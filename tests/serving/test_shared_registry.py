@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from mm_model.errors import UserError
-from mm_model.registry import choice, served
-from mm_model.stages import register
+from mm_model.register import choice, served
+from mm_model.register import stage as register
 from tests.serving.house import House, metrics
 
 pytestmark = pytest.mark.slow

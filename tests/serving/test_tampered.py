@@ -21,8 +21,9 @@ import pytest
 import yaml
 
 from mm_model.errors import UserError
-from mm_model.registry import card, served, store
+from mm_model.register import card, served
 from mm_model.store.layout import Layout
+from mm_model.tracking import store
 from tests.serving.house import alone
 
 CANARY, PLACES, WHOLE, ELSEWHERE = "canary", "places.txt", "whole", "elsewhere"

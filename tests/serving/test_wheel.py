@@ -32,7 +32,7 @@ print(json.dumps({"reply": reply[0], "library": mm_model.__file__, "path": sys.p
 _GENERATE = """
 import json, sys
 import mm_model, torch
-from mm_model.pipeline import MagicMirrorPipeline
+from mm_model.generation.pipeline import MagicMirrorPipeline
 pipe = MagicMirrorPipeline.from_pretrained(sys.argv[1], sys.argv[2])
 pipe.set_progress_bar_config(disable=True)
 size = dict(height=64, width=64, num_frames=9, num_inference_steps=2, output_type="pt")

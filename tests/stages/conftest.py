@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
+from mm_model.run import stages as registry
+from mm_model.run.runner import fingerprint_of, model_digests
+from mm_model.run.stage import Job, Report
 from mm_model.settings import load_params, load_profile
-from mm_model.stages import registry
-from mm_model.stages.runner import fingerprint_of, model_digests
-from mm_model.stages.stage import Job, Report
 from mm_model.store import atomic, manifest
 from mm_model.store.layout import Layout
 

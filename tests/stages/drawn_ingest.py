@@ -10,16 +10,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mm_model.embedded.people.clips import clip, photograph
+from mm_model.embedded.people.faults import fault_no_face, fault_tiny_face, fault_two_faces
+from mm_model.embedded.people.people import person
+from mm_model.embedded.people.shot import shot
+from mm_model.embedded.people.split import split_of
 from mm_model.media.encode import mp4_bytes
 from mm_model.media.sheet import jpeg_bytes
 from mm_model.records import INGEST_COLUMNS, Counts
-from mm_model.stages.stage import Report
+from mm_model.run.stage import Report
 from mm_model.store import atomic, digests, manifest, tables
-from mm_model.world.clips import clip, photograph
-from mm_model.world.faults import fault_no_face, fault_tiny_face, fault_two_faces
-from mm_model.world.people import person
-from mm_model.world.shot import shot
-from mm_model.world.split import split_of
 
 SIZE = 128
 _TYPES = tables.DECISION_TYPES | {

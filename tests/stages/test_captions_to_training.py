@@ -13,15 +13,15 @@ import torch
 
 from mm_model.diffusion.schedule import NoiseSchedule, load_schedule
 from mm_model.errors import UserError
-from mm_model.nn.backbone import load_text_encoder
-from mm_model.nn.prompt import encode_prompts
-from mm_model.nn.subject import MOST_REFERENCES
-from mm_model.nn.tokenizer import load_tokenizer, text_length
+from mm_model.generation.backbone import Backbone
+from mm_model.nn.cogvideox.backbone import load_text_encoder
+from mm_model.nn.cogvideox.tokenizer import load_tokenizer, text_length
+from mm_model.nn.identity.prompt import encode_prompts
+from mm_model.nn.identity.subject import MOST_REFERENCES
 from mm_model.quality.suites import suite_of
 from mm_model.records import CaptionProblem
 from mm_model.settings import EvaluateSettings, ServeSettings, TrainSettings, load_profile
 from mm_model.store import tables
-from mm_model.train.backbone import Backbone
 from mm_model.train.batches import BatchMaker
 from mm_model.train.dataset import Target, TrainingSet
 from tests.stages.conftest import use_input
@@ -212,7 +212,7 @@ def test_two_captions_and_strays_are_named_in_the_report_of_sources(
 def test_judging_captions_loads_no_model(root: Path, tiny_backbone: Path) -> None:
     code = (
         "import sys; from pathlib import Path;"
-        "from mm_model.stages.ingest_captions import Captions;"
+        "from mm_model.ingest.captions import Captions;"
         f"judge = Captions(Path({str(tiny_backbone)!r}), 'a person');"
         "print(judge.of({'text': 'a man waves'})['caption_origin'], 'torch' in sys.modules)"
     )

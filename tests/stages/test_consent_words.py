@@ -12,8 +12,8 @@ from PIL import Image
 
 from mm_model.errors import UserError
 from mm_model.inputs import use_folder
+from mm_model.run import runner
 from mm_model.settings import load_params, load_profile
-from mm_model.stages import runner
 from mm_model.store import catalogue, consents, tables
 from mm_model.store.consents import stated
 from mm_model.store.layout import Layout

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from drawn_ingest import Sample, faults, people, recompressed, write_ingest
 
+from mm_model.faces import stage as faces
 from mm_model.media.sheet import jpeg_bytes
 from mm_model.records import FACES_COLUMNS, TRACKS_COLUMNS
-from mm_model.stages import faces
 from mm_model.store import digests, tables
 from tests.stages.conftest import make_job
 
@@ -132,8 +132,8 @@ def test_each_kept_sample_s_embedding_is_its_own_where_one_before_it_is_a_leak(
     """Held against a second look at every kept file; rows go by the digest of the file."""
     from safetensors.numpy import load_file
 
-    from mm_model.eyes.record import embeddings_of, look
-    from mm_model.eyes.workers import opened
+    from mm_model.faces.row import embeddings_of, look
+    from mm_model.faces.workers import opened
 
     held_out = people(HELD_OUT[:1], photos=3, clips=0)
     copies = [recompressed(held_out[0].frames[0], quality)[None] for quality in range(75, 90)]
@@ -207,7 +207,7 @@ def test_held_out_people_known_from_one_file_are_looked_at_twice(
 def test_what_a_second_look_finds_is_kept_with_the_file_it_looked_at(
     small_root: Path, run_stage: Run, edit_profile: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mm_model.eyes import doubt
+    from mm_model.faces import doubt
 
     def found(name: str) -> dict[str, float]:
         return {"bordered_score": int(name[:8], 16) / 2**32,
@@ -276,7 +276,7 @@ def test_a_file_that_no_library_can_take_is_a_failed_row(
 ) -> None:
     import cv2
 
-    from mm_model.eyes.insightface_pack import InsightFacePack
+    from mm_model.facepack.insightface import InsightFacePack
 
     known = write_ingest(_ingest(small_root), people(TRAIN[:1], photos=3, clips=0))
     detect, calls = InsightFacePack.detect, []
@@ -297,8 +297,8 @@ def test_a_file_that_no_library_can_take_is_a_failed_row(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from mm_model.eyes import record
-from mm_model.stages import faces
+from mm_model.faces import row as record
+from mm_model.faces import stage as faces
 from tests.stages.conftest import make_job
 
 looks, look = [], record.look
@@ -317,7 +317,7 @@ faces.run(job)
 def test_a_killed_run_resumes_and_gives_the_same_bytes(
     small_root: Path, tmp_path: Path, run_stage: Run, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mm_model.eyes import record
+    from mm_model.faces import row as record
 
     write_ingest(_ingest(small_root), people(TRAIN, photos=3, clips=1))
     monkeypatch.setattr(faces, "SHARD", 3)

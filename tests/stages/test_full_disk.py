@@ -14,11 +14,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from mm_model import cli
+from mm_model.commands import cli
 from mm_model.errors import MachineError, UserError, of_machine
 from mm_model.media.encode import write_mp4
 from mm_model.media.sheet import picture_bytes
-from mm_model.nn import checkpoint
+from mm_model.nn.magic_mirror import checkpoint
 from mm_model.store import atomic, sealed, tables
 from mm_model.train import state
 
@@ -209,7 +209,7 @@ def test_a_contact_sheet_never_fails_a_stage(
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("mm_model.stages.ingest.contact_sheet", full)
+    monkeypatch.setattr("mm_model.ingest.stage.contact_sheet", full)
     report = run_stage(small_root, "ingest")
     assert report.counts.total == 1 and report.pictures == ()
     said = capsys.readouterr().out

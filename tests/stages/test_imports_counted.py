@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mm_model.stages import made_by
-from mm_model.stages.registry import NAMES
+from mm_model.run import made_by
+from mm_model.run.stages import NAMES
 from mm_model.store import closure
 from tests.test_end_to_end import small_root
 
@@ -26,9 +26,9 @@ class Note:
 
 sys.meta_path.insert(0, Note)
 """
-RUN = "import sys; from pathlib import Path; from mm_model.stages import runner; " \
+RUN = "import sys; from pathlib import Path; from mm_model.run import runner; " \
       "runner.run(sys.argv[1], Path(sys.argv[2]))"  # fmt: skip
-SHOWS = ("tracking.py", "evaluation/page.py", "store/catalogue.py")
+SHOWS = ("tracking/tracker.py", "report/page.py", "store/catalogue.py")
 """What only shows a result, and all it imports: no stage's code."""
 
 

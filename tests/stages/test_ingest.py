@@ -13,10 +13,10 @@ import pytest
 import yaml
 from PIL import Image
 
+from mm_model.ingest.rules import broken_rule
 from mm_model.media.encode import mp4_bytes
 from mm_model.records import INGEST_COLUMNS
 from mm_model.settings import load_profile
-from mm_model.stages.ingest_rules import broken_rule
 from mm_model.store import digests, tables
 
 NOISE = np.random.default_rng(5)

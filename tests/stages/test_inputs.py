@@ -8,7 +8,7 @@ import pytest
 from mm_model.errors import UserError
 from mm_model.inputs import params_text, use_folder, use_profile
 from mm_model.settings import load_params, load_profile
-from mm_model.stages.sources_recipe import load_recipe
+from mm_model.sources.recipe import load_recipe
 from mm_model.store.consents import stated
 
 

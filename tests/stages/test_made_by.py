@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from mm_model import cli
+from mm_model.commands import cli
 from mm_model.records import Counts
-from mm_model.stages import made_by, registry, runner, status, views
-from mm_model.stages.stage import Job, Report, Stage
+from mm_model.run import made_by, runner, status, views
+from mm_model.run import stages as registry
+from mm_model.run.stage import Job, Report, Stage
 from mm_model.store import atomic, closure, digests, manifest
 from mm_model.store.shards import in_shards
 
@@ -73,10 +74,10 @@ def place(small_root: Path, package: Path, work: Work, monkeypatch: Any) -> Path
     }
     monkeypatch.setattr(registry, "load", stages.__getitem__)
     monkeypatch.setattr(registry, "NAMES", tuple(stages))
-    monkeypatch.setattr("mm_model.quality.judge.audit", lambda *_: None)
-    monkeypatch.setattr("mm_model.quality.judge.require_passed", lambda *_: None)
-    monkeypatch.setattr("mm_model.tracking.Tracker._add", lambda *_: None)
-    monkeypatch.setattr("mm_model.tracking._Spool", lambda *_: None)
+    monkeypatch.setattr("mm_model.quality.audit.audit", lambda *_: None)
+    monkeypatch.setattr("mm_model.quality.audit.require_passed", lambda *_: None)
+    monkeypatch.setattr("mm_model.tracking.tracker.Tracker._add", lambda *_: None)
+    monkeypatch.setattr("mm_model.tracking.tracker._Spool", lambda *_: None)
     monkeypatch.setattr(views, "_VIEWS", {})
     monkeypatch.setenv("MM_ROOT", str(small_root))
     return small_root
@@ -101,19 +102,19 @@ def _status(capsys: Any, *options: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("name", "old", "new", "stages", "shown"),
     [
-        ("nn/block.py", "base + can_scale", "base - 5 * can_scale",
+        ("nn/magic_mirror/block.py", "base + can_scale", "base - 5 * can_scale",
          {"pretrain", "finetune", "evaluate"},
-         "mm_model/nn/block.py (MagicMirrorBlock.modulation)"),
+         "mm_model/nn/magic_mirror/block.py (MagicMirrorBlock.modulation)"),
         ("media/examine.py", "pixels > limits.max_pixels", "pixels >= limits.max_pixels",
          {"ingest"}, "mm_model/media/examine.py (_checked_size)"),
-        ("evaluation/metrics.py", "mean()", "max()", {"evaluate"},
-         "mm_model/evaluation/metrics.py ("),
+        ("evaluate/metrics.py", "mean()", "max()", {"evaluate"},
+         "mm_model/evaluate/metrics.py ("),
         ("store/tables.py", "def write(", "def write(extra=0, *, ", set(registry.NAMES),
          "mm_model/store/tables.py (write)"),
-        ("registry/promotion.py", " > ", " >= ", {"register"}, "mm_model/registry/promotion.py ("),
-        ("evaluation/page.py", "\nfrom html", "\nLIMIT = 3\nfrom html", set(), ""),
+        ("register/promotion.py", " > ", " >= ", {"register"}, "mm_model/register/promotion.py ("),
+        ("report/page.py", "\nfrom html", "\nLIMIT = 3\nfrom html", set(), ""),
         ("store/catalogue.py", "\nimport os", "\nLIMIT = 3\nimport os", set(), ""),
-        ("nn/block.py", "import torch\n", "import torch  # the library\n", set(), ""),
+        ("nn/magic_mirror/block.py", "import torch\n", "import torch  # the library\n", set(), ""),
     ],
 )  # fmt: skip
 def test_a_changed_line_is_told_of_the_stages_that_import_it(
@@ -213,7 +214,7 @@ def test_status_says_that_a_stage_whose_own_file_changed_would_run(
     own.write_text(own.read_text() + added)
     code, said = _status(capsys)
     assert code == 3
-    assert "ingest    would run: its file mm_model/stages/ingest.py changed" in said
+    assert "ingest    would run: its file mm_model/ingest/stage.py changed" in said
     other = entry("ingest", b"another profile's run") | {"outs": [{"path": "data/paper/ingest"}]}
     for content in ("{", "[]", '{"stages": {"ingest": 3}}', json.dumps({"stages": {"a": other}})):
         lock.write_text(content)
@@ -224,7 +225,7 @@ def test_status_of_another_profile_names_the_command_for_it(
     place: Path, package: Path, capsys: Any, edit_params: Any
 ) -> None:
     runner.run("sources", place)
-    _change(package, "stages/sources.py", "\nfrom", "\nLIMIT = 3\nfrom")
+    _change(package, "sources/stage.py", "\nfrom", "\nLIMIT = 3\nfrom")
     assert "'make run STRICT=1' makes them again" in _status(capsys)[1]
     edit_params(place, profile="tiny-long")
     said = _status(capsys, "--profile", "tiny")[1]

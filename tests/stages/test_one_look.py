@@ -23,20 +23,20 @@ import torch
 import yaml
 from PIL import Image
 
-from mm_model.eyes.detect import chosen_faces
-from mm_model.eyes.identity import hashed_share
-from mm_model.eyes.pack import open_pack
+from mm_model.embedded.people.clips import photograph
+from mm_model.embedded.people.people import person
+from mm_model.facepack.detect import chosen_faces
+from mm_model.facepack.port import open_pack
+from mm_model.faces.identity import hashed_share
 from mm_model.media.images import load_image
-from mm_model.nn.identity_encoder import IdentityEncoder
-from mm_model.nn.portrait import LARGEST
+from mm_model.nn.identity.encoder import IdentityEncoder
+from mm_model.nn.identity.portrait import LARGEST
+from mm_model.run.stage import Job
 from mm_model.serving import mirror
 from mm_model.serving.config import of_profile
 from mm_model.settings import load_profile
-from mm_model.stages.stage import Job
 from mm_model.store import digests, tables
 from mm_model.train import watch
-from mm_model.world.clips import photograph
-from mm_model.world.people import person
 from tests.stages.conftest import edit_profile, make_job, run_stage, use_sources
 
 Inputs = dict[str, tuple[torch.Tensor, torch.Tensor]]
@@ -116,7 +116,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def backbone(root: Path) -> Any:
-    from mm_model.train.backbone import load_backbone
+    from mm_model.generation.backbone import load_backbone
 
     run = load_profile(root, "tiny").run.model_copy(update={"threads": 1})
     return load_backbone(root / "weights" / "tiny" / "backbone", run)
@@ -190,7 +190,7 @@ def given() -> Iterator[list[tuple[torch.Tensor, torch.Tensor]]]:
 
 
 def in_training(world: World, backbone: Any, given: list) -> Inputs:
-    from mm_model.nn.checkpoint import read_adapter_config
+    from mm_model.nn.magic_mirror.checkpoint import read_adapter_config
     from mm_model.train import dataset
 
     margin = read_adapter_config(world.adapter)[0].reference_margin
@@ -200,7 +200,7 @@ def in_training(world: World, backbone: Any, given: list) -> Inputs:
 
 
 def in_watching(world: World, backbone: Any, given: list, monkeypatch: Any) -> Inputs:
-    from mm_model.train.sampler import pipeline_of
+    from mm_model.generation.clips import pipeline_of
     from mm_model.train.stage import given_adapter
 
     """The watcher looks at held-out people: the same ones, called held out."""
@@ -218,8 +218,8 @@ def in_watching(world: World, backbone: Any, given: list, monkeypatch: Any) -> I
 
 
 def in_evaluation(world: World, backbone: Any, given: list) -> Inputs:
-    from mm_model.evaluation.people import training_people
-    from mm_model.evaluation.variants import generated
+    from mm_model.evaluate.people import training_people
+    from mm_model.evaluate.variants import generated
 
     job = dataclasses.replace(
         world.job, inputs={**world.job.inputs, **dict.fromkeys(
@@ -249,7 +249,7 @@ def in_serving(world: World, given: list) -> Inputs:
 
 def in_generate(world: World, given: list, folder: Path) -> Inputs:
     """The command itself, with the adapter's folder and the photographs as files."""
-    from mm_model import cli
+    from mm_model.commands import cli
 
     for number, names in enumerate(_fours(world)):
         paths = [world.place / "photographs" / name / "one.jpg" for name in names]

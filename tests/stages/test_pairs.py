@@ -14,11 +14,11 @@ import pytest
 from drawn_ingest import Sample, people, write_ingest
 
 from mm_model.errors import UserError
-from mm_model.eyes.record import face_of
-from mm_model.pairing.report import picture_path
+from mm_model.faces.row import face_of
+from mm_model.pairs import stage as pairs
+from mm_model.pairs.report import picture_path
 from mm_model.records import PAIRS_COLUMNS, REFERENCES_COLUMNS
-from mm_model.stages import pairs
-from mm_model.stages.stage import Report
+from mm_model.run.stage import Report
 from mm_model.store import digests, tables
 
 TRAIN, HELD_OUT = [10_001, 10_002, 10_003], [50_005, 50_006]
@@ -187,7 +187,7 @@ def test_a_picture_that_cannot_be_made_fails_alone(
     """The library's error ends up in the rows of the pairs that wanted that picture."""
     import cv2
 
-    from mm_model.pairing.world import WorldSynthesizer
+    from mm_model.pairs.procedural import WorldSynthesizer
 
     drawn, made = WorldSynthesizer.make, []
 
@@ -233,7 +233,7 @@ def test_second_heads_are_counted_and_never_paired(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A synthesiser that shows the person twice is found out by the detector."""
-    from mm_model.pairing.world import WorldSynthesizer
+    from mm_model.pairs.procedural import WorldSynthesizer
 
     draw = WorldSynthesizer.make
 
@@ -260,7 +260,7 @@ def test_second_heads_are_counted_and_never_paired(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from mm_model.stages import pairs
+from mm_model.pairs import stage as pairs
 from tests.stages.conftest import make_job
 
 orders, make = [], pairs.make

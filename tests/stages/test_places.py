@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from mm_model.errors import UserError
-from mm_model.registry import pins, places, store
+from mm_model.register import pins
 from mm_model.store import digests
 from mm_model.store.layout import Layout
+from mm_model.tracking import places, store
 from tests.serving.house import House, alone, metrics
 
 GOOD = metrics([0.3, 0.4, 0.5, 0.4])
@@ -161,7 +162,7 @@ def test_an_address_that_mlflow_misreads_is_one_sentence(tmp_path: Path, name: s
 def test_a_backbone_too_large_to_copy_is_found_in_a_moved_tree(
     tmp_path: Path, monkeypatch: Any
 ) -> None:
-    from mm_model.registry import package
+    from mm_model.register import package
     from mm_model.serving.config import backbone_folder
 
     monkeypatch.setattr(package, "COPY_LIMIT", 1)

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from mm_model.records import Status
-from mm_model.stages.stage import Report
+from mm_model.run.stage import Report
 from mm_model.store import tables
 from tests.stages.conftest import edit_profile, run_stage, use_sources
 

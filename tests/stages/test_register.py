@@ -14,12 +14,14 @@ import pytest
 import yaml
 
 from mm_model.errors import UserError
-from mm_model.registry import code, package, pins, shelf, store, versions
-from mm_model.registry.served import checked_folder
+from mm_model.register import package, pins, shelf, versions
+from mm_model.register import stage as register
+from mm_model.register.served import checked_folder
+from mm_model.serving import code
 from mm_model.serving.config import ServingConfig
-from mm_model.stages import register
 from mm_model.store import digests
 from mm_model.store.layout import Layout
+from mm_model.tracking import store
 from tests.serving.house import House, metrics
 
 GOOD = metrics([0.3, 0.4, 0.5, 0.4])

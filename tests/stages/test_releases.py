@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from mm_model import cli
+from mm_model.commands import cli
 from mm_model.errors import UserError
-from mm_model.registry import code, origin, pins, served, store
-from mm_model.stages import register
+from mm_model.register import origin, pins, served
+from mm_model.register import stage as register
+from mm_model.serving import code
+from mm_model.tracking import store
 from tests.serving.house import House, alone, metrics
 
 NUMBERS = {
@@ -292,9 +294,9 @@ def test_code_that_was_not_evaluated_is_not_registered(
     release = house.register()
     assert (release["version"], release["aliases"]) == (3, ["champion"])
     folder = served.checked_folder(house.layout, NAME)
-    assert (folder / "code/mm_model/nn/block.py").read_text().endswith("# changed\n")
+    assert (folder / "code/mm_model/nn/magic_mirror/block.py").read_text().endswith("# changed\n")
     old = served.checked_folder(house.layout, NAME, "2")
-    assert not (old / "code/mm_model/nn/block.py").read_text().endswith("# changed\n")
+    assert not (old / "code/mm_model/nn/magic_mirror/block.py").read_text().endswith("# changed\n")
 
 
 def test_changed_code_that_spoils_a_figure_is_no_champion(house: House) -> None:

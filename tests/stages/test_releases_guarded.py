@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from mm_model.errors import UserError
-from mm_model.registry import choice, pins, places, served, shelf, store, versions
-from mm_model.stages import register
+from mm_model.register import choice, pins, served, shelf, versions
+from mm_model.register import stage as register
 from mm_model.store import lock
+from mm_model.tracking import places, store
 from tests.serving.house import House, metrics
 from tests.stages.test_releases import (
     NAME,

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from mm_model.errors import UserError
-from mm_model.evaluation import figures, page, timelapse
 from mm_model.records import Counts
-from mm_model.stages import registry, runner, views
-from mm_model.stages.stage import Job, Report, Stage
+from mm_model.report import figures, page, timelapse
+from mm_model.run import runner, views
+from mm_model.run import stages as registry
+from mm_model.run.stage import Job, Report, Stage
 from mm_model.store import catalogue, manifest
 from mm_model.store.layout import Layout
 from tests.store.damage import flipped, other_damage
@@ -45,9 +46,9 @@ def place(small_root: Path, monkeypatch: Any) -> Path:
     }
     monkeypatch.setattr(registry, "load", stages.__getitem__)
     for name in ("audit", "require_passed"):
-        monkeypatch.setattr(f"mm_model.quality.judge.{name}", lambda *_: None)
-    monkeypatch.setattr("mm_model.tracking.Tracker._add", lambda *_: None)
-    monkeypatch.setattr("mm_model.tracking._Spool", lambda *_: None)
+        monkeypatch.setattr(f"mm_model.quality.audit.{name}", lambda *_: None)
+    monkeypatch.setattr("mm_model.tracking.tracker.Tracker._add", lambda *_: None)
+    monkeypatch.setattr("mm_model.tracking.tracker._Spool", lambda *_: None)
     monkeypatch.setattr(views, "_VIEWS", {})
     runner.run("sources", small_root)
     runner.run("ingest", small_root)

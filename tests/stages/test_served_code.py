@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mm_model.registry import code
-from mm_model.stages import evaluate
+from mm_model.evaluate import stage as evaluate
+from mm_model.serving import code
 from tests.written import written
 
 SOURCES = {

@@ -10,12 +10,12 @@ import pytest
 import yaml
 from PIL import Image
 
+from mm_model.embedded.people.split import HELD_OUT_PEOPLE, TRAIN_PEOPLE
 from mm_model.errors import UserError
 from mm_model.records import SOURCES_COLUMNS
-from mm_model.stages.sources_recipe import Recipe, calls_of, load_recipe
+from mm_model.sources.recipe import Recipe, calls_of, load_recipe
 from mm_model.store import sealed, tables
 from mm_model.store.consents import stated
-from mm_model.world.split import HELD_OUT_PEOPLE, TRAIN_PEOPLE
 
 RECIPE = {"train_people": 4, "held_out_people": 2, "photos_per_person": 1, "clips_per_person": 1,
           "size": 64, "num_frames": 9, "fps": 8, "fault_rate": 0.0, "seed": 7}  # fmt: skip

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from mm_model import cli
+from mm_model.commands import cli
 from mm_model.errors import UserError
+from mm_model.run import runner
+from mm_model.run import stages as registry
 from mm_model.settings import load_params, load_profile
-from mm_model.stages import registry, runner
-from mm_model.stages.sources_recipe import load_recipe
+from mm_model.sources.recipe import load_recipe
 from mm_model.store import catalogue, tables
 from mm_model.store.layout import Layout
 from tests.forbidden import Forbidden

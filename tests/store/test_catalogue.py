@@ -19,7 +19,7 @@ from mm_model.records import (
     PAIRS_COLUMNS,
     SOURCES_COLUMNS,
 )
-from mm_model.stages import views
+from mm_model.run import views
 from mm_model.store import atomic, catalogue, manifest, tables
 from mm_model.store.layout import Layout
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mm_model.stages import made_by
+from mm_model.run import made_by
 from mm_model.store import closure, syntax
 from tests.written import written
 
@@ -174,7 +174,7 @@ def _mutation(node: ast.AST) -> tuple[str, object] | None:
 def test_every_mutation_of_real_code_is_seen() -> None:
     """Each operator and number of real modules, changed one at a time."""
     tried = 0
-    for name in ("nn/can.py", "media/shape.py", "evaluation/metrics.py"):
+    for name in ("nn/magic_mirror/can.py", "media/shape.py", "evaluate/metrics.py"):
         source = (closure.PACKAGE / name).read_bytes()
         tree, known = ast.parse(source), _parts(source)
         for node in ast.walk(tree):
@@ -200,7 +200,7 @@ def test_no_import_escapes_reading() -> None:
             name = getattr(called, "attr", None) or getattr(called, "id", None)
             if name in ways and not isinstance((node.args or [None])[0], ast.Constant):
                 found.add(path.relative_to(closure.PACKAGE).as_posix())
-    assert found == {"stages/registry.py"}
+    assert found == {"run/stages.py"}
 
 
 def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,8 +214,8 @@ def test_what_was_read_once_is_remembered_and_no_damage_believed(
     package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
-    (package / "stages").mkdir()
-    (package / "stages" / "sources.py").write_text("from mm_model import entry\n")
+    (package / "sources").mkdir()
+    (package / "sources" / "stage.py").write_text("from mm_model import entry\n")
     read = syntax.of_source
     _forget(monkeypatch)
     first = made_by.record("sources", package)
@@ -235,7 +235,7 @@ def test_what_was_read_once_is_remembered_and_no_damage_believed(
     (package / "entry.py").write_text("# nothing any more\n")
     _forget(monkeypatch)
     assert set(made_by.record("sources", package)) == {
-        "mm_model/__init__.py", "mm_model/entry.py", "mm_model/stages/sources.py",
+        "mm_model/__init__.py", "mm_model/entry.py", "mm_model/sources/stage.py",
     }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mm_model import cli
+from mm_model.commands import cli
 from mm_model.errors import UserError
 from mm_model.store import named
 
@@ -111,7 +111,7 @@ def test_a_film_that_cannot_be_written(
 ) -> None:
     import numpy as np
 
-    from mm_model.evaluation import timelapse
+    from mm_model.report import timelapse
 
     clip = np.zeros((3, 64, 64, 3), np.uint8)
     shown = [timelapse.Moment("step 0", [clip])]

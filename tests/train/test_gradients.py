@@ -8,13 +8,12 @@ import pytest
 import torch
 import yaml
 
-from mm_model.diffusion.identity_loss import identity_loss
 from mm_model.errors import UserError
-from mm_model.nn.identity_encoder import IdentityEncoder
-from mm_model.nn.recognizer import OnnxRecognizer
+from mm_model.nn.identity.encoder import IdentityEncoder
+from mm_model.nn.identity.recognizer import OnnxRecognizer
+from mm_model.run import feasible, runner
 from mm_model.settings import TrainSettings, load_profile
-from mm_model.stages import runner
-from mm_model.train import feasible
+from mm_model.train.identity_loss import identity_loss
 from mm_model.train.loop import Trainer
 from tests.nn import tiny
 from tests.train.test_loop import _backbone, _data, _run

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from mm_model.errors import UserError
+from mm_model.generation.backbone import Backbone
 from mm_model.settings import TrainSettings, load_profile
 from mm_model.train import state
-from mm_model.train.backbone import Backbone
 from mm_model.train.batches import BatchMaker
 from mm_model.train.dataset import Target, TrainingSet
 from mm_model.train.loop import Trainer, learning_rate

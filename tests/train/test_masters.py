@@ -9,12 +9,12 @@ import torch
 from safetensors import safe_open
 
 from mm_model.errors import UserError
-from mm_model.nn.adapter import MagicMirrorAdapter
-from mm_model.nn.checkpoint import CONFIG_NAME, WEIGHTS_NAME, load_json
-from mm_model.nn.model import MagicMirrorModel
+from mm_model.generation.backbone import Backbone, load_backbone
+from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
+from mm_model.nn.magic_mirror.checkpoint import CONFIG_NAME, WEIGHTS_NAME, load_json
+from mm_model.nn.magic_mirror.model import MagicMirrorModel
 from mm_model.settings import Profile, load_profile
 from mm_model.train import stage
-from mm_model.train.backbone import Backbone, load_backbone
 from mm_model.train.gradients import require_masters
 from mm_model.train.loop import Trainer, optimizer_of
 from mm_model.train.stage import fresh_adapter, given_adapter
@@ -191,7 +191,7 @@ def _inputs() -> dict:
 def test_sampling_beside_training_is_the_served_adapter_s(
     paper: Profile, folder: Path, tmp_path: Path
 ) -> None:
-    from mm_model.train.sampler import pipeline_of
+    from mm_model.generation.clips import pipeline_of
 
     backbone = _opened(folder, paper, "bfloat16")
     adapter = _fresh(paper, backbone)

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from mm_model.errors import UserError
+from mm_model.generation.backbone import Backbone, load_backbone
 from mm_model.settings import Profile, load_profile
-from mm_model.train.backbone import Backbone, load_backbone
 from mm_model.train.stage import fresh_adapter
 
 

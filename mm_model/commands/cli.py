@@ -1,0 +1,295 @@
+"""Commands of the project: run a stage, choose inputs, print figures, rebuild derived views.
+
+Every knob lives in the profile; the command line only names what to do. A `UserError` is
+printed as its one sentence and gives exit status 1, and so is a fault of the machine (disk full,
+read-only, no permission); 75 when somebody else is at work here. `status` gives 3 when a stage
+would run or other code made its output.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mm_model import lifeline
+from mm_model.commands.generate import command as generate
+from mm_model.commands.generate import interrupt
+from mm_model.environment import keep_freed_memory, silence_telemetry
+from mm_model.errors import BusyError, UserError, of_machine
+from mm_model.run import stages as registry
+from mm_model.store import named
+from mm_model.store.layout import Layout, repository_root
+
+if TYPE_CHECKING:
+    from mm_model.settings import RegisterSettings
+
+BUSY = os.EX_TEMPFAIL
+"""Exit status of a command that must wait for somebody else's end."""
+
+NOT_CURRENT = 3
+"""Exit status of `status` when not all is up to date and made by the code of now."""
+
+INTERRUPTED = interrupt.STATUS
+"""Exit status of a command that Ctrl-C ended."""
+
+_RUN_BY = "DVC_STAGE"
+"""Set for a stage by the program that runs the graph, with which the stage must end."""
+
+_WORK_STAYS = "finished work is kept"
+_RESUMES = f"{_WORK_STAYS} and the next run resumes"
+_UNCHANGED = "nothing was changed"
+_OLD_STAYS = "what stood there stays as it is"
+_LOOK = "'python -m mm_model releases' shows which choice holds"
+_KEPT = {
+    "use": "the choice may be half made: give it again",
+    "status": _UNCHANGED,
+    "figures": _UNCHANGED,
+    "catalogue": _OLD_STAYS,
+    "page": _OLD_STAYS,
+    "timelapse": _OLD_STAYS,
+    "serve": "nothing is served, and no release was changed",
+    "generate": "no clip was made",
+    "releases": _UNCHANGED,
+    "rollback": _LOOK,
+    "unpin": _LOOK,
+    "example": _OLD_STAYS,
+    "save-reply": _OLD_STAYS,
+}
+"""What is true of a command that could not end; of `run`, that finished work is kept."""
+
+
+def _layout() -> Layout:
+    from mm_model.settings import load_params
+
+    root = repository_root()
+    return Layout(root, load_params(root).profile)
+
+
+def _run(options: argparse.Namespace) -> None:
+    lifeline.follow(_RUN_BY, "dvc")  # before anything that takes long to import
+    from mm_model.run import runner
+
+    runner.run(options.stage, repository_root())
+
+
+def _use(options: argparse.Namespace) -> None:
+    from mm_model import inputs
+    from mm_model.store import lease
+
+    root = repository_root()
+    with lease.held(Layout(root, "").lease, "A choice of inputs"):  # not under somebody's run
+        if options.profile:
+            inputs.use_profile(root, options.profile)
+        else:
+            inputs.use_folder(
+                root, sources=options.sources, facepack=options.facepack, consent=options.consent,
+                base=options.base,
+            )  # fmt: skip
+
+
+def _status(options: argparse.Namespace) -> int:
+    from mm_model import inputs
+    from mm_model.run import status
+    from mm_model.settings import load_params
+
+    root = repository_root()
+    params = load_params(root)
+    if not (chosen := options.profile in (None, params.profile)):
+        params = inputs.of_profile(root, options.profile)
+    found = status.of_tree(root, params)
+    if options.json:
+        said = {"profile": params.profile, "stages": [one.as_dict() for one in found]}
+        print(json.dumps(said, indent=1))
+    else:
+        print(status.text(params, found, chosen))
+    return 0 if all(one.is_current for one in found) else NOT_CURRENT
+
+
+def _figures(_: argparse.Namespace) -> None:
+    from mm_model.report import figures
+
+    print(json.dumps(figures.collect(_layout()), indent=1, sort_keys=True))
+
+
+def _catalogue(options: argparse.Namespace) -> None:
+    from mm_model.store import catalogue
+
+    print(catalogue.rebuild(_layout(), url=options.url))
+
+
+def _page(_: argparse.Namespace) -> None:
+    from mm_model.report import page
+
+    print(page.build(_layout()))
+
+
+def _timelapse(options: argparse.Namespace) -> None:
+    from mm_model.report import timelapse
+
+    print(timelapse.build(_layout(), options.target, options.people))
+
+
+def _example(_: argparse.Namespace) -> None:
+    from mm_model.serving import example
+
+    layout = _layout()
+    print(layout.relative(example.write(example.default_path(layout), layout)))
+
+
+def _register_rules(layout: Layout) -> "RegisterSettings":
+    from mm_model.settings import load_profile
+
+    return load_profile(layout.root, layout.profile).register_
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from mm_model.register import served
+    from mm_model.serving import launch
+
+    layout = _layout()
+    folder = served.checked_folder(layout, _register_rules(layout).model_name, options.alias)
+    launch.become_the_door(folder, options.host, options.port, options.allow)
+
+
+def _releases(_: argparse.Namespace) -> None:
+    from mm_model.register import choice
+
+    layout = _layout()
+    print(choice.listing(layout, _register_rules(layout).model_name))
+
+
+def _rollback(options: argparse.Namespace) -> None:
+    from mm_model.register import choice
+
+    layout = _layout()
+    name = _register_rules(layout).model_name
+    print(choice.roll_back(layout, name, options.to, options.reason))
+
+
+def _unpin(_: argparse.Namespace) -> None:
+    from mm_model.register import choice
+
+    layout = _layout()
+    for sentence in choice.lift(layout, _register_rules(layout)):
+        print(sentence)
+
+
+def _save_reply(options: argparse.Namespace) -> None:
+    from mm_model.serving import example
+
+    try:
+        reply = options.reply.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"{options.reply} cannot be read ({named.reason(error)}): name the file that holds the "
+            "server's reply."
+        ) from None
+    said = example.save_reply(reply, options.video)
+    print(json.dumps(said, indent=1, sort_keys=True))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line; a test holds this list of options still."""
+    root = argparse.ArgumentParser(prog="python -m mm_model", description=__doc__)
+    commands = root.add_subparsers(required=True, dest="command", metavar="command")
+
+    command = commands.add_parser("run", help="run one stage of the profile params.yaml names")
+    command.add_argument("stage", choices=registry.NAMES)
+    command.set_defaults(act=_run)
+
+    command = commands.add_parser("use", help="choose a profile, or a folder of your own media")
+    command.add_argument("--profile", help="a name from profiles/ on its shipped inputs")
+    command.add_argument("--sources", help="folder of photographs and clips")
+    command.add_argument("--facepack", help="InsightFace pack folder, <root>/<name>")
+    command.add_argument("--consent", help="basis on which the people shown may be used")
+    command.add_argument("--base", default="real-small", help="profile whose values to start from")
+    command.set_defaults(act=_use)
+
+    command = commands.add_parser("status", help="say which stages would run or are of other code")
+    command.add_argument("--profile", help="another profile than params.yaml names")
+    command.add_argument("--json", action="store_true", help="print it as JSON")
+    command.set_defaults(act=_status)
+
+    command = commands.add_parser("figures", help="print the last run's figures as JSON")
+    command.set_defaults(act=_figures)
+
+    command = commands.add_parser("catalogue", help="rebuild the SQL catalogue from the manifests")
+    command.add_argument("--url", help="database URL; SQLite below work/ when absent")
+    command.set_defaults(act=_catalogue)
+
+    command = commands.add_parser("page", help="rebuild the report page and print its path")
+    command.set_defaults(act=_page)
+
+    command = commands.add_parser("timelapse", help="write training as an animated WebP or GIF")
+    command.add_argument("target", type=named.path, help="the .webp or .gif to write")
+    command.add_argument("--people", type=int, nargs="+", help="whom to show; the first three")
+    command.set_defaults(act=_timelapse)
+
+    command = commands.add_parser("serve", help="serve the champion on this machine")
+    command.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    command.add_argument("--port", type=int, default=5000, help="port to listen on")
+    command.add_argument("--alias", default="champion", help="alias or number of a version")
+    command.add_argument(
+        "--allow", nargs="+", default=[], metavar="NAME", help="further names it is asked for under"
+    )
+    command.set_defaults(act=_serve)
+
+    generate.add_to(commands)
+
+    command = commands.add_parser("releases", help="list the registered versions and who chose")
+    command.set_defaults(act=_releases)
+
+    command = commands.add_parser("rollback", help="make an earlier version champion and pin it")
+    command.add_argument("--to", type=int, help="version; the champion before this one when absent")
+    command.add_argument("--reason", default="", help="why, kept with the pin")
+    command.set_defaults(act=_rollback)
+
+    command = commands.add_parser("unpin", help="let the promotion rule choose the champion again")
+    command.set_defaults(act=_unpin)
+
+    command = commands.add_parser("example", help="write an example request for the served model")
+    command.set_defaults(act=_example)
+
+    command = commands.add_parser("save-reply", help="keep the video of a served reply")
+    command.add_argument("reply", type=named.path, help="the reply's JSON")
+    command.add_argument("video", type=named.path, help="the .mp4 to write")
+    command.set_defaults(act=_save_reply)
+    return root
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit status."""
+    silence_telemetry()
+    keep_freed_memory()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError):  # a name of a file need not be Unicode
+            stream.reconfigure(errors="backslashreplace")
+    kept = ""
+    try:
+        options = parser().parse_args(arguments)
+        kept = _KEPT.get(options.command, "")
+        return options.act(options) or 0
+    except UserError as error:
+        print(f"Stopped: {error}", file=sys.stderr)
+        return BUSY if isinstance(error, BusyError) else 1
+    except KeyboardInterrupt as stop:
+        said = getattr(stop, "sentence", f"Interrupted; {kept or _RESUMES}.")
+        print(said, file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:
+        fault = named.fault(error, _given(options)) or of_machine(error, kept or _WORK_STAYS)
+        if fault is None:
+            raise
+        print(f"Stopped: {fault}", file=sys.stderr)
+        return 1
+
+
+def _given(options: argparse.Namespace) -> list[object]:
+    """Every value of the command line that may be a path."""
+    values = [value for name, value in vars(options).items() if name not in ("act", "command")]
+    several = [one for value in values if isinstance(value, list) for one in value]
+    return [one for one in (*values, *several) if isinstance(one, str | Path)]

@@ -1,0 +1,128 @@
+"""The command `generate`: its options, and what it prints. Light to import."""
+
+import argparse
+import re
+from typing import Any
+
+from mm_model.commands.generate import interrupt
+from mm_model.errors import UserError
+from mm_model.store.named import path
+
+_SIZE = re.compile(r"(\d+)x(\d+)")
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to a parser's commands."""
+    command = commands.add_parser("generate", help="make a video of a person from photographs")
+    command.add_argument(
+        "--ref",
+        type=path,
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="a photograph, or a folder of one person's; may be given again",
+    )
+    command.add_argument("--prompt", help="what the person does, as in 'a woman smiles'")
+    command.add_argument(
+        "--consent",
+        metavar="BASIS:EVIDENCE",
+        help="why these photographs may be used, as in self:me; a folder's consent.yaml counts",
+    )
+    command.add_argument(
+        "-o",
+        "--out",
+        type=path,
+        metavar="MP4",
+        help="the clip; its record is written beside it as .json",
+    )
+    command.add_argument("--force", action="store_true", help="replace files that are there")
+    command.add_argument("--seed", type=int, help="drawn and told when absent")
+    command.add_argument("--frames", type=int, help="1 or 8k+1")
+    command.add_argument("--size", metavar="HEIGHTxWIDTH", help="in pixels, as in 480x720")
+    command.add_argument("--steps", type=int, help="denoising steps")
+    command.add_argument("--guidance", type=float, help="how closely the prompt is followed")
+    command.add_argument(
+        "--adapter",
+        default="champion",
+        help="a release (champion, a version's number) or an adapter's folder",
+    )
+    command.add_argument(
+        "--facepack",
+        type=path,
+        help="another face pack to find the faces with, for real photographs",
+    )
+    command.add_argument(
+        "--again",
+        type=path,
+        metavar="JSON",
+        help="make the clip of this record once more and compare the bytes; --ref "
+        "names photographs that were moved, -o writes the clip",
+    )
+    command.set_defaults(act=run)  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> None:
+    """Do what the options say; prints what is not an error.
+
+    Raises:
+        UserError: a refusal, as a server's, or an option that does not fit.
+        Interrupted: by Ctrl-C or SIGTERM; a second one ends the process.
+    """
+    from mm_model.commands.generate import wording
+    from mm_model.serving.refusal import Refusal
+
+    try:
+        with interrupt.heeded():
+            _run(options)
+    except Refusal as refusal:
+        raise wording.of(refusal) from None
+
+
+def _run(options: argparse.Namespace) -> None:
+    from mm_model.commands.generate import work
+    from mm_model.settings import load_params
+    from mm_model.store.layout import Layout, repository_root
+
+    root = repository_root()
+    layout = Layout(root, load_params(root).profile)
+    if options.again is not None:
+        _refuse_changes(options)
+        work.again(layout, options.again, tuple(options.ref), options.out, options.force, _say)
+        return
+    if not options.ref or options.prompt is None:
+        raise UserError(
+            "Give at least one photograph with --ref (REF=... for make) and a sentence with "
+            "--prompt (PROMPT=...)."
+        )
+    height, width = _size(options.size)
+    wish = work.Wish(
+        tuple(options.ref), options.prompt, options.consent, options.adapter, options.facepack,
+        {"seed": options.seed, "num_frames": options.frames, "num_inference_steps": options.steps,
+         "guidance_scale": options.guidance, "height": height, "width": width},
+    )  # fmt: skip
+    _say(str(work.make(layout, wish, options.out, options.force, _say)))
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _size(text: str | None) -> tuple[int | None, int | None]:
+    if text is None:
+        return None, None
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise UserError(f"--size is {text!r}: give height and width in pixels, as in 480x720.")
+    return int(found[1]), int(found[2])
+
+
+def _refuse_changes(options: argparse.Namespace) -> None:
+    """A record says all of a clip; anything else would be another clip."""
+    given = ("prompt", "consent", "seed", "frames", "size", "steps", "guidance", "facepack")
+    changed = [name for name in given if getattr(options, name) is not None]
+    changed += ["adapter"] if options.adapter != "champion" else []
+    if changed:
+        raise UserError(
+            f"--again makes the recorded clip: leave out --{changed[0]}, or make another clip "
+            "without --again."
+        )

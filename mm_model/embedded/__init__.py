@@ -1,0 +1,1 @@
+"""The embedded default: procedural people, and the scripts that train the shipped weights."""

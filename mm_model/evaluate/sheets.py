@@ -1,0 +1,76 @@
+"""What an evaluation leaves to look at: strips for the page, references, overview, contact sheet.
+
+Pictures of clips that exist already; nothing is generated or measured here.
+"""
+
+import numpy as np
+
+from mm_model.evaluate import variants
+from mm_model.evaluate.people import Subject
+from mm_model.generation.clips import grid, strip
+from mm_model.media.sheet import picture_bytes
+from mm_model.run.stage import Job
+from mm_model.store.atomic import write_bytes
+
+OVERVIEW = "people.jpg"
+OVERVIEW_PEOPLE = 7
+CONTACT = "contact.jpg"
+CONTACT_COLUMNS = 3
+
+
+def save_strip(frames: np.ndarray, job: Job, name: str) -> None:
+    """Frames side by side as `strips/<name>.jpg`, which the report page plays."""
+    path = job.out / "strips" / f"{name}.jpg"
+    write_bytes(path, picture_bytes(strip(frames), quality=90))
+
+
+def save_references(job: Job, people: list[Subject]) -> None:
+    """The first reference of everybody as `references/<identity>.jpg`."""
+    for person in people:
+        still = variants.still_reference(person, job.profile.model)
+        path = job.out / "references" / f"{person.identity}.jpg"
+        write_bytes(path, picture_bytes(still, quality=92))
+
+
+def _shown(
+    job: Job, person: Subject, clips: dict[str, list[list[np.ndarray]]], p: int
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The reference of person p and the first clip of each variant, empty where there is none."""
+    still = variants.still_reference(person, job.profile.model)
+    empty = np.full_like(still[None], 245)
+    return still, {name: rows[p][0] if rows[p] else empty for name, rows in clips.items()}
+
+
+def save_overview(
+    job: Job, people: list[Subject], clips: dict[str, list[list[np.ndarray]]]
+) -> None:
+    """One picture of the first people: reference, then three frames of each variant."""
+    rows = []
+    for p, person in enumerate(people[:OVERVIEW_PEOPLE]):
+        still, made = _shown(job, person, clips, p)
+        row = [still]
+        for name in ("base", "finetune", "true_clip"):
+            clip = made[name]
+            row += [clip[0], clip[len(clip) // 2], clip[-1]]
+        rows.append(row)
+    _save_grid(job, rows, OVERVIEW, 128)
+
+
+def save_contact(job: Job, people: list[Subject], clips: dict[str, list[list[np.ndarray]]]) -> None:
+    """Everybody in one picture: reference, then a middle frame of true clip, base and adapter."""
+    cells = []
+    for p, person in enumerate(people):
+        still, made = _shown(job, person, clips, p)
+        middles = [made[n][len(made[n]) // 2] for n in ("true_clip", "base", "finetune")]
+        cells.append([still, *middles, np.full_like(still, 245)])
+    rows = [
+        [picture for cell in cells[i : i + CONTACT_COLUMNS] for picture in cell]
+        for i in range(0, len(cells), CONTACT_COLUMNS)
+    ]
+    _save_grid(job, rows, CONTACT, 128)
+
+
+def _save_grid(job: Job, rows: list[list[np.ndarray]], name: str, height: int) -> None:
+    sizes = job.profile.model
+    sheet = grid(rows, (sizes.height, sizes.width), max(1, height // sizes.height))
+    write_bytes(job.out / name, picture_bytes(sheet, quality=92))

@@ -1,0 +1,31 @@
+"""Evaluate on held-out people: base, after pretraining, after fine-tuning, and the controls.
+
+takes  ingest, faces, pairs, pretrain, finetune
+gives  cells.parquet (one row per clip), people.parquet (their pictures), metrics.json, videos/,
+       strips/
+Identity comes from the judge, a recogniser that no loss, filter or conditioning ever used, against
+pictures that were not shown to the model. Every change of the code that would be served is measured
+anew: a release is what was evaluated.
+"""
+
+from mm_model.run.stage import Job, Report, Stage
+from mm_model.serving import code
+
+
+def run(job: Job) -> Report:
+    """Generate, look, measure, summarise."""
+    from mm_model.evaluate.study import run_study
+
+    return run_study(job)
+
+
+STAGE = Stage(
+    name="evaluate",
+    title="Scores on held-out people",
+    version=5,
+    takes=("ingest", "faces", "pairs", "pretrain", "finetune"),
+    sections=("run", "model", "faces", "evaluate"),
+    models=("backbone", "facepack", "judge"),
+    run=run,
+    code=code.digest,
+)

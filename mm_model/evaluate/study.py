@@ -1,0 +1,233 @@
+"""The evaluation stage's work: clips, cells, then means with intervals, ladder and goals."""
+
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from mm_model.errors import UserError
+from mm_model.evaluate import goals, ladder, sheets, variants
+from mm_model.evaluate.cells import Cell, gallery_of, measure
+from mm_model.evaluate.intervals import mean_interval, paired_interval
+from mm_model.evaluate.looks import look_at
+from mm_model.evaluate.people import Subject, held_out_people, training_people
+from mm_model.facepack.port import FacePack, open_judge, open_pack
+from mm_model.generation.backbone import Backbone, load_backbone
+from mm_model.records import TESTED_COLUMNS, Counts
+from mm_model.run import views
+from mm_model.run.stage import Job, Report
+from mm_model.serving import code
+from mm_model.settings import EvaluateSettings
+from mm_model.store import digests, tables
+from mm_model.store.atomic import write_json, written_aside
+
+MEASURES = {
+    "identity": "identity_similarity_penalised",
+    "identity_shown": "identity_shown_penalised",
+    "copy_paste_gap": "copy_paste_gap",
+    "rank1": "rank1",
+    "face_found_rate": "face_found_rate",
+    "fm_ref": "fm_ref",
+    "fm_inter": "fm_inter",
+    "fm_inter_p95": "fm_inter_p95",
+    "jitter": "jitter",
+}
+
+
+def _cells(
+    job: Job, people: list[Subject], clips: dict[str, list[list[np.ndarray]]], *, pack: FacePack,
+    judge: FacePack,
+) -> list[Cell]:  # fmt: skip
+    """Write, read back, look at and measure every clip; save strips for the report page."""
+    rules, sizes = job.profile.evaluate, job.profile.model
+    galleries = [gallery_of(person, judge) for person in people]
+    seeds = variants.seeds_of(len(people), rules.clips_per_person)
+    work = [
+        (name, p, c, clip)
+        for name, by_person in clips.items()
+        for p, row in enumerate(by_person)
+        for c, clip in enumerate(row)
+    ]
+    cells = []
+    for name, p, c, clip in job.each(work, len(work), "clips measured"):
+        seed = 0 if name in variants.CONTROLS else seeds[p][c]
+        stem = f"{people[p].identity}_{name}_{seed}"
+        frames = variants.through_file(clip, job.out / f"videos/{stem}.mp4", sizes.fps)
+        sheets.save_strip(frames, job, stem)
+        look = look_at(frames, pack=pack, judge=judge, rules=job.profile.faces)
+        judged = [(name, p)]
+        if name == "finetune" and len(people) > 1:
+            judged.append(("shuffled", (p + 1) % len(people)))
+        cells += [
+            measure(
+                variant=variant,
+                person=people[p],
+                seed=seed,
+                video=f"videos/{stem}.mp4",
+                look=look,
+                galleries=galleries,
+                judged_as=gallery,
+            )
+            for variant, gallery in judged
+        ]
+    return cells
+
+
+def _known(job: Job, backbone: Backbone, *, pack: FacePack, judge: FacePack) -> list[Cell]:
+    """The adapter on people it was trained on, for the ladder only."""
+    people = training_people(job, backbone)
+    if not people:
+        return []
+    made = variants.generated(job, backbone, people, ("finetune",))
+    clips = {ladder.TRAINING_PEOPLE: made["finetune"]}
+    return _cells(job, people, clips, pack=pack, judge=judge)
+
+
+def summarise(cells: list[Cell], rules: EvaluateSettings, seed: int) -> dict[str, Any]:
+    """Means over people with intervals, the paired gains, and every person's numbers."""
+    frame = pd.DataFrame([asdict(cell) for cell in cells])
+    people = sorted(frame["identity"].unique())
+    per_person: dict[str, dict[str, list[float | None]]] = {}
+    for variant, group in frame.groupby("variant", sort=False):
+        table = group.groupby("identity")[list(dict.fromkeys(MEASURES.values()))].mean()
+        table = table.reindex(people)
+        per_person[str(variant)] = {
+            name: [None if pd.isna(v) else float(v) for v in table[column]]
+            for name, column in MEASURES.items()
+        }
+    draws = rules.bootstrap_draws
+    summary = {
+        variant: {name: mean_interval(v, draws=draws, seed=seed) for name, v in values.items()}
+        for variant, values in per_person.items()
+    }
+
+    def gain(first: str, second: str) -> dict:
+        return paired_interval(
+            per_person[first]["identity"], per_person[second]["identity"], draws=draws, seed=seed
+        )
+
+    gains = {
+        "finetune_over_base": gain("finetune", "base"),
+        "pretrain_over_base": gain("pretrain", "base"),
+    }
+    if "shuffled" in per_person:
+        gains["finetune_over_shuffled"] = gain("finetune", "shuffled")
+    return {
+        "people": len(people),
+        "identities": people,
+        "variants": summary,
+        "gain": gains,
+        "goals": goals.judge(summary),
+        "per_person": per_person,
+    }
+
+
+def rungs(cells: list[Cell]) -> list[dict[str, Any]]:
+    """The ladder: people recognised, a person's clips counting equally, over people."""
+    frame = pd.DataFrame([{"v": c.variant, "person": c.identity, "named": c.rank1} for c in cells])
+    shares = frame.groupby(["v", "person"], sort=False)["named"].mean().groupby("v", sort=False)
+    hits = {str(v): (float(named.sum()), len(named)) for v, named in shares}
+    return ladder.climb(hits)
+
+
+def curve(summary: dict[str, Any], *, pretrain: int, finetune: int) -> list[dict[str, Any]]:
+    """Identity and faces found over steps of both stages, from the base at 0 to the end."""
+    ends = {"base": 0, "pretrain": pretrain, "finetune": pretrain + finetune}
+    points = []
+    for variant, measures in summary["variants"].items():
+        stage, _, step = variant.partition("_step_")
+        if variant not in ends and not step:
+            continue
+        before = pretrain if stage == "finetune" else 0
+        at = before + int(step) if step else ends[variant]
+        points.append(
+            {"step": at, "variant": variant}
+            | {name: measures[name] for name in ("identity", "face_found_rate", "rank1")}
+        )
+    return sorted(points, key=lambda point: point["step"])
+
+
+def _measured(job: Job, before: dict[str, Any]) -> dict[str, Any]:
+    """With what was measured, unless it was changed meanwhile."""
+    if before != code.measured(job.inputs["finetune"] / "adapter"):
+        raise UserError("The code was changed while it was evaluated: run again.")
+    return before
+
+
+def _conditions(job: Job, people: list[Subject], *, pack: FacePack, judge: FacePack) -> dict:
+    rules = job.profile.evaluate
+    prompts = [[p.identity, p.prompt, len(p.shown), len(p.withheld)] for p in people]
+    pictures = [digests.of_bytes(q.pixels.tobytes()) for p in people for q in p.shown + p.withheld]
+    return {
+        "test_set_digest": digests.of_value([prompts, pictures, rules.model_dump(), judge.digest]),
+        "judge": judge.describe(),
+        "pack": pack.describe(),
+        "conventions": {
+            "identity": "mean_ref on withheld pictures, frames without a face score 0",
+            "fm_ref": "box-sum-mean",
+            "fm_inter": "frame-sum-max, consecutive frames with a face",
+            "interval": "percentile bootstrap over people, 95%",
+            "ladder": "rank 1: mean of all pictures against the mean over one clip, clips of a "
+            "person sharing one hit; Wilson 95% over people",
+            "motion": "fm_inter_p95 minus that of the still control",
+        },
+        "sampler": rules.model_dump(),
+    }
+
+
+def run_study(job: Job) -> Report:
+    """The evaluation stage. Raises UserError when there is no held-out person."""
+    torch.set_num_threads(job.profile.run.threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    measured = code.measured(job.inputs["finetune"] / "adapter")
+    backbone = load_backbone(job.model("backbone"), job.profile.run)
+    pack = open_pack(job.model("facepack"), job.profile.faces.detection_size)
+    judge = open_judge(job.model("judge"), job.profile.faces.detection_size)
+    people, notes = held_out_people(job, backbone)
+    sheets.save_references(job, people)
+    rows = [row for person in people for row in person.rows()]
+    tables.write(job.out / "people.parquet", rows, TESTED_COLUMNS, {})
+    kept = variants.milestones(job)
+    clips = variants.generated(job, backbone, people, (*variants.MODELS, *kept))
+    made = [variants.controls(backbone, person, job.profile.model) for person in people]
+    for name in variants.CONTROLS[:-1]:
+        clips[name] = [[m[name]] if name in m else [] for m in made]
+    cells = _cells(job, people, clips, pack=pack, judge=judge)
+    known = _known(job, backbone, pack=pack, judge=judge)
+    with written_aside(job.out / "cells.parquet") as aside:
+        pd.DataFrame([asdict(cell) for cell in cells]).to_parquet(aside, index=False)
+    summary = summarise(cells, job.profile.evaluate, job.profile.run.seed)
+    summary["ladder"] = rungs([*cells, *known])
+    steps = {name: job.profile.section(name).steps for name in variants.MODELS[1:]}
+    summary["curve"] = curve(summary, **steps)
+    summary["measured"] = _measured(job, measured)
+    conditions = _conditions(job, people, pack=pack, judge=judge)
+    write_json(job.out / "metrics.json", {**summary, **conditions})
+    for make in (sheets.save_overview, sheets.save_contact):
+        views.attempt("contact sheet", partial(make, job, people, clips), views.WITHOUT)
+    names = (sheets.OVERVIEW, sheets.CONTACT)
+    pictures = tuple(name for name in names if (job.out / name).is_file())
+    return _report(summary, cells, tuple(notes), pictures)
+
+
+def _report(
+    summary: dict, cells: list[Cell], notes: tuple[str, ...], pictures: tuple[str, ...]
+) -> Report:
+    flat: dict[str, float | int | None] = {"people": summary["people"]}
+    for variant in (*variants.MODELS, "true_clip", "shuffled"):
+        for name, value in summary["variants"].get(variant, {}).items():
+            flat[f"{variant}_{name}"] = value["value"]
+    flat.update({f"rank1_{rung['variant']}": rung["rank1"] for rung in summary["ladder"]})
+    flat.update({f"goal_{goal['name']}": goal["value"] for goal in summary["goals"]})
+    gain = summary["gain"]["finetune_over_base"]
+    flat.update({f"identity_gain_{key}": gain[key] for key in ("value", "low", "high")})
+    if gain["low"] is not None and gain["low"] <= 0:
+        notes += (
+            f"the adapter's identity gain over the base is {gain['value']:.3f} with a 95% interval "
+            f"from {gain['low']:.3f} to {gain['high']:.3f}: not told apart from nothing on "
+            f"{summary['people']} people.",
+        )
+    return Report(Counts(len(cells), len(cells)), flat, pictures, notes)

@@ -1,0 +1,172 @@
+"""Who is who: clusters of embeddings, how pure they are, and which people are held out.
+
+Works on unit vectors of one recogniser and on names; opens no picture. The split belongs to an
+identity, never to a sample, so that no person is on both sides.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from mm_model.facepack.port import unit
+
+TRAIN, HELD_OUT = "train", "held_out"
+_BLOCK = 2048
+
+
+def clusters(vectors: np.ndarray, above: float) -> np.ndarray:
+    """Average-linkage clusters of unit vectors float32 [N, D]; int64 labels [N].
+
+    Two groups are joined while the mean cosine between them is greater than `above`. Labels count
+    from 0 in order of first appearance. Exact, yet never an N x N table: every join needs one
+    pair above the threshold, so the connected parts of that graph are clustered one by one.
+
+    Raises:
+        ValueError: a vector is not finite.
+    """
+    vectors = np.asarray(vectors, np.float32)
+    if not np.isfinite(vectors).all():
+        raise ValueError("an embedding is not finite and cannot be clustered")
+    parts = _connected(vectors, above)
+    labels = np.zeros(len(vectors), np.int64)
+    offset = 0
+    for part in range(int(parts.max(initial=-1)) + 1):
+        rows = np.flatnonzero(parts == part)
+        inner = _average_linkage(vectors[rows], above)
+        labels[rows] = inner + offset
+        offset += int(inner.max()) + 1
+    return first_appearance(labels)
+
+
+def _connected(vectors: np.ndarray, above: float) -> np.ndarray:
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    number = len(vectors)
+    rows, columns = [], []
+    for start in range(0, number, _BLOCK):
+        cosine = vectors[start : start + _BLOCK] @ vectors.T
+        near = np.nonzero(cosine > above - 1e-5)  # float32 products: never lose a true pair
+        rows.append(near[0] + start)
+        columns.append(near[1])
+    if not number:
+        return np.zeros(0, np.int64)
+    links = np.concatenate(rows), np.concatenate(columns)
+    graph = coo_array((np.ones(len(links[0]), bool), links), shape=(number, number))
+    return connected_components(graph, directed=False)[1]
+
+
+def _average_linkage(vectors: np.ndarray, above: float) -> np.ndarray:
+    from sklearn.cluster import AgglomerativeClustering
+
+    if len(vectors) == 1:
+        return np.zeros(1, np.int64)
+    distance = np.clip(1.0 - vectors.astype(np.float64) @ vectors.T.astype(np.float64), 0, None)
+    return AgglomerativeClustering(
+        n_clusters=None, metric="precomputed", linkage="average", distance_threshold=1.0 - above
+    ).fit_predict(distance)
+
+
+def first_appearance(labels: Sequence[object] | np.ndarray) -> np.ndarray:
+    """Labels renamed 0, 1, 2, ... in the order in which they first occur, int64 [N]."""
+    seen: dict[object, int] = {}
+    return np.array([seen.setdefault(label, len(seen)) for label in labels], np.int64)
+
+
+def purity(labels: Sequence[int], subjects: Sequence[str | None]) -> float | None:
+    """Share of samples that belong to the most frequent subject of their cluster.
+
+    Counted over samples whose subject is known; None when there is none.
+    """
+    return _agreement(labels, subjects)
+
+
+def completeness(labels: Sequence[int], subjects: Sequence[str | None]) -> float | None:
+    """Share of samples in the largest cluster of their subject: 1 when nobody was torn apart."""
+    return _agreement(subjects, labels)
+
+
+def _agreement(groups: Sequence[object], members: Sequence[object]) -> float | None:
+    by_group: dict[object, Counter] = {}
+    for group, member in zip(groups, members, strict=True):
+        if group is not None and member is not None:
+            by_group.setdefault(group, Counter())[member] += 1
+    total = sum(tally.total() for tally in by_group.values())
+    return sum(max(tally.values()) for tally in by_group.values()) / total if total else None
+
+
+def folder_likeness(
+    vectors: np.ndarray, subjects: Sequence[str | None], above: float
+) -> float | None:
+    """Share of files that resemble the rest of their folder: mean cosine greater than `above`.
+
+    Near 1 where a folder holds one person, near 0 where it is an album of many. Counted over
+    folders of two files or more; None when there is none.
+    """
+    folders: dict[str, list[int]] = {}
+    for row, subject in enumerate(subjects):
+        if subject is not None:
+            folders.setdefault(subject, []).append(row)
+    alike = []
+    for rows in folders.values():
+        if len(rows) > 1:
+            own = np.asarray(vectors)[rows].astype(np.float64)
+            cosines = (own @ own.sum(0) - (own**2).sum(1)) / (len(rows) - 1)
+            alike += list(cosines > above)
+    return float(np.mean(alike)) if alike else None
+
+
+def hashed_share(seed: int, key: str) -> float:
+    """A number in [0, 1) that depends only on `seed` and `key`, not on who else is there."""
+    digest = hashlib.sha256(f"{seed}/{key}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def majority_split(given: Sequence[str | None]) -> str | None:
+    """The split most samples of an identity were given; a tie is held out, None if none was."""
+    tally = Counter(split for split in given if split)
+    if not tally:
+        return None
+    return HELD_OUT if tally[HELD_OUT] * 2 >= tally.total() else TRAIN
+
+
+def split_identities(
+    given: Mapping[str, str | None], keys: Mapping[str, str], share: float, seed: int
+) -> dict[str, str]:
+    """`train` or `held_out` for each identity.
+
+    `given` maps an identity to the split its source prescribes, or None; `keys` to a name that
+    does not change when other people are added. Without prescription, a seeded hash holds out
+    `share` of the people; of two or more, at least one is on each side (design choice).
+    """
+    draws = {name: hashed_share(seed, keys[name]) for name in given}
+    split = {
+        name: prescribed or (HELD_OUT if draws[name] < share else TRAIN)
+        for name, prescribed in given.items()
+    }
+    free = sorted((name for name in given if given[name] is None), key=lambda name: draws[name])
+    for side, candidates in ((HELD_OUT, free), (TRAIN, free[::-1])):
+        if len(split) >= 2 and side not in split.values() and candidates:
+            split[candidates[0]] = side
+    return split
+
+
+def mean_unit(vectors: np.ndarray) -> np.ndarray:
+    """Normalised mean of unit vectors float32 [n, D] -> [D]: one embedding for one clip."""
+    return unit(np.mean(vectors, axis=0, dtype=np.float64))
+
+
+def nearest_across(means: np.ndarray, labels: np.ndarray, held_out: np.ndarray) -> float | None:
+    """Largest cosine between the mean of a train identity and that of a held-out one.
+
+    `held_out` is a flag for each sample. None unless both sides hold somebody.
+    """
+    sides: list[list[np.ndarray]] = [[], []]
+    for label in np.unique(labels):
+        rows = labels == label
+        sides[int(held_out[rows][0])].append(mean_unit(means[rows]))
+    if not sides[0] or not sides[1]:
+        return None
+    return float((np.stack(sides[0]) @ np.stack(sides[1]).T).max())

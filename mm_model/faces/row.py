@@ -1,0 +1,123 @@
+"""An examined sample as one flat row, so that shards of finished work can be kept as JSON.
+
+The row holds everything the stage needs later: measurements, decision, track and embeddings.
+"""
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mm_model.facepack.port import Face, FacePack
+from mm_model.faces.examine import Examined, examine
+from mm_model.faces.pictures import Pictures
+from mm_model.media.failure import MESSAGE_LIMIT, MediaError
+from mm_model.records import TRACKS_COLUMNS, Reason, Status
+from mm_model.settings import FacesSettings
+
+TRACK_FIELDS = TRACKS_COLUMNS[1:]
+"""What a track row holds beside the sample's id, in the order of the flat list `track`."""
+
+
+_OF_SEEN = (
+    "padded_share", "detection_score", "face_size", "sharpness", "most_faces", "many_share",
+    "bystanders", "other_face",
+)  # fmt: skip
+MEASURED = ("found_share", *_OF_SEEN, "embedding_norm")
+"""What is measured of every sample that could be examined, whatever was decided; None where there
+was nothing to measure."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One sample to be looked at; picklable, so that another process can do it."""
+
+    sample_id: str
+    path: Path
+    media: str
+    num_frames: int
+    width: int
+    height: int
+    rules: FacesSettings
+
+
+def look(pack: FacePack, task: Task) -> dict[str, Any]:
+    """The row of one sample; a file that cannot be examined is `failed`, never an error."""
+    pictures = Pictures(task.path, task.media, task.num_frames, task.width, task.height)
+    try:
+        examined = examine(pack, pictures, task.rules)
+    except MediaError as error:
+        return failed(task, Reason.SYS_IO, error.message)
+    except Exception as error:
+        # Whatever a library makes of this file, the others must not suffer for it.
+        return failed(task, Reason.SYS_WORKER_CRASH, f"{type(error).__name__}: {error}")
+    return _row(task, examined)
+
+
+def failed(task: Task, reason: Reason, message: str) -> dict[str, Any]:
+    """The row of a sample that could not be examined."""
+    return {
+        "sample_id": task.sample_id, "frames_examined": 0, "frames_found": 0,
+        **dict.fromkeys(MEASURED), "status": str(Status.FAILED), "reason": str(reason),
+        "reason_value": None, "reason_threshold": None,
+        "message": " ".join(message.split())[:MESSAGE_LIMIT],
+        "track": "", "embedded_frames": [], "embeddings": "",
+    }  # fmt: skip
+
+
+def _row(task: Task, examined: Examined) -> dict[str, Any]:
+    seen, vectors = examined.seen, examined.embeddings
+    return {
+        "sample_id": task.sample_id,
+        "frames_examined": seen.examined,
+        "frames_found": seen.found,
+        "found_share": seen.found / seen.examined,
+        **{name: _number(getattr(seen, name)) for name in _OF_SEEN},
+        "embedding_norm": _number(examined.embedding_norm),
+        **examined.decision.as_dict(),
+        "track": packed([_flat(*entry) for entry in examined.tracks], "<f8"),
+        "embedded_frames": examined.frames,
+        "embeddings": "" if vectors is None else packed(vectors, "<f4"),
+    }
+
+
+def _number(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def _flat(frame: int, pad: float, face: Face) -> list[float]:
+    return [float(frame), *map(float, face.box), face.score, pad,
+            *map(float, face.landmarks.reshape(-1))]  # fmt: skip
+
+
+def tracks_of(row: dict[str, Any]) -> np.ndarray:
+    """The track of a row, float64 [frames, len(TRACK_FIELDS)]."""
+    return unpacked(row["track"], "<f8").reshape(-1, len(TRACK_FIELDS))
+
+
+def embeddings_of(row: dict[str, Any]) -> np.ndarray:
+    """The unit embeddings of a row's `embedded_frames`, float32 [n, width]; [0, 0] of none."""
+    number = len(row["embedded_frames"])
+    values = unpacked(row["embeddings"], "<f4")
+    return values.reshape(number, -1) if number else values.reshape(0, 0)
+
+
+def packed(values: Any, kind: str) -> str:
+    """Numbers as base64 text of their bytes: exact, and a tenth of the memory of lists."""
+    return base64.b64encode(np.asarray(values, kind).tobytes()).decode()
+
+
+def unpacked(text: str, kind: str) -> np.ndarray:
+    """The flat numbers of `packed`."""
+    return np.frombuffer(base64.b64decode(text), kind)
+
+
+def face_of(values: Any) -> Face:
+    """The face of one `tracks.parquet` row (a mapping with the track columns)."""
+    box = np.array([values[name] for name in ("x1", "y1", "x2", "y2")], np.float32)
+    points = np.array(
+        [[values[f"kx{point}"], values[f"ky{point}"]] for point in range(5)], np.float32
+    )
+    return Face(box, float(values["score"]), points)

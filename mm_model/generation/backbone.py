@@ -1,0 +1,74 @@
+"""The frozen backbone of a training run, on the profile's device."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mm_model.diffusion.schedule import NoiseSchedule
+from mm_model.errors import UserError
+from mm_model.nn.cogvideox.backbone import load_components
+from mm_model.nn.identity.encoder import IdentityEncoder
+from mm_model.nn.magic_mirror.model import disable_gradients
+from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel
+from mm_model.settings import RunSettings
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """Everything that stays frozen; all modules in eval mode without gradients."""
+
+    folder: Path
+    tokenizer: Any
+    text_encoder: Any
+    vae: Any
+    transformer: MagicMirrorTransformer3DModel
+    scheduler: Any
+    identity_encoder: IdentityEncoder
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def schedule(self) -> NoiseSchedule:
+        """Velocity arithmetic of the scheduler's alpha-bar."""
+        return NoiseSchedule.from_scheduler(self.scheduler)
+
+    @property
+    def latent_factor(self) -> int:
+        """Pixels per latent cell."""
+        return 2 ** (len(self.vae.config.block_out_channels) - 1)
+
+    @property
+    def text_length(self) -> int:
+        """Number of text tokens."""
+        return self.transformer.config.max_text_seq_length
+
+
+def device_of(run: RunSettings) -> torch.device:
+    """The device a profile asks for; `auto` takes CUDA when there is one.
+
+    Raises:
+        UserError: `cuda` is asked for and absent.
+    """
+    available = torch.cuda.is_available()
+    if run.device == "cuda" and not available:
+        raise UserError("run.device is cuda, but PyTorch finds no CUDA device: set cpu or auto.")
+    return torch.device("cuda" if run.device != "cpu" and available else "cpu")
+
+
+def load_backbone(folder: Path, run: RunSettings) -> Backbone:
+    """Load and freeze every part of a backbone folder.
+
+    Raises:
+        UserError: a part is missing, or is not in safetensors.
+    """
+    device, dtype = device_of(run), getattr(torch, run.dtype)
+    parts = load_components(folder, dtype)
+    if parts["identity_encoder"] is None:
+        raise UserError(f"{folder} has no identity_encoder folder: training needs one.")
+    modules = ("text_encoder", "vae", "transformer", "identity_encoder")
+    disable_gradients(*(parts[name] for name in modules))
+    for name in modules:
+        parts[name] = parts[name].to(device)
+    return Backbone(folder=folder, **parts, device=device, dtype=dtype)

@@ -1,0 +1,97 @@
+"""Reference pictures of the pairs stage, as the identity encoder's frozen features.
+
+A reference key names a picture or a clip's frame in the folders of `ingest` or `pairs`; faces come
+from `references.parquet`, so no detector runs here.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from mm_model.errors import UserError
+from mm_model.faces.row import face_of
+from mm_model.generation.backbone import Backbone
+from mm_model.generation.references import inputs_of
+from mm_model.nn.identity.portrait import Seen
+from mm_model.progress import each
+from mm_model.run.stage import Job
+
+_BATCH = 32
+
+
+def read_reference(inputs: dict[str, Path], file: str) -> np.ndarray:
+    """RGB pixels `[H,W,3]` of a reference file such as `ingest:files/<id>.mp4#frame=3`.
+
+    Raises:
+        UserError: the name has another form, or its stage is not an input.
+    """
+    stage, _, rest = file.partition(":")
+    name, _, frame = rest.partition("#frame=")
+    if stage not in inputs or not name:
+        raise UserError(f"Reference '{file}' is not of the form stage:path: run pairs again.")
+    path = inputs[stage] / name
+    if frame:
+        from mm_model.media.decode import read_frames
+
+        return read_frames(path, [int(frame)])[0]
+    from mm_model.media.images import load_image
+
+    return load_image(path)
+
+
+@dataclass
+class ReferenceBook:
+    """References by key; numbers are given in the order of first use."""
+
+    inputs: dict[str, Path]
+    backbone: Backbone
+    table: pd.DataFrame
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, inputs: dict[str, Path], backbone: Backbone) -> "ReferenceBook":
+        """Read `references.parquet` of the pairs stage."""
+        table = pd.read_parquet(inputs["pairs"] / "references.parquet").set_index("reference")
+        return cls(inputs, backbone, table)
+
+    def number(self, key: str) -> int:
+        """The number of a reference."""
+        if key not in self.table.index:
+            raise UserError(f"Reference '{key}' is not in references.parquet: run pairs again.")
+        return self.numbers.setdefault(key, len(self.numbers))
+
+    def seen(self, key: str) -> Seen:
+        """The picture of one reference with its face."""
+        row = self.table.loc[key]
+        return Seen.of(read_reference(self.inputs, row["reference_file"]), face_of(row))
+
+    def features(self, job: Job, margin: float | None) -> dict[str, Tensor]:
+        """`x_id [M,2,D]`, `clip_tokens [M,P,C]`, `reference_embeddings [M,E]` of all numbers.
+
+        `margin` is the adapter's. One picture is held at a time.
+        """
+
+        encoder = self.backbone.identity_encoder
+        x_id, tokens, raw = [], [], []
+        keys = list(self.numbers)
+        starts = range(0, len(keys), _BATCH)
+        label = f"[{job.stage.name}] reference batches"
+        for start in each(starts, total=len(starts), label=label):
+            given = [
+                inputs_of([self.seen(key)], margin, encoder.image_size)
+                for key in keys[start : start + _BATCH]
+            ]
+            embedding = encoder.embed(torch.stack([one.aligned for one in given]))
+            found = encoder.features(torch.stack([one.pixels for one in given]), embedding)
+            x_id.append(found.x_id[:, 0].float().cpu())
+            tokens.append(found.clip_tokens[:, 0].float().cpu())
+            raw.append(embedding[:, 0].float().cpu())
+        return {
+            "x_id": torch.cat(x_id),
+            "clip_tokens": torch.cat(tokens),
+            "reference_embeddings": torch.cat(raw),
+        }

@@ -1,0 +1,1 @@
+"""The CogVideoX backbone: loading, folded VAE, rotary positions, tokenizer."""

@@ -1,0 +1,1 @@
+"""What is taken from a photograph: portrait, recogniser, perceivers, identity tokens, prompts."""

@@ -1,0 +1,275 @@
+"""`MagicMirrorAdapter`: the global adapter parts plus a view on the transformer's layer adapters.
+
+Its state dict carries exactly the keys of an adapter file; its parameters are exactly what is
+trained. Base weights are never part of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from mm_model.errors import UserError
+from mm_model.nn.identity.resampler import FacePerceiver, PerceiverResampler
+from mm_model.nn.initialise import fill_normal, materialise, reset_module, seeded, zero_
+from mm_model.nn.layers import Linear
+from mm_model.nn.magic_mirror.checkpoint import read_adapter, write_adapter
+from mm_model.nn.magic_mirror.condition import IdentityCondition, IdentityFeatures
+from mm_model.nn.magic_mirror.config import AdapterConfig
+from mm_model.nn.magic_mirror.fusion import TextFusion, fuse_text
+from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel
+from mm_model.nn.offload import present
+
+
+class MagicMirrorAdapter(nn.Module):
+    """Face perceiver, face projection, text fusion, CAN projection, learned nulls and `layers`.
+
+    Build it with `create` (fresh weights) or `from_pretrained`; both attach the layer adapters to
+    the given transformer, which keeps sharing them with this view. A transformer carries one
+    adapter at a time: `require_in` refuses one that another has replaced.
+    """
+
+    def __init__(self, config: AdapterConfig, layers: Mapping[int, nn.Module]) -> None:
+        super().__init__()
+        self.config = config
+        self.text_fusion = TextFusion(config.text_dim, config.id_dim)
+        self.null_id = nn.Parameter(torch.zeros(config.id_tokens, config.id_dim))
+        self.can_proj: nn.Linear | None = None
+        if config.use_can:
+            self.can_proj = Linear(config.id_dim, config.can_code)
+        self.face_perceiver = self.face_proj = None
+        if config.use_face:
+            self.face_perceiver = FacePerceiver(
+                config.face_tokens,
+                config.face_dim,
+                config.face_depth,
+                config.face_heads,
+                config.face_head_dim,
+                config.clip_dim,
+                ff_mult=config.face_ff_mult,
+            )
+            if config.face_projection:
+                self.face_proj = Linear(config.face_dim, config.width)
+            self.null_face = nn.Parameter(torch.zeros(config.face_tokens, config.width))
+        self.layers = nn.ModuleDict({str(index): layer for index, layer in layers.items()})
+
+    @classmethod
+    def _build(
+        cls,
+        transformer: MagicMirrorTransformer3DModel,
+        config: AdapterConfig,
+        dtype: torch.dtype | None,
+    ) -> MagicMirrorAdapter:
+        layers = transformer.attach_layers(config, dtype)
+        with torch.device("meta"):
+            adapter = cls(config, {})
+        like = transformer.proj_out.weight
+        if not like.is_meta:
+            adapter = materialise(adapter, like.device, dtype or like.dtype)
+        adapter.layers.update({str(index): layer for index, layer in layers.items()})
+        return adapter
+
+    @classmethod
+    def create(
+        cls,
+        transformer: MagicMirrorTransformer3DModel,
+        config: AdapterConfig,
+        seed: int = 0,
+        id_resampler: PerceiverResampler | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> MagicMirrorAdapter:
+        """A fresh adapter attached to `transformer`; identity-neutral but for the joint attention.
+
+        `id_resampler` warm-starts tau_face from tau_id (sizes must agree). `dtype` is that of the
+        weights (the backbone's when None); arithmetic follows the inputs. On a meta transformer the
+        weights stay without storage. Raises `UserError` when config and backbone do not fit.
+        """
+        adapter = cls._build(transformer, config, dtype)
+        if not transformer.proj_out.weight.is_meta:
+            adapter._reset(transformer, seed)
+            if id_resampler is not None and adapter.face_perceiver is not None:
+                adapter.face_perceiver.copy_from(id_resampler)
+        return adapter
+
+    def is_in(self, transformer: nn.Module) -> bool:
+        """Whether these very layer adapters sit in the blocks of `transformer`."""
+        blocks = getattr(transformer, "transformer_blocks", ())
+        return all(
+            int(index) < len(blocks) and getattr(blocks[int(index)], "adapter", None) is layer
+            for index, layer in self.layers.items()
+        )
+
+    def require_in(self, transformer: nn.Module) -> None:
+        """Raise `UserError` unless `is_in`: its layers would neither be used nor trained."""
+        if not self.is_in(transformer):
+            raise UserError(
+                "The adapter's layers are not in this transformer: another adapter took their "
+                "place, or they were taken out; put them in again with "
+                "transformer.attach_adapter(adapter)."
+            )
+
+    @torch.no_grad()
+    def _reset(self, transformer: MagicMirrorTransformer3DModel, seed: int) -> None:
+        generator = seeded(seed)
+        for part in (self.face_perceiver, self.face_proj, self.text_fusion, self.can_proj):
+            if part is not None:
+                reset_module(part, generator)
+        zero_(self.text_fusion.fc2)
+        fill_normal(self.null_id, 0.02, generator)
+        if self.face_perceiver is not None:
+            fill_normal(self.face_perceiver.latents, self.config.face_dim**-0.5, generator)
+            fill_normal(self.null_face, 0.02, generator)
+        for index, layer in self.layers.items():
+            layer.reset(transformer.transformer_blocks[int(index)], generator)
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the global parts."""
+        return self.null_id.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Dtype of the global parts."""
+        return self.null_id.dtype
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Trained tensors without a reader: the face stream ends in the last adapted layer."""
+        if not self.config.use_face:
+            return frozenset()
+        last = self.config.adapter_layers[-1]
+        return frozenset(f"layers.{last}.face_norm2.{kind}" for kind in ("weight", "bias"))
+
+    def encode_identity(self, features: IdentityFeatures) -> IdentityCondition:
+        """Trained part of the identity encoding: x_face and the CAN code, differentiable.
+
+        x_face and the code do not depend on the order of references; padded references are masked.
+        """
+        mask = features.mask.to(torch.bool)
+        x_id = features.x_id
+        weight = mask[:, :, None, None].to(x_id.dtype)
+        mean = (torch.where(mask[:, :, None, None], x_id, 0) * weight).sum(1)
+        mean = mean / weight.sum(1).clamp(min=1)
+        x_face = None
+        with present(self):
+            if self.face_perceiver is not None:
+                x_face = self.face_perceiver(features.clip_tokens, mask)
+                x_face = self.face_proj(x_face) if self.face_proj is not None else x_face
+            code = self._code(mean)
+        fused = torch.ones(len(x_id), dtype=torch.bool, device=x_id.device)
+        return IdentityCondition(x_id, x_face, code, mask, fused)
+
+    def _code(self, mean: Tensor) -> Tensor | None:
+        """c_id = flatten(P x_id): both projected tokens side by side, `[B,2,D] -> [B,2*c1]`."""
+        return self.can_proj(mean).flatten(1) if self.can_proj is not None else None
+
+    def null_condition(
+        self, batch: int, references: int = 1, dtype: torch.dtype | None = None
+    ) -> IdentityCondition:
+        """The learned "no identity" condition: same shapes, text never fused."""
+        dtype = dtype or self.dtype
+        x_face = None
+        with present(self):
+            null_id = self.null_id.to(dtype).expand(batch, references, *self.null_id.shape)
+            if self.face_perceiver is not None:
+                x_face = self.null_face.to(dtype).expand(batch, -1, -1)
+            code = self._code(null_id[:, 0])
+        mask = torch.ones(batch, references, dtype=torch.bool, device=null_id.device)
+        return IdentityCondition(null_id, x_face, code, mask, ~mask[:, 0])
+
+    def drop(self, condition: IdentityCondition, dropped: Tensor) -> IdentityCondition:
+        """Replace rows with `dropped [B]` by the learned nulls and switch their text fusion off."""
+        batch, references = condition.x_id.shape[:2]
+        null = self.null_condition(batch, references, condition.x_id.dtype)
+        dropped = dropped.to(condition.mask.device)
+
+        def pick(ours: Tensor | None, theirs: Tensor | None) -> Tensor | None:
+            if ours is None:
+                return None
+            return torch.where(dropped.view(-1, *[1] * (ours.dim() - 1)), theirs, ours)
+
+        return replace(
+            condition,
+            x_face=pick(condition.x_face, null.x_face),
+            id_code=pick(condition.id_code, null.id_code),
+            fused=condition.fused & ~dropped,
+        )
+
+    def fuse_text(
+        self,
+        text_embeds: Tensor,
+        text_mask: Tensor,
+        condition: IdentityCondition,
+        scale: float = 1.0,
+    ) -> Tensor:
+        """Identity into the T5 output `[B,L,text]` at `text_mask [B,L]`; the rest untouched."""
+        mask = text_mask & condition.fused[:, None]
+        with present(self):
+            return fuse_text(
+                self.text_fusion, text_embeds, mask, condition.x_id, condition.mask, scale
+            )
+
+    @torch.no_grad()
+    def project(self) -> None:
+        """After each optimiser step: keep the gates of `gated_joint` at or above zero."""
+        for layer in self.layers.values():
+            if layer.face_gate is not None:
+                layer.face_gate.clamp_(min=0.0)
+
+    def save_pretrained(self, folder: str | Path, **provenance: str | int | None) -> Path:
+        """Write the adapter folder (config and safetensors); returns it. Never writes base weights.
+
+        Tensors are written in their own dtype (float32 where they were trained), which the
+        configuration states; loading casts them to what the reader asks for. `provenance` updates
+        fields of the configuration, for instance `stage` and `step`. Raises `UserError` when
+        sequential offloading holds the weights.
+        """
+        if any(parameter.is_meta for parameter in self.parameters()):
+            raise UserError(
+                "The adapter's weights are offloaded, so there is nothing to write; call "
+                "remove_all_hooks() of the pipeline first."
+            )
+        self.config = replace(self.config, **provenance)
+        return write_adapter(folder, self.config, self.state_dict())
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        folder: str | Path,
+        transformer: MagicMirrorTransformer3DModel,
+        recognizer_sha256: str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> MagicMirrorAdapter:
+        """Read an adapter folder and attach it to `transformer`, in `dtype` (None: the backbone's).
+
+        Raises `UserError` when files are missing or damaged (digest), when layers, width, base
+        family or the conditioning recogniser differ, or when tensors do not fit the configuration.
+        """
+        config, state = read_adapter(folder)
+        config.check_backbone(transformer.config)
+        config.check_recognizer(recognizer_sha256)
+        with torch.device("meta"):
+            expected = cls(config, _meta_layers(config)).state_dict()
+        wrong = sorted(
+            key
+            for key in expected.keys() | state.keys()
+            if key not in state or key not in expected or state[key].shape != expected[key].shape
+        )
+        if wrong:
+            raise UserError(
+                f"The adapter in {folder} has {len(wrong)} tensors that are missing, unknown or of "
+                f"another size (first: {wrong[0]}); it is damaged or from another version."
+            )
+        adapter = cls._build(transformer, config, dtype)
+        adapter.load_state_dict(state)
+        return adapter.eval()
+
+
+def _meta_layers(config: AdapterConfig) -> dict[int, nn.Module]:
+    from mm_model.nn.magic_mirror.layer_adapter import LayerAdapter
+
+    return {index: LayerAdapter(config) for index in config.adapter_layers}

@@ -1,0 +1,173 @@
+"""The transformer block: a CogVideoX block with an optional `adapter` child.
+
+Contract `(hidden, encoder) -> (hidden, encoder)` with the encoder stream packed as face + text
+tokens. A block without adapter, or a call without identity, runs the base arithmetic untouched.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBlock
+from torch import Tensor, nn
+
+from mm_model.nn.magic_mirror.attention import MagicMirrorAttnProcessor
+from mm_model.nn.magic_mirror.layer_adapter import LayerAdapter
+
+Rotary = tuple[Tensor, Tensor]
+
+
+class LayerModulation(NamedTuple):
+    """Modulation of one layer at one time: `base [B or 1,12d]`, `face [B or 1,6d]` or None."""
+
+    base: Tensor
+    face: Tensor | None
+
+
+class MagicMirrorBlock(CogVideoXBlock):
+    """Adopts the submodules of a base block under their names; `adapter` exists in even layers
+    only.
+    """
+
+    def __init__(self, base: CogVideoXBlock) -> None:
+        nn.Module.__init__(self)
+        self.norm1 = base.norm1
+        self.attn1 = base.attn1
+        self.norm2 = base.norm2
+        self.ff = base.ff
+        self.attn1.set_processor(MagicMirrorAttnProcessor())
+        self.adapter: LayerAdapter | None = None
+
+    def modulation(
+        self, temb: Tensor, id_code: Tensor | None = None, can_scale: float = 1.0
+    ) -> LayerModulation:
+        """Base modulation (plus CAN shifts) of both norms and the face's, from `temb [B,t]`."""
+        first = self.norm1.linear(self.norm1.silu(temb))
+        second = self.norm2.linear(self.norm2.silu(temb))
+        base = torch.cat([first, second], dim=-1)
+        if self.adapter is None:
+            return LayerModulation(base, None)
+        if self.adapter.can is not None and id_code is not None and can_scale != 0.0:
+            mu1_vid = first[:, : first.shape[-1] // 6]
+            base = base + can_scale * self.adapter.can(id_code, temb, mu1_vid)
+        face = self.adapter.face_mod(temb) if self.adapter.face_mod is not None else None
+        return LayerModulation(base, face)
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor,
+        temb: Tensor,
+        image_rotary_emb: Rotary | None = None,
+        attention_kwargs: dict[str, Any] | None = None,
+        face_length: int = 0,
+        id_code: Tensor | None = None,
+        can_scale: float = 1.0,
+        ca_scale: float = 1.0,
+        modulation: LayerModulation | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """`hidden_states [B,V,d]`, `encoder_hidden_states [B,F+L,d]`, `temb [B,t]` -> same shapes.
+
+        Face tokens pass a layer without adapter unchanged. `modulation` replaces the modulation
+        computed from `temb` (tables for known timesteps).
+        """
+        identity = self.adapter is not None and (face_length > 0 or id_code is not None)
+        if not identity and modulation is None:
+            face = encoder_hidden_states[:, :face_length]
+            video, text = super().forward(
+                hidden_states,
+                encoder_hidden_states[:, face_length:],
+                temb,
+                image_rotary_emb,
+                attention_kwargs,
+            )
+            return video, (torch.cat([face, text], dim=1) if face_length else text)
+        if modulation is None:
+            modulation = self.modulation(temb, id_code, can_scale)
+        face, encoder = None, encoder_hidden_states
+        if self.adapter is None and face_length:
+            face, encoder = encoder.split([face_length, encoder.size(1) - face_length], dim=1)
+            face_length = 0
+        hidden_states, encoder = self._modulated(
+            hidden_states,
+            encoder,
+            modulation,
+            image_rotary_emb,
+            attention_kwargs,
+            face_length,
+            ca_scale,
+        )
+        return hidden_states, (torch.cat([face, encoder], dim=1) if face is not None else encoder)
+
+    def _modulated(
+        self,
+        video: Tensor,
+        encoder: Tensor,
+        modulation: LayerModulation,
+        rotary: Rotary | None,
+        attention_kwargs: dict[str, Any] | None,
+        face_length: int,
+        ca_scale: float,
+    ) -> tuple[Tensor, Tensor]:
+        """The block with given modulation; `encoder [B,F+L,d]` holds `face_length` face tokens."""
+        chunks = modulation.base.chunk(12, dim=-1)
+        face_chunks = modulation.face.chunk(6, dim=-1) if face_length else [None] * 6
+        norms = (self.norm1.norm, self.norm2.norm)
+        face_norms = (None, None)
+        extra: dict[str, Any] = {}
+        if face_length:
+            face_norms = (self.adapter.face_norm1, self.adapter.face_norm2)
+            extra = {
+                "face_length": face_length,
+                "face_attention": self.adapter.ca,
+                "ca_scale": ca_scale,
+                "mode": self.adapter.mode,
+                "face_gate": self.adapter.gate(),
+            }
+        for half in (0, 1):
+            shift, scale, gate, e_shift, e_scale, e_gate = chunks[6 * half : 6 * half + 6]
+            f_shift, f_scale, f_gate = face_chunks[3 * half : 3 * half + 3]
+            text = _modulate(norms[half], encoder[:, face_length:], e_shift, e_scale)
+            packed = text
+            if face_length:
+                face = _modulate(face_norms[half], encoder[:, :face_length], f_shift, f_scale)
+                packed = torch.cat([face, text], dim=1)
+            states = _modulate(norms[half], video, shift, scale)
+            if half == 0:
+                out_video, out_encoder = self.attn1(
+                    hidden_states=states,
+                    encoder_hidden_states=packed,
+                    image_rotary_emb=rotary,
+                    **extra,
+                    **(attention_kwargs or {}),
+                )
+            else:
+                out = self.ff(torch.cat([packed, states], dim=1))
+                out_encoder, out_video = out[:, : packed.size(1)], out[:, packed.size(1) :]
+            video = video + gate[:, None] * out_video
+            encoder = _gated_add(encoder, out_encoder, e_gate, f_gate, face_length)
+        return video, encoder
+
+
+def _modulate(norm: nn.LayerNorm, x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """LN(x) (1 + scale) + shift, with shift and scale `[B,d]`."""
+    return norm(x) * (1 + scale)[:, None, :] + shift[:, None, :]
+
+
+def _gated_add(x: Tensor, out: Tensor, gate: Tensor, face_gate: Tensor | None, face: int) -> Tensor:
+    """Residual addition of the encoder stream, with its own gate for the leading face tokens."""
+    text = x[:, face:] + gate[:, None] * out[:, face:]
+    if not face:
+        return text
+    return torch.cat([x[:, :face] + face_gate[:, None] * out[:, :face], text], dim=1)
+
+
+def register_for_caching() -> None:
+    """Tell diffusers' cache hooks how to read this block; they look up the exact class."""
+    from diffusers.hooks._helpers import TransformerBlockMetadata, TransformerBlockRegistry
+
+    metadata = TransformerBlockMetadata(
+        return_hidden_states_index=0, return_encoder_hidden_states_index=1
+    )
+    TransformerBlockRegistry.register(model_class=MagicMirrorBlock, metadata=metadata)

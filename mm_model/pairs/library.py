@@ -1,0 +1,95 @@
+"""The pictures that may serve as references, read from the outputs of `ingest` and `faces`.
+
+One portrait for each still and for each embedded frame of a clip; embeddings come from the faces
+stage, so no picture is opened here.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mm_model.faces.row import face_of
+from mm_model.pairs.select import Reference
+from mm_model.pairs.synthesizer import Identity, Portrait
+from mm_model.records import Status
+from mm_model.store import tables
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Library:
+    """What is known of the kept samples.
+
+    samples: sample id -> row of faces joined with ingest. embeddings: sample id -> unit vector.
+    portraits, references: identity -> its pictures, in the order of samples and frames.
+    """
+
+    samples: Mapping[str, Row]
+    embeddings: Mapping[str, np.ndarray]
+    portraits: Mapping[str, list[Portrait]]
+    references: Mapping[str, list[Reference]]
+
+    def identities(self) -> dict[str, Identity]:
+        """Every identity as a synthesiser sees it, by name."""
+        members: dict[str, list[Row]] = {name: [] for name in self.portraits}
+        for row in self.samples.values():
+            members[row["identity"]].append(row)
+        return {
+            name: Identity(
+                name, _commonest([row["subject"] for row in rows]),
+                all(row["synthetic"] for row in rows), tuple(self.portraits[name]),
+            )
+            for name, rows in members.items()
+        }  # fmt: skip
+
+
+def _commonest(names: list[str | None]) -> str | None:
+    tally = Counter(name for name in names if name)
+    return min(tally, key=lambda name: (-tally[name], name)) if tally else None
+
+
+def key_of(sample_id: str, media: str, frame: int) -> str:
+    """Name of a picture: the sample id, with `#frame=N` for a frame of a clip."""
+    return sample_id if media == "image" else f"{sample_id}#frame={frame}"
+
+
+def read(ingest: Path, faces: Path) -> Library:
+    """The library of the kept samples of `faces`."""
+    from safetensors.numpy import load_file
+
+    raw = {row["sample_id"]: row for row in tables.records(ingest / "samples.parquet")
+           if row["status"] == Status.KEPT}  # fmt: skip
+    kept = [raw[row["sample_id"]] | row for row in tables.records(faces / "samples.parquet")
+            if row["status"] == Status.KEPT]  # fmt: skip
+    tensors = load_file(faces / "embeddings.safetensors")
+    track = {(row["sample_id"], row["frame"]): row
+             for row in tables.records(faces / "tracks.parquet")}  # fmt: skip
+    by_row = {row["embedding_row"]: row for row in kept}
+    portraits: dict[str, list[Portrait]] = {row["identity"]: [] for row in kept}
+    references: dict[str, list[Reference]] = {row["identity"]: [] for row in kept}
+    for (place, frame), vector in zip(
+        tensors["frame_row"].tolist(), tensors["frame_embedding"], strict=True
+    ):
+        row = by_row[place]
+        name, media = row["sample_id"], row["media"]
+        portraits[row["identity"]].append(Portrait(
+            name, ingest / row["file"], None if media == "image" else frame,
+            row["width"], row["height"], face_of(track[name, frame]),
+            row["most_faces"] + row["bystanders"],
+        ))  # fmt: skip
+        newest = portraits[row["identity"]][-1]
+        references[row["identity"]].append(
+            Reference(key_of(name, media, frame), row["identity"], name, vector,
+                      score=newest.face.score, faces=newest.faces)
+        )  # fmt: skip
+    return Library(
+        {row["sample_id"]: row for row in kept},
+        {row["sample_id"]: tensors["embedding"][row["embedding_row"]] for row in kept},
+        portraits,
+        references,
+    )

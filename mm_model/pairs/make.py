@@ -1,0 +1,103 @@
+"""One synthesised reference: made, written as JPEG, read back, and looked at like any other.
+
+What training will read is what was judged: detection and embedding see the decoded file, never
+the picture in memory.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mm_model.facepack.detect import chosen_faces
+from mm_model.facepack.port import FacePack, unit
+from mm_model.faces.row import packed
+from mm_model.media.failure import MESSAGE_LIMIT
+from mm_model.pairs.synthesizer import Identity, open_synthesizer
+from mm_model.records import Reason
+from mm_model.settings import FacesSettings
+from mm_model.store import digests
+
+JPEG_QUALITY = 95
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """One picture to be made; `key` names it, `folder` is where it is written as <key>.jpg."""
+
+    key: str
+    identity: Identity
+    synthesizer: str
+    seed: int
+    folder: Path
+    rules: FacesSettings
+
+
+def order_key(lasting_name: str, synthesizer: str, number: int, seed: int) -> tuple[str, int]:
+    """Name and seed (63 bits) of the `number`-th picture of an identity.
+
+    Both depend on the identity's lasting name, so other people do not change them.
+    """
+    text = digests.of_value([lasting_name, synthesizer, number, seed])
+    return f"made-{text[:16]}", int(text[16:32], 16) >> 1
+
+
+def make(pack: FacePack, order: Order) -> dict[str, Any]:
+    """Make, write and judge one picture; a JSON-able row.
+
+    `made` is false when the synthesiser cannot serve this identity; `flaw` is the reason when the
+    picture shows no face, more faces than its origin or the profile allow, or could not be made.
+    """
+    try:
+        return _made(pack, order)
+    except Exception as error:
+        # Whatever a library makes of this picture, the others must not suffer for it.
+        return failed(order, f"{type(error).__name__}: {error}")
+
+
+def failed(order: Order, message: str) -> dict[str, Any]:
+    """The row of a picture that could not be made."""
+    return _named(order, False) | {
+        "flaw": str(Reason.SYS_WORKER_CRASH),
+        "message": " ".join(message.split())[:MESSAGE_LIMIT],
+    }
+
+
+def _named(order: Order, made: bool) -> dict[str, Any]:
+    return {"key": order.key, "identity": order.identity.name, "seed": order.seed, "made": made}
+
+
+def _made(pack: FacePack, order: Order) -> dict[str, Any]:
+    from mm_model.media.images import load_image
+    from mm_model.media.sheet import jpeg_bytes
+
+    synthesizer = open_synthesizer(order.synthesizer)
+    made = synthesizer.make(order.identity, order.seed) if synthesizer else None
+    row = _named(order, made is not None)
+    if made is None:
+        return row
+    content = jpeg_bytes(made.image, JPEG_QUALITY)
+    # No need to wait for the disk: the stage compares digests and makes a torn picture anew.
+    order.folder.mkdir(parents=True, exist_ok=True)
+    (order.folder / f"{order.key}.jpg").write_bytes(content)
+    image = load_image(content)
+    row |= {"origin": made.origin, "sha256": digests.of_bytes(content), "flaw": None,
+            "height": image.shape[0], "width": image.shape[1]}  # fmt: skip
+    sighting = chosen_faces(pack, image, order.rules)
+    row["faces"] = sighting.every_face
+    if not sighting.faces:
+        score, above = sighting.missed or (None, order.rules.detection_above)
+        return row | {"flaw": str(Reason.PAIR_NO_FACE), "flaw_value": score, "score": score,
+                      "flaw_threshold": above}  # fmt: skip
+    allowed = max(made.faces, 1)
+    if sighting.every_face > allowed or len(sighting.faces) > order.rules.max_faces:
+        row |= {"flaw": str(Reason.PAIR_MANY_FACES), "flaw_value": sighting.every_face,
+                "flaw_threshold": min(allowed, order.rules.max_faces)}  # fmt: skip
+    face = max(sighting.faces, key=lambda found: found.area)
+    embedding = unit(pack.embed(image, face))
+    return row | {
+        "box": face.box.astype(float).tolist(), "score": face.score,
+        "landmarks": face.landmarks.astype(float).reshape(-1).tolist(),
+        "embedding": packed(embedding, "<f4") if np.isfinite(embedding).all() else None,
+    }  # fmt: skip

@@ -1,0 +1,81 @@
+"""The synthesiser port: another picture of an identity, made rather than taken.
+
+The paper uses PhotoMaker-V2 for this; every synthesiser, that one included, stands behind the
+protocol here. What it makes is never believed: the stage detects, embeds and compares it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+
+from mm_model.facepack.port import Face
+
+
+@dataclass(frozen=True, eq=False)
+class Portrait:
+    """One picture of an identity: a still, or frame `frame` of a clip, with its face.
+
+    `frame` is None for a still; sizes in pixels, the face in pixels of the picture. `faces` is the
+    number of faces seen in its sample, bystanders included.
+    """
+
+    sample_id: str
+    path: Path
+    frame: int | None
+    width: int
+    height: int
+    face: Face
+    faces: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Identity:
+    """What a synthesiser may know of one identity.
+
+    `subject` is the name its source gave most of its samples, `procedural` whether all of them
+    carry the mark of the procedural world.
+    """
+
+    name: str
+    subject: str | None
+    procedural: bool
+    portraits: tuple[Portrait, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A synthesised picture, RGB uint8 [H, W, 3]; `origin` is the sample it was made from, if any.
+
+    The origin is lineage: when that sample is withdrawn, so is this picture. `faces` is how many
+    may be seen in it: as many as in its origin, or one.
+    """
+
+    image: np.ndarray
+    origin: str | None
+    faces: int = 1
+
+
+class Synthesizer(Protocol):
+    """Makes pictures of identities; the same identity and seed give the same picture."""
+
+    @property
+    def name(self) -> str: ...
+
+    def make(self, identity: Identity, seed: int) -> Made | None:
+        """A new picture of `identity`, or None when this synthesiser cannot serve it."""
+        ...
+
+
+def open_synthesizer(name: Literal["world", "augment", "none"]) -> Synthesizer | None:
+    """The synthesiser a profile names (`pairs.synthesizer`); None for `none`."""
+    if name == "world":
+        from mm_model.pairs.procedural import WorldSynthesizer
+
+        return WorldSynthesizer()
+    if name == "augment":
+        from mm_model.pairs.augment import AugmentSynthesizer
+
+        return AugmentSynthesizer()
+    return None

@@ -1,0 +1,115 @@
+"""The two tables of the pairs stage, row by row from what was tried.
+
+Decides nothing; every value was settled before.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mm_model.faces.identity import mean_unit
+from mm_model.pairs.library import Library
+from mm_model.pairs.select import Candidate
+from mm_model.records import PAIRS_COLUMNS, REFERENCES_COLUMNS, Reason, Status
+from mm_model.store import digests, tables
+
+Row = dict[str, Any]
+
+_TYPES = tables.DECISION_TYPES | {
+    "cosine": "number", "seed": "count", "reference_score": "number", "reference_faces": "count",
+}  # fmt: skip
+_FACE = (*REFERENCES_COLUMNS[-15:-11], *REFERENCES_COLUMNS[-10:])
+_REFERENCE_TYPES = {"frame": "count", "width": "count", "height": "count"} | dict.fromkeys(
+    ("cosine", "score", *_FACE), "number"
+)
+_MESSAGES = {
+    Reason.PAIR_LOW_COSINE: "reference and target look like different people",
+    Reason.PAIR_NO_FACE: "the synthesised picture shows no face",
+    Reason.PAIR_MANY_FACES: "the synthesised picture shows more faces than it may",
+    Reason.SYS_WORKER_CRASH: "the synthesised picture could not be made",
+}
+
+
+def files_of(library: Library, made: list[Row]) -> dict[str, str]:
+    """Reference key -> `ingest:files/...[#frame=N]` or `pairs:synthetic/...`."""
+    files = {row["key"]: f"pairs:synthetic/{row['key']}.jpg" for row in made if row["made"]}
+    for members in library.references.values():
+        for reference in members:
+            frame = reference.key.removeprefix(reference.sample_id)
+            file = library.samples[reference.sample_id]["file"]
+            files[reference.key] = f"ingest:{file}{frame}"
+    return files
+
+
+def write_pairs(
+    path: Path, library: Library, tried: list[Candidate], files: dict[str, str]
+) -> None:
+    """One row for each candidate that was tried, kept or rejected."""
+    rows = []
+    for pair in tried:
+        target, reference = library.samples[pair.target], pair.reference
+        message = reference.message or (_MESSAGES[Reason(pair.reason)] if pair.reason else None)
+        rows.append({
+            "pair_id": digests.of_value([pair.target, reference.key, pair.kind])[:16],
+            "target": pair.target, "reference": reference.key,
+            "reference_file": files.get(reference.key), "kind": pair.kind,
+            "identity": target["identity"], "split": target["split"], "media": target["media"],
+            "cosine": _number(pair.cosine), "reference_score": _number(reference.score),
+            "reference_faces": reference.faces, "seed": reference.seed, "status": pair.status,
+            "reason": pair.reason, "reason_value": _number(pair.value),
+            "reason_threshold": pair.threshold, "message": message if pair.reason else None,
+        })  # fmt: skip
+    tables.write(path, rows, PAIRS_COLUMNS, _TYPES)
+
+
+def _number(value: float | None) -> float | None:
+    return float(value) if value is not None and np.isfinite(value) else None
+
+
+def write_references(
+    path: Path, library: Library, tried: list[Candidate], made: list[Row], files: dict[str, str]
+) -> None:
+    """Every picture of a kept pair with box and landmarks, so that training needs no detector.
+
+    Rejected pictures stand in `pairs.parquet` alone. `cosine` is that to the mean of its identity's
+    samples; `frame` is null for a still; `origin` is the sample a picture comes from (null when it
+    comes from none).
+    """
+    used = {pair.reference.key: pair.reference for pair in tried if pair.status == Status.KEPT}
+    drawn = {row["key"]: row for row in made}
+    means, splits = _identities(library)
+    portraits = {
+        (portrait.sample_id, portrait.frame): portrait
+        for members in library.portraits.values()
+        for portrait in members
+    }
+    rows = []
+    for key, reference in sorted(used.items()):
+        row = {
+            "reference": key, "reference_file": files[key], "sample_id": reference.sample_id,
+            "identity": reference.identity, "split": splits[reference.identity],
+            "cosine": float(means[reference.identity] @ reference.embedding),
+        }  # fmt: skip
+        if reference.sample_id is None:
+            source = drawn[key]
+            row |= {name: source[name] for name in ("origin", "width", "height", "score")}
+            numbers = [*source["box"], *source["landmarks"]]
+        else:
+            frame = int(key.partition("#frame=")[2]) if "#" in key else None
+            portrait = portraits[reference.sample_id, frame]
+            row |= {"frame": frame, "origin": reference.sample_id, "width": portrait.width,
+                    "height": portrait.height, "score": portrait.face.score}  # fmt: skip
+            numbers = [*portrait.face.box.tolist(), *portrait.face.landmarks.reshape(-1).tolist()]
+        rows.append(row | dict(zip(_FACE, numbers, strict=True)))
+    tables.write(path, rows, REFERENCES_COLUMNS, _REFERENCE_TYPES)
+
+
+def _identities(library: Library) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Mean embedding and split of each identity."""
+    members: dict[str, list[np.ndarray]] = {}
+    splits: dict[str, str] = {}
+    for name, row in library.samples.items():
+        members.setdefault(row["identity"], []).append(library.embeddings[name])
+        splits[row["identity"]] = row["split"]
+    return {name: mean_unit(np.stack(vectors)) for name, vectors in members.items()}, splits

@@ -1,0 +1,132 @@
+"""Stage `register`: the finetuned adapter becomes one version of the registered model.
+
+It packs adapter, backbone, face pack, served code and evaluation, decides on promotion, moves the
+alias unless a person pinned it, and writes `release.json`. It trains and measures nothing; the same
+content is registered once.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mm_model.errors import UserError
+from mm_model.records import Counts
+from mm_model.run.stage import Job, Report, Stage
+from mm_model.store import atomic, digests, documents, manifest, tables
+
+RELEASE = "release.json"
+TABLE = "release.parquet"
+TABLE_COLUMNS = ("model_name", "version", "release_digest", "adapter_digest", "alias")
+_MARKS = {
+    "changed": ("The tree holds changes that are not committed; the version is marked so.",),
+    "unknown": ("The tree is not under git; the version is marked so.",),
+}
+_NUMBERS = ("identity", "face_found_rate", "fm_ref", "fm_inter")
+
+
+def run(job: Job) -> Report:
+    """Register the adapter of `finetune` with the numbers of `evaluate`."""
+    from mm_model.register import origin, versions
+
+    tree = origin.checked(job.layout)
+    metrics = _metrics(job.inputs["evaluate"])
+    release = versions.publish(
+        job.layout, _package(job, metrics), metrics, _tags(job, metrics, tree.state),
+        job.profile.register_, job.work,
+    )  # fmt: skip
+    atomic.write_json(job.out / RELEASE, asdict(release))
+    rows = [
+        {"model_name": release.model_name, "version": release.version,
+         "release_digest": release.release_digest, "adapter_digest": release.adapter_digest,
+         "alias": alias}
+        for alias in release.aliases
+    ]  # fmt: skip
+    tables.write(job.out / TABLE, rows, TABLE_COLUMNS, {"version": "count"})
+    job.say(
+        f"{release.model_name} version {release.version} ({', '.join(release.aliases)}), "
+        f"release {release.release_digest[:12]}, adapter {release.adapter_digest[:12]}"
+    )
+    numbers = {name: _number(metrics, name) for name in _NUMBERS}
+    return Report(
+        Counts(total=1, kept=1),
+        {"version": release.version, "promoted": release.promoted, **numbers},
+        notes=(
+            *release.sentences,
+            *_MARKS.get(tree.state, ()),
+            f"Serve it with: {release.serve_command}",
+        ),
+    )
+
+
+def confirm(job: Job) -> bool:
+    """Whether the registry still holds what the published `release.json` says.
+
+    A registry that was deleted or moved makes a finished output untrue; then the stage runs again.
+
+    Raises:
+        UserError: the code that would be served was changed since it was evaluated.
+    """
+    from mm_model.register import package, versions
+
+    package.refuse_unmeasured_code(_metrics(job.inputs["evaluate"]))
+    said = documents.read(job.layout.output("register") / RELEASE)
+    try:
+        release = versions.Release(
+            **{**said, "aliases": tuple(said["aliases"]), "sentences": tuple(said["sentences"])}
+        )
+    except (KeyError, TypeError):
+        return False  # an earlier release of this project wrote it
+    return versions.stands(job.layout, release)
+
+
+def _package(job: Job, metrics: dict[str, Any]) -> Any:
+    from mm_model.register.package import package
+
+    folders = {
+        "adapter": job.inputs["finetune"] / "adapter",
+        "backbone": job.model("backbone"),
+        "facepack": job.model("facepack"),
+    }
+    return package(folders, metrics, job.profile, job.layout.root)
+
+
+def _metrics(folder: Path) -> dict[str, Any]:
+    path = folder / "metrics.json"
+    if not path.is_file():
+        raise UserError(f"{path} is missing: run the stage evaluate again.")
+    return json.loads(path.read_text())
+
+
+def _number(metrics: dict[str, Any], name: str) -> float | None:
+    return ((metrics.get("variants") or {}).get("finetune") or {}).get(name, {}).get("value")
+
+
+def _tags(job: Job, metrics: dict[str, Any], tree: str) -> dict[str, str]:
+    """What a version carries: where it came from, and its evaluation's numbers."""
+    from mm_model.tracking.tracker import git_revision
+
+    tags: dict[str, Any] = {
+        "fingerprint": job.fingerprint,
+        "profile": job.layout.profile,
+        "profile_digest": job.profile.digest,
+        "git_revision": git_revision(job.layout.root),
+        "tree": tree,
+        "test_set_digest": metrics.get("test_set_digest"),
+        **{f"manifest_{name}": manifest.read(path).digest for name, path in job.inputs.items()},
+        **{f"{name}_digest": digests.of_path(job.model(name)) for name in job.stage.models},
+        **{f"evaluation_{name}": _number(metrics, name) for name in _NUMBERS},
+    }
+    return {name: str(value) for name, value in tags.items() if value is not None}
+
+
+STAGE = Stage(
+    name="register",
+    title="Register the model",
+    version=2,
+    takes=("finetune", "evaluate"),
+    sections=("register", "serve", "model", "faces", "ingest", "evaluate", "run"),
+    models=("backbone", "facepack", "judge"),
+    run=run,
+    confirm=confirm,
+)

@@ -1,0 +1,116 @@
+"""The report page: one self-contained HTML file that grows with the run.
+
+A derived view of published outputs and of the stage at work; rebuilt after every stage and at every
+training sample. Pictures are embedded, clips play as strips so that all move in step.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from html import escape
+from pathlib import Path
+
+from mm_model.errors import UserError
+from mm_model.report import ladder as page_ladder
+from mm_model.report import parts
+from mm_model.report.training import training
+from mm_model.run.stages import NAMES
+from mm_model.settings import load_profile
+from mm_model.store import atomic, documents, manifest
+from mm_model.store.layout import Layout
+
+TITLES = {
+    "sources": "Raw photographs and clips",
+    "ingest": "Usable files",
+    "faces": "One face, one identity",
+    "pairs": "Reference and target",
+    "pretrain": "Pretraining on pictures",
+    "finetune": "Fine-tuning on clips",
+    "evaluate": "Held-out people",
+    "register": "Release",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What can be shown of one stage: its folder, and whether it is published."""
+
+    stage: str
+    folder: Path | None
+    done: bool
+    report: dict
+    seconds: float | None
+    live: dict
+
+    @property
+    def state(self) -> str:
+        """done, running or waiting."""
+        return "done" if self.done else "running" if self.folder else "waiting"
+
+
+def find(layout: Layout, stage: str) -> Found:
+    """The published output of a stage, or the candidate it is working on."""
+    output, work = layout.output(stage), layout.root / "work" / layout.profile
+    if (output / manifest.NAME).is_file():
+        timed = documents.read_or_empty(work / "timings.json").get(stage)
+        seconds = timed.get("seconds") if isinstance(timed, dict) else None
+        report = documents.read_or_empty(output / "report.json")
+        return Found(stage, output, True, report, seconds, {})
+    candidates = sorted((work / stage).glob("*/out"), key=lambda path: path.stat().st_mtime)
+    if not candidates:
+        return Found(stage, None, False, {}, None, {})
+    out = candidates[-1]
+    return Found(stage, out, False, documents.read_or_empty(out / "report.json"), None,
+                 documents.read_or_empty(out.parent / "live.json"))  # fmt: skip
+
+
+def _section(make: Callable[[], str]) -> str:
+    """One section; where what it shows cannot be read, a line that says so."""
+    try:
+        return make()
+    except Exception as error:  # a damaged file must not hide the rest of the page
+        why = f"{type(error).__name__}: {error}" if isinstance(error, LookupError) else str(error)
+        return f'<div class="card soft">A part of the page could not be made: {escape(why)}</div>'
+
+
+def render(layout: Layout) -> str:
+    """The page as HTML text."""
+    profile = load_profile(layout.root, layout.profile)
+    found = {name: find(layout, name) for name in NAMES}
+    finished = all(item.done for item in found.values())
+    sections: list[Callable[[], str]] = [
+        partial(parts.header, profile.title, layout.profile, list(found.values()), TITLES),
+        partial(parts.people, found["evaluate"]),
+        partial(page_ladder.ladder, found["evaluate"]),
+        partial(page_ladder.motion, found["evaluate"]),
+        partial(page_ladder.curve, found["evaluate"]),
+        partial(parts.numbers, found["evaluate"]),
+    ]
+    for name in ("pretrain", "finetune"):
+        frames = getattr(profile, name).sample_frames
+        sections.append(partial(training, found[name], TITLES[name], frames))
+    for name in ("sources", "ingest", "faces", "pairs"):
+        sections.append(partial(parts.data, found[name], TITLES[name]))
+    sections.append(partial(parts.release, found["register"]))
+    body = [_section(make) for make in sections]
+    refresh = "" if finished else '<meta http-equiv="refresh" content="10">'
+    return parts.DOCUMENT.format(
+        title=escape(f"Magic Mirror · {profile.title}"), refresh=refresh,
+        style=parts.STYLE.format(frames=profile.model.num_frames,
+                                 seconds=profile.model.num_frames / profile.model.fps),
+        body="\n".join(part for part in body if part),
+    )  # fmt: skip
+
+
+def build(layout: Layout) -> Path:
+    """Write the page and return its path.
+
+    Raises:
+        UserError: the profile cannot be read.
+    """
+    try:
+        text = render(layout)
+    except FileNotFoundError as error:
+        raise UserError(f"The report page could not read {error.filename}: run it again.") from None
+    atomic.write_text(layout.page, text)
+    return layout.page

@@ -1,0 +1,44 @@
+"""What a training would be refused for, told before the stages that lead up to it do any work.
+
+Reads settings and the backbone's description only; imports nothing heavy.
+"""
+
+import json
+from pathlib import Path
+
+from mm_model.errors import UserError
+from mm_model.nn.magic_mirror.config import IDENTITY_DESCRIPTION, IDENTITY_FOLDER
+from mm_model.settings import Profile
+
+TRAININGS = ("pretrain", "finetune")
+LEADING = ("sources", "ingest", "faces", "pairs", *TRAININGS)
+"""Stages that a training still follows."""
+
+
+def refuse_blind_recognizer(profile: Profile, backbone: Path) -> None:
+    """An identity loss needs a recogniser that can be differentiated; an ONNX file cannot.
+
+    Raises:
+        UserError: a training of the profile asks for such a loss and `backbone` has none for it.
+    """
+    asking = [
+        name
+        for name in TRAININGS
+        for rules in [profile.section(name)]
+        if rules.identity_loss_weight > 0 and rules.identity_loss_from_step < rules.steps
+    ]
+    if not asking:
+        return
+    path = backbone / IDENTITY_FOLDER / IDENTITY_DESCRIPTION
+    try:
+        recognizer = json.loads(path.read_text("utf-8")).get("recognizer")
+    except (OSError, ValueError, AttributeError):
+        return  # loading the backbone says what is wrong with it
+    if recognizer is not None and recognizer.get("kind") != "onnx":
+        return
+    what = "an ONNX file, which gives no gradient" if recognizer else "missing"
+    fields = " and ".join(f"{name}.identity_loss_weight" for name in asking)
+    raise UserError(
+        f"{path}: the recogniser is {what}, so the identity loss would teach nothing: set "
+        f"{fields} to 0, or name a backbone whose recogniser is a torch one."
+    )

@@ -1,0 +1,234 @@
+"""Runs one stage: lock, compute aside, audit, publish. The one way a result comes into being.
+
+Order: verify inputs, name the work by its fingerprint, compute into `work/.../out`, audit that
+folder, seal it with its manifest, rename it to `data/<profile>/<stage>`. A failure leaves the
+declared output untouched and the candidate aside. The manifest says which code did it; told to be
+strict (`MM_STRICT=1`), neither an output nor begun work of other code counts.
+"""
+
+import shutil
+import time
+from pathlib import Path
+
+from mm_model.environment import bound_threads, silence_telemetry
+from mm_model.errors import UserError
+from mm_model.run import feasible, made_by, views
+from mm_model.run import stages as registry
+from mm_model.run.stage import Job, Report, Stage
+from mm_model.settings import Params, Profile, load_params, load_profile
+from mm_model.store import atomic, digests, documents, lease, lock, manifest
+from mm_model.store.layout import Layout
+from mm_model.store.walk import why
+
+_DYING = 5.0
+"""Seconds that a stage may take to end after the run that started it was killed."""
+
+
+def fingerprint_of(
+    stage: Stage, profile: Profile, inputs: dict[str, str], models: dict[str, str]
+) -> str:
+    """Name of the work: stage, code version, its part of the profile, inputs and models."""
+    return digests.of_value(
+        {
+            "stage": stage.name,
+            "version": stage.version,
+            "settings": stage.settings(profile),
+            "inputs": inputs,
+            "models": models,
+        }
+    )
+
+
+def model_digests(stage: Stage, params: Params, layout: Layout) -> dict[str, str]:
+    """Digest of every entry of `params.yaml` that the stage reads.
+
+    Raises:
+        UserError: one does not exist or cannot be read.
+    """
+    return {name: model_digest(name, params, layout) for name in stage.models}
+
+
+def model_digest(name: str, params: Params, layout: Layout) -> str:
+    """Digest of the entry `name` of `params.yaml`.
+
+    Raises:
+        UserError: it does not exist or cannot be read.
+    """
+    path = layout.root / getattr(params, name)
+    try:
+        if not path.exists():
+            raise UserError(
+                f"params.yaml: {name}: {getattr(params, name)} does not exist: "
+                "correct the path there."
+            )
+        if name != "sources":
+            _as_recorded(path)
+        # Somebody's raw folder may hold files we may not read; the stage records each of them.
+        return digests.of_path(path, tolerant=name == "sources")
+    except OSError as error:
+        raise UserError(
+            f"params.yaml: {name}: {error.filename or path} cannot be read ({why(error)}): "
+            "mend its permissions, or name another there."
+        ) from None
+
+
+def _as_recorded(folder: Path) -> None:
+    """Hold a folder of weights to the digests in its own manifest, where it has one."""
+    path = folder / manifest.NAME
+    if not path.is_file():
+        return
+    mend = f"restore the folder (where git holds it: git checkout -- {folder})"
+    listed = documents.read(path, mend).get("files", {})
+    for name, expected in listed.items() if isinstance(listed, dict) else ():
+        if not isinstance(expected, str):
+            continue
+        if not (folder / name).is_file() or digests.of_file(folder / name) != expected:
+            raise UserError(f"{folder / name} is missing or differs from {path}: {mend}.")
+
+
+def _fit_together(found: dict[str, manifest.Manifest], layout: Layout) -> None:
+    """Refuse an input that was made from another output than the one that lies there now."""
+    for name, known in found.items():
+        for taken, digest in known.inputs.items():
+            if taken in found and found[taken].digest != digest:
+                raise UserError(
+                    f"{layout.output(name)} was made from another output of {taken} than lies in "
+                    f"{layout.output(taken)}: run stage {name} again (dvc repro -s {name}, or "
+                    f"python -m mm_model run {name})."
+                )
+
+
+def _record_time(layout: Layout, stage: str, seconds: float) -> None:
+    path = layout.root / "work" / layout.profile / "timings.json"
+    known = documents.read_or_empty(path)
+    known[stage] = {"seconds": round(seconds, 3), "finished": time.time()}
+    atomic.write_json(path, known)
+
+
+def _already_done(stage: str, output: Path, fingerprint: str) -> manifest.Manifest | None:
+    """The manifest of a published output of this very work; a damaged one is made again."""
+    if not (output / manifest.NAME).is_file():
+        return None
+    try:
+        known = manifest.read(output)
+        if known.fingerprint != fingerprint:
+            return None
+        if made_by.strict() and made_by.difference(known, made_by.record(stage)):
+            return None
+        return manifest.verified(output)
+    except UserError as error:
+        print(f"[{stage}] the output is made again: {str(error).split(': ')[0]}", flush=True)
+        return None
+
+
+def _compute(stage: Stage, job: Job) -> Report:
+    shutil.rmtree(job.out, ignore_errors=True)
+    job.out.mkdir(parents=True)
+    with job.tracker.running(job):
+        report = stage.run(job)
+        job.tracker.report(report)
+    atomic.write_json(job.out / "report.json", report.as_dict())
+    return report
+
+
+def run(name: str, root: Path) -> Report:
+    """Run one stage of the profile that `<root>/params.yaml` names, and publish its output.
+
+    Raises:
+        UserError: an input is missing or damaged, settings do not fit, or the audit failed.
+        BusyError: somebody else is at work in this tree.
+    """
+    silence_telemetry()
+    params = load_params(root)
+    profile = load_profile(root, params.profile)
+    bound_threads(profile.run.threads)
+    layout = Layout(root, params.profile)
+    if name in feasible.LEADING:
+        feasible.refuse_blind_recognizer(profile, root / params.backbone)
+    with lease.held(layout.lease, f"The stage {name}"):
+        return _run_alone(registry.load(name), params, profile, layout)
+
+
+def _run_alone(stage: Stage, params: Params, profile: Profile, layout: Layout) -> Report:
+    inputs = {taken: layout.output(taken) for taken in stage.takes}
+    found = {taken: manifest.verified(path) for taken, path in inputs.items()}
+    _fit_together(found, layout)
+    input_digests = {taken: known.digest for taken, known in found.items()}
+    models = model_digests(stage, params, layout)
+    fingerprint = fingerprint_of(stage, profile, input_digests, models)
+    work = layout.work(stage.name, fingerprint)
+    with lock.held(work, f"stage {stage.name}", _DYING):
+        return _run_locked(stage, params, profile, layout, fingerprint, inputs, input_digests)
+
+
+def _run_locked(
+    stage: Stage,
+    params: Params,
+    profile: Profile,
+    layout: Layout,
+    fingerprint: str,
+    inputs: dict[str, Path],
+    input_digests: dict[str, str],
+) -> Report:
+    from mm_model.tracking.tracker import Tracker
+
+    output, work = layout.output(stage.name), layout.work(stage.name, fingerprint)
+    job = Job(stage, params, profile, layout, fingerprint, inputs, work, work / "out",
+              Tracker(layout, stage.name))  # fmt: skip
+    done = _already_done(stage.name, output, fingerprint)
+    if done and (stage.confirm is None or stage.confirm(job)):
+        views.refresh(layout)
+        print(f"[{stage.name}] up to date: {done.report['line']}", flush=True)
+        return _report_of(done)
+    started = time.monotonic()
+    report = _made(job, input_digests)
+    atomic.publish_folder(job.out, output)
+    shutil.rmtree(work / "checkpoints", ignore_errors=True)
+    seconds = time.monotonic() - started
+    views.attempt("record of times", lambda: _record_time(layout, stage.name, seconds))
+    views.rebuild(layout)
+    print(f"[{stage.name}] {report.counts.line()}", flush=True)
+    for note in report.notes:
+        print(f"[{stage.name}] note: {note}", flush=True)
+    return report
+
+
+def _made(job: Job, input_digests: dict[str, str]) -> Report:
+    """Compute, audit and seal the candidate `job.out`."""
+    from mm_model.quality import audit as judge
+
+    stage, settings_digest = job.stage, digests.of_value(job.stage.settings(job.profile))
+    now = made_by.record(stage.name)
+    others = made_by.begin(job.work, now, made_by.strict())
+    if others:
+        job.say("goes on with work that other code began")
+    report = _compute(stage, job)
+    judge.audit(stage.name, job.out, job.profile)
+    judge.require_passed(stage.name, job.out, job.profile)
+    then, now = now, made_by.record(stage.name)  # somebody may have written while this ran
+    manifest.seal(
+        job.out,
+        manifest.Manifest(
+            stage=stage.name,
+            version=stage.version,
+            fingerprint=job.fingerprint,
+            inputs=input_digests,
+            settings_digest=settings_digest,
+            report=report.as_dict(),
+            code=now,
+            before=made_by.before([*others, then], now),
+        ),
+    )
+    return report
+
+
+def _report_of(known: manifest.Manifest) -> Report:
+    from mm_model.records import Counts
+
+    said = known.report
+    return Report(
+        Counts(said["total"], said["kept"], said["rejected"], said["failed"]),
+        said["metrics"],
+        tuple(said["pictures"]),
+        tuple(said["notes"]),
+    )

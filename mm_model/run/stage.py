@@ -1,0 +1,107 @@
+"""The contract of a stage: named inputs and settings in, a folder and a report out.
+
+A stage computes into `job.out` and returns a `Report`. It does not know who called it, never
+audits or publishes itself, and keeps whatever a resume needs in `job.work`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mm_model.records import Counts
+from mm_model.settings import Params, Profile
+from mm_model.store.layout import Layout
+
+if TYPE_CHECKING:
+    from mm_model.tracking.tracker import Tracker
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a stage says of its work. Holds no clock, so that equal work gives equal reports.
+
+    `metrics` are numbers or short texts (None = unavailable, never 0); `pictures` are paths
+    inside the output; `notes` are sentences for the user.
+    """
+
+    counts: Counts
+    metrics: dict[str, float | int | str | bool | None] = field(default_factory=dict)
+    pictures: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return {
+            "total": self.counts.total,
+            "kept": self.counts.kept,
+            "rejected": dict(self.counts.rejected),
+            "failed": dict(self.counts.failed),
+            "line": self.counts.line(),
+            "metrics": self.metrics,
+            "pictures": list(self.pictures),
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage.
+
+    `takes` names the stages whose outputs it reads; `sections` the parts of the profile that
+    may change its result; `models` the entries of `params.yaml` it reads (sources, facepack,
+    judge, backbone). Raise `version` when the same inputs would give another result. `code` is
+    the digest of source files each of whose changes counts, whatever `version` says. `confirm`
+    says whether an output that looks up to date still holds in the outside world (a registry).
+    """
+
+    name: str
+    title: str
+    version: int
+    takes: tuple[str, ...]
+    sections: tuple[str, ...]
+    models: tuple[str, ...]
+    run: Callable[["Job"], Report]
+    confirm: Callable[["Job"], bool] | None = None
+    code: Callable[[], str] | None = None
+
+    def settings(self, profile: Profile) -> dict[str, Any]:
+        """What of profile and code may change the result, as JSON-able values."""
+        part = profile.part(*self.sections)
+        return part if self.code is None else {**part, "code": self.code()}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One execution of a stage.
+
+    `inputs` maps stage names to their published, verified folders. `work` survives a kill and
+    belongs to this fingerprint alone. `out` is empty at the start; what is in it after `run`
+    is audited and published as a whole.
+    """
+
+    stage: Stage
+    params: Params
+    profile: Profile
+    layout: Layout
+    fingerprint: str
+    inputs: dict[str, Path]
+    work: Path
+    out: Path
+    tracker: "Tracker"
+
+    def model(self, name: str) -> Path:
+        """Absolute path of an entry of `params.yaml` (sources, facepack, judge, backbone)."""
+        return (self.layout.root / getattr(self.params, name)).resolve()
+
+    def say(self, text: str) -> None:
+        """Print one line for the user."""
+        print(f"[{self.stage.name}] {text}", flush=True)
+
+    def each(self, items: Iterable[T], total: int, label: str) -> Iterator[T]:
+        """Iterate with a progress line (count, rate, time left)."""
+        from mm_model.progress import each
+
+        return each(items, total=total, label=f"[{self.stage.name}] {label}")

@@ -1,0 +1,179 @@
+"""Draws a recipe's procedural people with two processes, resumable, the same bytes every time.
+
+Training people and held-out people are drawn in separate calls, so that no picture mixes them.
+"""
+
+import json
+import multiprocessing
+import os
+import queue
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mm_model import lifeline
+from mm_model.embedded.people.split import HELD_OUT_PEOPLE, TRAIN_PEOPLE
+from mm_model.errors import UserError
+from mm_model.run.stage import Job
+from mm_model.store import atomic, sealed
+from mm_model.store.walk import why
+
+MARK = "synthetic.json"
+_PROCESSES = 2
+_POLL_SECONDS = 0.2
+_done: Any = None  # the drawing process's queue, set when it starts
+
+
+class Recipe(BaseModel):
+    """How many people, and what of each. Sizes in pixels; `fault_rate` adds faulty files."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    train_people: int = Field(ge=2, le=len(TRAIN_PEOPLE))
+    held_out_people: int = Field(ge=0, le=len(HELD_OUT_PEOPLE))
+    photos_per_person: int = Field(ge=0)
+    clips_per_person: int = Field(ge=0)
+    size: int = Field(ge=32)
+    num_frames: int = Field(ge=2)
+    fps: int = Field(ge=1)
+    fault_rate: float = Field(ge=0, le=1)
+    seed: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _pairs_of_people(self) -> "Recipe":
+        if self.held_out_people == 1:
+            raise ValueError("held_out_people is 0 or at least 2")
+        if self.photos_per_person + self.clips_per_person == 0:
+            raise ValueError("ask for photographs or clips")
+        if self.size % 2:
+            raise ValueError("size is even")
+        return self
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe file.
+
+    Raises:
+        UserError: it cannot be read, is not YAML, or holds a value that does not fit.
+    """
+    try:
+        return Recipe.model_validate(yaml.safe_load(path.read_text("utf-8")))
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be read ({why(error)}): mend its permissions, or name another recipe "
+            "or folder in params.yaml, sources."
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise UserError(
+            f"{path} is not a recipe in YAML: params.yaml, sources: names a folder of media or "
+            "such a recipe (profiles/people.yaml is one)."
+        ) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the recipe"
+        raise UserError(f"{path}: {where}: {first['msg']}: mend that value.") from None
+
+
+def calls_of(recipe: Recipe) -> list[range]:
+    """The people of each drawing call: train people in two parts, then the held-out people.
+
+    The second part and the held-out people together weigh as much as the first, for two
+    processes. Depends on the recipe alone.
+    """
+    train = TRAIN_PEOPLE[: recipe.train_people]
+    first = (recipe.train_people + recipe.held_out_people + 1) // 2
+    if first < 2 or len(train) - first < 2:
+        first = len(train)
+    parts = [train[:first], train[first:], HELD_OUT_PEOPLE[: recipe.held_out_people]]
+    return [part for part in parts if part]
+
+
+def draw(recipe: Recipe, folder: Path, job: Job) -> dict[str, dict[str, Any]]:
+    """Draw everyone into `folder` with one mark on top; return the truth of every file by name.
+
+    A finished call stays in the work folder until all are there, so a killed run continues; one
+    that its seal does not fit is drawn again.
+    """
+    aside = job.work / "drawn"
+    calls = calls_of(recipe)
+    open_calls = [(aside / f"call-{i}", people) for i, people in enumerate(calls)
+                  if not _taken_up(aside / f"call-{i}", job)]  # fmt: skip
+    if open_calls:
+        aside.mkdir(parents=True, exist_ok=True)
+        total = sum(len(people) for _, people in open_calls)
+        for _ in job.each(_in_processes(recipe, open_calls, job), total, "drawing people"):
+            pass
+    marks = [_gathered(aside / f"call-{i}", folder) for i in range(len(calls))]
+    files = {name: truth for mark in marks for name, truth in mark["files"].items()}
+    atomic.write_json(folder / MARK, {"recipe": recipe.model_dump(), "calls": marks})
+    shutil.rmtree(aside)
+    return files
+
+
+def _taken_up(call: Path, job: Job) -> bool:
+    """Whether an earlier run finished this call and all of it is whole; else it is removed."""
+    flaw = sealed.flaw(call, job.fingerprint)
+    if flaw is not None and call.exists():
+        job.say(f"{call.name} of the drawn people {flaw}: it is drawn again")
+    if flaw is not None:
+        sealed.remove(call)
+    return flaw is None
+
+
+def _gathered(call: Path, folder: Path) -> dict[str, Any]:
+    mark = json.loads((call / MARK).read_text())
+    shutil.copytree(
+        call, folder, copy_function=os.link, dirs_exist_ok=True, ignore=lambda *_: [MARK]
+    )
+    return mark
+
+
+def _in_processes(recipe: Recipe, calls: list[tuple[Path, range]], job: Job) -> Iterator[None]:
+    """Draw; yield once for each person finished."""
+    done = multiprocessing.get_context("spawn").Queue()
+    with lifeline.pool(min(_PROCESSES, job.profile.run.threads), _start, done) as pool:
+        futures = [
+            pool.submit(_draw_call, recipe, folder, list(p), job.fingerprint) for folder, p in calls
+        ]
+        yield from _finished(done, futures)
+        try:
+            for future in futures:
+                future.result()
+        except BrokenProcessPool:
+            raise UserError(
+                "A drawing process ended early (killed, or out of memory): run the stage again."
+            ) from None
+
+
+def _finished(done: Any, futures: list[Future]) -> Iterator[None]:
+    while True:
+        waiting = any(not future.done() for future in futures)
+        try:
+            yield done.get(timeout=_POLL_SECONDS)
+        except queue.Empty:
+            if not waiting:
+                return
+        if any(future.done() and future.exception() for future in futures):
+            return
+
+
+def _start(done: Any) -> None:
+    global _done
+    import cv2
+
+    _done = done
+    cv2.setNumThreads(1)
+
+
+def _draw_call(recipe: Recipe, folder: Path, people: list[int], origin: str) -> None:
+    from mm_model.embedded.people.sources import write_sources
+
+    values = recipe.model_dump(exclude={"train_people", "held_out_people"})
+    write_sources(folder, people=people, progress=lambda *_: _done.put(None), **values)
+    sealed.seal(folder, origin)

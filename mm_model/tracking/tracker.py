@@ -1,0 +1,254 @@
+"""One MLflow run for each execution of a stage, without the stage ever waiting or failing for it.
+
+Every call appends one line to a spool on disk; a background thread, the only one that loads
+mlflow, ships it within seconds. A server that is down costs nothing: the spool stays, and this or
+a later execution ships it. Nothing here raises into a stage.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from mm_model.errors import first_line
+from mm_model.store.layout import Layout
+
+if TYPE_CHECKING:
+    from mm_model.run.stage import Job, Report
+
+_BATCH_SECONDS = 1.0
+_RETRY_SECONDS = 2.0
+_SERVER_GRACE = 10.0
+_LOCAL_GRACE = 60.0
+_FAULTY_GRACE = 30.0
+_MAX_SPOOL_BYTES = 256 << 20
+_ILLEGAL = re.compile(r"[^\w\-. :/]")
+
+
+class Tracker:
+    """Tracking of one stage. Calls outside `running` do nothing."""
+
+    def __init__(self, layout: Layout, stage: str) -> None:
+        self._layout = layout
+        self._stage = stage
+        self._spool: _Spool | None = None
+
+    @contextlib.contextmanager
+    def running(self, job: "Job") -> Iterator[None]:
+        """One run for the length of the block: FINISHED, FAILED (exception) or KILLED (signal).
+
+        At the end it waits until all is shipped: at most ten seconds for a server, a minute for
+        the local file, half of it when that just refused. What is left then stays in
+        `work/<profile>/spool`.
+        """
+        self._spool = _quietly(lambda: _Spool(self._layout, self._stage))
+        status = "FINISHED"
+        try:
+            self._add(lambda: _start_event(job))
+            yield
+        except Exception:
+            status = "FAILED"
+            raise
+        except BaseException:
+            status = "KILLED"
+            raise
+        finally:
+            self._add(lambda: {"kind": "end", "status": status})
+            if (spool := self._spool) is not None:
+                _quietly(spool.close)
+            self._spool = None
+
+    def log(self, metrics: Mapping[str, float | int | None], step: int) -> None:
+        """Numbers at one step; None (unavailable) is left out."""
+        self._add(lambda: {"kind": "points", "step": int(step), "metrics": _numbers(metrics)})
+
+    def picture(self, path: Path, name: str, step: int) -> None:
+        """A copy of the file `path` becomes the artifact `samples/<name>-<step>.<suffix>`."""
+
+        def event() -> dict[str, Any]:
+            clean = re.sub(r"[^\w\-.]", "_", name)
+            file = f"{clean}-{int(step):07d}{Path(path).suffix}"
+            if self._spool is not None:
+                shutil.copyfile(path, self._spool.files / file)
+            return {"kind": "picture", "file": file}
+
+        self._add(event)
+
+    def report(self, report: "Report") -> None:
+        """Counts and numbers of the report as `final/...`, and the whole as `report.json`."""
+
+        def event() -> dict[str, Any]:
+            said = report.as_dict()
+            counts = {f"samples_{name}": said[name] for name in ("total", "kept")}
+            counts |= {
+                f"samples_{name}": sum(said[name].values()) for name in ("rejected", "failed")
+            }
+            final = {f"final/{name}": value for name, value in (said["metrics"] | counts).items()}
+            text = json.dumps(said, indent=1, sort_keys=True)
+            return {"kind": "report", "step": 0, "metrics": _numbers(final), "text": text}
+
+        self._add(event)
+
+    def _add(self, event: Any) -> None:
+        if (spool := self._spool) is not None:
+            _quietly(lambda: spool.append(event()))
+
+
+class _Spool:
+    """The folder of one execution, its lock, and the thread that ships it."""
+
+    def __init__(self, layout: Layout, stage: str) -> None:
+        self._layout = layout
+        self._stage = stage
+        self._parent = layout.root / "work" / layout.profile / "spool"
+        self.folder = self._parent / f"{time.time_ns():020d}-{stage}-{os.getpid()}"
+        self.files = self.folder / "files"
+        self.files.mkdir(parents=True)
+        self._lock: IO[str] = (self.folder / "lock").open("w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._events = (self.folder / "events.jsonl").open("ab", buffering=0)
+        self._guard = threading.Lock()
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._all_shipped = False
+        self._fault = "the tracking store was slow"
+        self._faulty = False
+        self._dropped = 0
+        self._thread = threading.Thread(target=self._ship, name="tracking", daemon=True)
+        self._thread.start()
+
+    def append(self, event: dict[str, Any]) -> None:
+        """Write one event to disk; when the spool is full, points are counted instead of kept."""
+        line = json.dumps({"time": int(time.time() * 1000), **event}).encode() + b"\n"
+        with self._guard:
+            if event["kind"] == "points" and self._events.tell() > _MAX_SPOOL_BYTES:
+                self._dropped += 1
+                return
+            self._events.write(line)
+        self._wake.set()
+
+    def close(self) -> None:
+        """Wait for the thread within the grace, then leave the rest to a later execution."""
+        from mm_model.tracking.store import local_file
+
+        self._closing.set()
+        self._wake.set()
+        local = local_file(self._layout.tracking_uri) is not None
+        patience = _FAULTY_GRACE if self._faulty else _LOCAL_GRACE
+        self._thread.join(patience if local else _SERVER_GRACE)
+        self._events.close()
+        if not self._all_shipped:
+            print(
+                f"[{self._stage}] note: this run's points are kept in "
+                f"{self._layout.relative(self.folder)} and shipped by the next run "
+                f"({self._fault}).",
+                flush=True,
+            )
+        if self._dropped:
+            print(f"[{self._stage}] note: {self._dropped} points did not fit the spool.")
+
+    def _ship(self) -> None:
+        """The thread. It holds the lock to its end, so that no one else ships beside it."""
+        try:
+            self._ship_until_closed()
+        finally:
+            if self._all_shipped:
+                shutil.rmtree(self.folder, ignore_errors=True)
+            self._lock.close()
+
+    def _ship_until_closed(self) -> None:
+        """Ship, sleep, try again; the last try is made after `close` was called."""
+        shipper = None
+        while True:
+            closing = self._closing.is_set()
+            pause = _BATCH_SECONDS
+            self._wake.clear()
+            try:
+                if shipper is None:
+                    from mm_model.tracking.ship import Shipper
+
+                    shipper = Shipper(self._layout)
+                self._all_shipped = shipper.ship(self.folder)
+                shipper.adopt(self._parent)
+                self._faulty = False
+            except Exception as error:
+                self._fault = f"{type(error).__name__}: {first_line(error)}"
+                self._faulty = True
+                pause = _RETRY_SECONDS
+            if closing:
+                return
+            self._closing.wait(pause)
+            if pause == _BATCH_SECONDS:
+                self._wake.wait()
+
+
+def _quietly(act: Any) -> Any:
+    """The result of `act`, or None when tracking has a fault: a stage never fails for it."""
+    try:
+        return act()
+    except Exception:
+        return None
+
+
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Finite or not, but numbers: texts, None and names MLflow refuses are left out or mended."""
+    return {
+        _ILLEGAL.sub("_", name)[:200]: float(value)
+        for name, value in metrics.items()
+        if value is not None and not isinstance(value, str)
+    }
+
+
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flat(inner, f"{name}.{key}" if name else str(key))
+    else:
+        yield _ILLEGAL.sub("_", name), str(value)[:500]
+
+
+def git_revision(root: Path) -> str | None:
+    """The commit checked out at `root`, with `+changed` when tracked files differ; None without.
+
+    A tree that was merely unpacked inside another repository has none.
+    """
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(root), *words],
+            capture_output=True, text=True, timeout=5, check=True,
+        ).stdout.strip()  # fmt: skip
+
+    try:
+        git("ls-files", "--error-unmatch", "params.yaml")
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "HEAD") + ("+changed" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _start_event(job: "Job") -> dict[str, Any]:
+    tags = {
+        "stage": job.stage.name,
+        "stage_version": str(job.stage.version),
+        "fingerprint": job.fingerprint,
+        "profile": job.layout.profile,
+        "profile_digest": job.profile.digest,
+        "git_revision": git_revision(job.layout.root),
+        "dvc.stage": os.environ.get("DVC_STAGE"),
+        "dagster.run_id": os.environ.get("DAGSTER_RUN_ID"),
+    }
+    return {
+        "kind": "start",
+        "name": job.stage.name,
+        "tags": {name: value for name, value in tags.items() if value},
+        "params": dict(_flat(job.profile.part(*job.stage.sections))),
+    }

@@ -1,0 +1,121 @@
+"""The ladder and the goals: hits worked out by hand, links that fail, too few people."""
+
+from dataclasses import fields
+from functools import partial
+
+import numpy as np
+import pytest
+
+from mm_model.evaluate import goals, ladder, metrics
+from mm_model.evaluate.cells import Cell
+from mm_model.evaluate.intervals import wilson_interval
+from mm_model.evaluate.study import rungs
+
+GALLERY = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
+NONE = np.full(2, np.nan)
+
+
+def test_a_probe_is_recognised_by_its_nearest_gallery_row() -> None:
+    probe = np.array([0.8, 0.6])
+    assert metrics.recognised(probe, GALLERY, 0)
+    assert not metrics.recognised(probe, GALLERY, 1)
+
+
+def test_a_clip_without_a_face_and_a_tie_are_not_recognised() -> None:
+    assert not metrics.recognised(None, GALLERY, 0)
+    assert not metrics.recognised(np.array([1.0, 1.0]) / np.sqrt(2), GALLERY, 0)
+
+
+def test_the_probe_of_a_clip_is_the_mean_over_frames_with_a_face() -> None:
+    assert metrics.centroid(np.stack([GALLERY[0], NONE, GALLERY[1]])) == pytest.approx(
+        np.array([1, 1]) / np.sqrt(2)
+    )
+    assert metrics.centroid(np.stack([NONE, NONE])) is None
+
+
+def test_wilson_interval_of_golden_shares() -> None:
+    assert wilson_interval(141, 200) == pytest.approx((0.6384129, 0.7638606), abs=1e-6)
+    assert wilson_interval(0, 200) == pytest.approx((0.0, 0.0188453), abs=1e-6)
+    assert wilson_interval(200, 200) == pytest.approx((0.9811547, 1.0), abs=1e-6)
+    assert wilson_interval(0, 0) is None
+
+
+def test_every_rung_is_held_against_the_link_it_hangs_on() -> None:
+    hits = {"true_clip": (20, 20), "vae_round_trip": (18, 20),
+            ladder.TRAINING_PEOPLE: (14, 20), "finetune": (12, 20)}  # fmt: skip
+    rungs = {rung["variant"]: rung for rung in ladder.climb(hits)}
+    assert [rung["needed"] for rung in rungs.values()] == pytest.approx([0.8, 0.9, 0.72, 0.6])
+    assert [rung["passed"] for rung in rungs.values()] == [True, True, False, True]
+    assert rungs[ladder.TRAINING_PEOPLE]["mend"].startswith("Backbone or adapter")
+    assert rungs["finetune"]["mend"] is None
+
+
+def test_few_people_are_measured_but_not_judged() -> None:
+    (rung,) = ladder.climb({"true_clip": (3, 3)})
+    assert rung["rank1"] == 1.0
+    assert rung["passed"] is None
+
+
+def test_a_link_without_clips_is_left_out() -> None:
+    assert [r["variant"] for r in ladder.climb({"finetune": (1, 20)})] == ["finetune"]
+
+
+def _summary(**values: tuple[float, float, float | None, float]) -> dict:
+    names = ("fm_inter_p95", "jitter", "copy_paste_gap", "face_found_rate")
+    return {
+        variant: {name: {"value": value} for name, value in zip(names, row, strict=True)}
+        for variant, row in values.items()
+    }
+
+
+def test_motion_is_counted_above_the_noise_floor_of_the_still_control() -> None:
+    summary = _summary(
+        base=(0.2, 0.1, 0.0, 0.95), finetune=(0.1, 0.1, 0.02, 0.95), true_clip=(0.2, 0.1, 0.0, 1.0),
+        static_reference=(0.02, 0.0, 0.3, 1.0),
+    )  # fmt: skip
+    found = {goal["name"]: goal for goal in goals.judge(summary)}
+    assert found["motion_over_true"]["value"] == pytest.approx(0.08 / 0.18)
+    assert found["motion_over_true"]["passed"] is False
+    assert found["jitter_over_true"]["passed"] is True
+    assert found["copy_paste_gap"]["passed"] is True
+
+
+def test_a_copied_reference_fails_and_a_missing_value_is_no_verdict() -> None:
+    summary = _summary(
+        base=(0.2, 0.1, 0.0, 0.5), finetune=(0.2, 0.4, 0.3, 0.95), true_clip=(0.2, 0.1, None, 1.0),
+    )  # fmt: skip
+    found = {goal["name"]: goal["passed"] for goal in goals.judge(summary)}
+    assert found == {
+        "motion_over_true": None, "jitter_over_true": False, "copy_paste_gap": False,
+        "face_found_base": False, "face_found_finetune": True, "face_found_true_clip": True,
+    }  # fmt: skip
+
+
+def test_an_even_motion_does_not_tremble_and_a_shaken_one_does() -> None:
+    marks = np.ones((5, 5, 2)) * np.arange(5)[:, None, None]
+    assert metrics.landmark_jitter(marks, (10, 10)) == pytest.approx(0.0)
+    shaken = marks.copy()
+    shaken[2, 0, 0] += 1.0  # one landmark: second differences 0.1, 0.2, 0.1 of the frame
+    assert metrics.landmark_jitter(shaken, (10, 10)) == pytest.approx(0.4 / 3)
+    assert metrics.landmark_jitter(marks[:2], (10, 10)) is None
+
+
+def test_the_gap_of_a_copy_is_positive() -> None:
+    shown, withheld = GALLERY[:1], np.array([[0.6, 0.8]])
+    gap = partial(metrics.copy_paste_gap, shown=shown, withheld=withheld)
+    assert gap(shown) == pytest.approx(0.4)
+    assert gap(np.array([[0.8, 0.6]])) == pytest.approx(-0.16)
+    assert gap(NONE[None]) is None
+
+
+def test_clips_of_a_person_share_one_hit() -> None:
+    def cell(variant: str, person: str, named: float) -> Cell:
+        values = dict.fromkeys((field.name for field in fields(Cell)), 0.0)
+        return Cell(**{**values, "variant": variant, "identity": person, "rank1": named})
+
+    cells = [cell("true_clip", p, 1.0) for p in "ab"]
+    cells += [cell("finetune", "a", named) for named in (1.0, 0.0, 0.0, 1.0)]
+    cells += [cell("finetune", "b", 1.0)]
+    true, ours = rungs(cells)
+    assert (true["hits"], true["people"], ours["hits"], ours["people"]) == (2.0, 2, 1.5, 2)
+    assert ours["rank1"] == 0.75

@@ -1,0 +1,220 @@
+"""The rules on one sample, in their order, at their boundaries, and on real files."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from mm_model.faces.examine import KEPT, Seen, decide, examine
+from mm_model.faces.pictures import Pictures
+from mm_model.faces.row import TRACK_FIELDS, Task, embeddings_of, face_of, look, tracks_of
+from tests.faces.faked import FakePack, face
+
+RULES = SimpleNamespace(
+    detection_above=0.5, padded_detection_above=0.65, pads=(0.25,), frames_examined=None,
+    found_share_min=0.6, min_face=40, min_sharpness=10, max_faces=1,
+    bystander_below=0.25,
+)  # fmt: skip
+GOOD = {
+    "examined": 10, "found": 10, "padded_share": 0, "many_share": 0, "most_faces": 1,
+    "bystanders": 0, "other_face": 0.0,
+    "detection_score": 0.9, "face_size": 64.0, "sharpness": 50.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"found": 0}, "FACE_NONE"),
+        ({"found": 5}, "FACE_TRACK_BROKEN"),
+        ({"many_share": 0.21, "most_faces": 2}, "FACE_MANY"),
+        ({"face_size": 39.9}, "FACE_SMALL"),
+        ({"face_size": float("nan")}, "FACE_SMALL"),
+        ({"sharpness": 9.9}, "FACE_BLUR"),
+        ({"sharpness": float("nan")}, "FACE_BLUR"),
+        ({"found": 5, "many_share": 1, "face_size": 1, "sharpness": 1}, "FACE_TRACK_BROKEN"),
+        ({"many_share": 1, "face_size": 1, "sharpness": 1}, "FACE_MANY"),
+        ({"face_size": 1, "sharpness": 1}, "FACE_SMALL"),
+    ],
+)
+def test_each_rule_and_their_order(change: dict, reason: str) -> None:
+    decision = decide(Seen(**(GOOD | change)), RULES, "clip")
+    assert (decision.status, decision.reason) == ("rejected", reason)
+    assert decision.reason_threshold is not None
+    assert decision.reason_value is None or np.isfinite(decision.reason_value)
+
+
+@pytest.mark.parametrize(
+    "change", [{"found": 6}, {"many_share": 0.2}, {"face_size": 40.0}, {"sharpness": 10.0}]
+)
+def test_a_value_at_its_threshold_passes(change: dict) -> None:
+    assert decide(Seen(**(GOOD | change)), RULES, "clip") == KEPT
+
+
+def _clip(folder: Path, frames: np.ndarray) -> Pictures:
+    from mm_model.media.encode import write_mp4
+
+    write_mp4(folder / "clip.mp4", frames, 8)
+    return Pictures(folder / "clip.mp4", "clip", len(frames), frames.shape[2], frames.shape[1])
+
+
+def _noise(number: int) -> np.ndarray:
+    rng = np.random.default_rng(3)
+    coarse = rng.integers(0, 255, (number, 12, 12, 3), np.uint8)
+    return coarse.repeat(8, axis=1).repeat(8, axis=2)
+
+
+def test_a_clip_is_embedded_on_five_frames_and_tracked_on_all(tmp_path: Path) -> None:
+    pack = FakePack(lambda image: [face(10, 12, 60)])
+    examined = examine(pack, _clip(tmp_path, _noise(17)), RULES)
+    assert examined.decision == KEPT
+    assert len(examined.tracks) == 17
+    assert examined.frames == [0, 4, 8, 12, 16]
+    assert examined.embeddings.shape == (5, 4)
+    np.testing.assert_allclose(np.linalg.norm(examined.embeddings, axis=1), 1, rtol=1e-6)
+
+
+def test_a_long_clip_is_read_in_portions_and_gives_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mm_model.faces import pictures as module
+
+    tells = lambda image: image.reshape(-1, 3).mean(0)  # noqa: E731
+    clip = _clip(tmp_path, _noise(17))
+    whole = examine(FakePack(lambda image: [face(10, 12, 60)], tells), clip, RULES)
+    monkeypatch.setattr(module, "_PORTION_BYTES", 4 * 96 * 96 * 3)
+    again = Pictures(clip.path, "clip", 17, 96, 96)
+    portions = examine(FakePack(lambda image: [face(10, 12, 60)], tells), again, RULES)
+    np.testing.assert_array_equal(whole.embeddings, portions.embeddings)
+    assert whole.seen == portions.seen
+
+
+def test_only_the_frames_asked_for_are_examined(tmp_path: Path) -> None:
+    pack = FakePack(lambda image: [face(10, 12, 60)])
+    rules = SimpleNamespace(**(vars(RULES) | {"frames_examined": 4}))
+    examined = examine(pack, _clip(tmp_path, _noise(17)), rules)
+    assert [frame for frame, _, _ in examined.tracks] == [0, 5, 10, 16]
+    assert len(pack.shown) == 4
+
+
+def test_a_second_person_in_a_clip_is_seen(tmp_path: Path) -> None:
+    pack = FakePack(lambda image: [face(2, 12, 42), face(50, 12, 44)])
+    assert examine(pack, _clip(tmp_path, _noise(9)), RULES).decision.reason == "FACE_MANY"
+    two = SimpleNamespace(**(vars(RULES) | {"max_faces": 2}))
+    assert examine(pack, _clip(tmp_path, _noise(9)), two).decision == KEPT
+
+
+def _task(path: Path, media: str = "image") -> Task:
+    return Task("ab" * 8, path, media, 1, 96, 96, RULES)
+
+
+def _photo(folder: Path) -> Path:
+    from mm_model.media.sheet import jpeg_bytes
+
+    path = folder / "photo.jpg"
+    path.write_bytes(jpeg_bytes(_noise(1)[0]))
+    return path
+
+
+def test_a_row_gives_back_its_track_and_embeddings(tmp_path: Path) -> None:
+    row = look(FakePack(lambda image: [face(10, 12, 60, 0.75)]), _task(_photo(tmp_path)))
+    entry = dict(zip(TRACK_FIELDS, tracks_of(row)[0], strict=True))
+    found, wanted = face_of(entry), face(10, 12, 60, 0.75)
+    np.testing.assert_array_equal(found.box, wanted.box)
+    np.testing.assert_array_equal(found.landmarks, wanted.landmarks)
+    assert (entry["frame"], entry["pad"], found.score) == (0, 0, 0.75)
+    np.testing.assert_allclose(embeddings_of(row), [[0.5] * 4])
+
+
+def test_a_dead_recogniser_fails_the_sample_and_embeds_nothing(tmp_path: Path) -> None:
+    pack = FakePack(lambda image: [face(10, 12, 60)], lambda image: np.full(4, np.nan))
+    row = look(pack, _task(_photo(tmp_path)))
+    assert (row["status"], row["reason"]) == ("failed", "SYS_WORKER_CRASH")
+    assert embeddings_of(row).size == 0
+
+
+def test_a_file_that_vanished_fails_alone(tmp_path: Path) -> None:
+    row = look(FakePack(lambda image: []), _task(tmp_path / "gone.jpg"))
+    assert (row["status"], row["reason"]) == ("failed", "SYS_IO")
+    (tmp_path / "half.mp4").write_bytes(b"\0\0\0\x18ftypisom" + b"\0" * 40)
+    row = look(FakePack(lambda image: []), _task(tmp_path / "half.mp4", "clip"))
+    assert row["status"] == "failed"
+
+
+class _DetectorError(Exception):
+    """Stands for an exception that belongs to a library of ours alone."""
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("[ONNXRuntimeError] : 6"), _DetectorError("a\nb"), None]
+)
+def test_whatever_a_library_raises_on_one_file_is_a_row(
+    tmp_path: Path, error: Exception | None
+) -> None:
+    import cv2
+
+    def fails(image: np.ndarray) -> list:
+        if error is None:
+            cv2.resize(image, (0, 0))
+        raise error
+
+    row = look(FakePack(fails), _task(_photo(tmp_path)))
+    assert (row["status"], row["reason"]) == ("failed", "SYS_WORKER_CRASH")
+    assert row["message"] and "\n" not in row["message"]
+    row = look(FakePack(lambda image: [face(10, 12, 60)], fails), _task(_photo(tmp_path)))
+    assert (row["status"], row["reason"]) == ("failed", "SYS_WORKER_CRASH")
+
+
+def test_a_bystander_rejects_neither_picture_nor_clip_and_is_told(tmp_path: Path) -> None:
+    pack = FakePack(lambda image: [face(10, 12, 70, 0.8), face(85, 4, 9, 0.9)])
+    row = look(pack, _task(_photo(tmp_path)))
+    assert (row["status"], row["most_faces"], row["bystanders"]) == ("kept", 1, 1)
+    assert row["other_face"] == pytest.approx(9 / 70)
+    clip = examine(pack, _clip(tmp_path, _noise(9)), RULES)
+    assert clip.decision == KEPT
+    assert (clip.seen.many_share, clip.seen.bystanders) == (0, 1)
+    assert all(found.short_side == 70 for _, _, found in clip.tracks)
+
+
+def test_a_passer_by_close_to_the_camera_is_no_bystander(tmp_path: Path) -> None:
+    """The clip's own person is the measure, even while somebody is larger."""
+    times = iter(range(9))
+    small, large = face(2, 2, 12), face(20, 20, 70)
+
+    def sees(image: np.ndarray) -> list:
+        if image.shape[0] != 96:  # with a border, nobody more is found
+            return []
+        return [small, large] if next(times) in (3, 4, 5) else [small]
+
+    rules = SimpleNamespace(**(vars(RULES) | {"min_face": 5}))
+    examined = examine(FakePack(sees), _clip(tmp_path, _noise(9)), rules)
+    assert examined.decision.reason == "FACE_MANY"
+    assert all(found.short_side == 12 for _, _, found in examined.tracks)
+
+
+@pytest.mark.parametrize("change", [{"min_face": 99}, {"min_sharpness": 1e9}, {"max_faces": 1}])
+def test_what_was_measured_is_told_of_rejected_files_too(tmp_path: Path, change: dict) -> None:
+    pack = FakePack(lambda image: [face(2, 12, 42, 0.75), face(50, 12, 44, 0.8)])
+    rules = SimpleNamespace(**(vars(RULES) | {"max_faces": 2} | change))
+    row = look(pack, Task("ab" * 8, _photo(tmp_path), "image", 1, 96, 96, rules))
+    assert row["status"] == "rejected"
+    assert (row["found_share"], row["face_size"], row["most_faces"]) == (1, 44, 2)
+    assert row["many_share"] == (1 if change == {"max_faces": 1} else 0)
+    assert row["sharpness"] > 0
+    assert row["detection_score"] == 0.8
+    assert row["other_face"] == pytest.approx(42 / 44)
+
+
+def test_a_score_just_missed_is_told_and_nothing_is_made_up(tmp_path: Path) -> None:
+    row = look(FakePack(lambda image: [face(10, 12, 60, 0.48)]), _task(_photo(tmp_path)))
+    assert (row["reason"], row["reason_value"], row["reason_threshold"]) == ("FACE_NONE", 0.48, 0.5)
+    assert row["detection_score"] == 0.48
+    assert row["face_size"] is row["many_share"] is row["padded_share"] is None
+    row = look(FakePack(lambda image: []), _task(_photo(tmp_path)))
+    assert (row["reason"], row["reason_value"], row["detection_score"]) == ("FACE_NONE", None, None)
+
+
+def test_the_length_of_the_embedding_is_told_of_what_is_kept(tmp_path: Path) -> None:
+    pack = FakePack(lambda image: [face(10, 12, 60)], lambda image: np.full(4, 3, np.float32))
+    assert look(pack, _task(_photo(tmp_path)))["embedding_norm"] == pytest.approx(6)
