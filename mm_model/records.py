@@ -161,6 +161,9 @@ PAIRS_COLUMNS = (
 TARGETS_COLUMNS = ("sample_id", "identity", "split", "media", "caption", "references")
 """What a training learned from: a row a target, with the number of its references."""
 
+WATCHED_REFERENCES = "references.jpg"
+"""Among the samples of a training stage: the reference shown, a person a row."""
+
 TESTED_COLUMNS = ("picture", "identity", "split", "role")
 """Whom an evaluation tested with which picture of `ingest`, and whether the model was shown it."""
 

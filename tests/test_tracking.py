@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from mm_model.records import Counts
-from mm_model.run.stage import Job, Report, Stage
-from mm_model.settings import load_params, load_profile
+from mm_model.run.stage import Report
+from mm_model.settings import load_profile
 from mm_model.store.layout import Layout
 from mm_model.tracking.tracker import Tracker
 
@@ -45,13 +45,9 @@ def layout(tmp_path: Path, empty_store: Path, monkeypatch: Any) -> Layout:
     return Layout(tmp_path, "tiny")
 
 
-def make_job(layout: Layout, tracker: Tracker) -> Job:
-    stage = Stage("pretrain", "Pretrain", 1, (), ("pretrain",), (), lambda _: Report(Counts(0, 0)))
-    work = layout.work("pretrain", "f" * 64)
-    return Job(
-        stage, load_params(ROOT), load_profile(ROOT, "tiny"), layout, "f" * 64, {}, work,
-        work / "out", tracker,
-    )  # fmt: skip
+def running(tracker: Tracker) -> Any:
+    """A run as the runner begins it."""
+    return tracker.running({"fingerprint": "f" * 64}, load_profile(ROOT, "tiny").part("pretrain"))
 
 
 def runs(layout: Layout) -> list[Any]:
@@ -92,7 +88,7 @@ def closed_port() -> int:
 
 def test_points_are_seen_while_the_stage_runs(layout: Layout) -> None:
     tracker = Tracker(layout, "pretrain")
-    with tracker.running(make_job(layout, tracker)):
+    with running(tracker):
         tracker.log({"loss": 0.5, "gone": None}, step=1)
         run = eventually(lambda: [run for run in runs(layout) if "loss" in run.data.metrics])[0]
         assert run.info.status == "RUNNING"
@@ -105,13 +101,13 @@ def test_a_finished_run_says_what_it_was_and_gave(layout: Layout, monkeypatch: A
     picture = layout.root / "look.jpg"
     picture.write_bytes(b"a picture")
     tracker = Tracker(layout, "pretrain")
-    with tracker.running(make_job(layout, tracker)):
+    with running(tracker):
         for step in range(2500):
             tracker.log({"loss": 1 / (step + 1)}, step)
         tracker.picture(picture, "step", 2500)
         picture.unlink()
         metrics = {"score": 0.25, "word": "text", "absent": None}
-        tracker.report(Report(Counts(3, 2, {"IO_EMPTY": 1}), metrics))
+        tracker.report(Report(Counts(3, 2, {"IO_EMPTY": 1}), metrics).as_dict())
     (run,) = runs(layout)
     assert (run.info.status, run.info.run_name) == ("FINISHED", "pretrain")
     assert run.data.tags["dvc.stage"] == "pretrain"
@@ -136,7 +132,7 @@ def test_the_stage_s_own_error_passes_and_marks_the_run(
     layout: Layout, error: BaseException, status: str
 ) -> None:
     tracker = Tracker(layout, "pretrain")
-    with pytest.raises(type(error)), tracker.running(make_job(layout, tracker)):
+    with pytest.raises(type(error)), running(tracker):
         raise error
     assert [run.info.status for run in runs(layout)] == [status]
 
@@ -146,7 +142,7 @@ def test_a_dead_server_costs_nothing_and_its_points_are_shipped_later_once(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{closed_port()}")
     tracker = Tracker(layout, "pretrain")
-    with tracker.running(make_job(layout, tracker)):
+    with running(tracker):
         for step in range(300):
             tracker.log({"loss": float(step)}, step)
         trained = True
@@ -157,7 +153,7 @@ def test_a_dead_server_costs_nothing_and_its_points_are_shipped_later_once(
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     for _ in range(2):
         later = Tracker(layout, "pretrain")
-        with later.running(make_job(layout, later)):
+        with running(later):
             later.log({"loss": -1.0}, 0)
     first, *others = runs(layout)
     assert history(layout, first, "loss") == [(step, float(step)) for step in range(300)]
@@ -169,7 +165,7 @@ def test_a_dead_server_costs_nothing_and_its_points_are_shipped_later_once(
 def test_the_server_comes_back_during_the_run(layout: Layout, monkeypatch: Any) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{closed_port()}")
     tracker = Tracker(layout, "pretrain")
-    with tracker.running(make_job(layout, tracker)):
+    with running(tracker):
         tracker.log({"loss": 1.0}, 1)
         time.sleep(0.5)
         monkeypatch.delenv("MLFLOW_TRACKING_URI")
@@ -183,7 +179,7 @@ def test_an_answer_that_got_lost_doubles_nothing(layout: Layout, monkeypatch: An
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{closed_port()}")
     tracker = Tracker(layout, "pretrain")
-    with tracker.running(make_job(layout, tracker)):
+    with running(tracker):
         for step in range(5):
             tracker.log({"loss": float(step)}, step)
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
@@ -200,7 +196,7 @@ def test_an_answer_that_got_lost_doubles_nothing(layout: Layout, monkeypatch: An
 def test_a_damaged_spool_holds_up_nobody(layout: Layout, monkeypatch: Any, damage: str) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{closed_port()}")
     tracker = Tracker(layout, "pretrain")
-    with tracker.running(make_job(layout, tracker)):
+    with running(tracker):
         for step in range(5):
             tracker.log({"loss": float(step)}, step)
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
@@ -212,7 +208,7 @@ def test_a_damaged_spool_holds_up_nobody(layout: Layout, monkeypatch: Any, damag
         lines[2] = b"\xff" + lines[2][1:]
         (folder / "events.jsonl").write_bytes(b"".join(lines))
     later = Tracker(layout, "pretrain")
-    with later.running(make_job(layout, later)):
+    with running(later):
         pass
     assert not spooled(layout)
     lost = 0 if damage == "state" else 1
@@ -223,7 +219,7 @@ def test_a_run_deleted_by_hand_does_not_hold_up_the_next(layout: Layout) -> None
     from mm_model.tracking import store
 
     tracker = Tracker(layout, "pretrain")
-    with tracker.running(make_job(layout, tracker)):
+    with running(tracker):
         (run,) = eventually(lambda: runs(layout))
         store.open_client(layout).delete_run(run.info.run_id)
         tracker.log({"loss": 1.0}, 1)
@@ -234,7 +230,7 @@ def test_tracking_without_a_place_to_write_is_silent(tmp_path: Path) -> None:
     (tmp_path / "work").write_text("a file where a folder should be")
     layout = Layout(tmp_path, "tiny")
     tracker = Tracker(layout, "pretrain")
-    with tracker.running(make_job(layout, tracker)):
+    with running(tracker):
         tracker.log({"loss": 1.0}, 1)
         tracker.picture(tmp_path / "absent.jpg", "x", 1)
     tracker.log({"loss": 1.0}, 2)
@@ -245,11 +241,11 @@ SCRIPT = """
     from pathlib import Path
     from mm_model.store.layout import Layout
     from mm_model.tracking.tracker import Tracker
-    from test_tracking import make_job
+    from test_tracking import running
     assert "mlflow" not in sys.modules
     layout = Layout(Path(sys.argv[1]), "tiny")
     tracker = Tracker(layout, "pretrain")
-    with tracker.running(make_job(layout, tracker)):
+    with running(tracker):
         for step in range(50):
             tracker.log({"loss": float(step)}, step)
         print("logged", flush=True)
@@ -288,7 +284,7 @@ def test_a_killed_process_leaves_its_points_to_the_next(layout: Layout) -> None:
     process.send_signal(signal.SIGKILL)
     process.wait(30)
     tracker = Tracker(layout, "pretrain")
-    with tracker.running(make_job(layout, tracker)):
+    with running(tracker):
         pass
     killed, finished = runs(layout)
     assert (killed.info.status, finished.info.status) == ("KILLED", "FINISHED")

@@ -71,9 +71,10 @@ def _layout() -> Layout:
 
 def _run(options: argparse.Namespace) -> None:
     lifeline.follow(_RUN_BY, "dvc")  # before anything that takes long to import
+    from mm_model.report.views import VIEWS
     from mm_model.run import runner
 
-    runner.run(options.stage, repository_root())
+    runner.run(options.stage, repository_root(), VIEWS)
 
 
 def _use(options: argparse.Namespace) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from mm_model.errors import UserError, first_line
-from mm_model.report.training import REFERENCES, step_of
+from mm_model.records import WATCHED_REFERENCES
+from mm_model.report.training import step_of
 from mm_model.settings import load_profile
 from mm_model.store import documents, recovery
 from mm_model.store.atomic import write_bytes
@@ -54,13 +55,13 @@ def moments(layout: Layout) -> tuple[np.ndarray, list[Moment]]:
     profile, references, found, people = load_profile(layout.root, layout.profile), None, [], None
     for stage in STAGES:
         samples = layout.output(stage) / "samples"
-        if not (samples / REFERENCES).is_file():
+        if not (samples / WATCHED_REFERENCES).is_file():
             continue
         here = documents.read(samples / "people.json", kind=list)
         if people is not None and here != people:
             raise UserError(f"{samples} shows other people than the stage before: run both again.")
         people = here
-        references = _rows(samples / REFERENCES, len(people))
+        references = _rows(samples / WATCHED_REFERENCES, len(people))
         frames = getattr(profile, stage).sample_frames
         for path in sorted(samples.glob("step_*.strip.jpg")):
             clips = [np.stack(np.split(row, frames, axis=1)) for row in _rows(path, len(people))]

@@ -7,14 +7,12 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mm_model.records import WATCHED_REFERENCES
 from mm_model.report.parts import embedded
 from mm_model.store import documents, tables
 
 if TYPE_CHECKING:
     from mm_model.report.page import Found
-
-REFERENCES = "references.jpg"
-"""Among the samples of a training stage: the reference shown, a person a row."""
 
 
 def _curve_rows(found: "Found") -> list[dict]:
@@ -68,7 +66,7 @@ def _cell(name: str, kind: str, row: int, rows: int, frames: int) -> str:
 def training(found: "Found", title: str, num_frames: int) -> str:
     """A row a person: the reference, then what the model makes of it at every sampled step."""
     samples = found.folder / "samples" if found.folder else None
-    if samples is None or not (samples / REFERENCES).is_file():
+    if samples is None or not (samples / WATCHED_REFERENCES).is_file():
         return ""
     people = documents.read(samples / "people.json", kind=list)
     strips = sorted(samples.glob("step_*.strip.jpg"))
@@ -76,7 +74,7 @@ def training(found: "Found", title: str, num_frames: int) -> str:
     first = f"{found.stage}-reference"
     pictures = "".join(
         f".{name}{{background-image:url({embedded(path)})}}"
-        for name, path in {first: samples / REFERENCES, **names}.items()
+        for name, path in {first: samples / WATCHED_REFERENCES, **names}.items()
     )
     kind = "play" if num_frames > 1 else "still"
     rows = "".join(

@@ -19,6 +19,7 @@ from mm_model.settings import Params, Profile, load_params, load_profile
 from mm_model.store import atomic, digests, documents, lease, lock, manifest
 from mm_model.store.layout import Layout
 from mm_model.store.walk import why
+from mm_model.tracking.tracker import Tracker
 
 _DYING = 5.0
 """Seconds that a stage may take to end after the run that started it was killed."""
@@ -124,15 +125,23 @@ def _already_done(stage: str, output: Path, fingerprint: str) -> manifest.Manife
 def _compute(stage: Stage, job: Job) -> Report:
     shutil.rmtree(job.out, ignore_errors=True)
     job.out.mkdir(parents=True)
-    with job.tracker.running(job):
+    tags = {
+        "stage": stage.name,
+        "stage_version": str(stage.version),
+        "fingerprint": job.fingerprint,
+        "profile_digest": job.profile.digest,
+    }
+    with job.tracker.running(tags, job.profile.part(*stage.sections)):
         report = stage.run(job)
-        job.tracker.report(report)
+        job.tracker.report(report.as_dict())
     atomic.write_json(job.out / "report.json", report.as_dict())
     return report
 
 
-def run(name: str, root: Path) -> Report:
+def run(name: str, root: Path, show: views.Views = ()) -> Report:
     """Run one stage of the profile that `<root>/params.yaml` names, and publish its output.
+
+    `show` are the views that are made again then.
 
     Raises:
         UserError: an input is missing or damaged, settings do not fit, or the audit failed.
@@ -146,10 +155,12 @@ def run(name: str, root: Path) -> Report:
     if name in feasible.LEADING:
         feasible.refuse_blind_recognizer(profile, root / params.backbone)
     with lease.held(layout.lease, f"The stage {name}"):
-        return _run_alone(registry.load(name), params, profile, layout)
+        return _run_alone(registry.load(name), params, profile, layout, show)
 
 
-def _run_alone(stage: Stage, params: Params, profile: Profile, layout: Layout) -> Report:
+def _run_alone(
+    stage: Stage, params: Params, profile: Profile, layout: Layout, show: views.Views
+) -> Report:
     inputs = {taken: layout.output(taken) for taken in stage.takes}
     found = {taken: manifest.verified(path) for taken, path in inputs.items()}
     _fit_together(found, layout)
@@ -158,35 +169,29 @@ def _run_alone(stage: Stage, params: Params, profile: Profile, layout: Layout) -
     fingerprint = fingerprint_of(stage, profile, input_digests, models)
     work = layout.work(stage.name, fingerprint)
     with lock.held(work, f"stage {stage.name}", _DYING):
-        return _run_locked(stage, params, profile, layout, fingerprint, inputs, input_digests)
+        job = Job(
+            stage=stage, params=params, profile=profile, layout=layout, fingerprint=fingerprint,
+            inputs=inputs, work=work, out=work / "out", tracker=Tracker(layout, stage.name),
+            views=show,
+        )  # fmt: skip
+        return _run_locked(job, input_digests)
 
 
-def _run_locked(
-    stage: Stage,
-    params: Params,
-    profile: Profile,
-    layout: Layout,
-    fingerprint: str,
-    inputs: dict[str, Path],
-    input_digests: dict[str, str],
-) -> Report:
-    from mm_model.tracking.tracker import Tracker
-
-    output, work = layout.output(stage.name), layout.work(stage.name, fingerprint)
-    job = Job(stage, params, profile, layout, fingerprint, inputs, work, work / "out",
-              Tracker(layout, stage.name))  # fmt: skip
-    done = _already_done(stage.name, output, fingerprint)
+def _run_locked(job: Job, input_digests: dict[str, str]) -> Report:
+    stage, layout = job.stage, job.layout
+    output = layout.output(stage.name)
+    done = _already_done(stage.name, output, job.fingerprint)
     if done and (stage.confirm is None or stage.confirm(job)):
-        views.refresh(layout)
+        views.refresh(layout, job.views)
         print(f"[{stage.name}] up to date: {done.report['line']}", flush=True)
         return _report_of(done)
     started = time.monotonic()
     report = _made(job, input_digests)
     atomic.publish_folder(job.out, output)
-    shutil.rmtree(work / "checkpoints", ignore_errors=True)
+    shutil.rmtree(job.work / "checkpoints", ignore_errors=True)
     seconds = time.monotonic() - started
     views.attempt("record of times", lambda: _record_time(layout, stage.name, seconds))
-    views.rebuild(layout)
+    views.rebuild(layout, job.views)
     print(f"[{stage.name}] {report.counts.line()}", flush=True)
     for note in report.notes:
         print(f"[{stage.name}] note: {note}", flush=True)

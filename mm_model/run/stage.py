@@ -7,14 +7,13 @@ audits or publishes itself, and keeps whatever a resume needs in `job.work`.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from mm_model.records import Counts
+from mm_model.run.views import Views, grow
 from mm_model.settings import Params, Profile
 from mm_model.store.layout import Layout
-
-if TYPE_CHECKING:
-    from mm_model.tracking.tracker import Tracker
+from mm_model.tracking.tracker import Tracker
 
 T = TypeVar("T")
 
@@ -79,7 +78,7 @@ class Job:
 
     `inputs` maps stage names to their published, verified folders. `work` survives a kill and
     belongs to this fingerprint alone. `out` is empty at the start; what is in it after `run`
-    is audited and published as a whole.
+    is audited and published as a whole. `views` are made again while the stage works (`show`).
     """
 
     stage: Stage
@@ -90,7 +89,8 @@ class Job:
     inputs: dict[str, Path]
     work: Path
     out: Path
-    tracker: "Tracker"
+    tracker: Tracker
+    views: Views = ()
 
     def model(self, name: str) -> Path:
         """Absolute path of an entry of `params.yaml` (sources, facepack, judge, backbone)."""
@@ -99,6 +99,10 @@ class Job:
     def say(self, text: str) -> None:
         """Print one line for the user."""
         print(f"[{self.stage.name}] {text}", flush=True)
+
+    def show(self) -> None:
+        """Let the views that grow show what there is by now."""
+        grow(self.layout, self.views)
 
     def each(self, items: Iterable[T], total: int, label: str) -> Iterator[T]:
         """Iterate with a progress line (count, rate, time left)."""

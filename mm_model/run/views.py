@@ -1,11 +1,13 @@
-"""The derived views: catalogue and report page, made again from what is published.
+"""Derived views: what is made again from published outputs, such as the catalogue and the page.
 
 A view that cannot be made never fails a stage: one line says so, and the next run makes it. What
-was made last is remembered by the digests of the published manifests.
+was made last is remembered by the digests of the published manifests. Which views there are is the
+caller's to say (`mm_model.report.views`): nothing here knows one.
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +16,24 @@ from mm_model.store import atomic, digests, documents, manifest
 from mm_model.store.layout import Layout
 
 _MADE = "views.json"
-
-
-def _catalogue(layout: Layout) -> None:
-    from mm_model.store import catalogue
-
-    catalogue.rebuild(layout)
-
-
-def _page(layout: Layout) -> None:
-    from mm_model.report import page
-
-    page.build(layout)
-
-
-_VIEWS: dict[str, Callable[[Layout], Any]] = {"catalogue": _catalogue, "report page": _page}
-
-
 LATER = "nothing is lost, and the next run makes it"
 WITHOUT = "the stage goes on without it"
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """Something shown of the published outputs: `make` writes the file at `place`.
+
+    With `grows` it is also made while a stage is at work.
+    """
+
+    name: str
+    place: Callable[[Layout], Path]
+    make: Callable[[Layout], Any]
+    grows: bool = False
+
+
+Views = Sequence[View]
 
 
 def attempt(name: str, make: Callable[[], Any], then: str = LATER) -> bool:
@@ -48,29 +49,30 @@ def attempt(name: str, make: Callable[[], Any], then: str = LATER) -> bool:
     return True
 
 
-def rebuild(layout: Layout) -> None:
+def rebuild(layout: Layout, views: Views) -> None:
     """Make every view again."""
-    attempt("list of views", lambda: _make(layout, dict.fromkeys(_VIEWS)))
+    attempt("list of views", lambda: _make(layout, views, {}))
 
 
-def refresh(layout: Layout) -> None:
+def refresh(layout: Layout, views: Views) -> None:
     """Make the views that are absent, or that show other outputs than those published now."""
-    attempt("list of views", lambda: _make(layout, documents.read_or_empty(_place(layout))))
+    attempt("list of views", lambda: _make(layout, views, documents.read_or_empty(_place(layout))))
 
 
-def grow_page(layout: Layout) -> None:
-    """Make the page again while a stage is at work."""
-    attempt("report page", lambda: _page(layout))
+def grow(layout: Layout, views: Views) -> None:
+    """Make those views again that grow while a stage is at work."""
+    for view in views:
+        if view.grows:
+            attempt(view.name, lambda view=view: view.make(layout))
 
 
-def _make(layout: Layout, known: dict[str, str | None]) -> None:
+def _make(layout: Layout, views: Views, known: dict[str, str]) -> None:
     published = _published(layout)
-    present = {"catalogue": layout.catalogue.is_file(), "report page": layout.page.is_file()}
     made = {
-        name: published
-        for name, view in _VIEWS.items()
-        if (known.get(name) == published and present[name])
-        or attempt(name, lambda view=view: view(layout))
+        view.name: published
+        for view in views
+        if (known.get(view.name) == published and view.place(layout).is_file())
+        or attempt(view.name, lambda view=view: view.make(layout))
     }
     if made != known:
         with contextlib.suppress(OSError):  # then the next run makes them once more

@@ -16,13 +16,10 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from mm_model.errors import first_line
 from mm_model.store.layout import Layout
-
-if TYPE_CHECKING:
-    from mm_model.run.stage import Job, Report
 
 _BATCH_SECONDS = 1.0
 _RETRY_SECONDS = 2.0
@@ -42,8 +39,10 @@ class Tracker:
         self._spool: _Spool | None = None
 
     @contextlib.contextmanager
-    def running(self, job: "Job") -> Iterator[None]:
+    def running(self, tags: Mapping[str, str], settings: Mapping[str, Any]) -> Iterator[None]:
         """One run for the length of the block: FINISHED, FAILED (exception) or KILLED (signal).
+
+        It carries `tags` beside its own, and `settings` as parameters named by their path.
 
         At the end it waits until all is shipped: at most ten seconds for a server, a minute for
         the local file, half of it when that just refused. What is left then stays in
@@ -52,7 +51,7 @@ class Tracker:
         self._spool = _quietly(lambda: _Spool(self._layout, self._stage))
         status = "FINISHED"
         try:
-            self._add(lambda: _start_event(job))
+            self._add(lambda: self._start(tags, settings))
             yield
         except Exception:
             status = "FAILED"
@@ -82,11 +81,10 @@ class Tracker:
 
         self._add(event)
 
-    def report(self, report: "Report") -> None:
-        """Counts and numbers of the report as `final/...`, and the whole as `report.json`."""
+    def report(self, said: Mapping[str, Any]) -> None:
+        """Counts and numbers of a report as `final/...`, and the whole as `report.json`."""
 
         def event() -> dict[str, Any]:
-            said = report.as_dict()
             counts = {f"samples_{name}": said[name] for name in ("total", "kept")}
             counts |= {
                 f"samples_{name}": sum(said[name].values()) for name in ("rejected", "failed")
@@ -96,6 +94,20 @@ class Tracker:
             return {"kind": "report", "step": 0, "metrics": _numbers(final), "text": text}
 
         self._add(event)
+
+    def _start(self, tags: Mapping[str, str], settings: Mapping[str, Any]) -> dict[str, Any]:
+        own = {
+            "profile": self._layout.profile,
+            "git_revision": git_revision(self._layout.root),
+            "dvc.stage": os.environ.get("DVC_STAGE"),
+            "dagster.run_id": os.environ.get("DAGSTER_RUN_ID"),
+        }
+        return {
+            "kind": "start",
+            "name": self._stage,
+            "tags": {name: value for name, value in {**tags, **own}.items() if value},
+            "params": dict(_flat(settings)),
+        }
 
     def _add(self, event: Any) -> None:
         if (spool := self._spool) is not None:
@@ -233,22 +245,3 @@ def git_revision(root: Path) -> str | None:
         return git("rev-parse", "HEAD") + ("+changed" if changed else "")
     except (OSError, subprocess.SubprocessError):
         return None
-
-
-def _start_event(job: "Job") -> dict[str, Any]:
-    tags = {
-        "stage": job.stage.name,
-        "stage_version": str(job.stage.version),
-        "fingerprint": job.fingerprint,
-        "profile": job.layout.profile,
-        "profile_digest": job.profile.digest,
-        "git_revision": git_revision(job.layout.root),
-        "dvc.stage": os.environ.get("DVC_STAGE"),
-        "dagster.run_id": os.environ.get("DAGSTER_RUN_ID"),
-    }
-    return {
-        "kind": "start",
-        "name": job.stage.name,
-        "tags": {name: value for name, value in tags.items() if value},
-        "params": dict(_flat(job.profile.part(*job.stage.sections))),
-    }

@@ -20,7 +20,7 @@ from mm_model.generation.reference_book import ReferenceBook
 from mm_model.media.sheet import picture_bytes
 from mm_model.nn.identity.portrait import Seen, portrait
 from mm_model.nn.magic_mirror.condition import IdentityFeatures
-from mm_model.report.training import REFERENCES
+from mm_model.records import WATCHED_REFERENCES
 from mm_model.run.stage import Job
 from mm_model.settings import TrainSettings
 from mm_model.store import sealed
@@ -88,7 +88,7 @@ class Watcher:
         )
         size = (job.profile.model.width, job.profile.model.height)
         fitted = [shown.resize(size, _SMOOTH) for shown in self.portraits]
-        self._save(np.concatenate([np.asarray(picture) for picture in fitted]), REFERENCES)
+        self._save(np.concatenate([np.asarray(picture) for picture in fitted]), WATCHED_REFERENCES)
 
     def _take_up(self) -> None:
         """Copy the pictures that a run which was cut off left whole."""
@@ -116,15 +116,10 @@ class Watcher:
         sheet = grid(rows, (sizes.height, sizes.width), zoom=max(1, 96 // sizes.height))
         path = self._save(sheet, f"step_{step:06d}.jpg")
         self.job.tracker.picture(path, f"samples/step_{step:06d}.jpg", step)
-        self._grow_page()
+        self.job.show()
 
     def _save(self, picture: np.ndarray, name: str) -> Path:
         """Into the output, and beside the checkpoints for a run that resumes."""
         write_bytes(self.kept / name, picture_bytes(picture, quality=92))
         sealed.seal(self.kept / name, self.job.fingerprint)
         return Path(shutil.copy(self.kept / name, self.folder / name))
-
-    def _grow_page(self) -> None:
-        from mm_model.run import views
-
-        views.grow_page(self.job.layout)

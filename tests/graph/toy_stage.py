@@ -47,9 +47,10 @@ def main(name: str) -> int:
     if behaviour == "sleep":
         _sleep(name)
     if behaviour == "real":
+        from mm_model.report.views import VIEWS
         from mm_model.run import runner
 
-        runner.run(name, ROOT)
+        runner.run(name, ROOT, VIEWS)
         return 0
     params = load_params(ROOT)
     profile, layout = load_profile(ROOT, params.profile), Layout(ROOT, params.profile)

@@ -29,7 +29,7 @@ class QuietTracker:
         self.logged: list[tuple[dict, int | None]] = []
 
     @contextlib.contextmanager
-    def running(self, job: Job) -> Iterator[None]:
+    def running(self, *_: object) -> Iterator[None]:
         yield
 
     def log(self, metrics: dict, step: int | None = None) -> None:

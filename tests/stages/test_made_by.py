@@ -12,7 +12,7 @@ import pytest
 
 from mm_model.commands import cli
 from mm_model.records import Counts
-from mm_model.run import made_by, runner, status, views
+from mm_model.run import made_by, runner, status
 from mm_model.run import stages as registry
 from mm_model.run.stage import Job, Report, Stage
 from mm_model.store import atomic, closure, digests, manifest
@@ -78,7 +78,7 @@ def place(small_root: Path, package: Path, work: Work, monkeypatch: Any) -> Path
     monkeypatch.setattr("mm_model.quality.audit.require_passed", lambda *_: None)
     monkeypatch.setattr("mm_model.tracking.tracker.Tracker._add", lambda *_: None)
     monkeypatch.setattr("mm_model.tracking.tracker._Spool", lambda *_: None)
-    monkeypatch.setattr(views, "_VIEWS", {})
+    monkeypatch.setattr("mm_model.report.views.VIEWS", ())
     monkeypatch.setenv("MM_ROOT", str(small_root))
     return small_root
 

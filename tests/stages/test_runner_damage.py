@@ -11,6 +11,7 @@ import pytest
 from mm_model.errors import UserError
 from mm_model.records import Counts
 from mm_model.report import figures, page, timelapse
+from mm_model.report.views import VIEWS
 from mm_model.run import runner, views
 from mm_model.run import stages as registry
 from mm_model.run.stage import Job, Report, Stage
@@ -49,7 +50,6 @@ def place(small_root: Path, monkeypatch: Any) -> Path:
         monkeypatch.setattr(f"mm_model.quality.audit.{name}", lambda *_: None)
     monkeypatch.setattr("mm_model.tracking.tracker.Tracker._add", lambda *_: None)
     monkeypatch.setattr("mm_model.tracking.tracker._Spool", lambda *_: None)
-    monkeypatch.setattr(views, "_VIEWS", {})
     runner.run("sources", small_root)
     runner.run("ingest", small_root)
     return small_root
@@ -159,7 +159,7 @@ def test_torn_files_never_end_in_a_traceback(small_root: Path, content: bytes) -
         (small_root / "work" / "tiny").mkdir(parents=True, exist_ok=True)
         (small_root / "work" / "tiny" / name).write_bytes(content)
     assert page.build(layout).stat().st_size > 1000
-    views.refresh(layout)
+    views.refresh(layout, VIEWS)
     target = small_root / "film.gif"
     for make in (catalogue.rebuild, figures.collect, lambda it: timelapse.build(it, target)):
         try:

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from mm_model.records import (
     PAIRS_COLUMNS,
     SOURCES_COLUMNS,
 )
+from mm_model.report.views import VIEWS
 from mm_model.run import views
 from mm_model.store import atomic, catalogue, manifest, tables
 from mm_model.store.layout import Layout
@@ -89,7 +91,7 @@ def test_the_catalogue_is_made_again_whatever_lies_in_its_place(
     catalogue.rebuild(layout)
     DAMAGES[damage](layout.catalogue)
     kept = None if layout.catalogue.is_dir() else layout.catalogue.read_bytes()
-    views.rebuild(layout)
+    views.rebuild(layout, VIEWS)
     assert fingerprints(layout.catalogue) == ["f"]
     aside = layout.catalogue.with_name("catalogue.db.set-aside")
     disposable = damage in ("zero length", "another schema of ours")
@@ -121,7 +123,7 @@ def test_a_locked_catalogue_is_no_obstacle(layout: Layout, holder: Callable) -> 
     catalogue.rebuild(layout)
     holder(layout.catalogue)
     publish(layout, "register", "newer")
-    views.rebuild(layout)
+    views.rebuild(layout, VIEWS)
     assert fingerprints(layout.catalogue) == ["newer"]
 
 
@@ -185,22 +187,23 @@ def test_views_never_fail_a_stage_and_the_next_run_makes_them(
     with monkeypatch.context() as patch:
         patch.setattr(atomic, "write_bytes", full)
         patch.setattr(catalogue, "rebuild", full)
-        views.rebuild(layout)
+        views.rebuild(layout, VIEWS)
     said = capsys.readouterr().out.splitlines()
     assert [line.split(" (")[0] for line in said] == [
         "The catalogue was not made", "The report page was not made"
     ]  # fmt: skip
     calls: list[str] = []
-    monkeypatch.setattr(views, "_VIEWS", {
-        "catalogue": lambda layout: calls.append("catalogue") or catalogue.rebuild(layout),
-        "report page": lambda layout: calls.append("page") or atomic.write_text(layout.page, "x"),
-    })  # fmt: skip
+    makes = (
+        lambda layout: calls.append("catalogue") or catalogue.rebuild(layout),
+        lambda layout: calls.append("page") or atomic.write_text(layout.page, "x"),
+    )
+    counted = [replace(view, make=make) for view, make in zip(VIEWS, makes, strict=True)]
     for _ in range(2):
-        views.refresh(layout)
+        views.refresh(layout, counted)
     assert calls == ["catalogue", "page"]
     publish(layout, "register", "newer")
     layout.page.unlink()
-    views.refresh(layout)
+    views.refresh(layout, counted)
     assert calls == ["catalogue", "page"] * 2
 
 
