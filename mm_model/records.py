@@ -161,6 +161,9 @@ PAIRS_COLUMNS = (
 TARGETS_COLUMNS = ("sample_id", "identity", "split", "media", "caption", "references")
 """What a training learned from: a row a target, with the number of its references."""
 
+TRAIN, HELD_OUT = "train", "held_out"
+"""The two sides that a person can be on; who is held out is in no batch of any training."""
+
 WATCHED_REFERENCES = "references.jpg"
 """Among the samples of a training stage: the reference shown, a person a row."""
 

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from mm_model.errors import UserError
-from mm_model.faces.row import face_of
+from mm_model.facepack.port import face_of
 from mm_model.generation.backbone import Backbone
+from mm_model.generation.frames import training_frames
 from mm_model.generation.reference_book import ReferenceBook, read_reference
 from mm_model.nn.identity.portrait import Seen
 from mm_model.records import Role
 from mm_model.run.stage import Job
-from mm_model.train.dataset import training_frames
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,7 @@ import numpy as np
 
 from mm_model.evaluate import variants
 from mm_model.evaluate.people import Subject
-from mm_model.generation.clips import grid, strip
-from mm_model.media.sheet import picture_bytes
+from mm_model.media.sheet import grid, picture_bytes, strip
 from mm_model.run.stage import Job
 from mm_model.store.atomic import write_bytes
 

@@ -9,16 +9,16 @@ import numpy as np
 
 from mm_model.evaluate.people import Subject
 from mm_model.generation import crops
-from mm_model.generation.backbone import Backbone
+from mm_model.generation.backbone import Backbone, given_adapter
 from mm_model.generation.clips import Sampling, features_of, generate, pipeline_of
+from mm_model.generation.frames import encode_frames, to_tensor
 from mm_model.media.decode import read_frames
 from mm_model.media.encode import write_mp4
 from mm_model.nn.cogvideox import folded_vae
 from mm_model.nn.magic_mirror.condition import IdentityFeatures
 from mm_model.run.stage import Job
 from mm_model.settings import ModelSettings
-from mm_model.train.dataset import encode_frames, to_tensor
-from mm_model.train.stage import given_adapter, milestone_folders
+from mm_model.train.stage import milestone_folders
 
 MODELS = ("base", "pretrain", "finetune")
 CONTROLS = ("true_clip", "vae_round_trip", "static_reference", "shuffled")

@@ -100,6 +100,15 @@ def open_judge(folder: Path, detection_size: int, threads: int = 1) -> FacePack:
     return open_pack(folder, detection_size, threads, keep_fixed_size=True)
 
 
+def face_of(values: Any) -> Face:
+    """The face of one `tracks.parquet` row (a mapping with the track columns)."""
+    box = np.array([values[name] for name in ("x1", "y1", "x2", "y2")], np.float32)
+    points = np.array(
+        [[values[f"kx{point}"], values[f"ky{point}"]] for point in range(5)], np.float32
+    )
+    return Face(box, float(values["score"]), points)
+
+
 def open_pack(
     folder: Path, detection_size: int, threads: int = 1, keep_fixed_size: bool = False
 ) -> FacePack:

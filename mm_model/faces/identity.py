@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mm_model.facepack.port import unit
+from mm_model.records import HELD_OUT, TRAIN
 
-TRAIN, HELD_OUT = "train", "held_out"
 _BLOCK = 2048
 
 

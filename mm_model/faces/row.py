@@ -112,12 +112,3 @@ def packed(values: Any, kind: str) -> str:
 def unpacked(text: str, kind: str) -> np.ndarray:
     """The flat numbers of `packed`."""
     return np.frombuffer(base64.b64decode(text), kind)
-
-
-def face_of(values: Any) -> Face:
-    """The face of one `tracks.parquet` row (a mapping with the track columns)."""
-    box = np.array([values[name] for name in ("x1", "y1", "x2", "y2")], np.float32)
-    points = np.array(
-        [[values[f"kx{point}"], values[f"ky{point}"]] for point in range(5)], np.float32
-    )
-    return Face(box, float(values["score"]), points)

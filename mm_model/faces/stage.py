@@ -142,8 +142,8 @@ def _look_again(job: Job, kept: list[tuple[Row, Row]]) -> None:
 
     Procedural people need none.
     """
+    from mm_model.facepack.port import face_of
     from mm_model.faces.doubt import SecondLook, look_again
-    from mm_model.faces.row import face_of
     from mm_model.faces.workers import opened
 
     chosen = on_one_file(kept)
@@ -212,9 +212,9 @@ def _sheet(job: Job, samples: list[Row], rows: list[Row]) -> None:
 def _drawn(job: Job, sample: Row, row: Row, colour: tuple[int, int, int]) -> np.ndarray | None:
     """The middle frame of a sample's track, small, its face marked; None if it cannot be read."""
     from mm_model.facepack.detect import reduced
+    from mm_model.facepack.port import face_of
     from mm_model.faces.drawing import marked
     from mm_model.faces.pictures import Pictures
-    from mm_model.faces.row import face_of
 
     track = tracks_of(row)
     entry = dict(zip(TRACK_FIELDS, track[len(track) // 2], strict=True)) if len(track) else None

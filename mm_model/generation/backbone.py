@@ -1,4 +1,4 @@
-"""The frozen backbone of a training run, on the profile's device."""
+"""The frozen backbone on the profile's device, and the adapter that a training left for it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from mm_model.diffusion.schedule import NoiseSchedule
 from mm_model.errors import UserError
 from mm_model.nn.cogvideox.backbone import load_components
 from mm_model.nn.identity.encoder import IdentityEncoder
+from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
 from mm_model.nn.magic_mirror.model import disable_gradients
 from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel
 from mm_model.settings import RunSettings
@@ -72,3 +73,13 @@ def load_backbone(folder: Path, run: RunSettings) -> Backbone:
     for name in modules:
         parts[name] = parts[name].to(device)
     return Backbone(folder=folder, **parts, device=device, dtype=dtype)
+
+
+def given_adapter(
+    folder: Path, backbone: Backbone, dtype: torch.dtype | None = None
+) -> MagicMirrorAdapter:
+    """The adapter that a training left in `folder`; in the backbone's dtype when None."""
+    digest = backbone.identity_encoder.recognizer_sha256
+    return MagicMirrorAdapter.from_pretrained(
+        folder / "adapter", backbone.transformer, digest, dtype
+    )

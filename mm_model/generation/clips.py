@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from mm_model.generation.backbone import Backbone
@@ -112,23 +111,3 @@ def _rows(features: IdentityFeatures, rows: slice) -> IdentityFeatures:
         features.x_id[rows], features.clip_tokens[rows], features.mask[rows],
         part(features.embedding),
     )  # fmt: skip
-
-
-def grid(rows: Sequence[Sequence[np.ndarray]], size: tuple[int, int], zoom: int = 1) -> np.ndarray:
-    """Pictures in rows, each resized to `size` = (height, width) times `zoom`, on light ground."""
-    height, width, gap = size[0] * zoom, size[1] * zoom, 4
-    columns = max(len(row) for row in rows)
-    sheet = np.full(
-        (len(rows) * (height + gap) + gap, columns * (width + gap) + gap, 3), 245, np.uint8
-    )
-    for r, row in enumerate(rows):
-        for c, picture in enumerate(row):
-            fitted = Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC)
-            y, x = gap + r * (height + gap), gap + c * (width + gap)
-            sheet[y : y + height, x : x + width] = np.asarray(fitted)
-    return sheet
-
-
-def strip(clip: np.ndarray) -> np.ndarray:
-    """Frames `[F,H,W,3]` side by side `[H,F*W,3]`: a page plays it by moving a background."""
-    return np.concatenate(list(clip), axis=1)

@@ -13,12 +13,11 @@ import torch
 from torch import Tensor
 
 from mm_model.errors import UserError
-from mm_model.faces.row import face_of
+from mm_model.facepack.port import face_of
 from mm_model.generation.backbone import Backbone
 from mm_model.generation.references import inputs_of
 from mm_model.nn.identity.portrait import Seen
 from mm_model.progress import each
-from mm_model.run.stage import Job
 
 _BATCH = 32
 
@@ -69,17 +68,17 @@ class ReferenceBook:
         row = self.table.loc[key]
         return Seen.of(read_reference(self.inputs, row["reference_file"]), face_of(row))
 
-    def features(self, job: Job, margin: float | None) -> dict[str, Tensor]:
+    def features(self, margin: float | None, label: str) -> dict[str, Tensor]:
         """`x_id [M,2,D]`, `clip_tokens [M,P,C]`, `reference_embeddings [M,E]` of all numbers.
 
-        `margin` is the adapter's. One picture is held at a time.
+        `margin` is the adapter's, `label` begins the line of progress. One picture is held at a
+        time.
         """
 
         encoder = self.backbone.identity_encoder
         x_id, tokens, raw = [], [], []
         keys = list(self.numbers)
         starts = range(0, len(keys), _BATCH)
-        label = f"[{job.stage.name}] reference batches"
         for start in each(starts, total=len(starts), label=label):
             given = [
                 inputs_of([self.seen(key)], margin, encoder.image_size)

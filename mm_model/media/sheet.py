@@ -4,6 +4,7 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
+from PIL import Image
 
 _LABEL_HEIGHT = 14
 _GAP = 4
@@ -67,3 +68,23 @@ def picture_bytes(image: np.ndarray, quality: int) -> bytes:
     made = io.BytesIO()
     Image.fromarray(image).save(made, "JPEG", quality=quality)
     return made.getvalue()
+
+
+def grid(rows: Sequence[Sequence[np.ndarray]], size: tuple[int, int], zoom: int = 1) -> np.ndarray:
+    """Pictures in rows, each resized to `size` = (height, width) times `zoom`, on light ground."""
+    height, width, gap = size[0] * zoom, size[1] * zoom, 4
+    columns = max(len(row) for row in rows)
+    sheet = np.full(
+        (len(rows) * (height + gap) + gap, columns * (width + gap) + gap, 3), 245, np.uint8
+    )
+    for r, row in enumerate(rows):
+        for c, picture in enumerate(row):
+            fitted = Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC)
+            y, x = gap + r * (height + gap), gap + c * (width + gap)
+            sheet[y : y + height, x : x + width] = np.asarray(fitted)
+    return sheet
+
+
+def strip(clip: np.ndarray) -> np.ndarray:
+    """Frames `[F,H,W,3]` side by side `[H,F*W,3]`: a page plays it by moving a background."""
+    return np.concatenate(list(clip), axis=1)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mm_model.faces.row import face_of
+from mm_model.facepack.port import face_of
 from mm_model.pairs.select import Reference
 from mm_model.pairs.synthesizer import Identity, Portrait
 from mm_model.records import Status

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from mm_model.faces.identity import HELD_OUT, TRAIN
 from mm_model.pairs.library import Library
 from mm_model.pairs.select import KINDS, Candidate
-from mm_model.records import Counts, Reason, Status
+from mm_model.records import HELD_OUT, TRAIN, Counts, Reason, Status
 
 Row = dict[str, Any]
 

@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 
 from mm_model.errors import UserError
-from mm_model.faces.identity import TRAIN
 from mm_model.faces.row import unpacked
 from mm_model.faces.workers import Crashed, Workers, opened
 from mm_model.pairs import report, write
 from mm_model.pairs.library import Library, read
 from mm_model.pairs.make import Order, failed, make, order_key
 from mm_model.pairs.select import Candidate, Reference, pairs_for
-from mm_model.records import Reason
+from mm_model.records import TRAIN, Reason
 from mm_model.run import views
 from mm_model.run.stage import Job, Report, Stage
 from mm_model.store import atomic, digests, shards

@@ -8,14 +8,15 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from mm_model.faces.identity import HELD_OUT, TRAIN
 from mm_model.records import (
     FACES_COLUMNS,
+    HELD_OUT,
     INGEST_COLUMNS,
     PAIRS_COLUMNS,
     SOURCES_COLUMNS,
     TARGETS_COLUMNS,
     TESTED_COLUMNS,
+    TRAIN,
     CaptionProblem,
     Reason,
     Role,

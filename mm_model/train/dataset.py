@@ -18,14 +18,17 @@ from torch import Tensor
 
 from mm_model.diffusion.face_mask import latent_face_mask
 from mm_model.errors import UserError
-from mm_model.generation import crops
 from mm_model.generation.backbone import Backbone
 from mm_model.generation.clips import together
+from mm_model.generation.frames import (
+    TrainingFrames,
+    encode_frames,
+    to_tensor,
+    training_frames,
+)
 from mm_model.generation.reference_book import ReferenceBook
-from mm_model.nn.cogvideox import folded_vae
 from mm_model.progress import each
 from mm_model.run.stage import Job
-from mm_model.settings import ModelSettings
 from mm_model.store import sealed
 from mm_model.store.atomic import written_aside
 
@@ -61,73 +64,6 @@ class TrainingSet:
 
     def __len__(self) -> int:
         return len(self.targets)
-
-
-@dataclass(frozen=True)
-class _Frames:
-    frames: np.ndarray  # [F,H,W,3] uint8, training size
-    boxes: np.ndarray  # [F,4] training pixels, NaN where no face
-    landmarks: np.ndarray  # [F,5,2]
-
-
-def frame_indices(*, num_source: int, source_fps: float, num_frames: int, fps: int) -> list[int]:
-    """Source frames that give `num_frames` at `fps`, from the middle of the clip.
-
-    Steps are slowed down to fit a short clip; a source with too few frames repeats its last one.
-    """
-    stride = max(1.0, source_fps / fps)
-    if num_frames > 1:
-        stride = min(stride, max(1.0, (num_source - 1) / (num_frames - 1)))
-    start = max(0, int((num_source - 1 - stride * (num_frames - 1)) / 2))
-    return [min(num_source - 1, round(start + stride * k)) for k in range(num_frames)]
-
-
-def training_frames(
-    file: Path, row: pd.Series, track: pd.DataFrame, sizes: ModelSettings, num_frames: int
-) -> _Frames:
-    """Read, cut around the face and resize one sample; boxes and landmarks follow.
-
-    `row` is the sample's row of ingest, `track` its rows of `tracks.parquet`. A frame that was not
-    examined takes the nearest examined frame's face.
-    """
-    if row["media"] == "image":
-        from mm_model.media.images import load_image
-
-        indices, frames = [0] * num_frames, load_image(file)[None]
-        frames = np.repeat(frames, num_frames, axis=0)
-    else:
-        from mm_model.media.decode import read_frames
-
-        indices = frame_indices(
-            num_source=int(row["num_frames"]), source_fps=float(row["fps"]),
-            num_frames=num_frames, fps=sizes.fps,
-        )  # fmt: skip
-        frames = read_frames(file, indices)
-    known = track.sort_values("frame")
-    nearest = [int(np.abs(known["frame"].to_numpy() - index).argmin()) for index in indices]
-    boxes = known[["x1", "y1", "x2", "y2"]].to_numpy(float)[nearest]
-    points = known[[f"{a}{p}" for p in range(5) for a in ("kx", "ky")]].to_numpy(float)
-    points = points[nearest].reshape(-1, 5, 2)
-    size = (sizes.height, sizes.width)
-    window = crops.face_window(
-        boxes, frames.shape[1:3], margin=sizes.crop_margin, aspect=size[1] / size[0]
-    )
-    cut = np.stack([crops.cut(frame, window, size) for frame in frames])
-    corners = crops.into_window(boxes.reshape(-1, 2, 2), window, size).reshape(-1, 4)
-    return _Frames(cut, corners, crops.into_window(points, window, size))
-
-
-def to_tensor(frames: np.ndarray) -> Tensor:
-    """uint8 `[F,H,W,3]` to float `[3,F,H,W]` in [-1,1], the VAE's convention."""
-    return torch.from_numpy(np.ascontiguousarray(frames)).permute(3, 0, 1, 2).float() / 127.5 - 1.0
-
-
-@torch.no_grad()
-def encode_frames(backbone: Backbone, pixels: Tensor) -> Tensor:
-    """Scaled latents `[B,T,C,h,w]` (float32) of `pixels [B,3,F,H,W]`: the posterior's mode."""
-    vae, pixels = backbone.vae, pixels.to(backbone.device, backbone.dtype)
-    latents = folded_vae.encode_mode(vae, pixels) * vae.config.scaling_factor
-    return latents.permute(0, 2, 1, 3, 4).float().cpu()
 
 
 def build(
@@ -204,10 +140,12 @@ def _build(
     if waiting:
         parts.append(_target_tensors(backbone, waiting))
     tensors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-    return TrainingSet(tuple(rows), {**tensors, **book.features(job, margin)})
+    return TrainingSet(
+        tuple(rows), {**tensors, **book.features(margin, f"[{job.stage.name}] reference batches")}
+    )
 
 
-def _target_tensors(backbone: Backbone, samples: list[_Frames]) -> dict[str, Tensor]:
+def _target_tensors(backbone: Backbone, samples: list[TrainingFrames]) -> dict[str, Tensor]:
     latents = encode_frames(backbone, torch.stack([to_tensor(s.frames) for s in samples]))
     masks = torch.stack(
         [

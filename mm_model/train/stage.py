@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from mm_model.errors import UserError
-from mm_model.generation.backbone import Backbone, load_backbone
+from mm_model.generation.backbone import Backbone, given_adapter, load_backbone
 from mm_model.generation.clips import pipeline_of
 from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
 from mm_model.nn.magic_mirror.presets import adapter_config
@@ -65,16 +65,6 @@ def fresh_adapter(job: Job, backbone: Backbone) -> MagicMirrorAdapter:
             f"model.face_perceiver is id_perceiver, but {error} in preset {sizes.preset!r}: set it "
             "to random, or choose a preset of the identity perceiver's sizes."
         ) from error
-
-
-def given_adapter(
-    folder: Path, backbone: Backbone, dtype: torch.dtype | None = None
-) -> MagicMirrorAdapter:
-    """The adapter of an earlier stage, in `dtype`: the backbone's, as served, when None."""
-    digest = backbone.identity_encoder.recognizer_sha256
-    return MagicMirrorAdapter.from_pretrained(
-        folder / "adapter", backbone.transformer, digest, dtype
-    )
 
 
 def train(

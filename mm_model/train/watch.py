@@ -15,9 +15,9 @@ import pandas as pd
 from PIL import Image
 
 from mm_model.generation.backbone import Backbone
-from mm_model.generation.clips import Sampling, features_of, generate, grid, strip
+from mm_model.generation.clips import Sampling, features_of, generate
 from mm_model.generation.reference_book import ReferenceBook
-from mm_model.media.sheet import picture_bytes
+from mm_model.media.sheet import grid, picture_bytes, strip
 from mm_model.nn.identity.portrait import Seen, portrait
 from mm_model.nn.magic_mirror.condition import IdentityFeatures
 from mm_model.records import WATCHED_REFERENCES

@@ -49,7 +49,8 @@ import cv2, numpy as np
 import PIL.Image, PIL.ImageCms, PIL.ImageOps
 from mm_model.facepack.detect import chosen_faces
 from mm_model.facepack.port import open_pack
-from mm_model.faces.row import TRACK_FIELDS, Task, face_of, look, tracks_of
+from mm_model.faces.row import TRACK_FIELDS, Task, look, tracks_of
+from mm_model.facepack.port import face_of
 from mm_model.media.images import load_image
 from mm_model.pairs import make as making
 from mm_model.pairs.synthesizer import Identity, Portrait

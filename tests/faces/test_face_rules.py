@@ -6,9 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from mm_model.facepack.port import face_of
 from mm_model.faces.examine import KEPT, Seen, decide, examine
 from mm_model.faces.pictures import Pictures
-from mm_model.faces.row import TRACK_FIELDS, Task, embeddings_of, face_of, look, tracks_of
+from mm_model.faces.row import TRACK_FIELDS, Task, embeddings_of, look, tracks_of
 from tests.faces.faked import FakePack, face
 
 RULES = SimpleNamespace(

@@ -107,8 +107,8 @@ def test_a_picture_goes_through_the_vae_and_the_pipeline_in_its_own_colours(
 
     from mm_model.generation.backbone import load_backbone
     from mm_model.generation.clips import pipeline_of
+    from mm_model.generation.frames import encode_frames, to_tensor
     from mm_model.settings import RunSettings
-    from mm_model.train.dataset import encode_frames, to_tensor
 
     backbone = load_backbone(
         tiny_backbone, RunSettings(seed=1, threads=1, device="cpu", dtype="float32")
@@ -167,9 +167,9 @@ def test_a_clip_is_the_same_in_whatever_batch_it_is_made(chain: Any, backbone: A
     """Row by row its own words, person and noise: three at once, two and one, or one by one."""
     import dataclasses
 
+    from mm_model.generation.backbone import given_adapter
     from mm_model.generation.clips import Sampling, features_of, generate, pipeline_of
     from mm_model.nn.identity.portrait import Seen
-    from mm_model.train.stage import given_adapter
 
     backbone.transformer.detach_layers()
     pipe = pipeline_of(backbone, given_adapter(chain.output("finetune"), backbone))

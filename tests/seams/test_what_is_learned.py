@@ -198,7 +198,8 @@ def adapter_before(
     chain: Chain, backbone: Any, stage: str, step: int, tmp_path: Path
 ) -> torch.nn.Module:
     """The adapter that a step of a training began with."""
-    from mm_model.train.stage import fresh_adapter, given_adapter
+    from mm_model.generation.backbone import given_adapter
+    from mm_model.train.stage import fresh_adapter
 
     backbone.transformer.detach_layers()
     if (stage, step) == ("pretrain", 1):

@@ -200,8 +200,8 @@ def in_training(world: World, backbone: Any, given: list) -> Inputs:
 
 
 def in_watching(world: World, backbone: Any, given: list, monkeypatch: Any) -> Inputs:
+    from mm_model.generation.backbone import given_adapter
     from mm_model.generation.clips import pipeline_of
-    from mm_model.train.stage import given_adapter
 
     """The watcher looks at held-out people: the same ones, called held out."""
     pairs = world.place / "held-out"

@@ -14,7 +14,7 @@ import pytest
 from drawn_ingest import Sample, people, write_ingest
 
 from mm_model.errors import UserError
-from mm_model.faces.row import face_of
+from mm_model.facepack.port import face_of
 from mm_model.pairs import stage as pairs
 from mm_model.pairs.report import picture_path
 from mm_model.records import PAIRS_COLUMNS, REFERENCES_COLUMNS

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from mm_model.generation import crops
 from mm_model.generation.clips import together
+from mm_model.generation.frames import frame_indices
 from mm_model.settings import load_profile
-from mm_model.train.dataset import frame_indices
 
 
 @given(st.integers(1, 400), st.floats(1, 60), st.sampled_from([1, 9, 17]), st.integers(4, 24))

@@ -9,7 +9,7 @@ import torch
 from safetensors import safe_open
 
 from mm_model.errors import UserError
-from mm_model.generation.backbone import Backbone, load_backbone
+from mm_model.generation.backbone import Backbone, given_adapter, load_backbone
 from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
 from mm_model.nn.magic_mirror.checkpoint import CONFIG_NAME, WEIGHTS_NAME, load_json
 from mm_model.nn.magic_mirror.model import MagicMirrorModel
@@ -17,7 +17,7 @@ from mm_model.settings import Profile, load_profile
 from mm_model.train import stage
 from mm_model.train.gradients import require_masters
 from mm_model.train.loop import Trainer, optimizer_of
-from mm_model.train.stage import fresh_adapter, given_adapter
+from mm_model.train.stage import fresh_adapter
 from tests.nn import layout, tiny
 from tests.train.test_loop import UNREACHED, _data, _Killed, _run
 
