@@ -1,1 +1,1 @@
-"""Metrics, controls, intervals and the report page."""
+"""The stage `evaluate`: clips to compare, controls, metrics, intervals, ladder and goals."""

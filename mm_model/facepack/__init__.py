@@ -1,1 +1,1 @@
-"""Models that look at pictures: face detection and recognition behind one port."""
+"""Face detection and recognition behind one port, with an adapter for each kind of pack."""

@@ -1,1 +1,1 @@
-"""Which reference picture stands for which target: synthesis of references and choice of pairs."""
+"""The stage `pairs`: which reference stands for which target, and synthesis of references."""

@@ -1,4 +1,1 @@
-"""Everything that talks to MLflow: the store, shipping of tracked points, versions, promotion.
-
-Only these modules and `mm_model.serving.model` import mlflow, always inside functions.
-"""
+"""The stage `register`: releases, the rule that promotes them, pins, and the shelf of packages."""

@@ -1,1 +1,1 @@
-"""The seven stages and the contract they share; a stage never imports another stage."""
+"""The contract of a stage, the list of stages, and the runner that makes and publishes outputs."""

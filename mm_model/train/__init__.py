@@ -1,1 +1,1 @@
-"""The training loop, its data and its resumable state."""
+"""The stages `pretrain` and `finetune`: their data, the loop, the losses, resumable state."""
