@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 import yaml
 
+from mm_model.report.views import VIEWS
 from mm_model.run import runner
 from mm_model.run.stage import Job, Report, Stage
 from mm_model.run.stages import NAMES
@@ -98,7 +99,7 @@ def built(root: Path, factory: pytest.TempPathFactory) -> Path:
             for name in NAMES:
                 started = time.monotonic()
                 with reading() as reads:
-                    runner.run(name, place)
+                    runner.run(name, place, VIEWS)
                 found[name] = {kind: sorted(what) for kind, what in reads.items()}
                 found[name]["seconds"] = time.monotonic() - started
             done.write_text(json.dumps(found))
