@@ -2,10 +2,13 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+OnStep = Callable[[int, int], None]
+"""Told after each step: how many are done, of how many. What it raises ends the work."""
 
 _QUIET_SECONDS = 5.0
 

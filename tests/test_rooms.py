@@ -13,8 +13,9 @@ ORDER = (
     {"facepack", "media", "settings", "tracking"},
     {"embedded.people", "inputs", "nn", "quality"},
     {"generation", "run"},
-    {"sources", "ingest", "faces", "train", "serving"},
-    {"pairs", "evaluate", "register", "embedded.training"},
+    {"sources", "ingest", "faces", "train", "methods"},
+    {"pairs", "serving", "embedded.training"},
+    {"evaluate", "register"},
     {"report"},
     {"commands"},
 )
@@ -49,7 +50,7 @@ def test_a_stage_reads_another_one_s_code_in_two_places_only() -> None:
 def test_networks_and_generation_know_no_stage_and_no_tracking() -> None:
     known = rooms.imports()
     above = STAGES | {"run", "tracking", "report", "commands", "serving", "quality"}
-    for room in ("nn", "diffusion", "generation", "facepack", "media"):
+    for room in ("nn", "diffusion", "generation", "methods", "facepack", "media"):
         assert not set(known[room]) & above, known[room]
 
 

@@ -10,12 +10,14 @@ import numpy as np
 from mm_model.evaluate.people import Subject
 from mm_model.generation import crops
 from mm_model.generation.backbone import Backbone, given_adapter
-from mm_model.generation.clips import Sampling, features_of, generate, pipeline_of
+from mm_model.generation.clips import pipeline_of
 from mm_model.generation.frames import encode_frames, to_tensor
 from mm_model.media.decode import read_frames
 from mm_model.media.encode import write_mp4
+from mm_model.methods.magic_mirror import MagicMirror
+from mm_model.methods.plain import PlainBackbone
+from mm_model.methods.port import Method, Sampling, Shot
 from mm_model.nn.cogvideox import folded_vae
-from mm_model.nn.magic_mirror.condition import IdentityFeatures
 from mm_model.run.stage import Job
 from mm_model.settings import ModelSettings
 from mm_model.train.stage import milestone_folders
@@ -47,32 +49,39 @@ def generated(
     """Clips `[F,H,W,3]` by model, person and seed."""
     rules, sizes = job.profile.evaluate, job.profile.model
     seeds = seeds_of(len(people), rules.clips_per_person)
-    flat = [seed for row in seeds for seed in row]
-    prompts = [p.prompt for p in people for _ in range(rules.clips_per_person)]
-    shown = [p.shown for p in people for _ in range(rules.clips_per_person)]
-    features: dict[float | None, IdentityFeatures] = {}  # by margin: what an adapter is shown
+    shots = [
+        Shot(
+            prompt=person.prompt,
+            seed=seed,
+            num_frames=sizes.num_frames,
+            height=sizes.height,
+            width=sizes.width,
+            subjects=(place,),
+        )
+        for place, person in enumerate(people)
+        for seed in seeds[place]
+    ]
     sampling = Sampling(
         steps=rules.inference_steps, guidance=rules.guidance_scale,
         face_guidance=rules.face_guidance,
     )  # fmt: skip
     found, adapters = {}, {name: job.inputs[name] for name in MODELS[1:]} | milestones(job)
     for name in models:
-        job.say(f"generating {len(flat)} clips with {name}")
-        adapter = None
-        if name != "base":
-            backbone.transformer.detach_layers()
-            adapter = given_adapter(adapters[name], backbone)
-        given = None
-        if adapter is not None:
-            margin = adapter.config.reference_margin
-            if margin not in features:
-                features[margin] = features_of(backbone, shown, margin)
-            given = features[margin]
-        pipe = pipeline_of(backbone, adapter)
-        clips = generate(pipe, prompts, given, flat, sizes, sampling, sizes.num_frames)
+        job.say(f"generating {len(shots)} clips with {name}")
+        method = _method(backbone, adapters.get(name))
+        subjects = [method.enroll(person.shown) for person in people]
+        clips = list(method.generate(subjects, shots, sampling))
         each = rules.clips_per_person
-        found[name] = [list(clips[i * each : (i + 1) * each]) for i in range(len(people))]
+        found[name] = [clips[i * each : (i + 1) * each] for i in range(len(people))]
     return found
+
+
+def _method(backbone: Backbone, adapter: Path | None) -> Method:
+    """The backbone alone, or Magic Mirror with the adapter that a training left in a folder."""
+    if adapter is None:
+        return PlainBackbone(pipeline_of(backbone, None))
+    backbone.transformer.detach_layers()
+    return MagicMirror(pipeline_of(backbone, given_adapter(adapter, backbone)))
 
 
 def controls(backbone: Backbone, person: Subject, sizes: ModelSettings) -> dict[str, np.ndarray]:

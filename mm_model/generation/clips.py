@@ -3,9 +3,9 @@
 Training pictures, evaluation and nothing else go through here; serving calls the same pipeline.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from mm_model.nn.identity.portrait import Seen
 from mm_model.nn.identity.prompt import clean_prompt
 from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
 from mm_model.nn.magic_mirror.condition import IdentityFeatures
+from mm_model.progress import OnStep
 from mm_model.settings import ModelSettings
 
 if TYPE_CHECKING:
@@ -36,9 +37,24 @@ class Sampling:
     batch_size: int = 7
 
 
-def together(sizes: ModelSettings, num_frames: int, most: int) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """Frames of a clip and pixels of a frame."""
+
+    num_frames: int
+    height: int
+    width: int
+
+    @classmethod
+    def of(cls, sizes: ModelSettings, num_frames: int | None = None) -> "Size":
+        """The size that a profile trains at, with `num_frames` frames where they are given."""
+        frames = sizes.num_frames if num_frames is None else num_frames
+        return cls(num_frames=frames, height=sizes.height, width=sizes.width)
+
+
+def together(size: Size, most: int) -> int:
     """How many samples to encode or generate at once: `most`, or fewer where they are large."""
-    return max(1, min(most, _PIXELS // (num_frames * sizes.height * sizes.width)))
+    return max(1, min(most, _PIXELS // (size.num_frames * size.height * size.width)))
 
 
 def pipeline_of(backbone: Backbone, adapter: MagicMirrorAdapter | None) -> "MagicMirrorPipeline":
@@ -69,17 +85,21 @@ def generate(
     prompts: Sequence[str],
     features: IdentityFeatures | None,
     seeds: Sequence[int],
-    sizes: ModelSettings,
+    *,
+    size: Size,
     sampling: Sampling,
-    num_frames: int,
+    negative_prompt: str | None = None,
+    on_step: OnStep | None = None,
 ) -> np.ndarray:
     """Clips uint8 `[B,F,H,W,3]`; row b depends on its own prompt, references and seed alone.
 
     Without `features` the plain backbone answers the same prompts from the same noise. All clips
-    that are compared have the same text length and the same decoder.
+    that are compared have the same text length and the same decoder. `on_step` counts the steps of
+    all batches.
     """
     clips = []
-    step = together(sizes, num_frames, sampling.batch_size)
+    step = together(size, sampling.batch_size)
+    total = -(-len(prompts) // step) * sampling.steps
     for start in range(0, len(prompts), step):
         rows = slice(start, start + step)
         identity = None
@@ -87,10 +107,11 @@ def generate(
             identity = pipe.adapter.encode_identity(_rows(features, rows))
         latents = pipe(
             prompt=[text if identity else clean_prompt(text) for text in prompts[rows]],
+            negative_prompt=negative_prompt,
             identity=identity,
-            num_frames=num_frames,
-            height=sizes.height,
-            width=sizes.width,
+            num_frames=size.num_frames,
+            height=size.height,
+            width=size.width,
             num_inference_steps=sampling.steps,
             guidance_scale=sampling.guidance,
             face_guidance=sampling.face_guidance,
@@ -98,9 +119,23 @@ def generate(
             max_sequence_length=pipe.transformer.config.max_text_seq_length,
             output_type="latent",
             return_dict=False,
+            callback_on_step_end=_telling(on_step, start // step * sampling.steps, total),
         )[0]
-        clips.append((np.asarray(pipe.to_frames(latents)) * 255).round().astype(np.uint8))
+        frames = np.nan_to_num(np.asarray(pipe.to_frames(latents))).clip(0, 1)
+        clips.append((frames * 255).round().astype(np.uint8))
     return np.concatenate(clips)
+
+
+def _telling(on_step: OnStep | None, done: int, total: int) -> Callable[..., dict] | None:
+    """`on_step` in the form in which the pipeline tells of a step."""
+    if on_step is None:
+        return None
+
+    def told(_pipe: Any, index: int, _timestep: Any, tensors: dict) -> dict:
+        on_step(done + index + 1, total)
+        return tensors
+
+    return told
 
 
 def _rows(features: IdentityFeatures, rows: slice) -> IdentityFeatures:

@@ -6,12 +6,13 @@
 import copy
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from mm_model.progress import OnStep
 from mm_model.serving.config import ServingConfig
 from mm_model.serving.gate import Reference
 from mm_model.serving.refusal import Code, Refusal
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
 _SPARE_MARK = re.compile(r"<extra_id_\d+>")
 """T5's spare marks; a small tokenizer may lack them, and a prompt is judged alike everywhere."""
-
-OnStep = Callable[[int, int], None]
-"""Told after each denoising step: how many are done, of how many."""
 
 
 class Cancelled(Exception):
@@ -66,12 +64,13 @@ class Engine(Protocol):
 
 
 class PipelineEngine:
-    """`MagicMirrorPipeline` on one device. Not for two threads at once."""
+    """A method on one device: Magic Mirror. Not for two threads at once."""
 
     def __init__(self, backbone: Path, adapter: Path, config: ServingConfig) -> None:
         import torch
 
         from mm_model.generation.pipeline import MagicMirrorPipeline
+        from mm_model.methods.magic_mirror import MagicMirror
 
         torch.set_num_threads(config.threads)
         device = config.device
@@ -82,6 +81,7 @@ class PipelineEngine:
         self._pipe = MagicMirrorPipeline.from_pretrained(backbone, adapter, torch_dtype=dtype)
         self._pipe.to(device)
         self._pipe.set_progress_bar_config(disable=True)
+        self._method = MagicMirror(self._pipe)
         # A tokenizer must not be used by two threads at once, and prompts are checked meanwhile.
         self._checking = copy.deepcopy(self._pipe.tokenizer)
         self._check_turn = threading.Lock()
@@ -97,23 +97,27 @@ class PipelineEngine:
         """Frames, uint8 [T, H, W, 3]; the noise comes from a CPU generator with the seed."""
         import torch
 
+        from mm_model.methods.port import Sampling, Shot
+        from mm_model.nn.identity.portrait import Seen
+
         torch.set_num_threads(self._config.threads)  # a setting of the calling thread
         self._placed(request.prompt, len(references))
-        video = self._pipe(
-            request.prompt,
-            reference_images=[reference.pixels for reference in references],
-            faces=[reference.face for reference in references],
+        seen = [Seen.of(reference.pixels, reference.face) for reference in references]
+        shot = Shot(
+            prompt=request.prompt,
+            seed=request.seed,
             num_frames=request.num_frames,
             height=request.height,
             width=request.width,
-            num_inference_steps=request.steps,
-            guidance_scale=request.guidance,
+        )
+        sampling = Sampling(
+            steps=request.steps,
+            guidance=request.guidance,
             face_guidance=self._config.face_guidance,
-            generator=torch.Generator("cpu").manual_seed(request.seed),
-            output_type="np",
-            callback_on_step_end=_telling(on_step),
-        ).frames[0]
-        return (np.clip(np.nan_to_num(video), 0, 1) * 255).round().astype(np.uint8)
+        )
+        subject = self._method.enroll(seen)
+        (frames,) = self._method.generate([subject], [shot], sampling, on_step)
+        return frames
 
     def check(self, request: Request) -> None:
         """Return if the prompt names a subject that this model can show."""
@@ -156,15 +160,3 @@ def _mark() -> Refusal:
         Code.PROMPT_CHARACTERS,
         "prompt holds a mark of the text encoder, such as </s> or <pad>: leave it out.",
     )
-
-
-def _telling(on_step: OnStep | None) -> Callable[..., dict[str, Any]] | None:
-    """`on_step` in the form in which the pipeline tells of a step."""
-    if on_step is None:
-        return None
-
-    def told(pipe: Any, index: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        on_step(index + 1, pipe.num_timesteps)
-        return tensors
-
-    return told

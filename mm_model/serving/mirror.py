@@ -15,9 +15,10 @@ from typing import Any
 
 from mm_model.errors import UserError
 from mm_model.media.encode import mp4_bytes
+from mm_model.progress import OnStep
 from mm_model.serving import consent, gate, policy, request
 from mm_model.serving.config import ServingConfig, backbone_folder
-from mm_model.serving.engine import Cancelled, Engine, OnStep
+from mm_model.serving.engine import Cancelled, Engine
 from mm_model.serving.refusal import Code, Refusal
 from mm_model.settings import ServeSettings
 from mm_model.store import digests

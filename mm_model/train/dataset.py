@@ -19,7 +19,7 @@ from torch import Tensor
 from mm_model.diffusion.face_mask import latent_face_mask
 from mm_model.errors import UserError
 from mm_model.generation.backbone import Backbone
-from mm_model.generation.clips import together
+from mm_model.generation.clips import Size, together
 from mm_model.generation.frames import (
     TrainingFrames,
     encode_frames,
@@ -115,7 +115,9 @@ def _build(
     book = ReferenceBook.open(job.inputs, backbone)
     rows, waiting, parts = [], [], []
     groups = list(wanted.groupby("target", sort=True))
-    most = together(job.profile.model, num_frames, _ENCODE_BATCH)  # whose frames are held at once
+    most = together(
+        Size.of(job.profile.model, num_frames), _ENCODE_BATCH
+    )  # whose frames are held at once
     label = f"[{job.stage.name}] reading and encoding"
     for sample_id, group in each(groups, total=len(groups), label=label):
         row = ingest.loc[sample_id]

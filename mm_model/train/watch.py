@@ -15,7 +15,7 @@ import pandas as pd
 from PIL import Image
 
 from mm_model.generation.backbone import Backbone
-from mm_model.generation.clips import Sampling, features_of, generate
+from mm_model.generation.clips import Sampling, Size, features_of, generate
 from mm_model.generation.reference_book import ReferenceBook
 from mm_model.media.sheet import grid, picture_bytes, strip
 from mm_model.nn.identity.portrait import Seen, portrait
@@ -104,9 +104,13 @@ class Watcher:
         """Generate, save, send to tracking, and let the report page grow."""
         sizes = self.job.profile.model
         clips = generate(
-            self.pipe, [p.prompt for p in self.people], self.features,
-            range(1000, 1000 + len(self.people)), sizes, self.sampling, self.num_frames,
-        )  # fmt: skip
+            self.pipe,
+            [p.prompt for p in self.people],
+            self.features,
+            range(1000, 1000 + len(self.people)),
+            size=Size.of(sizes, self.num_frames),
+            sampling=self.sampling,
+        )
         references = [np.asarray(shown) for shown in self.portraits]
         rows = [references, [clip[0] for clip in clips]]
         if self.num_frames > 1:

@@ -168,7 +168,7 @@ def test_a_clip_is_the_same_in_whatever_batch_it_is_made(chain: Any, backbone: A
     import dataclasses
 
     from mm_model.generation.backbone import given_adapter
-    from mm_model.generation.clips import Sampling, features_of, generate, pipeline_of
+    from mm_model.generation.clips import Sampling, Size, features_of, generate, pipeline_of
     from mm_model.nn.identity.portrait import Seen
 
     backbone.transformer.detach_layers()
@@ -179,11 +179,15 @@ def test_a_clip_is_the_same_in_whatever_batch_it_is_made(chain: Any, backbone: A
     sampling = Sampling(steps=2, guidance=2.0, face_guidance="null", batch_size=3)
     made = [
         generate(
-            pipe, list(cells["prompt"]), features, range(3), chain.profile.model,
-            dataclasses.replace(sampling, batch_size=size), 1,
+            pipe,
+            list(cells["prompt"]),
+            features,
+            range(3),
+            size=Size.of(chain.profile.model, 1),
+            sampling=dataclasses.replace(sampling, batch_size=size),
         ).astype(int)
         for size in (3, 2, 1)
-    ]  # fmt: skip
+    ]
     for other in made[1:]:
         assert np.abs(made[0] - other).mean() < 0.1
     assert all(np.abs(made[0][i] - made[0][i - 1]).mean() > 1 for i in range(3))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mm_model.run import made_by
-from mm_model.run.stages import NAMES
+from mm_model.run.stages import NAMES, file_of
 from mm_model.store import closure
 from tests.test_end_to_end import small_root
 
@@ -61,7 +61,7 @@ def test_each_stage_imports_nothing_that_does_not_count(root: Path, tmp_path: Pa
         assert done.returncode == 0, done.stdout + done.stderr
         imported = {file for name in log.read_text().split() if (file := _file(name))}
         counted = set(made_by.record(stage))
-        assert f"mm_model/stages/{stage}.py" in imported
+        assert f"mm_model/{file_of(stage)}" in imported
         assert not imported - counted - shown, stage
         surplus = counted - imported
         print(f"{stage}: {len(imported)} imported, {len(counted)} counted; {sorted(surplus)}")

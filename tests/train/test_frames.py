@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_model.generation import crops
-from mm_model.generation.clips import together
+from mm_model.generation.clips import Size, together
 from mm_model.generation.frames import frame_indices
 from mm_model.settings import load_profile
 
@@ -61,10 +61,10 @@ def test_landmarks_follow_the_pixels() -> None:
 
 @pytest.mark.parametrize(("frames", "at_once"), [(9, 16), (1, 16)])
 def test_small_samples_are_taken_as_many_at_once_as_ever(root, frames, at_once) -> None:
-    assert together(load_profile(root, "tiny").model, frames, 16) == at_once
+    assert together(Size.of(load_profile(root, "tiny").model, frames), 16) == at_once
 
 
 def test_clips_of_the_paper_s_size_are_taken_one_at_a_time(root) -> None:
     sizes = load_profile(root, "paper").model
-    assert together(sizes, sizes.num_frames, 16) == 1
-    assert together(sizes, 1, 100) == 48
+    assert together(Size.of(sizes), 16) == 1
+    assert together(Size.of(sizes, 1), 100) == 48

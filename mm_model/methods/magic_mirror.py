@@ -1,0 +1,188 @@
+"""Magic Mirror behind the port: one person a shot, from one to four photographs, without tuning.
+
+Enrolling runs the frozen encoders once; what the adapter makes of their features follows with each
+shot, so that one enrolled subject serves every adapter that was trained with the same encoders.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from mm_model.errors import UserError
+from mm_model.generation.references import batch_references, inputs_of
+from mm_model.methods.port import Description, Sampling, Shot
+from mm_model.methods.shots import groups, made, share
+from mm_model.nn.identity.portrait import Seen
+from mm_model.nn.identity.subject import MOST_REFERENCES
+from mm_model.nn.magic_mirror.condition import IdentityFeatures
+from mm_model.progress import OnStep
+from mm_model.store import digests
+from mm_model.store.atomic import publish_folder, write_bytes, write_json
+
+if TYPE_CHECKING:
+    from mm_model.generation.pipeline import MagicMirrorPipeline
+
+NAME = "magic-mirror"
+_TENSORS, _CARD = "features.safetensors", "subject.json"
+
+
+@dataclass(frozen=True, eq=False)
+class EnrolledPerson:
+    """What the frozen encoders say of one person; `made_by` names them and the portrait's margin.
+
+    `tensors`: `x_id [R,2,D]`, `clip_tokens [R,P,C]`, `embedding [R,E]` of R references.
+    """
+
+    tensors: dict[str, torch.Tensor]
+    made_by: dict[str, Any]
+    kind: str = "person"
+
+    @property
+    def digest(self) -> str:
+        """Over the tensors and who made them."""
+        return digests.of_value([self.kind, self.made_by, digests.of_bytes(save(self.tensors))])
+
+    def save(self, folder: Path) -> None:
+        """Write tensors and card into `folder`, whole or not at all."""
+        aside = folder.with_name(f".{folder.name}.aside")
+        content = save(self.tensors)
+        write_bytes(aside / _TENSORS, content)
+        card = {"method": NAME, "kind": self.kind, "made_by": self.made_by}
+        write_json(aside / _CARD, card | {"tensors": digests.of_bytes(content)})
+        publish_folder(aside, folder)
+
+
+class MagicMirror:
+    """The method over a loaded pipeline with an adapter; modules are shared with its owner."""
+
+    def __init__(self, pipe: "MagicMirrorPipeline") -> None:
+        self._pipe = pipe
+
+    def describe(self) -> Description:
+        """One person a shot, nothing tuned."""
+        return Description(
+            name=NAME,
+            kinds=("person",),
+            most_subjects=1,
+            most_references=MOST_REFERENCES,
+            tuned=False,
+            weights={"recognizer": str(self._made_by()["recognizer"])},
+        )
+
+    def _made_by(self) -> dict[str, Any]:
+        config, encoder = self._pipe.adapter.config, self._pipe.identity_encoder
+        return {
+            "recognizer": encoder.recognizer_sha256,
+            "reference_margin": config.reference_margin,
+            "image_size": encoder.image_size,
+        }
+
+    @torch.no_grad()
+    def enroll(
+        self, references: Sequence[Seen], kind: str = "person", on_step: OnStep | None = None
+    ) -> EnrolledPerson:
+        """Frozen features of one person's references, each cut as the adapter was trained.
+
+        Raises:
+            UserError: no reference, more than four, or a subject that is no person.
+        """
+        if kind != "person":
+            raise UserError(f"Magic Mirror shows people; it cannot enrol a subject of kind {kind}.")
+        if not 1 <= len(references) <= MOST_REFERENCES:
+            raise UserError(
+                f"{len(references)} references were given: give one to {MOST_REFERENCES}."
+            )
+        pipe = self._pipe
+        encoder, margin = pipe.identity_encoder, pipe.adapter.config.reference_margin
+        inputs = inputs_of(references, margin, encoder.image_size)
+        found = encoder.features(*batch_references([inputs], encoder.embed))
+        found = found.to(pipe._execution_device, pipe.transformer.dtype)
+        if on_step is not None:
+            on_step(1, 1)
+        tensors = {"x_id": found.x_id[0], "clip_tokens": found.clip_tokens[0]}
+        if found.embedding is not None:
+            tensors["embedding"] = found.embedding[0]
+        return EnrolledPerson({k: v.contiguous() for k, v in tensors.items()}, self._made_by())
+
+    def restore(self, folder: Path) -> EnrolledPerson:
+        """A person that `EnrolledPerson.save` wrote.
+
+        Raises:
+            UserError: a file is missing or damaged, or other encoders made it.
+        """
+        again = "enrol the photographs again"
+        try:
+            card = json.loads((folder / _CARD).read_bytes())
+            content = (folder / _TENSORS).read_bytes()
+            if digests.of_bytes(content) != card["tensors"]:
+                raise ValueError("digest")
+            tensors, kind, made_by = load(content), str(card["kind"]), dict(card["made_by"])
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise UserError(f"{folder} holds no whole subject: {again}.") from error
+        if card.get("method") != NAME or made_by != self._made_by():
+            raise UserError(f"{folder} was enrolled by another method or other encoders: {again}.")
+        return EnrolledPerson(tensors, made_by, kind)
+
+    def generate(
+        self,
+        subjects: Sequence[EnrolledPerson],
+        shots: Sequence[Shot],
+        sampling: Sampling,
+        on_step: OnStep | None = None,
+    ) -> Iterator[np.ndarray]:
+        """Frames uint8 `[F,H,W,3]` of each shot; shots of one size are made together.
+
+        Raises:
+            UserError: a shot holds no subject, several, or one of other encoders.
+        """
+        for shot in shots:
+            if len(shot.subjects) != 1:
+                raise UserError(
+                    f"Magic Mirror shows one person a shot, not {len(shot.subjects)}: make a shot "
+                    "for each."
+                )
+            if subjects[shot.subjects[0]].made_by != self._made_by():
+                raise UserError("The subject was enrolled by other encoders: enrol it again.")
+        return self._frames(subjects, shots, sampling, on_step)
+
+    def _frames(
+        self,
+        subjects: Sequence[EnrolledPerson],
+        shots: Sequence[Shot],
+        sampling: Sampling,
+        on_step: OnStep | None,
+    ) -> Iterator[np.ndarray]:
+        pipe, done, total = self._pipe, 0, len(shots)
+        for group in groups(shots, sampling):
+            found = _stacked([subjects[shot.subjects[0]] for shot in group])
+            found = found.to(pipe._execution_device, pipe.transformer.dtype)
+            yield from made(pipe, group, found, sampling, share(on_step, done, group, total))
+            done += len(group)
+
+
+def _stacked(people: Sequence[EnrolledPerson]) -> IdentityFeatures:
+    """Rows of one batch, padded with masked references to the most that anyone has."""
+    counts = [len(person.tensors["x_id"]) for person in people]
+    most = max(counts)
+
+    def rows(name: str) -> torch.Tensor:
+        parts = [person.tensors[name] for person in people]
+        return torch.stack(
+            [torch.cat([p, p.new_zeros(most - len(p), *p.shape[1:])]) for p in parts]
+        )
+
+    mask = torch.tensor([[k < count for k in range(most)] for count in counts])
+    known = "embedding" in people[0].tensors
+    return IdentityFeatures(
+        rows("x_id"),
+        rows("clip_tokens"),
+        mask.to(people[0].tensors["x_id"].device),
+        rows("embedding") if known else None,
+    )
