@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mm_model.generation.backbone import Backbone
 from mm_model.generation.references import batch_references, inputs_of
 from mm_model.nn.identity.portrait import Seen
 from mm_model.nn.identity.prompt import clean_prompt
@@ -21,6 +20,7 @@ from mm_model.progress import OnStep
 from mm_model.settings import ModelSettings
 
 if TYPE_CHECKING:
+    from mm_model.generation.backbone import Backbone
     from mm_model.generation.pipeline import MagicMirrorPipeline
 
 _PIXELS = 1 << 24
@@ -57,7 +57,7 @@ def together(size: Size, most: int) -> int:
     return max(1, min(most, _PIXELS // (size.num_frames * size.height * size.width)))
 
 
-def pipeline_of(backbone: Backbone, adapter: MagicMirrorAdapter | None) -> "MagicMirrorPipeline":
+def pipeline_of(backbone: "Backbone", adapter: MagicMirrorAdapter | None) -> "MagicMirrorPipeline":
     """The pipeline over an already loaded backbone; its modules are shared, not copied."""
     from mm_model.generation.pipeline import MagicMirrorPipeline
 
@@ -70,7 +70,7 @@ def pipeline_of(backbone: Backbone, adapter: MagicMirrorAdapter | None) -> "Magi
 
 
 def features_of(
-    backbone: Backbone, subjects: Sequence[Sequence[Seen]], margin: float | None
+    backbone: "Backbone", subjects: Sequence[Sequence[Seen]], margin: float | None
 ) -> IdentityFeatures:
     """Frozen features `[B,R,...]` of the references of B subjects, by the adapter's `margin`."""
     encoder = backbone.identity_encoder

@@ -35,7 +35,7 @@ class Seen:
 
     @classmethod
     def of(cls, picture: np.ndarray, face: Face) -> Seen:
-        """`picture` with `face` in its pixels, reduced as `eyes.detect.reduced` says.
+        """`picture` with `face` in its pixels, reduced as `facepack.detect.reduced` says.
 
         What was reduced stays as it is, so it makes no difference who does it first.
         """
