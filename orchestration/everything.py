@@ -11,7 +11,7 @@ from mm_model.run import made_by, views
 from mm_model.settings import load_params, load_profile
 from mm_model.store import atomic
 from mm_model.store.layout import Layout
-from orchestration import by_code, jobs, resources, runs
+from orchestration import bring_over, by_code, jobs, resources, runs
 from orchestration.dvc_client import DvcStageClient
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -35,6 +35,8 @@ def run(root: Path, started: float) -> str:
     logging.getLogger("sqlalchemy").setLevel(logging.CRITICAL)
     layout = Layout(root, params.profile)
     print(f"Report, growing while this runs: {layout.relative(layout.page)}", flush=True)
+    for line in bring_over.outputs(root):
+        print(line, flush=True)
     client = resources.stages(root, echo=lambda line: print(line, flush=True))
     if (sentence := _execute(client)) is not None:
         raise UserError(sentence)

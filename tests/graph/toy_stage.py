@@ -13,6 +13,7 @@ import yaml
 
 from mm_model.run import made_by
 from mm_model.run import stages as registry
+from mm_model.run.runner import fingerprint_of, model_digests
 from mm_model.serving import code
 from mm_model.settings import load_params, load_profile
 from mm_model.store import atomic, closure, digests, manifest
@@ -59,10 +60,10 @@ def main(name: str) -> int:
     inputs = {
         Path(dep).name: manifest.verified(layout.output(Path(dep).name)).digest for dep in taken
     }
-    raw = digests.of_path(ROOT / params.sources) if name == "sources" else ""
     known = registry.load(name)
     settings, version = digests.of_value(known.settings(profile)), known.version
-    fingerprint = digests.of_value([name, settings, inputs, raw])
+    models = model_digests(known, params, layout)
+    fingerprint = fingerprint_of(known, profile, inputs, models)
     out = layout.work(name, fingerprint) / "out"
     (out / "pictures").mkdir(parents=True, exist_ok=True)
     (out / "result.txt").write_text(fingerprint)

@@ -1,0 +1,98 @@
+"""Finished outputs go on counting when this project moves a file that DVC knows a stage by.
+
+DVC would find the old path gone, remove the output and make it again: days of training, for a
+rename. So `make run` looks first, and `python -m orchestration.bring_over` does for those who call
+DVC themselves. An output is taken over when its own manifest says that it is this very work
+(stage, version, settings, inputs, weights) and every byte is as it was sealed. DVC records it.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from assets.graph import nodes
+from mm_model.errors import BusyError, UserError
+from mm_model.run import runner
+from mm_model.run import stages as registry
+from mm_model.settings import Params, Profile, load_params, load_profile
+from mm_model.store import manifest
+from mm_model.store.layout import Layout
+from orchestration import dvc_lock
+from orchestration.dvc_command import dvc, environment
+
+
+def moved(entry: dvc_lock.Entry, root: Path) -> list[str]:
+    """Paths that the lock names for a stage, that the graph no longer does, and that are gone."""
+    return [
+        path
+        for path in sorted(entry.dependencies)
+        if not path.startswith("data/")
+        and path not in nodes()[entry.stage].code
+        and not (root / path).exists()
+    ]
+
+
+def outputs(root: Path) -> Iterator[str]:
+    """Take over what can be, one sentence a stage; nothing is said where nothing moved.
+
+    Raises:
+        UserError: settings or `dvc.lock` are damaged, or DVC refuses to record.
+    """
+    params = load_params(root)
+    layout, profile = Layout(root, params.profile), load_profile(root, params.profile)
+    for name, entry in dvc_lock.entries(root, params.profile).items():
+        gone = moved(entry, root)
+        if not gone:
+            continue
+        if (reason := _other_work(name, params, profile, layout)) is not None:
+            yield f"{name}: its code moved and its output is made again, since {reason}."
+            continue
+        done = subprocess.run(
+            dvc("commit", "--force", "--quiet", name), cwd=root, env=environment(root),
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            said = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
+            raise UserError(f"DVC did not take over the output of {name} ({said[-1]}): run again.")
+        yield f"{name}: its output counts on, though {gone[0]} lies elsewhere now."
+
+
+def _other_work(name: str, params: Params, profile: Profile, layout: Layout) -> str | None:
+    """Why the output that lies there is not what this stage would make; None when it is."""
+    stage, output = registry.load(name), layout.output(name)
+    try:
+        known = manifest.verified(output)
+        inputs = {taken: manifest.read(layout.output(taken)).digest for taken in stage.takes}
+        models = runner.model_digests(stage, params, layout)
+    except UserError as error:
+        return str(error).split(": ")[0]
+    if known.version != stage.version:
+        return f"version {known.version} of the stage became {stage.version}"
+    if known.fingerprint != runner.fingerprint_of(stage, profile, inputs, models):
+        return "its settings, its inputs or the served code are others now"
+    return None
+
+
+def main() -> int:
+    """Bring the tree over; return the exit status."""
+    from mm_model.commands.cli import BUSY
+    from orchestration import home, turn
+
+    try:
+        root = home.root()
+        with turn.held(root, "bringing over"):
+            said = False
+            for line in outputs(root):
+                said = True
+                print(line, flush=True)
+            if not said:
+                print("Nothing moved: every stage is known by a file that lies there.")
+    except UserError as error:
+        print(f"Stopped: {error}", file=sys.stderr)
+        return BUSY if isinstance(error, BusyError) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
