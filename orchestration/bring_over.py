@@ -41,11 +41,16 @@ def outputs(root: Path) -> Iterator[str]:
     """
     params = load_params(root)
     layout, profile = Layout(root, params.profile), load_profile(root, params.profile)
+    again: set[str] = set()
     for name, entry in dvc_lock.entries(root, params.profile).items():
         gone = moved(entry, root)
+        if again & set(nodes()[name].takes):
+            again.add(name)  # it follows what is made again
+            continue
         if not gone:
             continue
         if (reason := _other_work(name, params, profile, layout)) is not None:
+            again.add(name)
             yield f"{name}: its code moved and its output is made again, since {reason}."
             continue
         done = subprocess.run(
