@@ -178,7 +178,8 @@ def test_each_control_is_what_it_is_called(
                   ("shuffled", "finetune"))  # fmt: skip
     assert (same["video"] == ours["video"]).all()
     differ = same["identity_similarity_penalised"] - ours["identity_similarity_penalised"]
-    assert (differ.abs() > 0.002).all()
+    assert (differ != 0).all(), "somebody was judged by their own pictures"
+    assert differ.abs().median() > 0.05
 
 
 def test_the_true_clip_is_the_person_s_own_at_the_model_s_rate(
