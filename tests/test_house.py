@@ -75,6 +75,8 @@ def test_wheel_holds_the_library_alone(root: Path, tmp_path: Path) -> None:
     names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"mm_model"}
+    assert any(name.startswith("mm_model/embedded/people/") for name in names)
+    assert not [name for name in names if name.startswith("mm_model/embedded/training")]
 
 
 def test_pyproject_leaves_the_workspace_file_in_charge(root: Path) -> None:
@@ -119,3 +121,21 @@ def test_no_file_grows_past_what_one_can_hold_in_the_head(root: Path) -> None:
     for package in ("mm_model", "assets", "orchestration", "benchmarks", "tests"):
         for path in (root / package).rglob("*.py"):
             assert len(path.read_text().splitlines()) <= 450, path
+
+
+def test_the_pipeline_is_the_package_s_own_and_loads_when_asked_for(root: Path) -> None:
+    code = (
+        "import sys, mm_model;"
+        "assert 'MagicMirrorPipeline' in dir(mm_model);"
+        "assert not {'torch', 'diffusers'} & {*sys.modules};"
+        "from mm_model import MagicMirrorPipeline;"
+        "from mm_model.generation.pipeline import MagicMirrorPipeline as same;"
+        "assert MagicMirrorPipeline is same and not hasattr(mm_model, 'Pipeline')"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=root, check=True)
+
+
+def test_a_stage_does_not_depend_on_the_pipeline_that_the_package_offers() -> None:
+    from mm_model.run import made_by
+
+    assert "mm_model/generation/pipeline.py" not in made_by.record("ingest")
