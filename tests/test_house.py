@@ -65,11 +65,16 @@ def test_names_resolve_to_the_right_packages(root: Path) -> None:
 
 
 def test_wheel_holds_the_library_alone(root: Path, tmp_path: Path) -> None:
+    import shutil
     import zipfile
 
+    source = tmp_path / "source"  # a folder `build` left in the tree would be packed too
+    shutil.copytree(root / "mm_model", source / "mm_model")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(root / name, source)
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
-         "--wheel-dir", str(tmp_path), str(root)],
+         "--wheel-dir", str(tmp_path), str(source)],
         check=True, capture_output=True, cwd=tmp_path,
     )  # fmt: skip
     names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
