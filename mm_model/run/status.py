@@ -127,7 +127,7 @@ class _Look:
 
     def _own_file(self, stage: Stage) -> list[str]:
         """DVC takes the stage's own file byte by byte, with its comments."""
-        name = f"stages/{stage.name}.py"
+        name = registry.file_of(stage.name)
         output = self.layout.output(stage.name).relative_to(self.layout.root).as_posix()
         recorded = locked.recorded_input(self._locked, output, f"{closure.NAME}/{name}")
         changed = locked.differs(recorded, self.package / name)

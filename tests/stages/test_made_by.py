@@ -201,11 +201,11 @@ def test_status_says_that_a_stage_whose_own_file_changed_would_run(
 ) -> None:
     runner.run("sources", place)
     runner.run("ingest", place)
-    own = package / "stages" / "ingest.py"
+    own = package / "ingest" / "stage.py"
 
     def entry(stage: str, content: bytes) -> dict[str, Any]:
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        dep = {"path": f"mm_model/stages/{stage}.py", "hash": "md5", "md5": md5}
+        dep = {"path": f"mm_model/{registry.file_of(stage)}", "hash": "md5", "md5": md5}
         return {"deps": [dep], "outs": [{"path": f"data/tiny/{stage}", "md5": "0.dir"}]}
 
     lock = place / "dvc.lock"
