@@ -133,7 +133,7 @@ def test_a_cache_elsewhere_is_looked_at(done: Tree, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_damaged_input_stops_the_next_stage_with_the_advice(done: Tree) -> None:
     _both(done, FILE)
-    (done.root / "source" / "stages" / "pairs.py").write_text("# version 2\n")
+    (done.root / "source" / "pairs" / "stage.py").write_text("# version 2\n")
     result = subprocess.run(["dvc", "repro", "-s", "pairs"], cwd=done.root, capture_output=True,
                             text=True, env=environment(done.root), check=False)  # fmt: skip
     assert result.returncode != 0
