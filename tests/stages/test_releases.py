@@ -282,10 +282,10 @@ def test_code_that_was_not_evaluated_is_not_registered(
     monkeypatch.setattr(code, "PACKAGE", package)
     monkeypatch.setattr(code.digest, "__defaults__", (package,))
     monkeypatch.setattr(code.modules, "__defaults__", (package,))
-    (package / "stages" / "pairs.py").write_text("# not served\n")
+    (package / "pairs" / "stage.py").write_text("# not served\n")
     assert register.confirm(house.job()), "code that is not served may change"
     assert house.register()["version"] == 2
-    with (package / "nn" / "block.py").open("a") as module:
+    with (package / "nn" / "magic_mirror" / "block.py").open("a") as module:
         module.write("# changed\n")
     for act in (house.register, lambda: register.confirm(house.job())):
         with pytest.raises(UserError, match="is not the code that was evaluated: 'make run'"):
