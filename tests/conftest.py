@@ -12,10 +12,21 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+from tests import capabilities
 from tests.forbidden import Forbidden
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("MM_TEST_MEDIA", ROOT.parent / "shared"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A marker that names no known capability or scale stops the collection."""
+    for item in items:
+        for marker in item.iter_markers("capability"):
+            try:
+                capabilities.check(*marker.args, **marker.kwargs)
+            except (TypeError, ValueError) as error:
+                raise pytest.UsageError(f"{item.nodeid}: {error}") from error
 
 
 @pytest.fixture(autouse=True)

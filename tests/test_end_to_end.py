@@ -26,6 +26,8 @@ from mm_model.store import catalogue, manifest
 from mm_model.store.layout import Layout
 from tests.small_chain import HEIGHT, WIDTH, built, small_root
 
+pytestmark = pytest.mark.capability("whole pipeline", scale="T")
+
 
 @pytest.fixture(scope="module")
 def house(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -58,6 +60,7 @@ def test_every_stage_hands_on_what_it_kept(layout: Layout) -> None:
         assert after["total"] == before["kept"]
 
 
+@pytest.mark.capability("held-out people", scale="T")
 def test_held_out_people_never_enter_training(layout: Layout) -> None:
     pairs = pd.read_parquet(layout.output("pairs") / "pairs.parquet").query("status == 'kept'")
     by_split = {name: set(group["identity"]) for name, group in pairs.groupby("split")}
@@ -67,6 +70,7 @@ def test_held_out_people_never_enter_training(layout: Layout) -> None:
     assert tested <= by_split["held_out"]
 
 
+@pytest.mark.capability("synthetic pairs", scale="T")
 def test_pairs_are_above_the_threshold_of_the_profile(layout: Layout, house: Path) -> None:
     above = yaml.safe_load((house / "profiles" / "tiny.yaml").read_text())["pairs"]["cosine_above"]
     kept = pd.read_parquet(layout.output("pairs") / "pairs.parquet").query("status == 'kept'")
@@ -166,6 +170,7 @@ def test_figures_hold_what_the_page_shows(layout: Layout) -> None:
     assert json.loads(json.dumps(found)) == found
 
 
+@pytest.mark.capability("catalogue and page", scale="T")
 def test_the_catalogue_is_rebuilt_equal_after_it_was_deleted(layout: Layout) -> None:
     def content() -> dict[str, list]:
         with sqlite3.connect(layout.catalogue) as connection:
@@ -185,6 +190,7 @@ def test_the_catalogue_is_rebuilt_equal_after_it_was_deleted(layout: Layout) -> 
     assert len(before["measures"]) == _report(layout, "ingest")["total"]
 
 
+@pytest.mark.capability("resume", scale="T")
 def test_a_killed_training_resumes_to_the_same_bytes(
     house: Path, layout: Layout, root: Path, tmp_path: Path
 ) -> None:
@@ -210,6 +216,7 @@ def test_a_killed_training_resumes_to_the_same_bytes(
     assert ours == theirs, "weights, curve and the samples of before the cut"
 
 
+@pytest.mark.capability("equal runs", scale="T")
 def test_the_same_seed_gives_the_same_bits(layout: Layout, root: Path, tmp_path: Path) -> None:
     again = small_root(root, tmp_path / "again")
     for name in NAMES[: NAMES.index("register")]:

@@ -17,6 +17,8 @@ from mm_model.store.layout import Layout
 from tests.media.test_equal_bytes import load
 from tests.small_chain import small_root
 
+pytestmark = pytest.mark.capability("equal runs", scale="T")
+
 COMPARED = NAMES[: NAMES.index("register")]
 """What `register` writes names the versions of its own registry."""
 

@@ -23,6 +23,8 @@ from mm_model.settings import load_profile
 from mm_model.store.layout import Layout
 from mm_model.tracking.tracker import Tracker
 
+pytestmark = pytest.mark.capability("tracking", scale="T")
+
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 60
 

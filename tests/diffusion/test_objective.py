@@ -30,6 +30,7 @@ def test_mask_of_ones_equals_the_plain_loss():
     assert full.masked.all()
 
 
+@pytest.mark.capability("face-area loss", scale="T")
 def test_outside_the_mask_there_is_no_gradient_and_faces_weigh_alike():
     v_hat, v = pair()
     mask = torch.zeros(3, 2, 6, 6)
@@ -73,6 +74,7 @@ def test_face_mask_geometry_and_time():
     assert latent_face_mask(boxes + 1000, valid, (8, 8)).sum() == 0
 
 
+@pytest.mark.capability("face-area loss", scale="T")
 def test_a_face_in_one_frame_marks_its_latent_frame_alone():
     for frame in range(49):
         valid = torch.zeros(49, dtype=torch.bool)
@@ -137,6 +139,7 @@ def loss_setup():
     return model, faces, run
 
 
+@pytest.mark.capability("identity loss", scale="T")
 def test_identity_loss_reaches_the_adapter_and_no_frozen_tensor():
     model, faces, run = loss_setup()
     out = identity_loss(*run([20, 900]), valid=torch.tensor([True, True]), **faces)

@@ -175,6 +175,7 @@ def test_people_outside_the_weights_range_are_refused(tiny_backbone, tmp_path):
         assemble.verify(copy)
 
 
+@pytest.mark.capability("identity perceiver", scale="T")
 def test_identity_encoder_loads_and_tells_people_apart(tiny_backbone):
     from mm_model.nn.identity.encoder import IdentityEncoder
 
@@ -238,6 +239,7 @@ def test_repeated_class_word_is_what_an_identity_prompt_looks_like():
 # ------------------------------------------------------------------------------ pixels
 
 
+@pytest.mark.capability("folded VAE", scale="T")
 @pytest.mark.parametrize("frames", [1, 9])
 def test_folded_vae_equals_the_model(pipeline, frames):
     video = torch.rand(2, 3, frames, 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1

@@ -11,6 +11,8 @@ from mm_model.evaluate.cells import Cell
 from mm_model.evaluate.intervals import wilson_interval
 from mm_model.evaluate.study import rungs
 
+pytestmark = pytest.mark.capability("ladder", scale="T")
+
 GALLERY = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
 NONE = np.full(2, np.nan)
 

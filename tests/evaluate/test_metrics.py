@@ -6,6 +6,8 @@ import pytest
 from mm_model.evaluate import metrics
 from mm_model.evaluate.intervals import mean_interval, paired_interval
 
+pytestmark = pytest.mark.capability("metrics and controls", scale="T")
+
 A, B = np.array([1.0, 0.0]), np.array([0.0, 1.0])
 HALF = (A + B) / np.sqrt(2)
 NONE = np.full(2, np.nan)

@@ -11,6 +11,8 @@ from mm_model.errors import UserError
 from mm_model.facepack.port import FacePack, open_pack, unit
 from mm_model.settings import load_profile
 
+pytestmark = pytest.mark.capability("InsightFace packs", scale="T")
+
 
 @pytest.fixture(scope="module")
 def size(root: Path) -> int:
@@ -153,6 +155,7 @@ def test_every_session_keeps_the_thread_bound(tiny_facepack: Path, size: int) ->
     assert list(pack._detector.input_sizes) == [(size, size)]
 
 
+@pytest.mark.capability("InsightFace packs", scale="R")
 def test_a_real_pack_has_its_own_width_and_fixed_size(real_facepack: Path) -> None:
     pack = open_pack(real_facepack, 640)
     assert pack.width == 128

@@ -9,6 +9,8 @@ import pytest
 from mm_model.errors import UserError
 from mm_model.facepack.port import open_pack
 
+pytestmark = pytest.mark.capability("OpenCV packs", scale="T")
+
 onnx = pytest.importorskip("onnx")
 
 SIDE = 4.0  # strides: the networks call every red cell of 8 pixels a face of 32 pixels

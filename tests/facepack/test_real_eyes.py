@@ -13,6 +13,8 @@ from mm_model.faces.pictures import Pictures
 from mm_model.media.images import load_image
 from mm_model.pairs.augment import vary
 
+pytestmark = pytest.mark.capability("InsightFace packs", scale="R")
+
 RULES = SimpleNamespace(
     detection_above=0.5, padded_detection_above=0.65, pads=(0.1, 0.25), bystander_below=0.25
 )

@@ -12,6 +12,8 @@ from mm_model.faces.pictures import Pictures
 from mm_model.faces.row import TRACK_FIELDS, Task, embeddings_of, look, tracks_of
 from tests.faces.faked import FakePack, face
 
+pytestmark = pytest.mark.capability("face filters", scale="T")
+
 RULES = SimpleNamespace(
     detection_above=0.5, padded_detection_above=0.65, pads=(0.25,), frames_examined=None,
     found_share_min=0.6, min_face=40, min_sharpness=10, max_faces=1,

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from mm_model.facepack.port import unit
 from mm_model.faces import identity
 
+pytestmark = pytest.mark.capability("people told apart", scale="T")
+
 
 def _crowd(people: int, pictures: int, noise: float, seed: int = 0) -> tuple[np.ndarray, list[str]]:
     rng = np.random.default_rng(seed)

@@ -15,6 +15,8 @@ from mm_model.run import stages as registry
 from mm_model.serving import code
 from orchestration.definitions import defs
 
+pytestmark = pytest.mark.capability("Dagster over DVC", scale="T")
+
 GROUPS = {
     "inputs": {"raw", "facepack", "judge", "backbone"},
     "data": {"sources", "ingest", "faces", "pairs"},

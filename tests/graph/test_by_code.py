@@ -15,6 +15,8 @@ from orchestration import by_code, definitions, jobs
 from orchestration.dvc_client import DvcStageClient
 from tests.graph.conftest import REPOSITORY, STAGES, Tree
 
+pytestmark = pytest.mark.capability("STRICT=1", scale="T")
+
 CHANGES = {
     "nn/magic_mirror/block.py": ("base + can_scale *", "base - 5 * can_scale *"),
     "media/sniff.py": ('_AVIF_BRANDS = {b"avif", ', "_AVIF_BRANDS = {"),

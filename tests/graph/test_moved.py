@@ -12,6 +12,8 @@ import pytest
 from orchestration import home, venv
 from tests.graph.conftest import REPOSITORY, Tree
 
+pytestmark = pytest.mark.capability("killed, moved, full disk", scale="T")
+
 SCRIPT = "import sys, mm_model; print(sys.prefix, mm_model.__file__, sep='|')\n"
 
 

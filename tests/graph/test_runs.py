@@ -6,9 +6,12 @@ import time
 from pathlib import Path
 
 import dagster as dg
+import pytest
 import yaml
 
 from tests.graph.conftest import STAGES, Tree
+
+pytestmark = pytest.mark.capability("Dagster over DVC", scale="T")
 
 
 def _metadata(result: dg.ExecuteInProcessResult, stage: str) -> dict:

@@ -18,6 +18,8 @@ from mm_model.store.layout import Layout
 from orchestration import dvc_command, home, runs
 from tests.graph.conftest import REPOSITORY, STAGES, Tree
 
+pytestmark = pytest.mark.capability("one at a time", scale="T")
+
 BUSY = os.EX_TEMPFAIL
 
 

@@ -16,6 +16,8 @@ import yaml
 from mm_model.store import lock, manifest
 from tests.lifeline.family import ROOT, left
 
+pytestmark = pytest.mark.capability("killed, moved, full disk", scale="T")
+
 RECIPE = {
     "train_people": 6, "held_out_people": 2, "photos_per_person": 3, "clips_per_person": 1,
     "size": 64, "num_frames": 9, "fps": 8, "fault_rate": 0.0, "seed": 3,

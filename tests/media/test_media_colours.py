@@ -18,6 +18,8 @@ from mm_model.media.sniff import accepted_kind, kind_of
 from mm_model.records import Reason
 from tests.media.filmed import encoded, scene
 
+pytestmark = pytest.mark.capability("pictures as they are meant", scale="T")
+
 LIMITS = Limits(89_000_000, 2000)
 PATCHES = np.array(
     [[(235, 235, 235), (128, 128, 128), (40, 40, 40), (224, 172, 105), (141, 85, 36)],

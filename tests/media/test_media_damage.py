@@ -300,6 +300,7 @@ def test_uneven_times_are_kept(tmp_path: Path) -> None:
     assert examine(path, LIMITS)["num_frames"] == 40
 
 
+@pytest.mark.capability("strangers' files", scale="R")
 def test_no_real_file_is_taken_for_damaged(real_media: Path) -> None:
     for path in sorted(real_media.iterdir()):
         if path.suffix in (".jpg", ".mp4"):

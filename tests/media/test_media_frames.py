@@ -15,6 +15,8 @@ from mm_model.media.sandbox import Allowance, Sandbox
 from mm_model.store import digests
 from tests.media.filmed import MATRICES, SHOWN, encoded, scene, turned
 
+pytestmark = pytest.mark.capability("pictures as they are meant", scale="T")
+
 ROOMY = Allowance(seconds=60, memory_mb=1024, max_pixels=89_000_000, max_frames=2000)
 
 

@@ -24,6 +24,8 @@ from mm_model.media.sandbox import Allowance, Sandbox, Sandboxes
 from mm_model.records import Reason
 from mm_model.settings import load_profile
 
+pytestmark = pytest.mark.capability("strangers' files", scale="T")
+
 ROOMY = Allowance(seconds=60, memory_mb=1024, max_pixels=89_000_000, max_frames=2000)
 
 

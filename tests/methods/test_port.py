@@ -19,6 +19,8 @@ from mm_model.methods.shots import groups
 from mm_model.nn.identity.portrait import Seen
 from tests.nn import pipes
 
+pytestmark = pytest.mark.capability("several subjects and shots", scale="T")
+
 SAMPLING = Sampling(steps=2, guidance=2.0, face_guidance="null", batch_size=2)
 POINTS = [[40, 44], [56, 44], [48, 54], [42, 62], [54, 62]]
 

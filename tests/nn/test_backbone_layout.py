@@ -8,6 +8,8 @@ from mm_model.nn.cogvideox.backbone import load_components
 from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel
 from tests.nn import layout, tiny
 
+pytestmark = pytest.mark.capability("CogVideoX-5B's layout", scale="L")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

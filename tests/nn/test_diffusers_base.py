@@ -14,6 +14,8 @@ from mm_model.generation.pipeline import MagicMirrorPipeline
 from tests.nn import tiny
 from tests.nn.pipes import CALL, PLAIN, PROMPT, clip, mirror, parts, plain, seeded, stock, subject
 
+pytestmark = pytest.mark.capability("stock calls", scale="T")
+
 PIXELS = {"num_inference_steps": 2, "output_type": "pt"}
 
 

@@ -8,6 +8,8 @@ from diffusers.hooks import MagCacheConfig, apply_faster_cache
 from mm_model.errors import UserError
 from tests.nn.pipes import PLAIN, clip, mirror, plain, stock, subject
 
+pytestmark = pytest.mark.capability("caches", scale="T")
+
 STEPS = {"num_inference_steps": 6}
 WHOLE = (-1, 1000)
 

@@ -12,6 +12,8 @@ from mm_model.diffusion.schedule import build_scheduler
 from mm_model.errors import UserError
 from tests.nn.pipes import PLAIN, PROMPT, clip, mirror, seeded, subject
 
+pytestmark = pytest.mark.capability("calls with an identity", scale="T")
+
 WOMAN = "the woman img smiles"
 ALL = ["latents", "prompt_embeds", "negative_prompt_embeds"]
 PIXELS = {"output_type": "pt", "num_inference_steps": 2}

@@ -14,6 +14,8 @@ from mm_model.nn.parts import dtype_named
 from tests.nn import tiny
 from tests.nn.pipes import PLAIN, clip, mirror, parts, plain, stock, subject
 
+pytestmark = pytest.mark.capability("loading and saving", scale="T")
+
 WEIGHTY = ("text_encoder", "vae", "transformer")
 
 

@@ -14,6 +14,8 @@ from accelerate.hooks import CpuOffload, UserCpuOffloadHook, add_hook_to_module
 from mm_model.errors import UserError
 from tests.nn.pipes import PLAIN, PROMPT, clip, mirror, stock, subject
 
+pytestmark = pytest.mark.capability("offloading", scale="T")
+
 CPU = torch.device("cpu")
 STEPS = {"num_inference_steps": 2}
 PIXELS = {"output_type": "pt", **STEPS}

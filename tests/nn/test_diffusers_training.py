@@ -28,6 +28,7 @@ def lora_config(targets=ATTENTION):
     return peft.LoraConfig(r=2, lora_alpha=2, target_modules=targets, init_lora_weights=False)
 
 
+@pytest.mark.capability("LoRA", scale="T")
 @pytest.mark.parametrize("targets", [ATTENTION, "all-linear", r".*to_(k|v)", ["proj_out", "to_v"]])
 def test_a_lora_for_training_leaves_the_adapter_s_projections_alone(targets):
     pipe = mirror(ca_out_proj="own")
@@ -43,6 +44,7 @@ def test_a_lora_for_training_leaves_the_adapter_s_projections_alone(targets):
     assert trained and all(".lora_" in name for name in trained)
 
 
+@pytest.mark.capability("LoRA", scale="T")
 def test_a_lora_learns_beside_a_frozen_adapter_and_the_identity_stays():
     pipe = mirror()
     person, other = (pipe.encode_references(subject(seed=n)) for n in (0, 5))
@@ -75,6 +77,7 @@ def test_a_lora_that_does_not_lie_here_is_refused_at_once(wrong, monkeypatch):
             load(wrong)
 
 
+@pytest.mark.capability("LoRA", scale="T")
 def test_a_saved_lora_is_loaded_into_the_base_s_projections(tmp_path):
     pipe, other = mirror(), mirror()
     pipe.transformer.add_adapter(lora_config())

@@ -7,6 +7,8 @@ from mm_model.errors import UserError
 from mm_model.nn.cogvideox import folded_vae
 from tests.nn import tiny
 
+pytestmark = pytest.mark.capability("folded VAE", scale="T")
+
 
 @pytest.mark.parametrize("frames", [1, 9])
 def test_encoding_equals_the_library(frames: int) -> None:

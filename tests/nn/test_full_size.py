@@ -74,32 +74,38 @@ def passed(mirror: Any, condition: IdentityCondition) -> dict[str, Any]:
     return seen
 
 
+@pytest.mark.capability("identity perceiver", scale="L")
 def test_the_identity_perceiver_gives_two_tokens_a_photograph(features: IdentityFeatures) -> None:
     assert features.x_id.shape == (1, REFERENCES, 2, 2048)
     assert features.clip_tokens.shape == (1, REFERENCES, 257, 1024)
 
 
+@pytest.mark.capability("face perceiver", scale="L")
 def test_the_face_perceiver_gives_its_tokens_in_the_transformer_s_width(
     condition: IdentityCondition,
 ) -> None:
     assert condition.x_face.shape == (1, 32, 3072)
 
 
+@pytest.mark.capability("text fusion", scale="L")
 def test_identity_and_class_word_are_fused_in_t5_s_width(mirror: Any) -> None:
     fused = mirror[1].text_fusion(_empty(4, 4096), _empty(4, 2048))
     assert fused.shape == (4, 4096)
 
 
+@pytest.mark.capability("CAN", scale="L")
 def test_each_even_layer_shifts_its_modulation_by_the_identity(passed: dict[str, Any]) -> None:
     shapes = {index: out.shape for index, out in passed["can"].items()}
     assert shapes == dict.fromkeys(LAYERS, (1, 12 * 3072))
 
 
+@pytest.mark.capability("decoupled cross-attention", scale="L")
 def test_each_even_layer_offers_the_face_s_keys_to_all_tokens(passed: dict[str, Any]) -> None:
     shapes = {index: out.shape for index, out in passed["keys"].items()}
     assert shapes == dict.fromkeys(LAYERS, (1, 48, 32, 64))
 
 
+@pytest.mark.capability("face stream", scale="L")
 def test_the_face_stream_passes_all_layers_beside_text_and_video(passed: dict[str, Any]) -> None:
     streams = passed["streams"]
     assert set(streams) == set(LAYERS)
@@ -108,5 +114,6 @@ def test_the_face_stream_passes_all_layers_beside_text_and_video(passed: dict[st
         assert encoder.shape == (1, 32 + TEXT, 3072)
 
 
+@pytest.mark.capability("paper's size", scale="L")
 def test_a_velocity_of_the_latents_own_shape_comes_out(passed: dict[str, Any]) -> None:
     assert passed["velocity"].shape == LATENTS

@@ -36,6 +36,7 @@ def adapter():
     return made.eval()
 
 
+@pytest.mark.capability("face perceiver", scale="T")
 def test_order_of_references_does_not_matter_to_face_and_can():
     made, features = adapter(), tiny.features(refs=3)
     order = torch.tensor([2, 0, 1])
@@ -58,6 +59,7 @@ def test_the_same_reference_twice_leaves_the_can_input_unchanged():
     assert made.encode_identity(twice).references == [2, 2]
 
 
+@pytest.mark.capability("face perceiver", scale="T")
 @pytest.mark.parametrize("junk", [0.0, 50.0, float("nan")])
 def test_padded_references_change_nothing(junk):
     made, real = adapter(), tiny.features(refs=1)
@@ -113,6 +115,7 @@ def reference_perceiver(state, embedding, context, heads):
     return start + norm(linear(x, p + "proj_out"), p + "norm_out")
 
 
+@pytest.mark.capability("identity perceiver", scale="T")
 def test_identity_perceiver_equals_the_formula():
     with tiny.forked(0):
         perceiver = IdPerceiver(**tiny.PERCEIVER)
@@ -132,6 +135,7 @@ def test_raw_vectors_not_unit_vectors_feed_the_perceiver():
     assert not torch.allclose(features.x_id, encoder.features(pixels, unit(raw)).x_id, atol=1e-2)
 
 
+@pytest.mark.capability("identity perceiver", scale="T")
 def test_both_clip_taps_are_the_stated_ones():
     encoder = tiny.identity_encoder()
     pixels = torch.randn(1, 1, 3, 28, 28)
@@ -149,6 +153,7 @@ def test_both_clip_taps_are_the_stated_ones():
     assert torch.allclose(seen["context"], last, atol=1e-6)
 
 
+@pytest.mark.capability("PhotoMaker-V2's layout", scale="L")
 def test_real_photomaker_sizes():
     clip, tau_id = meta_parts(CLIP_VIT_L14, ID_PERCEIVER_V2)
     names = len(clip.state_dict()) + len(tau_id.state_dict()) + len(DROPPED_KEYS)
@@ -165,6 +170,7 @@ def photomaker_state():
     return encoder, state | {key: torch.zeros(2) for key in DROPPED_KEYS}
 
 
+@pytest.mark.capability("PhotoMaker-V2's layout", scale="L")
 def test_photomaker_file_loads_strictly_after_conversion(tmp_path):
     encoder, state = photomaker_state()
     pickled = tmp_path / "photomaker-v2.bin"
@@ -181,6 +187,7 @@ def test_photomaker_file_loads_strictly_after_conversion(tmp_path):
         from_photomaker_v2(converted, sha256="0" * 64, **sizes)
 
 
+@pytest.mark.capability("PhotoMaker-V2's layout", scale="L")
 @pytest.mark.parametrize("change", ["unknown", "missing", "misshapen"])
 def test_photomaker_file_with_other_keys_is_refused(tmp_path, change):
     _, state = photomaker_state()

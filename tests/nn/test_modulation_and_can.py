@@ -19,6 +19,7 @@ def block_inputs():
     return video, torch.cat([face, text], 1), torch.randn(2, 32, generator=g)
 
 
+@pytest.mark.capability("CAN", scale="T")
 @pytest.mark.parametrize("chunk", range(12))
 def test_one_bias_slice_moves_one_modulation_chunk_only(chunk):
     model, adapter = tiny.with_adapter()
@@ -62,6 +63,7 @@ def test_shift_of_minus_phi_gives_the_unmodulated_block():
     assert torch.allclose(out, encoder[:1], atol=1e-5)
 
 
+@pytest.mark.capability("CAN", scale="T")
 def test_can_is_given_chunk_zero_of_norm1_of_its_own_layer():
     model, adapter = tiny.with_adapter()
     seen = {}
@@ -80,6 +82,7 @@ def test_can_is_given_chunk_zero_of_norm1_of_its_own_layer():
         assert torch.equal(code, condition.id_code)
 
 
+@pytest.mark.capability("modulation tables", scale="T")
 @pytest.mark.parametrize("with_identity", [True, False])
 def test_tables_equal_the_direct_path(with_identity):
     model, adapter = tiny.with_adapter()
@@ -99,6 +102,7 @@ def test_tables_equal_the_direct_path(with_identity):
     assert table.nbytes() > 0
 
 
+@pytest.mark.capability("modulation tables", scale="T")
 def test_sampling_with_a_table_never_runs_the_modulation_layers():
     model, adapter = tiny.with_adapter()
     identity = adapter.encode_identity(tiny.features()).transformer_inputs()

@@ -30,6 +30,7 @@ def paper(preset="paper", **overrides):
     return model, MagicMirrorAdapter.create(model, config)
 
 
+@pytest.mark.capability("CogVideoX-5B's layout", scale="L")
 def test_base_keys_equal_the_library_s_own():
     from diffusers import CogVideoXTransformer3DModel
 
@@ -44,6 +45,7 @@ def test_base_keys_equal_the_library_s_own():
     assert all(".adapter." in key for key in missing)
 
 
+@pytest.mark.capability("paper's size", scale="L")
 def test_paper_preset_counts():
     model, adapter = paper()
     groups = {
@@ -65,6 +67,7 @@ def test_paper_preset_counts():
     assert sum(p.numel() for p in model.base_parameters()) == 5_570_283_072
 
 
+@pytest.mark.capability("paper's size", scale="L")
 def test_paper_total_prints_as_12_8_billion():
     from diffusers import AutoencoderKLCogVideoX
     from transformers import T5Config, T5EncoderModel

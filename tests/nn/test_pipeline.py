@@ -130,6 +130,7 @@ def test_the_portrait_is_cut_by_the_adapter_s_margin_whoever_finds_the_face(pipe
     assert torch.equal(cut.x_face, pipe.encode_references(by_hand).x_face)
 
 
+@pytest.mark.capability("guidance modes", scale="T")
 def test_split_with_equal_weights_equals_null(pipe, identity):
     call = {"identity": identity, **CALL}
     null = pipe(PROMPT, generator=seeded(), **call).frames
@@ -141,6 +142,7 @@ def test_split_with_equal_weights_equals_null(pipe, identity):
     assert not torch.allclose(null, apart, atol=1e-3)
 
 
+@pytest.mark.capability("guidance modes", scale="T")
 def test_guidance_of_one_is_the_conditional_branch_in_every_mode(pipe, identity):
     call = {"identity": identity, "guidance_scale": 1.0, **CALL}
     outs = [
@@ -150,6 +152,7 @@ def test_guidance_of_one_is_the_conditional_branch_in_every_mode(pipe, identity)
     assert all(torch.equal(outs[0], out) for out in outs[1:])
 
 
+@pytest.mark.capability("guidance modes", scale="T")
 def test_keep_with_the_same_text_twice_equals_the_conditional_branch(pipe, identity):
     from mm_model.generation.guidance import Branch, Texts, combine, plan_branches
 
@@ -161,6 +164,7 @@ def test_keep_with_the_same_text_twice_equals_the_conditional_branch(pipe, ident
     assert torch.equal(combine([v, v], 6.0), v)
 
 
+@pytest.mark.capability("guidance modes", scale="T")
 def test_the_nulls_are_really_used(pipe, identity):
     call = {"identity": identity, **CALL}
     modes = ("null", "keep", "base")
@@ -173,6 +177,7 @@ def test_the_nulls_are_really_used(pipe, identity):
     assert changed == {"null": True, "keep": False, "base": False}
 
 
+@pytest.mark.capability("modulation tables", scale="T")
 @pytest.mark.parametrize("id_scale", [1.0, 0.4])
 def test_tables_and_the_direct_path_agree(pipe, identity, id_scale):
     scales = {"id_scale": id_scale, "can_scale": 0.7, "ca_scale": 0.5}

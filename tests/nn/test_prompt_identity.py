@@ -114,6 +114,7 @@ def fusion_case(refs=2, seed=0):
     return text, mask, torch.randn(3, refs, 2, 32, generator=g)
 
 
+@pytest.mark.capability("text fusion", scale="T")
 def test_fusion_changes_masked_positions_only():
     fusion = TextFusion(32, 32)
     text, mask, x_id = fusion_case()
@@ -125,6 +126,7 @@ def test_fusion_changes_masked_positions_only():
     assert torch.equal(fuse_text(fusion, text, mask, x_id, scale=0.0), text)
 
 
+@pytest.mark.capability("text fusion", scale="T")
 def test_fusion_is_reference_major():
     fusion = TextFusion(32, 32)
     tiny.shake(fusion)

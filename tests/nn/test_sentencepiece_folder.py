@@ -14,6 +14,8 @@ from mm_model.nn.cogvideox.tokenizer import load_tokenizer
 from tests.nn import tiny
 from tests.serving.house import random_backbone
 
+pytestmark = pytest.mark.capability("CogVideoX-5B's layout", scale="L")
+
 SENTENCES = [
     f"{who} {does} {where}"
     for who, does, where in itertools.product(

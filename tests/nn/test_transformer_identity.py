@@ -92,6 +92,7 @@ def test_projection_after_a_step_keeps_gates_at_or_above_zero():
     assert all(layer.face_gate.item() == 0.0 for layer in adapter.layers.values())
 
 
+@pytest.mark.capability("decoupled cross-attention", scale="T")
 def test_adapters_sit_in_even_layers_only():
     model, adapter = tiny.with_adapter()
     assert [b.adapter is not None for b in model.transformer_blocks] == [True, False, True, False]
@@ -100,6 +101,7 @@ def test_adapters_sit_in_even_layers_only():
     assert not any(".adapter." in name for name in model.state_dict())
 
 
+@pytest.mark.capability("face stream", scale="T")
 def test_odd_layers_pass_face_tokens_unchanged_and_work_as_the_base_block():
     model, adapter = tiny.with_adapter()
     tiny.shake(adapter)
@@ -158,6 +160,7 @@ def test_permuting_face_tokens_permutes_the_face_output_of_a_block():
     assert torch.allclose(first[:, order], second[:, :4], atol=1e-5)
 
 
+@pytest.mark.capability("decoupled cross-attention", scale="T")
 def test_cross_attention_does_not_depend_on_where_a_pixel_is():
     model, adapter = tiny.with_adapter()
     attn, ca = model.transformer_blocks[0].attn1, adapter.layers["0"].ca
@@ -175,6 +178,8 @@ def test_cross_attention_does_not_depend_on_where_a_pixel_is():
     assert torch.allclose(crossed, crossed[:, :1].expand_as(crossed), atol=1e-5)
 
 
+@pytest.mark.capability("decoupled cross-attention", scale="T")
+@pytest.mark.capability("face stream", scale="T")
 def test_joint_mode_equals_a_hand_written_reference():
     model, adapter = tiny.with_adapter()
     attn, ca = model.transformer_blocks[0].attn1, adapter.layers["0"].ca

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from mm_model.pairs.select import Reference, candidates_for, judge, pairs_for
 from mm_model.records import Reason
 
+pytestmark = pytest.mark.capability("synthetic pairs", scale="T")
+
 TARGET = "00000000000000aa"
 KINDS = ("self_reference", "cross", "synthetic")
 

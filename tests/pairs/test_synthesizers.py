@@ -13,6 +13,8 @@ from mm_model.pairs.procedural import WorldSynthesizer
 from mm_model.pairs.synthesizer import Identity, Portrait, open_synthesizer
 from tests.faces.faked import FakePack, face
 
+pytestmark = pytest.mark.capability("synthetic pairs", scale="T")
+
 
 def _photo(folder: Path) -> Path:
     from mm_model.embedded.people.clips import photograph

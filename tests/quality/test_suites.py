@@ -14,6 +14,8 @@ from mm_model.records import FACES_COLUMNS, INGEST_COLUMNS, PAIRS_COLUMNS, SOURC
 from mm_model.run.stages import NAMES
 from mm_model.settings import Profile, load_profile
 
+pytestmark = pytest.mark.capability("audits", scale="T")
+
 ROWS = 120
 
 

@@ -78,6 +78,7 @@ def measured(faces: np.ndarray, vectors: np.ndarray) -> float:
     return float(np.nan_to_num(faces @ vectors.T).mean())
 
 
+@pytest.mark.capability("metrics and controls", scale="T")
 def test_identity_is_measured_on_withheld_pictures_by_the_judge(
     chain: Chain, cells: pd.DataFrame, pictures: dict, looks: dict
 ) -> None:
@@ -154,6 +155,7 @@ def test_the_withheld_pictures_judge_otherwise_than_the_shown_ones(cells: pd.Dat
     assert (differ > 0.003).mean() > 0.8
 
 
+@pytest.mark.capability("metrics and controls", scale="T")
 def test_each_control_is_what_it_is_called(
     chain: Chain, cells: pd.DataFrame, backbone: Any
 ) -> None:

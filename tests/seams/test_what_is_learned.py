@@ -52,6 +52,7 @@ def test_the_latents_of_a_target_show_its_own_picture_in_its_own_colours(
         assert all(found[row] > value for value in turned.values()), turned
 
 
+@pytest.mark.capability("face-area loss", scale="T")
 def test_masks_boxes_and_landmarks_lie_on_the_face_that_is_seen(
     chain: Chain, training_set: Callable, backbone: Any, pack: Any
 ) -> None:
@@ -294,6 +295,8 @@ def fresh(chain: Chain, backbone: Any, tmp_path_factory: Any) -> dict[str, torch
     return {k: v.clone() for k, v in fresh_adapter(job, backbone).state_dict().items()}
 
 
+@pytest.mark.capability("stage 2, on clips", scale="T")
+@pytest.mark.capability("stage 1, on pictures", scale="T")
 @pytest.mark.parametrize("stage", TRAININGS)
 def test_every_tensor_of_the_adapter_was_learned(
     chain: Chain, fresh: dict[str, torch.Tensor], stage: str
@@ -307,6 +310,7 @@ def test_every_tensor_of_the_adapter_was_learned(
         assert after[f"layers.{layer}.can.fc2.weight"].abs().max() > 0
 
 
+@pytest.mark.capability("stage 2, on clips", scale="T")
 def test_fine_tuning_goes_on_from_pretraining(chain: Chain, fresh: dict[str, torch.Tensor]) -> None:
     ours, theirs = adapter_of(chain, "finetune"), adapter_of(chain, "pretrain")
     for name, value in ours.items():

@@ -58,6 +58,7 @@ def ask(chain: Chain, mirror: Any, tmp_path: Path, identity: str, **more: Any) -
     return film(path).astype(int)
 
 
+@pytest.mark.capability("served as evaluated", scale="T")
 def test_the_served_clip_is_the_evaluated_clip(chain: Chain, mirror: Any, tmp_path: Path) -> None:
     """Same photographs, words and seed: the same frames, but for a rounding of the batch."""
     cells = chain.table("evaluate", "cells").query("variant == 'finetune'")

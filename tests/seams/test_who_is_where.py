@@ -10,6 +10,8 @@ import torch
 from tests.seams.facts import Chain, face_in, film, pixels
 from tests.small_chain import OTHER
 
+pytestmark = pytest.mark.capability("held-out people", scale="T")
+
 TRAININGS = ("pretrain", "finetune")
 
 

@@ -19,6 +19,8 @@ from mm_model.serving.__main__ import bound
 from tests.serving.doorway import PATIENCE, Doorway, opened, until
 from tests.serving.test_door import config, filled, inside, record, way, wrapped
 
+pytestmark = pytest.mark.capability("door limits", scale="T")
+
 __all__ = ["way"]  # fixtures
 
 PING = b"GET /ping HTTP/1.1\r\nhost: localhost\r\n\r\n"

@@ -12,6 +12,8 @@ from mm_model.serving.consent import Basis, Consent, parse, read_consent
 from mm_model.serving.refusal import Code, Refusal
 from tests.serving.test_request import GOOD, make_mirror, refused
 
+pytestmark = pytest.mark.capability("consent", scale="T")
+
 WORDS = "Ada Lovelace, Dorset Street 1, agreed by letter"
 
 

@@ -21,6 +21,8 @@ from tests.serving.conftest import one_face
 from tests.serving.doorway import Doorway, PacedEngine, answer, opened, until
 from tests.serving.test_request import GOOD, LIMITS, PROFILE, picture
 
+pytestmark = pytest.mark.capability("door limits", scale="T")
+
 STEPS = 5
 DIGESTS = {"adapter": "a", "backbone": "b", "facepack": "c"}
 

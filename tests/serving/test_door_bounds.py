@@ -22,6 +22,8 @@ from tests.serving.doorway import PATIENCE, Doorway, PacedEngine, answer, until
 from tests.serving.test_door import config, filled, free_way, inside, record, way, wrapped
 from tests.serving.test_request import picture
 
+pytestmark = pytest.mark.capability("door limits", scale="T")
+
 __all__ = ["free_way", "way"]  # fixtures
 
 HEAD = (

@@ -22,6 +22,8 @@ from mm_model.settings import load_profile
 from tests.serving.conftest import Server
 from tests.serving.house import House, metrics
 
+pytestmark = pytest.mark.capability("served as evaluated", scale="T")
+
 SIZES = [[64, 64], [96, 64], [80, 80], [128, 96]]
 NEIGHBOURS = 3
 

@@ -22,6 +22,8 @@ from mm_model.settings import load_profile
 from mm_model.store import digests
 from tests.serving.house import ROOT, House
 
+pytestmark = pytest.mark.capability("generate", scale="T")
+
 PROMPT = "a woman img smiles in the park"
 Command = Callable[..., tuple[int, str, str]]
 
@@ -300,6 +302,7 @@ def test_what_the_model_was_trained_to_do_may_be_asked_for() -> None:
             check_prompt(f"a {who} img {action}", "self")
 
 
+@pytest.mark.capability("InsightFace packs", scale="R")
 def test_a_real_photograph_is_shown_or_refused_in_one_sentence(
     command: Command, real_media: Path, real_facepack: Path, served_house: House, tmp_path: Path
 ) -> None:

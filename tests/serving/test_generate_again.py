@@ -23,6 +23,8 @@ from tests.serving.conftest import FakeEngine, one_face
 from tests.serving.house import House
 from tests.serving.test_generate import Command, asked, command, photographs
 
+pytestmark = pytest.mark.capability("generate --again", scale="T")
+
 __all__ = ["asked", "command", "photographs"]  # fixtures
 
 PARTS = ("adapter", "backbone", "facepack")

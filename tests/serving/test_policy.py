@@ -12,6 +12,8 @@ from mm_model.serving.refusal import Code, Refusal
 from mm_model.store.consents import Basis
 from tests.serving.prompts import judged, summary, verdict
 
+pytestmark = pytest.mark.capability("word filter", scale="T")
+
 PROMPTS = Path(__file__).with_name("prompts.json")
 UNSEEN = Path(__file__).with_name("prompts_unseen.json")
 """By a writer who had seen neither rules nor other prompts; nothing was changed for them since."""

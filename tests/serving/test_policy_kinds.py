@@ -9,6 +9,8 @@ import pytest
 
 from tests.serving.prompts import verdict
 
+pytestmark = pytest.mark.capability("word filter", scale="T")
+
 _SMALL = [
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
     "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",

@@ -7,6 +7,8 @@ from mm_model.register.promotion import decide, lower_bound
 from mm_model.settings import RegisterSettings
 from tests.serving.house import metrics
 
+pytestmark = pytest.mark.capability("promotion, pins, rollback", scale="T")
+
 RULE = RegisterSettings(model_name="m", max_relative_drop=0.05, confidence=0.95)
 OLD = [0.40, 0.30, 0.50, 0.35, 0.45, 0.38]
 BETTER = [value + 0.05 for value in OLD]

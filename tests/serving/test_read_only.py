@@ -19,6 +19,8 @@ from mm_model.register.pins import CHAMPION
 from tests.serving.conftest import Server
 from tests.serving.house import House, alone
 
+pytestmark = pytest.mark.capability("read-only trees", scale="T")
+
 CAPABILITIES = "-dac_override,-dac_read_search,-fowner"
 
 

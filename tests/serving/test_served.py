@@ -20,6 +20,8 @@ from mm_model.store import digests
 from tests.serving.conftest import Server
 from tests.serving.house import House
 
+pytestmark = pytest.mark.capability("mlflow models serve", scale="T")
+
 
 @pytest.fixture(scope="module")
 def good(served_house: House) -> dict[str, Any]:

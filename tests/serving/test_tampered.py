@@ -26,6 +26,8 @@ from mm_model.store.layout import Layout
 from mm_model.tracking import store
 from tests.serving.house import alone
 
+pytestmark = pytest.mark.capability("served release", scale="T")
+
 CANARY, PLACES, WHOLE, ELSEWHERE = "canary", "places.txt", "whole", "elsewhere"
 CODE = "code/mm_model"
 MODULE = f"{CODE}/errors.py"

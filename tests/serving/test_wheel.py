@@ -19,7 +19,7 @@ import pytest
 from mm_model.serving import example
 from tests.serving.house import House
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.capability("wheel", scale="T")]
 
 _SERVE = """
 import json, sys

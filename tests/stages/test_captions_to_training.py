@@ -27,6 +27,8 @@ from mm_model.train.dataset import Target, TrainingSet
 from tests.stages.conftest import use_input
 from tests.stages.test_ingest import photograph, saved
 
+pytestmark = pytest.mark.capability("captions", scale="T")
+
 LATE = "portrait photograph, studio lighting, grey background, a person looks at the camera"
 Problem = CaptionProblem
 NASTY: dict[str, tuple[bytes, CaptionProblem | None]] = {

@@ -19,6 +19,8 @@ from mm_model.store.consents import stated
 from mm_model.store.layout import Layout
 from tests.stages.conftest import edit_profile, use_input, use_sources
 
+pytestmark = pytest.mark.capability("consent", scale="T")
+
 NAME = "Ada Quixby"
 WORDS = f"{NAME} of 1 Dorset Street signed on paper"
 

@@ -76,6 +76,7 @@ def test_tables_tracks_and_embeddings_fit_together(
     assert (out / "sheet.jpg").stat().st_size > 2000
 
 
+@pytest.mark.capability("face filters", scale="T")
 def test_each_fault_is_rejected_with_its_reason(small_root: Path, run_stage: Run) -> None:
     """A face blurred past recognition may as well not be found at all."""
     known = write_ingest(_ingest(small_root), people(TRAIN[:2], photos=2, clips=0) + faults())

@@ -22,6 +22,8 @@ from mm_model.nn.magic_mirror import checkpoint
 from mm_model.store import atomic, sealed, tables
 from mm_model.train import state
 
+pytestmark = pytest.mark.capability("killed, moved, full disk", scale="T")
+
 NOISE = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
 LIMIT = 2000
 

@@ -19,6 +19,8 @@ from mm_model.records import INGEST_COLUMNS
 from mm_model.settings import load_profile
 from mm_model.store import digests, tables
 
+pytestmark = pytest.mark.capability("strangers' files", scale="T")
+
 NOISE = np.random.default_rng(5)
 
 
@@ -282,6 +284,7 @@ def test_the_world_s_faults_are_rejected_for_what_they_are(
     )
 
 
+@pytest.mark.capability("strangers' files", scale="R")
 def test_real_media_is_all_kept(
     small_root: Path, real_media: Path, use_sources: Callable, edit_profile: Callable,
     run_stage: Callable,

@@ -18,6 +18,8 @@ from mm_model.run.stage import Job, Report, Stage
 from mm_model.store import atomic, closure, digests, manifest
 from mm_model.store.shards import in_shards
 
+pytestmark = pytest.mark.capability("STRICT=1", scale="T")
+
 ITEMS = ("a", "b", "c")
 
 

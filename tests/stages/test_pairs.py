@@ -21,6 +21,8 @@ from mm_model.records import PAIRS_COLUMNS, REFERENCES_COLUMNS
 from mm_model.run.stage import Report
 from mm_model.store import digests, tables
 
+pytestmark = pytest.mark.capability("synthetic pairs", scale="T")
+
 TRAIN, HELD_OUT = [10_001, 10_002, 10_003], [50_005, 50_006]
 
 Run = Callable[[Path, str], Report]

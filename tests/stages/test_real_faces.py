@@ -16,6 +16,8 @@ from mm_model.run.stage import Report
 from mm_model.store import tables
 from tests.stages.conftest import edit_profile, run_stage, use_sources
 
+pytestmark = pytest.mark.capability("face filters", scale="R")
+
 KEPT_IMAGES = ("source_s0", "source_s3", "source_s5", "source_s9", "source_s10", "source_s12",
                "driving_d8")  # fmt: skip
 FALSE_POSITIVES = {"source_s6": "statue", "source_s7": "rendered character", "source_s22": "monkey"}
@@ -95,6 +97,7 @@ def test_faces_are_as_large_as_seen(outcome: tuple[Report, dict], name: str, siz
     np.testing.assert_allclose(outcome[1][name]["face_size"], size, atol=3)
 
 
+@pytest.mark.capability("people told apart", scale="R")
 def test_seven_clips_are_seven_people(outcome: tuple[Report, dict]) -> None:
     rows = outcome[1]
     assert len({rows[name]["identity"] for name in CLIPS}) == 7

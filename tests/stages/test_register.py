@@ -143,6 +143,7 @@ def test_repeating_a_registration_gives_the_same_bytes(house: House) -> None:
     assert path.read_bytes() == before
 
 
+@pytest.mark.capability("promotion, pins, rollback", scale="T")
 def test_a_better_adapter_takes_the_alias_and_a_worse_one_does_not(house: House) -> None:
     house.register()
     assert next_adapter(house, "two", WORSE)["aliases"] == ["challenger"]

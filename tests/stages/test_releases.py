@@ -19,6 +19,8 @@ from mm_model.serving import code
 from mm_model.tracking import store
 from tests.serving.house import House, alone, metrics
 
+pytestmark = pytest.mark.capability("promotion, pins, rollback", scale="T")
+
 NUMBERS = {
     "one": metrics([0.3, 0.4, 0.5, 0.4]),
     "two": metrics([0.4, 0.5, 0.6, 0.5]),

@@ -19,6 +19,8 @@ from mm_model.store import catalogue, manifest
 from mm_model.store.layout import Layout
 from tests.store.damage import flipped, other_damage
 
+pytestmark = pytest.mark.capability("damage", scale="T")
+
 FLIPS = 40
 
 

@@ -78,6 +78,7 @@ def test_of_two_caption_files_the_one_that_the_report_names_is_used(
     assert any("1.png.txt is used, 1.txt is not" in note for note in report.notes)
 
 
+@pytest.mark.capability("consent", scale="T")
 def test_without_consent_nothing_is_read(
     small_root: Path, folder: Path, run_stage: Callable, edit_profile: Callable
 ) -> None:

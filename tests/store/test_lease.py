@@ -20,6 +20,8 @@ import pytest
 from mm_model.errors import BusyError
 from mm_model.store import lease
 
+pytestmark = pytest.mark.capability("one at a time", scale="T")
+
 HOLDER = """
 import sys, time
 from pathlib import Path

@@ -9,6 +9,8 @@ import pytest
 from mm_model.store import sealed
 from tests.store.damage import flipped, other_damage
 
+pytestmark = pytest.mark.capability("damage", scale="T")
+
 
 @pytest.fixture
 def pair(tmp_path: Path) -> tuple[Path, Path]:

@@ -13,6 +13,8 @@ from mm_model.store import sealed
 from mm_model.train import dataset, state
 from tests.store.damage import flipped, other_damage
 
+pytestmark = pytest.mark.capability("resume", scale="T")
+
 FLIPS = 150
 
 

@@ -18,6 +18,8 @@ from mm_model.train.loop import Trainer
 from tests.nn import tiny
 from tests.train.test_loop import _backbone, _data, _run
 
+pytestmark = pytest.mark.capability("identity loss", scale="T")
+
 
 @pytest.fixture(scope="module")
 def settings(root: Path) -> TrainSettings:

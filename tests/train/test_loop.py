@@ -80,6 +80,7 @@ class _Killed(Exception):
     pass
 
 
+@pytest.mark.capability("resume", scale="T")
 def test_a_resumed_run_equals_the_straight_run_bit_for_bit(
     settings: TrainSettings, tmp_path: Path
 ) -> None:

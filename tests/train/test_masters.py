@@ -21,6 +21,8 @@ from mm_model.train.stage import fresh_adapter
 from tests.nn import layout, tiny
 from tests.train.test_loop import UNREACHED, _data, _Killed, _run
 
+pytestmark = pytest.mark.capability("bfloat16 with float32 masters", scale="L")
+
 CLOSE = 0.005
 """How far apart the shares of moved weights may lie: a few values round differently."""
 
@@ -102,6 +104,7 @@ def test_only_the_frozen_base_is_in_bfloat16(paper: Profile, folder: Path, tmp_p
     )
 
 
+@pytest.mark.capability("resume", scale="L")
 def test_masters_survive_checkpoint_resume_export_and_the_next_stage(
     paper: Profile, folder: Path, tmp_path: Path
 ) -> None:

@@ -29,6 +29,7 @@ def _started(profile: Profile, backbone: Backbone, **model: str):
     )
 
 
+@pytest.mark.capability("face perceiver", scale="T")
 @pytest.mark.parametrize(("start", "copied"), [("id_perceiver", True), ("random", False)])
 def test_the_face_perceiver_begins_as_the_profile_says(profile, backbone, start, copied):
     source = backbone.identity_encoder.id_perceiver.perceiver_resampler.state_dict()
