@@ -120,9 +120,9 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
     ),
     "Training": (
         Capability(
-            "stage 1, on pictures", "training moves every tensor of the adapter", first=True
+            "stage 1, on pictures", "training on pictures moves the adapter's weights", first=True
         ),
-        Capability("stage 2, on clips", "training goes on from stage 1", first=True),
+        Capability("stage 2, on clips", "training goes on from stage 1 on clips", first=True),
         Capability("face-area loss", "a share of the samples weighs the face's latents alone"),
         Capability("identity loss", "a recogniser's gradient through the VAE, or a refusal"),
         Capability(

@@ -73,6 +73,8 @@ def _moved(trainer: Trainer) -> float:
     return float(torch.cat(changed).float().mean())
 
 
+@pytest.mark.capability("stage 1, on pictures", scale="L")
+@pytest.mark.capability("stage 2, on clips", scale="L")
 @pytest.mark.parametrize("frames", [9, pytest.param(1, marks=pytest.mark.slow)])
 def test_as_many_weights_move_in_bfloat16_as_in_float32(
     paper: Profile, folder: Path, tmp_path: Path, frames: int
@@ -105,6 +107,7 @@ def test_only_the_frozen_base_is_in_bfloat16(paper: Profile, folder: Path, tmp_p
 
 
 @pytest.mark.capability("resume", scale="L")
+@pytest.mark.capability("stage 2, on clips", scale="L")
 def test_masters_survive_checkpoint_resume_export_and_the_next_stage(
     paper: Profile, folder: Path, tmp_path: Path
 ) -> None:
