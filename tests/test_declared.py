@@ -162,12 +162,18 @@ def unknown_files(root: Path, path: Path, text: str) -> list[str]:
     )  # fmt: skip
 
 
+RECIPES = ("profiles/people.yaml", "profiles/people-long.yaml")
+"""Their bytes name everything that was made from them, so a comment keeps a file's earlier name."""
+
+
 def test_every_file_that_a_page_or_comment_names_exists(root: Path) -> None:
     missing = {
         str(path.relative_to(root)): found
         for path in _speaking(root)
         if (found := unknown_files(root, path, _comments(path)))
     }
+    earlier = {name: missing.pop(name, None) for name in RECIPES}
+    assert earlier == dict.fromkeys(RECIPES, ["mm_model/world/split.py"])
     assert missing == {}
 
 
