@@ -291,7 +291,7 @@ def _load(kind: type[Section], path: Path) -> Section:
         field = ".".join(str(part) for part in first["loc"]) or "the file"
         raise UserError(
             f"{path}: {field}: {first['msg'].removeprefix('Value error, ')}: mend that value "
-            f"(mm_model/settings.py says what it means)."
+            f"(mm_model/settings/sections.py says what it means)."
         ) from None
 
 

@@ -1,0 +1,43 @@
+"""The configuration: one typed tree of settings, and the values in `profiles/*.yaml`."""
+
+from mm_model.settings.sections import (
+    Count,
+    EvaluateSettings,
+    FaceGuidance,
+    FacesSettings,
+    IngestSettings,
+    ModelSettings,
+    PairsSettings,
+    Params,
+    Profile,
+    RegisterSettings,
+    RunSettings,
+    Section,
+    ServeSettings,
+    Share,
+    SourcesSettings,
+    TrainSettings,
+    load_params,
+    load_profile,
+)
+
+__all__ = [
+    "Count",
+    "EvaluateSettings",
+    "FaceGuidance",
+    "FacesSettings",
+    "IngestSettings",
+    "ModelSettings",
+    "PairsSettings",
+    "Params",
+    "Profile",
+    "RegisterSettings",
+    "RunSettings",
+    "Section",
+    "ServeSettings",
+    "Share",
+    "SourcesSettings",
+    "TrainSettings",
+    "load_params",
+    "load_profile",
+]
