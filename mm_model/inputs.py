@@ -1,7 +1,8 @@
 """Choosing what runs: a shipped profile on its shipped inputs, or a folder of one's own media.
 
-Writes `params.yaml` and, for a folder, the ignored `profiles/local.yaml`. Checks every path first
-and changes nothing when one is wrong.
+Writes `params.yaml` and, for a folder, the ignored `profiles/local.yaml`, which says only what is
+not as in the profile that it builds on. Checks every path first and changes nothing when one is
+wrong.
 """
 
 import os
@@ -15,13 +16,12 @@ from mm_model.media.consent import NAME as CONSENT_FILE
 from mm_model.media.consent import consent_for, keep
 from mm_model.media.folder import media_below
 from mm_model.media.names import shown
-from mm_model.settings import Params, Profile, load_params, load_profile
+from mm_model.settings import Params, load_params, load_profile
+from mm_model.settings.bases import BASE, LOCAL, without
+from mm_model.settings.load import resolved
 from mm_model.store import atomic
 from mm_model.store.consents import Statement, stated
 from mm_model.store.named import path
-
-LOCAL = "local"
-"""Name of the profile that `use_folder` writes."""
 
 _HEAD = (
     "# Which profile runs, and on what. Paths count from here; "
@@ -101,12 +101,12 @@ def use_folder(
         consent: basis for the whole folder, in words or as `<basis>:<evidence>`; giving it states
             that everyone shown agreed to this use and is an adult. Not needed when the folder
             holds a consent.yaml. The profile gets its id, the words go into the file of consents.
-        base: profile whose values to start from.
+        base: profile whose values to start from; the written one builds on it.
 
     Raises:
         UserError: a path is wrong, the folder holds no media, or there is no consent record.
     """
-    values = load_profile(root, base)
+    load_profile(root, base)
     folder = _folder(sources)
     pack = _pack(root, facepack, base)
     given = stated(consent) if consent and consent.strip() else None
@@ -119,7 +119,7 @@ def use_folder(
             f"SOURCES={sources} holds no photographs or clips{''.join(first)}: "
             "name a folder with JPEG, PNG, WebP, MP4 or WebM files."
         )
-    profile, lowered = _local_profile(values, base, files, given)
+    profile, lowered = _local_profile(root, base, files, given)
     for statement in {record.statement, given} - {None}:
         keep(statement, root)
     params = {"profile": LOCAL, "sources": _from_root(root, folder),
@@ -193,11 +193,12 @@ def _consent_origin(folder: Path, consent: str | None) -> str:
 
 
 def _local_profile(
-    base: Profile, base_name: str, files: int, consent: Statement | None
+    root: Path, base: str, files: int, consent: Statement | None
 ) -> tuple[str, list[str]]:
     """(text of local.yaml, lines on what its data-quality suites can no longer tell)."""
-    content: dict[str, Any] = base.model_dump(mode="json", by_alias=True)
-    content["title"] = f"Your folder, with the values of profile {base_name}"
+    profile, written = resolved(root, base)
+    content: dict[str, Any] = profile.model_dump(mode="json", by_alias=True)
+    content["title"] = f"Your folder, with the values of profile {base}"
     content["sources"]["consent"] = consent.id if consent else content["sources"]["consent"]
     lowered = []
     for section, share in _ROWS_OF_FILES.items():
@@ -216,7 +217,10 @@ def _local_profile(
             f"suite; look at the counts yourself: {', '.join(weak)}."
         )
     head = (
-        f"# Written by `make run SOURCES=...` from profile {base_name}; ignored by git, "
+        f"# Written by `make run SOURCES=...` from profile {base}; ignored by git, "
         "rewritten the next time.\n"
     )
-    return head + yaml.safe_dump(content, sort_keys=False, allow_unicode=True), lines
+    builds_on = [path.stem for path in written.files if path.stem != LOCAL][:1]
+    below = [load_profile(root, name).model_dump(mode="json", by_alias=True) for name in builds_on]
+    own = {BASE: builds_on[0], **without(content, below[0])} if below else content
+    return head + yaml.safe_dump(own, sort_keys=False, allow_unicode=True), lines

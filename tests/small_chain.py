@@ -25,6 +25,7 @@ from mm_model.run import runner
 from mm_model.run.stage import Job, Report, Stage
 from mm_model.run.stages import NAMES
 from mm_model.settings import Profile, Section
+from tests.profiles import whole
 
 PEOPLE = {
     "train_people": 6, "held_out_people": 3, "photos_per_person": 3, "clips_per_person": 1,
@@ -65,7 +66,7 @@ def small_root(root: Path, place: Path) -> Path:
     params = yaml.safe_load((root / "params.yaml").read_text())
     for name in ("facepack", "judge", "backbone"):
         params[name] = str(root / params[name])
-    profile = yaml.safe_load((root / "profiles" / "tiny.yaml").read_text())
+    profile = whole(root)
     for part in ("ingest", "faces", "pairs", "pretrain", "finetune", "evaluate"):
         profile[part]["row_floor"] = 1
     profile["pretrain"] |= QUICK | PRETRAIN

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 from PIL import Image
 
 from mm_model.errors import UserError
@@ -22,6 +21,7 @@ from mm_model.media.decode import read_frames
 from mm_model.report import figures, page, timelapse
 from mm_model.run import runner
 from mm_model.run.stages import NAMES
+from mm_model.settings import load_profile
 from mm_model.store import catalogue, manifest
 from mm_model.store.layout import Layout
 from tests.small_chain import HEIGHT, WIDTH, built, small_root
@@ -72,7 +72,7 @@ def test_held_out_people_never_enter_training(layout: Layout) -> None:
 
 @pytest.mark.capability("synthetic pairs", scale="T")
 def test_pairs_are_above_the_threshold_of_the_profile(layout: Layout, house: Path) -> None:
-    above = yaml.safe_load((house / "profiles" / "tiny.yaml").read_text())["pairs"]["cosine_above"]
+    above = load_profile(house, "tiny").pairs.cosine_above
     kept = pd.read_parquet(layout.output("pairs") / "pairs.parquet").query("status == 'kept'")
     assert (kept["cosine"] > above).all()
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mm_model import lifeline
+from mm_model.commands import config
 from mm_model.commands.generate import command as generate
 from mm_model.commands.generate import interrupt
 from mm_model.environment import keep_freed_memory, silence_telemetry
@@ -47,6 +48,7 @@ _LOOK = "'python -m mm_model releases' shows which choice holds"
 _KEPT = {
     "use": "the choice may be half made: give it again",
     "status": _UNCHANGED,
+    "config": _OLD_STAYS,
     "figures": _UNCHANGED,
     "catalogue": _OLD_STAYS,
     "page": _OLD_STAYS,
@@ -214,6 +216,8 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--profile", help="another profile than params.yaml names")
     command.add_argument("--json", action="store_true", help="print it as JSON")
     command.set_defaults(act=_status)
+
+    config.add_to(commands)
 
     command = commands.add_parser("figures", help="print the last run's figures as JSON")
     command.set_defaults(act=_figures)

@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mm_model.errors import UserError
-from mm_model.store import consents
+from mm_model.store import consents, handwritten
 from mm_model.store.consents import Statement
 from mm_model.store.walk import why
 
@@ -71,7 +71,12 @@ def consent_for(folder: Path, stated: Statement | None) -> Consent:
 
 def _read(path: Path) -> Consent:
     try:
-        record = _File.model_validate(yaml.safe_load(path.read_text("utf-8")))
+        record = _File.model_validate(handwritten.read(path.read_text("utf-8")).content)
+    except handwritten.Twice as error:  # nor is a sentence repeated that stands for a key
+        one, other = error.lines
+        raise UserError(
+            f"{path}: the same key stands twice (lines {one} and {other}): leave one of them."
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
         raise UserError(f"{path} is no valid YAML with 'basis:' and 'adults: true'.") from None
     except ValidationError as error:

@@ -1,7 +1,8 @@
 """The configuration: one typed tree of settings, and the values in `profiles/*.yaml`."""
 
+from mm_model.settings.bounds import Count, Share
+from mm_model.settings.load import load_params, load_profile
 from mm_model.settings.sections import (
-    Count,
     EvaluateSettings,
     FaceGuidance,
     FacesSettings,
@@ -14,11 +15,8 @@ from mm_model.settings.sections import (
     RunSettings,
     Section,
     ServeSettings,
-    Share,
     SourcesSettings,
     TrainSettings,
-    load_params,
-    load_profile,
 )
 
 __all__ = [

@@ -1,29 +1,51 @@
 """The shape and the laws of the configuration: one typed tree, values in `profiles/*.yaml`.
 
-`params.yaml` at the root names the profile and the inputs; a profile holds every value. A field
-the paper states has no default here. An unknown key is an error.
+`params.yaml` at the root names the profile and the inputs; a profile, with what it builds on, holds
+every value. No field has a default here: what the paper states stands in `profiles/paper.yaml`, and
+a new field needs one line in `profiles/common.yaml`. An unknown key is an error, and so is a number
+without sense: the bounds below are wide, and only keep out what nobody can mean.
 """
 
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from mm_model.errors import UserError
+from mm_model.settings import bounds
+from mm_model.settings.bounds import Count, Few, Share, each_once
 from mm_model.store import digests
 from mm_model.store.consents import ID, Basis
-from mm_model.store.walk import why
 
-Share = Annotated[float, Field(ge=0, le=1)]
 FaceGuidance = Literal["null", "keep", "base", "split"]
-Count = Annotated[int, Field(ge=1)]
+PairKind = Literal["self_reference", "cross", "synthetic"]
+
+
+def _holds_yes(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(map(_holds_yes, value))
+    return isinstance(value, bool)
 
 
 class Section(BaseModel):
     """A part of a profile: frozen, and strict about unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _yes_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        if cls.model_fields[str(info.field_name)].annotation is not bool and _holds_yes(value):
+            raise ValueError("yes and no (true and false) mean nothing here")
+        return value
 
 
 class RunSettings(Section):
@@ -31,8 +53,8 @@ class RunSettings(Section):
     what the frozen backbone computes in, what is trained is float32 always.
     """
 
-    seed: int
-    threads: Count
+    seed: bounds.Seed
+    threads: bounds.Threads
     device: Literal["cpu", "cuda", "auto"]
     dtype: Literal["float32", "bfloat16"]
 
@@ -64,18 +86,32 @@ class IngestSettings(Section):
     `max_aspect` is the longer side over the shorter one.
     """
 
-    caption_template: str
-    min_side: Count
-    max_pixels: Count
-    max_aspect: Annotated[float, Field(ge=1)] | None
-    min_frames: Count
-    max_frames: Count
-    decode_seconds: float = Field(gt=0)
-    decode_memory_mb: Count
-    static_below: float | None
-    cut_above: float | None
+    caption_template: bounds.Text
+    min_side: bounds.Side
+    max_pixels: bounds.Pixels
+    max_aspect: bounds.Ratio | None
+    min_frames: bounds.Frames
+    max_frames: bounds.Frames
+    decode_seconds: bounds.Seconds
+    decode_memory_mb: bounds.Megabytes
+    static_below: bounds.Grey | None
+    cut_above: Share | None
     text_area_above: Share | None
     row_floor: Count
+
+    @model_validator(mode="after")
+    def _something_fits(self) -> "IngestSettings":
+        if self.max_frames < self.min_frames:
+            raise ValueError(
+                f"no clip has at least {self.min_frames} frames (min_frames) and at most "
+                f"{self.max_frames} (max_frames)"
+            )
+        if self.max_pixels < self.min_side**2:
+            raise ValueError(
+                f"no picture has sides of {self.min_side} (min_side) and at most "
+                f"{self.max_pixels} pixels (max_pixels)"
+            )
+        return self
 
 
 class FacesSettings(Section):
@@ -88,20 +124,20 @@ class FacesSettings(Section):
     are told apart by clustering embeddings or by the folder a file lies in.
     """
 
-    detection_size: Count
+    detection_size: bounds.Side
     detection_above: Share
     padded_detection_above: Share
-    pads: tuple[Share, ...]
-    frames_examined: Count | None
+    pads: Annotated[tuple[Share, ...], Field(max_length=8), AfterValidator(each_once)]
+    frames_examined: bounds.Frames | None
     found_share_min: Share
-    min_face: float = Field(ge=0)
-    min_sharpness: float = Field(ge=0)
-    max_faces: Count
+    min_face: bounds.Length
+    min_sharpness: bounds.Sharpness
+    max_faces: Few
     bystander_below: Share
     doubtful_score: Share
     doubtful_norm: Share
     identity: Literal["clusters", "folders"]
-    cluster_above: float = Field(ge=-1, le=1)
+    cluster_above: bounds.Correlation
     held_out_share: Share
     row_floor: Count
 
@@ -109,12 +145,12 @@ class FacesSettings(Section):
 class PairsSettings(Section):
     """Which reference stands for which target. The paper keeps pairs with cosine above 0.65."""
 
-    cosine_above: float = Field(ge=-1, le=1)
-    cosine_warn_above: float = Field(ge=-1, le=1)
-    per_target: Count
-    kinds: tuple[Literal["self_reference", "cross", "synthetic"], ...]
+    cosine_above: bounds.Correlation
+    cosine_warn_above: bounds.Correlation
+    per_target: Few
+    kinds: Annotated[tuple[PairKind, ...], Field(min_length=1), AfterValidator(each_once)]
     synthesizer: Literal["world", "augment", "none"]
-    synthetic_per_identity: int = Field(ge=0)
+    synthetic_per_identity: Annotated[int, Field(ge=0, le=1000)]
     row_floor: Count
 
 
@@ -132,18 +168,12 @@ class ModelSettings(Section):
     attention: Literal["joint", "gated_joint", "asymmetric"]
     ca_out_proj: Literal["shared", "own"]
     face_perceiver: Literal["random", "id_perceiver"]
-    height: Count
-    width: Count
-    num_frames: Count
-    fps: Count
-    crop_margin: float = Field(ge=1)
-    reference_margin: Annotated[float, Field(ge=1, le=16)] | None
-
-    @model_validator(mode="after")
-    def _legal_frames(self) -> "ModelSettings":
-        if self.num_frames != 1 and self.num_frames % 8 != 1:
-            raise ValueError(f"num_frames must be 1 or 8k+1, not {self.num_frames}")
-        return self
+    height: bounds.Side
+    width: bounds.Side
+    num_frames: bounds.ModelFrames
+    fps: bounds.Rate
+    crop_margin: bounds.Margin
+    reference_margin: bounds.Margin | None
 
 
 class TrainSettings(Section):
@@ -158,32 +188,38 @@ class TrainSettings(Section):
     least number of targets to learn from.
     """
 
-    steps: Count
+    steps: bounds.Steps
     batch_size: Count
-    learning_rate: float = Field(gt=0)
-    warmup_steps: int = Field(ge=0)
+    learning_rate: bounds.LearningRate
+    warmup_steps: bounds.Step
     final_lr_share: Share
-    weight_decay: float = Field(ge=0)
-    betas: tuple[float, float]
-    gradient_clip: float = Field(gt=0)
+    weight_decay: bounds.Decay
+    betas: tuple[bounds.Momentum, bounds.Momentum]
+    gradient_clip: bounds.Norm
     gradient_checkpointing: bool
     noisy_share: Share
     face_loss_probability: Share
     drop_text: Share
     drop_face: Share
     drop_both: Share
-    identity_loss_weight: float = Field(ge=0)
-    identity_loss_from_step: int = Field(ge=0)
+    identity_loss_weight: bounds.Weight
+    identity_loss_from_step: bounds.Step
     identity_loss_samples: Count
-    log_every: Count
-    sample_every: Count
-    sample_frames: Count
-    sample_steps: Count
-    sample_guidance: float = Field(ge=1)
+    log_every: bounds.Steps
+    sample_every: bounds.Steps
+    sample_frames: bounds.ModelFrames
+    sample_steps: bounds.SamplerSteps
+    sample_guidance: bounds.Guidance
     sample_face_guidance: FaceGuidance
-    checkpoint_every: Count
-    milestones: tuple[Share, ...]
+    checkpoint_every: bounds.Steps
+    milestones: Annotated[tuple[Share, ...], Field(max_length=100), AfterValidator(each_once)]
     row_floor: Count
+
+    @model_validator(mode="after")
+    def _drops_exclude_each_other(self) -> "TrainSettings":
+        if self.drop_text + self.drop_face + self.drop_both > 1:
+            raise ValueError("drop_text, drop_face and drop_both are together more than 1")
+        return self
 
     @property
     def milestone_steps(self) -> tuple[int, ...]:
@@ -195,21 +231,21 @@ class EvaluateSettings(Section):
     """The test set and the sampler (50 steps, guidance 6 in the paper's setting)."""
 
     people: Count
-    clips_per_person: Count
-    references_per_person: Annotated[int, Field(ge=1, le=4)]
-    inference_steps: Count
-    guidance_scale: float = Field(ge=1)
+    clips_per_person: Few
+    references_per_person: bounds.References
+    inference_steps: bounds.SamplerSteps
+    guidance_scale: bounds.Guidance
     face_guidance: FaceGuidance
-    bootstrap_draws: Count
+    bootstrap_draws: bounds.Draws
     row_floor: Count
 
 
 class RegisterSettings(Section):
     """The promotion rule: identity must rise by more than its interval, the rest may not fall."""
 
-    model_name: str
+    model_name: bounds.Name
     max_relative_drop: Share
-    confidence: Share
+    confidence: bounds.InnerShare
 
 
 class ServeSettings(Section):
@@ -219,24 +255,36 @@ class ServeSettings(Section):
     requests may wait beside the one at work. body_seconds: how long a body may take to arrive.
     """
 
-    max_references: Annotated[int, Field(ge=1, le=4)]
-    max_reference_bytes: Count
-    max_reference_pixels: Count
-    max_prompt_characters: Count
-    max_frames: Count
-    max_steps: Count
-    max_guidance: float = Field(ge=1)
-    sizes: tuple[tuple[int, int], ...]
-    default_steps: Count
-    default_guidance: float = Field(ge=1)
-    waiting: Count
-    body_seconds: float = Field(gt=0)
+    max_references: bounds.References
+    max_reference_bytes: bounds.Bytes
+    max_reference_pixels: bounds.Pixels
+    max_prompt_characters: bounds.Characters
+    max_frames: bounds.Frames
+    max_steps: bounds.SamplerSteps
+    max_guidance: bounds.Guidance
+    sizes: Annotated[
+        tuple[tuple[bounds.Side, bounds.Side], ...],
+        Field(min_length=1, max_length=100),
+        AfterValidator(each_once),
+    ]
+    default_steps: bounds.SamplerSteps
+    default_guidance: bounds.Guidance
+    waiting: Few
+    body_seconds: bounds.Seconds
+
+    @model_validator(mode="after")
+    def _defaults_are_allowed(self) -> "ServeSettings":
+        if self.default_steps > self.max_steps:
+            raise ValueError(f"default_steps may be at most max_steps, {self.max_steps}")
+        if self.default_guidance > self.max_guidance:
+            raise ValueError(f"default_guidance may be at most max_guidance, {self.max_guidance}")
+        return self
 
 
 class Profile(Section):
     """A complete set of values."""
 
-    title: str
+    title: bounds.Text
     run: RunSettings
     sources: SourcesSettings
     ingest: IngestSettings
@@ -266,53 +314,19 @@ class Profile(Section):
 class Params(Section):
     """`params.yaml`: the profile's name and the inputs, as paths from the root."""
 
-    profile: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
-    sources: str
-    facepack: str
-    judge: str
-    backbone: str
+    profile: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=100)]
+    sources: bounds.Path
+    facepack: bounds.Path
+    judge: bounds.Path
+    backbone: bounds.Path
 
 
-def _load(kind: type[Section], path: Path) -> Section:
-    try:
-        if not path.is_file():
-            raise UserError(f"{path} does not exist: run from the repository root, or set MM_ROOT.")
-        return kind.model_validate(yaml.safe_load(path.read_text("utf-8")))
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({why(error)}): mend its permissions.") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is not UTF-8 text: save it as UTF-8.") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f" at line {where.line + 1}" if where else ""
-        raise UserError(f"{path} is not valid YAML{line}: mend it there.") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise UserError(
-            f"{path}: {field}: {first['msg'].removeprefix('Value error, ')}: mend that value "
-            f"(mm_model/settings/sections.py says what it means)."
-        ) from None
-
-
-def load_params(root: Path) -> Params:
-    """Read `<root>/params.yaml`.
-
-    Raises:
-        UserError: absent, not YAML, or a key that does not belong.
-    """
-    return _load(Params, root / "params.yaml")
-
-
-def load_profile(root: Path, name: str) -> Profile:
-    """Read `<root>/profiles/<name>.yaml`.
-
-    Raises:
-        UserError: absent, not YAML, a missing value, or one against the laws above.
-    """
-    path = root / "profiles" / f"{name}.yaml"
-    if not path.is_file():
-        files = sorted((root / "profiles").glob("*.yaml"))
-        known = ", ".join(file.stem for file in files if "\nmodel:" in file.read_text())
-        raise UserError(f"There is no profile '{name}': params.yaml may name one of {known}.")
-    return _load(Profile, path)
+def fields(kind: type[Section]) -> list[tuple[str, ...]]:
+    """The names of all values of a tree as they stand in its file, below those of its sections."""
+    found: list[tuple[str, ...]] = []
+    for name, field in kind.model_fields.items():
+        said, inner = field.alias or name, field.annotation
+        found.append((said,))
+        if isinstance(inner, type) and issubclass(inner, Section):
+            found += [(said, *below) for below in fields(inner)]
+    return found

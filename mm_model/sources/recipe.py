@@ -21,7 +21,7 @@ from mm_model import lifeline
 from mm_model.embedded.people.split import HELD_OUT_PEOPLE, TRAIN_PEOPLE
 from mm_model.errors import UserError
 from mm_model.run.stage import Job
-from mm_model.store import atomic, sealed
+from mm_model.store import atomic, handwritten, sealed
 from mm_model.store.walk import why
 
 MARK = "synthetic.json"
@@ -63,13 +63,15 @@ def load_recipe(path: Path) -> Recipe:
         UserError: it cannot be read, is not YAML, or holds a value that does not fit.
     """
     try:
-        return Recipe.model_validate(yaml.safe_load(path.read_text("utf-8")))
+        return Recipe.model_validate(handwritten.read(path.read_text("utf-8")).content)
     except OSError as error:
         raise UserError(
             f"{path} cannot be read ({why(error)}): mend its permissions, or name another recipe "
             "or folder in params.yaml, sources."
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except handwritten.Twice as error:
+        raise UserError(f"{path}: {error}: leave one of them.") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
         raise UserError(
             f"{path} is not a recipe in YAML: params.yaml, sources: names a folder of media or "
             "such a recipe (profiles/people.yaml is one)."

@@ -29,6 +29,11 @@ class Layout:
         """The published output folder of a stage."""
         return self.data / stage
 
+    @property
+    def settings(self) -> Path:
+        """Every value of the profile, with what it builds on, as DVC compares them."""
+        return self.data / "settings.json"
+
     def work(self, stage: str, fingerprint: str) -> Path:
         """The undeclared work folder of one stage at one fingerprint."""
         return self.root / "work" / self.profile / stage / fingerprint[:12]

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import yaml
 
+from tests.profiles import whole
+
 LIMIT_MIB = 1536
 
 DRAW = """
@@ -190,7 +192,7 @@ else:
 @pytest.mark.slow
 def test_sheets_hold_no_large_pictures(root: Path, tmp_path: Path) -> None:
     """Twenty photographs of 12 million pixels (37 MB each) cost no more than a few of them."""
-    content = yaml.safe_load((root / "profiles" / "tiny.yaml").read_text())
+    content = whole(root)
     content["pairs"] |= {"synthesizer": "augment", "cosine_above": 0.0}
     params = yaml.safe_load((root / "params.yaml").read_text()) | {"profile": "tiny"}
     params |= {name: str(root / params[name]) for name in ("facepack", "judge", "backbone")}

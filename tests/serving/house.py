@@ -18,6 +18,7 @@ from mm_model.settings import load_params, load_profile
 from mm_model.store import digests, manifest
 from mm_model.store.layout import Layout
 from mm_model.tracking.tracker import Tracker
+from tests.profiles import whole
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -77,7 +78,7 @@ class House:
 
     def __init__(self, root: Path, facepack: Path | None = None, detection_size: int = 160) -> None:
         self.root = root
-        profile = yaml.safe_load((ROOT / "profiles" / "tiny.yaml").read_text())
+        profile = whole(ROOT)
         profile["run"]["threads"] = 1
         profile["faces"]["detection_size"] = detection_size
         (root / "profiles").mkdir(parents=True)

@@ -20,6 +20,7 @@ from mm_model.serving.engine import Cancelled
 from mm_model.serving.request import FIELDS
 from mm_model.settings import load_profile
 from mm_model.store import digests
+from tests.profiles import whole
 from tests.serving.house import ROOT, House
 
 pytestmark = pytest.mark.capability("generate", scale="T")
@@ -278,7 +279,7 @@ def test_an_adapter_s_own_folder(
 def test_another_face_pack_finds_the_faces(
     command: Command, asked: list, served_house: House, tmp_path: Path
 ) -> None:
-    rules = yaml.safe_load((ROOT / "profiles" / "real-small.yaml").read_text())
+    rules = whole(ROOT, "real-small")
     rules["faces"]["detection_size"] = 160
     (served_house.root / "profiles" / "real-small.yaml").write_text(yaml.safe_dump(rules))
     pack = served_house.root / "weights" / "pack"
@@ -306,8 +307,8 @@ def test_what_the_model_was_trained_to_do_may_be_asked_for() -> None:
 def test_a_real_photograph_is_shown_or_refused_in_one_sentence(
     command: Command, real_media: Path, real_facepack: Path, served_house: House, tmp_path: Path
 ) -> None:
-    shutil.copyfile(ROOT / "profiles" / "real-small.yaml",
-                    served_house.root / "profiles" / "real-small.yaml")  # fmt: skip
+    rules = yaml.safe_dump(whole(ROOT, "real-small"))
+    (served_house.root / "profiles" / "real-small.yaml").write_text(rules)
     rest = ["--prompt", PROMPT, "--steps", 1, "--consent", "licence:mit"]
     status, _, err = command("--ref", real_media / "source_s10.jpg", *rest, "--facepack",
                              real_facepack, "-o", tmp_path / "clip.mp4")  # fmt: skip

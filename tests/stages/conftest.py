@@ -70,7 +70,7 @@ def edit_profile(place: Path, **values: Any) -> None:
         *parents, last = name.split(".")
         node = content
         for parent in parents:
-            node = node[parent]
+            node = node.setdefault(parent, {})
         node[last] = value
     path.write_text(yaml.safe_dump(content, sort_keys=False))
 

@@ -122,7 +122,7 @@ def test_a_version_stays_what_it_was(house: House) -> None:
     again = house.register()
     assert (again["version"], again["aliases"]) == (2, ["champion"])
     assert "evaluated anew" in again["sentences"][0]
-    limits(house, max_steps=3)
+    limits(house, max_steps=3, default_steps=3)
     third = house.register()
     assert (third["version"], third["aliases"]) == (3, ["champion"]), third["sentences"]
     assert {name: digests.of_file(folder / name) for name in digests.files_below(folder)} == before

@@ -1,7 +1,6 @@
 """What cannot be learned is refused before it costs anything; silent weights are named."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from mm_model.settings import TrainSettings, load_profile
 from mm_model.train.identity_loss import identity_loss
 from mm_model.train.loop import Trainer
 from tests.nn import tiny
+from tests.profiles import whole
 from tests.train.test_loop import _backbone, _data, _run
 
 pytestmark = pytest.mark.capability("identity loss", scale="T")
@@ -148,7 +148,7 @@ def house(root: Path, tmp_path: Path, onnx: OnnxRecognizer) -> Path:
     encoder = IdentityEncoder(encoder.vision_model, encoder.id_perceiver, tiny.PERCEIVER, onnx)
     encoder.save_pretrained(tmp_path / "backbone" / "identity_encoder")
     (tmp_path / "profiles").mkdir()
-    shutil.copy(root / "profiles" / "paper.yaml", tmp_path / "profiles")
+    (tmp_path / "profiles" / "paper.yaml").write_text(yaml.safe_dump(whole(root, "paper")))
     params = yaml.safe_load((root / "params.yaml").read_text())
     params |= {"profile": "paper", "backbone": "backbone", "sources": "media"}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))

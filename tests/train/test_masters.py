@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+import yaml
 from safetensors import safe_open
 
 from mm_model.errors import UserError
@@ -19,6 +20,7 @@ from mm_model.train.gradients import require_masters
 from mm_model.train.loop import Trainer, optimizer_of
 from mm_model.train.stage import fresh_adapter
 from tests.nn import layout, tiny
+from tests.profiles import whole
 from tests.train.test_loop import UNREACHED, _data, _Killed, _run
 
 pytestmark = pytest.mark.capability("bfloat16 with float32 masters", scale="L")
@@ -229,9 +231,9 @@ def test_a_weight_of_another_dtype_is_never_trained(paper: Profile, folder: Path
 
 def test_sixteen_bit_floats_of_the_other_kind_are_refused(root: Path, tmp_path: Path) -> None:
     (tmp_path / "profiles").mkdir()
-    text = (root / "profiles" / "paper.yaml").read_text()
-    changed = text.replace("dtype: bfloat16", "dtype: float16")
-    (tmp_path / "profiles" / "paper.yaml").write_text(changed)
+    values = whole(root, "paper")
+    values["run"]["dtype"] = "float16"
+    (tmp_path / "profiles" / "paper.yaml").write_text(yaml.safe_dump(values))
     with pytest.raises(UserError, match=r"run\.dtype.*'float32' or 'bfloat16'"):
         load_profile(tmp_path, "paper")
 

@@ -7,6 +7,7 @@ import yaml
 
 from mm_model.errors import UserError
 from mm_model.settings import load_params, load_profile
+from tests.profiles import whole
 
 SHIPPED = ("tiny", "tiny-long", "real-small", "paper")
 
@@ -47,7 +48,7 @@ def test_the_paper_profile_holds_the_numbers_of_the_paper(root: Path) -> None:
 
 
 def _broken(root: Path, tmp_path: Path, change) -> Path:
-    values = yaml.safe_load((root / "profiles" / "tiny.yaml").read_text())
+    values = whole(root)
     change(values)
     (tmp_path / "profiles").mkdir()
     (tmp_path / "profiles" / "tiny.yaml").write_text(yaml.safe_dump(values))
@@ -56,7 +57,7 @@ def _broken(root: Path, tmp_path: Path, change) -> Path:
 
 def test_a_missing_value_names_its_field(root: Path, tmp_path: Path) -> None:
     broken = _broken(root, tmp_path, lambda v: v["pairs"].pop("cosine_above"))
-    with pytest.raises(UserError, match=r"tiny\.yaml: pairs\.cosine_above: Field required"):
+    with pytest.raises(UserError, match=r"tiny\.yaml: pairs\.cosine_above is missing: give it"):
         load_profile(broken, "tiny")
 
 

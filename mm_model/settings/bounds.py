@@ -1,0 +1,114 @@
+"""What values of settings may be: kinds of numbers and texts with their units and wide bounds.
+
+A bound says what nobody can mean, not what is wise.
+"""
+
+import posixpath
+import re
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, Field
+
+_T = TypeVar("_T")
+
+_FILE_NAME = re.compile(r"\w(?:[\w .-]{0,98}\w)?")
+_FRAMES_LAW = 8
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it is empty")
+    return text
+
+
+def _a_name(text: str) -> str:
+    if not _FILE_NAME.fullmatch(text):
+        raise ValueError(
+            "a name holds letters, digits, spaces, '.', '_' and '-', begins and ends with a letter "
+            "or digit, and has at most 100 of them"
+        )
+    return text
+
+
+def _legal_frames(count: int) -> int:
+    if count != 1 and count % _FRAMES_LAW != 1:
+        raise ValueError(f"a clip has 1 or 8k+1 frames, not {count}")
+    return count
+
+
+def _inside(text: str) -> str:
+    """A path that names something other than the tree and what holds it."""
+    if set(posixpath.normpath(_not_blank(text)).split("/")) <= {"", ".", ".."}:
+        raise ValueError("this folder holds the tree itself: name one beside or inside it")
+    if "\0" in text:
+        raise ValueError("no path holds a NUL")
+    return text
+
+
+def each_once(values: tuple[_T, ...]) -> tuple[_T, ...]:
+    """`values`, of which none may come twice.
+
+    Raises:
+        ValueError: one does.
+    """
+    if len(set(values)) != len(values):
+        raise ValueError("something in it stands twice")
+    return values
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+"""A part of a whole, or a probability."""
+InnerShare = Annotated[float, Field(gt=0, lt=1)]
+"""A part that is neither nothing nor all."""
+Correlation = Annotated[float, Field(ge=-1, le=1)]
+"""A cosine."""
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Few = Annotated[int, Field(ge=1, le=1000)]
+"""A number of things of which each costs time: pairs of a target, requests, faces."""
+References = Annotated[int, Field(ge=1, le=4)]
+"""Pictures of one person that the prompt can name."""
+Draws = Annotated[int, Field(ge=1, le=10_000_000)]
+Threads = Annotated[int, Field(ge=1, le=1024)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Step = Annotated[int, Field(ge=0, le=100_000_000)]
+"""A step of a training, counted from 1; at 0 nothing ran yet."""
+Steps = Annotated[int, Field(ge=1, le=100_000_000)]
+SamplerSteps = Annotated[int, Field(ge=1, le=1000)]
+"""Steps of the sampler: the backbone was trained with a thousand."""
+Side = Annotated[int, Field(ge=1, le=16_384)]
+"""Pixels along one side of a picture."""
+Length = Annotated[float, Field(ge=0, le=16_384)]
+"""Pixels, as measured."""
+Pixels = Annotated[int, Field(ge=1, le=10_000_000_000)]
+"""Width times height."""
+Frames = Annotated[int, Field(ge=1, le=10_000_000)]
+"""Frames of somebody's clip."""
+ModelFrames = Annotated[int, Field(ge=1, le=4097), AfterValidator(_legal_frames)]
+"""Frames of a clip that the model makes: the VAE returns 1 or 8k+1."""
+Rate = Annotated[int, Field(ge=1, le=1000)]
+"""Frames a second."""
+Grey = Annotated[float, Field(ge=0, le=255)]
+"""A difference of pixel values."""
+Sharpness = Annotated[float, Field(ge=0, le=1_000_000)]
+"""Variance of the Laplacian."""
+Ratio = Annotated[float, Field(ge=1, le=1000)]
+"""A longer side over a shorter one."""
+Margin = Annotated[float, Field(ge=1, le=16)]
+"""The side of a window in face heights."""
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Megabytes = Annotated[int, Field(ge=1, le=1_048_576)]
+Bytes = Annotated[int, Field(ge=1, le=2**31)]
+Characters = Annotated[int, Field(ge=1, le=1_000_000)]
+LearningRate = Annotated[float, Field(gt=0, le=1)]
+Decay = Annotated[float, Field(ge=0, le=1)]
+Momentum = Annotated[float, Field(ge=0, lt=1)]
+Weight = Annotated[float, Field(ge=0, le=1000)]
+"""A factor of a loss."""
+Norm = Annotated[float, Field(gt=0, le=1_000_000)]
+Guidance = Annotated[float, Field(ge=1, le=1000)]
+"""Classifier-free guidance; 1 is none."""
+Text = Annotated[str, Field(max_length=1000), AfterValidator(_not_blank)]
+Path = Annotated[str, AfterValidator(_inside)]
+"""A path of `params.yaml`."""
+Name = Annotated[str, AfterValidator(_a_name)]
+"""Names a folder, a file or a model of a registry, so no path."""

@@ -1,0 +1,127 @@
+"""Reads `params.yaml` and profiles; what is wrong with one is one sentence with the way out."""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from mm_model.errors import UserError
+from mm_model.settings import bases
+from mm_model.settings.bases import BASE, COMMON, OF_LOCAL, Written
+from mm_model.settings.sections import Params, Profile, Section, fields
+
+_SHOWN = 80
+_Kind = TypeVar("_Kind", bound=Section)
+
+
+def load_params(root: Path) -> Params:
+    """Read `<root>/params.yaml`.
+
+    Raises:
+        UserError: absent, not YAML, or a key that does not belong.
+    """
+    return _checked(Params, bases.read(root / "params.yaml"), root)
+
+
+def load_profile(root: Path, name: str) -> Profile:
+    """Read `<root>/profiles/<name>.yaml` and the profiles that it builds on.
+
+    Raises:
+        UserError: absent, not YAML, a missing value, or one against the laws of its section.
+    """
+    return resolved(root, name)[0]
+
+
+def resolved(root: Path, name: str) -> tuple[Profile, Written]:
+    """The profile `name`, and where each of its values stands.
+
+    Raises:
+        UserError: as `load_profile`.
+    """
+    if not bases.NAME.fullmatch(name) or not bases.path_of(root, name).is_file():
+        raise UserError(
+            f"There is no profile '{name}': params.yaml may name one of {', '.join(names(root))}."
+        )
+    written = bases.gathered(root, name)
+    if name == COMMON:
+        raise UserError(
+            f"{written.files[0]} is what other profiles build on, and no profile itself: "
+            f"params.yaml may name one of {', '.join(names(root))}."
+        )
+    return _checked(Profile, written, root), written
+
+
+def names(root: Path) -> list[str]:
+    """The profiles below `root` that are complete, sorted."""
+    found = []
+    for name in sorted(path.stem for path in (root / "profiles").glob("*.yaml")):
+        try:
+            if name != COMMON:
+                Profile.model_validate(bases.gathered(root, name).values)
+                found.append(name)
+        except (UserError, ValidationError, RecursionError):
+            continue
+    return found
+
+
+def _checked(kind: type[_Kind], written: Written, root: Path) -> _Kind:
+    try:
+        return kind.model_validate(written.values)
+    except ValidationError as error:
+        found = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+        raise UserError(_sentence(kind, found[0], written, root)) from None
+    except RecursionError:
+        raise UserError(f"{written.files[0]} is nested without end: mend it there.") from None
+
+
+def _sentence(kind: type[Section], error: Mapping[str, Any], written: Written, root: Path) -> str:
+    place = error["loc"]
+    field = " ".join(".".join(map(str, place)).split())[:_SHOWN] or "the file"
+    origin = written.origin(place)
+    inside = any(isinstance(part, int) for part in place)
+    if error["type"] == "missing" and not inside:
+        return f"{written.files[0]}: {field} is missing: {_how_to_say(written, root)}."
+    path = origin.path if origin else written.files[0]
+    line = f"line {origin.line}" if origin else "the file"
+    if error["type"] == "extra_forbidden":
+        return f"{path}: {field} is no setting: {_meant(kind, place)} ({line})."
+    if error["type"] in ("model_type", "dict_type", "invalid_key"):
+        needed = f"fields below '{field}:'" if place else "lines like 'profile: tiny'"
+        return f"{path}: {field} is no group of settings: give {needed}, mended in {line}."
+    said = error["msg"].removeprefix("Value error, ")
+    said = "a value is missing there" if error["type"] == "missing" else said
+    return (
+        f"{path}: {field}: {said}: mend {line} "
+        f"(mm_model/settings/sections.py says what the value means)."
+    )
+
+
+def _how_to_say(written: Written, root: Path) -> str:
+    if written.names_base:
+        return f"give it a value there or in {written.files[-1]}"
+    if written.files[0].parent == root:
+        return "give it a value there"
+    known = names(root)
+    if not known:
+        return "give it a value there"
+    base = OF_LOCAL if OF_LOCAL in known else known[0]
+    return (
+        f"give it a value there, or add the line '{BASE}: {base}', "
+        "and what the file does not say comes from that profile"
+    )
+
+
+def _meant(kind: type[Section], place: tuple[int | str, ...]) -> str:
+    """What somebody may have meant who gave a key that does not belong, and the way out."""
+    *above, key = map(str, place)
+    known = fields(kind)
+    here = [name for name in known if name[:-1] == tuple(above)]
+    near = difflib.get_close_matches(key, [name[-1] for name in here], 1)
+    if near:
+        return f"did you mean {'.'.join([*above, near[0]])}? Mend its name"
+    elsewhere = [name for name in known if name[-1] == key]
+    if elsewhere:
+        return f"did you mean {' or '.join('.'.join(name) for name in elsewhere)}? Move it there"
+    return "remove it"
