@@ -15,6 +15,9 @@ FILE = Path(__file__).resolve().parent.parent / "dvc.yaml"
 INPUT_ASSETS = {"sources": "raw", "facepack": "facepack", "judge": "judge", "backbone": "backbone"}
 """Entries of `params.yaml` that stages read, and the asset that stands for each."""
 
+SETTINGS = "settings"
+"""The stage of `dvc.yaml` that writes down what the profile says; no asset stands for it."""
+
 _OUTPUT = re.compile(r"data/\$\{profile\}/(\w+)")
 _INPUT = re.compile(r"\$\{(\w+)\}")
 
@@ -55,6 +58,6 @@ def _node(name: str, entry: dict) -> Node:
 
 @cache
 def nodes() -> dict[str, Node]:
-    """Every stage by name, in the order of the file."""
+    """Every stage but `SETTINGS` by name, in the order of the file."""
     stages = yaml.safe_load(FILE.read_text())["stages"]
-    return {name: _node(name, entry) for name, entry in stages.items()}
+    return {name: _node(name, entry) for name, entry in stages.items() if name != SETTINGS}

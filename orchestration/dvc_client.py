@@ -17,7 +17,7 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
-from assets.graph import INPUT_ASSETS, nodes
+from assets.graph import INPUT_ASSETS, SETTINGS, nodes
 from assets.wiring import StageEvents
 from mm_model.errors import BusyError, UserError
 from mm_model.run import made_by
@@ -34,7 +34,7 @@ from orchestration import (
     runs,
     turn,
 )
-from orchestration.dvc_command import dvc, environment, mend_lock, status
+from orchestration.dvc_command import dvc, environment, mend_lock, settled
 from orchestration.listing import Listing
 from orchestration.pipes import LineReader
 from orchestration.process_group import ProcessGroup
@@ -64,9 +64,9 @@ class Outcome:
 
     def hear(self, line: str) -> None:
         """Take in one line of the output."""
-        if line.startswith("Running stage"):
+        if line.startswith(f"Running stage '{self.stage}'"):
             self.how = "computed"
-        elif "is cached - skipping run" in line:
+        elif line.startswith(f"Stage '{self.stage}' is cached - skipping run"):
             self.how = "restored"
         self.last = [*self.last[-39:], line]
 
@@ -106,7 +106,7 @@ class DvcStageClient:
     that rebuild derived views when DVC restored an output without running its stage. `outward`
     names stages whose result also lives outside this tree (the registry), which DVC cannot see:
     when DVC has nothing to run, the stage itself is asked to look. `package` is the library that
-    stages run. `finished` holds the outcomes.
+    stages run. `finished` holds the outcomes, `up_to_date` the stages that `look` found so.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class DvcStageClient:
         self.root, self._echo, self._views, self._outward = root, echo, views, outward
         self.package = package
         self.finished: list[Outcome] = []
-        self._clean: frozenset[str] = frozenset()
+        self.up_to_date: frozenset[str] = frozenset()
         self._turn = contextlib.ExitStack()
 
     def leave(self) -> None:
@@ -136,9 +136,9 @@ class DvcStageClient:
         with ThreadPoolExecutor(1) as beside:
             beside.submit(by_code.learn, self.package)
             try:
-                self._clean = frozenset(nodes()) - set(status(self.root))
+                self.up_to_date = frozenset(nodes()) - set(settled(self.root))
             except UserError:
-                self._clean = frozenset()
+                self.up_to_date = frozenset()
 
     def input_version(self, asset: str) -> dg.DataVersion:
         """Version of one of the inputs that `params.yaml` names, by its listing."""
@@ -168,7 +168,7 @@ class DvcStageClient:
         started = time.time()
         outcome = self._brought_up(context, layout, stage)
         if outcome.how != "unchanged":
-            self._clean = frozenset()
+            self.up_to_date = frozenset()
         outcome.seconds = time.time() - started
         self.finished.append(outcome)
         if outcome.status:
@@ -201,7 +201,7 @@ class DvcStageClient:
             strict = by_code.is_strict(context.run)
         except UserError as error:
             raise dg.Failure(str(error), allow_retries=False) from None
-        outcome = Outcome(stage) if stage in self._clean else self._repro(context, stage)
+        outcome = Outcome(stage) if stage in self.up_to_date else self._repro(context, stage)
         if outcome.status or outcome.how == "computed":
             return outcome
         if strict and (other := by_code.look(layout, stage, self.package)):
@@ -238,7 +238,7 @@ class DvcStageClient:
         ) as session:
             env = self._environment(context) | session.get_bootstrap_env_vars()
             with ProcessGroup(
-                dvc("repro", "--single-item", *options, stage), self.root, env
+                dvc("repro", "--single-item", *options, SETTINGS, stage), self.root, env
             ) as group:
                 for line in _worth_reading(group.lines()):
                     outcome.hear(line)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from assets.graph import SETTINGS
 from mm_model.errors import UserError
 from mm_model.store import atomic, lease
 from mm_model.store.layout import Layout
@@ -149,3 +150,20 @@ def status(root: Path) -> dict[str, dict[str, dict[str, str]]]:
             if isinstance(change, dict):
                 told[stage] |= change
     return told
+
+
+def settled(root: Path) -> dict[str, dict[str, dict[str, str]]]:
+    """`status`, after what the profile says was written down where it was not yet.
+
+    Raises:
+        UserError: as `status`, or the profile is not valid.
+    """
+    told = status(root)
+    if SETTINGS not in told:
+        return told
+    with ProcessGroup(dvc("repro", "--single-item", SETTINGS), root, environment(root)) as group:
+        lines = list(group.lines())
+        failed = group.wait()
+    if failed:
+        raise UserError(f"The profile could not be written down in {root}: {' '.join(lines)}")
+    return status(root)

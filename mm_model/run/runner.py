@@ -15,7 +15,7 @@ from mm_model.errors import UserError
 from mm_model.run import feasible, made_by, views
 from mm_model.run import stages as registry
 from mm_model.run.stage import Job, Report, Stage
-from mm_model.settings import Params, Profile, load_params, load_profile
+from mm_model.settings import Params, Profile, load_params, load_profile, show
 from mm_model.store import atomic, digests, documents, lease, lock, manifest
 from mm_model.store.layout import Layout
 from mm_model.store.walk import why
@@ -138,10 +138,10 @@ def _compute(stage: Stage, job: Job) -> Report:
     return report
 
 
-def run(name: str, root: Path, show: views.Views = ()) -> Report:
+def run(name: str, root: Path, shown: views.Views = ()) -> Report:
     """Run one stage of the profile that `<root>/params.yaml` names, and publish its output.
 
-    `show` are the views that are made again then.
+    `shown` are the views that are made again then.
 
     Raises:
         UserError: an input is missing or damaged, settings do not fit, or the audit failed.
@@ -155,11 +155,12 @@ def run(name: str, root: Path, show: views.Views = ()) -> Report:
     if name in feasible.LEADING:
         feasible.refuse_blind_recognizer(profile, root / params.backbone)
     with lease.held(layout.lease, f"The stage {name}"):
-        return _run_alone(registry.load(name), params, profile, layout, show)
+        show.write(root, params.profile)  # whoever compares values sees those that this run used
+        return _run_alone(registry.load(name), params, profile, layout, shown)
 
 
 def _run_alone(
-    stage: Stage, params: Params, profile: Profile, layout: Layout, show: views.Views
+    stage: Stage, params: Params, profile: Profile, layout: Layout, shown: views.Views
 ) -> Report:
     inputs = {taken: layout.output(taken) for taken in stage.takes}
     found = {taken: manifest.verified(path) for taken, path in inputs.items()}
@@ -172,7 +173,7 @@ def _run_alone(
         job = Job(
             stage=stage, params=params, profile=profile, layout=layout, fingerprint=fingerprint,
             inputs=inputs, work=work, out=work / "out", tracker=Tracker(layout, stage.name),
-            views=show,
+            views=shown,
         )  # fmt: skip
         return _run_locked(job, input_digests)
 

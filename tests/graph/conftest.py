@@ -100,7 +100,7 @@ class Tree:
         """Change one value of the profile."""
         path = self.root / "profiles" / "tiny.yaml"
         content = yaml.safe_load(path.read_text())
-        content[section][name] = value
+        content.setdefault(section, {})[name] = value
         path.write_text(yaml.safe_dump(content))
 
     def tick_outside_runs(self) -> int:
@@ -151,7 +151,8 @@ def _plant(root: Path) -> None:
     for name in (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore"):
         shutil.copy(REPOSITORY / name, root / name)
     (root / "profiles").mkdir()
-    shutil.copy(REPOSITORY / "profiles" / "tiny.yaml", root / "profiles")
+    for name in ("common", "tiny"):
+        shutil.copy(REPOSITORY / "profiles" / f"{name}.yaml", root / "profiles")
     graph = (REPOSITORY / "dvc.yaml").read_text()
     assert graph.count("python -m mm_model run") >= len(STAGES)
     # Source files of another name: a package called mm_model here would hide the library.
@@ -166,7 +167,8 @@ def _plant(root: Path) -> None:
     for folder in given.values():
         (root / folder).mkdir(parents=True)
         (root / folder / "first").write_text(folder)
-    for path in {path for node in nodes().values() for path in node.code}:
+    code = {path for node in nodes().values() for path in node.code}
+    for path in sorted(code | {"mm_model/settings/sections.py"}):
         stub = root / path.replace("mm_model/", "source/", 1)
         stub.parent.mkdir(parents=True, exist_ok=True)
         stub.write_text("# version 1\n")

@@ -50,7 +50,11 @@ def test_a_stage_is_described_alike_everywhere(name: str) -> None:
 
 def test_dvc_reads_and_writes_only_what_it_can_restore(root: Path) -> None:
     stages = yaml.safe_load((root / "dvc.yaml").read_text())["stages"]
+    settings = stages.pop(graph.SETTINGS)
+    assert settings["cmd"] == "python -m mm_model config write"
+    assert settings["outs"] == ["data/${profile}/settings.json"]
     for name, entry in stages.items():
+        assert [file for one in entry["params"] for file in one] == settings["outs"]
         assert entry["outs"] == [f"data/${{profile}}/{name}"]
         assert set(entry) == {"cmd", "deps", "params", "outs"}
 

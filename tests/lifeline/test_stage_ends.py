@@ -15,6 +15,7 @@ import yaml
 
 from mm_model.store import lock, manifest
 from tests.lifeline.family import ROOT, left
+from tests.profiles import whole
 
 pytestmark = pytest.mark.capability("killed, moved, full disk", scale="T")
 
@@ -31,14 +32,15 @@ SHELLS = {
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A small repository whose only stage is `sources`, the real command of the real graph."""
-    for name in (".dvc/config", "profiles/tiny.yaml", "mm_model/sources/stage.py"):
+    """A small repository whose only work is `sources`, the real command of the real graph."""
+    code = ("mm_model/settings/sections.py", "mm_model/sources/stage.py")
+    for name in (".dvc/config", "profiles/tiny.yaml", *code):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    stage = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["sources"]
-    _write(tmp_path / "dvc.yaml", {"stages": {"sources": stage}})
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    _write(tmp_path / "dvc.yaml", {"stages": {n: stages[n] for n in ("settings", "sources")}})
     _write(tmp_path / "people.yaml", RECIPE)
-    profile = yaml.safe_load((tmp_path / "profiles" / "tiny.yaml").read_text())
+    profile = whole(ROOT)
     profile["ingest"]["row_floor"] = 1
     _write(tmp_path / "profiles" / "tiny.yaml", profile)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
