@@ -18,7 +18,7 @@ from mm_model.media.folder import media_below
 from mm_model.media.names import shown
 from mm_model.settings import Params, load_params, load_profile
 from mm_model.settings.bases import BASE, LOCAL, without
-from mm_model.settings.load import resolved
+from mm_model.settings.load import holds, resolved
 from mm_model.store import atomic
 from mm_model.store.consents import Statement, stated
 from mm_model.store.named import path
@@ -109,6 +109,11 @@ def use_folder(
     load_profile(root, base)
     folder = _folder(sources)
     pack = _pack(root, facepack, base)
+    for word, named in ("SOURCES", folder), ("FACEPACK", pack):
+        if holds(root.resolve(), named):
+            raise UserError(
+                f"{word}={named} holds this tree itself: name a folder beside or inside it."
+            )
     given = stated(consent) if consent and consent.strip() else None
     record = consent_for(folder, given)
     entries = media_below(folder)

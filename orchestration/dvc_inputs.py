@@ -1,9 +1,11 @@
-"""What DVC cannot digest in the inputs that `params.yaml` names, found before DVC meets it.
+"""What DVC cannot digest in the inputs that `params.yaml` names, and in `profiles/`, found before
+DVC meets it.
 
 DVC stops at the first such entry with an error of its own, and waits for ever on a pipe. Here all
 are found first and named in one sentence. Knows nothing of Dagster.
 """
 
+import fnmatch
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -15,26 +17,34 @@ from mm_model.media.names import shown
 from mm_model.settings import load_params
 from mm_model.store.walk import Entry, entries_below, why
 
+PROFILES = "profiles"
+"""The folder that the stage `settings` reads."""
 _NAMED = 3
+_EDITORS = (".#*", "*~", "*.sw?")
 
 
 def check(root: Path, names: Iterable[str] = tuple(INPUT_ASSETS)) -> None:
-    """Look through the inputs called `names` in `params.yaml`.
+    """Look through the inputs called `names` in `params.yaml`, and through `profiles/`.
 
     Raises:
         UserError: DVC cannot digest an entry; the message counts them and names the first.
     """
     params = load_params(root)
-    for name in names:
-        path = root / getattr(params, name)
+    places = {f"{getattr(params, name)} (params.yaml: {name})": getattr(params, name)
+              for name in names}  # fmt: skip
+    for said, name in {**places, PROFILES: PROFILES}.items():
+        path = root / name
         inside = path.resolve().is_relative_to(root.resolve())
-        found = [f"{shown(entry.relative)} ({said})" for entry, said in _obstacles(path, inside)]
+        found = [
+            f"{shown(entry.relative)} ({why})" for entry, why in _obstacles(path, inside)
+            if name != PROFILES or not _is_an_editors(entry)
+        ]  # fmt: skip
         if found:
             more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
             raise UserError(
-                f"DVC cannot digest {len(found)} entries of {getattr(params, name)} "
-                f"(params.yaml: {name}): {', '.join(sorted(found)[:_NAMED])}{more}: mend or remove "
-                "them there and run again."
+                f"DVC cannot digest {len(found)} entries of {said}: "
+                f"{', '.join(sorted(found)[:_NAMED])}{more}: mend or remove them there and run "
+                "again."
             )
 
 
@@ -51,6 +61,11 @@ def _obstacles(path: Path, inside: bool) -> Iterator[tuple[Entry, str]]:
                 yield entry, said
     except OSError as error:
         yield Entry(path, Path(path.name), None, error), why(error)
+
+
+def _is_an_editors(entry: Entry) -> bool:
+    """Whether it is what an editor leaves beside a profile, which DVC passes by (`.dvcignore`)."""
+    return any(fnmatch.fnmatchcase(entry.path.name, one) for one in _EDITORS)
 
 
 def _obstacle(entry: Entry) -> str | None:

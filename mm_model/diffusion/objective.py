@@ -11,8 +11,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-FACE_PROBABILITY = 0.5
-
 
 @dataclass(frozen=True)
 class VelocityLoss:
@@ -23,9 +21,7 @@ class VelocityLoss:
     masked: Tensor
 
 
-def draw_face_samples(
-    batch: int, generator: torch.Generator, probability: float = FACE_PROBABILITY
-) -> Tensor:
+def draw_face_samples(batch: int, generator: torch.Generator, probability: float) -> Tensor:
     """`[batch]` booleans: use the face-area loss for this sample (paper: p = 0.5)."""
     draw = torch.rand(batch, generator=generator, device=generator.device)
     return draw < probability
@@ -64,9 +60,9 @@ def draw_drops(
     batch: int,
     generator: torch.Generator,
     *,
-    text: float = 0.10,
-    identity: float = 0.10,
-    both: float = 0.05,
+    text: float,
+    identity: float,
+    both: float,
 ) -> ConditionDrops:
     """Condition dropping for guidance (model spec 2.8): text only, identity only, or both.
 

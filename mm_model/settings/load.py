@@ -1,6 +1,7 @@
 """Reads `params.yaml` and profiles; what is wrong with one is one sentence with the way out."""
 
 import difflib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,9 +21,23 @@ def load_params(root: Path) -> Params:
     """Read `<root>/params.yaml`.
 
     Raises:
-        UserError: absent, not YAML, or a key that does not belong.
+        UserError: absent, not YAML, a key that does not belong, or an input that holds the tree.
     """
-    return _checked(Params, bases.read(root / "params.yaml"), root)
+    written = bases.read(root / "params.yaml")
+    params = _checked(Params, written, root)
+    for name in ("sources", "facepack", "judge", "backbone"):
+        if holds(root, Path(getattr(params, name))):
+            raise UserError(
+                f"{written.files[0]}: {name}: {getattr(params, name)} holds the tree itself: name "
+                f"a folder beside or inside it in line {written.origins[name,].line}."
+            )
+    return params
+
+
+def holds(root: Path, path: Path) -> bool:
+    """Whether the tree at `root` lies in the folder `path`, which may count from there."""
+    whole = Path(os.path.realpath(root))
+    return whole.is_relative_to(os.path.realpath(whole / path))
 
 
 def load_profile(root: Path, name: str) -> Profile:

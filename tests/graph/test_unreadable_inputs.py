@@ -58,6 +58,15 @@ def _latin(folder: Path) -> None:
     (folder / os.fsdecode(b"caf\xe9.jpg")).touch()
 
 
+def test_what_dvc_cannot_digest_beside_the_profiles_is_named_too(done: Tree) -> None:
+    _pipe(done.root / "profiles")
+    with pytest.raises(UserError, match=r"1 entries of profiles: pipe\.mp4 \(a pipe"):
+        dvc_inputs.check(done.root)
+    (done.root / "profiles" / "pipe.mp4").unlink()
+    (done.root / "profiles" / ".#tiny.yaml").symlink_to("somebody@somewhere.1")
+    dvc_inputs.check(done.root)
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [(_broken, "broken.jpg (a link: no such file or directory)"),

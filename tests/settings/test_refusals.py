@@ -230,7 +230,7 @@ def test_params_without_sense_are_refused_by_name(tree: Path, text: str, field: 
     lines = (tree / "params.yaml").read_text().splitlines()
     others = [line for line in lines if not line.startswith(f"{key}:")]
     (tree / "params.yaml").write_text("\n".join([*others, text]))
-    with pytest.raises(UserError, match=rf"params\.yaml: {field}\b.*line {len(others) + 1}"):
+    with pytest.raises(UserError, match=rf"params\.yaml: {field}\b.*line {len(others) + 1}\b"):
         load_params(tree)
 
 

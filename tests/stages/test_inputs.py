@@ -87,6 +87,9 @@ def test_paths_below_the_root_are_relative(small_root: Path, media: Path, pack: 
     [
         ({"sources": None}, "--profile"),
         ({"sources": "/no/such/folder"}, "SOURCES=/no/such/folder is no folder"),
+        ({"sources": "."}, "holds this tree itself"),
+        ({"sources": ".."}, "holds this tree itself"),
+        ({"sources": "/"}, "holds this tree itself"),
         ({"facepack": None}, "FACEPACK is missing"),
         ({"facepack": "/no/pack"}, "FACEPACK=/no/pack holds no .onnx"),
         ({"consent": None}, "CONSENT='<basis>'"),
@@ -94,8 +97,10 @@ def test_paths_below_the_root_are_relative(small_root: Path, media: Path, pack: 
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_changes(
-    small_root: Path, media: Path, pack: Path, change: dict, said: str
-) -> None:
+    small_root: Path, media: Path, pack: Path, change: dict, said: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(small_root)
     before = (small_root / "params.yaml").read_bytes()
     given = {"sources": str(media), "facepack": str(pack), "consent": "own", "base": "real-small"}
     with pytest.raises(UserError) as refused:
