@@ -28,7 +28,7 @@ _HEAD = (
     "`make run SOURCES=... FACEPACK=...` rewrites them.\n"
 )
 _MEANING = {
-    "profile": "profiles/<profile>.yaml holds every value",
+    "profile": "profiles/<profile>.yaml and its base hold every value",
     "sources": "a folder of photographs and clips, or a recipe of procedural people",
     "facepack": "InsightFace-format pack: filters, pairs, evaluation landmarks",
     "judge": "recogniser that no loss, filter or conditioning ever used",
