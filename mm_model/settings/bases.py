@@ -123,12 +123,22 @@ def _base(root: Path, name: str, said: Written) -> str | None:
     shown = repr(base) if isinstance(base, str) else "no name"
     raise UserError(
         f"{path}: base (line {line}) is {shown}, and there is no such file in {path.parent}: "
-        f"name one of {', '.join(sorted(_names(root) - {name}))}."
+        f"name one of {', '.join(_names(root, name))}."
     )
 
 
-def _names(root: Path) -> set[str]:
-    return {path.stem for path in path_of(root, "x").parent.glob("*.yaml")}
+def _names(root: Path, asking: str) -> list[str]:
+    """The files beside that of `asking` that hold settings; a recipe of people does not."""
+    found = []
+    for path in path_of(root, asking).parent.glob("*.yaml"):
+        try:
+            values = read(path).values
+        except UserError:
+            continue
+        is_one = isinstance(values, dict) and any(isinstance(one, dict) for one in values.values())
+        if is_one and path.stem != asking:
+            found.append(path.stem)
+    return sorted(found)
 
 
 def _over(said: Written, below: Written) -> Written:

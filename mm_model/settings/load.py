@@ -14,6 +14,12 @@ from mm_model.settings.bases import BASE, COMMON, OF_LOCAL, Written
 from mm_model.settings.sections import Params, Profile, Section, fields
 
 _SHOWN = 80
+_WORDS = {
+    "Value error, ": "",
+    "Input should be": "it should be",
+    "Tuple should have": "the list should have",
+    " after validation": "",
+}
 _Kind = TypeVar("_Kind", bound=Section)
 
 
@@ -105,12 +111,18 @@ def _sentence(kind: type[Section], error: Mapping[str, Any], written: Written, r
     if error["type"] in ("model_type", "dict_type", "invalid_key"):
         needed = f"fields below '{field}:'" if place else "lines like 'profile: tiny'"
         return f"{path}: {field} is no group of settings: give {needed}, mended in {line}."
-    said = error["msg"].removeprefix("Value error, ")
-    said = "a value is missing there" if error["type"] == "missing" else said
+    said = "a value is missing there" if error["type"] == "missing" else _plain(error["msg"])
     return (
         f"{path}: {field}: {said}: mend {line} "
         f"(mm_model/settings/sections.py says what the value means)."
     )
+
+
+def _plain(said: str) -> str:
+    """A library's words, for somebody who knows lists and numbers and no library."""
+    for theirs, ours in _WORDS.items():
+        said = said.replace(theirs, ours)
+    return said
 
 
 def _how_to_say(written: Written, root: Path) -> str:
