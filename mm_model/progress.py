@@ -32,10 +32,13 @@ def each(items: Iterable[T], total: int, label: str) -> Iterator[T]:
 
 
 class Steps:
-    """Reports steps that are told one by one, as `each` does: `with Steps(label) as steps`."""
+    """Reports steps that are told one by one, as `each` does: `with Steps(label) as steps`.
 
-    def __init__(self, label: str) -> None:
-        self._label = label
+    With `rate` it says how many there are a second, too.
+    """
+
+    def __init__(self, label: str, rate: bool = False) -> None:
+        self._label, self._rate = label, rate
         self._bar: Any = None
 
     def __enter__(self) -> "Steps":
@@ -54,7 +57,8 @@ class Steps:
         now = time.monotonic()
         if now - self._spoken >= _QUIET_SECONDS and done < total:
             left = (total - done) * (now - self._started) / done
-            print(f"{self._label} {done}/{total}, {left:.0f} s left", flush=True)
+            rate = f"{done / (now - self._started):.1f}/s, " if self._rate else ""
+            print(f"{self._label} {done}/{total}, {rate}{left:.0f} s left", flush=True)
             self._spoken = now
 
     def __exit__(self, *_: object) -> None:

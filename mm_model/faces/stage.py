@@ -14,6 +14,7 @@ from mm_model.faces.report import Found, counts_of, metrics_of, notes_of, on_one
 from mm_model.faces.row import MEASURED, TRACK_FIELDS, Task, embeddings_of, tracks_of
 from mm_model.records import FACES_COLUMNS, TRACKS_COLUMNS, Reason, Status
 from mm_model.run import views
+from mm_model.run.pools import Crashed
 from mm_model.run.stage import Job, Report, Stage
 from mm_model.store import atomic, shards, tables
 
@@ -59,7 +60,7 @@ def run(job: Job) -> Report:
 def _examined(job: Job, samples: list[Row]) -> tuple[list[Row], Row]:
     """One row per sample with measurements, decision, track and embeddings; and the pack."""
     from mm_model.faces.row import failed, look
-    from mm_model.faces.workers import Crashed, opened
+    from mm_model.faces.workers import DIED, opened
 
     rules = job.profile.faces
     tasks = {sample["sample_id"]: _task(job, sample) for sample in samples}
@@ -70,7 +71,7 @@ def _examined(job: Job, samples: list[Row]) -> tuple[list[Row], Row]:
         def look_at(names: list[str]) -> list[Row]:
             part = [tasks[name] for name in names]
             return [
-                failed(task, Reason.SYS_WORKER_CRASH, result.message)
+                failed(task, Reason.SYS_WORKER_CRASH, DIED)
                 if isinstance(result, Crashed)
                 else result
                 for task, result in zip(part, workers.run(look, part), strict=True)

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mm_model.ingest import sandbox
 from mm_model.ingest.captions import Captions, caption_kept, caption_notes, replaced
 from mm_model.ingest.rules import broken_rule, measures
 from mm_model.media.failure import MediaError
 from mm_model.media.images import load_image
 from mm_model.media.names import opened
-from mm_model.media.sandbox import Allowance, Sandboxes
 from mm_model.media.sheet import contact_sheet, jpeg_bytes
 from mm_model.records import INGEST_COLUMNS, INGEST_MEASURES, Counts, Reason, Status
 from mm_model.run import views
@@ -52,14 +52,14 @@ def run(job: Job) -> Report:
     items = _planned(inventory)
     rules = job.profile.ingest
     judge = Captions(job.model("backbone"), rules.caption_template)
-    allowance = Allowance(
+    allowance = sandbox.Allowance(
         rules.decode_seconds, rules.decode_memory_mb, rules.max_pixels, rules.max_frames,
         rules.max_aspect,
     )  # fmt: skip
-    with Sandboxes(allowance, job.profile.run.threads) as sandboxes:
+    with sandbox.opened(allowance, job.profile.run.threads) as examiner:
         checked = in_shards(
             job.work / "shards", items, _SHARD_SIZE,
-            lambda part: _checked(part, sandboxes, job.layout.root),
+            lambda part: _checked(part, examiner, job.layout.root),
             label=f"[{job.stage.name}] checking files", origin=job.fingerprint,
         )  # fmt: skip
     rows = [_decided(item, found, rules) for item, found in zip(items, checked, strict=True)]
@@ -116,12 +116,12 @@ def _refusal(
             "reason_threshold": threshold, "message": message[:300]}  # fmt: skip
 
 
-def _checked(items: Sequence[Row], sandboxes: Sandboxes, root: Path) -> list[Row]:
+def _checked(items: Sequence[Row], examiner: sandbox.Sandbox, root: Path) -> list[Row]:
     """For each item: {"facts": ...}, {"refused": ..., "measured": ...}, or {} if not opened."""
     wanted = [item for item in items if item["refused"] is None]
     requests = [(opened(item["path"], root), item["shown"]) for item in wanted]
     found = dict(
-        zip((item["source_id"] for item in wanted), sandboxes.check_all(requests), strict=True)
+        zip((item["source_id"] for item in wanted), examiner.check_all(requests), strict=True)
     )
     return [_outcome(item, found.get(item["source_id"])) for item in items]
 

@@ -1,7 +1,7 @@
 """Frames of clips that were verified before: decord for batches, PyAV where decord cannot read
 or is not installed (it has no wheel for macOS and for Arm).
 
-Use it on files that ingest has kept. A foreign file goes through `media.sandbox` first: decord can
+Use it on files that ingest has kept. A foreign file goes through `ingest.sandbox` first: decord can
 hang for ever on a damaged one. Both readers give the same pictures (`media.frames`): upright, with
 square pixels, in standard range; decord reads only the clips that need nothing but turning.
 """

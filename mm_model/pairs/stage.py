@@ -12,13 +12,14 @@ import numpy as np
 
 from mm_model.errors import UserError
 from mm_model.faces.row import unpacked
-from mm_model.faces.workers import Crashed, Workers, opened
+from mm_model.faces.workers import DIED, Workers, opened
 from mm_model.pairs import report, write
 from mm_model.pairs.library import Library, read
 from mm_model.pairs.make import Order, failed, make, order_key
 from mm_model.pairs.select import Candidate, Reference, pairs_for
 from mm_model.records import TRAIN, Reason
 from mm_model.run import views
+from mm_model.run.pools import Crashed
 from mm_model.run.stage import Job, Report, Stage
 from mm_model.store import atomic, digests, shards
 
@@ -92,7 +93,7 @@ def _made(job: Job, orders: dict[str, Order], workers: Workers) -> list[Row]:
     def compute(keys: list[str]) -> list[Row]:
         results = workers.run(make, [orders[key] for key in keys])
         return [
-            failed(orders[key], result.message) if isinstance(result, Crashed) else result
+            failed(orders[key], DIED) if isinstance(result, Crashed) else result
             for key, result in zip(keys, results, strict=True)
         ]
 

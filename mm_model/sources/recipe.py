@@ -4,30 +4,26 @@ Training people and held-out people are drawn in separate calls, so that no pict
 """
 
 import json
-import multiprocessing
 import os
-import queue
 import shutil
-from collections.abc import Iterator
-from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from mm_model import lifeline
 from mm_model.embedded.people.split import HELD_OUT_PEOPLE, TRAIN_PEOPLE
 from mm_model.errors import UserError
+from mm_model.progress import Steps
+from mm_model.run.pools import Crashed, Limits, open_pool, tick
 from mm_model.run.stage import Job
 from mm_model.store import atomic, handwritten, sealed
 from mm_model.store.walk import why
 
 MARK = "synthetic.json"
 _PROCESSES = 2
-_POLL_SECONDS = 0.2
-_done: Any = None  # the drawing process's queue, set when it starts
 
 
 class Recipe(BaseModel):
@@ -104,13 +100,14 @@ def draw(recipe: Recipe, folder: Path, job: Job) -> dict[str, dict[str, Any]]:
     """
     aside = job.work / "drawn"
     calls = calls_of(recipe)
-    open_calls = [(aside / f"call-{i}", people) for i, people in enumerate(calls)
-                  if not _taken_up(aside / f"call-{i}", job)]  # fmt: skip
+    open_calls = [
+        _Call(recipe, aside / f"call-{i}", people, job.fingerprint)
+        for i, people in enumerate(calls)
+        if not _taken_up(aside / f"call-{i}", job)
+    ]
     if open_calls:
         aside.mkdir(parents=True, exist_ok=True)
-        total = sum(len(people) for _, people in open_calls)
-        for _ in job.each(_in_processes(recipe, open_calls, job), total, "drawing people"):
-            pass
+        _draw_all(open_calls, job)
     marks = [_gathered(aside / f"call-{i}", folder) for i in range(len(calls))]
     files = {name: truth for mark in marks for name, truth in mark["files"].items()}
     atomic.write_json(folder / MARK, {"recipe": recipe.model_dump(), "calls": marks})
@@ -136,46 +133,47 @@ def _gathered(call: Path, folder: Path) -> dict[str, Any]:
     return mark
 
 
-def _in_processes(recipe: Recipe, calls: list[tuple[Path, range]], job: Job) -> Iterator[None]:
-    """Draw; yield once for each person finished."""
-    done = multiprocessing.get_context("spawn").Queue()
-    with lifeline.pool(min(_PROCESSES, job.profile.run.threads), _start, done) as pool:
-        futures = [
-            pool.submit(_draw_call, recipe, folder, list(p), job.fingerprint) for folder, p in calls
-        ]
-        yield from _finished(done, futures)
-        try:
-            for future in futures:
-                future.result()
-        except BrokenProcessPool:
+@dataclass(frozen=True)
+class _Call:
+    """People to be drawn together into a folder of their own; picklable."""
+
+    recipe: Recipe
+    folder: Path
+    people: range
+    origin: str
+
+
+def _draw_all(calls: list[_Call], job: Job) -> None:
+    """Draw; a call that could not be finished costs none of the others its work."""
+    total = sum(len(call.people) for call in calls)
+    processes = min(_PROCESSES, job.profile.run.threads)
+    done = 0
+    with (
+        closing(open_pool(_start, processes, Limits(tries=1))) as pool,
+        Steps(f"[{job.stage.name}] drawing people", rate=True) as steps,
+    ):
+
+        def drawn() -> None:
+            nonlocal done
+            done += 1
+            steps.told(done, total)
+
+        if any(isinstance(ended, Crashed) for ended in [*pool.map(_draw_call, calls, drawn)]):
             raise UserError(
                 "A drawing process ended early (killed, or out of memory): run the stage again."
-            ) from None
+            )
 
 
-def _finished(done: Any, futures: list[Future]) -> Iterator[None]:
-    while True:
-        waiting = any(not future.done() for future in futures)
-        try:
-            yield done.get(timeout=_POLL_SECONDS)
-        except queue.Empty:
-            if not waiting:
-                return
-        if any(future.done() and future.exception() for future in futures):
-            return
-
-
-def _start(done: Any) -> None:
-    global _done
+def _start() -> None:
     import cv2
 
-    _done = done
     cv2.setNumThreads(1)
 
 
-def _draw_call(recipe: Recipe, folder: Path, people: list[int], origin: str) -> None:
+def _draw_call(_: None, call: _Call) -> None:
     from mm_model.embedded.people.sources import write_sources
 
-    values = recipe.model_dump(exclude={"train_people", "held_out_people"})
-    write_sources(folder, people=people, progress=lambda *_: _done.put(None), **values)
-    sealed.seal(folder, origin)
+    values = call.recipe.model_dump(exclude={"train_people", "held_out_people"})
+    people = list(call.people)
+    write_sources(call.folder, people=people, progress=lambda *_: tick(), **values)
+    sealed.seal(call.folder, call.origin)

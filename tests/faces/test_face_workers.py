@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from mm_model.facepack.port import FacePack
-from mm_model.faces.workers import Crashed, opened
+from mm_model.faces.workers import opened
+from mm_model.run.pools import Crashed
 
 
 def describe_or_die(pack: FacePack, item: Any) -> Any:

@@ -98,3 +98,8 @@ def slow_start() -> None:
 def number() -> int:
     """A task that says it was done."""
     return os.getpid()
+
+
+def echo(_: object, item: object) -> object:
+    """A task that gives back what it was given."""
+    return item

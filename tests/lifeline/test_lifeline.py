@@ -18,7 +18,7 @@ from tests.lifeline import family
 FULL_HOUSE = """
 import family, multiprocessing, os, signal, sys, time
 from mm_model import lifeline
-from mm_model.media.sandbox import Allowance, Sandbox
+from mm_model.run.pools import Limits, open_pool
 
 pool = lifeline.pool(4)
 for task in (family.hog, family.doze, family.deaf):
@@ -29,8 +29,8 @@ for _ in range(2):
     lifeline.process(family.receive, theirs).start()
 late = lifeline.pool(1, family.slow_start)
 late.submit(family.number)
-sandbox = Sandbox(Allowance(60, 1024, 1 << 20, 100))
-sandbox._start()
+confined = open_pool(family.number, 1, Limits(60, 1024, confined=True))
+assert [*confined.map(family.echo, [5])] == [5]
 time.sleep(0.5)
 print("ready", flush=True)
 time.sleep(300)
@@ -232,7 +232,6 @@ STARTERS = {"Popen", "ProcessPoolExecutor", "Pool", "Process", "DataLoader", "fo
 HARMLESS = {"psutil.Process", "platform.system"}
 KNOWN = {
     ("lifeline.py", "ProcessPoolExecutor"), ("lifeline.py", "Process"), ("lifeline.py", "Popen"),
-    ("sandbox.py", "Popen"),  # gives its child the line; see FULL_HOUSE
 }  # fmt: skip
 
 

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
+from mm_model.ingest.sandbox import Allowance, Sandbox, opened
 from mm_model.media.decode import read_frames
 from mm_model.media.encode import mp4_bytes
 from mm_model.media.failure import MediaError
 from mm_model.media.probe import probe
-from mm_model.media.sandbox import Allowance, Sandbox
 from mm_model.store import digests
 from tests.media.filmed import MATRICES, SHOWN, encoded, scene, turned
 
@@ -22,7 +22,7 @@ ROOMY = Allowance(seconds=60, memory_mb=1024, max_pixels=89_000_000, max_frames=
 
 @pytest.fixture(scope="module")
 def sandbox() -> Sandbox:
-    with Sandbox(ROOMY) as one:
+    with opened(ROOMY) as one:
         yield one
 
 
@@ -135,6 +135,6 @@ def test_a_wide_pixel_shape_counts_towards_the_limits(tmp_path: Path) -> None:
     path = encoded(tmp_path / "a.mp4", scene(128, 96), sar=Fraction(60, 1))
     for change, reason in ({"max_pixels": 100_000}, "FMT_BOMB"), ({"max_aspect": 4.0}, "FMT_STRIP"):
         limits = {"max_pixels": 89_000_000, "max_frames": 2000} | change
-        with Sandbox(Allowance(60, 1024, **limits)) as strict, pytest.raises(MediaError) as refused:
+        with opened(Allowance(60, 1024, **limits)) as strict, pytest.raises(MediaError) as refused:
             strict.check(path)
         assert refused.value.reason == reason

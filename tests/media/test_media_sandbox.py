@@ -1,7 +1,7 @@
 """The sandbox: a file may hang, swamp or kill the child, and the next file is still checked."""
 
 import contextlib
-import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mm_model.media import patience
+from mm_model.ingest.sandbox import Allowance, Sandbox, opened
 from mm_model.media.encode import write_mp4
 from mm_model.media.failure import MediaError
-from mm_model.media.patience import processor_seconds
-from mm_model.media.sandbox import Allowance, Sandbox, Sandboxes
 from mm_model.records import Reason
+from mm_model.run.pools import local, patience
+from mm_model.run.pools.patience import processor_seconds
 from mm_model.settings import load_profile
 
 pytestmark = pytest.mark.capability("strangers' files", scale="T")
@@ -50,8 +50,13 @@ def reason_of(sandbox: Sandbox, path: Path) -> Reason:
     return refused.value.reason
 
 
+def child() -> int:
+    """Number of the worker that was started last."""
+    return max(multiprocessing.active_children(), key=lambda p: int(p.name.split("-")[1])).pid
+
+
 def test_facts_of_a_picture_and_of_a_clip(picture: Path, long_clip: Path) -> None:
-    with Sandbox(ROOMY) as sandbox:
+    with opened(ROOMY) as sandbox:
         seen = sandbox.check(picture)
         assert (seen["media"], seen["width"], seen["height"], seen["num_frames"]) == (
             "image", 100, 80, 1)  # fmt: skip
@@ -65,21 +70,21 @@ def test_a_file_that_takes_too_long_is_given_up_and_the_next_is_served(
     picture: Path, long_clip: Path
 ) -> None:
     hurried = Allowance(seconds=0.03, memory_mb=1024, max_pixels=89_000_000, max_frames=2000)
-    with Sandbox(hurried) as sandbox:
-        assert reason_of(sandbox, long_clip) == Reason.VID_DECODE_TIMEOUT
-        sandbox._allowance = ROOMY
-        assert sandbox.check(picture)["media"] == "image"
+    with opened(hurried) as sandbox:
+        late, found = sandbox.check_all([(long_clip, False), (picture, False)])
+        assert late.reason == Reason.VID_DECODE_TIMEOUT
+        assert found["media"] == "image"
 
 
 @contextlib.contextmanager
-def on_a_busy_machine(sandbox: Sandbox) -> Iterator[None]:
+def on_a_busy_machine() -> Iterator[None]:
     """The child gets a tenth of a core, as it would among many others."""
     ended = threading.Event()
 
     def hold_back() -> None:
         while not ended.is_set():
-            with contextlib.suppress(OSError, AttributeError):
-                pid = sandbox._child.pid
+            with contextlib.suppress(OSError, ValueError):
+                pid = child()
                 os.kill(pid, signal.SIGSTOP)
                 ended.wait(0.09)
                 os.kill(pid, signal.SIGCONT)
@@ -103,13 +108,14 @@ needs_proc = pytest.mark.skipif(
 def test_a_busy_machine_makes_no_file_hang(tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
     write_mp4(clip, np.full((90, 256, 256, 3), 80, np.uint8), 25)
-    with Sandbox(ROOMY) as sandbox:
+    with opened(ROOMY) as sandbox:
         sandbox.check(clip)
-        before = processor_seconds(sandbox._child.pid)
+        before = processor_seconds(child())
         wanted = sandbox.check(clip)
-        cost = processor_seconds(sandbox._child.pid) - before
-        sandbox._allowance = replace(ROOMY, seconds=3 * cost)
-        with on_a_busy_machine(sandbox):
+        cost = processor_seconds(child()) - before
+    with opened(replace(ROOMY, seconds=3 * cost)) as sandbox:
+        sandbox.check(clip)
+        with on_a_busy_machine():
             assert sandbox.check(clip) == wanted
 
 
@@ -118,14 +124,14 @@ def test_a_child_that_stands_still_is_given_up(
     long_clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(patience, "_SHORTEST_WINDOW", 1.0)
-    with Sandbox(replace(ROOMY, seconds=0.5)) as sandbox:
-        start = sandbox._start
+    begin = local._Worker._begin
 
-        def start_and_stop() -> None:
-            start()
-            os.kill(sandbox._child.pid, signal.SIGSTOP)
+    def begin_and_stop(worker: local._Worker) -> None:
+        begin(worker)
+        os.kill(worker.pid, signal.SIGSTOP)
 
-        monkeypatch.setattr(sandbox, "_start", start_and_stop)
+    monkeypatch.setattr(local._Worker, "_begin", begin_and_stop)
+    with opened(replace(ROOMY, seconds=0.5)) as sandbox:
         assert reason_of(sandbox, long_clip) == Reason.VID_DECODE_TIMEOUT
 
 
@@ -149,50 +155,48 @@ def test_a_picture_beyond_the_memory_limit_is_refused_not_fatal(
 ) -> None:
     big = tmp_path / "big.png"
     Image.new("RGB", (8000, 8000)).save(big, compress_level=1)
-    with Sandbox(Allowance(60, 64, 89_000_000, 100)) as sandbox:
+    with opened(Allowance(60, 64, 89_000_000, 100)) as sandbox:
         assert reason_of(sandbox, big) == Reason.FMT_BOMB
         assert sandbox.check(picture)["width"] == 100
 
 
 def test_a_killed_child_is_replaced(picture: Path) -> None:
-    with Sandbox(ROOMY) as sandbox:
+    with opened(ROOMY) as sandbox:
         sandbox.check(picture)
-        os.kill(sandbox._child.pid, signal.SIGKILL)
+        os.kill(child(), signal.SIGKILL)
         assert sandbox.check(picture)["width"] == 100
 
 
 def test_a_file_that_always_kills_the_child_fails_after_two_tries(
     picture: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started = []
-    with Sandbox(ROOMY) as sandbox:
-        start = sandbox._start
+    started, begin = [], local._Worker._begin
 
-        def start_and_die() -> None:
-            start()
-            started.append(sandbox._child.pid)
-            os.kill(sandbox._child.pid, signal.SIGSEGV)
-            sandbox._child.wait()
+    def die_and_begin(worker: local._Worker) -> None:
+        started.append(worker.pid)
+        os.kill(worker.pid, signal.SIGSEGV)
+        begin(worker)
 
-        monkeypatch.setattr(sandbox, "_start", start_and_die)
+    monkeypatch.setattr(local._Worker, "_begin", die_and_begin)
+    with opened(ROOMY) as sandbox:
         assert reason_of(sandbox, picture) == Reason.SYS_WORKER_CRASH
-    assert len(started) == 2
+    assert len(set(started)) == 2
 
 
-def test_odd_files_are_never_opened(tmp_path: Path) -> None:
+def test_odd_files_are_never_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "_Worker", None)  # nobody is started for them
     pipe = tmp_path / "pipe.mp4"
     os.mkfifo(pipe)
-    with Sandbox(ROOMY) as sandbox:
+    with opened(ROOMY) as sandbox:
         assert reason_of(sandbox, pipe) == Reason.IO_UNREADABLE
         assert reason_of(sandbox, tmp_path / "absent.jpg") == Reason.SYS_IO
-        assert sandbox._child is None
 
 
 def test_several_children_answer_in_order(picture: Path, long_clip: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty.jpg"
     empty.touch()
-    with Sandboxes(ROOMY, 2) as sandboxes:
-        found = list(sandboxes.check_all([(long_clip, False), (picture, False), (empty, False)]))
+    with opened(ROOMY, 2) as sandbox:
+        found = list(sandbox.check_all([(long_clip, False), (picture, False), (empty, False)]))
     assert [f["media"] for f in found[:2]] == ["clip", "image"]
     assert found[2].reason == Reason.IO_EMPTY
 
@@ -200,18 +204,12 @@ def test_several_children_answer_in_order(picture: Path, long_clip: Path, tmp_pa
 def test_the_child_cannot_write_files(tmp_path: Path, root: Path) -> None:
     target = tmp_path / "written"
     code = (
-        "from mm_model.media.worker import confine; confine(512)\n"
+        "from mm_model.run.pools.child import confine; confine()\n"
         f"open({str(target)!r}, 'wb', buffering=0).write(b'x' * 100)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, check=False)
     assert done.returncode != 0
     assert target.stat().st_size == 0
-
-
-def test_the_child_ends_when_its_parent_closes_the_pipe(root: Path) -> None:
-    worker = [sys.executable, "-m", "mm_model.media.worker", "512"]
-    done = subprocess.run(worker, cwd=root, input=b"", capture_output=True, timeout=60, check=True)
-    assert json.loads(done.stdout)["ready"]
 
 
 def _lossless_webp(path: Path, pixels: np.ndarray) -> None:
@@ -246,7 +244,7 @@ def test_memory_stays_in_proportion_to_what_the_profiles_allow(
     save(tmp_path / name, np.kron(coarse, np.ones((8, 8, 1), np.uint8)))
     # A band of rows and the libraries' own buffers cost the same for every picture.
     share = 96 + rules.decode_memory_mb * side**2 / rules.max_pixels
-    with Sandbox(Allowance(60, round(share), rules.max_pixels, 100)) as sandbox:
+    with opened(Allowance(60, round(share), rules.max_pixels, 100)) as sandbox:
         sandbox.check(picture)
         assert sandbox.check(tmp_path / name)["width"] == side
 
@@ -261,5 +259,5 @@ def test_any_picture_within_the_pixel_limit_fits_the_memory_limit(
     suffix = {_lossless_webp: "webp", _deep_png: "png", _progressive_jpeg: "jpg"}[save]
     coarse = np.random.default_rng(0).integers(0, 255, (943, 943, 3)).astype(np.uint8)
     save(tmp_path / f"a.{suffix}", np.kron(coarse, np.ones((10, 10, 1), np.uint8)))
-    with Sandbox(Allowance(600, rules.decode_memory_mb, rules.max_pixels, 100)) as sandbox:
+    with opened(Allowance(600, rules.decode_memory_mb, rules.max_pixels, 100)) as sandbox:
         assert sandbox.check(tmp_path / f"a.{suffix}")["height"] == 9430

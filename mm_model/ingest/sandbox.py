@@ -1,0 +1,138 @@
+"""Checks untrusted media in confined workers that may hang, crash or be killed; this process lives.
+
+One worker serves many files and is replaced when a file brings it down. The verdict on such a file
+is reached after a second try in a fresh worker. Nothing is decoded in this process.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mm_model.media.failure import MediaError
+from mm_model.records import Reason
+from mm_model.run.pools import Crashed, Limits, Pool, open_pool
+
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What one file may cost: seconds of processor time, memory, pixels, frames; and its shape."""
+
+    seconds: float
+    memory_mb: int
+    max_pixels: int
+    max_frames: int
+    max_aspect: float | None = None
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """Files are checked by the workers of `pool`; see `opened`."""
+
+    allowance: Allowance
+    pool: Pool
+
+    def check(self, path: Path, thumbnail: bool = False) -> Facts:
+        """Facts of the file, as `media.examine.examine` lists them.
+
+        Raises:
+            MediaError: its reason; VID_DECODE_TIMEOUT when it hangs the worker and
+                SYS_WORKER_CRASH when it brings the worker down, each on both of two tries.
+        """
+        (found,) = self.check_all([(path, thumbnail)])
+        if isinstance(found, MediaError):
+            raise found
+        return found
+
+    def check_all(self, requests: Sequence[tuple[Path, bool]]) -> Iterator[Facts | MediaError]:
+        """For each (path, thumbnail), in order: its facts, or the failure, returned."""
+        odd = [_oddity(path) for path, _ in requests]
+        asked = [(self.allowance, path.absolute(), thumbnail)
+                 for (path, thumbnail), oddity in zip(requests, odd, strict=True)
+                 if oddity is None]  # fmt: skip
+        replies = self.pool.map(_answer, asked)
+        for oddity in odd:
+            yield self._verdict(next(replies)) if oddity is None else oddity
+
+    def _verdict(self, reply: dict[str, Any] | Crashed) -> Facts | MediaError:
+        if isinstance(reply, Crashed):
+            if not reply.late:
+                said = "the decoder crashed on this file, twice"
+                return MediaError(Reason.SYS_WORKER_CRASH, said)
+            seconds = self.allowance.seconds
+            said = "decoding did not end in time"
+            return MediaError(Reason.VID_DECODE_TIMEOUT, said, seconds, seconds)
+        if "facts" in reply:
+            return reply["facts"]
+        return MediaError(
+            Reason(reply["reason"]), reply["message"], reply["value"], reply["threshold"],
+            reply["measured"],
+        )  # fmt: skip
+
+
+@contextmanager
+def opened(allowance: Allowance, number: int = 1) -> Iterator[Sandbox]:
+    """A sandbox of `number` workers, each with the allowance for every file."""
+    limits = Limits(allowance.seconds, allowance.memory_mb, confined=True)
+    with closing(open_pool(_libraries, number, limits)) as pool:
+        yield Sandbox(allowance, pool)
+
+
+def _oddity(path: Path) -> MediaError | None:
+    """Only regular files are opened: a pipe would block, a device may do anything."""
+    if not os.path.lexists(path):
+        return MediaError(Reason.SYS_IO, "the file is gone")
+    if not path.is_file():
+        return MediaError(Reason.IO_UNREADABLE, "not a regular file")
+    return None
+
+
+def _libraries() -> None:
+    """What a worker imports before it is confined: the decoders, quiet and on one thread."""
+    import warnings
+
+    import av
+    import cv2
+    import PIL.Image
+    import PIL.ImageCms
+
+    from mm_model.media import examine  # noqa: F401
+
+    PIL.Image.preinit()
+    cv2.setNumThreads(1)
+    av.logging.set_level(None)
+    warnings.simplefilter("ignore")
+
+
+def _answer(_: None, request: tuple[Allowance, Path, bool]) -> dict[str, Any]:
+    """In a worker: facts of one file, or its failure, as a JSON-able reply."""
+    from mm_model.media.examine import Limits as Bounds
+    from mm_model.media.examine import examine
+
+    allowed, path, thumbnail = request
+    bounds = Bounds(allowed.max_pixels, allowed.max_frames, allowed.max_aspect)
+    try:
+        return {"facts": examine(path, bounds, thumbnail)}
+    except MediaError as error:
+        return _failure(error)
+    except MemoryError:
+        said = "decoding needs more memory than allowed (ingest.decode_memory_mb)"
+        return _failure(MediaError(Reason.FMT_BOMB, said, None, allowed.memory_mb))
+    except Exception as error:
+        # Damaged data can surprise any library: the file fails, the batch goes on.
+        said = f"the check failed unexpectedly: {type(error).__name__}: {error}"
+        return _failure(MediaError(Reason.SYS_WORKER_CRASH, said))
+
+
+def _failure(error: MediaError) -> dict[str, Any]:
+    return {
+        "reason": error.reason,
+        "message": error.message,
+        "value": error.value,
+        "threshold": error.threshold,
+        "measured": error.measured,
+    }

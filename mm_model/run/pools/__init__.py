@@ -1,0 +1,44 @@
+"""Where the items of a stage are worked on: one table of pools, chosen by name.
+
+A pool is another thing than a value of a profile: it changes no result, so it stands in no
+fingerprint. A further one takes its own file, a line in `POOLS` and its test (docs/ports.md).
+"""
+
+import importlib
+import os
+
+from mm_model.errors import UserError
+from mm_model.run.pools.here import Here
+from mm_model.run.pools.port import Crashed, Limits, Pool, Start, tick
+
+__all__ = ["POOLS", "VARIABLE", "Crashed", "Limits", "Pool", "Start", "open_pool", "tick"]
+
+VARIABLE = "MM_POOL"
+"""Environment variable that names the pool; `local` when it is not set."""
+
+POOLS = {"local": "mm_model.run.pools.local"}
+"""Name of a pool to the module that makes it, which is imported when it is wanted: its `make` takes
+what `open_pool` takes."""
+
+_USUAL = "local"
+_ANY = Limits()
+
+
+def open_pool(start: Start, processes: int, limits: Limits = _ANY) -> Pool:
+    """A pool of `processes` workers, each with what `start` returns; use `contextlib.closing`.
+
+    With 0 processes the work is too little to leave this process, whatever pool is named: then
+    `limits` are not kept.
+
+    Raises:
+        UserError: the variable names no pool.
+        ValueError: limits are asked for and no process is there to keep them.
+    """
+    if processes == 0:
+        if limits != _ANY:
+            raise ValueError("limits need a process of their own")
+        return Here(start)
+    name = os.environ.get(VARIABLE) or _USUAL
+    if name not in POOLS:
+        raise UserError(f"{VARIABLE}={name} is no pool: choose one of {', '.join(POOLS)}.")
+    return importlib.import_module(POOLS[name]).make(start, processes, limits)

@@ -1,0 +1,219 @@
+"""The pool of this machine: processes of our own, one item each at a time.
+
+Processes are spawned, never forked (ONNX sessions and decoders do not survive a fork), end with
+this one (`mm_model.lifeline`) and are kept for the next map. This process only listens: it has no
+threads, so an interrupt ends the map at once and the workers with it.
+"""
+
+import json
+import multiprocessing
+import os
+import pickle
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import wait
+from typing import Any
+
+from mm_model import lifeline
+from mm_model.run.pools import child
+from mm_model.run.pools.patience import Patience
+from mm_model.run.pools.port import Crashed, Limits, Start, Task
+
+_START_SECONDS = 120
+_PART_BYTES = 1 << 20
+_LONGEST_CONFINED = 64 << 20
+"""Bytes that a confined worker may say of one item."""
+
+
+def make(start: Start, processes: int, limits: Limits) -> "Local":
+    """The pool; no process is started before there is work."""
+    return Local(start, processes, limits)
+
+
+class Local:
+    """See `port.Pool`."""
+
+    def __init__(self, start: Start, processes: int, limits: Limits) -> None:
+        self._start, self._processes, self._limits = pickle.dumps(start), processes, limits
+        self._idle: list[_Worker] = []
+
+    def map(
+        self, task: Task, items: Sequence[Any], on_tick: Callable[[], None] | None = None
+    ) -> Iterator[Any]:
+        """The result of each item, in their order; see `port.Pool.map`.
+
+        An item whose worker died is begun again when all others are done, and alone, so that a
+        second crash has one possible cause.
+        """
+        turn, busy = _Turn(len(items), self._limits.tries), []
+        try:
+            while not turn.over:
+                while len(busy) < self._processes and (place := turn.take(len(busy))) is not None:
+                    busy.append(self._given(place, pickle.dumps((task, items[place]))))
+                for worker in _listen(busy, on_tick):
+                    self._settle(worker, turn)
+                    busy.remove(worker)
+                yield from turn.in_order()
+        finally:
+            for worker in busy:
+                worker.close()
+
+    def _given(self, place: int, order: bytes) -> "_Worker":
+        worker = self._idle.pop() if self._idle else _Worker(self._start, self._limits)
+        worker.take(place, order)
+        return worker
+
+    def _settle(self, worker: "_Worker", turn: "_Turn") -> None:
+        """Put down what became of a worker's item; keep the worker if it lives."""
+        if isinstance(worker.outcome, Crashed):
+            worker.close()
+            turn.gone(worker.place, worker.outcome)
+        else:
+            self._idle.append(worker)
+            turn.results[worker.place] = worker.outcome
+
+    def close(self) -> None:
+        """End the processes; the next map starts new ones."""
+        while self._idle:
+            self._idle.pop().close()
+
+
+class _Turn:
+    """One map: which items wait, which were tried, and the results that are not told yet."""
+
+    def __init__(self, number: int, tries: int) -> None:
+        self._waiting, self._again = deque(range(number)), deque[int]()
+        self._number, self._tries, self._tried = number, tries, Counter[int]()
+        self._next = 0
+        self.results: dict[int, Any] = {}
+
+    @property
+    def over(self) -> bool:
+        return self._next == self._number
+
+    def take(self, working: int) -> int | None:
+        """The item to begin next while so many are worked on; None when there is none."""
+        if self._waiting:
+            return self._waiting.popleft()
+        return self._again.popleft() if self._again and not working else None
+
+    def gone(self, place: int, how: Crashed) -> None:
+        self._tried[place] += 1
+        if self._tried[place] < self._tries:
+            self._again.append(place)
+        else:
+            self.results[place] = how
+
+    def in_order(self) -> Iterator[Any]:
+        while self._next in self.results:
+            self._next += 1
+            yield self.results.pop(self._next - 1)
+
+
+def _listen(busy: Sequence["_Worker"], on_tick: Callable[[], None] | None) -> "Iterator[_Worker]":
+    """Wait for news; the workers whose item has an outcome now.
+
+    Raises:
+        Exception: what a task raised.
+    """
+    steps = [worker.patience.step for worker in busy if worker.patience]
+    speaking = wait([worker.pipe for worker in busy], min(steps, default=None))
+    for worker in [*busy]:
+        if worker.pipe in speaking:
+            worker.hear(on_tick)
+        if worker.patience and worker.patience.over():
+            worker.ended(Crashed(late=True))
+        if worker.done:
+            yield worker
+
+
+class _Worker:
+    """One process, and the item that it works on."""
+
+    def __init__(self, start: bytes, limits: Limits) -> None:
+        self.pipe, theirs = multiprocessing.Pipe()
+        self._limits = limits
+        self._process = lifeline.process(child.serve, theirs, start, limits)
+        self._process.start()
+        theirs.close()
+        self._said = bytearray()
+        self._ready = False
+        self.patience: Patience | None = Patience(self._process.pid, _START_SECONDS)
+        self.place, self.outcome, self.done = -1, None, False
+
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
+    def take(self, place: int, order: bytes) -> None:
+        """Begin an item, at once or when the process is ready."""
+        self.place, self._order, self.outcome, self.done = place, order, None, False
+        if self._ready:
+            self._begin()
+
+    def _begin(self) -> None:
+        seconds = self._limits.seconds
+        self.patience = None if seconds is None else Patience(self._process.pid, seconds)
+        try:
+            self.pipe.send_bytes(self._order)
+        except OSError:
+            self.ended(Crashed())
+
+    def ended(self, outcome: Any) -> None:
+        """The item has this outcome."""
+        self.outcome, self.done, self.patience = outcome, True, None
+
+    def hear(self, on_tick: Callable[[], None] | None) -> None:
+        """Take in what the process says.
+
+        Raises:
+            Exception: what its task raised.
+        """
+        try:
+            part = os.read(self.pipe.fileno(), _PART_BYTES)
+        except OSError:
+            part = b""
+        if not part:
+            self.ended(Crashed())
+        self._said += part
+        while not self.done and (reply := self._reply()):
+            kind, body = reply
+            if kind == child.TICK and on_tick:
+                on_tick()
+            elif kind == child.READY:
+                self._ready = True
+                self._begin()
+            elif kind in (child.RESULT, child.ERROR):
+                self._finish(kind, body)
+
+    def _reply(self) -> tuple[bytes, bytes] | None:
+        """The next whole reply, taken off what was said."""
+        length = int.from_bytes(self._said[: child.LENGTH], "big")
+        if self._limits.confined and length > _LONGEST_CONFINED:
+            self.ended(Crashed())
+        whole = child.LENGTH + length
+        if self.done or len(self._said) < max(whole, child.LENGTH + 1):
+            return None
+        reply = bytes(self._said[child.LENGTH : whole])
+        del self._said[:whole]
+        return reply[:1], reply[1:]
+
+    def _finish(self, kind: bytes, body: bytes) -> None:
+        if self._limits.confined:
+            try:
+                self.ended(json.loads(body) if kind == child.RESULT else Crashed())
+            except ValueError:
+                self.ended(Crashed())
+            return
+        content = pickle.loads(body)
+        if kind == child.ERROR:
+            raise content
+        self.ended(content)
+
+    def close(self) -> None:
+        """End the process, whatever it is doing."""
+        self._process.kill()
+        self._process.join()
+        self._process.close()
+        self.pipe.close()
