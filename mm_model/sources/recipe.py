@@ -1,11 +1,13 @@
-"""Draws a recipe's procedural people with two processes, resumable, the same bytes every time.
+"""The source that is a recipe: people drawn by two processes, resumable, the same bytes every time.
 
-Training people and held-out people are drawn in separate calls, so that no picture mixes them.
+They carry their own mark and need no consent record. Training people and held-out people are drawn
+in separate calls, so that no picture mixes them.
 """
 
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +16,19 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from mm_model.embedded.people.split import HELD_OUT_PEOPLE, TRAIN_PEOPLE
+from mm_model.embedded.people.split import HELD_OUT_PEOPLE, TRAIN_PEOPLE, split_of
 from mm_model.errors import UserError
 from mm_model.progress import Steps
 from mm_model.run.pools import Crashed, Limits, open_pool, tick
 from mm_model.run.stage import Job
+from mm_model.sources.listed import Listed
+from mm_model.sources.port import Item, Remarks
 from mm_model.store import atomic, handwritten, sealed
+from mm_model.store.consents import Statement
 from mm_model.store.walk import why
+
+PROCEDURAL = Statement("synthetic:procedural")
+"""What stands for the consent of drawn people."""
 
 MARK = "synthetic.json"
 _PROCESSES = 2
@@ -76,6 +84,47 @@ def load_recipe(path: Path) -> Recipe:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the recipe"
         raise UserError(f"{path}: {where}: {first['msg']}: mend that value.") from None
+
+
+def fits(path: Path) -> bool:
+    """Any file: whether it is a recipe, `load_recipe` says."""
+    return not path.is_dir()
+
+
+def opened(path: Path, job: Job) -> "DrawnPeople":
+    """The people of the recipe at `path`, drawn into `out/files`.
+
+    Raises:
+        UserError: no recipe, or one that cannot be met.
+    """
+    return DrawnPeople(path, job)
+
+
+class DrawnPeople:
+    """See `port.Source`."""
+
+    synthetic = True
+
+    def __init__(self, path: Path, job: Job) -> None:
+        folder = job.out / "files"
+        self._truth = draw(load_recipe(path), folder, job)
+        self._listed = Listed(folder)
+
+    def __len__(self) -> int:
+        return len(self._listed.media)
+
+    def items(self) -> Iterator[Item]:
+        """Each file, of whom the recipe says who is shown and in which split."""
+        for found in self._listed.media:
+            person = int(self._truth[found.relative.as_posix()]["person"])
+            yield Item(
+                found.relative, found.path, found.problem, self._listed.caption_of(found),
+                PROCEDURAL, found.subject, split_of(person),
+            )  # fmt: skip
+
+    def remarks(self) -> Remarks:
+        """What is to be said of the drawn folder."""
+        return self._listed.remarks()
 
 
 def calls_of(recipe: Recipe) -> list[range]:

@@ -1,29 +1,30 @@
-"""Stage `sources`: the inventory of raw files, from a user's folder or a recipe of drawn people.
+"""Stage `sources`: the inventory of raw files, whatever kind of source they come from.
 
-Lists, digests and reads captions; opens no picture. A folder of real people needs a consent
-record; procedural people are drawn here, carry their own mark and need none.
+Lists, digests and reads captions; opens no picture. Real people need a consent record; procedural
+people are drawn here, carry their own mark and need none.
 """
 
 import hashlib
 import os
+import re
 from pathlib import Path
 from typing import Any
 
-from mm_model.media.captions import CaptionError, Sidecars, read_caption, sidecars
-from mm_model.media.consent import consent_for, keep
+from mm_model.media.captions import CaptionError
 from mm_model.media.failure import MediaError
-from mm_model.media.folder import Contents, Found, contents_of
 from mm_model.media.names import shown, stored
 from mm_model.records import SOURCES_COLUMNS, Counts, Reason, Status
 from mm_model.run.stage import Job, Report, Stage
+from mm_model.sources.port import Item, Source
+from mm_model.sources.table import open_source
 from mm_model.store import atomic, digests, tables
 from mm_model.store.consents import Statement
 from mm_model.store.walk import why
 
-PROCEDURAL = Statement("synthetic:procedural")
-"""What stands for the consent of drawn people."""
-
+_ENDING = re.compile(r"\.[A-Za-z0-9]{1,8}")
 _TYPES = {"bytes": "count", "synthetic": "flag", **tables.DECISION_TYPES}
+
+Row = dict[str, Any]
 
 
 def run(job: Job) -> Report:
@@ -35,43 +36,53 @@ def run(job: Job) -> Report:
     Raises:
         UserError: no consent record, nothing found, or a recipe that cannot be met.
     """
-    source = job.model("sources")
-    drawn = not source.is_dir()
-    if drawn:
-        place = job.layout.output(job.stage.name) / "files"
-        contents, described = _drawn(job, source)
-    else:
-        place = source
-        named = job.profile.sources.consent
-        consent = consent_for(source, Statement(named) if named else None)
-        statement = keep(consent.statement, job.layout.root)
-        contents = contents_of(source)
-        described = [
-            (found, {"subject": shown(found.subject) if found.subject else None, "split": None,
-                     "synthetic": False,
-                     **_stated(statement if consent.covers(found.relative.as_posix()) else None)})
-            for found in contents.media
-        ]  # fmt: skip
-    beside = sidecars(contents.media, contents.texts)
-    rows, captions = _inventory(job, described, place, beside)
+    source = open_source(job.model("sources"), job)
+    rows, captions = _inventory(job, source)
     tables.write(job.out / "inventory.parquet", rows, SOURCES_COLUMNS, _TYPES)
     atomic.write_json(job.out / "captions.json", captions)
-    return _report(rows, contents, beside, drawn)
+    return _report(rows, source)
 
 
-def _drawn(job: Job, recipe_file: Path) -> tuple[Contents, list[tuple[Found, dict[str, Any]]]]:
-    """Draw the recipe's people into `out/files`; what lies there, each file with what is known."""
-    from mm_model.embedded.people.split import split_of
-    from mm_model.sources.recipe import draw, load_recipe
+def _inventory(job: Job, source: Source) -> tuple[list[Row], dict[str, dict[str, str]]]:
+    rows, captions = [], {}
+    for item in job.each(source.items(), len(source), "digesting files"):
+        source_id = hashlib.sha256(os.fsencode(item.name)).hexdigest()[:16]
+        place, found = _kept(item, source_id, job)
+        rows.append(
+            {
+                "source_id": source_id,
+                "name": shown(item.name),
+                "path": stored(place),
+                "subject": item.subject,
+                "split": item.split,
+                "synthetic": source.synthetic,
+                **_stated(item.consent),
+                **found,
+            }
+        )
+        if item.caption is not None:
+            captions[source_id] = _caption(item.caption)
+    return rows, captions
 
-    folder = job.out / "files"
-    truth = draw(load_recipe(recipe_file), folder, job)
-    contents, described = contents_of(folder), []
-    for found in contents.media:
-        person = int(truth[found.relative.as_posix()]["person"])
-        described.append((found, {"subject": found.subject, "split": split_of(person),
-                                  "synthetic": True, **_stated(PROCEDURAL)}))  # fmt: skip
-    return contents, described
+
+def _kept(item: Item, source_id: str, job: Job) -> tuple[Path, Row]:
+    """Where the item will lie, and its digest or why it has none."""
+    path = item.content
+    if isinstance(path, bytes):  # it has no file of its own yet, and its name may be anything
+        ending = item.name.suffix if _ENDING.fullmatch(item.name.suffix) else ""
+        path = job.out / "files" / f"{source_id}{ending}"
+        if item.problem is None:
+            atomic.write_bytes(path, item.content)
+    return _lasting(job, path), _digested(path, item.problem)
+
+
+def _lasting(job: Job, path: Path) -> Path:
+    """Where `path` lies once the output is published, from the root if it lies below."""
+    out, root = Path(os.path.realpath(job.out)), job.layout.root
+    for below in (job.out, out):
+        if path.is_relative_to(below):
+            path = job.layout.output(job.stage.name) / path.relative_to(below)
+    return path.relative_to(root) if path.is_relative_to(root) else path
 
 
 def _stated(statement: Statement | None) -> dict[str, str | None]:
@@ -81,36 +92,12 @@ def _stated(statement: Statement | None) -> dict[str, str | None]:
     }
 
 
-def _inventory(
-    job: Job, described: list[tuple[Found, dict[str, Any]]], place: Path, beside: Sidecars
-) -> tuple[list[dict[str, Any]], dict[str, dict[str, str]]]:
-    rows, captions = [], {}
-    for found, known in job.each(described, len(described), "digesting files"):
-        source_id = hashlib.sha256(os.fsencode(found.relative)).hexdigest()[:16]
-        rows.append(
-            {
-                "source_id": source_id,
-                "name": shown(found.relative),
-                "path": stored(_from_root(job, place / found.relative)),
-                **known,
-                **_digested(found),
-            }
-        )
-        if own := beside.of.get(found.relative):
-            captions[source_id] = _caption(own[0])
-    return rows, captions
-
-
-def _from_root(job: Job, path: Path) -> Path:
-    return path.relative_to(job.layout.root) if path.is_relative_to(job.layout.root) else path
-
-
-def _digested(found: Found) -> dict[str, Any]:
-    problem, size = found.problem, None
+def _digested(path: Path, problem: MediaError | None) -> Row:
+    size = None
     if problem is None:
         try:
-            size = found.path.stat().st_size
-            return {"bytes": size, "sha256": digests.of_file(found.path), "status": Status.KEPT}
+            size = path.stat().st_size
+            return {"bytes": size, "sha256": digests.of_file(path), "status": Status.KEPT}
         except PermissionError:
             problem = MediaError(Reason.IO_UNREADABLE, "no permission to read the file")
         except OSError as error:
@@ -124,58 +111,34 @@ def _digested(found: Found) -> dict[str, Any]:
     }
 
 
-def _caption(sidecar: Found) -> dict[str, str]:
-    """{"text": ...}, or {"problem": ..., "message": ...} where the file gives none."""
-    try:
-        return {"text": read_caption(sidecar)}
-    except CaptionError as error:
-        return {"problem": error.problem, "message": str(error)}
+def _caption(said: str | CaptionError) -> dict[str, str]:
+    """{"text": ...}, or {"problem": ..., "message": ...} where there is none to be read."""
+    if isinstance(said, CaptionError):
+        return {"problem": said.problem, "message": str(said)}
+    return {"text": said}
 
 
-def _report(
-    rows: list[dict[str, Any]], contents: Contents, beside: Sidecars, synthetic: bool
-) -> Report:
+def _report(rows: list[Row], source: Source) -> Report:
     counts = Counts.of_rows([r["status"] for r in rows], [r.get("reason") for r in rows])
     uncovered = sum(row["consent"] is None for row in rows)
-    notes = []
+    remarks, notes = source.remarks(), []
     if not rows:
         notes.append("the folder holds no photographs or clips")
     if uncovered:
         notes.append(f"the consent record leaves out {uncovered} of {len(rows)} files")
-    if unlisted := [found for found in contents.media if found.unlisted]:
-        notes.append(
-            f"folders that could not be listed, each with an unknown number of files: "
-            f"{len(unlisted)}, e.g. {shown(unlisted[0].relative)}: {unlisted[0].problem}"
-        )
-    notes += _caption_notes(beside)
-    if not synthetic:
+    notes += remarks.notes
+    if not source.synthetic:
         notes.append("no age weights: that everyone shown is an adult rests on the consent record")
     metrics = {
         "files": len(rows),
         "bytes": sum(row.get("bytes") or 0 for row in rows),
         "subjects": len({row["subject"] for row in rows} - {None}),
-        "synthetic": synthetic,
+        "synthetic": source.synthetic,
         "without_consent": uncovered,
-        "age_gate": "synthetic" if synthetic else "unavailable",
-        "caption_files_unused": len(beside.stray) + sum(len(t) - 1 for t in beside.of.values()),
+        "age_gate": "synthetic" if source.synthetic else "unavailable",
+        "caption_files_unused": remarks.captions_unused,
     }
     return Report(counts, metrics, (), tuple(notes))
-
-
-def _caption_notes(beside: Sidecars) -> list[str]:
-    notes = []
-    if crowded := beside.crowded:
-        media, texts = next(iter(crowded.items()))
-        notes.append(
-            f"files with more than one caption file: {len(crowded)}, e.g. {shown(media)}: "
-            f"{shown(texts[0].relative)} is used, {shown(texts[1].relative)} is not"
-        )
-    if stray := beside.stray:
-        notes.append(
-            f"text files that caption no photograph or clip: {len(stray)}, e.g. "
-            f"{shown(stray[0].relative)}"
-        )
-    return notes
 
 
 STAGE = Stage(
