@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from mm_model.facepack.port import FacePack, open_pack
-from mm_model.run.pools import Pool, open_pool
+from mm_model.run.pools.port import Pool
+from mm_model.run.pools.table import open_pool
 
 Task = Callable[[FacePack, Any], Any]
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from mm_model.media.failure import MediaError
 from mm_model.records import Reason
-from mm_model.run.pools import Crashed, Limits, Pool, open_pool
+from mm_model.run.pools.port import Crashed, Limits, Pool
+from mm_model.run.pools.table import open_pool
 
 Facts = dict[str, Any]
 

@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from mm_model.embedded.people.split import HELD_OUT_PEOPLE, TRAIN_PEOPLE, split_of
 from mm_model.errors import UserError
 from mm_model.progress import Steps
-from mm_model.run.pools import Crashed, Limits, open_pool, tick
+from mm_model.run.pools.port import Crashed, Limits, tick
+from mm_model.run.pools.table import open_pool
 from mm_model.run.stage import Job
 from mm_model.sources.listed import Listed
 from mm_model.sources.port import Item, Remarks

@@ -3,18 +3,28 @@
 A further one takes its own file, a line in `SOURCES` and its test (docs/ports.md).
 """
 
-import importlib
 from pathlib import Path
+from typing import Protocol
 
 from mm_model.run.stage import Job
+from mm_model.sources import folder, recipe
 from mm_model.sources.port import Source
 
-SOURCES = {
-    "folder": "mm_model.sources.folder",
-    "recipe": "mm_model.sources.recipe",
-}
-"""Name to module, asked in this order: `fits(path)` says whether the path is one of its kind, and
-`opened(path, job)` opens it. The last takes whatever is left, and refuses it in its own words."""
+
+class Kind(Protocol):
+    """The module of one kind of source."""
+
+    def fits(self, path: Path, /) -> bool:
+        """Whether the path is one of its kind."""
+        ...
+
+    def opened(self, path: Path, job: Job, /) -> Source:
+        """The source at the path."""
+        ...
+
+
+SOURCES: dict[str, Kind] = {"folder": folder, "recipe": recipe}
+"""Name to module, asked in this order. The last takes what is left, and refuses it in its words."""
 
 
 def open_source(path: Path, job: Job) -> Source:
@@ -23,6 +33,5 @@ def open_source(path: Path, job: Job) -> Source:
     Raises:
         UserError: it cannot be read, or holds nothing that may be used.
     """
-    modules = [importlib.import_module(name) for name in SOURCES.values()]
-    fitting = next((one for one in modules if one.fits(path)), modules[-1])
-    return fitting.opened(path, job)
+    kinds = list(SOURCES.values())
+    return next((one for one in kinds if one.fits(path)), kinds[-1]).opened(path, job)

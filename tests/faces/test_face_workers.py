@@ -10,7 +10,7 @@ import pytest
 
 from mm_model.facepack.port import FacePack
 from mm_model.faces.workers import opened
-from mm_model.run.pools import Crashed
+from mm_model.run.pools.port import Crashed
 
 
 def describe_or_die(pack: FacePack, item: Any) -> Any:

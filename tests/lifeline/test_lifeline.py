@@ -18,7 +18,8 @@ from tests.lifeline import family
 FULL_HOUSE = """
 import family, multiprocessing, os, signal, sys, time
 from mm_model import lifeline
-from mm_model.run.pools import Limits, open_pool
+from mm_model.run.pools.port import Limits
+from mm_model.run.pools.table import open_pool
 
 pool = lifeline.pool(4)
 for task in (family.hog, family.doze, family.deaf):

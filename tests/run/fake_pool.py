@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from mm_model.run import pools
-from mm_model.run.pools import Crashed, Limits, Pool, Start
+from mm_model.run.pools import table
 from mm_model.run.pools.here import Here
+from mm_model.run.pools.port import Crashed, Limits, Pool, Start
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Notes:
 _notes = Notes()
 
 
-def make(start: Start, processes: int, limits: Limits) -> Pool:
+def _make(start: Start, processes: int, limits: Limits) -> Pool:
     """As `open_pool` calls it."""
     _notes.opened.append((processes, limits))
     return _Fake(start)
@@ -48,6 +48,6 @@ def chosen(
     """Make the fake the pool that is named, until the test ends."""
     global _notes
     _notes = Notes(fails)
-    monkeypatch.setitem(pools.POOLS, "fake", __name__)
-    monkeypatch.setenv(pools.VARIABLE, "fake")
+    monkeypatch.setitem(table.POOLS, "fake", _make)
+    monkeypatch.setenv(table.VARIABLE, "fake")
     return _notes

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mm_model.errors import UserError
-from mm_model.run.pools import tick
+from mm_model.run.pools.port import tick
 
 
 class Odd(Exception):

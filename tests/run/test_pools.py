@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from mm_model.errors import UserError
-from mm_model.run import pools
-from mm_model.run.pools import Crashed, Limits, Pool, open_pool
+from mm_model.run.pools.port import Crashed, Limits, Pool
+from mm_model.run.pools.table import VARIABLE, open_pool
 from tests.lifeline import family
 from tests.run import pool_tasks as tasks
 
@@ -164,7 +164,8 @@ def test_an_interrupt_ends_the_map_and_the_workers(pool: Opened) -> None:
 @pytest.mark.parametrize("confined", [False, True])
 def test_workers_that_are_busy_end_with_their_parent(confined: bool) -> None:
     code = (
-        "import family, sys, threading, time; from mm_model.run.pools import Limits, open_pool\n"
+        "import family, sys, threading, time; from mm_model.run.pools.port import Limits\n"
+        "from mm_model.run.pools.table import open_pool\n"
         f"pool = open_pool(family.number, 2, Limits(confined={confined}))\n"
         "act = lambda: list(pool.map(family.deaf, [1, 2]))\n"
         "threading.Thread(target=act, daemon=True).start(); time.sleep(2)\n"
@@ -178,11 +179,11 @@ def test_workers_that_are_busy_end_with_their_parent(confined: bool) -> None:
 
 
 def test_a_pool_is_chosen_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(pools.VARIABLE, "moon")
+    monkeypatch.setenv(VARIABLE, "moon")
     with pytest.raises(UserError, match="MM_POOL=moon is no pool: choose one of local"):
         open_pool(tasks.opened, 1)
     with closing(open_pool(tasks.opened, 0)) as here:
         assert list(here.map(tasks.does, ["a"])) == ["a done"]
-    monkeypatch.setenv(pools.VARIABLE, "")
+    monkeypatch.setenv(VARIABLE, "")
     with closing(open_pool(tasks.opened, 1)) as usual:
         assert list(usual.map(tasks.does, ["a"])) == ["a done"]

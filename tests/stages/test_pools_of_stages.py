@@ -10,7 +10,7 @@ import yaml
 from mm_model.errors import UserError
 from mm_model.faces import stage as faces
 from mm_model.pairs import stage as pairs
-from mm_model.run.pools import Crashed
+from mm_model.run.pools.port import Crashed
 from mm_model.store import digests, tables
 from tests.run import fake_pool
 

@@ -18,7 +18,7 @@ def crate(small_root: Path, use_sources: Callable, monkeypatch: pytest.MonkeyPat
     """A root whose source is an archive that the fake reads."""
     (small_root / "media.crate").write_bytes(b"")
     use_sources(small_root, "media.crate")
-    monkeypatch.setattr(table, "SOURCES", {"crate": fake_source.__name__, **table.SOURCES})
+    monkeypatch.setattr(table, "SOURCES", {"crate": fake_source, **table.SOURCES})
     return small_root
 
 

@@ -25,13 +25,8 @@ _LONGEST_CONFINED = 64 << 20
 """Bytes that a confined worker may say of one item."""
 
 
-def make(start: Start, processes: int, limits: Limits) -> "Local":
-    """The pool; no process is started before there is work."""
-    return Local(start, processes, limits)
-
-
 class Local:
-    """See `port.Pool`."""
+    """See `port.Pool`; no process is started before there is work."""
 
     def __init__(self, start: Start, processes: int, limits: Limits) -> None:
         self._start, self._processes, self._limits = pickle.dumps(start), processes, limits

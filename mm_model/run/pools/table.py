@@ -1,0 +1,42 @@
+"""Which pools there are, and which of them the machine's owner named.
+
+A pool is another thing than a value of a profile: it changes no result, so it stands in no
+fingerprint. A further one takes its own file, a line in `POOLS` and its test (docs/ports.md).
+"""
+
+import os
+from collections.abc import Callable
+
+from mm_model.errors import UserError
+from mm_model.run.pools import local
+from mm_model.run.pools.here import Here
+from mm_model.run.pools.port import Limits, Pool, Start
+
+VARIABLE = "MM_POOL"
+"""Environment variable that names the pool; `local` when it is not set."""
+
+POOLS: dict[str, Callable[[Start, int, Limits], Pool]] = {"local": local.Local}
+"""Name to what makes the pool from the arguments of `open_pool`."""
+
+_USUAL = "local"
+_ANY = Limits()
+
+
+def open_pool(start: Start, processes: int, limits: Limits = _ANY) -> Pool:
+    """A pool of `processes` workers, each with what `start` returns; use `contextlib.closing`.
+
+    With 0 processes the work is too little to leave this process, whatever pool is named: then
+    no limit can be kept.
+
+    Raises:
+        UserError: the variable names no pool.
+        ValueError: limits are asked for and no process is there to keep them.
+    """
+    if processes == 0:
+        if limits != _ANY:
+            raise ValueError("limits need a process of their own")
+        return Here(start)
+    name = os.environ.get(VARIABLE) or _USUAL
+    if name not in POOLS:
+        raise UserError(f"{VARIABLE}={name} is no pool: choose one of {', '.join(POOLS)}.")
+    return POOLS[name](start, processes, limits)
