@@ -8,6 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from mm_model.decisions import faces, ingest, pairs
+from mm_model.decisions.port import names
+from mm_model.reasons import Reason as Reason
+
 
 class Status(StrEnum):
     """What became of one sample in one stage."""
@@ -15,44 +19,6 @@ class Status(StrEnum):
     KEPT = "kept"
     REJECTED = "rejected"
     FAILED = "failed"
-
-
-class Reason(StrEnum):
-    """Why a sample was rejected (or failed, for `SYS_*`)."""
-
-    IO_EMPTY = "IO_EMPTY"
-    IO_TRUNCATED = "IO_TRUNCATED"
-    IO_UNREADABLE = "IO_UNREADABLE"
-    IO_SYMLINK_ESCAPE = "IO_SYMLINK_ESCAPE"
-    FMT_UNKNOWN = "FMT_UNKNOWN"
-    FMT_MISMATCH = "FMT_MISMATCH"
-    FMT_ANIMATED = "FMT_ANIMATED"
-    FMT_BOMB = "FMT_BOMB"
-    FMT_TOO_SMALL = "FMT_TOO_SMALL"
-    FMT_STRIP = "FMT_STRIP"
-    FMT_HDR = "FMT_HDR"
-    VID_NO_VIDEO_STREAM = "VID_NO_VIDEO_STREAM"
-    VID_DECODE_ERROR = "VID_DECODE_ERROR"
-    VID_DECODE_TIMEOUT = "VID_DECODE_TIMEOUT"
-    VID_TOO_SHORT = "VID_TOO_SHORT"
-    VID_TOO_LONG = "VID_TOO_LONG"
-    CONTENT_STATIC = "CONTENT_STATIC"
-    CONTENT_CUT = "CONTENT_CUT"
-    CONTENT_TEXT = "CONTENT_TEXT"
-    DUP_BYTES = "DUP_BYTES"
-    DUP_PIXELS = "DUP_PIXELS"
-    RIGHTS_CONSENT = "RIGHTS_CONSENT"
-    FACE_NONE = "FACE_NONE"
-    FACE_MANY = "FACE_MANY"
-    FACE_SMALL = "FACE_SMALL"
-    FACE_BLUR = "FACE_BLUR"
-    FACE_TRACK_BROKEN = "FACE_TRACK_BROKEN"
-    PAIR_LOW_COSINE = "PAIR_LOW_COSINE"
-    PAIR_NO_FACE = "PAIR_NO_FACE"
-    PAIR_MANY_FACES = "PAIR_MANY_FACES"
-    LEAK_TEST_IDENTITY = "LEAK_TEST_IDENTITY"
-    SYS_WORKER_CRASH = "SYS_WORKER_CRASH"
-    SYS_IO = "SYS_IO"
 
 
 class CaptionProblem(StrEnum):
@@ -130,7 +96,7 @@ SOURCES_COLUMNS = (
     "consent", "consent_digest", *DECISION_COLUMNS,
 )  # fmt: skip
 
-INGEST_MEASURES = ("shorter_side", "aspect", "pixels", "seconds", "motion", "cut", "lettering")
+INGEST_MEASURES = names(ingest.MEASURES)
 """What the rules of stage `ingest` hold against a threshold, beside `num_frames` and `fps`."""
 
 INGEST_COLUMNS = (
@@ -142,9 +108,7 @@ INGEST_COLUMNS = (
 
 FACES_COLUMNS = (
     "sample_id", "name", "media", "identity", "split", "num_frames", "frames_examined",
-    "frames_found", "found_share", "padded_share", "detection_score", "face_size", "sharpness",
-    "most_faces", "many_share", "bystanders", "other_face", "embedding_norm",
-    "bordered_score", "bordered_cosine", "embedding_row",
+    "frames_found", *names(faces.MEASURES), *names(faces.SECOND_LOOK), "embedding_row",
     *DECISION_COLUMNS,
 )  # fmt: skip
 
@@ -155,7 +119,7 @@ TRACKS_COLUMNS = (
 
 PAIRS_COLUMNS = (
     "pair_id", "target", "reference", "reference_file", "kind", "identity", "split", "media",
-    "cosine", "reference_score", "reference_faces", "seed", *DECISION_COLUMNS,
+    *names(pairs.MEASURES), "seed", *DECISION_COLUMNS,
 )  # fmt: skip
 
 TARGETS_COLUMNS = ("sample_id", "identity", "split", "media", "caption", "references")

@@ -1,69 +1,150 @@
-"""The profile's rules on one file's facts: sizes, shape, lengths, stillness, cuts, lettering.
+"""The filters of stage `ingest`, on one file's facts: sizes, shape, lengths, stillness, lettering.
 
-Pure: facts and settings in, the first broken rule out. A rule whose setting is null is off, and
-the value that equals a bound passes. What the rules hold against their bounds is measured for
-every file, kept or not, so that bounds can be set from a table.
+Pure. A filter whose setting is null is off, and the value that equals a bound passes. What the
+filters hold against their bounds is measured for every file, kept or not, so that bounds can be set
+from a table.
 """
 
 from typing import Any
 
-from mm_model.media.shape import aspect_of
-from mm_model.records import Reason
-from mm_model.settings import IngestSettings
+from mm_model.decisions.port import (
+    Broken,
+    Decision,
+    Measure,
+    Need,
+    Threshold,
+    first_broken,
+    most,
+    with_those_of,
+)
+from mm_model.reasons import Reason
 
-Broken = tuple[Reason, str, float | None, float | None]
+Facts = dict[str, Any]
 
 
-def measures(facts: dict[str, Any]) -> dict[str, float | int | None]:
-    """The columns `records.INGEST_MEASURES` of a file; None what its facts do not tell.
+def aspect_of(width: int, height: int) -> float:
+    """The longer side over the shorter one, at least 1."""
+    return max(width, height) / max(1, min(width, height))
 
-    `seconds` is of clips, frames over frames a second.
-    """
+
+def _of_size(facts: Facts, what: Any) -> float | None:
     width, height = facts.get("width"), facts.get("height")
-    sized = width is not None and height is not None
+    return None if width is None or height is None else what(width, height)
+
+
+def _seconds(facts: Facts) -> float | None:
     frames, fps = facts.get("num_frames"), facts.get("fps")
-    return {
-        "shorter_side": min(width, height) if sized else None,
-        "aspect": aspect_of(width, height) if sized else None,
-        "pixels": width * height if sized else None,
-        "seconds": frames / fps if frames and fps else None,
-        "motion": facts.get("motion"),
-        "cut": facts.get("cut"),
-        "lettering": facts.get("lettering"),
-    }
+    return frames / fps if frames and fps else None
 
 
-def broken_rule(facts: dict[str, Any], rules: IngestSettings) -> Broken | None:
-    """(reason, message, value, threshold) of the first rule that the file breaks, or None."""
-    seen = measures(facts)
-    side = seen["shorter_side"]
+SHORTER_SIDE = Measure("shorter_side", "pixels of the shorter side", "count",
+                       lambda facts: _of_size(facts, min))  # fmt: skip
+ASPECT = Measure("aspect", "longer side over the shorter one",
+                 of=lambda facts: _of_size(facts, aspect_of))  # fmt: skip
+PIXELS = Measure("pixels", "width times height", "count",
+                 lambda facts: _of_size(facts, lambda width, height: width * height))  # fmt: skip
+SECONDS = Measure("seconds", "length of a clip: frames over frames a second", of=_seconds)
+MOTION = Measure("motion", "mean absolute change between frames of a clip, 0 to 255",
+                 of=lambda facts: facts.get("motion"))  # fmt: skip
+CUT = Measure("cut", "largest histogram distance between neighbouring frames of a clip, 0 to 1",
+              of=lambda facts: facts.get("cut"))  # fmt: skip
+LETTERING = Measure("lettering", "share of the picture inside lines of lettering",
+                    of=lambda facts: facts.get("lettering"))  # fmt: skip
+NUM_FRAMES = Measure("num_frames", "frames of a clip, 1 of a photograph", "count")
+
+
+def _too_small(facts: Facts, rules: Any) -> Broken | None:
+    side = _of_size(facts, min)
     if side < rules.min_side:
-        return (Reason.FMT_TOO_SMALL, "the shorter side has too few pixels", side, rules.min_side)
-    long = "the picture is too long for its shorter side"
-    if broken := _above(seen["aspect"], rules.max_aspect, Reason.FMT_STRIP, long):
-        return broken
-    if facts["media"] == "clip" and (broken := _clip_rule(facts, rules)):
-        return broken
-    return _above(
-        facts["lettering"], rules.text_area_above, Reason.CONTENT_TEXT, "lettering covers too much"
-    )
+        said = "the shorter side has too few pixels"
+        return Broken(Reason.FMT_TOO_SMALL, said, side, rules.min_side)
+    return None
 
 
-def _clip_rule(facts: dict[str, Any], rules: IngestSettings) -> Broken | None:
+def _too_short(facts: Facts, rules: Any) -> Broken | None:
     frames = facts["num_frames"]
-    if frames < rules.min_frames:
-        return (Reason.VID_TOO_SHORT, "too few frames", frames, rules.min_frames)
-    if frames > rules.max_frames:
-        return (Reason.VID_TOO_LONG, "too many frames", frames, rules.max_frames)
-    motion = facts["motion"]
-    if rules.static_below is not None and motion is not None and motion < rules.static_below:
-        return (Reason.CONTENT_STATIC, "nothing moves", motion, rules.static_below)
-    return _above(facts["cut"], rules.cut_above, Reason.CONTENT_CUT, "the scene changes")
+    if facts["media"] == "clip" and frames < rules.min_frames:
+        return Broken(Reason.VID_TOO_SHORT, "too few frames", frames, rules.min_frames)
+    return None
 
 
-def _above(
-    value: float | None, threshold: float | None, reason: Reason, message: str
-) -> Broken | None:
-    if value is None or threshold is None or value <= threshold:
-        return None
-    return (reason, message, value, threshold)
+def _too_long(facts: Facts, rules: Any) -> Broken | None:
+    frames = facts["num_frames"]
+    if facts["media"] == "clip" and frames > rules.max_frames:
+        return Broken(Reason.VID_TOO_LONG, "too many frames", frames, rules.max_frames)
+    return None
+
+
+def _still(facts: Facts, rules: Any) -> Broken | None:
+    motion, bound = facts["motion"], rules.static_below
+    if facts["media"] == "clip" and None not in (motion, bound) and motion < bound:
+        return Broken(Reason.CONTENT_STATIC, "nothing moves", motion, bound)
+    return None
+
+
+DECISIONS = (
+    Decision(
+        "too_many_pixels", Need.HEADER, "has more pixels than are decoded",
+        (Reason.FMT_BOMB,), (PIXELS,), (Threshold("ingest.max_pixels"),),
+    ),
+    Decision(
+        "too_dear", Need.PIXELS, "takes more processor time or memory to decode",
+        (Reason.VID_DECODE_TIMEOUT, Reason.FMT_BOMB), (),
+        (Threshold("ingest.decode_seconds"), Threshold("ingest.decode_memory_mb")),
+    ),
+    Decision(
+        "too_small", Need.HEADER, "is too small",
+        (Reason.FMT_TOO_SMALL,), (SHORTER_SIDE,), (Threshold("ingest.min_side"),), _too_small,
+    ),
+    most(
+        "strip", needs=Need.HEADER, rejects="is too long for its width",
+        reason=Reason.FMT_STRIP, measure=ASPECT, threshold=Threshold("ingest.max_aspect"),
+        message="the picture is too long for its shorter side",
+        value=lambda facts: _of_size(facts, aspect_of),
+    ),
+    Decision(
+        "too_short", Need.FRAMES, "is a clip of too few frames",
+        (Reason.VID_TOO_SHORT,), (NUM_FRAMES,), (Threshold("ingest.min_frames"),), _too_short,
+    ),
+    Decision(
+        "too_long", Need.HEADER, "is a clip of too many frames",
+        (Reason.VID_TOO_LONG,), (NUM_FRAMES,), (Threshold("ingest.max_frames"),), _too_long,
+    ),
+    Decision(
+        "still", Need.FRAMES, "is a clip in which nothing moves",
+        (Reason.CONTENT_STATIC,), (MOTION,), (Threshold("ingest.static_below"),), _still,
+    ),
+    most(
+        "cut", needs=Need.FRAMES, rejects="is a clip in which the scene changes",
+        reason=Reason.CONTENT_CUT, measure=CUT, threshold=Threshold("ingest.cut_above"),
+        message="the scene changes",
+        value=lambda facts: facts["cut"] if facts["media"] == "clip" else None,
+    ),
+    most(
+        "lettering", needs=Need.PIXELS, rejects="shows too much lettering",
+        reason=Reason.CONTENT_TEXT, measure=LETTERING,
+        threshold=Threshold("ingest.text_area_above"),
+        message="lettering covers too much", value=lambda facts: facts["lettering"],
+    ),
+)  # fmt: skip
+"""In the order in which they are asked. Readers ask the first two, `strip` and `too_long` while
+they open a file."""
+
+MEASURES = tuple(
+    measure
+    for measure in with_those_of(
+        (SHORTER_SIDE, ASPECT, PIXELS, SECONDS, MOTION, CUT, LETTERING), DECISIONS
+    )
+    if measure is not NUM_FRAMES  # a fact of every file, with a column of its own
+)
+"""The columns of what is measured, in their order."""
+
+
+def measures(facts: Facts) -> dict[str, float | int | None]:
+    """The columns `MEASURES` of a file; None what its facts do not tell."""
+    return {measure.name: measure.of(facts) for measure in MEASURES if measure.of}
+
+
+def broken_rule(facts: Facts, rules: Any) -> Broken | None:
+    """The first rule of `DECISIONS` that the file breaks under the section `ingest`, or None."""
+    return first_broken(DECISIONS, facts, rules)

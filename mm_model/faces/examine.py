@@ -1,30 +1,29 @@
 """One sample under the face rules: what is seen in it, the decision, and its embedding.
 
-Measuring and deciding are apart: `decide` is pure and states every rule once. Refuses to know
+What is measured and what is rejected for it stands in `mm_model.decisions.faces`. Refuses to know
 about identities; a false positive of the detector (a statue, a drawing) counts as a face here.
 """
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from mm_model.decisions.faces import MEASURES, Seen, broken_rule
 from mm_model.facepack.detect import Sighting, chosen_faces, without_bystanders
 from mm_model.facepack.port import Face, FacePack, unit
 from mm_model.faces.pictures import Pictures
-from mm_model.faces.track import pick, sharpness, spread
-from mm_model.records import Reason, Status
+from mm_model.faces.track import pick, spread
+from mm_model.records import Status
 from mm_model.settings import FacesSettings
 
 EMBEDDED_FRAMES = 5
 """How many frames of a clip are embedded at most (design choice: their mean is stable by then)."""
 
-MANY_FRAMES_SHARE = 0.2
-"""Share of a sample's frames with a face that may show too many faces (design choice)."""
-
 
 @dataclass(frozen=True)
-class Decision:
+class Outcome:
     """The decision columns of one sample."""
 
     status: str
@@ -38,30 +37,7 @@ class Decision:
         return vars(self).copy()
 
 
-KEPT = Decision(Status.KEPT)
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What was measured in one sample; sizes in pixels, medians over frames with a face.
-
-    most_faces, bystanders: most faces in one frame that counted, and that did not. other_face: side
-    of the largest further face over the main one's, 0 when nobody else was seen. Without any face
-    `detection_score` is the best score that was not enough, and `missed_above` what it was held to;
-    what could not be measured is NaN.
-    """
-
-    examined: int
-    found: int
-    padded_share: float
-    many_share: float
-    most_faces: int
-    bystanders: int
-    other_face: float
-    detection_score: float
-    face_size: float
-    sharpness: float
-    missed_above: float = math.nan
+KEPT = Outcome(Status.KEPT)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +50,7 @@ class Examined:
     """
 
     seen: Seen
-    decision: Decision
+    decision: Outcome
     tracks: list[tuple[int, float, Face]] = field(default_factory=list)
     frames: list[int] = field(default_factory=list)
     embeddings: np.ndarray | None = None
@@ -87,7 +63,7 @@ class _Frames:
 
     sightings: list[Sighting] = field(default_factory=list)
     tracks: list[tuple[int, float, Face]] = field(default_factory=list)
-    sharp: list[float] = field(default_factory=list)
+    each: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     numbers: list[int] = field(default_factory=list)
     bystanders: list[int] = field(default_factory=list)
     others: list[float] = field(default_factory=list)
@@ -102,8 +78,8 @@ def examine(pack: FacePack, pictures: Pictures, rules: FacesSettings) -> Examine
     """
     most = None if pictures.media == "image" else rules.frames_examined
     frames = _looked(pack, pictures, spread(pictures.num_frames, most), rules)
-    seen = _measured(frames, rules.max_faces)
-    decision = decide(seen, rules, pictures.media)
+    seen = replace(_measured(frames, rules.max_faces), media=pictures.media)
+    decision = decide(seen, rules)
     if decision.status != Status.KEPT:
         return Examined(seen, decision, frames.tracks)
     picks = [frames.tracks[place] for place in spread(len(frames.tracks), EMBEDDED_FRAMES)]
@@ -133,7 +109,9 @@ def _looked(
             continue
         counted, bystanders = without_bystanders(faces, rules.bystander_below, face)
         frames.tracks.append((index, sighting.pad, face))
-        frames.sharp.append(sharpness(image, face.box))
+        for measure in MEASURES:
+            if measure.each:
+                frames.each[measure.name].append(measure.each(image, face))
         frames.numbers.append(len(counted))
         frames.bystanders.append(len(bystanders))
         frames.others += [
@@ -154,8 +132,7 @@ def _measured(frames: _Frames, max_faces: int) -> Seen:
         bystanders=max(frames.bystanders, default=0),
         other_face=max(frames.others, default=0.0 if tracks else math.nan),
         detection_score=_median([face.score for _, _, face in tracks]),
-        face_size=_median([face.short_side for _, _, face in tracks]),
-        sharpness=_median(frames.sharp),
+        medians={name: _median(values) for name, values in frames.each.items()},
     )
     misses = [sighting.missed for sighting in frames.sightings if sighting.missed]
     if tracks or not misses:
@@ -172,35 +149,12 @@ def _share(flags: list[bool]) -> float:
     return sum(flags) / len(flags) if flags else math.nan
 
 
-def decide(seen: Seen, rules: FacesSettings, media: str) -> Decision:
-    """The rules in their order; NaN is rejected wherever it appears.
-
-    No face; a face in too few frames; too many faces; too small; too blurred. A value equal to
-    its threshold passes.
-    """
-    found = seen.found / seen.examined
-    if seen.found == 0:
-        what = "the picture" if media == "image" else f"{seen.examined} frames"
-        near = math.isfinite(seen.missed_above)
-        best = f"; the best score was {seen.detection_score:.2f}" if near else ""
-        return _rejected(Reason.FACE_NONE, seen.detection_score,
-                         seen.missed_above if near else rules.detection_above,
-                         f"no face found in {what}, with or without a border{best}")  # fmt: skip
-    if not found >= rules.found_share_min:
-        return _rejected(Reason.FACE_TRACK_BROKEN, found, rules.found_share_min,
-                         f"a face in {seen.found} of {seen.examined} frames")  # fmt: skip
-    if seen.many_share > MANY_FRAMES_SHARE:
-        return _rejected(Reason.FACE_MANY, seen.many_share, MANY_FRAMES_SHARE,
-                         f"up to {seen.most_faces} faces, {rules.max_faces} allowed")  # fmt: skip
-    if not seen.face_size >= rules.min_face:
-        return _rejected(Reason.FACE_SMALL, seen.face_size, rules.min_face,
-                         f"the face is {seen.face_size:.0f} pixels wide or high")  # fmt: skip
-    if not seen.sharpness >= rules.min_sharpness:
-        return _rejected(Reason.FACE_BLUR, seen.sharpness, rules.min_sharpness,
-                         f"sharpness {seen.sharpness:.1f} of the face crop")  # fmt: skip
-    return KEPT
-
-
-def _rejected(reason: Reason, value: float, threshold: float, message: str) -> Decision:
-    number = float(value) if math.isfinite(value) else None
-    return Decision(Status.REJECTED, str(reason), number, float(threshold), message)
+def decide(seen: Seen, rules: FacesSettings) -> Outcome:
+    """The filters in their order (`mm_model.decisions.faces`)."""
+    broken = broken_rule(seen, rules)
+    if broken is None:
+        return KEPT
+    value = broken.value
+    number = float(value) if value is not None and math.isfinite(value) else None
+    return Outcome(Status.REJECTED, str(broken.reason), number, float(broken.threshold),
+                   broken.message)  # fmt: skip

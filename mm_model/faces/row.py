@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from mm_model.decisions.faces import MEASURES, Seen
+from mm_model.decisions.port import Measure, names
 from mm_model.facepack.port import Face, FacePack
 from mm_model.faces.examine import Examined, examine
 from mm_model.faces.pictures import Pictures
@@ -19,15 +21,6 @@ from mm_model.settings import FacesSettings
 
 TRACK_FIELDS = TRACKS_COLUMNS[1:]
 """What a track row holds beside the sample's id, in the order of the flat list `track`."""
-
-
-_OF_SEEN = (
-    "padded_share", "detection_score", "face_size", "sharpness", "most_faces", "many_share",
-    "bystanders", "other_face",
-)  # fmt: skip
-MEASURED = ("found_share", *_OF_SEEN, "embedding_norm")
-"""What is measured of every sample that could be examined, whatever was decided; None where there
-was nothing to measure."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +53,7 @@ def failed(task: Task, reason: Reason, message: str) -> dict[str, Any]:
     """The row of a sample that could not be examined."""
     return {
         "sample_id": task.sample_id, "frames_examined": 0, "frames_found": 0,
-        **dict.fromkeys(MEASURED), "status": str(Status.FAILED), "reason": str(reason),
+        **dict.fromkeys(names(MEASURES)), "status": str(Status.FAILED), "reason": str(reason),
         "reason_value": None, "reason_threshold": None,
         "message": " ".join(message.split())[:MESSAGE_LIMIT],
         "track": "", "embedded_frames": [], "embeddings": "",
@@ -73,14 +66,17 @@ def _row(task: Task, examined: Examined) -> dict[str, Any]:
         "sample_id": task.sample_id,
         "frames_examined": seen.examined,
         "frames_found": seen.found,
-        "found_share": seen.found / seen.examined,
-        **{name: _number(getattr(seen, name)) for name in _OF_SEEN},
+        **{measure.name: _number(_value(measure, seen)) for measure in MEASURES},
         "embedding_norm": _number(examined.embedding_norm),
         **examined.decision.as_dict(),
         "track": packed([_flat(*entry) for entry in examined.tracks], "<f8"),
         "embedded_frames": examined.frames,
         "embeddings": "" if vectors is None else packed(vectors, "<f4"),
     }
+
+
+def _value(measure: Measure, seen: Seen) -> float:
+    return measure.of(seen) if measure.of else seen.median(measure)
 
 
 def _number(value: float) -> float | None:

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from mm_model.decisions import faces as filters
+from mm_model.decisions.port import types
 from mm_model.faces import identity as people
 from mm_model.faces.report import Found, counts_of, metrics_of, notes_of, on_one_file
-from mm_model.faces.row import MEASURED, TRACK_FIELDS, Task, embeddings_of, tracks_of
+from mm_model.faces.row import TRACK_FIELDS, Task, embeddings_of, tracks_of
 from mm_model.records import FACES_COLUMNS, TRACKS_COLUMNS, Reason, Status
 from mm_model.run import views
-from mm_model.run.pools import Crashed
+from mm_model.run.pools.port import Crashed
 from mm_model.run.stage import Job, Report, Stage
 from mm_model.store import atomic, shards, tables
 
@@ -26,9 +28,7 @@ Row = dict[str, Any]
 _TYPES = tables.DECISION_TYPES | {
     "num_frames": "count", "frames_examined": "count", "frames_found": "count",
     "embedding_row": "count",
-} | dict.fromkeys((*MEASURED, "bordered_score", "bordered_cosine"), "number") | {
-    "most_faces": "count", "bystanders": "count",
-}  # fmt: skip
+} | types((*filters.MEASURES, *filters.SECOND_LOOK))  # fmt: skip
 _TRACK_TYPES = dict.fromkeys(TRACK_FIELDS, "number") | {"frame": "count"}
 _FRAMES_WORTH_A_PROCESS = 400
 _SHEET_KEPT, _SHEET_REJECTED = 40, 40

@@ -54,23 +54,3 @@ def spread(number: int, most: int | None) -> list[int]:
     if most is None or most >= number:
         return list(range(number))
     return [int(index) for index in np.linspace(0, number - 1, most)]
-
-
-def sharpness(image: np.ndarray, box: np.ndarray, side: int = 112) -> float:
-    """Variance of the Laplacian of the grey face crop at `side` x `side` pixels; NaN off-picture.
-
-    The fixed size makes faces of all sizes comparable: an enlarged small face counts as blurred.
-    """
-    import cv2
-
-    height, width = image.shape[:2]
-    x1, y1 = max(0, int(box[0])), max(0, int(box[1]))
-    x2, y2 = min(width, int(np.ceil(box[2]))), min(height, int(np.ceil(box[3])))
-    if x2 - x1 < 2 or y2 - y1 < 2:
-        return float("nan")
-    crop = cv2.cvtColor(np.ascontiguousarray(image[y1:y2, x1:x2]), cv2.COLOR_RGB2GRAY)
-    shrinking = min(crop.shape) > side
-    resized = cv2.resize(
-        crop, (side, side), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-    )
-    return float(cv2.Laplacian(resized, cv2.CV_64F).var())

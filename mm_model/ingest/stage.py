@@ -11,14 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mm_model.decisions import ingest as filters
+from mm_model.decisions.port import types
 from mm_model.ingest import sandbox
 from mm_model.ingest.captions import Captions, caption_kept, caption_notes, replaced
-from mm_model.ingest.rules import broken_rule, measures
 from mm_model.media.failure import MediaError
 from mm_model.media.images import load_image
 from mm_model.media.names import opened
 from mm_model.media.sheet import contact_sheet, jpeg_bytes
-from mm_model.records import INGEST_COLUMNS, INGEST_MEASURES, Counts, Reason, Status
+from mm_model.records import INGEST_COLUMNS, Counts, Reason, Status
 from mm_model.run import views
 from mm_model.run.stage import Job, Report, Stage
 from mm_model.settings import IngestSettings
@@ -34,8 +35,7 @@ _FACTS = ("media", "width", "height", "num_frames", "fps", "codec", "pixel_id")
 _CARRIED = ("source_id", "name", "subject", "split", "synthetic", "consent", "consent_digest")
 _TYPES = {
     "synthetic": "flag", "width": "count", "height": "count", "num_frames": "count",
-    "fps": "number", **dict.fromkeys(INGEST_MEASURES, "number"), "shorter_side": "count",
-    "pixels": "count", **tables.DECISION_TYPES,
+    "fps": "number", **types(filters.MEASURES), **tables.DECISION_TYPES,
 }  # fmt: skip
 
 Row = dict[str, Any]
@@ -142,10 +142,10 @@ def _decided(item: Row, checked: Row, rules: IngestSettings) -> Row:
     row = {key: item[key] for key in (*_CARRIED, "sample_id")}
     facts = checked.get("facts", {})
     seen = facts or checked.get("measured", {})
-    row |= {key: seen.get(key) for key in _FACTS} | measures(seen)
+    row |= {key: seen.get(key) for key in _FACTS} | filters.measures(seen)
     refused = item["refused"] or checked.get("refused")
     if refused is None:
-        broken = broken_rule(facts, rules)
+        broken = filters.broken_rule(facts, rules)
         refused = _refusal(*broken) if broken else None
     if refused is not None:
         return row | refused

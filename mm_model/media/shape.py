@@ -4,13 +4,9 @@ A strip costs what its pixels cost and shows nobody. Who takes pictures from out
 `refuse_strip` with the header's size; the limit is the profile's `ingest.max_aspect`.
 """
 
+from mm_model.decisions.ingest import aspect_of
 from mm_model.media.failure import MediaError
 from mm_model.records import Reason
-
-
-def aspect_of(width: int, height: int) -> float:
-    """The longer side over the shorter one, at least 1."""
-    return max(width, height) / max(1, min(width, height))
 
 
 def refuse_strip(width: int, height: int, max_aspect: float | None) -> None:

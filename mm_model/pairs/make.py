@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mm_model.decisions.pairs import MadePicture, flaw_of
 from mm_model.facepack.detect import chosen_faces
 from mm_model.facepack.port import FacePack, unit
 from mm_model.faces.row import packed
@@ -86,14 +87,14 @@ def _made(pack: FacePack, order: Order) -> dict[str, Any]:
             "height": image.shape[0], "width": image.shape[1]}  # fmt: skip
     sighting = chosen_faces(pack, image, order.rules)
     row["faces"] = sighting.every_face
+    shows = MadePicture(
+        len(sighting.faces), sighting.every_face, max(made.faces, 1), sighting.missed
+    )
+    if flaw := flaw_of(shows, order.rules):
+        row |= {"flaw": str(flaw.reason), "flaw_value": flaw.value,
+                "flaw_threshold": flaw.threshold}  # fmt: skip
     if not sighting.faces:
-        score, above = sighting.missed or (None, order.rules.detection_above)
-        return row | {"flaw": str(Reason.PAIR_NO_FACE), "flaw_value": score, "score": score,
-                      "flaw_threshold": above}  # fmt: skip
-    allowed = max(made.faces, 1)
-    if sighting.every_face > allowed or len(sighting.faces) > order.rules.max_faces:
-        row |= {"flaw": str(Reason.PAIR_MANY_FACES), "flaw_value": sighting.every_face,
-                "flaw_threshold": min(allowed, order.rules.max_faces)}  # fmt: skip
+        return row | {"score": sighting.missed[0] if sighting.missed else None}
     face = max(sighting.faces, key=lambda found: found.area)
     embedding = unit(pack.embed(image, face))
     return row | {

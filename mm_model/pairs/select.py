@@ -7,15 +7,30 @@ passes it.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import Protocol
 
 import numpy as np
 
+from mm_model.decisions.pairs import TriedPair, broken_rule
 from mm_model.records import Reason, Status
 
 KINDS = ("self_reference", "cross", "synthetic")
 
 TRIES_PER_PAIR = 2
 """Candidates tried for each pair wanted (design choice: rejections stay a minority of the rows)."""
+
+
+class PairRules(Protocol):
+    """The part of the `pairs` section this module reads."""
+
+    @property
+    def cosine_above(self) -> float: ...
+
+    @property
+    def per_target(self) -> int: ...
+
+    @property
+    def kinds(self) -> Sequence[str]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,10 +100,8 @@ def candidates_for(
         yield from (reference for reference in turn if reference is not None)
 
 
-def judge(
-    target: str, embedding: np.ndarray, reference: Reference, cosine_above: float
-) -> Candidate:
-    """Keep the pair if and only if cosine > `cosine_above`; NaN and flaws are rejected.
+def judge(target: str, embedding: np.ndarray, reference: Reference, rules: PairRules) -> Candidate:
+    """Keep the pair unless its reference has a flaw or it breaks a rule of `decisions.pairs`.
 
     A picture that could not be made makes the pair failed. The cosine is told wherever it exists.
     """
@@ -100,19 +113,18 @@ def judge(
         status = Status.FAILED if reference.flaw.startswith("SYS_") else Status.REJECTED
         return Candidate(target, reference, kind, cosine, status, str(reference.flaw),
                          reference.flaw_value, reference.flaw_threshold)  # fmt: skip
-    if cosine is not None and cosine > cosine_above:
+    broken = broken_rule(TriedPair(cosine), rules)
+    if broken is None:
         return Candidate(target, reference, kind, cosine, Status.KEPT, None, None, None)
     return Candidate(target, reference, kind, cosine, Status.REJECTED,
-                     str(Reason.PAIR_LOW_COSINE), cosine, cosine_above)  # fmt: skip
+                     str(broken.reason), broken.value, broken.threshold)  # fmt: skip
 
 
 def pairs_for(
     target: str,
     embedding: np.ndarray,
     references: Sequence[Reference],
-    kinds: Sequence[str],
-    per_target: int,
-    cosine_above: float,
+    rules: PairRules,
     seed: int,
 ) -> list[Candidate]:
     """All pairs tried for one target: until `per_target` are kept, or twice as many were tried.
@@ -120,10 +132,10 @@ def pairs_for(
     `references` are those of the target's identity, and of nobody else.
     """
     tried: list[Candidate] = []
-    kept = 0
-    for reference in candidates_for(target, references, kinds, seed):
-        if kept == per_target or len(tried) == TRIES_PER_PAIR * per_target:
+    kept, wanted = 0, rules.per_target
+    for reference in candidates_for(target, references, rules.kinds, seed):
+        if kept == wanted or len(tried) == TRIES_PER_PAIR * wanted:
             break
-        tried.append(judge(target, embedding, reference, cosine_above))
+        tried.append(judge(target, embedding, reference, rules))
         kept += tried[-1].status == Status.KEPT
     return tried

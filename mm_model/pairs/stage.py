@@ -19,7 +19,7 @@ from mm_model.pairs.make import Order, failed, make, order_key
 from mm_model.pairs.select import Candidate, Reference, pairs_for
 from mm_model.records import TRAIN, Reason
 from mm_model.run import views
-from mm_model.run.pools import Crashed
+from mm_model.run.pools.port import Crashed
 from mm_model.run.stage import Job, Report, Stage
 from mm_model.store import atomic, digests, shards
 
@@ -124,8 +124,7 @@ def _tried(job: Job, library: Library, references: dict[str, list[Reference]]) -
     tried: list[Candidate] = []
     for target, sample in sorted(library.samples.items()):
         own = references[sample["identity"]]
-        tried += pairs_for(target, library.embeddings[target], own, rules.kinds,
-                           rules.per_target, rules.cosine_above, seed)  # fmt: skip
+        tried += pairs_for(target, library.embeddings[target], own, rules, seed)
     return tried
 
 

@@ -8,27 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from mm_model.decisions.pairs import MEASURES, MESSAGES
+from mm_model.decisions.port import types
 from mm_model.faces.identity import mean_unit
 from mm_model.pairs.library import Library
 from mm_model.pairs.select import Candidate
-from mm_model.records import PAIRS_COLUMNS, REFERENCES_COLUMNS, Reason, Status
+from mm_model.records import PAIRS_COLUMNS, REFERENCES_COLUMNS, Status
 from mm_model.store import digests, tables
 
 Row = dict[str, Any]
 
-_TYPES = tables.DECISION_TYPES | {
-    "cosine": "number", "seed": "count", "reference_score": "number", "reference_faces": "count",
-}  # fmt: skip
+_TYPES = tables.DECISION_TYPES | types(MEASURES) | {"seed": "count"}
 _FACE = (*REFERENCES_COLUMNS[-15:-11], *REFERENCES_COLUMNS[-10:])
 _REFERENCE_TYPES = {"frame": "count", "width": "count", "height": "count"} | dict.fromkeys(
     ("cosine", "score", *_FACE), "number"
 )
-_MESSAGES = {
-    Reason.PAIR_LOW_COSINE: "reference and target look like different people",
-    Reason.PAIR_NO_FACE: "the synthesised picture shows no face",
-    Reason.PAIR_MANY_FACES: "the synthesised picture shows more faces than it may",
-    Reason.SYS_WORKER_CRASH: "the synthesised picture could not be made",
-}
 
 
 def files_of(library: Library, made: list[Row]) -> dict[str, str]:
@@ -49,7 +43,7 @@ def write_pairs(
     rows = []
     for pair in tried:
         target, reference = library.samples[pair.target], pair.reference
-        message = reference.message or (_MESSAGES[Reason(pair.reason)] if pair.reason else None)
+        message = reference.message or (MESSAGES[pair.reason] if pair.reason else None)
         rows.append({
             "pair_id": digests.of_value([pair.target, reference.key, pair.kind])[:16],
             "target": pair.target, "reference": reference.key,

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from mm_model.decisions.table import DECISIONS, reasons
 from mm_model.records import (
     FACES_COLUMNS,
     HELD_OUT,
@@ -18,7 +19,6 @@ from mm_model.records import (
     TESTED_COLUMNS,
     TRAIN,
     CaptionProblem,
-    Reason,
     Role,
     Status,
 )
@@ -87,7 +87,8 @@ def _range(
     strict_low: bool = False, severity: str = "critical",
 ) -> Check:  # fmt: skip
     start = f"above {low}" if strict_low else f"at least {low}"
-    bounds = start if high is None else f"{start}, at most {high}"
+    ends = [start] * (low is not None) + [f"at most {high}"] * (high is not None)
+    bounds = ", ".join(ends)
     keywords = {"min_value": low, "max_value": high, "strict_min": strict_low}
     return Check(table, "ExpectColumnValuesToBeBetween", bounds, column,
                  {**keywords, **(_kept_only() if kept else {})}, severity)  # fmt: skip
@@ -100,7 +101,7 @@ def _decisions(table: str, kept_floor: int) -> list[Check]:
               {"min_value": kept_floor, **_kept_only()}),
         _present(table, "status"),
         _one_of(table, "status", [str(status) for status in Status]),
-        _one_of(table, "reason", [str(reason) for reason in Reason]),
+        _one_of(table, "reason", reasons()),
     ]  # fmt: skip
 
 
@@ -163,6 +164,21 @@ def _faces(profile: Profile) -> list[Check]:
         Check(tracks, "ExpectColumnPairValuesAToBeGreaterThanB", "x2 is right of x1", None,
               {"column_A": "x2", "column_B": "x1"}),
     ]  # fmt: skip
+
+
+def _of_filters(stage: str, profile: Profile, checks: list[Check]) -> list[Check]:
+    """What a filter keeps lies on its side of its bound, where no check above says so already."""
+    judged = {check.column for check in checks if "min_value" in check.keywords}
+    found = []
+    for one in DECISIONS.get(stage, ()):
+        (column, *_), (bound, *_) = (*one.measures, None), one.thresholds
+        if one.keeps is None or column is None or column.name in judged:
+            continue
+        value = getattr(profile.section(bound.section), bound.field)
+        if value is not None:
+            low, high = (value, None) if one.keeps == "from" else (None, value)
+            found.append(_range(checks[0].table, column.name, low, high, kept=True))
+    return found
 
 
 def _pairs(profile: Profile) -> list[Check]:
@@ -245,4 +261,5 @@ def suite_of(stage: str, profile: Profile) -> list[Check]:
         "evaluate": _evaluate,
         "register": _register,
     }
-    return suites[stage](profile)
+    checks = suites[stage](profile)
+    return [*checks, *_of_filters(stage, profile, checks)]

@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from mm_model.decisions.table import extended
 from mm_model.settings import bounds
 from mm_model.settings.bounds import Count, Few, Share, each_once
 from mm_model.store import digests
@@ -80,6 +81,7 @@ class SourcesSettings(Section):
         return value
 
 
+@extended("ingest")
 class IngestSettings(Section):
     """Which raw files are usable: pixels, frames; null switches a rule off.
 
@@ -114,6 +116,7 @@ class IngestSettings(Section):
         return self
 
 
+@extended("faces")
 class FacesSettings(Section):
     """Which samples show exactly one usable face, and who is who.
 
@@ -142,6 +145,7 @@ class FacesSettings(Section):
     row_floor: Count
 
 
+@extended("pairs")
 class PairsSettings(Section):
     """Which reference stands for which target. The paper keeps pairs with cosine above 0.65."""
 

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from mm_model.decisions.faces import Seen
 from mm_model.facepack.port import face_of
-from mm_model.faces.examine import KEPT, Seen, decide, examine
+from mm_model.faces.examine import KEPT, decide, examine
 from mm_model.faces.pictures import Pictures
 from mm_model.faces.row import TRACK_FIELDS, Task, embeddings_of, look, tracks_of
 from tests.faces.faked import FakePack, face
@@ -26,6 +27,12 @@ GOOD = {
 }  # fmt: skip
 
 
+def _seen(**change: float) -> Seen:
+    values = GOOD | change
+    medians = {name: values.pop(name) for name in ("face_size", "sharpness")}
+    return Seen(**values, medians=medians)
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -42,7 +49,7 @@ GOOD = {
     ],
 )
 def test_each_rule_and_their_order(change: dict, reason: str) -> None:
-    decision = decide(Seen(**(GOOD | change)), RULES, "clip")
+    decision = decide(_seen(**change), RULES)
     assert (decision.status, decision.reason) == ("rejected", reason)
     assert decision.reason_threshold is not None
     assert decision.reason_value is None or np.isfinite(decision.reason_value)
@@ -52,7 +59,7 @@ def test_each_rule_and_their_order(change: dict, reason: str) -> None:
     "change", [{"found": 6}, {"many_share": 0.2}, {"face_size": 40.0}, {"sharpness": 10.0}]
 )
 def test_a_value_at_its_threshold_passes(change: dict) -> None:
-    assert decide(Seen(**(GOOD | change)), RULES, "clip") == KEPT
+    assert decide(_seen(**change), RULES) == KEPT
 
 
 def _clip(folder: Path, frames: np.ndarray) -> Pictures:

@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_model.faces.track import follow, overlap, sharpness, spread
+from mm_model.decisions.faces import sharpness
+from mm_model.faces.track import follow, overlap, spread
 from tests.faces.faked import face
 
 

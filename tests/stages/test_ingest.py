@@ -13,7 +13,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from mm_model.ingest.rules import broken_rule
+from mm_model.decisions.ingest import broken_rule
 from mm_model.media.encode import mp4_bytes
 from mm_model.records import INGEST_COLUMNS
 from mm_model.settings import load_profile

@@ -1,0 +1,1 @@
+"""What is measured of a sample and what it is rejected for: a file a stage, one table of all."""

@@ -1,0 +1,174 @@
+"""The filters of stage `faces`, on what was seen of one sample: exactly one usable face.
+
+Pure, but for what is measured of a frame. The value that equals a bound passes; NaN is rejected
+wherever it appears.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mm_model.decisions.port import (
+    Broken,
+    Decision,
+    Measure,
+    Need,
+    Threshold,
+    first_broken,
+    least,
+    with_those_of,
+)
+from mm_model.reasons import Reason
+
+MANY_FRAMES_SHARE = 0.2
+"""Share of a sample's frames with a face that may show too many faces (design choice)."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was measured in one sample; sizes in pixels, medians over frames with a face.
+
+    most_faces, bystanders: most faces in one frame that counted, and that did not. other_face: side
+    of the largest further face over the main one's, 0 when nobody else was seen. Without any face
+    `detection_score` is the best score that was not enough, and `missed_above` what it was held to;
+    what could not be measured is NaN. medians: of what `MEASURES` measure in each frame. media:
+    `image` or `clip`.
+    """
+
+    examined: int
+    found: int
+    padded_share: float
+    many_share: float
+    most_faces: int
+    bystanders: int
+    other_face: float
+    detection_score: float
+    medians: Mapping[str, float] = field(default_factory=dict)
+    missed_above: float = math.nan
+    media: str = "clip"
+
+    @property
+    def found_share(self) -> float:
+        """Share of the examined frames with a face."""
+        return self.found / self.examined
+
+    def median(self, measure: Measure) -> float:
+        """The median of a measure over the frames with a face; NaN without any."""
+        return self.medians.get(measure.name, math.nan)
+
+
+def sharpness(image: Any, box: Any, side: int = 112) -> float:
+    """Variance of the Laplacian of the grey face crop at `side` x `side` pixels; NaN off-picture.
+
+    image: RGB uint8 [height, width, 3]; box: x1, y1, x2, y2 in its pixels. The fixed size makes
+    faces of all sizes comparable: an enlarged small face counts as blurred.
+    """
+    import cv2
+    import numpy as np
+
+    height, width = image.shape[:2]
+    x1, y1 = max(0, int(box[0])), max(0, int(box[1]))
+    x2, y2 = min(width, int(np.ceil(box[2]))), min(height, int(np.ceil(box[3])))
+    if x2 - x1 < 2 or y2 - y1 < 2:
+        return float("nan")
+    crop = cv2.cvtColor(np.ascontiguousarray(image[y1:y2, x1:x2]), cv2.COLOR_RGB2GRAY)
+    shrinking = min(crop.shape) > side
+    resized = cv2.resize(
+        crop, (side, side), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+    )
+    return float(cv2.Laplacian(resized, cv2.CV_64F).var())
+
+
+FOUND_SHARE = Measure("found_share", "share of the examined frames with a face",
+                      of=lambda seen: seen.found_share)  # fmt: skip
+PADDED_SHARE = Measure("padded_share", "share of those frames whose face took a border to be found",
+                       of=lambda seen: seen.padded_share)  # fmt: skip
+DETECTION_SCORE = Measure("detection_score", "the detector's score; without a face the best miss",
+                          of=lambda seen: seen.detection_score)  # fmt: skip
+FACE_SIZE = Measure("face_size", "pixels of the shorter side of the face's box",
+                    each=lambda image, face: face.short_side)  # fmt: skip
+SHARPNESS = Measure("sharpness", "variance of the Laplacian of the grey face crop",
+                    each=lambda image, face: sharpness(image, face.box))  # fmt: skip
+MOST_FACES = Measure("most_faces", "most faces in one frame that count", "count",
+                     lambda seen: seen.most_faces)  # fmt: skip
+MANY_SHARE = Measure("many_share", "share of the frames with a face that show too many",
+                     of=lambda seen: seen.many_share)  # fmt: skip
+BYSTANDERS = Measure("bystanders", "most faces in one frame that are too small to count", "count",
+                     lambda seen: seen.bystanders)  # fmt: skip
+OTHER_FACE = Measure("other_face", "side of the largest further face over the main one's",
+                     of=lambda seen: seen.other_face)  # fmt: skip
+EMBEDDING_NORM = Measure("embedding_norm", "median length of the embeddings, of kept samples")
+
+SECOND_LOOK = (
+    Measure("bordered_score", "the detector's score once the picture has a wider border"),
+    Measure("bordered_cosine", "cosine of the face to itself there"),
+)
+"""Columns of people who are held out on the word of one file; nobody is rejected for them."""
+
+
+def _no_face(seen: Seen, rules: Any) -> Broken | None:
+    if seen.found:
+        return None
+    what = "the picture" if seen.media == "image" else f"{seen.examined} frames"
+    near = math.isfinite(seen.missed_above)
+    best = f"; the best score was {seen.detection_score:.2f}" if near else ""
+    return Broken(Reason.FACE_NONE, f"no face found in {what}, with or without a border{best}",
+                  seen.detection_score,
+                  seen.missed_above if near else rules.detection_above)  # fmt: skip
+
+
+def _broken_track(seen: Seen, rules: Any) -> Broken | None:
+    if seen.found_share >= rules.found_share_min:
+        return None
+    said = f"a face in {seen.found} of {seen.examined} frames"
+    return Broken(Reason.FACE_TRACK_BROKEN, said, seen.found_share, rules.found_share_min)
+
+
+def _many(seen: Seen, rules: Any) -> Broken | None:
+    if not seen.many_share > MANY_FRAMES_SHARE:
+        return None
+    said = f"up to {seen.most_faces} faces, {rules.max_faces} allowed"
+    return Broken(Reason.FACE_MANY, said, seen.many_share, MANY_FRAMES_SHARE)
+
+
+DECISIONS = (
+    Decision(
+        "no_face", Need.FACES, "shows no face", (Reason.FACE_NONE,), (DETECTION_SCORE,),
+        (Threshold("faces.detection_above"), Threshold("faces.padded_detection_above")), _no_face,
+    ),
+    Decision(
+        "broken_track", Need.FACES, "shows a face in too few frames", (Reason.FACE_TRACK_BROKEN,),
+        (FOUND_SHARE,), (Threshold("faces.found_share_min"),), _broken_track,
+    ),
+    Decision(
+        "many_faces", Need.FACES,
+        f"shows too many faces in more than {MANY_FRAMES_SHARE:g} of the frames",
+        (Reason.FACE_MANY,), (MANY_SHARE, MOST_FACES, BYSTANDERS),
+        (Threshold("faces.max_faces"), Threshold("faces.bystander_below")), _many,
+    ),
+    least(
+        "small_face", needs=Need.FACES, rejects="shows a face that is too small",
+        reason=Reason.FACE_SMALL, measure=FACE_SIZE, threshold=Threshold("faces.min_face"),
+        message="the face is {value:.0f} pixels wide or high",
+        value=lambda seen: seen.median(FACE_SIZE),
+    ),
+    least(
+        "blurred_face", needs=Need.FACES, rejects="shows a face that is too blurred",
+        reason=Reason.FACE_BLUR, measure=SHARPNESS, threshold=Threshold("faces.min_sharpness"),
+        message="sharpness {value:.1f} of the face crop",
+        value=lambda seen: seen.median(SHARPNESS),
+    ),
+)  # fmt: skip
+"""In the order in which they are asked."""
+
+MEASURES = with_those_of(
+    (FOUND_SHARE, PADDED_SHARE, DETECTION_SCORE, FACE_SIZE, SHARPNESS, MOST_FACES, MANY_SHARE,
+     BYSTANDERS, OTHER_FACE, EMBEDDING_NORM), DECISIONS,
+)  # fmt: skip
+"""The columns of what is measured, in their order; what a further filter measures comes last."""
+
+
+def broken_rule(seen: Seen, rules: Any) -> Broken | None:
+    """The first rule of `DECISIONS` that the sample breaks under the section `faces`, or None."""
+    return first_broken(DECISIONS, seen, rules)
