@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 from mm_model.errors import UserError
 
 if TYPE_CHECKING:
-    from concurrent.futures import ProcessPoolExecutor
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
@@ -107,23 +106,9 @@ def _tied(end: "Connection") -> None:
     hold(end.fileno())
 
 
-def _begin(tie: None, act: Callable[..., Any] | None, arguments: tuple) -> None:
+def _begin(tie: None, act: Callable[..., Any], arguments: tuple) -> None:
     """First function of a spawned process; `tie` comes first, before `act` is imported."""
-    if act is not None:
-        act(*arguments)
-
-
-def pool(
-    number: int, start: Callable[..., None] | None = None, *arguments: Any
-) -> "ProcessPoolExecutor":
-    """`number` spawned processes that end with this one; each calls `start(*arguments)` first."""
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-
-    return ProcessPoolExecutor(
-        number, multiprocessing.get_context("spawn"), initializer=_begin,
-        initargs=(_Tie(), start, arguments),
-    )  # fmt: skip
+    act(*arguments)
 
 
 def process(target: Callable[..., None], *arguments: Any) -> "SpawnProcess":

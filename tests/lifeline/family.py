@@ -96,10 +96,16 @@ def slow_start() -> None:
 
 
 def number() -> int:
-    """A task that says it was done."""
+    """A start that says where it was made."""
     return os.getpid()
 
 
 def echo(_: object, item: object) -> object:
     """A task that gives back what it was given."""
     return item
+
+
+def where(made: int, _: object) -> int:
+    """A task that says which worker did it, one that takes long enough for two to share."""
+    time.sleep(0.5)
+    return made

@@ -8,28 +8,30 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from mm_model import lifeline
+from mm_model.run.pools.table import open_pool
 from tests.lifeline import family
 
 FULL_HOUSE = """
-import family, multiprocessing, os, signal, sys, time
+import family, multiprocessing, os, signal, sys, threading, time
 from mm_model import lifeline
 from mm_model.run.pools.port import Limits
 from mm_model.run.pools.table import open_pool
 
-pool = lifeline.pool(4)
 for task in (family.hog, family.doze, family.deaf):
-    pool.submit(task)
-pool.submit(family.number).result()  # the fourth is idle now
+    lifeline.process(task).start()
+idle = open_pool(family.number, 1)
+assert [*idle.map(family.echo, [5])] == [5]
 ours, theirs = multiprocessing.Pipe()
 for _ in range(2):
     lifeline.process(family.receive, theirs).start()
-late = lifeline.pool(1, family.slow_start)
-late.submit(family.number)
+late = open_pool(family.slow_start, 1)
+threading.Thread(target=lambda: [*late.map(family.echo, [5])], daemon=True).start()
 confined = open_pool(family.number, 1, Limits(60, 1024, confined=True))
 assert [*confined.map(family.echo, [5])] == [5]
 time.sleep(0.5)
@@ -67,22 +69,22 @@ def test_children_live_on_when_only_the_thread_that_started_them_ended() -> None
     made = []
 
     def start() -> None:
-        pool = lifeline.pool(2)
-        made.append((pool, {pool.submit(family.number).result() for _ in range(2)}))
+        pool = open_pool(family.number, 2)
+        made.append((pool, {*pool.map(family.where, range(2))}))
 
     thread = threading.Thread(target=start)
     thread.start()
     thread.join()
     pool, before = made[0]
     time.sleep(0.3)
-    with pool:
-        assert pool.submit(family.number).result() in before | set(pool._processes)
+    with closing(pool):
+        assert {*pool.map(family.where, range(2))} == before
 
 
 def test_a_forked_copy_does_not_keep_the_line_whole() -> None:
     code = (
-        "import family, os, sys, time; from mm_model import lifeline\n"
-        "pool = lifeline.pool(1); pool.submit(family.number).result()\n"
+        "import family, os, sys, time; from mm_model.run.pools.table import open_pool\n"
+        "pool = open_pool(family.number, 1); list(pool.map(family.echo, [1]))\n"
         "if os.fork() == 0: time.sleep(300)\n"
         "print('ready', flush=True); time.sleep(300)"
     )
@@ -232,7 +234,7 @@ STARTERS = {"Popen", "ProcessPoolExecutor", "Pool", "Process", "DataLoader", "fo
 """Calls that start a process which may outlive the caller."""
 HARMLESS = {"psutil.Process", "platform.system"}
 KNOWN = {
-    ("lifeline.py", "ProcessPoolExecutor"), ("lifeline.py", "Process"), ("lifeline.py", "Popen"),
+    ("lifeline.py", "Process"), ("lifeline.py", "Popen"),
 }  # fmt: skip
 
 

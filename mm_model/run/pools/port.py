@@ -6,9 +6,11 @@ files under the same names.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from mm_model.errors import UserError
 
 Start = Callable[[], Any]
 """Picklable; makes what a worker hands to each task."""
@@ -60,6 +62,22 @@ class Pool(Protocol):
     def close(self) -> None:
         """End the workers, whatever they are doing; the next `map` starts new ones."""
         ...
+
+
+def nothing() -> None:
+    """The start of workers that need nothing."""
+
+
+def whole(results: Iterable[Any], said: str) -> Iterator[Any]:
+    """`results` for who can do without none of them.
+
+    Raises:
+        UserError: one of them crashed; its text is `said`.
+    """
+    for result in results:
+        if isinstance(result, Crashed):
+            raise UserError(said)
+        yield result
 
 
 _heard: Callable[[], None] | None = None

@@ -7,19 +7,22 @@ scaling factor, float16 on disk. A cache of another VAE is rebuilt.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from mm_model import lifeline
 from mm_model.embedded.training.backbone import pixels, render
 from mm_model.embedded.training.backbone.recipe import digest
 from mm_model.errors import UserError
 from mm_model.nn.cogvideox import folded_vae
 from mm_model.progress import each
+from mm_model.run.pools.port import whole
+from mm_model.run.pools.table import open_pool
 from mm_model.store import atomic, documents, sealed
 
 if TYPE_CHECKING:
@@ -73,12 +76,11 @@ def _source(frames: render.Cache, kind: str) -> np.ndarray:
 
 
 def _encoded(vae: AutoencoderKLCogVideoX, jobs: list[Job], processes: int) -> Iterator[np.ndarray]:
-    """Encoded batches in order, by single-threaded processes that share the weights."""
-    if processes == 1:
-        yield from (_encode(vae, job) for job in jobs)
-        return
-    with lifeline.pool(processes, _start, vae) as pool:
-        yield from pool.map(_encode_here, jobs)
+    """Encoded batches in order, by this process or by single-threaded ones with copies of `vae`."""
+    alone = processes == 1
+    start = (lambda: vae) if alone else partial(_started, vae)
+    with closing(open_pool(start, 0 if alone else processes)) as pool:
+        yield from whole(pool.map(_encode, jobs), "An encoding process ended early: run it again.")
 
 
 @torch.no_grad()
@@ -90,16 +92,9 @@ def _encode(vae: AutoencoderKLCogVideoX, job: Job) -> np.ndarray:
     return (means * vae.config.scaling_factor).movedim(2, 1).half().numpy()
 
 
-_here: dict[str, AutoencoderKLCogVideoX] = {}  # a helper process's own VAE
-
-
-def _start(vae: AutoencoderKLCogVideoX) -> None:
+def _started(vae: AutoencoderKLCogVideoX) -> AutoencoderKLCogVideoX:
     torch.set_num_threads(1)
-    _here["vae"] = vae
-
-
-def _encode_here(job: Job) -> np.ndarray:
-    return _encode(_here["vae"], job)
+    return vae
 
 
 def open_latents(folder: Path) -> Latents:

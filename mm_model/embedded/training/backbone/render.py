@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from mm_model import lifeline
 from mm_model.embedded.people import clips, people, split
 from mm_model.embedded.people.action import ACTIONS, STILLS, describe
 from mm_model.embedded.people.shot import shot
 from mm_model.embedded.training.backbone.recipe import FRAMES, SIZE, CacheRecipe, digest
 from mm_model.errors import UserError
 from mm_model.progress import each
+from mm_model.run.pools.port import nothing, whole
+from mm_model.run.pools.table import open_pool
 from mm_model.store import atomic, digests, documents, sealed
 
 PORTRAIT_SIZE = 128
@@ -138,7 +140,7 @@ _MAKERS: dict[str, Callable] = {
 }
 
 
-def _render_shard(job: tuple[CacheRecipe, str, int, Path]) -> None:
+def _render_shard(_: None, job: tuple[CacheRecipe, str, int, Path]) -> None:
     import cv2
 
     cv2.setNumThreads(1)
@@ -186,13 +188,10 @@ def render_cache(folder: Path, recipe: CacheRecipe, processes: int = 2) -> Cache
     parts.mkdir(parents=True, exist_ok=True)
     kinds = _kinds(recipe)
     jobs = [(recipe, kind, s, parts) for kind in kinds for s in range(_shards(recipe, kind))]
-    if processes > 1:
-        with lifeline.pool(processes) as pool:
-            for _ in each(pool.map(_render_shard, jobs), len(jobs), "render"):
-                pass
-    else:
-        for job in each(jobs, len(jobs), "render"):
-            _render_shard(job)
+    with closing(open_pool(nothing, processes if processes > 1 else 0)) as pool:
+        said = "A rendering process ended early: run it again."
+        for _ in each(whole(pool.map(_render_shard, jobs), said), len(jobs), "render"):
+            pass
     for kind in kinds:
         _join(folder, parts, kind, _shards(recipe, kind))
     atomic.write_json(mark, {"digest": name, "recipe": asdict(recipe)})

@@ -8,14 +8,16 @@ are never mixed. Refuses people of several splits in one cache.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from mm_model import lifeline
 from mm_model.progress import each
+from mm_model.run.pools.port import nothing, whole
+from mm_model.run.pools.table import open_pool
 
 _SHARD = 50
 _PHOTO_STREAM = 0x70686F
@@ -54,7 +56,7 @@ def photo_rng(seed: int, number: int, size: int) -> np.random.Generator:
     return np.random.default_rng([_PHOTO_STREAM, seed, number, size])
 
 
-def _render_shard(job: tuple[Path, list[int], int, int]) -> None:
+def _render_shard(_: None, job: tuple[Path, list[int], int, int]) -> None:
     """Write one shard: images, boxes and landmarks of some people, aside and renamed."""
     import cv2
 
@@ -101,12 +103,10 @@ def photos(
     jobs = list(_jobs(folder, people, count, size))
     missing = [job for job in jobs if sealed.flaw(job[0], folder.name)]
     label = f"photographs of people {people.start}..{people.stop - 1}"
-    if missing and workers > 1:
-        with lifeline.pool(workers) as pool:
-            list(each(pool.map(_render_shard, missing), len(missing), label))
-    else:
-        for job in each(missing, len(missing), label):
-            _render_shard(job)
+    with closing(open_pool(nothing, workers if workers > 1 else 0)) as pool:
+        done = pool.map(_render_shard, missing)
+        said = "A rendering process ended early: run it again."
+        list(each(whole(done, said), len(missing), label))
     shards = [np.load(job[0]) for job in jobs]
     fields = ("images", "boxes", "landmarks", "seeds")
     return Photos(*(np.concatenate([shard[name] for shard in shards]) for name in fields))
