@@ -150,6 +150,16 @@ def test_a_map_that_nobody_finishes_leaves_nobody(pool: Opened) -> None:
     assert len(multiprocessing.active_children()) <= 1  # who did "a" waits for the next map
 
 
+def test_closing_ends_who_is_still_at_work(pool: Opened) -> None:
+    one = pool()
+    results = one.map(tasks.does, ["a", "hang"])
+    assert next(results) == "a done"
+    one.close()
+    assert not multiprocessing.active_children()
+    results.close()
+    assert list(one.map(tasks.does, ["b"])) == ["b done"]
+
+
 def test_an_interrupt_ends_the_map_and_the_workers(pool: Opened) -> None:
     one = pool()
     timer = threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT))

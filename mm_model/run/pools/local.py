@@ -31,6 +31,7 @@ class Local:
     def __init__(self, start: Start, processes: int, limits: Limits) -> None:
         self._start, self._processes, self._limits = pickle.dumps(start), processes, limits
         self._idle: list[_Worker] = []
+        self._busy: list[_Worker] = []
 
     def map(
         self, task: Task, items: Sequence[Any], on_tick: Callable[[], None] | None = None
@@ -40,7 +41,7 @@ class Local:
         An item whose worker died is begun again when all others are done, and alone, so that a
         second crash has one possible cause.
         """
-        turn, busy = _Turn(len(items), self._limits.tries), []
+        turn, busy = _Turn(len(items), self._limits.tries), self._busy
         try:
             while not turn.over:
                 while len(busy) < self._processes and (place := turn.take(len(busy))) is not None:
@@ -50,8 +51,7 @@ class Local:
                     busy.remove(worker)
                 yield from turn.in_order()
         finally:
-            for worker in busy:
-                worker.close()
+            self._end(busy)
 
     def _given(self, place: int, order: bytes) -> "_Worker":
         worker = self._idle.pop() if self._idle else _Worker(self._start, self._limits)
@@ -69,8 +69,12 @@ class Local:
 
     def close(self) -> None:
         """End the processes; the next map starts new ones."""
-        while self._idle:
-            self._idle.pop().close()
+        self._end(self._busy)
+        self._end(self._idle)
+
+    def _end(self, workers: "list[_Worker]") -> None:
+        while workers:
+            workers.pop().close()
 
 
 class _Turn:
