@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from mm_model.decisions import faces, ingest, pairs
 from mm_model.decisions.port import names
-from mm_model.reasons import Reason as Reason
+from mm_model.decisions.reasons import Reason as Reason
 
 
 class Status(StrEnum):

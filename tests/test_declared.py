@@ -173,7 +173,7 @@ def test_every_file_that_a_page_or_comment_names_exists(root: Path) -> None:
         if (found := unknown_files(root, path, _comments(path)))
     }
     earlier = {name: missing.pop(name, None) for name in RECIPES}
-    assert earlier == dict.fromkeys(RECIPES, ["mm_model/world/split.py"])
+    assert earlier == {name: ["mm_model/world/split.py"] for name in RECIPES}
     assert missing == {}
 
 

@@ -18,11 +18,11 @@ from PIL import Image
 
 from mm_model.errors import UserError
 from mm_model.media.decode import read_frames
-from mm_model.report import figures, page, timelapse
+from mm_model.report import catalogue, figures, page, timelapse
 from mm_model.run import runner
 from mm_model.run.stages import NAMES
 from mm_model.settings import load_profile
-from mm_model.store import catalogue, manifest
+from mm_model.store import manifest
 from mm_model.store.layout import Layout
 from tests.small_chain import HEIGHT, WIDTH, built, small_root
 

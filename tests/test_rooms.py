@@ -8,8 +8,8 @@ from mm_model.run import stages
 from tests import rooms
 
 ORDER = (
-    {"errors", "environment", "progress", "records"},
-    {"diffusion", "lifeline", "store"},
+    {"errors", "environment", "progress", "decisions"},
+    {"diffusion", "lifeline", "records", "store"},
     {"facepack", "media", "settings", "tracking"},
     {"embedded.people", "inputs", "nn", "quality"},
     {"generation", "run"},

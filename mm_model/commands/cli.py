@@ -119,7 +119,7 @@ def _figures(_: argparse.Namespace) -> None:
 
 
 def _catalogue(options: argparse.Namespace) -> None:
-    from mm_model.store import catalogue
+    from mm_model.report import catalogue
 
     print(catalogue.rebuild(_layout(), url=options.url))
 

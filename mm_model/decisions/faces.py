@@ -19,7 +19,7 @@ from mm_model.decisions.port import (
     least,
     with_those_of,
 )
-from mm_model.reasons import Reason
+from mm_model.decisions.reasons import Reason
 
 MANY_FRAMES_SHARE = 0.2
 """Share of a sample's frames with a face that may show too many faces (design choice)."""

@@ -17,7 +17,7 @@ from mm_model.decisions.port import (
     most,
     with_those_of,
 )
-from mm_model.reasons import Reason
+from mm_model.decisions.reasons import Reason
 
 Facts = dict[str, Any]
 

@@ -15,7 +15,7 @@ from mm_model.decisions.port import (
     first_broken,
     with_those_of,
 )
-from mm_model.reasons import Reason
+from mm_model.decisions.reasons import Reason
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from mm_model.decisions import faces, ingest, pairs
 from mm_model.decisions.port import Decision, Measure, Threshold
-from mm_model.reasons import Reason
+from mm_model.decisions.reasons import Reason
 
 S = TypeVar("S")
 

@@ -7,7 +7,7 @@ from mm_model.store.layout import Layout
 
 
 def _catalogue(layout: Layout) -> Any:
-    from mm_model.store import catalogue
+    from mm_model.report import catalogue
 
     return catalogue.rebuild(layout)
 

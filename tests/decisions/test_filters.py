@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from mm_model.decisions import page, table
 from mm_model.decisions.port import Decision, Measure, Need, Threshold, first_broken, least, most
+from mm_model.decisions.reasons import Reason
 from mm_model.quality import suites
-from mm_model.reasons import Reason
 from mm_model.records import FACES_COLUMNS, INGEST_COLUMNS, PAIRS_COLUMNS
 from mm_model.settings import FacesSettings, Profile, load_profile
 

@@ -198,7 +198,7 @@ def test_the_page_s_table_of_numbers_is_the_summary(chain: Chain, summary: dict)
 def test_the_catalogue_holds_the_tables_decisions_and_runs(chain: Chain, tmp_path: Path) -> None:
     import sqlite3
 
-    from mm_model.store import catalogue
+    from mm_model.report import catalogue
 
     catalogue.rebuild(chain.layout, f"sqlite:///{tmp_path / 'c.db'}")
     with sqlite3.connect(tmp_path / "c.db") as db:

@@ -12,9 +12,10 @@ from PIL import Image
 
 from mm_model.errors import UserError
 from mm_model.inputs import use_folder
+from mm_model.report import catalogue
 from mm_model.run import runner
 from mm_model.settings import load_params, load_profile
-from mm_model.store import catalogue, consents, tables
+from mm_model.store import consents, tables
 from mm_model.store.consents import stated
 from mm_model.store.layout import Layout
 from tests.stages.conftest import edit_profile, use_input, use_sources

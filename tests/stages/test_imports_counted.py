@@ -29,7 +29,7 @@ sys.meta_path.insert(0, Note)
 RUN = "import sys; from pathlib import Path; from mm_model.run import runner; " \
       "from mm_model.report.views import VIEWS; " \
       "runner.run(sys.argv[1], Path(sys.argv[2]), VIEWS)"  # fmt: skip
-SHOWS = ("tracking/tracker.py", "report/views.py", "report/page.py", "store/catalogue.py")
+SHOWS = ("tracking/tracker.py", "report/views.py", "report/page.py", "report/catalogue.py")
 """What only shows a result, and all it imports: no stage's code."""
 
 

@@ -14,7 +14,8 @@ from mm_model.media.encode import mp4_bytes
 from mm_model.media.images import load_picture
 from mm_model.media.shape import aspect_of, refuse_strip
 from mm_model.records import INGEST_MEASURES
-from mm_model.store import catalogue, tables
+from mm_model.report import catalogue
+from mm_model.store import tables
 from mm_model.store.layout import Layout
 
 IMAGE_MEASURES = {"shorter_side", "aspect", "pixels", "lettering"}

@@ -10,12 +10,12 @@ import pytest
 
 from mm_model.errors import UserError
 from mm_model.records import Counts
-from mm_model.report import figures, page, timelapse
+from mm_model.report import catalogue, figures, page, timelapse
 from mm_model.report.views import VIEWS
 from mm_model.run import runner, views
 from mm_model.run import stages as registry
 from mm_model.run.stage import Job, Report, Stage
-from mm_model.store import catalogue, manifest
+from mm_model.store import manifest
 from mm_model.store.layout import Layout
 from tests.store.damage import flipped, other_damage
 

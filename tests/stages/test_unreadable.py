@@ -9,11 +9,12 @@ import pytest
 
 from mm_model.commands import cli
 from mm_model.errors import UserError
+from mm_model.report import catalogue
 from mm_model.run import runner
 from mm_model.run import stages as registry
 from mm_model.settings import load_params, load_profile
 from mm_model.sources.recipe import load_recipe
-from mm_model.store import catalogue, tables
+from mm_model.store import tables
 from mm_model.store.layout import Layout
 from tests.forbidden import Forbidden
 from tests.stages.test_ingest import photograph, saved

@@ -20,9 +20,10 @@ from mm_model.records import (
     PAIRS_COLUMNS,
     SOURCES_COLUMNS,
 )
+from mm_model.report import catalogue
 from mm_model.report.views import VIEWS
 from mm_model.run import views
-from mm_model.store import atomic, catalogue, manifest, tables
+from mm_model.store import atomic, manifest, tables
 from mm_model.store.layout import Layout
 
 _HOLDER = """
