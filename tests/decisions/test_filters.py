@@ -73,10 +73,8 @@ def test_names_of_filters_are_nobody_elses() -> None:
 
 
 def test_every_value_that_a_filter_reads_is_in_every_profile(root: Path) -> None:
-    for path in (root / "profiles").glob("*.yaml"):
-        if "\nmodel:" not in path.read_text():
-            continue
-        loaded = load_profile(root, path.stem)
+    for name in ("tiny", "tiny-long", "real-small", "paper"):
+        loaded = load_profile(root, name)
         for stage in table.DECISIONS.values():
             for bound in (bound for one in stage for bound in one.thresholds):
                 assert hasattr(loaded.section(bound.section), bound.field), bound.key
@@ -98,7 +96,7 @@ def test_a_section_takes_in_the_field_of_a_further_filter(
     for wrong in ({"max_squint": "far"}, {"max_squints": 30}):
         with pytest.raises(ValidationError):
             wider(**values, **wrong)
-    assert (wider.__name__, wider.__module__) == ("FacesSettings", "mm_model.settings")
+    assert (wider.__name__, wider.__module__) == ("FacesSettings", "mm_model.settings.sections")
 
 
 def test_without_a_further_filter_a_section_is_itself() -> None:
