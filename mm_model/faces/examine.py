@@ -154,7 +154,7 @@ def decide(seen: Seen, rules: FacesSettings) -> Outcome:
     broken = broken_rule(seen, rules)
     if broken is None:
         return KEPT
-    value = broken.value
+    value, bound = broken.value, broken.threshold
     number = float(value) if value is not None and math.isfinite(value) else None
-    return Outcome(Status.REJECTED, str(broken.reason), number, float(broken.threshold),
-                   broken.message)  # fmt: skip
+    held_to = None if bound is None else float(bound)
+    return Outcome(Status.REJECTED, str(broken.reason), number, held_to, broken.message)

@@ -75,12 +75,12 @@ def _row(task: Task, examined: Examined) -> dict[str, Any]:
     }
 
 
-def _value(measure: Measure, seen: Seen) -> float:
+def _value(measure: Measure, seen: Seen) -> float | None:
     return measure.of(seen) if measure.of else seen.median(measure)
 
 
-def _number(value: float) -> float | None:
-    return value if np.isfinite(value) else None
+def _number(value: float | None) -> float | None:
+    return value if value is not None and np.isfinite(value) else None
 
 
 def _flat(frame: int, pad: float, face: Face) -> list[float]:

@@ -5,6 +5,7 @@ is a cluster of embeddings or its folder, and a train sample that lies among hel
 rejected as a leak.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ def _examined(job: Job, samples: list[Row]) -> tuple[list[Row], Row]:
     processes = job.profile.run.threads if frames >= _FRAMES_WORTH_A_PROCESS else 1
     with opened(job.model("facepack"), rules.detection_size, processes) as workers:
 
-        def look_at(names: list[str]) -> list[Row]:
+        def look_at(names: Sequence[str]) -> list[Row]:
             part = [tasks[name] for name in names]
             return [
                 failed(task, Reason.SYS_WORKER_CRASH, DIED)

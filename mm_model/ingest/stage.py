@@ -109,7 +109,7 @@ def _known_refusal(row: Row, first_with: dict[str, Row]) -> Row | None:
 
 
 def _refusal(
-    reason: Reason, message: str, value: float | None = None, threshold: float | None = None
+    reason: str, message: str, value: float | None = None, threshold: float | None = None
 ) -> Row:
     status = Status.FAILED if reason.startswith("SYS_") else Status.REJECTED
     return {"status": status, "reason": reason, "reason_value": value,

@@ -6,6 +6,7 @@ are for training only, and are judged by the same detector and recogniser as eve
 
 import json
 import shutil
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,7 @@ def _orders(job: Job, library: Library) -> dict[str, Order]:
 def _made(job: Job, orders: dict[str, Order], workers: Workers) -> list[Row]:
     """Rows of the pictures that were made or failed; the pictures lie in `out/synthetic`."""
 
-    def compute(keys: list[str]) -> list[Row]:
+    def compute(keys: Sequence[str]) -> list[Row]:
         results = workers.run(make, [orders[key] for key in keys])
         return [
             failed(orders[key], DIED) if isinstance(result, Crashed) else result

@@ -67,12 +67,14 @@ def _inventory(job: Job, source: Source) -> tuple[list[Row], dict[str, dict[str,
 
 def _kept(item: Item, source_id: str, job: Job) -> tuple[Path, Row]:
     """Where the item will lie, and its digest or why it has none."""
-    path = item.content
-    if isinstance(path, bytes):  # it has no file of its own yet, and its name may be anything
-        ending = item.name.suffix if _ENDING.fullmatch(item.name.suffix) else ""
-        path = job.out / "files" / f"{source_id}{ending}"
-        if item.problem is None:
-            atomic.write_bytes(path, item.content)
+    content = item.content
+    if isinstance(content, Path):
+        return _lasting(job, content), _digested(content, item.problem)
+    # It has no file of its own yet, and its name may be anything.
+    ending = item.name.suffix if _ENDING.fullmatch(item.name.suffix) else ""
+    path = job.out / "files" / f"{source_id}{ending}"
+    if item.problem is None:
+        atomic.write_bytes(path, content)
     return _lasting(job, path), _digested(path, item.problem)
 
 

@@ -135,15 +135,11 @@ class _Worker:
         self._process = lifeline.process(child.serve, theirs, start, limits)
         self._process.start()
         theirs.close()
+        self.pid: int = self._process.ident or 0  # known once it is started
         self._said = bytearray()
         self._ready = False
-        self.patience: Patience | None = Patience(self._process.pid, _START_SECONDS)
+        self.patience: Patience | None = Patience(self.pid, _START_SECONDS)
         self.place, self.outcome, self.done = -1, None, False
-
-    @property
-    def pid(self) -> int:
-        """Number of the process."""
-        return self._process.pid
 
     def take(self, place: int, order: bytes) -> None:
         """Begin an item, at once or when the process is ready."""
@@ -153,7 +149,7 @@ class _Worker:
 
     def _begin(self) -> None:
         seconds = self._limits.seconds
-        self.patience = None if seconds is None else Patience(self._process.pid, seconds)
+        self.patience = None if seconds is None else Patience(self.pid, seconds)
         try:
             self.pipe.send_bytes(self._order)
         except OSError:

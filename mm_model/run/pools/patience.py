@@ -47,7 +47,7 @@ class Patience:
     def over(self) -> bool:
         """Whether it has used up its allowance, or stood still for as long."""
         now, used = time.monotonic(), processor_seconds(self._pid)
-        if used is None or self._began is None:
+        if used is None or self._began is None or self._seen is None:
             return now - self._since >= self._seconds
         if used - self._began >= self._seconds:
             return True
