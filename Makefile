@@ -116,8 +116,8 @@ test-slow: setup ## Run the tests that take minutes
 test-endurance: setup ## Run the repetitions that take up to an hour
 	@$(PYTEST) -m endurance
 
-lint: setup ## Check style
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+lint: setup ## Check style and types
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 weights: setup ## Train the embedded default's weights again (some hours; resumes)
 	@$(BIN)/python -m mm_model.embedded.training

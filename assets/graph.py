@@ -5,7 +5,7 @@ so that the graph is the same whatever profile is chosen.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cache
 from pathlib import Path
 
@@ -32,6 +32,7 @@ class Node:
 
     name: str
     command: str
+    _: KW_ONLY
     takes: tuple[str, ...]
     models: tuple[str, ...]
     sections: tuple[str, ...]
@@ -53,7 +54,14 @@ def _node(name: str, entry: dict) -> Node:
         else:
             code.append(dependency)
     sections = [part for file in entry["params"] for parts in file.values() for part in parts]
-    return Node(name, entry["cmd"], tuple(takes), tuple(models), tuple(sections), tuple(code))
+    return Node(
+        name,
+        entry["cmd"],
+        takes=tuple(takes),
+        models=tuple(models),
+        sections=tuple(sections),
+        code=tuple(code),
+    )
 
 
 @cache

@@ -11,7 +11,7 @@ import dagster as dg
 from assets.wiring import Stages
 
 
-def _given(name: str, description: str) -> dg.AssetsDefinition:
+def _given(name: str, description: str) -> dg.SourceAsset:
     def observe(stages: Stages) -> dg.DataVersion:
         return stages.input_version(name)
 

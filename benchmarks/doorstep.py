@@ -118,7 +118,7 @@ def release(options: argparse.Namespace) -> Path:
     from mm_model.register import served
 
     layout = _layout()
-    name = load_profile(layout.root, layout.profile).section("register").model_name
+    name = load_profile(layout.root, layout.profile).register_.model_name
     return served.checked_folder(layout, name)
 
 

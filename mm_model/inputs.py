@@ -7,7 +7,6 @@ wrong.
 
 import os
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -125,8 +124,9 @@ def use_folder(
             "name a folder with JPEG, PNG, WebP, MP4 or WebM files."
         )
     profile, lowered = _local_profile(root, base, files, given)
-    for statement in {record.statement, given} - {None}:
-        keep(statement, root)
+    for statement in {record.statement, given}:
+        if statement is not None:
+            keep(statement, root)
     params = {"profile": LOCAL, "sources": _from_root(root, folder),
               "facepack": _from_root(root, pack)}  # fmt: skip
     atomic.write_text(root / "profiles" / f"{LOCAL}.yaml", profile)
@@ -202,7 +202,7 @@ def _local_profile(
 ) -> tuple[str, list[str]]:
     """(text of local.yaml, lines on what its data-quality suites can no longer tell)."""
     profile, written = resolved(root, base)
-    content: dict[str, Any] = profile.model_dump(mode="json", by_alias=True)
+    content = profile.model_dump(mode="json", by_alias=True)
     content["title"] = f"Your folder, with the values of profile {base}"
     content["sources"]["consent"] = consent.id if consent else content["sources"]["consent"]
     lowered = []

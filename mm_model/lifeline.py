@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ from mm_model.errors import UserError
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
+
+    import psutil
 
 _F_SETSIG = 10  # fcntl.h of Linux; Python has no name for it
 _KEEPER = """
@@ -94,6 +97,11 @@ def _end() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _end_after(other: "psutil.Process") -> None:
+    other.wait()
+    _end()
+
+
 class _Tie:
     """Travels to a spawned process and holds it from the moment it is unpickled there."""
 
@@ -139,7 +147,7 @@ def follow(mark: str, program: str) -> None:
         if they.pid == 1:
             return  # the system ends everybody with its first process
         if not hasattr(os, "pidfd_open"):
-            threading.Thread(target=lambda: (they.wait(), _end()), daemon=True).start()
+            threading.Thread(target=partial(_end_after, they), daemon=True).start()
             return
         ends = [os.pidfd_open(they.pid), os.pidfd_open(os.getpid())]
         alive = they.is_running()  # and so the number was still theirs

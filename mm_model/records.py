@@ -11,6 +11,7 @@ from enum import StrEnum
 from mm_model.decisions import faces, ingest, pairs
 from mm_model.decisions.port import names
 from mm_model.decisions.reasons import Reason as Reason
+from mm_model.rows import Row as Row
 
 
 class Status(StrEnum):

@@ -3,6 +3,7 @@
 Loads no torch, MLflow, diffusers or Great Expectations: every process of Dagster imports this.
 """
 
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -43,8 +44,12 @@ def build(client: DvcStageClient) -> dg.Definitions:
         UserError: `params.yaml` or the profile there is not valid.
     """
     assets = dg.load_assets_from_modules(_MODULES)
+    versioned = partial(_versioned, root=client.root)
     return dg.Definitions(
-        assets=dg.map_asset_specs(lambda spec: _versioned(spec, client.root), assets),
+        assets=[
+            asset.map_asset_specs(versioned) if isinstance(asset, dg.AssetsDefinition) else asset
+            for asset in assets
+        ],
         jobs=[everything],
         schedules=[nightly],
         sensors=[new_media, outside_runs],

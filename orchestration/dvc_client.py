@@ -236,7 +236,7 @@ class DvcStageClient:
             context_injector=dg.PipesEnvContextInjector(),
             message_reader=reader,
         ) as session:
-            env = self._environment(context) | session.get_bootstrap_env_vars()
+            env = {**self._environment(context), **session.get_bootstrap_env_vars()}
             with ProcessGroup(
                 dvc("repro", "--single-item", *options, SETTINGS, stage), self.root, env
             ) as group:

@@ -95,7 +95,8 @@ def _defect(result: dg.ExecuteInProcessResult) -> str:
     if result.dagster_run.status is dg.DagsterRunStatus.CANCELED:
         raise KeyboardInterrupt
     failures = result.filter_events(lambda event: event.is_step_failure)
-    errors = [event.step_failure_data.error for event in failures]
+    known = [event.step_failure_data.error for event in failures]
+    errors = [error for error in known if error is not None]
     if any(error.cls_name == "DagsterExecutionInterruptedError" for error in errors):
         raise KeyboardInterrupt
     return errors[0].message.strip() if errors else "Dagster ended the run without a reason."

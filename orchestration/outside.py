@@ -36,7 +36,8 @@ def _used(
 
 def _is_recorded(instance: dg.DagsterInstance, stage: str, tags: Mapping[str, str]) -> bool:
     event = instance.get_latest_materialization_event(dg.AssetKey(stage))
-    known = (event.asset_materialization.tags or {}) if event else {}
+    made = event.asset_materialization if event else None
+    known = (made.tags or {}) if made else {}
     return all(known.get(name) == value for name, value in tags.items())
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
-from dagster_pipes import PIPES_PROTOCOL_VERSION_FIELD, PipesParams
+from dagster_pipes import PipesMessage, PipesParams
 
 
 class LineReader(dg.PipesMessageReader):
@@ -37,5 +37,9 @@ class LineReader(dg.PipesMessageReader):
         return "Lines of the command's output."
 
     def _send(self, method: str, params: dict) -> None:
-        message = {PIPES_PROTOCOL_VERSION_FIELD: "0.1", "method": method, "params": params}
+        message: PipesMessage = {
+            "__dagster_pipes_version": "0.1",
+            "method": method,
+            "params": params,
+        }
         self._handler.handle_message(message)

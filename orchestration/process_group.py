@@ -63,7 +63,7 @@ class ProcessGroup:
 
     def lines(self) -> Iterator[str]:
         """Each line of output as it comes, stdout and stderr together, without its end."""
-        for line in self._process.stdout:
+        for line in self._process.stdout or ():
             yield line.rstrip()
 
     def wait(self) -> int:
@@ -86,10 +86,12 @@ class ProcessGroup:
         if self._reaper.ident:
             self._reaper.join()
         self._keeper.wait()
-        self._keeper.stdin.close()
+        if self._keeper.stdin is not None:
+            self._keeper.stdin.close()
         if hasattr(self, "_process"):
             self._process.wait()
-            self._process.stdout.close()
+            if self._process.stdout is not None:
+                self._process.stdout.close()
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):

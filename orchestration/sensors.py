@@ -30,7 +30,8 @@ Stages = dg.ResourceParam[DvcStageClient]
 def _newest_used(instance: dg.DagsterInstance) -> float:
     """Arrival time of the newest file the last run of `sources` may have read; 0 without one."""
     event = instance.get_latest_materialization_event(dg.AssetKey("sources"))
-    tags = (event.asset_materialization.tags or {}) if event else {}
+    made = event.asset_materialization if event else None
+    tags = (made.tags or {}) if made else {}
     return float(tags.get(NEWEST_TAG, 0.0))
 
 

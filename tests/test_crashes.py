@@ -70,18 +70,20 @@ def test_many_crashes_do_not_end_the_suite_either(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("quick", "slow", "expected"), [(0, 0, 0), (1, 0, 1), (0, 1, 1), (5, 0, 1), (139, 139, 1)]
+    ("lint", "quick", "slow", "expected"),
+    [(0, 0, 0, 0), (0, 1, 0, 1), (0, 0, 1, 1), (0, 5, 0, 1), (0, 139, 139, 1), (2, 0, 0, 1)],
 )
-def test_integration_runs_both_kinds_and_fails_with_either(
-    root: Path, tmp_path: Path, quick: int, slow: int, expected: int
+def test_integration_runs_all_kinds_and_fails_with_any(
+    root: Path, tmp_path: Path, lint: int, quick: int, slow: int, expected: int
 ) -> None:
     """`make` is stood in for by a script that notes its target and ends as told."""
     (tmp_path / "make").write_text(
-        f'#!/bin/sh\necho "$1"\ncase $1 in test) exit {quick};; *) exit {slow};; esac\n'
+        '#!/bin/sh\necho "$1"\n'
+        f"case $1 in lint) exit {lint};; test) exit {quick};; *) exit {slow};; esac\n"
     )
     (tmp_path / "make").chmod(0o755)
     done = subprocess.run(
         ["bash", str(root / ".ci" / "run")], capture_output=True, text=True,
         env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
     )  # fmt: skip
-    assert (done.stdout.split(), done.returncode) == (["test", "test-slow"], expected)
+    assert (done.stdout.split(), done.returncode) == (["lint", "test", "test-slow"], expected)

@@ -144,3 +144,70 @@ def test_a_stage_does_not_depend_on_the_pipeline_that_the_package_offers() -> No
     from mm_model.run import made_by
 
     assert "mm_model/generation/pipeline.py" not in made_by.record("ingest")
+
+
+OURS = ("mm_model", "assets", "orchestration", "benchmarks")
+
+
+def _head(node: ast.expr) -> str:
+    """The first name of a dotted one, "" where it is no name."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _foreign(tree: ast.Module) -> set[str]:
+    """Names that a module takes from libraries."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.asname or alias.name.split(".")[0] for alias in node.names]
+            found |= {
+                n
+                for n, a in zip(names, node.names, strict=True)
+                if a.name.split(".")[0] not in OURS
+            }
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] not in OURS:
+            found |= {alias.asname or alias.name for alias in node.names}
+    return found
+
+
+def _long_calls(tree: ast.Module, defined: set[str]) -> list[int]:
+    """Lines of calls of `defined` names with more than five arguments that no name goes with."""
+    foreign = _foreign(tree)
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and len(node.args) > 5
+        and ast.unparse(node.func).rpartition(".")[2] in defined
+        and _head(node.func) not in foreign
+    ]
+
+
+def _any_number(node: ast.AST) -> bool:
+    return isinstance(node, ast.FunctionDef) and node.args.vararg is not None
+
+
+def test_a_call_of_ours_with_more_than_five_arguments_names_them(root: Path) -> None:
+    paths = [path for package in OURS for path in (root / package).rglob("*.py")]
+    trees = {path: ast.parse(path.read_text()) for path in paths}
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    nodes = [node for tree in trees.values() for node in ast.walk(tree) if isinstance(node, kinds)]
+    defined = {node.name for node in nodes} - {node.name for node in nodes if _any_number(node)}
+    found = {path: lines for path, tree in trees.items() if (lines := _long_calls(tree, defined))}
+    assert not found
+
+
+@pytest.mark.parametrize(
+    ("code", "lines"),
+    [
+        ("def f(a, b): ...\nf(1, 2, 3, 4, 5, 6)", [2]),
+        ("from mm_model.x import f\nf(1, 2, 3, 4, 5, last=6)", []),
+        ("import cv2\ncv2.f(1, 2, 3, 4, 5, 6)", []),
+        ("self.thing.f(1, 2, 3, 4, 5, 6)", [1]),
+        ("g(1, 2, 3, 4, 5, 6)", []),
+    ],
+)
+def test_long_calls_are_told_from_those_of_libraries(code: str, lines: list[int]) -> None:
+    assert _long_calls(ast.parse(code), {"f"}) == lines

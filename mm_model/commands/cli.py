@@ -7,7 +7,7 @@ would run or other code made its output.
 """
 
 import argparse
-import contextlib
+import io
 import json
 import os
 import sys
@@ -271,7 +271,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     silence_telemetry()
     keep_freed_memory()
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError):  # a name of a file need not be Unicode
+        if isinstance(stream, io.TextIOWrapper):  # a name of a file need not be Unicode
             stream.reconfigure(errors="backslashreplace")
     kept = ""
     try:

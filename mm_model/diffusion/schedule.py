@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mm_model.errors import UserError
 
-COGVIDEOX_5B: dict[str, Any] = {
+COGVIDEOX_5B: Mapping[str, Any] = {
     "num_train_timesteps": 1000,
     "beta_start": 0.00085,
     "beta_end": 0.012,

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from mm_model.store.atomic import Document
+
 MOTION_RANGE = (0.6, 1.4)
 JITTER_MOST = 1.5
 GAP_MOST = 0.05
@@ -46,7 +48,7 @@ def _ratio(value: float | None, true: float | None) -> float | None:
     return value / true if value is not None and true else None
 
 
-def judge(summary: Mapping[str, Any], variant: str = "finetune") -> list[dict[str, Any]]:
+def judge(summary: Mapping[str, Any], variant: str = "finetune") -> list[Document]:
     """The goals of a variant against the true clips, with `passed`, as plain records."""
     true_motion = motion(summary, "true_clip")
     jitter, true_jitter = (_value(summary, v, "jitter") for v in (variant, "true_clip"))

@@ -6,10 +6,10 @@ arithmetic on hits; the judge looks elsewhere (evaluate/study.py).
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import KW_ONLY, asdict, dataclass
 
 from mm_model.evaluate.intervals import wilson_interval
+from mm_model.store.atomic import Document
 
 TRAINING_PEOPLE = "training_people"
 """The variant's name of the adapter's clips of people it was trained on."""
@@ -47,6 +47,7 @@ class Rung:
 
     variant: str
     title: str
+    _: KW_ONLY
     hits: float
     people: int
     rank1: float
@@ -57,23 +58,34 @@ class Rung:
     mend: str | None
 
 
-def climb(hits: Mapping[str, tuple[float, int]]) -> list[dict[str, Any]]:
+def climb(hits: Mapping[str, tuple[float, int]]) -> list[Document]:
     """The rungs that were measured, in the order of the chain, as plain records.
 
     `hits` by variant: people recognised and people. A link that fails names what to mend.
     """
     rungs = []
     for link in CHAIN:
-        if not hits.get(link.variant, (0, 0))[1]:
-            continue
-        found, people = hits[link.variant]
-        rank1, (low, high) = found / people, wilson_interval(found, people)
+        found, people = hits.get(link.variant) or (0, 0)
+        interval = wilson_interval(found, people)
+        if interval is None:
+            continue  # nobody was judged
+        rank1, (low, high) = found / people, interval
         needed = _needed(link, hits)
         passed = rank1 >= needed - 1e-9 if needed is not None and people >= FEWEST else None
         rungs.append(
-            Rung(link.variant, link.title, found, people, rank1, low, high, needed, passed,
-                 link.mend if passed is False else None)
-        )  # fmt: skip
+            Rung(
+                link.variant,
+                link.title,
+                hits=found,
+                people=people,
+                rank1=rank1,
+                low=low,
+                high=high,
+                needed=needed,
+                passed=passed,
+                mend=link.mend if passed is False else None,
+            )
+        )
     return [asdict(rung) for rung in rungs]
 
 

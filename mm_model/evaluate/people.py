@@ -16,6 +16,7 @@ from mm_model.generation.reference_book import ReferenceBook, read_reference
 from mm_model.nn.identity.portrait import Seen
 from mm_model.records import Role
 from mm_model.run.stage import Job
+from mm_model.store import tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,14 +67,15 @@ class _Readers:
         """
         track = self.tracks[self.tracks["sample_id"] == sample_id].sort_values("frame")
         row = track.iloc[round(place * (len(track) - 1))]
-        file = f"ingest:{self.ingest.loc[sample_id, 'file']}"
-        if self.ingest.loc[sample_id, "media"] == "clip":
+        sample = tables.row_of(self.ingest, sample_id)
+        file = f"ingest:{sample['file']}"
+        if sample["media"] == "clip":
             file += f"#frame={int(row['frame'])}"
         return file, Seen.of(read_reference(self.job.inputs, file), face_of(row))
 
     def true_clip(self, sample_id: str) -> np.ndarray:
         """The person's real clip, cut and resized like a training clip."""
-        row, sizes = self.ingest.loc[sample_id], self.job.profile.model
+        row, sizes = tables.row_of(self.ingest, sample_id), self.job.profile.model
         track = self.tracks[self.tracks["sample_id"] == sample_id]
         file = self.job.inputs["ingest"] / row["file"]
         return training_frames(file, row, track, sizes, sizes.num_frames).frames
@@ -114,7 +116,7 @@ def _people(job: Job, backbone: Backbone, split: str) -> list[Subject]:
     rules = job.profile.evaluate
     faces = pd.read_parquet(job.inputs["faces"] / "samples.parquet").query("status == 'kept'")
     chosen = faces[faces["split"] == split].sort_values("sample_id")
-    groups = dict(list(chosen.groupby("identity")))
+    groups = {str(name): group for name, group in chosen.groupby("identity")}
     readers = _Readers(job, backbone)
     # People with many pictures first: they can be judged on pictures the model did not see.
     names = sorted(groups, key=lambda name: (-len(groups[name]), name))[: rules.people]

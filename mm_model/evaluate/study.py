@@ -2,7 +2,6 @@
 
 from dataclasses import asdict
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +21,7 @@ from mm_model.run.stage import Job, Report
 from mm_model.serving import code
 from mm_model.settings import EvaluateSettings
 from mm_model.store import digests, tables
-from mm_model.store.atomic import write_json, written_aside
+from mm_model.store.atomic import Document, write_json, written_aside
 
 MEASURES = {
     "identity": "identity_similarity_penalised",
@@ -86,7 +85,7 @@ def _known(job: Job, backbone: Backbone, *, pack: FacePack, judge: FacePack) -> 
     return _cells(job, people, clips, pack=pack, judge=judge)
 
 
-def summarise(cells: list[Cell], rules: EvaluateSettings, seed: int) -> dict[str, Any]:
+def summarise(cells: list[Cell], rules: EvaluateSettings, seed: int) -> Document:
     """Means over people with intervals, the paired gains, and every person's numbers."""
     frame = pd.DataFrame([asdict(cell) for cell in cells])
     people = sorted(frame["identity"].unique())
@@ -125,7 +124,7 @@ def summarise(cells: list[Cell], rules: EvaluateSettings, seed: int) -> dict[str
     }
 
 
-def rungs(cells: list[Cell]) -> list[dict[str, Any]]:
+def rungs(cells: list[Cell]) -> list[Document]:
     """The ladder: people recognised, a person's clips counting equally, over people."""
     frame = pd.DataFrame([{"v": c.variant, "person": c.identity, "named": c.rank1} for c in cells])
     shares = frame.groupby(["v", "person"], sort=False)["named"].mean().groupby("v", sort=False)
@@ -133,7 +132,7 @@ def rungs(cells: list[Cell]) -> list[dict[str, Any]]:
     return ladder.climb(hits)
 
 
-def curve(summary: dict[str, Any], *, pretrain: int, finetune: int) -> list[dict[str, Any]]:
+def curve(summary: Document, *, pretrain: int, finetune: int) -> list[Document]:
     """Identity and faces found over steps of both stages, from the base at 0 to the end."""
     ends = {"base": 0, "pretrain": pretrain, "finetune": pretrain + finetune}
     points = []
@@ -150,7 +149,7 @@ def curve(summary: dict[str, Any], *, pretrain: int, finetune: int) -> list[dict
     return sorted(points, key=lambda point: point["step"])
 
 
-def _measured(job: Job, before: dict[str, Any]) -> dict[str, Any]:
+def _measured(job: Job, before: Document) -> Document:
     """With what was measured, unless it was changed meanwhile."""
     if before != code.measured(job.inputs["finetune"] / "adapter"):
         raise UserError("The code was changed while it was evaluated: run again.")
@@ -201,7 +200,7 @@ def run_study(job: Job) -> Report:
         pd.DataFrame([asdict(cell) for cell in cells]).to_parquet(aside, index=False)
     summary = summarise(cells, job.profile.evaluate, job.profile.run.seed)
     summary["ladder"] = rungs([*cells, *known])
-    steps = {name: job.profile.section(name).steps for name in variants.MODELS[1:]}
+    steps = {name: job.profile.trainings[name].steps for name in variants.MODELS[1:]}
     summary["curve"] = curve(summary, **steps)
     summary["measured"] = _measured(job, measured)
     conditions = _conditions(job, people, pack=pack, judge=judge)

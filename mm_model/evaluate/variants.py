@@ -10,13 +10,13 @@ import numpy as np
 from mm_model.evaluate.people import Subject
 from mm_model.generation import crops
 from mm_model.generation.backbone import Backbone, given_adapter
-from mm_model.generation.clips import pipeline_of
+from mm_model.generation.clips import Sampling, pipeline_of
 from mm_model.generation.frames import encode_frames, to_tensor
 from mm_model.media.decode import read_frames
 from mm_model.media.encode import write_mp4
 from mm_model.methods.magic_mirror import MagicMirror
 from mm_model.methods.plain import PlainBackbone
-from mm_model.methods.port import Method, Sampling, Shot
+from mm_model.methods.port import Method, Shot
 from mm_model.nn.cogvideox import folded_vae
 from mm_model.run.stage import Job
 from mm_model.settings import ModelSettings

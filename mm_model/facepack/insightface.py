@@ -15,6 +15,7 @@ from mm_model.errors import UserError
 from mm_model.facepack.port import Face, pack_digest
 from mm_model.facepack.template import around_face, norm_crop
 from mm_model.store import digests
+from mm_model.store.atomic import Document
 
 _PROVIDER = "CPUExecutionProvider"
 
@@ -71,7 +72,7 @@ class InsightFacePack:
         crop = norm_crop(_bgr(part), landmarks, self._recognizer.input_size[0])
         return np.asarray(self._recognizer.get_feat(crop), np.float32).reshape(-1)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Document:
         """What a record must say so that figures can be compared."""
         return {
             "adapter": "insightface",
@@ -119,7 +120,7 @@ def _bgr(image: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_RGB2BGR)  # a strided copy by NumPy takes ten times as long
 
 
-def _load(folder: Path, threads: int) -> dict[str, Any]:
+def _load(folder: Path, threads: int) -> Document:
     import onnxruntime
     from insightface.app import FaceAnalysis
 
@@ -161,7 +162,7 @@ def _check_single_file(path: Path) -> None:
         )
 
 
-def _part(models: dict[str, Any], task: str, folder: Path) -> Any:
+def _part(models: Document, task: str, folder: Path) -> Any:
     if task not in models:
         raise UserError(
             f"{folder} has no {task} model: choose an InsightFace pack that holds a detector and "

@@ -7,7 +7,6 @@ while they run, so threads take turns here. Refuses a folder with only one half.
 
 import threading
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from mm_model.errors import UserError
 from mm_model.facepack.port import Face, pack_digest
 from mm_model.facepack.template import around_face
 from mm_model.store import digests
+from mm_model.store.atomic import Document
 
 _NMS_OVERLAP = 0.3  # OpenCV's default for this detector
 _MOST_CANDIDATES = 5000
@@ -85,7 +85,7 @@ class OpenCVPack:
             )
             return np.array(self._recognizer.feature(crop), np.float32).reshape(-1)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Document:
         """What a record must say so that figures can be compared."""
         return {
             "adapter": "opencv",

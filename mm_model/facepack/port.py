@@ -12,6 +12,7 @@ import numpy as np
 
 from mm_model.errors import UserError
 from mm_model.store import digests
+from mm_model.store.atomic import Document
 
 STRIDE = 32
 """The coarsest stride of the detectors: their input side is a multiple of it."""
@@ -73,7 +74,7 @@ class FacePack(Protocol):
         """Raw embedding of one face, float32 [width]; not normalised."""
         ...
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Document:
         """JSON-able record: adapter, digest, width, detection size, files with digests."""
         ...
 

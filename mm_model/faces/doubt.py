@@ -16,6 +16,7 @@ from mm_model.facepack.port import Face, FacePack, unit
 from mm_model.faces.pictures import Pictures
 from mm_model.faces.row import Task
 from mm_model.faces.track import overlap
+from mm_model.records import Row
 
 _LOWEST = 0.05  # least score of the second look: a low one is what it is for
 
@@ -30,7 +31,7 @@ class SecondLook:
     face: Face
 
 
-def look_again(pack: FacePack, order: SecondLook) -> dict[str, Any]:
+def look_again(pack: FacePack, order: SecondLook) -> Row:
     """`bordered_score` and `bordered_cosine` of the face in a wider border; 0 when it is gone.
 
     The border is the widest of the profile's on top of the one that the face was found with. Both
@@ -54,7 +55,7 @@ def look_again(pack: FacePack, order: SecondLook) -> dict[str, Any]:
     return {"bordered_score": again.score, "bordered_cosine": cosine}
 
 
-def doubt(row: dict[str, Any], rules: Any, usual_norm: float) -> str | None:
+def doubt(row: Row, rules: Any, usual_norm: float) -> str | None:
     """Why a file may show no real person, as a clause with its measure; None when nothing does.
 
     `row` holds the measured columns of faces; `usual_norm` is the median length of an embedding.

@@ -90,8 +90,14 @@ def examine(pack: FacePack, pictures: Pictures, rules: FacesSettings) -> Examine
     units = np.stack([unit(vector) for vector in vectors])
     if not np.isfinite(units).all():
         raise ValueError("the recogniser gave an embedding that is not finite")
-    return Examined(seen, decision, frames.tracks, [frame for frame, _, _ in picks], units,
-                    _median([float(np.linalg.norm(vector)) for vector in vectors]))  # fmt: skip
+    return Examined(
+        seen,
+        decision,
+        tracks=frames.tracks,
+        frames=[frame for frame, _, _ in picks],
+        embeddings=units,
+        embedding_norm=_median([float(np.linalg.norm(vector)) for vector in vectors]),
+    )
 
 
 def _looked(

@@ -155,7 +155,7 @@ def split_identities(
 
 def mean_unit(vectors: np.ndarray) -> np.ndarray:
     """Normalised mean of unit vectors float32 [n, D] -> [D]: one embedding for one clip."""
-    return unit(np.mean(vectors, axis=0, dtype=np.float64))
+    return unit(np.asarray(np.mean(vectors, axis=0, dtype=np.float64)))
 
 
 def nearest_across(means: np.ndarray, labels: np.ndarray, held_out: np.ndarray) -> float | None:

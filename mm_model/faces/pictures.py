@@ -47,4 +47,4 @@ class Pictures:
             return [image] * len(indices)
         from mm_model.media.decode import read_frames
 
-        return read_frames(self.path, indices)
+        return list(read_frames(self.path, indices))

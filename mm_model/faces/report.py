@@ -6,16 +6,13 @@ Reads the outcome only; nobody is kept or rejected for what is said here.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from mm_model.faces import identity as people
 from mm_model.faces.doubt import doubt
-from mm_model.records import Counts, Reason, Status
+from mm_model.records import HELD_OUT, TRAIN, Counts, Reason, Row, Status
 from mm_model.settings import FacesSettings
-
-Row = dict[str, Any]
 
 FOLDERS_ARE_PEOPLE = 0.5
 """Share of files that must resemble the rest of their folder before folders are taken for people
@@ -53,9 +50,7 @@ def on_one_file(kept: Sequence[tuple[Row, Row]]) -> list[tuple[Row, Row]]:
     return [
         (sample, row)
         for sample, row in usable
-        if row["split"] == people.HELD_OUT
-        and number[row["identity"]] == 1
-        and not sample["synthetic"]
+        if row["split"] == HELD_OUT and number[row["identity"]] == 1 and not sample["synthetic"]
     ]
 
 
@@ -67,18 +62,18 @@ def metrics_of(found: Found, rules: FacesSettings) -> Row:
     """
     kept = [row for row in found.rows if row["status"] == Status.KEPT]
     names = {side: {row["identity"] for row in kept if row["split"] == side}
-             for side in (people.TRAIN, people.HELD_OUT)}  # fmt: skip
+             for side in (TRAIN, HELD_OUT)}  # fmt: skip
     labels, subjects = list(found.labels), found.subjects
-    held_out = np.array([row["split"] == people.HELD_OUT for _, row in found.kept], bool)
+    held_out = np.array([str(row["split"]) == HELD_OUT for _, row in found.kept], bool)
     likeness = people.folder_likeness(found.means, subjects, rules.cluster_above)
     drawn = bool(found.kept) and all(sample["synthetic"] for sample, _ in found.kept)
     told = drawn or (likeness is not None and likeness >= FOLDERS_ARE_PEOPLE)
     frames = sum(row["frames_found"] for row in kept)
     padded = sum(row["padded_share"] * row["frames_found"] for row in kept)
     return {
-        "identities": len(names[people.TRAIN] | names[people.HELD_OUT]),
-        "identities_train": len(names[people.TRAIN]),
-        "identities_held_out": len(names[people.HELD_OUT]),
+        "identities": len(names[TRAIN] | names[HELD_OUT]),
+        "identities_train": len(names[TRAIN]),
+        "identities_held_out": len(names[HELD_OUT]),
         "subjects_known": len({subject for subject in subjects if subject}),
         "folder_likeness": likeness,
         "folders_are_people": told,

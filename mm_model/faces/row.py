@@ -16,7 +16,7 @@ from mm_model.facepack.port import Face, FacePack
 from mm_model.faces.examine import Examined, examine
 from mm_model.faces.pictures import Pictures
 from mm_model.media.failure import MESSAGE_LIMIT, MediaError
-from mm_model.records import TRACKS_COLUMNS, Reason, Status
+from mm_model.records import TRACKS_COLUMNS, Reason, Row, Status
 from mm_model.settings import FacesSettings
 
 TRACK_FIELDS = TRACKS_COLUMNS[1:]
@@ -36,7 +36,7 @@ class Task:
     rules: FacesSettings
 
 
-def look(pack: FacePack, task: Task) -> dict[str, Any]:
+def look(pack: FacePack, task: Task) -> Row:
     """The row of one sample; a file that cannot be examined is `failed`, never an error."""
     pictures = Pictures(task.path, task.media, task.num_frames, task.width, task.height)
     try:
@@ -49,7 +49,7 @@ def look(pack: FacePack, task: Task) -> dict[str, Any]:
     return _row(task, examined)
 
 
-def failed(task: Task, reason: Reason, message: str) -> dict[str, Any]:
+def failed(task: Task, reason: Reason, message: str) -> Row:
     """The row of a sample that could not be examined."""
     return {
         "sample_id": task.sample_id, "frames_examined": 0, "frames_found": 0,
@@ -60,7 +60,7 @@ def failed(task: Task, reason: Reason, message: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _row(task: Task, examined: Examined) -> dict[str, Any]:
+def _row(task: Task, examined: Examined) -> Row:
     seen, vectors = examined.seen, examined.embeddings
     return {
         "sample_id": task.sample_id,
@@ -88,12 +88,12 @@ def _flat(frame: int, pad: float, face: Face) -> list[float]:
             *map(float, face.landmarks.reshape(-1))]  # fmt: skip
 
 
-def tracks_of(row: dict[str, Any]) -> np.ndarray:
+def tracks_of(row: Row) -> np.ndarray:
     """The track of a row, float64 [frames, len(TRACK_FIELDS)]."""
     return unpacked(row["track"], "<f8").reshape(-1, len(TRACK_FIELDS))
 
 
-def embeddings_of(row: dict[str, Any]) -> np.ndarray:
+def embeddings_of(row: Row) -> np.ndarray:
     """The unit embeddings of a row's `embedded_frames`, float32 [n, width]; [0, 0] of none."""
     number = len(row["embedded_frames"])
     values = unpacked(row["embeddings"], "<f4")

@@ -78,8 +78,10 @@ def _examined(job: Job, samples: list[Row]) -> tuple[list[Row], Row]:
                 for task, result in zip(part, workers.run(look, part), strict=True)
             ]
 
-        rows = shards.in_shards(job.work / "examined", list(tasks), SHARD, look_at, "[faces] look",
-                               job.fingerprint)  # fmt: skip
+        rows = shards.in_shards(
+            job.work / "examined", list(tasks), SHARD, look_at,
+            label="[faces] look", origin=job.fingerprint,
+        )  # fmt: skip
         description = workers.pack.describe()
     for sample, row in zip(samples, rows, strict=True):
         row |= {name: sample[name] for name in ("name", "media")}

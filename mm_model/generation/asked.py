@@ -20,6 +20,7 @@ from mm_model.errors import UserError
 from mm_model.generation import plausible
 from mm_model.generation.guidance import check_guidance
 from mm_model.nn.magic_mirror.condition import IdentityCondition
+from mm_model.nn.parts import Keywords
 
 _ARGUMENTS = inspect.signature(CogVideoXPipeline.__call__).parameters
 STOCK = tuple(_ARGUMENTS)[1:]
@@ -51,8 +52,8 @@ class Asked:
     negative_prompt_embeds: Tensor | None
     output_type: str
     return_dict: bool
-    attention_kwargs: dict[str, Any] | None
-    callback_on_step_end: Callable[..., dict[str, Any]] | None
+    attention_kwargs: Keywords | None
+    callback_on_step_end: Callable[..., Keywords] | None
     callback_on_step_end_tensor_inputs: list[str] | None
     max_sequence_length: int
     reference_images: Any
@@ -73,7 +74,7 @@ class Asked:
         """From the arguments by name; other names are left out."""
         return cls(**{part.name: given[part.name] for part in fields(cls)})
 
-    def stock(self) -> dict[str, Any]:
+    def stock(self) -> Keywords:
         """What the stock pipeline knows, as it was given."""
         return {name: getattr(self, name) for name in STOCK}
 
@@ -91,6 +92,21 @@ class Asked:
     def prompts(self) -> list[str] | None:
         """The prompts as a list, or None where embeddings are given instead."""
         return [self.prompt] if isinstance(self.prompt, str) else self.prompt
+
+    @property
+    def rows(self) -> int:
+        """How many texts there are, as prompts or as embeddings."""
+        texts = self.prompts if self.prompt_embeds is None else self.prompt_embeds
+        if texts is None:
+            raise UserError("Neither prompt nor prompt_embeds was given: give one of them.")
+        return len(texts)
+
+    @property
+    def embedded(self) -> tuple[Tensor, Tensor] | None:
+        """`prompt_embeds` and their `identity_mask`, or None where prompts are given instead."""
+        if self.prompt_embeds is None or self.identity_mask is None:
+            return None
+        return self.prompt_embeds, self.identity_mask
 
     @property
     def watched(self) -> list[str]:
@@ -151,12 +167,12 @@ class Asked:
         times = self.num_videos_per_prompt
         if isinstance(times, bool) or not isinstance(times, int) or times < 1:
             raise UserError(f"num_videos_per_prompt is {times!r}; give a whole number from 1 on.")
-        if self.prompt_embeds is not None and self.identity_mask is None:
-            raise UserError(
-                "prompt_embeds do not say where the subject is: make them with "
-                "encode_identity_prompt(prompt, identity) and give its identity_mask too."
-            )
         if self.prompt_embeds is not None:
+            if self.identity_mask is None:
+                raise UserError(
+                    "prompt_embeds do not say where the subject is: make them with "
+                    "encode_identity_prompt(prompt, identity) and give its identity_mask too."
+                )
             rows, length, own = self.prompt_embeds.shape
             if own != width:
                 raise UserError(

@@ -7,13 +7,14 @@ on time and identity only comes from a modulation table built once a call.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from mm_model.generation import caches
 from mm_model.generation.guidance import Branch, stack_conditions
+from mm_model.nn.parts import Keywords
 
 if TYPE_CHECKING:
     from mm_model.generation.pipeline import MagicMirrorPipeline
@@ -44,7 +45,7 @@ class BranchRunner:
         timesteps: Tensor,
         latents: Tensor,
         scales: Scales,
-        attention_kwargs: dict[str, Any] | None,
+        attention_kwargs: Keywords | None,
     ) -> None:
         self.pipe, self.branches, self.timesteps = pipe, branches, timesteps
         self.scales, self.attention_kwargs = scales, attention_kwargs
@@ -57,10 +58,10 @@ class BranchRunner:
             self.rotary = pipe._prepare_rotary_positional_embeddings(
                 height, width, latents.size(1), latents.device
             )
-        self.inputs: dict[str, Any] = {}
+        self.inputs: Keywords = {}
         self.table = None
         if self.with_identity:
-            stacked = stack_conditions([branches[i].condition for i in self.with_identity])
+            stacked = stack_conditions([b.condition for b in branches if b.condition is not None])
             given = stacked.transformer_inputs().items()
             self.inputs = {name: value for name, value in given if value is not None}
             if pipe.modulation_tables and caches.allow_tables(pipe.transformer):

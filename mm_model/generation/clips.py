@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mm_model.generation.references import batch_references, inputs_of
 from mm_model.nn.identity.portrait import Seen
-from mm_model.nn.identity.prompt import clean_prompt
+from mm_model.nn.identity.subject import clean_prompt
 from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
 from mm_model.nn.magic_mirror.condition import IdentityFeatures
 from mm_model.progress import OnStep
@@ -62,9 +62,14 @@ def pipeline_of(backbone: "Backbone", adapter: MagicMirrorAdapter | None) -> "Ma
     from mm_model.generation.pipeline import MagicMirrorPipeline
 
     pipe = MagicMirrorPipeline(
-        backbone.tokenizer, backbone.text_encoder, backbone.vae, backbone.transformer,
-        backbone.scheduler, backbone.identity_encoder, adapter,
-    )  # fmt: skip
+        tokenizer=backbone.tokenizer,
+        text_encoder=backbone.text_encoder,
+        vae=backbone.vae,
+        transformer=backbone.transformer,
+        scheduler=backbone.scheduler,
+        identity_encoder=backbone.identity_encoder,
+        adapter=adapter,
+    )
     pipe.set_progress_bar_config(disable=True)
     return pipe
 

@@ -63,8 +63,8 @@ def training_frames(
     known = track.sort_values("frame")
     nearest = [int(np.abs(known["frame"].to_numpy() - index).argmin()) for index in indices]
     boxes = known[["x1", "y1", "x2", "y2"]].to_numpy(float)[nearest]
-    points = known[[f"{a}{p}" for p in range(5) for a in ("kx", "ky")]].to_numpy(float)
-    points = points[nearest].reshape(-1, 5, 2)
+    columns = [f"{a}{p}" for p in range(5) for a in ("kx", "ky")]
+    points = known[columns].to_numpy(float)[nearest].reshape(-1, 5, 2)
     size = (sizes.height, sizes.width)
     window = crops.face_window(
         boxes, frames.shape[1:3], margin=sizes.crop_margin, aspect=size[1] / size[0]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import torch
 from diffusers import AutoencoderKLCogVideoX, CogVideoXPipeline, CogVideoXTransformer3DModel
@@ -33,13 +33,15 @@ from mm_model.nn import parts
 from mm_model.nn.cogvideox import folded_vae
 from mm_model.nn.cogvideox.backbone import check_parts, load_components, taken_over
 from mm_model.nn.identity.encoder import IdentityEncoder
-from mm_model.nn.identity.prompt import clean_prompt, encode_prompts, encode_text
+from mm_model.nn.identity.prompt import encode_prompts, encode_text
+from mm_model.nn.identity.subject import clean_prompt
 from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
 from mm_model.nn.magic_mirror.condition import IdentityCondition
 from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel
 from mm_model.nn.offload import layers_of_blocks
+from mm_model.nn.parts import Keywords
 
-Generators = torch.Generator | list[torch.Generator] | None
+Generators: TypeAlias = torch.Generator | list[torch.Generator] | None
 OF_FOLDER = "of the folder"
 """Stands for a part that the backbone's folder may hold: what lies there is loaded."""
 
@@ -260,8 +262,8 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         generator: Generators = None, latents: Tensor | None = None,
         prompt_embeds: Tensor | None = None, negative_prompt_embeds: Tensor | None = None,
         output_type: str = "pil", return_dict: bool = True,
-        attention_kwargs: dict[str, Any] | None = None,
-        callback_on_step_end: Callable[..., dict[str, Any]] | None = None,
+        attention_kwargs: Keywords | None = None,
+        callback_on_step_end: Callable[..., Keywords] | None = None,
         callback_on_step_end_tensor_inputs: list[str] = ["latents"],  # noqa: B006
         max_sequence_length: int = TEXT_LENGTH, *, reference_images: Any = None,
         faces: Sequence[Any] | None = None, detect: Detect | None = None,
@@ -293,8 +295,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
             given["prompt"] = [clean_prompt(text, self.adapter.config.trigger) for text in prompts]
         if asked.noise_prior_gamma != 0.0:
             frames, height, width = self._size(asked)
-            rows = len(prompts) if prompts is not None else len(asked.prompt_embeds)
-            noise = self._noise(asked, rows, frames, height, width)
+            noise = self._noise(asked, asked.rows, frames, height, width)
             given["latents"] = noise / self.scheduler.init_noise_sigma  # the stock call scales too
         return super().__call__(**given)
 
@@ -309,7 +310,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         )  # fmt: skip
         transformer, start = self._require_transformer(), asked.face_start_step
         check_caches(transformer, asked.face_guidance, asked.guided, start)
-        rows = len(asked.prompts if asked.prompt_embeds is None else asked.prompt_embeds)
+        rows = asked.rows
         noise = self._noise(asked, rows * count, frames, height, width)
         identity = asked.identity
         if identity is None:
@@ -368,11 +369,11 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         length = self.transformer.config.max_text_seq_length
         length = text_length(asked.max_sequence_length, length)
         device, dtype = self._execution_device, self.transformer.dtype
-        if asked.prompt_embeds is None:
+        if asked.embedded is None:
             plain, mask = self.encode_identity_prompt(asked.prompts, identity, length)
         else:
-            plain = asked.prompt_embeds.to(device, dtype)
-            mask = asked.identity_mask.to(device, torch.bool)
+            plain, mask = asked.embedded
+            plain, mask = plain.to(device, dtype), mask.to(device, torch.bool)
         negative, count = None, asked.num_videos_per_prompt
         if asked.guided:
             negative = asked.negative_prompt_embeds

@@ -31,7 +31,7 @@ def _number(value: Any) -> bool:
 def _whole(value: Any, least: int = 0) -> bool:
     if isinstance(value, Tensor) and value.numel() == 1:
         value = value.item()
-    return isinstance(value, Integral) and value >= least
+    return isinstance(value, Integral) and int(value) >= least
 
 
 def _generator(value: Any) -> bool:

@@ -18,6 +18,7 @@ from mm_model.generation.backbone import Backbone
 from mm_model.generation.references import inputs_of
 from mm_model.nn.identity.portrait import Seen
 from mm_model.progress import each
+from mm_model.store import tables
 
 _BATCH = 32
 
@@ -65,7 +66,7 @@ class ReferenceBook:
 
     def seen(self, key: str) -> Seen:
         """The picture of one reference with its face."""
-        row = self.table.loc[key]
+        row = tables.row_of(self.table, key)
         return Seen.of(read_reference(self.inputs, row["reference_file"]), face_of(row))
 
     def features(self, margin: float | None, label: str) -> dict[str, Tensor]:

@@ -106,7 +106,7 @@ def prepare_references(
     pixels, aligned = [], []
     for index, picture in enumerate(pictures):
         upright = _upright(picture)
-        face = detect(upright) if faces is None else faces[index]
+        face = faces[index] if faces is not None else detect(upright) if detect else None
         if face is None:
             raise UserError(
                 f"No face was found in reference picture {index + 1} of {len(pictures)}; "

@@ -7,7 +7,8 @@ ours.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from diffusers import CogVideoXDPMScheduler
@@ -20,6 +21,7 @@ from mm_model.generation.asked import Asked
 from mm_model.generation.branches import BranchRunner, Scales
 from mm_model.generation.guidance import Texts, base_branches, combine, plan_branches
 from mm_model.nn.magic_mirror.condition import IdentityCondition
+from mm_model.nn.parts import Keywords
 
 if TYPE_CHECKING:
     from mm_model.generation.pipeline import MagicMirrorPipeline
@@ -74,7 +76,7 @@ class Sampler:
                 velocity = self._velocity(index, t)
                 previous = self._step(velocity, index, previous, extra)
                 if asked.callback_on_step_end is not None:
-                    self._call_back(index, t)
+                    self._call_back(asked.callback_on_step_end, index, t)
                 done = index + 1
                 if done == len(self.timesteps) or (done > warm_up and done % order == 0):
                     progress.update()
@@ -95,7 +97,7 @@ class Sampler:
         return combine(predictions, pipe.guidance_scale, self.id_guidance)
 
     def _step(
-        self, velocity: Tensor, index: int, previous: Tensor | None, extra: dict[str, Any]
+        self, velocity: Tensor, index: int, previous: Tensor | None, extra: Keywords
     ) -> Tensor | None:
         """One solver step; returns what the next one needs to know of it."""
         scheduler, t = self.pipe.scheduler, self.timesteps[index]
@@ -109,7 +111,7 @@ class Sampler:
         self.latents = stepped.to(self.dtype)
         return previous
 
-    def _call_back(self, index: int, t: Tensor) -> None:
+    def _call_back(self, tell: Callable[..., Keywords], index: int, t: Tensor) -> None:
         """Tell the callback of the step, and take over the tensors that it gives back.
 
         `prompt_embeds` holds the texts of all branches, the conditional one last, as in stock.
@@ -123,7 +125,7 @@ class Sampler:
             "negative_prompt_embeds": first,
         }
         told = {name: shown[name] for name in asked.watched}
-        given = asked.callback_on_step_end(self.pipe, index, t, told)
+        given = tell(self.pipe, index, t, told)
         if given is not None and not isinstance(given, dict):
             raise UserError(
                 f"The callback gave back {plausible.shown(given)}; give back a dict of the tensors "

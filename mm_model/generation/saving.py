@@ -16,7 +16,7 @@ from mm_model.errors import UserError, of_machine
 from mm_model.nn.cogvideox.backbone import PARTS
 from mm_model.nn.magic_mirror.config import IDENTITY_FOLDER
 from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel
-from mm_model.nn.parts import Dtypes, dtype_named
+from mm_model.nn.parts import Dtypes, Keywords, dtype_named
 from mm_model.store.atomic import publish_folder
 
 if TYPE_CHECKING:
@@ -27,9 +27,7 @@ _KNOWN = ("dtype", "use_safetensors", "local_files_only", "low_cpu_mem_usage")
 """Arguments of diffusers that change nothing here, or that are read by name below."""
 
 
-def components_given(
-    given: Mapping[str, Any], identity_encoder: Any, of_folder: str
-) -> dict[str, Any]:
+def components_given(given: Mapping[str, Any], identity_encoder: Any, of_folder: str) -> Keywords:
     """Parts that the caller brings along, None included. Raises `UserError` on other names."""
     unknown = sorted(set(given) - {*PARTS, *_KNOWN})
     if unknown:
@@ -94,7 +92,7 @@ def save(pipe: MagicMirrorPipeline, folder: Path, safe: bool, push: bool, **opti
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _write(pipe: MagicMirrorPipeline, folder: Path, options: dict[str, Any]) -> None:
+def _write(pipe: MagicMirrorPipeline, folder: Path, options: Keywords) -> None:
     from diffusers import CogVideoXPipeline
     from diffusers.utils.torch_utils import unwrap_module
 

@@ -8,12 +8,9 @@ no model.
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from mm_model.errors import UserError
-from mm_model.records import CaptionProblem, Status
-
-Row = dict[str, Any]
+from mm_model.records import CaptionProblem, Row, Status
 
 _MEANING = {
     CaptionProblem.UNREADABLE: "unreadable",

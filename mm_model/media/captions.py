@@ -60,7 +60,8 @@ def sidecars(media: Iterable[Found], texts: Sequence[Found]) -> Sidecars:
     claims: dict[Path, list[Found]] = {}
     for text in sorted(texts, key=lambda one: (one.path.suffix != ".txt", one.relative)):
         claims.setdefault(text.relative.with_suffix(""), []).append(text)
-    of, claimed = {}, set()
+    of: dict[Path, list[Found]] = {}
+    claimed: set[Path] = set()
     for found in media:
         name = found.relative
         own = [*claims.get(name, []), *claims.get(name.with_suffix(""), [])]

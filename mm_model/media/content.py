@@ -31,7 +31,7 @@ class MotionMeter:
 
     def add(self, frame: np.ndarray) -> None:
         """Take the next frame, uint8 [H, W, 3]."""
-        self._hash.update(np.ascontiguousarray(frame))
+        self._hash.update(np.ascontiguousarray(frame).data)
         histogram = colour_histogram(frame)
         if self._last is not None and self._last.shape == frame.shape:
             change = np.abs(frame.astype(np.int16) - self._last)

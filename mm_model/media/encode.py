@@ -63,7 +63,7 @@ def _encode(path: Path, frames: np.ndarray, fps: float, crf: int) -> None:
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
         stream.codec_context.thread_count = 1
-        stream.options = x264_options(crf, "medium")
+        stream.options = {**x264_options(crf, "medium")}
         for picture in frames:
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
             container.mux(stream.encode(frame))

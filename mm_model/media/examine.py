@@ -7,7 +7,7 @@ profile's content rules, which the ingest stage applies to these facts.
 import base64
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from mm_model.media.shape import refuse_strip
 from mm_model.media.sheet import jpeg_bytes
 from mm_model.media.sniff import CLIP_KINDS, HEAD_BYTES, IMAGE_KINDS, accepted_kind
 from mm_model.media.strict import declared_frames, every_frame, too_long
-from mm_model.records import Reason
+from mm_model.records import Reason, Row
 from mm_model.store import digests
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Limits:
     max_aspect: float | None = None
 
 
-def examine(path: Path, limits: Limits, thumbnail: bool = False) -> dict[str, Any]:
+def examine(path: Path, limits: Limits, thumbnail: bool = False) -> Row:
     """Facts of one file: media, extension, width, height, num_frames, fps, codec, pixel_id,
     motion, cut, lettering, notes, sha256 of the bytes seen, and a small JPEG when asked.
 
@@ -72,7 +72,7 @@ def _bytes_of(path: Path) -> bytes:
         raise MediaError(Reason.IO_UNREADABLE, f"cannot be read: {error.strerror}") from None
 
 
-def _image(content: bytes, limits: Limits) -> dict[str, Any]:
+def _image(content: bytes, limits: Limits) -> Row:
     picture = load_picture(content, limits.max_pixels, limits.max_aspect)
     height, width = picture.pixels.shape[:2]
     return {
@@ -84,7 +84,7 @@ def _image(content: bytes, limits: Limits) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _clip(content: bytes, limits: Limits) -> dict[str, Any]:
+def _clip(content: bytes, limits: Limits) -> Row:
     with open_clip(content) as container:
         stream = best_stream(container)
         width, height = _checked_size(stream, limits)
@@ -112,10 +112,11 @@ def _checked_size(stream: "VideoStream", limits: Limits) -> tuple[int, int]:
     return width, height
 
 
-def _measured(stream: "VideoStream", limits: Limits) -> dict[str, Any]:
+def _measured(stream: "VideoStream", limits: Limits) -> Row:
     """What only decoding tells."""
     stride = max(1, (declared_frames(stream) or limits.max_frames) // _LETTERING_FRAMES)
-    meter, sampled, first, count = MotionMeter(), [], None, 0
+    meter, first, count = MotionMeter(), None, 0
+    sampled: list[np.ndarray] = []
     developed = Developer(stream)
     for_motion = Developer(stream, REDUCED_SIDE)
     for_lettering = Developer(stream, lettering.SIDE)
@@ -126,6 +127,8 @@ def _measured(stream: "VideoStream", limits: Limits) -> dict[str, Any]:
         if count % stride == 0 and len(sampled) <= _LETTERING_FRAMES:
             sampled.append(for_lettering(frame))
         count += 1
+    if first is None:
+        raise MediaError(Reason.VID_DECODE_ERROR, "no frame can be decoded", 0, 1)
     height, width = first.shape[:2]
     shape = f"clip {width}x{height}x{count} "
     return {

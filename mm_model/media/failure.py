@@ -5,7 +5,7 @@ It carries no pixels and no path, so that its text can stand in a table or a rep
 
 from typing import Any
 
-from mm_model.records import Reason
+from mm_model.records import Reason, Row
 
 MESSAGE_LIMIT = 300
 
@@ -23,7 +23,7 @@ class MediaError(Exception):
         message: str,
         value: float | None = None,
         threshold: float | None = None,
-        measured: dict[str, Any] | None = None,
+        measured: Row | None = None,
     ) -> None:
         super().__init__(message)
         self.reason = reason

@@ -85,6 +85,7 @@ def contents_of(folder: Path) -> Contents:
 def _walk(folder: Path) -> Iterator[tuple[Found, bool]]:
     """What was found, and whether it is a caption file by its name."""
     for entry in entries_below(folder, lambda name: not name.startswith(".")):
+        problem: MediaError | None
         if entry.error is not None:
             problem = _unseen(entry, entry.error)
         elif entry.is_link:

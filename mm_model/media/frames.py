@@ -7,7 +7,7 @@ raw file, the face stage and training all see the same pixels. Kept files stay a
 import threading
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from mm_model.media.failure import MediaError
 from mm_model.records import Reason
 
 if TYPE_CHECKING:
+    from av.sidedata.sidedata import SideData
     from av.video.frame import VideoFrame
     from av.video.reformatter import VideoReformatter
     from av.video.stream import VideoStream
@@ -53,7 +54,8 @@ class Turn:
 
 def turn_of(frame: "VideoFrame") -> Turn:
     """The turn that the container asks of `frame`, to the nearest quarter."""
-    side = frame.side_data.get("DISPLAYMATRIX")
+    # av's stub calls the value of a mapping an object.
+    side = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
     if side is None:
         return Turn()
     # 3 x 3 in rows; the first two map (x, y) to (a x + c y, b x + d y).
@@ -156,8 +158,7 @@ class Developer:
         self._stream = stream
         self._longest = longest
         self._reformatter = VideoReformatter()  # one for all frames: making it is the costly part
-        self._size: tuple[int, int] | None = None
-        self._stored: tuple[int, int] | None = None
+        self._stored = self._size = (0, 0)  # until the first frame
         self._turn = Turn()
         self._notes: dict[str, None] = {}
 
@@ -178,7 +179,7 @@ class Developer:
 
     def see(self, frame: "VideoFrame") -> None:
         """Take notice of `frame`; the first one sets size and turn of all pictures."""
-        if self._size is None:
+        if self._stored == (0, 0):
             self._stored = (frame.width, frame.height)
             self._size = square_size(self._stream, *self._stored)
             self._turn = turn_of(frame)

@@ -106,8 +106,8 @@ def _open(content: bytes, kind: str, max_pixels: int) -> "Image.Image":
             {"width": image.width, "height": image.height, "codec": kind},
         )  # fmt: skip
     # A JPEG may carry further pictures (depth, gain map); a PNG or WebP that does is animated.
-    if kind != "jpeg" and getattr(image, "n_frames", 1) > 1:
-        raise MediaError(Reason.FMT_ANIMATED, f"{image.n_frames} frames", image.n_frames, 1)
+    if kind != "jpeg" and (frames := getattr(image, "n_frames", 1)) > 1:
+        raise MediaError(Reason.FMT_ANIMATED, f"{frames} frames", frames, 1)
     return image
 
 

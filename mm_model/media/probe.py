@@ -65,7 +65,7 @@ def open_clip(source: Path | bytes) -> "Iterator[InputContainer]":
             raise MediaError(Reason.IO_TRUNCATED, "the file ends before its container says")
         try:
             container = av.open(
-                handle, format=DEMUXERS[kind], metadata_errors="replace", io_open=_refuse
+                handle, "r", format=DEMUXERS[kind], metadata_errors="replace", io_open=_refuse
             )
         except av.error.MemoryError:
             raise MemoryError from None
@@ -129,7 +129,9 @@ def probe(source: Path | bytes) -> Probe:
             raise MediaError(Reason.VID_DECODE_ERROR, "no frame can be decoded", 0, 1) from None
         width, height = square_size(stream, first.width, first.height)
         turned = turn_of(first).transposed
-        length = stream.duration * stream.time_base if stream.duration else None
+        length = None
+        if stream.duration and stream.time_base:
+            length = stream.duration * stream.time_base
         return Probe(
             codec=stream.codec_context.name,
             width=height if turned else width,

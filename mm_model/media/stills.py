@@ -7,7 +7,7 @@ step. What is converted is noted.
 import io
 import struct
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -106,7 +106,7 @@ class _Bands:
         if band.mode not in _HAS_ALPHA and "transparency" not in band.info:
             return band
         layer = band.convert("RGBA")
-        if layer.getextrema()[3][0] == 255:
+        if layer.getchannel("A").getextrema()[0] == 255:
             return layer.convert("RGB")
         self._notes["transparent pixels laid on white"] = None
         white = Image.new("RGBA", layer.size, (*BACKDROP, 255))
@@ -122,18 +122,19 @@ class _Bands:
                 self._notes["CMYK without a colour profile"] = None
             return band.convert("RGB")
         if band.mode not in self._transforms:
-            self._transforms[band.mode] = self._transform(band.mode)
+            self._transforms[band.mode] = self._transform(self._profile, band.mode)
         transform = self._transforms[band.mode]
-        return (
-            band.convert("RGB") if transform is None else ImageCms.applyTransform(band, transform)
-        )
+        if transform is None:
+            return band.convert("RGB")
+        # Pillow's stub adds the None of `inPlace`, which is not asked for.
+        return cast("Image.Image", ImageCms.applyTransform(band, transform))
 
-    def _transform(self, mode: str) -> "ImageCms.ImageCmsTransform | None":
+    def _transform(self, profile: bytes, mode: str) -> "ImageCms.ImageCmsTransform | None":
         """From the picture's own profile to sRGB; None where there is nothing to do."""
         from PIL import ImageCms
 
         try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(self._profile))
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             if "srgb" in ImageCms.getProfileDescription(source).lower():
                 return None
             transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")

@@ -9,14 +9,16 @@ codec can tell: H.265, VP8 and VP9 carry no checksum, and most small damage deco
 import contextlib
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from mm_model.media.failure import MediaError
 from mm_model.media.names import shown
 from mm_model.records import Reason
 
 if TYPE_CHECKING:
+    from av.container.input import InputContainer
     from av.packet import Packet
+    from av.video.codeccontext import VideoCodecContext
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
@@ -69,7 +71,8 @@ def _checked_frames(stream: "VideoStream", max_frames: int, said: Said) -> "Iter
     context.options = STRICT
     done, announced, skipped, start = 0, 0, 0, None
     try:
-        for packet in stream.container.demux(stream):
+        container = cast("InputContainer", stream.container)  # av's stub names only the base
+        for packet in container.demux(stream):
             if packet.is_corrupt or _is_hollow(packet, context.name) or _is_lost(said, stream):
                 raise _broken(done, said)
             start = packet.pts if start is None else start
@@ -163,7 +166,8 @@ def refuse_damaged_picture(content: bytes, kind: str) -> None:
         return
     import av
 
-    context = av.CodecContext.create({"jpeg": "mjpeg"}.get(kind, kind), "r")
+    made = av.CodecContext.create({"jpeg": "mjpeg"}.get(kind, kind), "r")
+    context = cast("VideoCodecContext", made)  # av's stub names only the base
     context.thread_count = 1
     context.options = STRICT
     failed = False

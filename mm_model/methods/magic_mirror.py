@@ -5,10 +5,10 @@ shot, so that one enrolled subject serves every adapter that was trained with th
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,15 +16,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from mm_model.errors import UserError
+from mm_model.generation.clips import Sampling
 from mm_model.generation.references import batch_references, inputs_of
-from mm_model.methods.port import Description, Sampling, Shot
+from mm_model.methods.port import Description, Enrolled, Shot
 from mm_model.methods.shots import groups, made, share
 from mm_model.nn.identity.portrait import Seen
 from mm_model.nn.identity.subject import MOST_REFERENCES
 from mm_model.nn.magic_mirror.condition import IdentityFeatures
 from mm_model.progress import OnStep
 from mm_model.store import digests
-from mm_model.store.atomic import publish_folder, write_bytes, write_json
+from mm_model.store.atomic import Document, publish_folder, write_bytes, write_json
 
 if TYPE_CHECKING:
     from mm_model.generation.pipeline import MagicMirrorPipeline
@@ -41,7 +42,7 @@ class EnrolledPerson:
     """
 
     tensors: dict[str, torch.Tensor]
-    made_by: dict[str, Any]
+    made_by: Document
     kind: str = "person"
 
     @property
@@ -76,7 +77,7 @@ class MagicMirror:
             weights={"recognizer": str(self._made_by()["recognizer"])},
         )
 
-    def _made_by(self) -> dict[str, Any]:
+    def _made_by(self) -> Document:
         config, encoder = self._pipe.adapter.config, self._pipe.identity_encoder
         return {
             "recognizer": encoder.recognizer_sha256,
@@ -132,7 +133,7 @@ class MagicMirror:
 
     def generate(
         self,
-        subjects: Sequence[EnrolledPerson],
+        subjects: Sequence[Enrolled],
         shots: Sequence[Shot],
         sampling: Sampling,
         on_step: OnStep | None = None,
@@ -142,26 +143,32 @@ class MagicMirror:
         Raises:
             UserError: a shot holds no subject, several, or one of other encoders.
         """
+        people: dict[int, EnrolledPerson] = {}
         for shot in shots:
             if len(shot.subjects) != 1:
                 raise UserError(
                     f"Magic Mirror shows one person a shot, not {len(shot.subjects)}: make a shot "
                     "for each."
                 )
-            if subjects[shot.subjects[0]].made_by != self._made_by():
+            place = shot.subjects[0]
+            subject = subjects[place]
+            if not isinstance(subject, EnrolledPerson):
+                raise UserError("The subject was enrolled by another method: enrol it again.")
+            if subject.made_by != self._made_by():
                 raise UserError("The subject was enrolled by other encoders: enrol it again.")
-        return self._frames(subjects, shots, sampling, on_step)
+            people[place] = subject
+        return self._frames(people, shots, sampling, on_step)
 
     def _frames(
         self,
-        subjects: Sequence[EnrolledPerson],
+        people: Mapping[int, EnrolledPerson],
         shots: Sequence[Shot],
         sampling: Sampling,
         on_step: OnStep | None,
     ) -> Iterator[np.ndarray]:
         pipe, done, total = self._pipe, 0, len(shots)
         for group in groups(shots, sampling):
-            found = _stacked([subjects[shot.subjects[0]] for shot in group])
+            found = _stacked([people[shot.subjects[0]] for shot in group])
             found = found.to(pipe._execution_device, pipe.transformer.dtype)
             yield from made(pipe, group, found, sampling, share(on_step, done, group, total))
             done += len(group)

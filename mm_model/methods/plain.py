@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mm_model.methods.port import KINDS, Description, Sampling, Shot
+from mm_model.generation.clips import Sampling
+from mm_model.methods.port import KINDS, Description, Enrolled, Shot
 from mm_model.methods.shots import groups, made, share
 from mm_model.nn.identity.portrait import Seen
 from mm_model.progress import OnStep
@@ -60,7 +61,7 @@ class PlainBackbone:
 
     def generate(
         self,
-        subjects: Sequence[Nobody],
+        subjects: Sequence[Enrolled],
         shots: Sequence[Shot],
         sampling: Sampling,
         on_step: OnStep | None = None,

@@ -50,11 +50,11 @@ def present(module: nn.Module) -> Iterator[None]:
 @contextmanager
 def layers_of_blocks(adapter: Any | None) -> Iterator[None]:
     """Meanwhile `adapter` holds its global parts only: its layers are the transformer's."""
-    layers = adapter.layers if adapter is not None else None
-    if layers is not None:
-        adapter.layers = nn.ModuleDict()
+    if adapter is None:
+        yield
+        return
+    layers, adapter.layers = adapter.layers, nn.ModuleDict()
     try:
         yield
     finally:
-        if layers is not None:
-            adapter.layers = layers
+        adapter.layers = layers

@@ -10,16 +10,18 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
 from mm_model.errors import UserError
 
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle")
-Dtype = torch.dtype | str | None
-Dtypes = torch.dtype | str | Mapping[str, torch.dtype | str] | None
+Dtype: TypeAlias = torch.dtype | str | None
+Dtypes: TypeAlias = torch.dtype | str | Mapping[str, torch.dtype | str] | None
 """A dtype, its name, or either by component (`default` for those that are not named)."""
+Keywords: TypeAlias = dict[str, Any]
+"""Arguments of a library's class or call by name, as its own configuration files spell them."""
 WITH_DTYPE = ("text_encoder", "vae", "transformer", "identity_encoder", "adapter")
 
 
@@ -120,7 +122,7 @@ def check_transformer(config: Mapping[str, Any], name: str) -> None:
         )
 
 
-def _config(path: Path) -> dict[str, Any]:
+def _config(path: Path) -> Keywords:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -40,8 +40,7 @@ class AugmentSynthesizer:
 
 
 def _picture(portrait: Portrait) -> np.ndarray:
-    still = portrait.frame is None
-    index = 0 if still else portrait.frame
+    still, index = portrait.frame is None, portrait.frame or 0
     pictures = Pictures(portrait.path, "image" if still else "clip", index + 1,
                         portrait.width, portrait.height)  # fmt: skip
     return next(image for _, image in pictures.at([index]))

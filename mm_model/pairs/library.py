@@ -8,17 +8,14 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mm_model.facepack.port import face_of
 from mm_model.pairs.select import Reference
 from mm_model.pairs.synthesizer import Identity, Portrait
-from mm_model.records import Status
+from mm_model.records import Row, Status
 from mm_model.store import tables
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,9 +75,9 @@ def read(ingest: Path, faces: Path) -> Library:
         row = by_row[place]
         name, media = row["sample_id"], row["media"]
         portraits[row["identity"]].append(Portrait(
-            name, ingest / row["file"], None if media == "image" else frame,
-            row["width"], row["height"], face_of(track[name, frame]),
-            row["most_faces"] + row["bystanders"],
+            name, ingest / row["file"], frame=None if media == "image" else frame,
+            width=row["width"], height=row["height"], face=face_of(track[name, frame]),
+            faces=row["most_faces"] + row["bystanders"],
         ))  # fmt: skip
         newest = portraits[row["identity"]][-1]
         references[row["identity"]].append(

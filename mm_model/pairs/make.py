@@ -6,7 +6,6 @@ the picture in memory.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,8 +14,8 @@ from mm_model.facepack.detect import chosen_faces
 from mm_model.facepack.port import FacePack, unit
 from mm_model.faces.row import packed
 from mm_model.media.failure import MESSAGE_LIMIT
-from mm_model.pairs.synthesizer import Identity, open_synthesizer
-from mm_model.records import Reason
+from mm_model.pairs.synthesizer import Identity, Name, open_synthesizer
+from mm_model.records import Reason, Row
 from mm_model.settings import FacesSettings
 from mm_model.store import digests
 
@@ -29,7 +28,7 @@ class Order:
 
     key: str
     identity: Identity
-    synthesizer: str
+    synthesizer: Name
     seed: int
     folder: Path
     rules: FacesSettings
@@ -44,7 +43,7 @@ def order_key(lasting_name: str, synthesizer: str, number: int, seed: int) -> tu
     return f"made-{text[:16]}", int(text[16:32], 16) >> 1
 
 
-def make(pack: FacePack, order: Order) -> dict[str, Any]:
+def make(pack: FacePack, order: Order) -> Row:
     """Make, write and judge one picture; a JSON-able row.
 
     `made` is false when the synthesiser cannot serve this identity; `flaw` is the reason when the
@@ -57,7 +56,7 @@ def make(pack: FacePack, order: Order) -> dict[str, Any]:
         return failed(order, f"{type(error).__name__}: {error}")
 
 
-def failed(order: Order, message: str) -> dict[str, Any]:
+def failed(order: Order, message: str) -> Row:
     """The row of a picture that could not be made."""
     return _named(order, False) | {
         "flaw": str(Reason.SYS_WORKER_CRASH),
@@ -65,11 +64,11 @@ def failed(order: Order, message: str) -> dict[str, Any]:
     }
 
 
-def _named(order: Order, made: bool) -> dict[str, Any]:
+def _named(order: Order, made: bool) -> Row:
     return {"key": order.key, "identity": order.identity.name, "seed": order.seed, "made": made}
 
 
-def _made(pack: FacePack, order: Order) -> dict[str, Any]:
+def _made(pack: FacePack, order: Order) -> Row:
     from mm_model.media.images import load_image
     from mm_model.media.sheet import jpeg_bytes
 

@@ -4,15 +4,12 @@ Reads the outcome only. A rate far from the expected is a note for the user, not
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mm_model.pairs.library import Library
 from mm_model.pairs.select import KINDS, Candidate
-from mm_model.records import HELD_OUT, TRAIN, Counts, Reason, Status
-
-Row = dict[str, Any]
+from mm_model.records import HELD_OUT, TRAIN, Counts, Reason, Row, Status
 
 FEW_PEOPLE = 20
 """Fewer training people than this are worth a warning (design choice)."""
@@ -49,7 +46,8 @@ def metrics_of(library: Library, tried: list[Candidate], warn_above: float) -> R
     }
     for kind in KINDS:
         of_kind = [pair for pair in tried if pair.kind == kind]
-        cosines = [pair.cosine for pair in of_kind if pair.status == Status.KEPT]
+        measured = [pair.cosine for pair in of_kind if pair.status == Status.KEPT]
+        cosines = [cosine for cosine in measured if cosine is not None]
         figures |= {
             f"pairs_{kind}": len(cosines),
             f"pass_rate_{kind}": len(cosines) / len(of_kind) if of_kind else None,

@@ -98,8 +98,10 @@ def _made(job: Job, orders: dict[str, Order], workers: Workers) -> list[Row]:
             for key, result in zip(keys, results, strict=True)
         ]
 
-    rows = shards.in_shards(job.work / "made", list(orders), SHARD, compute, "[pairs] make",
-                            job.fingerprint)  # fmt: skip
+    rows = shards.in_shards(
+        job.work / "made", list(orders), SHARD, compute,
+        label="[pairs] make", origin=job.fingerprint,
+    )  # fmt: skip
     for row in rows:
         if not row["made"]:
             continue

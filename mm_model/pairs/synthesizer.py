@@ -6,11 +6,14 @@ protocol here. What it makes is never believed: the stage detects, embeds and co
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 
 from mm_model.facepack.port import Face
+
+Name: TypeAlias = Literal["world", "augment", "none"]
+"""Synthesisers that a profile may name; `none` makes nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +71,7 @@ class Synthesizer(Protocol):
         ...
 
 
-def open_synthesizer(name: Literal["world", "augment", "none"]) -> Synthesizer | None:
+def open_synthesizer(name: Name) -> Synthesizer | None:
     """The synthesiser a profile names (`pairs.synthesizer`); None for `none`."""
     if name == "world":
         from mm_model.pairs.procedural import WorldSynthesizer

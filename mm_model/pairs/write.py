@@ -30,6 +30,8 @@ def files_of(library: Library, made: list[Row]) -> dict[str, str]:
     files = {row["key"]: f"pairs:synthetic/{row['key']}.jpg" for row in made if row["made"]}
     for members in library.references.values():
         for reference in members:
+            if reference.sample_id is None:
+                continue  # a made picture, named above
             frame = reference.key.removeprefix(reference.sample_id)
             file = library.samples[reference.sample_id]["file"]
             files[reference.key] = f"ingest:{file}{frame}"

@@ -7,7 +7,7 @@ tables, whether it is good or bad.
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ class Verdict:
 
     expectation: str
     table: str
+    _: KW_ONLY
     column: str | None
     severity: str
     success: bool
@@ -104,9 +105,17 @@ def _judge_table(folder: Path, table: str, checks: Sequence[Check]) -> list[Verd
     if missing:
         column = sorted(missing)[0]
         return [
-            Verdict("expect_column_to_exist", table, column, "critical", False, "absent", [],
-                    f"expect_column_to_exist: {table} has no column '{column}'")
-        ]  # fmt: skip
+            Verdict(
+                "expect_column_to_exist",
+                table,
+                column=column,
+                severity="critical",
+                success=False,
+                observed="absent",
+                rows=[],
+                sentence=f"expect_column_to_exist: {table} has no column '{column}'",
+            )
+        ]
     results = _validate(frame, checks)
     return [_verdict(check, result, frame) for check, result in zip(checks, results, strict=True)]
 
@@ -144,9 +153,15 @@ def _verdict(check: Check, result: dict, frame: Any) -> Verdict:
     named = f" in rows {', '.join(rows)}" if rows else ""
     sentence = f"{check.snake_name}: {where}: {check.meaning}; observed {observed}{named}"
     return Verdict(
-        check.snake_name, check.table, check.column, check.severity, success, observed, rows,
-        sentence,
-    )  # fmt: skip
+        check.snake_name,
+        check.table,
+        column=check.column,
+        severity=check.severity,
+        success=success,
+        observed=observed,
+        rows=rows,
+        sentence=sentence,
+    )
 
 
 def _raised(result: dict) -> bool:

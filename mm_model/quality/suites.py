@@ -5,8 +5,8 @@ so a defect in a filter is caught by the suite.
 """
 
 import re
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
 
 from mm_model.decisions.table import DECISIONS, reasons
 from mm_model.records import (
@@ -32,9 +32,10 @@ class Check:
 
     table: str
     expectation: str
+    _: KW_ONLY
     meaning: str
     column: str | None = None
-    keywords: dict[str, Any] = field(default_factory=dict)
+    keywords: Mapping[str, object] = field(default_factory=dict)
     severity: str = "critical"
 
     @property
@@ -42,44 +43,64 @@ class Check:
         """The expectation's public name, `expect_...`."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", self.expectation).lower()
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, object]:
         """Keyword arguments for Great Expectations."""
         column = {"column": self.column} if self.column else {}
         return {**column, **self.keywords, "severity": self.severity}
 
 
-def _kept_only() -> dict[str, Any]:
+def _kept_only() -> dict[str, object]:
     """Row condition: judge kept rows alone."""
     return {"row_condition": f'status=="{Status.KEPT}"', "condition_parser": "pandas"}
 
 
 def _floor(table: str, rows: int) -> Check:
-    return Check(table, "ExpectTableRowCountToBeBetween", f"at least {rows} rows", None,
-                 {"min_value": rows})  # fmt: skip
+    return Check(
+        table,
+        "ExpectTableRowCountToBeBetween",
+        meaning=f"at least {rows} rows",
+        column=None,
+        keywords={"min_value": rows},
+    )
 
 
 def _columns(table: str, columns: tuple[str, ...]) -> Check:
-    return Check(table, "ExpectTableColumnsToMatchSet", "exactly the agreed columns", None,
-                 {"column_set": list(columns), "exact_match": True})  # fmt: skip
+    return Check(
+        table,
+        "ExpectTableColumnsToMatchSet",
+        meaning="exactly the agreed columns",
+        column=None,
+        keywords={"column_set": list(columns), "exact_match": True},
+    )
 
 
 def _present(table: str, column: str, kept: bool = False) -> Check:
-    return Check(table, "ExpectColumnValuesToNotBeNull", "never null", column,
-                 _kept_only() if kept else {})  # fmt: skip
+    return Check(table, "ExpectColumnValuesToNotBeNull", meaning="never null", column=column,
+                 keywords=_kept_only() if kept else {})  # fmt: skip
 
 
 def _unique(table: str, column: str) -> Check:
-    return Check(table, "ExpectColumnValuesToBeUnique", "never twice", column)
+    return Check(table, "ExpectColumnValuesToBeUnique", meaning="never twice", column=column)
 
 
 def _one_of(table: str, column: str, values: list[str]) -> Check:
-    return Check(table, "ExpectColumnValuesToBeInSet", f"one of {', '.join(values)}", column,
-                 {"value_set": values})  # fmt: skip
+    return Check(
+        table,
+        "ExpectColumnValuesToBeInSet",
+        meaning=f"one of {', '.join(values)}",
+        column=column,
+        keywords={"value_set": values},
+    )
 
 
 def _no_words(table: str) -> Check:
-    return Check(table, "ExpectColumnValuesToMatchRegex", "the id of a statement, never its words",
-                 "consent", {"regex": f"^(?:{ID.pattern})$"})  # fmt: skip
+    return Check(
+        table,
+        "ExpectColumnValuesToMatchRegex",
+        meaning="the id of a statement, never its words",
+        column="consent",
+        keywords={"regex": f"^(?:{ID.pattern})$"},
+    )
 
 
 def _range(
@@ -90,19 +111,30 @@ def _range(
     ends = [start] * (low is not None) + [f"at most {high}"] * (high is not None)
     bounds = ", ".join(ends)
     keywords = {"min_value": low, "max_value": high, "strict_min": strict_low}
-    return Check(table, "ExpectColumnValuesToBeBetween", bounds, column,
-                 {**keywords, **(_kept_only() if kept else {})}, severity)  # fmt: skip
+    return Check(
+        table,
+        "ExpectColumnValuesToBeBetween",
+        meaning=bounds,
+        column=column,
+        keywords={**keywords, **(_kept_only() if kept else {})},
+        severity=severity,
+    )
 
 
 def _decisions(table: str, kept_floor: int) -> list[Check]:
     """What holds of every table of decisions; the floor counts kept rows."""
     return [
-        Check(table, "ExpectTableRowCountToBeBetween", f"at least {kept_floor} kept rows", None,
-              {"min_value": kept_floor, **_kept_only()}),
+        Check(
+            table,
+            "ExpectTableRowCountToBeBetween",
+            meaning=f"at least {kept_floor} kept rows",
+            column=None,
+            keywords={"min_value": kept_floor, **_kept_only()},
+        ),
         _present(table, "status"),
         _one_of(table, "status", [str(status) for status in Status]),
         _one_of(table, "reason", reasons()),
-    ]  # fmt: skip
+    ]
 
 
 def _sources(profile: Profile) -> list[Check]:
@@ -149,10 +181,20 @@ def _faces(profile: Profile) -> list[Check]:
         _columns(table, FACES_COLUMNS),
         _present(table, "sample_id"),
         _unique(table, "sample_id"),
-        *(_present(table, c, kept=True) for c in ("identity", "split", "detection_score",
-                                                  "face_size", "sharpness", "found_share",
-                                                  "many_share", "embedding_norm",
-                                                  "embedding_row")),
+        *(
+            _present(table, c, kept=True)
+            for c in (
+                "identity",
+                "split",
+                "detection_score",
+                "face_size",
+                "sharpness",
+                "found_share",
+                "many_share",
+                "embedding_norm",
+                "embedding_row",
+            )
+        ),
         _range(table, "detection_score", threshold, 1, kept=True),
         _range(table, "face_size", rules.min_face, None, kept=True),
         _range(table, "sharpness", rules.min_sharpness, None, kept=True),
@@ -161,9 +203,14 @@ def _faces(profile: Profile) -> list[Check]:
         _floor(tracks, rules.row_floor),
         *(_present(tracks, c) for c in ("sample_id", "x1", "y1", "x2", "y2", "score")),
         _range(tracks, "score", threshold, 1),
-        Check(tracks, "ExpectColumnPairValuesAToBeGreaterThanB", "x2 is right of x1", None,
-              {"column_A": "x2", "column_B": "x1"}),
-    ]  # fmt: skip
+        Check(
+            tracks,
+            "ExpectColumnPairValuesAToBeGreaterThanB",
+            meaning="x2 is right of x1",
+            column=None,
+            keywords={"column_A": "x2", "column_B": "x1"},
+        ),
+    ]
 
 
 def _of_filters(stage: str, profile: Profile, checks: list[Check]) -> list[Check]:
@@ -188,16 +235,27 @@ def _pairs(profile: Profile) -> list[Check]:
         _columns(table, PAIRS_COLUMNS),
         _present(table, "pair_id"),
         _unique(table, "pair_id"),
-        *(_present(table, c, kept=True) for c in ("target", "reference", "identity", "split",
-                                                  "cosine")),
+        *(
+            _present(table, c, kept=True)
+            for c in ("target", "reference", "identity", "split", "cosine")
+        ),
         _range(table, "cosine", rules.cosine_above, 1.0001, kept=True, strict_low=True),
         # A picture resembles itself; only other pictures of a person should differ from it.
-        Check(table, "ExpectColumnValuesToBeBetween", f"at most {rules.cosine_warn_above} between "
-              "different pictures, or the pair teaches copying", "cosine",
-              {"max_value": rules.cosine_warn_above, "condition_parser": "pandas",
-               "row_condition": f'status=="{Status.KEPT}" and kind!="self_reference"'}, "warning"),
+        Check(
+            table,
+            "ExpectColumnValuesToBeBetween",
+            meaning=f"at most {rules.cosine_warn_above} between "
+            "different pictures, or the pair teaches copying",
+            column="cosine",
+            keywords={
+                "max_value": rules.cosine_warn_above,
+                "condition_parser": "pandas",
+                "row_condition": f'status=="{Status.KEPT}" and kind!="self_reference"',
+            },
+            severity="warning",
+        ),
         _one_of(table, "kind", ["self_reference", "cross", "synthetic"]),
-    ]  # fmt: skip
+    ]
 
 
 def _training(rules: TrainSettings) -> list[Check]:

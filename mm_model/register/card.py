@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mm_model.store import digests
+from mm_model.store.atomic import Document
 
 NAME = "card.json"
 SCHEMA = 1
@@ -60,7 +61,7 @@ class Card:
             if name.startswith(start)
         }
 
-    def _content(self) -> dict[str, Any]:
+    def _content(self) -> Document:
         files = {name: asdict(file) for name, file in self.files.items()}
         return {"schema": self.schema, "parts": dict(self.parts), "files": files}
 

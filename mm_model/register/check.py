@@ -20,6 +20,7 @@ from mm_model.register.card import Card
 from mm_model.register.carriers import may_carry_code
 from mm_model.register.package import CODE, EVALUATION, LOADER, SCRIPT
 from mm_model.serving import code
+from mm_model.store.atomic import Document
 
 _FIXED = {"MLmodel", SCRIPT, "conda.yaml", "python_env.yaml", "requirements.txt", EVALUATION}
 _LEFT_BY_MLFLOW, _LARGEST_NOTE = "registered_model_meta", 1 << 12
@@ -141,7 +142,7 @@ def _refuse_shape(folder: Path, known: Card) -> None:
     _refuse_other_parts(folder, known, config, served)
 
 
-def _config(folder: Path, known: Card) -> dict[str, Any]:
+def _config(folder: Path, known: Card) -> Document:
     """The serving configuration in MLmodel, after MLflow was found to load nothing but ours."""
     path = folder / "MLmodel"
     try:

@@ -99,7 +99,9 @@ def lift(layout: Layout, rule: RegisterSettings) -> tuple[str, ...]:
         card, metrics = versions.kept(client, layout, newest)
         if card is None or metrics is None:
             return (lifted,)
-        _, sentences = versions.by_rule(client, layout, newest, card, metrics, rule, after)
+        _, sentences = versions.by_rule(
+            client, layout, newest, ours=card, metrics=metrics, rule=rule, found=after
+        )
     return (lifted, f"The newest is version {newest.version}.", *sentences)
 
 

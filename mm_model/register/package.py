@@ -24,6 +24,7 @@ from mm_model.serving import code
 from mm_model.serving.config import ServingConfig, of_profile
 from mm_model.settings import Profile
 from mm_model.store import digests
+from mm_model.store.atomic import Document
 
 COPY_LIMIT = 2 << 30
 LOADER = "mlflow.pyfunc.loaders.code_model"
@@ -172,7 +173,7 @@ def _from_root(folder: Path, root: Path) -> str:
     return folder.relative_to(root).as_posix() if folder.is_relative_to(root) else str(folder)
 
 
-def _environment(metrics: Mapping[str, Any]) -> dict[str, Any]:
+def _environment(metrics: Mapping[str, Any]) -> Document:
     """The environment that was measured in, whatever is installed by now."""
     return {name: metrics["measured"][name] for name in ("python", "requirements")}
 
@@ -209,7 +210,7 @@ def _written(
 
 def _mlmodel(
     config: ServingConfig, python: str, requirements: list[str], artifacts: list[str]
-) -> dict[str, Any]:
+) -> Document:
     """MLflow's description of the model, less what differs from one writing to the next."""
     places = {name: f"artifacts/{name}" for name in artifacts}
     flavour = {
@@ -222,12 +223,12 @@ def _mlmodel(
         "python_version": python,
         "streamable": False,
     }
-    described: dict[str, Any] = {"flavors": {"python_function": flavour}}
+    described: Document = {"flavors": {"python_function": flavour}}
     with contextlib.suppress(StopIteration):
         lines = (line.split("==") for line in requirements)
         described["mlflow_version"] = next(version for name, version in lines if name == "mlflow")
     return described
 
 
-def _text(value: dict[str, Any]) -> bytes:
+def _text(value: Document) -> bytes:
     return yaml.safe_dump(value, sort_keys=False).encode()

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from mm_model.errors import UserError
+from mm_model.store.atomic import Document
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -199,7 +200,7 @@ def _person() -> str:
         return "somebody"
 
 
-def _object(text: str | None) -> dict[str, Any]:
+def _object(text: str | None) -> Document:
     try:
         said = json.loads(text or "{}")
     except ValueError:

@@ -14,6 +14,7 @@ from mm_model.errors import UserError
 from mm_model.records import Counts
 from mm_model.run.stage import Job, Report, Stage
 from mm_model.store import atomic, digests, documents, manifest, tables
+from mm_model.store.atomic import Document
 
 RELEASE = "release.json"
 TABLE = "release.parquet"
@@ -32,8 +33,8 @@ def run(job: Job) -> Report:
     tree = origin.checked(job.layout)
     metrics = _metrics(job.inputs["evaluate"])
     release = versions.publish(
-        job.layout, _package(job, metrics), metrics, _tags(job, metrics, tree.state),
-        job.profile.register_, job.work,
+        job.layout, _package(job, metrics), metrics=metrics, tags=_tags(job, metrics, tree.state),
+        rule=job.profile.register_, work=job.work,
     )  # fmt: skip
     atomic.write_json(job.out / RELEASE, asdict(release))
     rows = [
@@ -80,7 +81,7 @@ def confirm(job: Job) -> bool:
     return versions.stands(job.layout, release)
 
 
-def _package(job: Job, metrics: dict[str, Any]) -> Any:
+def _package(job: Job, metrics: Document) -> Any:
     from mm_model.register.package import package
 
     folders = {
@@ -91,22 +92,22 @@ def _package(job: Job, metrics: dict[str, Any]) -> Any:
     return package(folders, metrics, job.profile, job.layout.root)
 
 
-def _metrics(folder: Path) -> dict[str, Any]:
+def _metrics(folder: Path) -> Document:
     path = folder / "metrics.json"
     if not path.is_file():
         raise UserError(f"{path} is missing: run the stage evaluate again.")
     return json.loads(path.read_text())
 
 
-def _number(metrics: dict[str, Any], name: str) -> float | None:
+def _number(metrics: Document, name: str) -> float | None:
     return ((metrics.get("variants") or {}).get("finetune") or {}).get(name, {}).get("value")
 
 
-def _tags(job: Job, metrics: dict[str, Any], tree: str) -> dict[str, str]:
+def _tags(job: Job, metrics: Document, tree: str) -> dict[str, str]:
     """What a version carries: where it came from, and its evaluation's numbers."""
     from mm_model.tracking.tracker import git_revision
 
-    tags: dict[str, Any] = {
+    tags: Document = {
         "fingerprint": job.fingerprint,
         "profile": job.layout.profile,
         "profile_digest": job.profile.digest,

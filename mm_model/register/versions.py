@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from mm_model.register.pins import CHALLENGER, CHAMPION
 from mm_model.register.served import DIGEST_TAG
 from mm_model.settings import RegisterSettings
 from mm_model.store import lock
+from mm_model.store.atomic import Document
 from mm_model.store.layout import Layout
 from mm_model.tracking import places, store
 
@@ -38,6 +39,7 @@ class Release:
 
     model_name: str
     version: int
+    _: KW_ONLY
     release_digest: str
     adapter_digest: str
     aliases: tuple[str, ...]
@@ -89,6 +91,7 @@ def deciding(layout: Layout) -> Iterator[None]:
 def publish(
     layout: Layout,
     described: Package,
+    *,
     metrics: Mapping[str, Any],
     tags: Mapping[str, str],
     rule: RegisterSettings,
@@ -106,19 +109,22 @@ def publish(
         _registered_model(client, name)
         version = _known(client, layout, name, described, work)
         if version is None:
-            version = _new(client, layout, name, described, tags, work)
+            version = _new(client, layout, name, described, tags=tags, work=work)
         with deciding(layout):
-            promoted, sentences = _settle(client, layout, version, described, metrics, rule)
+            promoted, sentences = _settle(
+                client, layout, version, described=described, metrics=metrics, rule=rule
+            )
         aliases = _aliases(client, name, version) or (CHALLENGER,)  # somebody is quick with MLflow
+    uri = f"models:/{name}@{aliases[0]}"
     return Release(
         name,
         int(version.version),
-        described.digest,
-        described.adapter_digest,
-        aliases,
-        promoted,
-        sentences,
-        f"mlflow models serve -m models:/{name}@{aliases[0]} --env-manager local -t 3600",
+        release_digest=described.digest,
+        adapter_digest=described.adapter_digest,
+        aliases=aliases,
+        promoted=promoted,
+        sentences=sentences,
+        serve_command=f"mlflow models serve -m {uri} --env-manager local -t 3600",
     )
 
 
@@ -175,6 +181,7 @@ def _new(
     layout: Layout,
     name: str,
     described: Package,
+    *,
     tags: Mapping[str, str],
     work: Path,
 ) -> "ModelVersion":
@@ -199,6 +206,7 @@ def _settle(
     client: "MlflowClient",
     layout: Layout,
     version: "ModelVersion",
+    *,
     described: Package,
     metrics: Mapping[str, Any],
     rule: RegisterSettings,
@@ -206,10 +214,14 @@ def _settle(
     """Decide and move the aliases; whether the version became champion by the rule, and why."""
     found = pins.settle(client, rule.model_name)
     if found.pin is None:
-        return by_rule(client, layout, version, described.card, metrics, rule, found)
+        return by_rule(
+            client, layout, version, ours=described.card, metrics=metrics, rule=rule, found=found
+        )
     if found.number == int(version.version):
         return False, (*_said(version), found.pin.sentence())
-    decision = _decision(client, layout, version, described.card, metrics, rule, found)
+    decision = _decision(
+        client, layout, version, ours=described.card, metrics=metrics, rule=rule, found=found
+    )
     client.set_registered_model_alias(rule.model_name, CHALLENGER, version.version)
     would = "would" if decision.promote else "would not"
     return False, (
@@ -223,6 +235,7 @@ def by_rule(
     client: "MlflowClient",
     layout: Layout,
     version: "ModelVersion",
+    *,
     ours: card.Card,
     metrics: Mapping[str, Any],
     rule: RegisterSettings,
@@ -233,7 +246,9 @@ def by_rule(
     if found.number == number:
         _no_challenger(client, name, number)
         return True, _said(version) or ("This version is the champion already.",)
-    decision = _decision(client, layout, version, ours, metrics, rule, found)
+    decision = _decision(
+        client, layout, version, ours=ours, metrics=metrics, rule=rule, found=found
+    )
     if decision.promote and not pins.move(client, name, number, found):
         decision = promotion.Decision(False, (*decision.comparisons, "A person moved the alias."))
     if decision.promote:
@@ -249,6 +264,7 @@ def _decision(
     client: "MlflowClient",
     layout: Layout,
     version: "ModelVersion",
+    *,
     ours: card.Card,
     metrics: Mapping[str, Any],
     rule: RegisterSettings,
@@ -303,7 +319,7 @@ def _said(version: "ModelVersion") -> tuple[str, ...]:
 
 def kept(
     client: "MlflowClient", layout: Layout, version: "ModelVersion"
-) -> tuple[card.Card | None, dict[str, Any] | None]:
+) -> tuple[card.Card | None, Document | None]:
     """Card and evaluation as kept in a version's folder."""
     from mlflow.exceptions import MlflowException
 

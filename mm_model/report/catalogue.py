@@ -10,13 +10,12 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
 
 from mm_model.errors import UserError, first_line, of_machine
-from mm_model.records import INGEST_MEASURES
+from mm_model.records import INGEST_MEASURES, Row
 from mm_model.store import atomic, manifest, tables
 from mm_model.store.layout import Layout
 
@@ -96,9 +95,10 @@ _TABLES_OF = {
 }
 
 
-def _rows(frame: pd.DataFrame, columns: list[str]) -> list[dict[str, Any]]:
+def _rows(frame: pd.DataFrame, columns: list[str]) -> list[Row]:
     plain = frame.reindex(columns=columns).astype(object)
-    return plain.where(plain.notna(), None).to_dict("records")
+    rows = plain.where(plain.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
 
 
 def _published(layout: Layout) -> Iterator[tuple[str, manifest.Manifest]]:
@@ -252,7 +252,9 @@ def _filled(address: sa.URL, layout: Layout) -> dict[str, int]:
             _mark.create_all(connection)
             _fill(connection, layout, found)
             return {
-                table.name: connection.scalar(sa.select(sa.func.count()).select_from(table))
+                table.name: connection.execute(
+                    sa.select(sa.func.count()).select_from(table)
+                ).scalar_one()
                 for table in metadata.sorted_tables
             }
     finally:
@@ -273,7 +275,7 @@ def _fill(connection: sa.Connection, layout: Layout, found: dict[str, manifest.M
         connection.execute(runs.insert(), [_run_row(m) for m in found.values()])
 
 
-def _run_row(known: manifest.Manifest) -> dict[str, Any]:
+def _run_row(known: manifest.Manifest) -> Row:
     report = known.report
     return {
         "stage": known.stage,

@@ -4,19 +4,19 @@ Times come from the run's own record, all other figures from the published outpu
 """
 
 from pathlib import Path
-from typing import Any
 
 from mm_model.errors import UserError
 from mm_model.run.stages import NAMES
 from mm_model.store import documents, manifest
+from mm_model.store.atomic import Document
 from mm_model.store.layout import Layout
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path) -> Document:
     return documents.read(path) if path.is_file() else {}
 
 
-def collect(layout: Layout) -> dict[str, Any]:
+def collect(layout: Layout) -> Document:
     """Figures of every published stage of a profile.
 
     Raises:

@@ -4,10 +4,11 @@ HTML and SVG fragments of what `metrics.json` says; nothing is computed but plac
 """
 
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mm_model.evaluate import goals
 from mm_model.store import documents
+from mm_model.store.atomic import Document
 
 if TYPE_CHECKING:
     from mm_model.report.page import Found
@@ -31,7 +32,7 @@ _POINTS = {
 }
 
 
-def _summary(found: "Found") -> dict[str, Any] | None:
+def _summary(found: "Found") -> Document | None:
     path = found.folder / "metrics.json" if found.folder else None
     return documents.read(path) if path is not None and path.is_file() else None
 
@@ -42,7 +43,7 @@ def _verdict(passed: bool | None) -> str:
     return f'<td class="{"yes" if passed else "no"}">{"go" if passed else "no-go"}</td>'
 
 
-def _rung(rung: dict[str, Any]) -> str:
+def _rung(rung: Document) -> str:
     needed = "" if rung["needed"] is None else f"{rung['needed']:.0%}"
     mend = f'<div class="soft">{escape(rung["mend"])}</div>' if rung["mend"] else ""
     return (
@@ -68,7 +69,7 @@ def ladder(found: "Found") -> str:
     )
 
 
-def _bounds(goal: dict[str, Any]) -> str:
+def _bounds(goal: Document) -> str:
     least, most = goal["least"], goal["most"]
     if least is None:
         return f"at most {most:g}"
@@ -92,7 +93,7 @@ def motion(found: "Found") -> str:
     )
 
 
-def _front(variants: dict[str, Any], width: int = 640, height: int = 300) -> str:
+def _front(variants: Document, width: int = 640, height: int = 300) -> str:
     """Identity over motion as SVG: the still reference wins one axis and loses the other."""
     places = {}
     for name in _POINTS:
@@ -109,7 +110,8 @@ def _front(variants: dict[str, Any], width: int = 640, height: int = 300) -> str
         across = 46 + max(x, 0.0) / right * (width - 60)
         return across, 14 + (high - y) / max(high - low, 1e-9) * (height - 58)
 
-    marks, taken = "", []
+    marks = ""
+    taken: list[tuple[float, float]] = []
     for name, place in sorted(places.items(), key=lambda item: -item[1][1]):
         (x, y), (label, colour) = at(*place), _POINTS[name]
         words = y + 4  # a label steps down until it covers no other

@@ -5,7 +5,7 @@ training sample. Pictures are embedded, clips play as strips so that all move in
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -37,6 +37,7 @@ class Found:
 
     stage: str
     folder: Path | None
+    _: KW_ONLY
     done: bool
     report: dict
     seconds: float | None
@@ -55,13 +56,19 @@ def find(layout: Layout, stage: str) -> Found:
         timed = documents.read_or_empty(work / "timings.json").get(stage)
         seconds = timed.get("seconds") if isinstance(timed, dict) else None
         report = documents.read_or_empty(output / "report.json")
-        return Found(stage, output, True, report, seconds, {})
+        return Found(stage, output, done=True, report=report, seconds=seconds, live={})
     candidates = sorted((work / stage).glob("*/out"), key=lambda path: path.stat().st_mtime)
     if not candidates:
-        return Found(stage, None, False, {}, None, {})
+        return Found(stage, None, done=False, report={}, seconds=None, live={})
     out = candidates[-1]
-    return Found(stage, out, False, documents.read_or_empty(out / "report.json"), None,
-                 documents.read_or_empty(out.parent / "live.json"))  # fmt: skip
+    return Found(
+        stage,
+        out,
+        done=False,
+        report=documents.read_or_empty(out / "report.json"),
+        seconds=None,
+        live=documents.read_or_empty(out.parent / "live.json"),
+    )
 
 
 def _section(make: Callable[[], str]) -> str:

@@ -123,18 +123,18 @@ def data(found: "Found", title: str) -> str:
 
 def people(found: "Found") -> str:
     """Every held-out person: reference, models, true clip, playing in step."""
-    cells_file = found.folder / "cells.parquet" if found.folder else None
-    if cells_file is None or not cells_file.is_file():
+    folder = found.folder
+    if folder is None or not (folder / "cells.parquet").is_file():
         return ""
-    cells = tables.read(cells_file)
+    cells = tables.read(folder / "cells.parquet")
     columns = [
         v for v in ("base", "pretrain", "finetune", "true_clip") if v in set(cells["variant"])
     ]
     head = "".join(f"<th>{_VARIANTS[name]}</th>" for name in columns)
     rows = []
     for identity, group in cells.groupby("identity"):
-        reference = found.folder / "references" / f"{identity}.jpg"
-        cols = "".join(_clip_cell(found.folder, group, name) for name in columns)
+        reference = folder / "references" / f"{identity}.jpg"
+        cols = "".join(_clip_cell(folder, group, name) for name in columns)
         prompt = escape(group["prompt"].iloc[0])
         rows.append(
             f'<tr><td><img alt="reference" src="{embedded(reference)}"><div class="soft">{prompt}'

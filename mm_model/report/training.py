@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def _curve_rows(found: "Found") -> list[dict]:
-    path = found.folder / "curve.parquet"
-    if path.is_file():
+    path = found.folder / "curve.parquet" if found.folder else None
+    if path is not None and path.is_file():
         return tables.read(path).to_dict("records")
     return found.live.get("curve", [])
 

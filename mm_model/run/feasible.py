@@ -24,7 +24,7 @@ def refuse_blind_recognizer(profile: Profile, backbone: Path) -> None:
     asking = [
         name
         for name in TRAININGS
-        for rules in [profile.section(name)]
+        for rules in [profile.trainings[name]]
         if rules.identity_loss_weight > 0 and rules.identity_loss_from_step < rules.steps
     ]
     if not asking:

@@ -55,7 +55,7 @@ def record(stage: str, package: Path = PACKAGE) -> Record:
     syntax.recall(package)
     entries = (stages.file_of(stage), "run/runner.py")
     found = closure.modules(entries, package, leaves=_SHOWS, tolerant=True)
-    said = {f"{closure.NAME}/{name}": syntax.of(package / name).parts for name in found}
+    said = {f"{syntax.NAME}/{name}": syntax.of(package / name).parts for name in found}
     syntax.keep(package)
     return said
 

@@ -4,14 +4,15 @@ A stage computes into `job.out` and returns a `Report`. It does not know who cal
 audits or publishes itself, and keeps whatever a resume needs in `job.work`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from mm_model.records import Counts
 from mm_model.run.views import Views, grow
 from mm_model.settings import Params, Profile
+from mm_model.store.atomic import Document
 from mm_model.store.layout import Layout
 from mm_model.tracking.tracker import Tracker
 
@@ -27,11 +28,11 @@ class Report:
     """
 
     counts: Counts
-    metrics: dict[str, float | int | str | bool | None] = field(default_factory=dict)
+    metrics: Mapping[str, float | int | str | bool | None] = field(default_factory=dict)
     pictures: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Document:
         """JSON-able form."""
         return {
             "total": self.counts.total,
@@ -39,7 +40,7 @@ class Report:
             "rejected": dict(self.counts.rejected),
             "failed": dict(self.counts.failed),
             "line": self.counts.line(),
-            "metrics": self.metrics,
+            "metrics": dict(self.metrics),
             "pictures": list(self.pictures),
             "notes": list(self.notes),
         }
@@ -66,7 +67,7 @@ class Stage:
     confirm: Callable[["Job"], bool] | None = None
     code: Callable[[], str] | None = None
 
-    def settings(self, profile: Profile) -> dict[str, Any]:
+    def settings(self, profile: Profile) -> Document:
         """What of profile and code may change the result, as JSON-able values."""
         part = profile.part(*self.sections)
         return part if self.code is None else {**part, "code": self.code()}

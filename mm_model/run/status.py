@@ -7,14 +7,14 @@ which its record of the last run is asked.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mm_model.errors import UserError
 from mm_model.run import made_by, runner
 from mm_model.run import stages as registry
 from mm_model.run.stage import Stage
 from mm_model.settings import Params, Profile, load_profile
-from mm_model.store import closure, digests, locked, manifest
+from mm_model.store import closure, digests, locked, manifest, syntax
+from mm_model.store.atomic import Document
 from mm_model.store.layout import Layout
 
 WAY_OUT = (
@@ -51,7 +51,7 @@ class Standing:
         code = self.code.sentence(None) if self.code else ""
         return f"{self.state}{': ' if why else ''}{why}{'; ' if code else ''}{code}"
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Document:
         """JSON-able form; `code` is same, other, partly, unknown or null."""
         files = {name: list(parts) for name, parts in self.code.files.items()} if self.code else {}
         return {
@@ -76,7 +76,7 @@ def of_tree(root: Path, params: Params, package: Path = closure.PACKAGE) -> list
     for name in registry.NAMES:
         stage = registry.load(name)
         made, reasons = look.at(stage)
-        code = made and made_by.difference(made, made_by.record(name, package))
+        code = None if made is None else made_by.difference(made, made_by.record(name, package))
         after = tuple(taken for taken in stage.takes if found[taken].state != "up to date")
         found[name] = Standing(name, reasons, after, code)
     return list(found.values())
@@ -129,9 +129,9 @@ class _Look:
         """DVC takes the stage's own file byte by byte, with its comments."""
         name = registry.file_of(stage.name)
         output = self.layout.output(stage.name).relative_to(self.layout.root).as_posix()
-        recorded = locked.recorded_input(self._locked, output, f"{closure.NAME}/{name}")
+        recorded = locked.recorded_input(self._locked, output, f"{syntax.NAME}/{name}")
         changed = locked.differs(recorded, self.package / name)
-        return [f"its file {closure.NAME}/{name} changed"] if changed else []
+        return [f"its file {syntax.NAME}/{name} changed"] if changed else []
 
     def _digest(self, stage: str) -> str | None:
         try:

@@ -8,6 +8,7 @@ caller's to say (`mm_model.report.views`): nothing here knows one.
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def grow(layout: Layout, views: Views) -> None:
     """Make those views again that grow while a stage is at work."""
     for view in views:
         if view.grows:
-            attempt(view.name, lambda view=view: view.make(layout))
+            attempt(view.name, partial(view.make, layout))
 
 
 def _make(layout: Layout, views: Views, known: dict[str, str]) -> None:
@@ -72,7 +73,7 @@ def _make(layout: Layout, views: Views, known: dict[str, str]) -> None:
         view.name: published
         for view in views
         if (known.get(view.name) == published and view.place(layout).is_file())
-        or attempt(view.name, lambda view=view: view.make(layout))
+        or attempt(view.name, partial(view.make, layout))
     }
     if made != known:
         with contextlib.suppress(OSError):  # then the next run makes them once more

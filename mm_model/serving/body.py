@@ -12,6 +12,7 @@ from typing import Any
 from mm_model.serving.refusal import Code, Refusal
 from mm_model.serving.request import FIELDS
 from mm_model.settings import ServeSettings
+from mm_model.store.atomic import Document
 
 JSON = "application/json"
 _FORM = '{"dataframe_records": [{...}]}'
@@ -104,7 +105,7 @@ def record_in(body: bytes | bytearray) -> Any:
     return _from_split(record) if kind == "dataframe_split" else record
 
 
-def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _each_key_once(pairs: list[tuple[str, Any]]) -> Document:
     found = dict(pairs)
     if len(found) < len(pairs):
         raise Refusal(Code.NOT_JSON, "The body names a key twice: which value counts is not said.")
@@ -130,7 +131,7 @@ def _beside(name: str) -> Refusal:
     )
 
 
-def _from_split(table: Any) -> dict[str, Any]:
+def _from_split(table: Any) -> Document:
     """The record in pandas' split form, which MLflow's own client sends."""
     if not isinstance(table, dict) or not table.keys() <= _SPLIT_KEYS:
         raise _not_one()

@@ -9,11 +9,12 @@ import platform
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
-from mm_model.store import closure, digests
+from mm_model.store import closure, digests, syntax
+from mm_model.store.atomic import Document
 
-NAME, PACKAGE = closure.NAME, closure.PACKAGE
+NAME, PACKAGE = syntax.NAME, closure.PACKAGE
+
 _ENTRIES = ("serving/model.py", "serving/__main__.py")
 """What a server begins with: MLflow's script, and the application of `make serve`."""
 
@@ -49,7 +50,7 @@ def of_files(files: Mapping[str, str]) -> str:
     return digests.of_value(sorted(files.items()))
 
 
-def environment() -> dict[str, Any]:
+def environment() -> Document:
     """The Python and the packages that serving needs, as installed here; local build marks such as
     `+cpu` are left out."""
     found = {}
@@ -62,6 +63,6 @@ def environment() -> dict[str, Any]:
     }
 
 
-def measured(adapter: Path) -> dict[str, Any]:
+def measured(adapter: Path) -> Document:
     """What an evaluation says it measured with: the adapter, the served code, the environment."""
     return {"adapter": digests.of_folder(adapter), "code": digest(), **environment()}

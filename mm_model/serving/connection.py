@@ -31,7 +31,9 @@ _READ_BYTES = 32 << 10
 _MOST, _BATCH = 1000, 128
 _QUIET_SECONDS = 60.0
 """How long nothing more is logged of connections that were too many."""
-_HEAD_BYTES = h11_impl.DEFAULT_MAX_INCOMPLETE_EVENT_SIZE
+# Taken from uvicorn, which does not export them: h11 itself is not ours to name.
+h11 = h11_impl.h11  # type: ignore[attr-defined]
+_HEAD_BYTES = h11_impl.DEFAULT_MAX_INCOMPLETE_EVENT_SIZE  # type: ignore[attr-defined]
 _FAULTS = (  # the words of h11, and what they mean
     ("Content-Length", "Content-Length must be one number of at most 20 digits."),
     ("Host", "The request must have one Host header."),
@@ -159,7 +161,7 @@ class Connection(h11_impl.H11Protocol):
         super().data_received(data)
         if self.headers and any(name == b"transfer-encoding" for name, _ in self.headers):
             self._refused = True  # the door says so
-        elif self._is_answered() and self.conn.their_state is h11_impl.h11.DONE:
+        elif self._is_answered() and self.conn.their_state is h11.DONE:
             if len(self.conn.trailing_data[0]) > _AHEAD_BYTES:
                 self.transport.abort()
             else:
@@ -184,7 +186,7 @@ class Connection(h11_impl.H11Protocol):
         self._asking = None
         if self.transport.is_closing() or self._is_answered() or self._refused:
             return
-        if self.conn.their_state is h11_impl.h11.IDLE and self.conn.trailing_data[0]:
+        if self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
             self._refuse(_reply(
                 HTTPStatus.REQUEST_TIMEOUT, Code.BODY_TOO_SLOW,
                 f"The request did not arrive whole within {door.HEADER_SECONDS:g} seconds.",
@@ -222,6 +224,8 @@ class Connection(h11_impl.H11Protocol):
         super().resume_writing()
 
 
-def _cancelled(timer: asyncio.TimerHandle | None) -> None:
+def _cancelled(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
+    """None, which takes the place of a timer that is cancelled."""
     if timer is not None:
         timer.cancel()
+    return None

@@ -97,7 +97,8 @@ class PipelineEngine:
         """Frames, uint8 [T, H, W, 3]; the noise comes from a CPU generator with the seed."""
         import torch
 
-        from mm_model.methods.port import Sampling, Shot
+        from mm_model.generation.clips import Sampling
+        from mm_model.methods.port import Shot
         from mm_model.nn.identity.portrait import Seen
 
         torch.set_num_threads(self._config.threads)  # a setting of the calling thread
@@ -143,7 +144,9 @@ class PipelineEngine:
         try:
             with self._check_turn:
                 refuse_marks(self._checking, prompt)
-                return place_identity(self._checking, prompt, references, length, trigger=trigger)
+                return place_identity(
+                    self._checking, prompt, references, max_length=length, trigger=trigger
+                )
         except PromptError as error:
             # Its own message quotes the prompt, which no reply of ours does.
             if error.problem is CaptionProblem.MARK:

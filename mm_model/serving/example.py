@@ -13,6 +13,7 @@ from typing import Any
 from mm_model.errors import UserError
 from mm_model.settings import Profile, load_profile
 from mm_model.store import atomic
+from mm_model.store.atomic import Document
 from mm_model.store.consents import Basis
 from mm_model.store.layout import Layout
 
@@ -34,7 +35,7 @@ def write(path: Path, layout: Layout) -> Path:
     return path
 
 
-def record(profile: Profile, action: str = "smiles") -> dict[str, Any]:
+def record(profile: Profile, action: str = "smiles") -> Document:
     """A record that shows the first held-out adult and asks for `action`."""
     from mm_model.embedded.people.caption import caption
     from mm_model.embedded.people.people import person
@@ -76,7 +77,7 @@ def _pictures(somebody: Any) -> list[bytes]:
     return found
 
 
-def save_reply(reply: str | bytes, path: Path) -> dict[str, Any]:
+def save_reply(reply: str | bytes, path: Path) -> Document:
     """Write the video of a reply (the body as received) to `path`; return the rest of the reply.
 
     Raises:
@@ -88,7 +89,7 @@ def save_reply(reply: str | bytes, path: Path) -> dict[str, Any]:
         raise UserError("The reply is not JSON: was the request sent to /invocations?") from None
     if isinstance(said, dict) and "message" in said:
         raise UserError(f"The request was refused: {said['message']}")
-    rows = said.get("predictions") if isinstance(said, dict) else said
+    rows = said["predictions"] if isinstance(said, dict) and "predictions" in said else said
     try:
         rest = dict(rows[0])
         video = base64.b64decode(rest.pop("video_mp4"), validate=True)

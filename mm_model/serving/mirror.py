@@ -22,6 +22,7 @@ from mm_model.serving.engine import Cancelled, Engine
 from mm_model.serving.refusal import Code, Refusal
 from mm_model.settings import ServeSettings
 from mm_model.store import digests
+from mm_model.store.atomic import Document
 
 _LOG = logging.getLogger(__name__)
 _NOTES = (
@@ -88,7 +89,7 @@ class Mirror:
         wanted: request.Request,
         references: tuple[gate.Reference, ...],
         on_step: OnStep | None = None,
-    ) -> dict[str, Any]:
+    ) -> Document:
         """The reply: `video_mp4` (base64), `seed`, `num_frames`, `fps`, ...
 
         The consent is on record before anything is made. What `on_step` raises ends the work; it is
@@ -126,7 +127,7 @@ class Mirror:
         errand.go_on()
         return self._engine.generate(wanted, references, errand.on_step)
 
-    def answer(self, handed: Any) -> dict[str, Any]:
+    def answer(self, handed: Any) -> Document:
         """The reply to one record, where no door stands in front.
 
         Raises:

@@ -18,13 +18,14 @@ from mlflow.protos.databricks_pb2 import (
     RESOURCE_EXHAUSTED,
     TEMPORARILY_UNAVAILABLE,
 )
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc.model import PythonModel
 
 from mm_model.environment import bound_threads, keep_freed_memory, silence_telemetry
 from mm_model.serving import visit as visits
 from mm_model.serving.engine import Cancelled
 from mm_model.serving.refusal import DEFECT, DEFECT_SENTENCE, Code, Refusal, log_defect, stopping
 from mm_model.serving.tidy import leave_no_byte_code
+from mm_model.store.atomic import Document
 
 _STATUS = {Code.BUSY: RESOURCE_EXHAUSTED, Code.CONSENT_UNRECORDED: TEMPORARILY_UNAVAILABLE}
 _LOG = logging.getLogger("mm_model.serving")
@@ -70,8 +71,8 @@ class MagicMirrorServed(PythonModel):
         self.mirror = mirror.load(context.artifacts, context.model_config)
 
     def predict(
-        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
-    ) -> list[dict[str, Any]]:
+        self, context: Any, model_input: pd.DataFrame, params: Document | None = None
+    ) -> list[Document]:
         """One record in (data frame, list or mapping: MLflow hands over what was sent), a list of
         one reply out. From the hint `DataFrame` MLflow derives no signature. Behind the door the
         record is that of the visit, read and looked at already."""

@@ -18,6 +18,7 @@ from mm_model.serving.consent import Consent, read_consent
 from mm_model.serving.policy import check_prompt
 from mm_model.serving.refusal import Code, Refusal
 from mm_model.settings import ServeSettings
+from mm_model.store.atomic import Document
 
 FIELDS = (
     "prompt", "reference_images", "consent", "num_frames", "num_inference_steps", "seed",
@@ -41,7 +42,7 @@ class Request:
     guidance: float
 
 
-def one_record(handed: Any) -> dict[str, Any]:
+def one_record(handed: Any) -> Document:
     """The one record in a data frame, a list of one record, or a plain mapping.
 
     Raises:

@@ -147,8 +147,9 @@ def _over(said: Written, below: Written) -> Written:
         if key == BASE:
             continue
         under = values.get(key)
-        both = isinstance(value, dict) and isinstance(under, dict)
-        values[key] = {**under, **value} if both else value
+        if isinstance(value, dict) and isinstance(under, dict):
+            value = {**under, **value}
+        values[key] = value
     origins |= {place: origin for place, origin in said.origins.items() if place != (BASE,)}
     return Written(values, origins, (*said.files, *below.files), BASE in said.values)
 

@@ -301,6 +301,11 @@ class Profile(Section):
     register_: RegisterSettings = Field(alias="register")
     serve: ServeSettings
 
+    @property
+    def trainings(self) -> dict[str, TrainSettings]:
+        """The sections of the trainings by name, in the order in which they run."""
+        return {"pretrain": self.pretrain, "finetune": self.finetune}
+
     def section(self, name: str) -> Section:
         """The section called `name` in the file."""
         return getattr(self, "register_" if name == "register" else name)

@@ -11,9 +11,12 @@ import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from mm_model.errors import machine_number
+
+Document: TypeAlias = dict[str, Any]
+"""A JSON object as a file holds it: who reads one checks what he takes from it."""
 
 
 def sync_folder(folder: Path) -> None:

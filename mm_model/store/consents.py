@@ -16,10 +16,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from mm_model.store import digests
-from mm_model.store.atomic import sync_folder
+from mm_model.store.atomic import Document, sync_folder
 
 VARIABLE = "MM_CONSENTS"
 """Environment variable that names another file."""
@@ -107,7 +106,7 @@ def find(path: Path, identity: str) -> Statement | None:
     return None
 
 
-def _lines(content: bytes) -> list[dict[str, Any]]:
+def _lines(content: bytes) -> list[Document]:
     """The whole lines; one that a kill cut short is passed over."""
     found = []
     for line in content.splitlines():

@@ -27,7 +27,7 @@ def of_pixels(pixels: "np.ndarray", *before: str) -> str:
     import numpy as np
 
     digest = hashlib.sha256("".join(before).encode())
-    digest.update(np.ascontiguousarray(pixels))
+    digest.update(np.ascontiguousarray(pixels).data)
     return digest.hexdigest()
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from mm_model.errors import UserError
 from mm_model.store import recovery
+from mm_model.store.atomic import Document
 
 
 def read(path: Path, way_out: str | None = None, kind: type = dict) -> Any:
@@ -30,7 +31,7 @@ def read(path: Path, way_out: str | None = None, kind: type = dict) -> Any:
     return content
 
 
-def read_or_empty(path: Path) -> dict[str, Any]:
+def read_or_empty(path: Path) -> Document:
     """The JSON object in `path`, or {} when it is absent or damaged: for what is only shown."""
     try:
         return read(path)

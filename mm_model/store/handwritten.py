@@ -35,8 +35,12 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Any, Any]:
         """The mapping, after a look at its keys as they were written."""
+        if not isinstance(node, yaml.MappingNode):
+            raise yaml.constructor.ConstructorError(
+                None, None, f"expected a mapping, not {node.tag}", node.start_mark
+            )
         first: dict[tuple[str, str], yaml.Mark] = {}
-        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+        for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
                 continue
             before = first.setdefault((key.tag, key.value), key.start_mark)

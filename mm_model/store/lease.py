@@ -19,7 +19,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
 
 from mm_model.errors import BusyError
@@ -48,6 +48,7 @@ class Holder:
     token: str
     what: str
     stage: str | None
+    _: KW_ONLY
     since: str
     process: int
     host: str
@@ -79,9 +80,14 @@ class Lease:
     def __init__(self, path: Path, handle: int, what: str, stage: str | None) -> None:
         self.path, self._handle, self._count = path, handle, 0
         self.holder = Holder(
-            uuid.uuid4().hex, what, stage, time.strftime("%Y-%m-%d %H:%M"), os.getpid(),
-            socket.gethostname(), _boot(),
-        )  # fmt: skip
+            uuid.uuid4().hex,
+            what,
+            stage,
+            since=time.strftime("%Y-%m-%d %H:%M"),
+            process=os.getpid(),
+            host=socket.gethostname(),
+            boot=_boot(),
+        )
         self._guard, self._over = threading.Lock(), threading.Event()
         self._write()
         threading.Thread(target=self._renew, name="lease", daemon=True).start()
@@ -215,10 +221,10 @@ def take(path: Path, what: str, stage: str | None = None, on_doubt: OnDoubt | No
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         kept = False
         try:
-            locked, lives = _lock(handle), False
+            locked = _lock(handle)
             holder = _read(path)[1]
             if (lives := _verdict(locked, holder)) is None:
-                if on_doubt is not None:
+                if on_doubt is not None and holder is not None:
                     on_doubt(holder)
                 lives = moves(path, PATIENCE)
             if not lives:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mm_model.store import atomic, digests
+from mm_model.store.atomic import Document
 
 SUFFIX = ".seal"
 ASIDE = ".damaged"
@@ -113,7 +114,7 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _digests(path: Path) -> dict[str, Any]:
+def _digests(path: Path) -> Document:
     if path.is_dir():
         return {name: digests.of_file(path / name) for name in digests.files_below(path)}
     return {"": digests.of_file(path)}

@@ -8,9 +8,10 @@ from other items is never read, and a damaged one is computed again.
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from mm_model.progress import each
+from mm_model.rows import Row
 from mm_model.store import atomic, digests
 
 T = TypeVar("T")
@@ -22,10 +23,11 @@ def in_shards(
     work: Path,
     items: Sequence[T],
     shard_size: int,
-    compute: Callable[[Sequence[T]], list[dict[str, Any]]],
+    compute: Callable[[list[T]], list[Row]],
+    *,
     label: str,
     origin: str = "",
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """The rows `compute` gives for all `items`, in order, computed `shard_size` items at a time.
 
     Args:
@@ -42,11 +44,11 @@ def in_shards(
     if shard_size < 1:
         raise ValueError(f"shard_size is at least 1, not {shard_size}")
     work.mkdir(parents=True, exist_ok=True)
-    parts = [items[start : start + shard_size] for start in range(0, len(items), shard_size)]
-    rows: list[dict[str, Any]] = []
+    parts = [list(items[start : start + shard_size]) for start in range(0, len(items), shard_size)]
+    rows: list[Row] = []
     for number, part in each(enumerate(parts), total=len(parts), label=f"{label}, shards"):
         path = work / f"shard-{number:06d}.json"
-        named = digests.of_value([origin, list(part)])
+        named = digests.of_value([origin, part])
         found = _committed(path, named)
         if found is None and path.exists():
             print(f"{label}: {path.name} of the work folder is damaged: it is made again",
@@ -55,7 +57,7 @@ def in_shards(
     return rows
 
 
-def _committed(path: Path, origin: str) -> list[dict[str, Any]] | None:
+def _committed(path: Path, origin: str) -> list[Row] | None:
     """Rows of an earlier commit for the same items; None when there is none to trust."""
     try:
         record = json.loads(path.read_bytes())
@@ -66,7 +68,7 @@ def _committed(path: Path, origin: str) -> list[dict[str, Any]] | None:
     return record["rows"] if known and whole else None
 
 
-def _commit(path: Path, origin: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _commit(path: Path, origin: str, rows: list[Row]) -> list[Row]:
     rows = json.loads(json.dumps(rows, allow_nan=False))
     record = {"schema": _SCHEMA, "items": origin, "digest": digests.of_value(rows), "rows": rows}
     atomic.write_bytes(path, json.dumps(record).encode())

@@ -78,6 +78,8 @@ def recall(package: Path) -> None:
     files = content.get("files")
     if content.get("reader") != _reader() or content.get("digest") != digests.of_value(files):
         return
+    if not isinstance(files, dict):
+        return
     for key, said in files.items():
         imports = tuple((level, name) for level, name in said["imports"])
         _known.setdefault(key, Said(imports, tuple(said["texts"]), said["parts"], said["whole"]))

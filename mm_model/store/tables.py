@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mm_model.errors import UserError, first_line, of_machine
+from mm_model.rows import Row
 from mm_model.store import atomic, recovery
 
 if TYPE_CHECKING:
@@ -57,7 +58,25 @@ def read(path: Path) -> "pd.DataFrame":
         return pd.read_parquet(path)
 
 
-def records(path: Path) -> list[dict[str, Any]]:
+def row_of(frame: "pd.DataFrame", key: str) -> "pd.Series[Any]":
+    """The one row of `frame` whose index is `key`.
+
+    Raises:
+        KeyError: there is none.
+        UserError: there are several.
+    """
+    import pandas as pd
+
+    row = frame.loc[key]
+    if not isinstance(row, pd.Series):
+        raise UserError(
+            f"'{key}' stands {len(row)} times in a table that may hold it once: run the stage "
+            "that made the table again."
+        )
+    return row
+
+
+def records(path: Path) -> list[Row]:
     """The table as dictionaries, null as None.
 
     Raises:

@@ -11,10 +11,11 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mm_model.errors import UserError
 from mm_model.store import atomic, documents
+from mm_model.store.atomic import Document
 from mm_model.store.layout import Layout
 from mm_model.tracking import places, store
 
@@ -48,7 +49,7 @@ class Shipper:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._client: MlflowClient | None = None
-        self._experiment: str | None = None
+        self._experiment: str  # known with the client
 
     def _connect(self) -> "MlflowClient":
         if self._client is None:
@@ -98,7 +99,7 @@ class Shipper:
             if not _refused(error):
                 raise
 
-    def _send(self, folder: Path, state: _State, group: list[dict[str, Any]]) -> None:
+    def _send(self, folder: Path, state: _State, group: list[Document]) -> None:
         client = self._connect()
         kind = group[0]["kind"]
         if kind == "start":
@@ -106,26 +107,24 @@ class Shipper:
         elif state.run_id is None:
             return  # its first line was damaged: there is no run to send to
         elif kind == "points":
-            self._points(client, state, group)
+            self._points(client, state.run_id, group)
         elif kind == "picture":
             picture = folder / "files" / group[0]["file"]
             if picture.is_file():
-                self._artifacts(client, state).log_artifact(str(picture), "samples")
+                self._artifacts(client, state.run_id).log_artifact(str(picture), "samples")
         elif kind == "report":
-            self._points(client, state, group)
+            self._points(client, state.run_id, group)
             text = folder / "report.json"
             text.write_text(group[0]["text"])
-            self._artifacts(client, state).log_artifact(str(text))
+            self._artifacts(client, state.run_id).log_artifact(str(text))
         elif kind == "end":
             client.set_terminated(state.run_id, group[0]["status"], group[0]["time"])
 
-    def _artifacts(self, client: "MlflowClient", state: _State) -> "ArtifactRepository":
-        run = client.get_run(state.run_id)
+    def _artifacts(self, client: "MlflowClient", run_id: str) -> "ArtifactRepository":
+        run = client.get_run(run_id)
         return places.artifacts(self._layout, run.info.artifact_uri)
 
-    def _start(
-        self, client: "MlflowClient", folder: Path, state: _State, event: dict[str, Any]
-    ) -> None:
+    def _start(self, client: "MlflowClient", folder: Path, state: _State, event: Document) -> None:
         from mlflow.entities import Param
 
         if state.attempted:  # the answer to an earlier attempt may have been lost
@@ -143,7 +142,7 @@ class Shipper:
         for first in range(0, len(params), _PARAMS_A_BATCH):
             client.log_batch(state.run_id, params=params[first : first + _PARAMS_A_BATCH])
 
-    def _points(self, client: "MlflowClient", state: _State, events: list[dict[str, Any]]) -> None:
+    def _points(self, client: "MlflowClient", run_id: str, events: list[Document]) -> None:
         from mlflow.entities import Metric
 
         metrics = [
@@ -152,7 +151,7 @@ class Shipper:
             for name, value in event["metrics"].items()
         ]
         for first in range(0, len(metrics), _METRICS_A_BATCH):
-            client.log_batch(state.run_id, metrics=metrics[first : first + _METRICS_A_BATCH])
+            client.log_batch(run_id, metrics=metrics[first : first + _METRICS_A_BATCH])
 
 
 def _state(path: Path) -> _State:
@@ -170,7 +169,7 @@ def _refused(error: Exception) -> bool:
     return getattr(error, "error_code", None) in _REFUSALS
 
 
-def _event(line: bytes) -> dict[str, Any] | None:
+def _event(line: bytes) -> Document | None:
     try:
         event = json.loads(line)
         return event if event["kind"] in _KINDS and event["time"] >= 0 else None
@@ -178,12 +177,12 @@ def _event(line: bytes) -> dict[str, Any] | None:
         return None
 
 
-def _groups(path: Path, offset: int) -> Iterator[tuple[list[dict[str, Any]], int]]:
+def _groups(path: Path, offset: int) -> Iterator[tuple[list[Document], int]]:
     """Whole events behind `offset`, neighbouring points together, each with the offset after it.
 
     A damaged line is left out: it must not hold up what follows for ever.
     """
-    group: list[dict[str, Any]] = []
+    group: list[Document] = []
     with path.open("rb") as handle:
         handle.seek(offset)
         for line in handle:

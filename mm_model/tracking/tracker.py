@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mm_model.errors import first_line
+from mm_model.store.atomic import Document
 from mm_model.store.layout import Layout
 
 _BATCH_SECONDS = 1.0
@@ -72,7 +73,7 @@ class Tracker:
     def picture(self, path: Path, name: str, step: int) -> None:
         """A copy of the file `path` becomes the artifact `samples/<name>-<step>.<suffix>`."""
 
-        def event() -> dict[str, Any]:
+        def event() -> Document:
             clean = re.sub(r"[^\w\-.]", "_", name)
             file = f"{clean}-{int(step):07d}{Path(path).suffix}"
             if self._spool is not None:
@@ -84,7 +85,7 @@ class Tracker:
     def report(self, said: Mapping[str, Any]) -> None:
         """Counts and numbers of a report as `final/...`, and the whole as `report.json`."""
 
-        def event() -> dict[str, Any]:
+        def event() -> Document:
             counts = {f"samples_{name}": said[name] for name in ("total", "kept")}
             counts |= {
                 f"samples_{name}": sum(said[name].values()) for name in ("rejected", "failed")
@@ -95,7 +96,7 @@ class Tracker:
 
         self._add(event)
 
-    def _start(self, tags: Mapping[str, str], settings: Mapping[str, Any]) -> dict[str, Any]:
+    def _start(self, tags: Mapping[str, str], settings: Mapping[str, Any]) -> Document:
         own = {
             "profile": self._layout.profile,
             "git_revision": git_revision(self._layout.root),
@@ -137,7 +138,7 @@ class _Spool:
         self._thread = threading.Thread(target=self._ship, name="tracking", daemon=True)
         self._thread.start()
 
-    def append(self, event: dict[str, Any]) -> None:
+    def append(self, event: Document) -> None:
         """Write one event to disk; when the spool is full, points are counted instead of kept."""
         line = json.dumps({"time": int(time.time() * 1000), **event}).encode() + b"\n"
         with self._guard:

@@ -29,7 +29,7 @@ from mm_model.generation.frames import (
 from mm_model.generation.reference_book import ReferenceBook
 from mm_model.progress import each
 from mm_model.run.stage import Job
-from mm_model.store import sealed
+from mm_model.store import sealed, tables
 from mm_model.store.atomic import written_aside
 
 _ENCODE_BATCH = 16
@@ -120,7 +120,7 @@ def _build(
     )  # whose frames are held at once
     label = f"[{job.stage.name}] reading and encoding"
     for sample_id, group in each(groups, total=len(groups), label=label):
-        row = ingest.loc[sample_id]
+        row = tables.row_of(ingest, str(sample_id))
         file = job.inputs["ingest"] / row["file"]
         track = tracks.get_group(sample_id)
         waiting.append(training_frames(file, row, track, job.profile.model, num_frames))

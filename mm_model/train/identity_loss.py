@@ -71,6 +71,7 @@ def select_samples(alpha_bar: Tensor, valid: Tensor, minimum: float = ALPHA_BAR_
 def identity_loss(
     x0_hat: Tensor,
     alpha_bar: Tensor,
+    *,
     landmarks: Tensor,
     boxes: Tensor,
     valid: Tensor,

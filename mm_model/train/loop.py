@@ -86,6 +86,7 @@ class Trainer:
         adapter: MagicMirrorAdapter,
         data: TrainingSet,
         settings: TrainSettings,
+        *,
         seed: int,
         fingerprint: str,
         checkpoints: Path,
@@ -126,10 +127,10 @@ class Trainer:
         predicted = self.model(
             noisy.to(dtype),
             timestep,
-            batch.text_embeds.to(device, dtype),
-            batch.text_mask.to(device),
-            batch.features.to(device, dtype),
-            batch.drop_identity.to(device),
+            text_embeds=batch.text_embeds.to(device, dtype),
+            text_mask=batch.text_mask.to(device),
+            features=batch.features.to(device, dtype),
+            drop_identity=batch.drop_identity.to(device),
         )
         target = self.schedule.velocity(clean, noise, timestep)
         velocity = velocity_loss(predicted, target, batch.masks.to(device), batch.face_loss)
@@ -188,16 +189,21 @@ class Trainer:
     def _identity(
         self, batch: Batch, usable: Tensor, noisy: Tensor, predicted: Tensor, timestep: Tensor
     ) -> IdentityLoss:
-        tensors = self.data.tensors
+        tensors, recognizer = self.data.tensors, self.backbone.identity_encoder.recognizer
+        if recognizer is None:
+            raise UserError(
+                "The backbone has no recogniser, which the identity loss needs: name a backbone "
+                "that has one, or set identity_loss_weight to 0."
+            )
         return identity_loss(
             self.schedule.x0_hat(noisy, predicted, timestep),
             self.schedule.alpha_bar(timestep),
-            tensors["landmarks"][batch.rows].to(noisy.device),
-            tensors["boxes"][batch.rows].to(noisy.device),
-            usable.to(noisy.device),
-            batch.reference_embeddings.to(noisy.device),
-            self.backbone.vae,
-            self.backbone.identity_encoder.recognizer,
+            landmarks=tensors["landmarks"][batch.rows].to(noisy.device),
+            boxes=tensors["boxes"][batch.rows].to(noisy.device),
+            valid=usable.to(noisy.device),
+            reference=batch.reference_embeddings.to(noisy.device),
+            vae=self.backbone.vae,
+            recognizer=recognizer,
         )
 
     def step(self, step: int) -> dict[str, float | int | None]:
@@ -271,6 +277,6 @@ class Trainer:
                 started, spoken = time.monotonic(), step
             # last, so that a run cut off here makes this step's samples again
             if step % rules.checkpoint_every == 0 and step < rules.steps:
-                state.save(self.checkpoints, step, self.fingerprint, self.parameters,
-                           self.optimizer, self.curve)  # fmt: skip
+                state.save(self.checkpoints, step, self.fingerprint, parameters=self.parameters,
+                           optimizer=self.optimizer, curve=self.curve)  # fmt: skip
         return self.curve

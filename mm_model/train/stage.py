@@ -87,8 +87,8 @@ def train(
     _refuse_few(job, settings, data)
     watcher = Watcher(job, backbone, pipeline_of(backbone, adapter), settings)
     seed = int(digests.of_value([job.profile.run.seed, job.stage.name])[:12], 16)
-    trainer = Trainer(backbone, adapter, data, settings, seed, job.fingerprint,
-                      job.work / "checkpoints")  # fmt: skip
+    trainer = Trainer(backbone, adapter, data, settings, seed=seed, fingerprint=job.fingerprint,
+                      checkpoints=job.work / "checkpoints")  # fmt: skip
     _write_targets(job, data)
     people = len({target.identity for target in data.targets})
     job.say(
@@ -115,7 +115,7 @@ def train(
     frame = pd.DataFrame(curve).astype({"identity_cosine": float})
     with written_aside(job.out / "curve.parquet") as aside:
         frame.to_parquet(aside, index=False)
-    return _report(job, settings, data, frame, people, trainer.unreached())
+    return _report(job, settings, data, curve=frame, people=people, unreached=trainer.unreached())
 
 
 def _refuse_few(job: Job, settings: TrainSettings, data: dataset.TrainingSet) -> None:
@@ -140,9 +140,14 @@ def _write_targets(job: Job, data: dataset.TrainingSet) -> None:
 
 
 def _report(
-    job: Job, settings: TrainSettings, data: dataset.TrainingSet, curve: pd.DataFrame, people: int,
+    job: Job,
+    settings: TrainSettings,
+    data: dataset.TrainingSet,
+    *,
+    curve: pd.DataFrame,
+    people: int,
     unreached: list[str],
-) -> Report:  # fmt: skip
+) -> Report:
     tail = max(1, len(curve) // 10)
     notes = []
     if unreached:

@@ -33,6 +33,7 @@ def save(
     folder: Path,
     step: int,
     fingerprint: str,
+    *,
     parameters: dict[str, Tensor],
     optimizer: torch.optim.Optimizer,
     curve: list[dict],

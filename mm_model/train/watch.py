@@ -51,7 +51,7 @@ def chosen_people(job: Job, backbone: Backbone, count: int = PEOPLE) -> list[Wat
     held_out = pairs[pairs["split"] == "held_out"]
     source = held_out if len(held_out) else pairs
     book = ReferenceBook.open(job.inputs, backbone)
-    people = []
+    people: list[Watched] = []
     for identity, group in source.sort_values("pair_id").groupby("identity"):
         if len(people) == count:
             break

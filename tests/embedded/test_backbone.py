@@ -301,7 +301,14 @@ def test_decoder_training_resumes_bit_for_bit_and_spares_the_encoder(
     def train(folder: Path, stop: int) -> loop.Training:
         models.append(vae.build_vae(SMALL_VAE).eval())
         return decoder.train_decoder(
-            models[-1], cache, encoded, folder, recipe, SMALL_VAE, eyes, stop
+            models[-1],
+            cache,
+            encoded,
+            folder,
+            recipe=recipe,
+            weights=SMALL_VAE,
+            recognizer=eyes,
+            stop=stop,
         )
 
     assert_resumes(train, tmp_path)
@@ -368,7 +375,9 @@ def test_published_parts_of_a_small_training_load(cache, encoded, eyes, tmp_path
     }
     config = identity.perceiver_config(SMALL_IDENTITY, eyes.width)
     report = {"steps": {"dit": 1}}
-    folder = assemble.assemble(tmp_path / "b", recipe, modules, config, eyes, report)
+    folder = assemble.assemble(
+        tmp_path / "b", recipe, modules, perceiver_config=config, recognizer=eyes, report=report
+    )
     assert assemble.verify(folder)["report"] == report
     pipe = CogVideoXPipeline.from_pretrained(str(folder), local_files_only=True)
     pipe.set_progress_bar_config(disable=True)

@@ -60,7 +60,14 @@ class _Pack:
         for step in (1, 2):
             with torch.no_grad():
                 net.weight.fill_(step)
-            pack_loop.save_checkpoint(folder, step, net, optimiser, PACK_RECIPE, {"loss": step})
+            pack_loop.save_checkpoint(
+                folder,
+                step,
+                model=net,
+                optimiser=optimiser,
+                recipe=PACK_RECIPE,
+                recent={"loss": step},
+            )
 
     def resumed(self, folder: Path) -> int:
         net, optimiser = self._parts()

@@ -62,7 +62,7 @@ def test_empty_places_hold_no_face_and_two_people_hold_two(pack):
         rng = np.random.default_rng(i)
         empty += not _faces(pack, faults.fault_no_face(shot(rng), 128, 1, rng)[0])
         both = faults.fault_two_faces(
-            person(50_000 + i), person(50_020 + i), shot(rng), 128, 1, rng
+            person(50_000 + i), person(50_020 + i), shot(rng), size=128, num_frames=1, rng=rng
         )
         pairs += len(_faces(pack, both[0])) == 2
     assert empty == 8

@@ -89,7 +89,9 @@ def test_a_smile_widens_the_mouth_and_walking_closer_enlarges_the_face():
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_every_action_shows_and_moves_smoothly(action):
-    made = clip(person(8), action, Shot(noise=0.0), 17, 64, np.random.default_rng(0))
+    made = clip(
+        person(8), action, Shot(noise=0.0), num_frames=17, size=64, rng=np.random.default_rng(0)
+    )
     frames = made.frames.astype(float)
     assert frames.shape == (17, 64, 64, 3)
     assert len(made.faces) == 17
@@ -136,6 +138,6 @@ def test_too_small_a_picture_and_an_unknown_action_are_refused():
     with pytest.raises(ValueError, match="at least 32"):
         render(person(0), Shot(), Pose(), 16)
     with pytest.raises(ValueError, match="unknown action"):
-        clip(person(0), "flies", Shot(), 3, 64, np.random.default_rng(0))
+        clip(person(0), "flies", Shot(), num_frames=3, size=64, rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="at least one frame"):
-        clip(person(0), "nods", Shot(), 0, 64, np.random.default_rng(0))
+        clip(person(0), "nods", Shot(), num_frames=0, size=64, rng=np.random.default_rng(0))

@@ -32,7 +32,9 @@ def clips(size: int) -> list[np.ndarray]:
     found = []
     for number, action in zip(range(PEOPLE), list(ACTIONS)[1:], strict=False):
         rng = np.random.default_rng([size, number])
-        found.append(clip(person(3 + number), action, shot(rng), 9, size, rng).frames)
+        found.append(
+            clip(person(3 + number), action, shot(rng), num_frames=9, size=size, rng=rng).frames
+        )
     return found
 
 

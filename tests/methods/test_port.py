@@ -200,3 +200,15 @@ def test_all_are_of_the_port(mirror: MagicMirror, pipe: MagicMirrorPipeline) -> 
     for method in (mirror, PlainBackbone(pipe), FakeMethod()):
         assert isinstance(method, Method)
         assert isinstance(method.enroll([photograph(1)]), Enrolled)
+
+
+def test_a_subject_of_another_method_is_refused_in_words(
+    mirror: MagicMirror, pipe: MagicMirrorPipeline
+) -> None:
+    nobody = PlainBackbone(pipe).enroll([photograph(1)])
+    known = mirror.enroll([photograph(1)])
+    with pytest.raises(UserError, match="another method"):
+        next(iter(mirror.generate([nobody], [shot()], SAMPLING)))
+    with pytest.raises(UserError, match="another method"):
+        next(iter(mirror.generate([known, nobody], [shot(0), shot(1)], SAMPLING)))
+    assert len(list(mirror.generate([known, nobody], [shot(0)], SAMPLING))) == 1

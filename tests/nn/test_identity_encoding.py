@@ -22,7 +22,7 @@ from mm_model.nn.identity.photomaker import (
     from_photomaker_v2,
     meta_parts,
 )
-from mm_model.nn.identity.recognizer import unit
+from mm_model.nn.identity.recognizer import recognizer_digest, unit
 from mm_model.nn.identity.resampler import IdPerceiver
 from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
 from mm_model.nn.magic_mirror.condition import IdentityFeatures
@@ -308,3 +308,15 @@ def test_subjects_with_different_numbers_of_references_are_padded():
     assert mask.tolist() == [[True, False], [True, True]]
     assert torch.equal(raw[1], two.embedding)
     assert torch.equal(raw[0, :1], encoder.embed(one.aligned))
+
+
+def test_a_recogniser_with_nothing_to_be_known_by_is_refused_in_words():
+    class Bare:
+        width = 4
+
+        def embed(self, aligned):
+            return torch.zeros(len(aligned), self.width)
+
+    with pytest.raises(UserError, match="A Bare has neither a file nor tensors"):
+        recognizer_digest(Bare())
+    assert recognizer_digest(tiny.recognizer()) == recognizer_digest(tiny.recognizer())

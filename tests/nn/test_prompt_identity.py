@@ -118,12 +118,12 @@ def fusion_case(refs=2, seed=0):
 def test_fusion_changes_masked_positions_only():
     fusion = TextFusion(32, 32)
     text, mask, x_id = fusion_case()
-    assert torch.equal(fuse_text(fusion, text, mask, x_id), text)
+    assert torch.equal(fuse_text(fusion, text, mask, x_id=x_id), text)
     tiny.shake(fusion)
-    out = fuse_text(fusion, text, mask, x_id)
+    out = fuse_text(fusion, text, mask, x_id=x_id)
     assert torch.equal(out[~mask], text[~mask])
     assert (out[mask] != text[mask]).any(dim=-1).all()
-    assert torch.equal(fuse_text(fusion, text, mask, x_id, scale=0.0), text)
+    assert torch.equal(fuse_text(fusion, text, mask, x_id=x_id, scale=0.0), text)
 
 
 @pytest.mark.capability("text fusion", scale="T")
@@ -131,7 +131,7 @@ def test_fusion_is_reference_major():
     fusion = TextFusion(32, 32)
     tiny.shake(fusion)
     text, mask, x_id = fusion_case()
-    out = fuse_text(fusion, text, mask, x_id)
+    out = fuse_text(fusion, text, mask, x_id=x_id)
     for place, (ref, token) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
         expected = fusion(text[0, 2 + place][None], x_id[0, ref, token][None])[0]
         assert torch.allclose(out[0, 2 + place], expected, atol=1e-6)
@@ -144,7 +144,8 @@ def test_padded_references_take_no_text_position():
     padded = torch.cat([x_id, torch.full_like(x_id, 9.0)], dim=1)
     valid = torch.tensor([[True, False]] * 3)
     assert torch.equal(
-        fuse_text(fusion, text, mask, padded, valid), fuse_text(fusion, text, mask, x_id)
+        fuse_text(fusion, text, mask, x_id=padded, reference_mask=valid),
+        fuse_text(fusion, text, mask, x_id=x_id),
     )
     with pytest.raises(ValueError, match="do not match"):
-        fuse_text(fusion, text, mask, padded)
+        fuse_text(fusion, text, mask, x_id=padded)

@@ -215,3 +215,12 @@ def test_switches_leave_the_branch_out():
         model, adapter = tiny.with_adapter(**overrides)
         assert not any(gone in name for name in adapter.state_dict())
         assert run(model, tiny.inputs(), condition_of(adapter)).isfinite().all()
+
+
+@pytest.mark.parametrize("mode", ["joint", "asymmetric", "gated_joint"])
+def test_face_tokens_without_a_face_stream_are_refused_in_words(mode):
+    _, whole = tiny.with_adapter()
+    model, _ = tiny.with_adapter(use_face=False, use_ca=False, attention_mode=mode)
+    face = condition_of(whole).x_face
+    with torch.no_grad(), pytest.raises(UserError, match="no face stream"):
+        model(**tiny.inputs(), face_tokens=face)

@@ -46,7 +46,15 @@ def half(data: Any) -> Any:
 
 def trained(rules: TrainSettings, folder: Path) -> dict[str, torch.Tensor]:
     backbone, adapter = _backbone()
-    trainer = Trainer(backbone, adapter, half(_data()), rules, 5, "fingerprint", folder)
+    trainer = Trainer(
+        backbone,
+        adapter,
+        half(_data()),
+        rules,
+        seed=5,
+        fingerprint="fingerprint",
+        checkpoints=folder,
+    )
     trainer.run(lambda metrics, step: None, lambda step: None, lambda text: None)
     return {name: value.detach().clone() for name, value in trainer.parameters.items()}
 
@@ -82,7 +90,9 @@ def test_what_is_told_is_told_when_asked_for(settings: TrainSettings, tmp_path: 
         "gradient_checkpointing": True,
     })  # fmt: skip
     backbone, adapter = _backbone()
-    trainer = Trainer(backbone, adapter, _data(), rules, 5, "fingerprint", tmp_path)
+    trainer = Trainer(
+        backbone, adapter, _data(), rules, seed=5, fingerprint="fingerprint", checkpoints=tmp_path
+    )
     assert backbone.transformer.is_gradient_checkpointing
     told: dict[str, list[int]] = {"logged": [], "watched": [], "kept": []}
     trainer.run(
@@ -97,7 +107,15 @@ def test_what_is_told_is_told_when_asked_for(settings: TrainSettings, tmp_path: 
 
 def test_the_optimiser_has_the_profile_s_values(settings: TrainSettings, tmp_path: Path) -> None:
     backbone, adapter = _backbone()
-    trainer = Trainer(backbone, adapter, _data(), settings, 5, "fingerprint", tmp_path)
+    trainer = Trainer(
+        backbone,
+        adapter,
+        _data(),
+        settings,
+        seed=5,
+        fingerprint="fingerprint",
+        checkpoints=tmp_path,
+    )
     matrices, vectors = trainer.optimizer.param_groups
     assert (matrices["weight_decay"], vectors["weight_decay"]) == (settings.weight_decay, 0.0)
     assert all(p.ndim > 1 for p in matrices["params"])
@@ -116,7 +134,15 @@ def test_a_gate_is_never_negative_after_a_step(settings: TrainSettings, tmp_path
             for layer in adapter.layers.values():
                 layer.face_gate.fill_(1e-3)
         backbone = replace(backbone, transformer=transformer)
-        trainer = Trainer(backbone, adapter, _data(), rules, seed, "fingerprint", tmp_path)
+        trainer = Trainer(
+            backbone,
+            adapter,
+            _data(),
+            rules,
+            seed=seed,
+            fingerprint="fingerprint",
+            checkpoints=tmp_path,
+        )
         for step in (1, 2, 3):
             trainer.step(step)
             gates = torch.cat([layer.face_gate for layer in adapter.layers.values()])
@@ -140,7 +166,15 @@ def test_every_order_of_building_pipeline_and_trainer_trains_all_or_stops_at_onc
     before = {name: p.detach().clone() for name, p in adapter.named_parameters()}
 
     def trainer() -> Trainer:
-        return Trainer(backbone, adapter, _data(), settings, 5, "fingerprint", tmp_path)
+        return Trainer(
+            backbone,
+            adapter,
+            _data(),
+            settings,
+            seed=5,
+            fingerprint="fingerprint",
+            checkpoints=tmp_path,
+        )
 
     made = BUILDS[order](lambda: pipeline_of(backbone, adapter), trainer)
     try:

@@ -50,7 +50,7 @@ def people(seeds: list[int], photos: int = 4, clips: int = 1) -> list[Sample]:
             image = photograph(who, rng, SIZE).image
             samples.append(Sample(f"{subject}/{number}.jpg", image[None], subject, split))
         for number in range(clips):
-            frames = clip(who, "smiles", shot(rng), 5, SIZE, rng).frames
+            frames = clip(who, "smiles", shot(rng), num_frames=5, size=SIZE, rng=rng).frames
             samples.append(Sample(f"{subject}/{number}.mp4", frames, subject, split))
     return samples
 
@@ -63,12 +63,18 @@ def faults() -> list[Sample]:
     blurred = cv2.GaussianBlur(photograph(who, rng, SIZE).image, (0, 0), 0.045 * SIZE)[None]
     return [
         Sample("nobody.jpg", fault_no_face(shot(rng), SIZE, 1, rng), place, "train", "FACE_NONE"),
-        Sample("two.jpg", fault_two_faces(who, other, shot(rng), SIZE, 1, rng), place, "train",
-               "FACE_MANY"),
-        Sample("far.jpg", fault_tiny_face(who, shot(rng), SIZE, 1, rng), place, "train",
-               "FACE_SMALL"),
+        Sample(
+            "two.jpg",
+            fault_two_faces(who, other, shot(rng), size=SIZE, num_frames=1, rng=rng),
+            place,
+            "train",
+            "FACE_MANY",
+        ),
+        Sample(
+            "far.jpg", fault_tiny_face(who, shot(rng), SIZE, 1, rng), place, "train", "FACE_SMALL"
+        ),
         Sample("blurred.jpg", blurred, place, "train", "FACE_BLUR"),
-    ]  # fmt: skip
+    ]
 
 
 def write_ingest(folder: Path, samples: list[Sample]) -> dict[str, Sample]:

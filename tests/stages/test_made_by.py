@@ -36,7 +36,9 @@ class Work:
         self.during = lambda: None
 
     def first(self, job: Job) -> Report:
-        rows = in_shards(job.work / "shards", ITEMS, 1, self._compute, "[sources] toy", "toy")
+        rows = in_shards(
+            job.work / "shards", ITEMS, 1, self._compute, label="[sources] toy", origin="toy"
+        )
         (job.out / "rows.json").write_text(json.dumps(rows))
         return Report(Counts(len(rows), len(rows)))
 

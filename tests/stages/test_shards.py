@@ -21,7 +21,7 @@ def compute(items):
     time.sleep(0.15)
     return [{"item": i, "root": i ** 0.5} for i in items]
 
-rows = in_shards(Path(sys.argv[1]), list(range(40)), 4, compute, "test")
+rows = in_shards(Path(sys.argv[1]), list(range(40)), 4, compute, label="test")
 print(len(rows))
 """
 
@@ -37,10 +37,10 @@ def test_rows_come_in_order_and_only_once_computed(tmp_path: Path) -> None:
         calls.append(list(items))
         return squares(items)
 
-    first = in_shards(tmp_path, list(range(10)), 4, compute, "test")
+    first = in_shards(tmp_path, list(range(10)), 4, compute, label="test")
     assert [row["square"] for row in first] == [i * i for i in range(10)]
     assert calls == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
-    assert in_shards(tmp_path, list(range(10)), 4, compute, "test") == first
+    assert in_shards(tmp_path, list(range(10)), 4, compute, label="test") == first
     assert len(calls) == 3
 
 
@@ -66,7 +66,7 @@ def test_a_killed_run_continues_and_ends_with_the_same_bytes(tmp_path: Path, roo
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "other items", "not json"])
 def test_a_shard_that_cannot_be_trusted_is_computed_again(tmp_path: Path, damage: str) -> None:
-    good = in_shards(tmp_path, [1, 2, 3], 3, squares, "test")
+    good = in_shards(tmp_path, [1, 2, 3], 3, squares, label="test")
     path = tmp_path / "shard-000000.json"
     content = path.read_text()
     record = json.loads(content)
@@ -75,7 +75,7 @@ def test_a_shard_that_cannot_be_trusted_is_computed_again(tmp_path: Path, damage
     path.write_text({"cut": content[:-20], "not json": "", "changed": json.dumps(record),
                      "other items": content}[damage])  # fmt: skip
     items = [1, 2, 4] if damage == "other items" else [1, 2, 3]
-    rows = in_shards(tmp_path, items, 3, squares, "test")
+    rows = in_shards(tmp_path, items, 3, squares, label="test")
     assert rows == (good if items[2] == 3 else [*good[:2], {"item": 4, "square": 16,
                                                              "pair": [4, None]}])  # fmt: skip
 
@@ -87,30 +87,30 @@ def test_an_exception_keeps_what_was_committed(tmp_path: Path) -> None:
         return squares(items)
 
     with pytest.raises(RuntimeError, match="stop"):
-        in_shards(tmp_path, list(range(8)), 2, fails_late, "test")
+        in_shards(tmp_path, list(range(8)), 2, fails_late, label="test")
     assert len(list(tmp_path.glob("shard-*.json"))) == 2
 
 
 def test_values_that_json_cannot_hold_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError):
-        in_shards(tmp_path, [1], 1, lambda items: [{"x": float("nan")}], "test")
+        in_shards(tmp_path, [1], 1, lambda items: [{"x": float("nan")}], label="test")
     with pytest.raises(ValueError, match="at least 1"):
-        in_shards(tmp_path, [1], 0, squares, "test")
-    assert in_shards(tmp_path, [], 5, squares, "test") == []
+        in_shards(tmp_path, [1], 0, squares, label="test")
+    assert in_shards(tmp_path, [], 5, squares, label="test") == []
 
 
 def test_no_damaged_shard_is_used_silently(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     def compute(items: list[int]) -> list[dict]:
         return squares(items)
 
-    good = in_shards(tmp_path, [1, 2, 3, 4], 2, compute, "test", "work")
+    good = in_shards(tmp_path, [1, 2, 3, 4], 2, compute, label="test", origin="work")
     first, second = sorted(tmp_path.glob("shard-*.json"))
     content = first.read_bytes()
     damages = [lambda d=d: first.write_bytes(d) for d in flipped(content, 300)]
     for do in [*damages, *other_damage(first, second).values()]:
         first.write_bytes(content)
         do()
-        assert in_shards(tmp_path, [1, 2, 3, 4], 2, compute, "test", "work") == good
+        assert in_shards(tmp_path, [1, 2, 3, 4], 2, compute, label="test", origin="work") == good
         assert first.read_bytes() == content or json.loads(first.read_bytes())
     assert "shard-000000.json of the work folder is damaged: it is made again" in (
         capsys.readouterr().out
@@ -125,5 +125,5 @@ def test_shards_of_other_work_are_computed_again(tmp_path: Path) -> None:
         return squares(items)
 
     for origin in ("work", "work", "another fingerprint"):
-        in_shards(tmp_path, [1, 2, 3], 3, compute, "test", origin)
+        in_shards(tmp_path, [1, 2, 3], 3, compute, label="test", origin=origin)
     assert calls == [3, 3]

@@ -35,8 +35,14 @@ class Run:
                 parameter.grad = torch.randn(parameter.shape, generator=g)
             self.optimizer.step()
             curve = [{"step": step, "loss": 0.5 / step}]
-            self.newest = state.save(folder, step, fingerprint, self.parameters, self.optimizer,
-                                     curve)  # fmt: skip
+            self.newest = state.save(
+                folder,
+                step,
+                fingerprint,
+                parameters=self.parameters,
+                optimizer=self.optimizer,
+                curve=curve,
+            )
             self.at[step] = self._all()
 
     def _all(self) -> dict[str, Tensor]:
@@ -100,7 +106,7 @@ def test_without_a_whole_checkpoint_training_begins_anew(tmp_path: Path) -> None
 
 def test_old_checkpoints_go_with_their_seals(tmp_path: Path) -> None:
     run = Run(tmp_path)
-    state.save(tmp_path, 6, "work", run.parameters, run.optimizer, [])
+    state.save(tmp_path, 6, "work", parameters=run.parameters, optimizer=run.optimizer, curve=[])
     steps = ("step_00000004.safetensors", "step_00000006.safetensors")
     assert {path.name for path in tmp_path.iterdir()} == {
         *steps, *(f"{name}{sealed.SUFFIX}" for name in steps)

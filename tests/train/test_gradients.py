@@ -38,7 +38,9 @@ def _trainer(settings: TrainSettings, folder: Path, recognizer: object = None) -
     if recognizer is not None:
         del backbone.identity_encoder.recognizer
         backbone.identity_encoder.recognizer = recognizer
-    return Trainer(backbone, adapter, _data(), settings, 5, "fingerprint", folder)
+    return Trainer(
+        backbone, adapter, _data(), settings, seed=5, fingerprint="fingerprint", checkpoints=folder
+    )
 
 
 class Blind(torch.nn.Module):
@@ -66,7 +68,10 @@ def _loss(recognizer: object, learn: bool = True):
     alpha, valid = torch.tensor([0.9, 0.8]), torch.ones(2, dtype=torch.bool)
     vae = tiny.vae().requires_grad_(False)
     reference = torch.randn(2, recognizer.width)
-    return identity_loss(x0, alpha, marks, boxes, valid, reference, vae, recognizer)
+    return identity_loss(
+        x0, alpha, landmarks=marks, boxes=boxes, valid=valid, reference=reference, vae=vae,
+        recognizer=recognizer,
+    )  # fmt: skip
 
 
 def test_the_loss_itself_refuses_a_recogniser_without_gradient(onnx: OnnxRecognizer) -> None:
@@ -97,7 +102,7 @@ def test_no_step_is_made_with_an_identity_loss_that_teaches_nothing(
 def test_a_prediction_that_is_cut_off_is_refused(settings: TrainSettings, tmp_path: Path) -> None:
     trainer = _trainer(settings, tmp_path)
     whole = trainer.model.forward
-    trainer.model.forward = lambda *inputs: whole(*inputs).detach()
+    trainer.model.forward = lambda *inputs, **named: whole(*inputs, **named).detach()
     with pytest.raises(UserError, match="velocity loss is cut off"):
         trainer.step(1)
 
@@ -129,7 +134,7 @@ def test_a_part_that_is_cut_off_is_named(settings: TrainSettings, tmp_path: Path
     trainer = _trainer(settings, tmp_path)
     perceiver = trainer.adapter.face_perceiver
     whole = perceiver.forward
-    perceiver.forward = lambda *inputs: whole(*inputs).detach()
+    perceiver.forward = lambda *inputs, **named: whole(*inputs, **named).detach()
     _run(trainer)
     silent = trainer.unreached()
     assert set(silent) == {f"face_perceiver.{name}" for name, _ in perceiver.named_parameters()}

@@ -69,7 +69,15 @@ def _data(frames: int = 1) -> TrainingSet:
 
 def _trainer(settings: TrainSettings, folder: Path, frames: int = 1) -> Trainer:
     backbone, adapter = _backbone()
-    return Trainer(backbone, adapter, _data(frames), settings, 5, "fingerprint", folder)
+    return Trainer(
+        backbone,
+        adapter,
+        _data(frames),
+        settings,
+        seed=5,
+        fingerprint="fingerprint",
+        checkpoints=folder,
+    )
 
 
 def _run(trainer: Trainer) -> list[dict]:
@@ -227,5 +235,13 @@ def test_one_clip_of_the_paper_s_size_at_a_time(root: Path, tmp_path: Path) -> N
     for frames, together in ((1, 23), (49, 1)):
         latents = torch.zeros(1, (frames - 1) // 4 + 1, 8, 480 // 8, 720 // 8)
         data = TrainingSet((), {"latents": latents})
-        made = Trainer(backbone, adapter, data, rules.finetune, 5, "fingerprint", tmp_path)
+        made = Trainer(
+            backbone,
+            adapter,
+            data,
+            rules.finetune,
+            seed=5,
+            fingerprint="fingerprint",
+            checkpoints=tmp_path,
+        )
         assert made._together == together

@@ -64,7 +64,15 @@ def _fresh(paper: Profile, backbone: Backbone, **model: str) -> MagicMirrorAdapt
 def _trainer(paper: Profile, backbone: Backbone, folder: Path, frames: int = 9) -> Trainer:
     rules = paper.pretrain if frames == 1 else paper.finetune
     adapter = _fresh(paper, backbone)
-    return Trainer(backbone, adapter, _data(frames), rules, 5, "fingerprint", folder)
+    return Trainer(
+        backbone,
+        adapter,
+        _data(frames),
+        rules,
+        seed=5,
+        fingerprint="fingerprint",
+        checkpoints=folder,
+    )
 
 
 def _moved(trainer: Trainer) -> float:

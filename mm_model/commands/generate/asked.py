@@ -7,9 +7,8 @@ server takes it, so that the same rules refuse it with the same sentences.
 
 import base64
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any
 
 from mm_model.errors import UserError
 from mm_model.media import consent as records
@@ -19,6 +18,7 @@ from mm_model.media.sniff import HEAD_BYTES, IMAGE_KINDS, kind_of
 from mm_model.serving.consent import parse
 from mm_model.settings import ServeSettings
 from mm_model.store import digests
+from mm_model.store.atomic import Document
 from mm_model.store.consents import is_of_words
 from mm_model.store.walk import why
 
@@ -38,6 +38,7 @@ class Photographs:
 
     paths: tuple[Path, ...]
     contents: tuple[bytes, ...]
+    _: KW_ONLY
     consents: tuple[dict[str, str], ...] = ()
     unstated: bool = True
     unused: int = 0
@@ -87,7 +88,13 @@ def photographs(given: Sequence[Path], limits: ServeSettings) -> Photographs:
             consents.append(stated)
     contents = tuple(_content(path, limits.max_reference_bytes) for path in paths)
     return Photographs(
-        tuple(paths), contents, tuple(consents), unstated, unused, tuple(in_words), tuple(left_out)
+        tuple(paths),
+        contents,
+        consents=tuple(consents),
+        unstated=unstated,
+        unused=unused,
+        in_words=tuple(in_words),
+        left_out=tuple(left_out),
     )
 
 
@@ -189,8 +196,8 @@ def consent_of(shown: Photographs, stated: str | None) -> dict[str, str]:
 
 
 def record_of(
-    shown: Photographs, consent: dict[str, str], prompt: str, values: dict[str, Any]
-) -> dict[str, Any]:
+    shown: Photographs, consent: dict[str, str], prompt: str, values: Document
+) -> Document:
     """The record of a request; `values` are its other fields, None where the model's own hold."""
     return {
         "prompt": prompt,

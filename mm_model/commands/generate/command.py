@@ -87,7 +87,14 @@ def _run(options: argparse.Namespace) -> None:
     layout = Layout(root, load_params(root).profile)
     if options.again is not None:
         _refuse_changes(options)
-        work.again(layout, options.again, tuple(options.ref), options.out, options.force, _say)
+        work.again(
+            layout,
+            options.again,
+            moved=tuple(options.ref),
+            target=options.out,
+            force=options.force,
+            say=_say,
+        )
         return
     if not options.ref or options.prompt is None:
         raise UserError(
@@ -96,10 +103,20 @@ def _run(options: argparse.Namespace) -> None:
         )
     height, width = _size(options.size)
     wish = work.Wish(
-        tuple(options.ref), options.prompt, options.consent, options.adapter, options.facepack,
-        {"seed": options.seed, "num_frames": options.frames, "num_inference_steps": options.steps,
-         "guidance_scale": options.guidance, "height": height, "width": width},
-    )  # fmt: skip
+        tuple(options.ref),
+        options.prompt,
+        consent=options.consent,
+        adapter=options.adapter,
+        facepack=options.facepack,
+        values={
+            "seed": options.seed,
+            "num_frames": options.frames,
+            "num_inference_steps": options.steps,
+            "guidance_scale": options.guidance,
+            "height": height,
+            "width": width,
+        },
+    )
     _say(str(work.make(layout, wish, options.out, options.force, _say)))
 
 

@@ -92,7 +92,7 @@ def _of_release(layout: Layout, profile: Profile, name: str) -> Choice:
     from mm_model.register import card
     from mm_model.register.served import checked_folder
 
-    model = profile.section("register").model_name
+    model = profile.register_.model_name
     version = _version(layout, model, name)
     folder = checked_folder(layout, model, version)
     said = yaml.safe_load((folder / "MLmodel").read_text("utf-8"))["flavors"]["python_function"]

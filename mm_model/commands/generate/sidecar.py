@@ -7,12 +7,12 @@ its evidence. Weights, photographs and code are named by their digests.
 import importlib.metadata
 import json
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from mm_model.errors import UserError
 from mm_model.store import digests
+from mm_model.store.atomic import Document
 from mm_model.store.named import reason
 
 FORMAT = 1
@@ -48,16 +48,17 @@ class Sidecar:
 
     arguments: Arguments
     release: str | None
+    _: KW_ONLY
     digests: dict[str, str]
     references_sha256: list[str]
     video_sha256: str
     fps: int
     versions: dict[str, str]
-    hardware: dict[str, Any]
+    hardware: Document
     seconds: float
     notes: list[str]
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Document:
         """JSON-ready, with a digest over all of it."""
         content = {"format": FORMAT, **asdict(self)}
         return {**content, "record_sha256": digests.of_value(content)}
@@ -134,7 +135,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def hardware(device: str, threads: int) -> dict[str, Any]:
+def hardware(device: str, threads: int) -> Document:
     """What the numbers may depend on: processor, its instructions, device, threads."""
     import torch
 

@@ -12,7 +12,7 @@ import secrets
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from mm_model.progress import Steps
 from mm_model.serving import code, request
 from mm_model.serving.refusal import Code, Refusal
 from mm_model.store import atomic, digests
+from mm_model.store.atomic import Document
 from mm_model.store.layout import Layout
 from mm_model.store.walk import why
 
@@ -36,10 +37,11 @@ class Wish:
 
     references: tuple[Path, ...]
     prompt: str
+    _: KW_ONLY
     consent: str | None
     adapter: str
     facepack: Path | None
-    values: dict[str, Any]
+    values: Document
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ def _no_clip(otherwise: str) -> Iterator[None]:
 def again(
     layout: Layout,
     record: Path,
+    *,
     moved: tuple[Path, ...],
     target: Path | None,
     force: bool,
@@ -113,13 +116,14 @@ def again(
     with _no_clip("its record stays as it is and the same command makes it"):
         before = sidecar.read(record)
         with contextlib.nullcontext() if target is None else _place(target, force):
-            return _again(layout, before, moved, target, force, say)
+            return _again(layout, before, moved, target=target, force=force, say=say)
 
 
 def _again(
     layout: Layout,
     before: Sidecar,
     moved: tuple[Path, ...],
+    *,
     target: Path | None,
     force: bool,
     say: Say,
@@ -137,7 +141,14 @@ def _again(
         for name in ("seed", "num_frames", "num_inference_steps", "guidance_scale", "height",
                      "width")
     }  # fmt: skip
-    wish = Wish(paths, asked_for.prompt, None, asked_for.adapter, facepack, values)
+    wish = Wish(
+        paths,
+        asked_for.prompt,
+        consent=None,
+        adapter=asked_for.adapter,
+        facepack=facepack,
+        values=values,
+    )
     made = _made(choice, shown, asked_for.consent, wish, say)
     if target is not None:
         say(str(_kept(made, target, force, say)))
@@ -178,11 +189,17 @@ def _made(
         facepack=None if wish.facepack is None else str(wish.facepack.resolve()),
     )  # fmt: skip
     said = Sidecar(
-        arguments, choice.release, {**config.digests, "code": used}, shown.digests,
-        digests.of_bytes(video), config.fps, sidecar.versions(),
-        sidecar.hardware(config.device, config.threads), round(time.monotonic() - started, 2),
-        reply["notes"],
-    )  # fmt: skip
+        arguments,
+        choice.release,
+        digests={**config.digests, "code": used},
+        references_sha256=shown.digests,
+        video_sha256=digests.of_bytes(video),
+        fps=config.fps,
+        versions=sidecar.versions(),
+        hardware=sidecar.hardware(config.device, config.threads),
+        seconds=round(time.monotonic() - started, 2),
+        notes=reply["notes"],
+    )
     for note in reply["notes"]:
         say(note)
     return Made(video, said)
@@ -286,8 +303,8 @@ def _refuse_other_parts(before: Sidecar, choice: Choice) -> None:
 def _other_photographs(before: Sidecar, shown: asked.Photographs) -> str:
     found, wanted = shown.digests, before.references_sha256
     if len(found) != len(wanted):
-        number = "1 photograph" if len(wanted) == 1 else f"{len(wanted)} photographs"
-        return f"The clip was made from {number}, not {len(found)}: give just those with --ref."
+        count = "1 photograph" if len(wanted) == 1 else f"{len(wanted)} photographs"
+        return f"The clip was made from {count}, not {len(found)}: give just those with --ref."
     number = next(i for i, (a, b) in enumerate(zip(found, wanted, strict=True)) if a != b)
     return (
         f"{shown.paths[number]} is not the photograph that the clip was made from "

@@ -29,6 +29,7 @@ def clip(
     person: Person,
     action: str,
     shot: Shot,
+    *,
     num_frames: int,
     size: int,
     rng: np.random.Generator,

@@ -61,6 +61,7 @@ def fault_two_faces(
     first: Person,
     second: Person,
     shot: Shot,
+    *,
     size: int,
     num_frames: int,
     rng: np.random.Generator,

@@ -49,7 +49,7 @@ class Head:
     front: np.ndarray
     back: np.ndarray
 
-    def on(self, x: np.ndarray, y: np.ndarray, out: float | np.ndarray = 0.0) -> np.ndarray:
+    def on(self, x: np.ndarray, y: np.ndarray | float, out: float | np.ndarray = 0.0) -> np.ndarray:
         """Points [N, 3] on the front of the head at ``x`` [N], ``y`` [N] or one height, lifted by
         ``out`` towards the viewer."""
         points = np.empty((len(x), 3))

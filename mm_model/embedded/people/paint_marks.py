@@ -72,7 +72,7 @@ def _spots(s: Sitting, freckles: float, mole: float, mole_side: float) -> None:
         for point in s.on(x, y, 0.01):
             c.disc(point, (0.018 * s.unit, 0.018 * s.unit), 0, tone)
     if mole > 0:
-        x = (mole_side * 2 - 1) * 0.62 * k.width
-        y = k.nose_y + (mole - 0.8) * 1.1 * k.chin + 0.15
-        at = s.on(np.array([x]), y, 0.01)[0]
+        across = (mole_side * 2 - 1) * 0.62 * k.width
+        down = k.nose_y + (mole - 0.8) * 1.1 * k.chin + 0.15
+        at = s.on(np.array([across]), down, 0.01)[0]
         c.disc(at, (0.042 * s.unit, 0.042 * s.unit), 0, shade(mix(k.skin, (70, 40, 30), 0.7), 0.7))

@@ -92,7 +92,15 @@ def _sit(person: Person, shot: Shot, pose: Pose, canvas: Canvas) -> Sitting:
     middle = (rest.chin + _FACE_TOP) / 2
     centre = np.array([0.5 + shot.offset[0] + pose.x, 0.52 + shot.offset[1] + pose.y]) * canvas.side
     origin = centre + np.array([0.0, 0.45 - middle]) * unit
-    return Sitting(person, shot, pose, k, head(k), View(rotation(pose), origin, unit), canvas)
+    return Sitting(
+        person,
+        shot,
+        pose,
+        look=k,
+        head=head(k),
+        view=View(rotation(pose), origin, unit),
+        canvas=canvas,
+    )
 
 
 def _paint(s: Sitting) -> None:

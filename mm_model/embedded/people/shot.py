@@ -59,10 +59,10 @@ def shot(rng: np.random.Generator) -> Shot:
     light /= np.linalg.norm(light)
     warmth = rng.uniform(-1, 1)
     tint = 1 + np.array([0.07, 0.0, -0.09]) * warmth + rng.uniform(-0.015, 0.015, 3)
-    background = tuple(_colour(rng, 50, 215, rng.uniform(0, 1)) for _ in range(3))
+    one, two, three = (_colour(rng, 50, 215, rng.uniform(0, 1)) for _ in range(3))
     return Shot(
         background=str(rng.choice(BACKGROUNDS)),
-        background_colours=background,  # type: ignore[arg-type]
+        background_colours=(one, two, three),
         background_seed=int(rng.integers(2**31)),
         light=(float(light[0]), float(light[1]), float(light[2])),
         contrast=float(rng.uniform(0.2, 0.75)),

@@ -6,7 +6,7 @@ Decides nothing about what is drawn.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 
@@ -27,6 +27,7 @@ class Sitting:
     person: Person
     shot: Shot
     pose: Pose
+    _: KW_ONLY
     look: Look
     head: Head
     view: View

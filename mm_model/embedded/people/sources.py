@@ -76,7 +76,16 @@ def write_sources(
     Raises ``UserError`` for arguments that cannot be met or a folder that is not empty.
     """
     folder = Path(folder)
-    _check(folder, people, photos_per_person, clips_per_person, size, num_frames, fps, fault_rate)
+    _check(
+        folder,
+        people,
+        photos=photos_per_person,
+        clips=clips_per_person,
+        size=size,
+        num_frames=num_frames,
+        fps=fps,
+        fault_rate=fault_rate,
+    )
     plans = _plan(len(people), photos_per_person, clips_per_person, fault_rate, seed)
     aside = folder.parent / f".{folder.name}.writing-{os.getpid()}"
     shutil.rmtree(aside, ignore_errors=True)
@@ -97,6 +106,7 @@ def write_sources(
 def _check(
     folder: Path,
     people: Sequence[int],
+    *,
     photos: int,
     clips: int,
     size: int,
@@ -134,8 +144,8 @@ def _plan(subjects: int, photos: int, clips: int, rate: float, seed: int) -> lis
             extra[(start + i) % subjects].append((media, known[i % len(known)]))
     plans = []
     for faulty in extra:
-        items: list[tuple[str, str | None]] = [("photo", None)] * photos + [("clip", None)] * clips
-        items += faulty
+        kinds = ["photo"] * photos + ["clip"] * clips
+        items: list[tuple[str, str | None]] = [*((kind, None) for kind in kinds), *faulty]
         order = [items[i] for i in rng.permutation(len(items))]
         # A copy needs something good of its kind to be a copy of.
         order.sort(key=lambda item: item[1] == "duplicate")
@@ -207,7 +217,9 @@ def _pixels(job: _Job, index: int, item: Plan, rng: np.random.Generator) -> tupl
     if item.fault == "no_face":
         return faults.fault_no_face(place, size, count, rng), action
     if item.fault == "two_faces":
-        return faults.fault_two_faces(who, other, place, size, count, rng), action
+        return faults.fault_two_faces(
+            who, other, place, size=size, num_frames=count, rng=rng
+        ), action
     if item.fault == "tiny_face":
         return faults.fault_tiny_face(who, place, size, count, rng), action
     if item.fault == "static":
@@ -216,14 +228,14 @@ def _pixels(job: _Job, index: int, item: Plan, rng: np.random.Generator) -> tupl
         frame = photograph(who, rng, size)
         frames, action = frame.image[None], describe(frame.pose)
     else:
-        frames = clip(who, action, place, count, size, rng).frames
+        frames = clip(who, action, place, num_frames=count, size=size, rng=rng).frames
     if item.fault == "blur":
         frames = faults.fault_blur(frames, rng)
     elif item.fault == "text":
         frames = faults.fault_text(frames, rng)
     elif item.fault == "cut":
         frames = faults.fault_cut(
-            frames, clip(other, action, shot(rng), count, size, rng).frames, rng
+            frames, clip(other, action, shot(rng), num_frames=count, size=size, rng=rng).frames, rng
         )
     return frames, action
 

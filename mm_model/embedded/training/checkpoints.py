@@ -14,7 +14,7 @@ BEFORE = "checkpoint.before.safetensors"
 _ORIGIN = "foundry"
 
 
-def write(folder: Path, save: Callable[[Path], None]) -> None:
+def write(folder: Path, save: Callable[[Path], object]) -> None:
     """Let `save` write the new checkpoint; the one that was there becomes the one before."""
     target = folder / NAME
     if target.is_file():

@@ -7,7 +7,8 @@ arrive in eval mode.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from mm_model.nn.identity.encoder import FOLDER, IdentityEncoder
 from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel
 from mm_model.nn.parts import (
     Dtypes,
+    Keywords,
     check_kind,
     check_transformer,
     dtypes_by_part,
@@ -72,7 +74,7 @@ def load_components(
     torch_dtype: Dtypes = None,
     variant: str | None = None,
     given: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+) -> Keywords:
     """All parts of a backbone folder by name; those in `given` are taken as they are, None too.
 
     `variant` is that of the weights' files, for the parts that have it. Raises `UserError` naming
@@ -95,13 +97,14 @@ def load_components(
             f"{base} holds no safetensors files of the variant {variant!r}; leave variant out, or "
             "name one that it has."
         )
-    readers = {
+    readers: dict[str, Callable[[], Any]] = {
         "tokenizer": lambda: load_tokenizer(base / "tokenizer"),
         "scheduler": lambda: load_schedule(base / "scheduler"),
         "identity_encoder": lambda: load_identity_encoder(base, dtypes["identity_encoder"]),
     }
     for name, load in zip(_WEIGHTY, (load_text_encoder, load_vae, load_transformer), strict=True):
-        readers[name] = lambda n=name, load=load: load(base, dtypes[n], variants[n])
+        if name in variants:  # what is given needs no reader
+            readers[name] = partial(load, base, dtypes[name], variants[name])
     parts = {name: read() for name, read in readers.items() if name not in given}
     return parts | given
 
@@ -127,7 +130,7 @@ def check_parts(**given: Any) -> None:
     for name, part in given.items():
         if part is None:
             continue
-        wanted = kinds.get(name, has.get(name))[1]
+        wanted = kinds[name][1] if name in kinds else has[name][1]
         if name in kinds:
             fits = isinstance(unwrap_module(part), kinds[name][0])
         else:
@@ -163,7 +166,7 @@ def taken_over(given: Any, vae: Any | None) -> Any:
 def _load(cls: Any, folder: Path, torch_dtype: torch.dtype | None, variant: str | None) -> Any:
     """from_pretrained of a local folder with safetensors; a failure names the folder."""
     refuse_pickles(folder)
-    options: dict[str, Any] = {"use_safetensors": True, "local_files_only": True}
+    options: Keywords = {"use_safetensors": True, "local_files_only": True}
     if torch_dtype is not None:
         options["torch_dtype"] = torch_dtype
     if variant is not None:

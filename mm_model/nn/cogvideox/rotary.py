@@ -12,6 +12,8 @@ import torch
 from diffusers.models.embeddings import get_3d_rotary_pos_embed
 from torch import Tensor
 
+from mm_model.nn.parts import Keywords
+
 
 def crop_region(
     grid: tuple[int, int], base: tuple[int, int]
@@ -40,7 +42,7 @@ def rotary_table(
     p, p_t = config["patch_size"], config["patch_size_t"]
     grid = (latent_height // p, latent_width // p)
     base = (config["sample_height"] // p, config["sample_width"] // p)
-    shape: dict[str, Any] = {
+    shape: Keywords = {
         "crops_coords": crop_region(grid, base),
         "temporal_size": latent_frames,
     }

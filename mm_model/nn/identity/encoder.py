@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +27,7 @@ from mm_model.nn.magic_mirror.checkpoint import (
 from mm_model.nn.magic_mirror.condition import IdentityCondition, IdentityFeatures
 from mm_model.nn.magic_mirror.config import IDENTITY_DESCRIPTION, IDENTITY_FOLDER
 from mm_model.nn.offload import execution_device, present
+from mm_model.nn.parts import Keywords
 
 FOLDER = IDENTITY_FOLDER
 CONFIG_NAME = IDENTITY_DESCRIPTION
@@ -166,7 +166,7 @@ class IdentityEncoder(nn.Module):
             )
         }
         files["vision_model"] = sha256_file(vision / "model.safetensors")
-        description: dict[str, Any] = {"version": 1, "perceiver": self.perceiver_config}
+        description: Keywords = {"version": 1, "perceiver": self.perceiver_config}
         if isinstance(self.recognizer, FaceRecognizer):
             self.recognizer.save_pretrained(folder / "recognizer")
             files["recognizer"] = recognizer_digest(self.recognizer)
@@ -206,7 +206,7 @@ class IdentityEncoder(nn.Module):
 
 
 def _load_recognizer(
-    folder: Path, config: dict[str, Any] | None, digest: str | None
+    folder: Path, config: Keywords | None, digest: str | None
 ) -> FaceEmbedder | None:
     if config is None:
         return None

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
 from mm_model.errors import UserError
+from mm_model.nn.parts import Keywords
 
 INPUT_SIZE = 112
 """Side of the aligned face in pixels (ArcFace's convention)."""
@@ -96,7 +96,7 @@ class FaceRecognizer(nn.Module):
                 f"channels={tuple(channels)}, blocks={tuple(blocks)}, stem_stride={stem_stride}"
             )
         stem = stem_channels or channels[0]
-        self.config: dict[str, Any] = {
+        self.config: Keywords = {
             "width": width,
             "channels": list(channels),
             "blocks": list(blocks),

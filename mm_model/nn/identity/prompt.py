@@ -46,7 +46,13 @@ def expand_prompt(
     `place_identity`.
     """
     placed = place_identity(
-        tokenizer, prompt, references, max_length, tokens_per_reference, trigger, class_words
+        tokenizer,
+        prompt,
+        references,
+        max_length=max_length,
+        tokens_per_reference=tokens_per_reference,
+        trigger=trigger,
+        class_words=class_words,
     )
     ids = placed.ids + [tokenizer.pad_token_id] * (max_length - len(placed.ids))
     mask = torch.zeros(max_length, dtype=torch.bool)

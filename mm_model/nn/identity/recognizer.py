@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 import safetensors.torch
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from mm_model.errors import UserError
 from mm_model.nn.identity.face_recognizer import INPUT_SIZE
@@ -42,6 +42,11 @@ def recognizer_digest(recognizer: FaceEmbedder) -> str:
     """
     if isinstance(recognizer, OnnxRecognizer):
         return recognizer.sha256
+    if not isinstance(recognizer, nn.Module):
+        raise UserError(
+            f"A {type(recognizer).__name__} has neither a file nor tensors to be known by: give an "
+            "OnnxRecognizer or a torch module."
+        )
     state = recognizer.state_dict()
     state = {key: value.detach().cpu().contiguous() for key, value in state.items()}
     return hashlib.sha256(safetensors.torch.save(state)).hexdigest()

@@ -53,12 +53,13 @@ def _feed_forward(dim: int, mult: int) -> nn.Sequential:
     )
 
 
-class PerceiverResampler(nn.Module):
-    """Depth x (attention, feed-forward) over given latents; `[B,P,context] -> [B,N,out]`."""
+class _Resampler(nn.Module):
+    """Depth x (attention, feed-forward) over latents; `[B,P,context] -> [B,N,out]`."""
 
     def __init__(
         self,
         dim: int,
+        *,
         depth: int,
         heads: int,
         head_dim: int,
@@ -84,7 +85,12 @@ class PerceiverResampler(nn.Module):
             latents = latents + feed_forward(latents)
         return self.norm_out(self.proj_out(latents))
 
+
+class PerceiverResampler(_Resampler):
+    """A resampler over given latents."""
+
     def forward(self, latents: Tensor, context: Tensor, mask: Tensor | None = None) -> Tensor:
+        """`latents [B,N,dim]`, `context [B,P,context_dim]` -> `[B,N,out]`."""
         return self.resample(latents, context, mask)
 
 
@@ -117,7 +123,13 @@ class IdPerceiver(nn.Module):
         )
         self.token_norm = LayerNorm(dim)
         self.perceiver_resampler = PerceiverResampler(
-            dim, depth, heads, head_dim, context_dim, dim, ff_mult
+            dim,
+            depth=depth,
+            heads=heads,
+            head_dim=head_dim,
+            context_dim=context_dim,
+            out_dim=dim,
+            ff_mult=ff_mult,
         )
 
     def forward(self, embedding: Tensor, context: Tensor) -> Tensor:
@@ -127,14 +139,14 @@ class IdPerceiver(nn.Module):
         return tokens + self.perceiver_resampler(tokens, context)
 
 
-class FacePerceiver(PerceiverResampler):
+class FacePerceiver(_Resampler):
     """tau_face: learned queries over the penultimate CLIP tokens of all references of a subject.
 
     The result has a fixed number of tokens and does not depend on the order of the references.
     """
 
-    def __init__(self, num_latents: int, dim: int, *args: int, **kwargs: int) -> None:
-        super().__init__(dim, *args, **kwargs)
+    def __init__(self, num_latents: int, dim: int, **sizes: int) -> None:
+        super().__init__(dim, **sizes)
         self.latents = nn.Parameter(torch.randn(1, num_latents, dim) / dim**0.5)
 
     def forward(self, context: Tensor, reference_mask: Tensor | None = None) -> Tensor:

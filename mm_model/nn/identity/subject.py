@@ -111,6 +111,7 @@ def place_identity(
     tokenizer: Any,
     prompt: str,
     references: int,
+    *,
     max_length: int,
     tokens_per_reference: int = TOKENS_PER_REFERENCE,
     trigger: str = TRIGGER,
@@ -168,7 +169,7 @@ def check_caption(tokenizer: Any, text: str, max_length: int) -> None:
     the reasons of `place_identity`, and for a mark of the tokenizer (`</s>`) written as text,
     which would end or blank the prompt for the text encoder.
     """
-    place_identity(tokenizer, text, MOST_REFERENCES, max_length)
+    place_identity(tokenizer, text, MOST_REFERENCES, max_length=max_length)
     refuse_marks(tokenizer, text)
 
 

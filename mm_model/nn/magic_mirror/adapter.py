@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,16 @@ from mm_model.nn.magic_mirror.config import AdapterConfig
 from mm_model.nn.magic_mirror.fusion import TextFusion, fuse_text
 from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel
 from mm_model.nn.offload import present
+
+
+class Provenance(TypedDict, total=False):
+    """Fields of an adapter's configuration that say where its weights come from."""
+
+    backbone_id: str | None
+    recognizer_sha256: str | None
+    id_perceiver_sha256: str | None
+    stage: str | None
+    step: int | None
 
 
 class MagicMirrorAdapter(nn.Module):
@@ -46,10 +57,10 @@ class MagicMirrorAdapter(nn.Module):
             self.face_perceiver = FacePerceiver(
                 config.face_tokens,
                 config.face_dim,
-                config.face_depth,
-                config.face_heads,
-                config.face_head_dim,
-                config.clip_dim,
+                depth=config.face_depth,
+                heads=config.face_heads,
+                head_dim=config.face_head_dim,
+                context_dim=config.clip_dim,
                 ff_mult=config.face_ff_mult,
             )
             if config.face_projection:
@@ -210,7 +221,12 @@ class MagicMirrorAdapter(nn.Module):
         mask = text_mask & condition.fused[:, None]
         with present(self):
             return fuse_text(
-                self.text_fusion, text_embeds, mask, condition.x_id, condition.mask, scale
+                self.text_fusion,
+                text_embeds,
+                mask,
+                x_id=condition.x_id,
+                reference_mask=condition.mask,
+                scale=scale,
             )
 
     @torch.no_grad()
@@ -220,7 +236,7 @@ class MagicMirrorAdapter(nn.Module):
             if layer.face_gate is not None:
                 layer.face_gate.clamp_(min=0.0)
 
-    def save_pretrained(self, folder: str | Path, **provenance: str | int | None) -> Path:
+    def save_pretrained(self, folder: str | Path, **provenance: Unpack[Provenance]) -> Path:
         """Write the adapter folder (config and safetensors); returns it. Never writes base weights.
 
         Tensors are written in their own dtype (float32 where they were trained), which the

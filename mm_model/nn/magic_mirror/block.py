@@ -6,14 +6,18 @@ tokens. A block without adapter, or a call without identity, runs the base arith
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBlock
 from torch import Tensor, nn
 
+from mm_model.errors import UserError
+from mm_model.nn.layers import LayerNorm
 from mm_model.nn.magic_mirror.attention import MagicMirrorAttnProcessor
 from mm_model.nn.magic_mirror.layer_adapter import LayerAdapter
+from mm_model.nn.parts import Keywords
 
 Rotary = tuple[Tensor, Tensor]
 
@@ -60,7 +64,7 @@ class MagicMirrorBlock(CogVideoXBlock):
         encoder_hidden_states: Tensor,
         temb: Tensor,
         image_rotary_emb: Rotary | None = None,
-        attention_kwargs: dict[str, Any] | None = None,
+        attention_kwargs: Keywords | None = None,
         face_length: int = 0,
         id_code: Tensor | None = None,
         can_scale: float = 1.0,
@@ -93,10 +97,10 @@ class MagicMirrorBlock(CogVideoXBlock):
             hidden_states,
             encoder,
             modulation,
-            image_rotary_emb,
-            attention_kwargs,
-            face_length,
-            ca_scale,
+            rotary=image_rotary_emb,
+            attention_kwargs=attention_kwargs,
+            face_length=face_length,
+            ca_scale=ca_scale,
         )
         return hidden_states, (torch.cat([face, encoder], dim=1) if face is not None else encoder)
 
@@ -105,19 +109,26 @@ class MagicMirrorBlock(CogVideoXBlock):
         video: Tensor,
         encoder: Tensor,
         modulation: LayerModulation,
+        *,
         rotary: Rotary | None,
-        attention_kwargs: dict[str, Any] | None,
+        attention_kwargs: Keywords | None,
         face_length: int,
         ca_scale: float,
     ) -> tuple[Tensor, Tensor]:
         """The block with given modulation; `encoder [B,F+L,d]` holds `face_length` face tokens."""
         chunks = modulation.base.chunk(12, dim=-1)
-        face_chunks = modulation.face.chunk(6, dim=-1) if face_length else [None] * 6
         norms = (self.norm1.norm, self.norm2.norm)
-        face_norms = (None, None)
-        extra: dict[str, Any] = {}
+        face_norms: tuple[LayerNorm | None, ...] = (None, None)
+        face_chunks: Sequence[Tensor | None] = (None,) * 6
+        extra: Keywords = {}
         if face_length:
+            if self.adapter is None or modulation.face is None:
+                raise UserError(
+                    "Face tokens were given, but the adapter has no face stream (use_face is "
+                    "false): leave face_tokens out."
+                )
             face_norms = (self.adapter.face_norm1, self.adapter.face_norm2)
+            face_chunks = modulation.face.chunk(6, dim=-1)
             extra = {
                 "face_length": face_length,
                 "face_attention": self.adapter.ca,
@@ -158,7 +169,7 @@ def _modulate(norm: nn.LayerNorm, x: Tensor, shift: Tensor, scale: Tensor) -> Te
 def _gated_add(x: Tensor, out: Tensor, gate: Tensor, face_gate: Tensor | None, face: int) -> Tensor:
     """Residual addition of the encoder stream, with its own gate for the leading face tokens."""
     text = x[:, face:] + gate[:, None] * out[:, face:]
-    if not face:
+    if face_gate is None:  # no face tokens
         return text
     return torch.cat([x[:, :face] + face_gate[:, None] * out[:, :face], text], dim=1)
 

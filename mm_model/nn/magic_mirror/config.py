@@ -123,7 +123,7 @@ class AdapterConfig:
         """Width of one attention head of the DiT."""
         return self.width // self.num_heads
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-ready form, with class name and version first."""
         data = asdict(self)
         data["adapter_layers"] = list(self.adapter_layers)

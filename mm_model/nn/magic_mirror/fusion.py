@@ -37,6 +37,7 @@ def fuse_text(
     fusion: TextFusion,
     text_embeds: Tensor,
     text_mask: Tensor,
+    *,
     x_id: Tensor,
     reference_mask: Tensor | None = None,
     scale: float = 1.0,

@@ -37,6 +37,21 @@ class DecoupledCrossAttention(nn.Module):
         )
         return self.norm_k(key), value
 
+    @torch.no_grad()
+    def reset(self, attn: nn.Module) -> None:
+        """Initial weights: keys as in the base's attention `attn`, values zero."""
+        self.to_k.weight.copy_(attn.to_k.weight)
+        if attn.to_k.bias is not None:
+            self.to_k.bias.copy_(attn.to_k.bias)
+        else:
+            nn.init.zeros_(self.to_k.bias)
+        if attn.norm_k is not None:
+            self.norm_k.load_state_dict(attn.norm_k.state_dict())
+        zero_(self.to_v)
+        if self.to_out is not None:
+            self.to_out.weight.copy_(attn.to_out[0].weight)
+            nn.init.zeros_(self.to_out.bias)
+
 
 class LayerAdapter(nn.Module):
     """Trained tensors of one adapted layer; names as in the adapter file below `layers.{l}.`."""
@@ -45,11 +60,14 @@ class LayerAdapter(nn.Module):
         super().__init__()
         d = config.width
         self.mode = config.attention_mode
-        self.can = None
+        self.can: ConditionedAdaNorm | None = None
         if config.use_can:
             code = config.id_tokens * config.can_code
             self.can = ConditionedAdaNorm(code, config.time_dim, d, config.can_hidden)
-        self.face_mod = self.face_norm1 = self.face_norm2 = self.ca = None
+        self.face_mod: FaceModulation | None = None
+        self.face_norm1: LayerNorm | None = None
+        self.face_norm2: LayerNorm | None = None
+        self.ca: DecoupledCrossAttention | None = None
         if config.use_face:
             self.face_mod = FaceModulation(config.time_dim, d)
             self.face_norm1 = LayerNorm(d, eps=config.norm_eps)
@@ -79,23 +97,10 @@ class LayerAdapter(nn.Module):
             zero_(self.can.fc2)
         if self.face_mod is not None:
             zero_(self.face_mod.linear)
-            for own, base in ((self.face_norm1, block.norm1), (self.face_norm2, block.norm2)):
-                if base.norm.elementwise_affine:
-                    own.load_state_dict(base.norm.state_dict())
+        for own, base in ((self.face_norm1, block.norm1), (self.face_norm2, block.norm2)):
+            if own is not None and base.norm.elementwise_affine:
+                own.load_state_dict(base.norm.state_dict())
         if self.ca is not None:
-            self._reset_cross_attention(block.attn1)
+            self.ca.reset(block.attn1)
         if self.face_gate is not None:
             nn.init.zeros_(self.face_gate)
-
-    def _reset_cross_attention(self, attn: nn.Module) -> None:
-        self.ca.to_k.weight.copy_(attn.to_k.weight)
-        if attn.to_k.bias is not None:
-            self.ca.to_k.bias.copy_(attn.to_k.bias)
-        else:
-            nn.init.zeros_(self.ca.to_k.bias)
-        if attn.norm_k is not None:
-            self.ca.norm_k.load_state_dict(attn.norm_k.state_dict())
-        zero_(self.ca.to_v)
-        if self.ca.to_out is not None:
-            self.ca.to_out.weight.copy_(attn.to_out[0].weight)
-            nn.init.zeros_(self.ca.to_out.bias)

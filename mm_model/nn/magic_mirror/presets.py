@@ -30,7 +30,7 @@ PRESETS: dict[str, dict[str, int | bool]] = {
 }
 PRESET_NAMES = (*PRESETS, "tiny")
 
-COGVIDEOX_5B_TRANSFORMER: dict[str, Any] = {
+COGVIDEOX_5B_TRANSFORMER: Mapping[str, Any] = {
     "num_layers": 42,
     "num_attention_heads": 48,
     "attention_head_dim": 64,
@@ -53,7 +53,7 @@ COGVIDEOX_5B_TRANSFORMER: dict[str, Any] = {
     "use_learned_positional_embeddings": False,
     "ofs_embed_dim": None,
 }
-T5_XXL_ENCODER: dict[str, Any] = {
+T5_XXL_ENCODER: Mapping[str, Any] = {
     "d_model": 4096,
     "d_kv": 64,
     "num_heads": 64,
@@ -62,7 +62,7 @@ T5_XXL_ENCODER: dict[str, Any] = {
     "feed_forward_proj": "gated-gelu",
     "vocab_size": 32128,
 }
-CLIP_VIT_L14: dict[str, Any] = {
+CLIP_VIT_L14: Mapping[str, Any] = {
     "hidden_size": 1024,
     "intermediate_size": 4096,
     "num_hidden_layers": 24,
@@ -119,7 +119,7 @@ def adapter_config(
         sizes = PRESETS[preset]
     else:
         raise UserError(f"Unknown preset {preset!r}; choose one of {', '.join(PRESET_NAMES)}.")
-    fields: dict[str, Any] = {
+    fields: Mapping[str, Any] = {
         "preset": preset,
         "family": backbone_family(transformer),
         "num_layers": transformer["num_layers"],

@@ -30,7 +30,7 @@ from mm_model.nn.magic_mirror.modulation import (
     modulation_modules,
 )
 from mm_model.nn.offload import execution_device, is_offloaded, present
-from mm_model.nn.parts import check_lora
+from mm_model.nn.parts import Keywords, check_lora
 from mm_model.nn.sharing import ADAPTER_PART, refuse_hooks, sharing
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class MagicMirrorTransformer3DModel(CogVideoXTransformer3DModel):
     in by `attach_layers`, never by the constructor.
     """
 
+    transformer_blocks: nn.ModuleList
+
     _no_split_modules: ClassVar[list[str]] = ["MagicMirrorBlock", "CogVideoXPatchEmbed"]
     _repeated_blocks: ClassVar[list[str]] = ["MagicMirrorBlock"]
     _skip_layerwise_casting_patterns: ClassVar[list[str]] = ["patch_embed", "norm", "adapter"]
@@ -51,12 +53,12 @@ class MagicMirrorTransformer3DModel(CogVideoXTransformer3DModel):
     def __init__(self, **base: Any) -> None:
         super().__init__(**base)
         self.transformer_blocks = nn.ModuleList(
-            MagicMirrorBlock(b) for b in self.transformer_blocks
+            MagicMirrorBlock(block) for block in self.transformer_blocks
         )
         register_for_caching()
 
     @staticmethod
-    def _get_init_keys(input_class: type) -> set[str]:
+    def _get_init_keys(input_class: type[CogVideoXTransformer3DModel]) -> set[str]:
         """Configuration fields are the base class's; this constructor only passes them on."""
         keys = set(inspect.signature(input_class.__init__).parameters)
         if issubclass(input_class, MagicMirrorTransformer3DModel):
@@ -192,7 +194,7 @@ class MagicMirrorTransformer3DModel(CogVideoXTransformer3DModel):
         timestep_cond: Tensor | None = None,
         ofs: Tensor | None = None,
         image_rotary_emb: tuple[Tensor, Tensor] | None = None,
-        attention_kwargs: dict[str, Any] | None = None,
+        attention_kwargs: Keywords | None = None,
         return_dict: bool = True,
         *,
         face_tokens: Tensor | None = None,
@@ -243,7 +245,7 @@ class MagicMirrorTransformer3DModel(CogVideoXTransformer3DModel):
         timestep_cond: Tensor | None,
         ofs: Tensor | None,
         image_rotary_emb: tuple[Tensor, Tensor] | None,
-        attention_kwargs: dict[str, Any] | None,
+        attention_kwargs: Keywords | None,
         face_tokens: Tensor | None,
         id_code: Tensor | None,
         scales: tuple[float, float],

@@ -10,7 +10,6 @@ import json
 import shutil
 import uuid
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -26,6 +25,7 @@ from mm_model.nn.identity.face_recognizer import FaceRecognizer
 from mm_model.nn.identity.recognizer import recognizer_digest
 from mm_model.nn.identity.resampler import IdPerceiver
 from mm_model.store import atomic, digests
+from mm_model.store.atomic import Document
 
 MANIFEST = "manifest.json"
 _INDEX = {
@@ -42,9 +42,10 @@ def assemble(
     target: Path,
     recipe: Recipe,
     modules: dict[str, nn.Module],
+    *,
     perceiver_config: dict[str, int],
     recognizer: FaceRecognizer,
-    report: dict[str, Any],
+    report: Document,
 ) -> Path:
     """Write the backbone folder `target` from trained `modules`.
 
@@ -105,7 +106,7 @@ def _save_identity(
     atomic.write_json(folder / CONFIG_NAME, description)
 
 
-def seal(folder: Path, recipe: Recipe, report: dict[str, Any]) -> None:
+def seal(folder: Path, recipe: Recipe, report: Document) -> None:
     """Write the manifest of a finished folder, last."""
     from dataclasses import asdict
 
@@ -124,7 +125,7 @@ def seal(folder: Path, recipe: Recipe, report: dict[str, Any]) -> None:
     atomic.write_json(folder / MANIFEST, json.loads(json.dumps(manifest)))
 
 
-def verify(folder: Path) -> dict[str, Any]:
+def verify(folder: Path) -> Document:
     """The manifest of a backbone folder after checking its digests and its people.
 
     Raises `UserError` when a file is missing, changed or unlisted, or when a person outside the

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -27,6 +26,7 @@ from mm_model.embedded.training.backbone.recipe import Recipe
 from mm_model.errors import UserError
 from mm_model.nn.identity.face_recognizer import FaceRecognizer
 from mm_model.store import digests
+from mm_model.store.atomic import Document
 
 
 def build(
@@ -61,7 +61,9 @@ def build(
     encode(work, coder, processes)
     last = train_decoder(work, coder, eyes, recipe)
     painter = dit.train_dit(cache, work / "latents", work / "dit", recipe.dit)
-    publish(work, target, recognizer, recipe, (coder, last, vision, painter), pack)
+    publish(
+        work, target, recognizer, recipe=recipe, trained=(coder, last, vision, painter), pack=pack
+    )
     print(f"backbone built in {(time.monotonic() - started) / 60:.0f} minutes", flush=True)
     return target
 
@@ -97,10 +99,10 @@ def train_decoder(
         work / "cache",
         work / "latents",
         work / "decoder",
-        recipe.decoder,
-        recipe.vae,
-        eyes,
-        stop,
+        recipe=recipe.decoder,
+        weights=recipe.vae,
+        recognizer=eyes,
+        stop=stop,
     )
 
 
@@ -108,11 +110,12 @@ def publish(
     work: Path,
     target: Path,
     recognizer: Path,
+    *,
     recipe: Recipe,
     trained: tuple[Training, Training, Training, Training],
     pack: Path | None = None,
     notes: tuple[str, ...] = (),
-) -> dict[str, Any]:
+) -> Document:
     """Assemble `target` from (VAE, decoder, identity, DiT) trainings, measure it, seal it.
 
     Without `pack` the measurement of samples is left out; `notes` tell where a training was not the
@@ -127,7 +130,7 @@ def publish(
     }
     eyes = freeze(FaceRecognizer.from_pretrained(recognizer))
     config = identity.perceiver_config(recipe.identity, eyes.width)
-    report: dict[str, Any] = {
+    report: Document = {
         "steps": {
             "vae": recipe.vae.optimisation.steps,
             "polish": coder.step,
@@ -141,7 +144,9 @@ def publish(
             "identity": measure.measure_identity(vision.averages, eyes, recipe.identity),
         },
     }
-    assemble.assemble(target, recipe, modules, config, eyes, report)
+    assemble.assemble(
+        target, recipe, modules, perceiver_config=config, recognizer=eyes, report=report
+    )
     if pack is not None:
         from mm_model.facepack.port import open_pack
 

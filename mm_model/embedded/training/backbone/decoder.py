@@ -35,6 +35,7 @@ class DecoderLoss:
         model: AutoencoderKLCogVideoX,
         cache: Path,
         latents: Path,
+        *,
         recipe: DecoderRecipe,
         weights: VaeRecipe,
         recognizer: FaceRecognizer,
@@ -42,14 +43,20 @@ class DecoderLoss:
         self.model, self.recipe, self.weights = model, recipe, weights
         self.recognizer = recognizer
         self.cache_folder, self.latent_folder = cache, latents
-        self.cache: render.Cache | None = None
+        self._cache: render.Cache | None = None
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "cache": None, "latents": None}
+        return {**self.__dict__, "_cache": None, "latents": None}
+
+    @property
+    def cache(self) -> render.Cache:
+        """The cache, opened when it is first looked at."""
+        if self._cache is None:
+            self._cache = render.open_cache(self.cache_folder)
+        return self._cache
 
     def __call__(self, step: int, part: int, parts: int) -> tuple[Tensor, dict[str, float]]:
-        if self.cache is None:
-            self.cache = render.open_cache(self.cache_folder)
+        if self._cache is None:
             self.latents = latent_cache.open_latents(self.latent_folder)
         rng = np.random.default_rng([_STREAM, self.recipe.seed, step, part])
         noise = generator(_STREAM, self.recipe.seed, step, part)
@@ -87,6 +94,7 @@ def train_decoder(
     cache: Path,
     latents: Path,
     folder: Path,
+    *,
     recipe: DecoderRecipe,
     weights: VaeRecipe,
     recognizer: FaceRecognizer,
@@ -100,8 +108,10 @@ def train_decoder(
     name = digest(recipe, weights, {"latents": latent_cache.open_latents(latents).digest})
     model.decoder.requires_grad_(True)
     training = Training.create({"decoder": model.decoder}, recipe.optimisation, name)
-    loss_of = DecoderLoss(model, cache, latents, recipe, weights, recognizer)
-    run(training, loss_of, folder, "decoder", stop, checkpoint_every)
+    loss_of = DecoderLoss(
+        model, cache, latents, recipe=recipe, weights=weights, recognizer=recognizer
+    )
+    run(training, loss_of, folder, "decoder", stop=stop, checkpoint_every=checkpoint_every)
     model.decoder.load_state_dict(training.averages["decoder"].state_dict())
     freeze(rounded(model.decoder))
     return training

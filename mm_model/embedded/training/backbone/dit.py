@@ -78,14 +78,20 @@ class DitLoss:
     ) -> None:
         self.transformer, self.text_encoder = transformer, text_encoder
         self.cache_folder, self.latent_folder, self.recipe = cache, latents, recipe
-        self.cache: render.Cache | None = None
+        self._cache: render.Cache | None = None
 
     def __getstate__(self) -> dict:
         keep = ("transformer", "text_encoder", "cache_folder", "latent_folder", "recipe")
-        return {**{name: self.__dict__[name] for name in keep}, "cache": None}
+        return {**{name: self.__dict__[name] for name in keep}, "_cache": None}
+
+    @property
+    def cache(self) -> render.Cache:
+        """The cache, opened when it is first looked at."""
+        if self._cache is None:
+            self._cache = render.open_cache(self.cache_folder)
+        return self._cache
 
     def _open(self) -> None:
-        self.cache = render.open_cache(self.cache_folder)
         self.latents = latent_cache.open_latents(self.latent_folder)
         self.tokenizer = text.make_tokenizer(self.recipe.text.max_length)
         self.schedule = NoiseSchedule.from_scheduler(build_scheduler("ddim"))
@@ -94,7 +100,7 @@ class DitLoss:
         self.rotary = {frames: rotary_table(config, frames, *side) for frames in (1, 3)}
 
     def __call__(self, step: int, part: int, parts: int) -> tuple[Tensor, dict[str, float]]:
-        if self.cache is None:
+        if self._cache is None:
             self._open()
         recipe = self.recipe
         together = np.random.default_rng([_STREAM, recipe.seed, step])
@@ -170,5 +176,5 @@ def train_dit(
     if start is not None:
         training.start_from(start)
     loss_of = DitLoss(transformer, text_encoder, cache, latents, recipe)
-    run(training, loss_of, folder, "dit", stop, checkpoint_every)
+    run(training, loss_of, folder, "dit", stop=stop, checkpoint_every=checkpoint_every)
     return training

@@ -100,10 +100,17 @@ class IdentityLoss:
         self.heads = modules["heads"]
         self.folder, self.vectors, self.recipe = cache, vectors, recipe
         self.deviation = vectors.std(axis=0, keepdims=True)
-        self.cache: render.Cache | None = None
+        self._cache: render.Cache | None = None
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "cache": None}
+        return {**self.__dict__, "_cache": None}
+
+    @property
+    def cache(self) -> render.Cache:
+        """The cache, opened when it is first looked at."""
+        if self._cache is None:
+            self._cache = render.open_cache(self.folder)
+        return self._cache
 
     def __setstate__(self, state: dict) -> None:
         """A pickled CLIP model no longer reports hidden states: a fresh one takes its weights."""
@@ -113,7 +120,6 @@ class IdentityLoss:
         self.vision = fresh
 
     def __call__(self, step: int, part: int, parts: int) -> tuple[Tensor, dict[str, float]]:
-        self.cache = self.cache or render.open_cache(self.folder)
         rng = np.random.default_rng([_STREAM, self.recipe.seed, step, part])
         first, second, seeds = self._pairs(self.recipe.batch // parts, rng)
         a, b = (self._inputs(chosen, rng) for chosen in (first, second))
@@ -206,5 +212,5 @@ def train_identity(
     name = digest(recipe, {"cache": frames.digest, "vectors": float(np.abs(vectors).sum())})
     training = Training.create(modules, recipe.optimisation, name)
     loss_of = IdentityLoss(modules, cache, vectors, recipe)
-    run(training, loss_of, folder, "identity", stop, checkpoint_every)
+    run(training, loss_of, folder, "identity", stop=stop, checkpoint_every=checkpoint_every)
     return training

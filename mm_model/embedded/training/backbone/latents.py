@@ -105,5 +105,7 @@ def open_latents(folder: Path) -> Latents:
     name = documents.read(folder / _MARK, mend).get("digest")
     if flaw := sealed.flaw_once(folder, name):
         raise UserError(f"{folder} {flaw}: {mend}.")
-    arrays = (np.load(folder / f"{kind}.npy", mmap_mode="r") for kind in ("pictures", "clips"))
-    return Latents(*arrays, name)
+    pictures, clips = (
+        np.load(folder / f"{kind}.npy", mmap_mode="r") for kind in ("pictures", "clips")
+    )
+    return Latents(pictures, clips, name)

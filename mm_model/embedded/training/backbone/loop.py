@@ -202,6 +202,7 @@ def run(
     loss_of: LossOf,
     folder: Path,
     label: str,
+    *,
     stop: int | None = None,
     checkpoint_every: int = 200,
     log_every: int = 50,

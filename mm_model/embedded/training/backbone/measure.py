@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from mm_model.embedded.people import action, people, split
 from mm_model.embedded.training.backbone import pixels, portraits, render
 from mm_model.embedded.training.backbone.recipe import FRAMES, SIZE, CacheRecipe, IdentityRecipe
+from mm_model.store.atomic import Document
 
 if TYPE_CHECKING:
     from mm_model.facepack.port import FacePack
@@ -42,7 +43,7 @@ _OTHERS = dict(zip(_MOVES, [*_MOVES][2:] + [*_MOVES][:2], strict=True))
 @torch.no_grad()
 def measure_identity(
     modules: dict[str, nn.Module], eyes: FaceRecognizer, recipe: IdentityRecipe, count: int = 210
-) -> dict[str, Any]:
+) -> Document:
     """Two portraits of each of the first `count` held-out people through the frozen encoders.
 
     r2: explained variance of the identity numbers, mean over numbers, read from x_id and from the
@@ -124,7 +125,7 @@ def sample_clips(
 
 def measure_samples(
     folder: Path, modules: dict[str, nn.Module], pack: FacePack, grid: Path | None = None
-) -> dict[str, Any]:
+) -> Document:
     """Every category with every action, one clip each, beside true clips of held-out people.
 
     found: share of frames in which the pack's detector (threshold 0.5, input as opened) sees a

@@ -37,7 +37,7 @@ def crop(
     box: np.ndarray,
     size: int,
     margin: float = MARGIN,
-    shift: tuple[float, float] = (0.0, 0.0),
+    shift: tuple[float, float] | np.ndarray = (0.0, 0.0),
 ) -> np.ndarray:
     """uint8 [size, size, 3]: a square of `margin` face heights around the box [4].
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mm_model.store import digests
+from mm_model.store.atomic import Document
 
 SIZE = 64
 """Side of a frame in pixels."""
@@ -92,7 +93,7 @@ class VaeRecipe:
         second_rate=2.5e-3,
     )
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Document:
         """Keyword arguments of `AutoencoderKLCogVideoX`; scaling is set after training."""
         return {
             "block_out_channels": list(self.channels),

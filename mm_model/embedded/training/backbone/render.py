@@ -17,6 +17,7 @@ import numpy as np
 
 from mm_model.embedded.people import clips, people, split
 from mm_model.embedded.people.action import ACTIONS, STILLS, describe
+from mm_model.embedded.people.render import Frame
 from mm_model.embedded.people.shot import shot
 from mm_model.embedded.training.backbone.recipe import FRAMES, SIZE, CacheRecipe, digest
 from mm_model.errors import UserError
@@ -79,7 +80,7 @@ def people_of(recipe: CacheRecipe) -> range:
     return allowed[: recipe.people]
 
 
-def picture(seed: int, number: int, size: int, recipe_seed: int, kind: str = "pictures"):
+def picture(seed: int, number: int, size: int, recipe_seed: int, kind: str = "pictures") -> Frame:
     """Photograph `number` of person `seed`; equal arguments give equal bits."""
     rng = np.random.default_rng([_STREAMS[kind], recipe_seed, seed, number])
     return clips.photograph(people.person(seed), rng, size)
@@ -90,7 +91,12 @@ def clip(number: int, recipe: CacheRecipe) -> clips.Clip:
     rng = np.random.default_rng([_STREAMS["clips"], recipe.seed, number])
     action = _ACTIONS[(number + number // len(people.CATEGORIES)) % len(_ACTIONS)]
     return clips.clip(
-        people.person(clip_seed(number, recipe)), action, shot(rng), FRAMES, SIZE, rng
+        people.person(clip_seed(number, recipe)),
+        action,
+        shot(rng),
+        num_frames=FRAMES,
+        size=SIZE,
+        rng=rng,
     )
 
 

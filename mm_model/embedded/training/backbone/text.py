@@ -16,7 +16,7 @@ from torch import Tensor
 from mm_model.embedded.people import people
 from mm_model.embedded.training.backbone.recipe import TextRecipe
 from mm_model.nn.cogvideox.tokenizer import build_tokenizer, build_vocabulary
-from mm_model.nn.identity.prompt import CLASS_WORDS
+from mm_model.nn.identity.subject import CLASS_WORDS
 
 if TYPE_CHECKING:
     from transformers import T5EncoderModel

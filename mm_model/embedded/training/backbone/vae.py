@@ -53,13 +53,19 @@ class VaeLoss:
         recognizer: FaceRecognizer | None = None,
     ) -> None:
         self.vae, self.folder, self.recipe, self.recognizer = vae, cache, recipe, recognizer
-        self.cache: Cache | None = None
+        self._cache: Cache | None = None
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "cache": None}
+        return {**self.__dict__, "_cache": None}
+
+    @property
+    def cache(self) -> Cache:
+        """The cache, opened when it is first looked at."""
+        if self._cache is None:
+            self._cache = render.open_cache(self.folder)
+        return self._cache
 
     def __call__(self, step: int, part: int, parts: int) -> tuple[Tensor, dict[str, float]]:
-        self.cache = self.cache or render.open_cache(self.folder)
         recipe = self.recipe
         if step < recipe.picture_steps:
             return self._pictures(step, part, recipe.picture_batch // parts)
@@ -146,7 +152,15 @@ def train_vae(
         pixels.write_grid(folder / f"pictures-{step:05d}.png", rows)
 
     loss_of = VaeLoss(vae, cache, recipe, recognizer)
-    run(training, loss_of, folder, "vae", stop, checkpoint_every, at_checkpoint=show)
+    run(
+        training,
+        loss_of,
+        folder,
+        "vae",
+        stop=stop,
+        checkpoint_every=checkpoint_every,
+        at_checkpoint=show,
+    )
     return training
 
 

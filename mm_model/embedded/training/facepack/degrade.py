@@ -30,7 +30,10 @@ def compress(image: np.ndarray, rng: np.random.Generator, worst: int) -> np.ndar
     """JPEG of a quality from ``worst`` to 95: the blocks and smeared colours of H.264 too."""
     quality = int(rng.integers(worst, 96))
     code = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return cv2.imdecode(code, cv2.IMREAD_COLOR)
+    decoded = cv2.imdecode(code, cv2.IMREAD_COLOR)
+    if decoded is None:
+        raise ValueError("OpenCV cannot read the JPEG that it wrote")
+    return decoded
 
 
 def add_noise(image: np.ndarray, rng: np.random.Generator, strongest: float) -> np.ndarray:

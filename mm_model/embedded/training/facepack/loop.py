@@ -20,6 +20,7 @@ from torch import nn
 
 from mm_model.embedded.training import checkpoints
 from mm_model.errors import UserError
+from mm_model.store.atomic import Document
 
 _AHEAD = 3
 _SAY_EVERY = 50
@@ -37,7 +38,7 @@ class Recipe:
     batch: int
     rate: float
     threads: int
-    note: dict[str, Any]
+    note: Document
     weight_decay: float = 0.01
     save_every: int = 200
 
@@ -84,6 +85,7 @@ def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
 def save_checkpoint(
     folder: Path,
     step: int,
+    *,
     model: nn.Module,
     optimiser: torch.optim.Optimizer,
     recipe: Recipe,
@@ -152,7 +154,16 @@ def train(
     before = torch.get_num_threads()
     torch.set_num_threads(recipe.threads)
     try:
-        return _train(model, recipe, draw, losses, folder, label, resume, stop_after)
+        return _train(
+            model,
+            recipe,
+            draw,
+            losses,
+            folder=folder,
+            label=label,
+            resume=resume,
+            stop_after=stop_after,
+        )
     finally:
         torch.set_num_threads(before)
 
@@ -162,6 +173,7 @@ def _train(
     recipe: Recipe,
     draw: Callable[[np.random.Generator], Any],
     losses: Callable[[Any, float], dict[str, torch.Tensor]],
+    *,
     folder: Path,
     label: str,
     resume: bool,
@@ -196,7 +208,9 @@ def _train(
                 figures = ", ".join(f"{k} {v:.4f}" for k, v in means.items())
                 print(f"{label}: step {done}/{recipe.steps}, {figures}", flush=True)
             if done % recipe.save_every == 0 or done == last:
-                save_checkpoint(folder, done, model, optimiser, recipe, means)
+                save_checkpoint(
+                    folder, done, model=model, optimiser=optimiser, recipe=recipe, recent=means
+                )
     model.eval()
     return means
 
@@ -205,6 +219,6 @@ def _means(rows: list[dict[str, float]]) -> dict[str, float]:
     return {k: sum(r[k] for r in rows) / len(rows) for k in rows[0]}
 
 
-def describe(recipe: Recipe) -> dict[str, Any]:
+def describe(recipe: Recipe) -> Document:
     """The recipe as it goes into a manifest."""
     return json.loads(json.dumps(recipe.__dict__))

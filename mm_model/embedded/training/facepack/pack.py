@@ -17,6 +17,7 @@ from mm_model.embedded.training.facepack.detector import Detector
 from mm_model.embedded.training.facepack.photo_cache import Photos
 from mm_model.nn.identity.face_recognizer import FaceRecognizer
 from mm_model.store import atomic, digests
+from mm_model.store.atomic import Document
 
 DET_SIZE = 128
 """Recommended side of the detector's input for the tiny profile, in pixels."""
@@ -44,7 +45,7 @@ class Trained:
     detector: Detector
     recognizer: FaceRecognizer
     judge: FaceRecognizer
-    records: dict[str, Any]
+    records: Document
 
 
 def train_all(
@@ -58,19 +59,18 @@ def train_all(
     resume: bool = True,
 ) -> Trained:
     """Train detector, recogniser and judge in the work folder, one after the other, resumable."""
-    common = {"threads": threads, "resume": resume}
     ours = photo_cache.photos(work, split.WEIGHTS_PEOPLE)
     detector, first = train.train_detector(
-        work, seed=seed, steps=detector_steps, photos=ours, **common
+        work, seed=seed, steps=detector_steps, photos=ours, threads=threads, resume=resume
     )
     recognizer, second = train.train_recognizer(
         work, people=split.WEIGHTS_PEOPLE, seed=seed + 1, steps=recognizer_steps,
-        photos=ours, **common,
+        photos=ours, threads=threads, resume=resume,
     )  # fmt: skip
     del ours
     judge, third = train.train_recognizer(
         work, people=split.JUDGE_PEOPLE, seed=seed + 2, steps=judge_steps, name="judge",
-        architecture=train.RECOGNIZER_B, **common,
+        architecture=train.RECOGNIZER_B, threads=threads, resume=resume,
     )  # fmt: skip
     records = {"detector": first, "recognizer": second, "judge": third}
     return Trained(detector, recognizer, judge, records)
@@ -100,11 +100,11 @@ def write_files(weights: Path, trained: Trained) -> dict[str, str]:
     return {f.relative_to(weights).as_posix(): digests.of_file(f) for f in files}
 
 
-def measure_pack(root: Path, name: str, photos: Photos, *, detection: bool) -> dict[str, Any]:
+def measure_pack(root: Path, name: str, photos: Photos, *, detection: bool) -> Document:
     """Figures of one pack on ``photos``, per side of the photographs in pixels."""
     pack = measure.load_pack(root, name, DET_SIZE, DET_THRESHOLD)
-    figures: dict[str, Any] = {"recognition": {}}
-    found: dict[str, Any] = {}
+    figures: Document = {"recognition": {}}
+    found: Document = {}
     for side in _SIDES:
         seen = measure.look(pack, photos, side)
         found[f"{side}px"] = measure.detection_figures(seen)
@@ -127,7 +127,7 @@ def build_pack(
     judge_steps: int = 800,
     threads: int = 1,
     resume: bool = True,
-) -> dict[str, Any]:
+) -> Document:
     """Train (or continue), export and measure everything; returns the manifest it writes last.
 
     ``weights`` is the folder of the tiny weights, ``work`` an ignored folder for photographs and
@@ -165,7 +165,7 @@ def build_pack(
     return manifest
 
 
-def read_manifest(weights: Path) -> dict[str, Any]:
+def read_manifest(weights: Path) -> Document:
     """The manifest of the packs below ``weights``."""
     return json.loads((weights / MANIFEST).read_text(encoding="utf-8"))
 

@@ -6,6 +6,7 @@ of the ranges it is told and refuses ranges that the split does not give to weig
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ from mm_model.embedded.training.facepack.detector_loss import detector_loss
 from mm_model.embedded.training.facepack.margin import MarginHead
 from mm_model.embedded.training.facepack.photo_cache import Photos
 from mm_model.nn.identity.face_recognizer import FaceRecognizer
+from mm_model.store.atomic import Document
 
-RECOGNIZER_A: dict[str, Any] = {
+RECOGNIZER_A: Mapping[str, Any] = {
     "width": 128,
     "channels": [16, 40, 80, 112],
     "blocks": [1, 1, 1, 1],
@@ -30,7 +32,7 @@ RECOGNIZER_A: dict[str, Any] = {
 }
 """Architecture of the conditioning and pipeline recogniser (0.55 M parameters)."""
 
-RECOGNIZER_B: dict[str, Any] = {
+RECOGNIZER_B: Mapping[str, Any] = {
     "width": 128,
     "channels": [16, 24, 48, 96],
     "blocks": [1, 2, 2, 2],
@@ -48,7 +50,7 @@ def _may_train(people: range) -> None:
         )
 
 
-def _source(photos: Photos, people: range) -> dict[str, Any]:
+def _source(photos: Photos, people: range) -> Document:
     """What the photographs are, for the recipe: a change of any of it is another training."""
     return {
         "people": [people.start, people.stop],
@@ -74,7 +76,7 @@ def train_detector(
     photos: Photos | None = None,
     batch: int = 32,
     stop_after: int | None = None,
-) -> tuple[Detector, dict[str, Any]]:
+) -> tuple[Detector, Document]:
     """Train the detector on rendered scenes; checkpoints in ``out / "detector"``.
 
     ``photos`` default to the cache below ``out``. Returns the detector in evaluation mode and its
@@ -107,11 +109,11 @@ def train_recognizer(
     threads: int = 1,
     resume: bool = True,
     name: str = "recognizer",
-    architecture: dict[str, Any] = RECOGNIZER_A,
+    architecture: Mapping[str, Any] = RECOGNIZER_A,
     photos: Photos | None = None,
     batch: int = 64,
     stop_after: int | None = None,
-) -> tuple[FaceRecognizer, dict[str, Any]]:
+) -> tuple[FaceRecognizer, Document]:
     """Train one recogniser on aligned photographs of ``people``; checkpoints in ``out / name``.
 
     Returns the recogniser in evaluation mode and its record. Raises ``ValueError`` for people
