@@ -6,7 +6,6 @@ rejected as a leak.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from mm_model.faces import identity as people
 from mm_model.faces.report import Found, counts_of, metrics_of, notes_of, on_one_file
 from mm_model.faces.row import TRACK_FIELDS, Task, embeddings_of, tracks_of
 from mm_model.records import FACES_COLUMNS, TRACKS_COLUMNS, Reason, Status
+from mm_model.rows import Row
 from mm_model.run import views
 from mm_model.run.pools.port import Crashed
 from mm_model.run.stage import Job, Report, Stage
@@ -24,7 +24,6 @@ from mm_model.store import atomic, shards, tables
 SHARD = 64
 """Samples a shard: what a kill can cost (a few seconds of work)."""
 
-Row = dict[str, Any]
 
 _TYPES = tables.DECISION_TYPES | {
     "num_frames": "count", "frames_examined": "count", "frames_found": "count",

@@ -50,7 +50,7 @@ def dtype_given(torch_dtype: Dtypes, given: Mapping[str, Any]) -> Dtypes:
     return given.get("dtype") if torch_dtype is None else torch_dtype
 
 
-def of_pipe(pipeline: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+def of_pipe(pipeline: Any, given: Mapping[str, Any]) -> Keywords:
     """Arguments of `from_pipe`, its `torch_dtype` also by name; it casts all parts to one."""
     from diffusers import DiffusionPipeline
 

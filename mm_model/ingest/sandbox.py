@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mm_model.media.failure import MediaError
 from mm_model.records import Reason
 from mm_model.run.pools.port import Crashed, Limits, Pool
 from mm_model.run.pools.table import open_pool
+from mm_model.store.atomic import Document
 
-Facts = dict[str, Any]
+Facts = Document
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Sandbox:
         for oddity in odd:
             yield self._verdict(next(replies)) if oddity is None else oddity
 
-    def _verdict(self, reply: dict[str, Any] | Crashed) -> Facts | MediaError:
+    def _verdict(self, reply: Document | Crashed) -> Facts | MediaError:
         if isinstance(reply, Crashed):
             if not reply.late:
                 said = "the decoder crashed on this file, twice"
@@ -109,7 +109,7 @@ def _libraries() -> None:
     warnings.simplefilter("ignore")
 
 
-def _answer(_: None, request: tuple[Allowance, Path, bool]) -> dict[str, Any]:
+def _answer(_: None, request: tuple[Allowance, Path, bool]) -> Document:
     """In a worker: facts of one file, or its failure, as a JSON-able reply."""
     from mm_model.media.examine import Limits as Bounds
     from mm_model.media.examine import examine
@@ -129,7 +129,7 @@ def _answer(_: None, request: tuple[Allowance, Path, bool]) -> dict[str, Any]:
         return _failure(MediaError(Reason.SYS_WORKER_CRASH, said))
 
 
-def _failure(error: MediaError) -> dict[str, Any]:
+def _failure(error: MediaError) -> Document:
     return {
         "reason": error.reason,
         "message": error.message,

@@ -20,6 +20,7 @@ from mm_model.media.images import load_image
 from mm_model.media.names import opened
 from mm_model.media.sheet import contact_sheet, jpeg_bytes
 from mm_model.records import INGEST_COLUMNS, Counts, Reason, Status
+from mm_model.rows import Row
 from mm_model.run import views
 from mm_model.run.stage import Job, Report, Stage
 from mm_model.settings import IngestSettings
@@ -37,8 +38,6 @@ _TYPES = {
     "synthetic": "flag", "width": "count", "height": "count", "num_frames": "count",
     "fps": "number", **types(filters.MEASURES), **tables.DECISION_TYPES,
 }  # fmt: skip
-
-Row = dict[str, Any]
 
 
 def run(job: Job) -> Report:

@@ -22,6 +22,7 @@ from torch import nn
 from mm_model.errors import UserError
 from mm_model.nn.magic_mirror.attention import MagicMirrorAttnProcessor
 from mm_model.nn.offload import is_offloaded
+from mm_model.nn.parts import Keywords
 
 ADAPTER_PART = ".adapter."
 _FUSED_PART = ".to_qkv."
@@ -72,7 +73,7 @@ def refuse_hooks(given: nn.Module) -> None:
             )
 
 
-def base_config(model: CogVideoXTransformer3DModel) -> dict[str, Any]:
+def base_config(model: CogVideoXTransformer3DModel) -> Keywords:
     """The public configuration fields of a CogVideoX transformer as keyword arguments."""
     names = inspect.signature(CogVideoXTransformer3DModel.__init__).parameters
     config: Mapping[str, Any] = model.config

@@ -7,7 +7,6 @@ are for training only, and are judged by the same detector and recogniser as eve
 import json
 import shutil
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from mm_model.pairs.library import Library, read
 from mm_model.pairs.make import Order, failed, make, order_key
 from mm_model.pairs.select import Candidate, Reference, pairs_for
 from mm_model.records import TRAIN, Reason
+from mm_model.rows import Row
 from mm_model.run import views
 from mm_model.run.pools.port import Crashed
 from mm_model.run.stage import Job, Report, Stage
@@ -27,7 +27,6 @@ from mm_model.store import atomic, digests, shards
 SHARD = 32
 """Synthesised pictures a shard."""
 
-Row = dict[str, Any]
 
 _PICTURES_WORTH_A_PROCESS = 100
 _SHEET_SIDE = 384  # what is held of a picture until the sheet is made

@@ -4,7 +4,6 @@ Decides nothing; every value was settled before.
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,9 +13,8 @@ from mm_model.faces.identity import mean_unit
 from mm_model.pairs.library import Library
 from mm_model.pairs.select import Candidate
 from mm_model.records import PAIRS_COLUMNS, REFERENCES_COLUMNS, Status
+from mm_model.rows import Row
 from mm_model.store import digests, tables
-
-Row = dict[str, Any]
 
 _TYPES = tables.DECISION_TYPES | types(MEASURES) | {"seed": "count"}
 _FACE = (*REFERENCES_COLUMNS[-15:-11], *REFERENCES_COLUMNS[-10:])

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -25,6 +24,7 @@ from mm_model.run.stage import Job
 from mm_model.sources.listed import Listed
 from mm_model.sources.port import Item, Remarks
 from mm_model.store import atomic, handwritten, sealed
+from mm_model.store.atomic import Document
 from mm_model.store.consents import Statement
 from mm_model.store.walk import why
 
@@ -142,7 +142,7 @@ def calls_of(recipe: Recipe) -> list[range]:
     return [part for part in parts if part]
 
 
-def draw(recipe: Recipe, folder: Path, job: Job) -> dict[str, dict[str, Any]]:
+def draw(recipe: Recipe, folder: Path, job: Job) -> dict[str, Document]:
     """Draw everyone into `folder` with one mark on top; return the truth of every file by name.
 
     A finished call stays in the work folder until all are there, so a killed run continues; one
@@ -175,7 +175,7 @@ def _taken_up(call: Path, job: Job) -> bool:
     return flaw is None
 
 
-def _gathered(call: Path, folder: Path) -> dict[str, Any]:
+def _gathered(call: Path, folder: Path) -> Document:
     mark = json.loads((call / MARK).read_text())
     shutil.copytree(
         call, folder, copy_function=os.link, dirs_exist_ok=True, ignore=lambda *_: [MARK]

@@ -8,12 +8,12 @@ import hashlib
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 from mm_model.media.captions import CaptionError
 from mm_model.media.failure import MediaError
 from mm_model.media.names import shown, stored
 from mm_model.records import SOURCES_COLUMNS, Counts, Reason, Status
+from mm_model.rows import Row
 from mm_model.run.stage import Job, Report, Stage
 from mm_model.sources.port import Item, Source
 from mm_model.sources.table import open_source
@@ -23,8 +23,6 @@ from mm_model.store.walk import why
 
 _ENDING = re.compile(r"\.[A-Za-z0-9]{1,8}")
 _TYPES = {"bytes": "count", "synthetic": "flag", **tables.DECISION_TYPES}
-
-Row = dict[str, Any]
 
 
 def run(job: Job) -> Report:
