@@ -16,7 +16,7 @@ from mm_model.media.consent import consent_for, keep
 from mm_model.media.folder import media_below
 from mm_model.media.names import shown
 from mm_model.settings import Params, load_params, load_profile
-from mm_model.settings.bases import BASE, LOCAL, without
+from mm_model.settings.bases import BASE, LOCAL, Values, without
 from mm_model.settings.load import holds, resolved
 from mm_model.store import atomic
 from mm_model.store.consents import Statement, stated
@@ -124,9 +124,8 @@ def use_folder(
             "name a folder with JPEG, PNG, WebP, MP4 or WebM files."
         )
     profile, lowered = _local_profile(root, base, files, given)
-    for statement in {record.statement, given}:
-        if statement is not None:
-            keep(statement, root)
+    for statement in {record.statement, given} - {None}:
+        keep(statement, root)
     params = {"profile": LOCAL, "sources": _from_root(root, folder),
               "facepack": _from_root(root, pack)}  # fmt: skip
     atomic.write_text(root / "profiles" / f"{LOCAL}.yaml", profile)
@@ -202,7 +201,7 @@ def _local_profile(
 ) -> tuple[str, list[str]]:
     """(text of local.yaml, lines on what its data-quality suites can no longer tell)."""
     profile, written = resolved(root, base)
-    content = profile.model_dump(mode="json", by_alias=True)
+    content: Values = profile.model_dump(mode="json", by_alias=True)
     content["title"] = f"Your folder, with the values of profile {base}"
     content["sources"]["consent"] = consent.id if consent else content["sources"]["consent"]
     lowered = []

@@ -20,6 +20,9 @@ from mm_model.store.walk import why
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 """What a profile may be called: its file lies in `profiles/` itself."""
 
+Values = dict[str, Any]
+"""What a mapping of a file says, before its section has looked at it."""
+
 BASE = "base"
 COMMON, LOCAL, OF_LOCAL = "common", "local", "real-small"
 
@@ -154,9 +157,9 @@ def _over(said: Written, below: Written) -> Written:
     return Written(values, origins, (*said.files, *below.files), BASE in said.values)
 
 
-def without(values: dict[str, Any], below: dict[str, Any]) -> dict[str, Any]:
+def without(values: Values, below: Values) -> Values:
     """The part of `values` that differs from `below`, section by section."""
-    found: dict[str, Any] = {}
+    found: Values = {}
     for key, value in values.items():
         if isinstance(value, dict) and isinstance(below.get(key), dict):
             value = {name: one for name, one in value.items() if one != below[key].get(name, ...)}

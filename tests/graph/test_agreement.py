@@ -39,6 +39,7 @@ def test_a_stage_is_described_alike_everywhere(name: str) -> None:
     assert node.code[0] == f"mm_model/{registry.file_of(name)}"
     served = {f"mm_model/{module}" for module in code.modules()} if stage.code else set()
     missing, surplus = served - set(node.code[1:]), set(node.code[1:]) - served
+    assert len(set(node.code)) == len(node.code), f"dvc.yaml: {name} lists a file twice"
     assert not missing, f"dvc.yaml: {name} must list what is served: {sorted(missing)}"
     assert not surplus, f"dvc.yaml: {name} lists what is not served: {sorted(surplus)}"
     spec = defs.resolve_asset_graph().get(dg.AssetKey(name))
