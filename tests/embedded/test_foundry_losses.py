@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mm_model.embedded.training.backbone import ablate, assemble, dit, measure, render, vae
+from mm_model.embedded.training.backbone import ablate, assemble, dit, measure, vae
 from mm_model.embedded.training.backbone.recipe import SIZE, DitRecipe, Optimisation, VaeRecipe
 from mm_model.errors import UserError
 from mm_model.nn.cogvideox.backbone import load_components
@@ -21,9 +21,7 @@ SMALL = VaeRecipe(
 
 @pytest.fixture
 def loss_of(cache: Path, eyes: FaceRecognizer) -> vae.VaeLoss:
-    made = vae.VaeLoss(vae.build_vae(SMALL), cache, SMALL, eyes)
-    made.cache = render.open_cache(cache)
-    return made
+    return vae.VaeLoss(vae.build_vae(SMALL), cache, SMALL, eyes)
 
 
 def _faces(loss_of: vae.VaeLoss, count: int = 3) -> tuple[torch.Tensor, np.ndarray]:
@@ -69,7 +67,6 @@ def test_a_second_training_starts_from_the_first(cache: Path, eyes, tmp_path: Pa
 def test_latent_cells_of_a_face_weigh_more_and_the_mean_is_one(cache: Path) -> None:
     recipe = DitRecipe(face_weight=3.0)
     loss_of = dit.DitLoss(None, None, cache, cache, recipe)
-    loss_of.cache = render.open_cache(cache)
     for kind, frames in (("pictures", 1), ("clips", 3)):
         chosen = np.arange(2)
         weight = loss_of._weight(kind, chosen, frames)

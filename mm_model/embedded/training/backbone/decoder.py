@@ -44,9 +44,10 @@ class DecoderLoss:
         self.recognizer = recognizer
         self.cache_folder, self.latent_folder = cache, latents
         self._cache: render.Cache | None = None
+        self._latents: latent_cache.Latents | None = None
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "_cache": None, "latents": None}
+        return {**self.__dict__, "_cache": None, "_latents": None}
 
     @property
     def cache(self) -> render.Cache:
@@ -55,9 +56,14 @@ class DecoderLoss:
             self._cache = render.open_cache(self.cache_folder)
         return self._cache
 
+    @property
+    def latents(self) -> latent_cache.Latents:
+        """The encoded cache, opened when it is first looked at."""
+        if self._latents is None:
+            self._latents = latent_cache.open_latents(self.latent_folder)
+        return self._latents
+
     def __call__(self, step: int, part: int, parts: int) -> tuple[Tensor, dict[str, float]]:
-        if self._cache is None:
-            self.latents = latent_cache.open_latents(self.latent_folder)
         rng = np.random.default_rng([_STREAM, self.recipe.seed, step, part])
         noise = generator(_STREAM, self.recipe.seed, step, part)
         clips, figures = self._part("clips", self.recipe.clips // parts, rng, noise)

@@ -79,10 +79,11 @@ class DitLoss:
         self.transformer, self.text_encoder = transformer, text_encoder
         self.cache_folder, self.latent_folder, self.recipe = cache, latents, recipe
         self._cache: render.Cache | None = None
+        self._opened = False
 
     def __getstate__(self) -> dict:
         keep = ("transformer", "text_encoder", "cache_folder", "latent_folder", "recipe")
-        return {**{name: self.__dict__[name] for name in keep}, "_cache": None}
+        return {**{name: self.__dict__[name] for name in keep}, "_cache": None, "_opened": False}
 
     @property
     def cache(self) -> render.Cache:
@@ -92,6 +93,7 @@ class DitLoss:
         return self._cache
 
     def _open(self) -> None:
+        self._opened = True
         self.latents = latent_cache.open_latents(self.latent_folder)
         self.tokenizer = text.make_tokenizer(self.recipe.text.max_length)
         self.schedule = NoiseSchedule.from_scheduler(build_scheduler("ddim"))
@@ -100,7 +102,7 @@ class DitLoss:
         self.rotary = {frames: rotary_table(config, frames, *side) for frames in (1, 3)}
 
     def __call__(self, step: int, part: int, parts: int) -> tuple[Tensor, dict[str, float]]:
-        if self._cache is None:
+        if not self._opened:
             self._open()
         recipe = self.recipe
         together = np.random.default_rng([_STREAM, recipe.seed, step])
