@@ -124,8 +124,9 @@ def use_folder(
             "name a folder with JPEG, PNG, WebP, MP4 or WebM files."
         )
     profile, lowered = _local_profile(root, base, files, given)
-    for statement in {record.statement, given} - {None}:
-        keep(statement, root)
+    for statement in {record.statement, given}:
+        if statement is not None:
+            keep(statement, root)
     params = {"profile": LOCAL, "sources": _from_root(root, folder),
               "facepack": _from_root(root, pack)}  # fmt: skip
     atomic.write_text(root / "profiles" / f"{LOCAL}.yaml", profile)

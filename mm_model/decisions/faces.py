@@ -80,24 +80,48 @@ def sharpness(image: Any, box: Any, side: int = 112) -> float:
     return float(cv2.Laplacian(resized, cv2.CV_64F).var())
 
 
-FOUND_SHARE = Measure("found_share", "share of the examined frames with a face",
-                      of=lambda seen: seen.found_share)  # fmt: skip
-PADDED_SHARE = Measure("padded_share", "share of those frames whose face took a border to be found",
-                       of=lambda seen: seen.padded_share)  # fmt: skip
-DETECTION_SCORE = Measure("detection_score", "the detector's score; without a face the best miss",
-                          of=lambda seen: seen.detection_score)  # fmt: skip
-FACE_SIZE = Measure("face_size", "pixels of the shorter side of the face's box",
-                    each=lambda image, face: face.short_side)  # fmt: skip
-SHARPNESS = Measure("sharpness", "variance of the Laplacian of the grey face crop",
-                    each=lambda image, face: sharpness(image, face.box))  # fmt: skip
-MOST_FACES = Measure("most_faces", "most faces in one frame that count", "count",
-                     lambda seen: seen.most_faces)  # fmt: skip
-MANY_SHARE = Measure("many_share", "share of the frames with a face that show too many",
-                     of=lambda seen: seen.many_share)  # fmt: skip
-BYSTANDERS = Measure("bystanders", "most faces in one frame that are too small to count", "count",
-                     lambda seen: seen.bystanders)  # fmt: skip
-OTHER_FACE = Measure("other_face", "side of the largest further face over the main one's",
-                     of=lambda seen: seen.other_face)  # fmt: skip
+FOUND_SHARE = Measure(
+    "found_share", "share of the examined frames with a face", of=lambda seen: seen.found_share
+)
+PADDED_SHARE = Measure(
+    "padded_share",
+    "share of those frames whose face took a border to be found",
+    of=lambda seen: seen.padded_share,
+)
+DETECTION_SCORE = Measure(
+    "detection_score",
+    "the detector's score; without a face the best miss",
+    of=lambda seen: seen.detection_score,
+)
+FACE_SIZE = Measure(
+    "face_size",
+    "pixels of the shorter side of the face's box",
+    each=lambda image, face: face.short_side,
+)
+SHARPNESS = Measure(
+    "sharpness",
+    "variance of the Laplacian of the grey face crop",
+    each=lambda image, face: sharpness(image, face.box),
+)
+MOST_FACES = Measure(
+    "most_faces", "most faces in one frame that count", "count", lambda seen: seen.most_faces
+)
+MANY_SHARE = Measure(
+    "many_share",
+    "share of the frames with a face that show too many",
+    of=lambda seen: seen.many_share,
+)
+BYSTANDERS = Measure(
+    "bystanders",
+    "most faces in one frame that are too small to count",
+    "count",
+    lambda seen: seen.bystanders,
+)
+OTHER_FACE = Measure(
+    "other_face",
+    "side of the largest further face over the main one's",
+    of=lambda seen: seen.other_face,
+)
 EMBEDDING_NORM = Measure("embedding_norm", "median length of the embeddings, of kept samples")
 
 SECOND_LOOK = (
@@ -113,9 +137,12 @@ def _no_face(seen: Seen, rules: Any) -> Broken | None:
     what = "the picture" if seen.media == "image" else f"{seen.examined} frames"
     near = math.isfinite(seen.missed_above)
     best = f"; the best score was {seen.detection_score:.2f}" if near else ""
-    return Broken(Reason.FACE_NONE, f"no face found in {what}, with or without a border{best}",
-                  seen.detection_score,
-                  seen.missed_above if near else rules.detection_above)  # fmt: skip
+    return Broken(
+        Reason.FACE_NONE,
+        f"no face found in {what}, with or without a border{best}",
+        seen.detection_score,
+        seen.missed_above if near else rules.detection_above,
+    )
 
 
 def _broken_track(seen: Seen, rules: Any) -> Broken | None:
@@ -134,38 +161,70 @@ def _many(seen: Seen, rules: Any) -> Broken | None:
 
 DECISIONS = (
     Decision(
-        "no_face", Need.FACES, "shows no face", (Reason.FACE_NONE,), (DETECTION_SCORE,),
-        (Threshold("faces.detection_above"), Threshold("faces.padded_detection_above")), _no_face,
+        "no_face",
+        needs=Need.FACES,
+        rejects="shows no face",
+        reasons=(Reason.FACE_NONE,),
+        measures=(DETECTION_SCORE,),
+        thresholds=(Threshold("faces.detection_above"), Threshold("faces.padded_detection_above")),
+        judge=_no_face,
     ),
     Decision(
-        "broken_track", Need.FACES, "shows a face in too few frames", (Reason.FACE_TRACK_BROKEN,),
-        (FOUND_SHARE,), (Threshold("faces.found_share_min"),), _broken_track,
+        "broken_track",
+        needs=Need.FACES,
+        rejects="shows a face in too few frames",
+        reasons=(Reason.FACE_TRACK_BROKEN,),
+        measures=(FOUND_SHARE,),
+        thresholds=(Threshold("faces.found_share_min"),),
+        judge=_broken_track,
     ),
     Decision(
-        "many_faces", Need.FACES,
-        f"shows too many faces in more than {MANY_FRAMES_SHARE:g} of the frames",
-        (Reason.FACE_MANY,), (MANY_SHARE, MOST_FACES, BYSTANDERS),
-        (Threshold("faces.max_faces"), Threshold("faces.bystander_below")), _many,
+        "many_faces",
+        needs=Need.FACES,
+        rejects=f"shows too many faces in more than {MANY_FRAMES_SHARE:g} of the frames",
+        reasons=(Reason.FACE_MANY,),
+        measures=(MANY_SHARE, MOST_FACES, BYSTANDERS),
+        thresholds=(Threshold("faces.max_faces"), Threshold("faces.bystander_below")),
+        judge=_many,
     ),
     least(
-        "small_face", needs=Need.FACES, rejects="shows a face that is too small",
-        reason=Reason.FACE_SMALL, measure=FACE_SIZE, threshold=Threshold("faces.min_face"),
+        "small_face",
+        needs=Need.FACES,
+        rejects="shows a face that is too small",
+        reason=Reason.FACE_SMALL,
+        measure=FACE_SIZE,
+        threshold=Threshold("faces.min_face"),
         message="the face is {value:.0f} pixels wide or high",
         value=lambda seen: seen.median(FACE_SIZE),
     ),
     least(
-        "blurred_face", needs=Need.FACES, rejects="shows a face that is too blurred",
-        reason=Reason.FACE_BLUR, measure=SHARPNESS, threshold=Threshold("faces.min_sharpness"),
+        "blurred_face",
+        needs=Need.FACES,
+        rejects="shows a face that is too blurred",
+        reason=Reason.FACE_BLUR,
+        measure=SHARPNESS,
+        threshold=Threshold("faces.min_sharpness"),
         message="sharpness {value:.1f} of the face crop",
         value=lambda seen: seen.median(SHARPNESS),
     ),
-)  # fmt: skip
+)
 """In the order in which they are asked."""
 
 MEASURES = with_those_of(
-    (FOUND_SHARE, PADDED_SHARE, DETECTION_SCORE, FACE_SIZE, SHARPNESS, MOST_FACES, MANY_SHARE,
-     BYSTANDERS, OTHER_FACE, EMBEDDING_NORM), DECISIONS,
-)  # fmt: skip
+    (
+        FOUND_SHARE,
+        PADDED_SHARE,
+        DETECTION_SCORE,
+        FACE_SIZE,
+        SHARPNESS,
+        MOST_FACES,
+        MANY_SHARE,
+        BYSTANDERS,
+        OTHER_FACE,
+        EMBEDDING_NORM,
+    ),
+    DECISIONS,
+)
 """The columns of what is measured, in their order; what a further filter measures comes last."""
 
 

@@ -37,19 +37,34 @@ def _seconds(facts: Facts) -> float | None:
     return frames / fps if frames and fps else None
 
 
-SHORTER_SIDE = Measure("shorter_side", "pixels of the shorter side", "count",
-                       lambda facts: _of_size(facts, min))  # fmt: skip
-ASPECT = Measure("aspect", "longer side over the shorter one",
-                 of=lambda facts: _of_size(facts, aspect_of))  # fmt: skip
-PIXELS = Measure("pixels", "width times height", "count",
-                 lambda facts: _of_size(facts, lambda width, height: width * height))  # fmt: skip
+SHORTER_SIDE = Measure(
+    "shorter_side", "pixels of the shorter side", "count", lambda facts: _of_size(facts, min)
+)
+ASPECT = Measure(
+    "aspect", "longer side over the shorter one", of=lambda facts: _of_size(facts, aspect_of)
+)
+PIXELS = Measure(
+    "pixels",
+    "width times height",
+    "count",
+    lambda facts: _of_size(facts, lambda width, height: width * height),
+)
 SECONDS = Measure("seconds", "length of a clip: frames over frames a second", of=_seconds)
-MOTION = Measure("motion", "mean absolute change between frames of a clip, 0 to 255",
-                 of=lambda facts: facts.get("motion"))  # fmt: skip
-CUT = Measure("cut", "largest histogram distance between neighbouring frames of a clip, 0 to 1",
-              of=lambda facts: facts.get("cut"))  # fmt: skip
-LETTERING = Measure("lettering", "share of the picture inside lines of lettering",
-                    of=lambda facts: facts.get("lettering"))  # fmt: skip
+MOTION = Measure(
+    "motion",
+    "mean absolute change between frames of a clip, 0 to 255",
+    of=lambda facts: facts.get("motion"),
+)
+CUT = Measure(
+    "cut",
+    "largest histogram distance between neighbouring frames of a clip, 0 to 1",
+    of=lambda facts: facts.get("cut"),
+)
+LETTERING = Measure(
+    "lettering",
+    "share of the picture inside lines of lettering",
+    of=lambda facts: facts.get("lettering"),
+)
 NUM_FRAMES = Measure("num_frames", "frames of a clip, 1 of a photograph", "count")
 
 
@@ -84,49 +99,88 @@ def _still(facts: Facts, rules: Any) -> Broken | None:
 
 DECISIONS = (
     Decision(
-        "too_many_pixels", Need.HEADER, "has more pixels than are decoded",
-        (Reason.FMT_BOMB,), (PIXELS,), (Threshold("ingest.max_pixels"),),
+        "too_many_pixels",
+        needs=Need.HEADER,
+        rejects="has more pixels than are decoded",
+        reasons=(Reason.FMT_BOMB,),
+        measures=(PIXELS,),
+        thresholds=(Threshold("ingest.max_pixels"),),
     ),
     Decision(
-        "too_dear", Need.PIXELS, "takes more processor time or memory to decode",
-        (Reason.VID_DECODE_TIMEOUT, Reason.FMT_BOMB), (),
-        (Threshold("ingest.decode_seconds"), Threshold("ingest.decode_memory_mb")),
+        "too_dear",
+        needs=Need.PIXELS,
+        rejects="takes more processor time or memory to decode",
+        reasons=(Reason.VID_DECODE_TIMEOUT, Reason.FMT_BOMB),
+        measures=(),
+        thresholds=(Threshold("ingest.decode_seconds"), Threshold("ingest.decode_memory_mb")),
     ),
     Decision(
-        "too_small", Need.HEADER, "is too small",
-        (Reason.FMT_TOO_SMALL,), (SHORTER_SIDE,), (Threshold("ingest.min_side"),), _too_small,
+        "too_small",
+        needs=Need.HEADER,
+        rejects="is too small",
+        reasons=(Reason.FMT_TOO_SMALL,),
+        measures=(SHORTER_SIDE,),
+        thresholds=(Threshold("ingest.min_side"),),
+        judge=_too_small,
     ),
     most(
-        "strip", needs=Need.HEADER, rejects="is too long for its width",
-        reason=Reason.FMT_STRIP, measure=ASPECT, threshold=Threshold("ingest.max_aspect"),
+        "strip",
+        needs=Need.HEADER,
+        rejects="is too long for its width",
+        reason=Reason.FMT_STRIP,
+        measure=ASPECT,
+        threshold=Threshold("ingest.max_aspect"),
         message="the picture is too long for its shorter side",
         value=lambda facts: _of_size(facts, aspect_of),
     ),
     Decision(
-        "too_short", Need.FRAMES, "is a clip of too few frames",
-        (Reason.VID_TOO_SHORT,), (NUM_FRAMES,), (Threshold("ingest.min_frames"),), _too_short,
+        "too_short",
+        needs=Need.FRAMES,
+        rejects="is a clip of too few frames",
+        reasons=(Reason.VID_TOO_SHORT,),
+        measures=(NUM_FRAMES,),
+        thresholds=(Threshold("ingest.min_frames"),),
+        judge=_too_short,
     ),
     Decision(
-        "too_long", Need.HEADER, "is a clip of too many frames",
-        (Reason.VID_TOO_LONG,), (NUM_FRAMES,), (Threshold("ingest.max_frames"),), _too_long,
+        "too_long",
+        needs=Need.HEADER,
+        rejects="is a clip of too many frames",
+        reasons=(Reason.VID_TOO_LONG,),
+        measures=(NUM_FRAMES,),
+        thresholds=(Threshold("ingest.max_frames"),),
+        judge=_too_long,
     ),
     Decision(
-        "still", Need.FRAMES, "is a clip in which nothing moves",
-        (Reason.CONTENT_STATIC,), (MOTION,), (Threshold("ingest.static_below"),), _still,
+        "still",
+        needs=Need.FRAMES,
+        rejects="is a clip in which nothing moves",
+        reasons=(Reason.CONTENT_STATIC,),
+        measures=(MOTION,),
+        thresholds=(Threshold("ingest.static_below"),),
+        judge=_still,
     ),
     most(
-        "cut", needs=Need.FRAMES, rejects="is a clip in which the scene changes",
-        reason=Reason.CONTENT_CUT, measure=CUT, threshold=Threshold("ingest.cut_above"),
+        "cut",
+        needs=Need.FRAMES,
+        rejects="is a clip in which the scene changes",
+        reason=Reason.CONTENT_CUT,
+        measure=CUT,
+        threshold=Threshold("ingest.cut_above"),
         message="the scene changes",
         value=lambda facts: facts["cut"] if facts["media"] == "clip" else None,
     ),
     most(
-        "lettering", needs=Need.PIXELS, rejects="shows too much lettering",
-        reason=Reason.CONTENT_TEXT, measure=LETTERING,
+        "lettering",
+        needs=Need.PIXELS,
+        rejects="shows too much lettering",
+        reason=Reason.CONTENT_TEXT,
+        measure=LETTERING,
         threshold=Threshold("ingest.text_area_above"),
-        message="lettering covers too much", value=lambda facts: facts["lettering"],
+        message="lettering covers too much",
+        value=lambda facts: facts["lettering"],
     ),
-)  # fmt: skip
+)
 """In the order in which they are asked. Readers ask the first two, `strip` and `too_long` while
 they open a file."""
 

@@ -78,22 +78,35 @@ def _unlike(seen: TriedPair, rules: Any) -> Broken | None:
 
 OF_PICTURES = (
     Decision(
-        "made_no_face", Need.FACES, "has a made reference that shows no face",
-        (Reason.PAIR_NO_FACE,), (REFERENCE_SCORE,),
-        (Threshold("faces.detection_above"), Threshold("faces.padded_detection_above")), _no_face,
+        "made_no_face",
+        needs=Need.FACES,
+        rejects="has a made reference that shows no face",
+        reasons=(Reason.PAIR_NO_FACE,),
+        measures=(REFERENCE_SCORE,),
+        thresholds=(Threshold("faces.detection_above"), Threshold("faces.padded_detection_above")),
+        judge=_no_face,
     ),
     Decision(
-        "made_many_faces", Need.FACES, "has a made reference with more faces than its origin",
-        (Reason.PAIR_MANY_FACES,), (REFERENCE_FACES,), (Threshold("faces.max_faces"),),
-        _many_faces,
+        "made_many_faces",
+        needs=Need.FACES,
+        rejects="has a made reference with more faces than its origin",
+        reasons=(Reason.PAIR_MANY_FACES,),
+        measures=(REFERENCE_FACES,),
+        thresholds=(Threshold("faces.max_faces"),),
+        judge=_many_faces,
     ),
-)  # fmt: skip
+)
 OF_PAIRS = (
     Decision(
-        "unlike", Need.EMBEDDINGS, "shows different people, as far as the cosine tells",
-        (Reason.PAIR_LOW_COSINE,), (COSINE,), (Threshold("pairs.cosine_above"),), _unlike,
+        "unlike",
+        needs=Need.EMBEDDINGS,
+        rejects="shows different people, as far as the cosine tells",
+        reasons=(Reason.PAIR_LOW_COSINE,),
+        measures=(COSINE,),
+        thresholds=(Threshold("pairs.cosine_above"),),
+        judge=_unlike,
     ),
-)  # fmt: skip
+)
 DECISIONS = (*OF_PICTURES, *OF_PAIRS)
 """In the order in which they are asked."""
 

@@ -119,7 +119,16 @@ def least(
             return None
         return Broken(reason, message.format(value=found), found, bound)
 
-    return Decision(name, needs, rejects, (reason,), (measure,), (threshold,), judge, "from")
+    return Decision(
+        name,
+        needs=needs,
+        rejects=rejects,
+        reasons=(reason,),
+        measures=(measure,),
+        thresholds=(threshold,),
+        judge=judge,
+        keeps="from",
+    )
 
 
 def most(
@@ -144,7 +153,16 @@ def most(
             return None
         return Broken(reason, message.format(value=found), found, bound)
 
-    return Decision(name, needs, rejects, (reason,), (measure,), (threshold,), judge, "up to")
+    return Decision(
+        name,
+        needs=needs,
+        rejects=rejects,
+        reasons=(reason,),
+        measures=(measure,),
+        thresholds=(threshold,),
+        judge=judge,
+        keeps="up to",
+    )
 
 
 def names(measures: Iterable[Measure]) -> tuple[str, ...]:

@@ -25,10 +25,16 @@ SHARD = 64
 """Samples a shard: what a kill can cost (a few seconds of work)."""
 
 
-_TYPES = tables.DECISION_TYPES | {
-    "num_frames": "count", "frames_examined": "count", "frames_found": "count",
-    "embedding_row": "count",
-} | types((*filters.MEASURES, *filters.SECOND_LOOK))  # fmt: skip
+_TYPES = (
+    tables.DECISION_TYPES
+    | {
+        "num_frames": "count",
+        "frames_examined": "count",
+        "frames_found": "count",
+        "embedding_row": "count",
+    }
+    | types((*filters.MEASURES, *filters.SECOND_LOOK))
+)
 _TRACK_TYPES = dict.fromkeys(TRACK_FIELDS, "number") | {"frame": "count"}
 _FRAMES_WORTH_A_PROCESS = 400
 _SHEET_KEPT, _SHEET_REJECTED = 40, 40
@@ -37,12 +43,18 @@ _SHEET_SIDE = 384  # what is held of a picture until the sheet is made
 
 def run(job: Job) -> Report:
     """Examine every kept sample of `ingest`, tell people apart, split, write the tables."""
-    samples = [row for row in tables.records(job.inputs["ingest"] / "samples.parquet")
-               if row["status"] == Status.KEPT]  # fmt: skip
+    samples = [
+        row
+        for row in tables.records(job.inputs["ingest"] / "samples.parquet")
+        if row["status"] == Status.KEPT
+    ]
     samples.sort(key=lambda sample: sample["sample_id"])
     rows, description = _examined(job, samples)
-    kept = [(sample, row) for sample, row in zip(samples, rows, strict=True)
-            if row["status"] == Status.KEPT]  # fmt: skip
+    kept = [
+        (sample, row)
+        for sample, row in zip(samples, rows, strict=True)
+        if row["status"] == Status.KEPT
+    ]
     means = np.array([people.mean_unit(embeddings_of(row)) for _, row in kept], np.float32)
     means = means.reshape(-1, description["width"])
     labels = _labels(job, [sample for sample, _ in kept], means)
@@ -53,8 +65,9 @@ def run(job: Job) -> Report:
     pictures = ("sheet.jpg",) if (job.out / "sheet.jpg").is_file() else ()
     found = Found(rows, kept, labels, means)
     metrics = metrics_of(found, job.profile.faces)
-    return Report(counts_of(rows), metrics, pictures,
-                  tuple(notes_of(found, metrics, job.profile.faces)))  # fmt: skip
+    return Report(
+        counts_of(rows), metrics, pictures, tuple(notes_of(found, metrics, job.profile.faces))
+    )
 
 
 def _examined(job: Job, samples: list[Row]) -> tuple[list[Row], Row]:
@@ -78,9 +91,13 @@ def _examined(job: Job, samples: list[Row]) -> tuple[list[Row], Row]:
             ]
 
         rows = shards.in_shards(
-            job.work / "examined", list(tasks), SHARD, look_at,
-            label="[faces] look", origin=job.fingerprint,
-        )  # fmt: skip
+            job.work / "examined",
+            list(tasks),
+            SHARD,
+            look_at,
+            label="[faces] look",
+            origin=job.fingerprint,
+        )
         description = workers.pack.describe()
     for sample, row in zip(samples, rows, strict=True):
         row |= {name: sample[name] for name in ("name", "media")}
@@ -90,10 +107,14 @@ def _examined(job: Job, samples: list[Row]) -> tuple[list[Row], Row]:
 
 def _task(job: Job, sample: Row) -> Task:
     return Task(
-        sample["sample_id"], job.inputs["ingest"] / sample["file"], sample["media"],
-        int(sample["num_frames"] or 1), int(sample["width"]), int(sample["height"]),
-        job.profile.faces,
-    )  # fmt: skip
+        sample["sample_id"],
+        path=job.inputs["ingest"] / sample["file"],
+        media=sample["media"],
+        num_frames=int(sample["num_frames"] or 1),
+        width=int(sample["width"]),
+        height=int(sample["height"]),
+        rules=job.profile.faces,
+    )
 
 
 def _labels(job: Job, samples: list[Row], means: np.ndarray) -> np.ndarray:
@@ -115,8 +136,10 @@ def _assign(job: Job, kept: list[tuple[Row, Row]], labels: np.ndarray) -> None:
     members: dict[str, list[tuple[Row, Row]]] = {}
     for label, pair in zip(labels, kept, strict=True):
         members.setdefault(f"id-{label + 1:04d}", []).append(pair)
-    given = {name: people.majority_split([sample["split"] for sample, _ in group])
-             for name, group in members.items()}  # fmt: skip
+    given = {
+        name: people.majority_split([sample["split"] for sample, _ in group])
+        for name, group in members.items()
+    }
     by_folder = job.profile.faces.identity == "folders"
     keys = {
         name: (by_folder and group[0][0]["subject"]) or group[0][0]["sample_id"]

@@ -111,13 +111,38 @@ def judge(target: str, embedding: np.ndarray, reference: Reference, rules: PairR
         cosine = float(np.dot(embedding.astype(np.float64), reference.embedding.astype(np.float64)))
     if reference.flaw is not None:
         status = Status.FAILED if reference.flaw.startswith("SYS_") else Status.REJECTED
-        return Candidate(target, reference, kind, cosine, status, str(reference.flaw),
-                         reference.flaw_value, reference.flaw_threshold)  # fmt: skip
+        return Candidate(
+            target,
+            reference=reference,
+            kind=kind,
+            cosine=cosine,
+            status=status,
+            reason=str(reference.flaw),
+            value=reference.flaw_value,
+            threshold=reference.flaw_threshold,
+        )
     broken = broken_rule(TriedPair(cosine), rules)
     if broken is None:
-        return Candidate(target, reference, kind, cosine, Status.KEPT, None, None, None)
-    return Candidate(target, reference, kind, cosine, Status.REJECTED,
-                     str(broken.reason), broken.value, broken.threshold)  # fmt: skip
+        return Candidate(
+            target,
+            reference=reference,
+            kind=kind,
+            cosine=cosine,
+            status=Status.KEPT,
+            reason=None,
+            value=None,
+            threshold=None,
+        )
+    return Candidate(
+        target,
+        reference=reference,
+        kind=kind,
+        cosine=cosine,
+        status=Status.REJECTED,
+        reason=str(broken.reason),
+        value=broken.value,
+        threshold=broken.threshold,
+    )
 
 
 def pairs_for(

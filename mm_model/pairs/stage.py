@@ -82,7 +82,12 @@ def _orders(job: Job, library: Library) -> dict[str, Order]:
         for number in range(rules.synthetic_per_identity):
             key, seed = order_key(first, rules.synthesizer, number, job.profile.run.seed)
             orders[key] = Order(
-                key, identity, rules.synthesizer, seed, job.work / "pictures", job.profile.faces
+                key,
+                identity=identity,
+                synthesizer=rules.synthesizer,
+                seed=seed,
+                folder=job.work / "pictures",
+                rules=job.profile.faces,
             )
     return orders
 
@@ -98,9 +103,13 @@ def _made(job: Job, orders: dict[str, Order], workers: Workers) -> list[Row]:
         ]
 
     rows = shards.in_shards(
-        job.work / "made", list(orders), SHARD, compute,
-        label="[pairs] make", origin=job.fingerprint,
-    )  # fmt: skip
+        job.work / "made",
+        list(orders),
+        SHARD,
+        compute,
+        label="[pairs] make",
+        origin=job.fingerprint,
+    )
     for row in rows:
         if not row["made"]:
             continue
@@ -116,9 +125,19 @@ def _reference_of(row: Row) -> Reference:
     text = row.get("embedding")
     embedding = None if text is None else unpacked(text, "<f4")
     flaw = Reason(row["flaw"]) if row["flaw"] else None
-    told = {name: row.get(name) for name in ("flaw_value", "flaw_threshold", "message", "score",
-                                             "faces")}  # fmt: skip
-    return Reference(row["key"], row["identity"], None, embedding, row["seed"], flaw, **told)
+    told = {
+        name: row.get(name)
+        for name in ("flaw_value", "flaw_threshold", "message", "score", "faces")
+    }
+    return Reference(
+        row["key"],
+        identity=row["identity"],
+        sample_id=None,
+        embedding=embedding,
+        seed=row["seed"],
+        flaw=flaw,
+        **told,
+    )
 
 
 def _tried(job: Job, library: Library, references: dict[str, list[Reference]]) -> list[Candidate]:
@@ -146,8 +165,10 @@ def _sheet(job: Job, library: Library, tried: list[Candidate], files: dict[str, 
     for pair in report.chosen_for_sheet([pair for pair in tried if pair.reference.key in files]):
         row = library.samples[pair.target]
         frame = "" if row["media"] == "image" else f"#frame={row['num_frames'] // 2}"
-        wanted = {pair.reference.key: files[pair.reference.key],
-                  pair.target: f"ingest:{row['file']}{frame}"}  # fmt: skip
+        wanted = {
+            pair.reference.key: files[pair.reference.key],
+            pair.target: f"ingest:{row['file']}{frame}",
+        }
         try:
             pictures |= {key: picture(file) for key, file in wanted.items() if key not in pictures}
         except Exception:  # a picture that failed or went missing: the sheet does without the pair

@@ -44,10 +44,13 @@ class Folder:
         for found in self._listed.media:
             covered = self._consent.covers(found.relative.as_posix())
             yield Item(
-                found.relative, found.path, found.problem, self._listed.caption_of(found),
-                self._statement if covered else None,
-                shown(found.subject) if found.subject else None,
-            )  # fmt: skip
+                found.relative,
+                content=found.path,
+                problem=found.problem,
+                caption=self._listed.caption_of(found),
+                consent=self._statement if covered else None,
+                subject=shown(found.subject) if found.subject else None,
+            )
 
     def remarks(self) -> Remarks:
         """What is to be said of the folder."""

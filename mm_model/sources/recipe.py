@@ -119,9 +119,14 @@ class DrawnPeople:
         for found in self._listed.media:
             person = int(self._truth[found.relative.as_posix()]["person"])
             yield Item(
-                found.relative, found.path, found.problem, self._listed.caption_of(found),
-                PROCEDURAL, found.subject, split_of(person),
-            )  # fmt: skip
+                found.relative,
+                content=found.path,
+                problem=found.problem,
+                caption=self._listed.caption_of(found),
+                consent=PROCEDURAL,
+                subject=found.subject,
+                split=split_of(person),
+            )
 
     def remarks(self) -> Remarks:
         """What is to be said of the drawn folder."""
