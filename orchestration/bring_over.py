@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from assets.graph import nodes
+from assets.graph import SETTINGS, nodes
 from mm_model.errors import BusyError, UserError
 from mm_model.run import runner
 from mm_model.run import stages as registry
@@ -42,6 +42,7 @@ def outputs(root: Path) -> Iterator[str]:
     params = load_params(root)
     layout, profile = Layout(root, params.profile), load_profile(root, params.profile)
     again: set[str] = set()
+    settled = False
     for name, entry in dvc_lock.entries(root, params.profile).items():
         gone = moved(entry, root)
         if again & set(nodes()[name].takes):
@@ -53,14 +54,25 @@ def outputs(root: Path) -> Iterator[str]:
             again.add(name)
             yield f"{name}: its code moved and its output is made again, since {reason}."
             continue
-        done = subprocess.run(
-            dvc("commit", "--force", "--quiet", name), cwd=root, env=environment(root),
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if done.returncode:
-            said = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
-            raise UserError(f"DVC did not take over the output of {name} ({said[-1]}): run again.")
+        if not settled:
+            _dvc(root, "repro", "--single-item", SETTINGS)  # what stages are compared by
+            settled = True
+        _dvc(root, "commit", "--force", name)
         yield f"{name}: its output counts on, though {gone[0]} lies elsewhere now."
+
+
+def _dvc(root: Path, *arguments: str) -> None:
+    done = subprocess.run(
+        dvc(*arguments),
+        cwd=root,
+        env=environment(root),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
+        raise UserError(f"DVC did not take over {arguments[-1]} ({said[-1]}): run again.")
 
 
 def _other_work(name: str, params: Params, profile: Profile, layout: Layout) -> str | None:
