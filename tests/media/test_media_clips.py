@@ -1,6 +1,7 @@
 """Clips: writing gives equal bytes, both readers give equal upright frames."""
 
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from mm_model.media.decode import read_frames
 from mm_model.media.encode import mp4_bytes, write_mp4
+from mm_model.media.examine import Limits, examine
 from mm_model.media.failure import MediaError
 from mm_model.media.probe import probe
 from mm_model.records import Reason
@@ -58,6 +60,41 @@ def test_frames_survive_writing_and_reading(tmp_path: Path) -> None:
     assert seen.declared_frames == 9
     frames = read_frames(path)
     assert np.abs(frames.astype(int) - moving()).mean() < 3
+
+
+def uneven(path: Path) -> Path:
+    """Twelve frames in 32/30 of a second, as a phone films into the dark: six at 30 a second, then
+    slower ones; the container's finest step stays 1/30."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30, options={"bf": "0"})
+        stream.height, stream.width, stream.pix_fmt = 64, 96, "yuv420p"
+        places = (*range(6), *range(6, 32, 5))
+        for place, picture in zip(places, moving(12), strict=True):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = place, Fraction(1, 30)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_the_rate_of_an_uneven_clip_is_its_frames_over_its_seconds(tmp_path: Path) -> None:
+    """Training thins a clip out by that rate: the finest step of time would speed it up."""
+    path = uneven(tmp_path / "a.mp4")
+    seen, facts = probe(path), examine(path, Limits(1 << 20, 100))
+    assert seen.seconds == pytest.approx(32 / 30)
+    assert seen.fps == facts["fps"] == pytest.approx(12 * 30 / 32)
+    assert facts["num_frames"] == len(read_frames(path)) == 12
+
+
+@pytest.mark.parametrize("reader", ["decord", "pyav"])
+def test_a_frame_of_an_uneven_clip_goes_by_its_number_not_by_its_time(
+    tmp_path: Path, reader: str
+) -> None:
+    frames = read_frames(uneven(tmp_path / "a.mp4"), [0, 5, 7, 11], reader)
+    apart = np.abs(frames[:, None].astype(int) - moving(12)[None]).mean(axis=(2, 3, 4))
+    assert apart.argmin(axis=1).tolist() == [0, 5, 7, 11]
 
 
 def test_odd_sizes_are_padded_by_repeating_the_edge(tmp_path: Path) -> None:
