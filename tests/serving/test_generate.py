@@ -16,6 +16,7 @@ from mm_model.commands import cli
 from mm_model.commands.generate import sidecar, wording
 from mm_model.commands.generate.model import chosen
 from mm_model.serving import example
+from mm_model.serving.config import Detection
 from mm_model.serving.engine import Cancelled
 from mm_model.serving.request import FIELDS
 from mm_model.settings import load_profile
@@ -289,6 +290,25 @@ def test_another_face_pack_finds_the_faces(
     assert command("--again", tmp_path / "clip.json")[0] == 0
     status, _, err = command(*asked, "--facepack", tmp_path / "none", "-o", tmp_path / "b.mp4")
     assert status == 1 and "none" in err
+
+
+def test_another_face_pack_brings_the_rules_for_photographs_and_changes_nothing_else(
+    served_house: House,
+) -> None:
+    """No value is what the release has; the record still names the release that was asked."""
+    rules, pack = whole(ROOT, "real-small"), served_house.root / "weights" / "pack"
+    rules["faces"] |= {"detection_size": 96, "detection_above": 0.31, "pads": [0.21],
+                       "padded_detection_above": 0.42, "bystander_below": 0.17}  # fmt: skip
+    (served_house.root / "profiles" / "real-small.yaml").write_text(yaml.safe_dump(rules))
+    plain, own = (chosen(served_house.layout, "champion", given) for given in (None, pack))
+    names = Detection.model_fields
+    assert own.config.detection.model_dump(mode="json") == {n: rules["faces"][n] for n in names}
+    assert all(getattr(own.config.detection, n) != getattr(plain.config.detection, n)
+               for n in names)  # fmt: skip
+    others = {"detection": plain.config.detection, "digests": plain.config.digests}
+    assert own.config.model_copy(update=others) == plain.config
+    assert own.folders == plain.folders | {"facepack": pack}
+    assert plain.release and (own.release, own.code) == (plain.release, plain.code)
 
 
 def test_what_the_model_was_trained_to_do_may_be_asked_for() -> None:
