@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from PIL import Image
 
 from mm_model.commands import cli
@@ -120,6 +121,34 @@ def test_other_bytes_on_the_same_machine_are_a_failure(
     status, _, err = command("--again", tmp_path / "clip.json")
     assert status == 1
     assert "The bytes differ" in err
+
+
+@pytest.mark.parametrize(
+    ("part", "values"),
+    [("evaluate", {"face_guidance": "null"}), ("model", {"fps": 12}),
+     ("run", {"dtype": "bfloat16"}), ("faces", {"detection_above": 0.01})],
+)  # fmt: skip
+def test_again_refuses_an_adapter_s_folder_under_other_values(
+    command: Command, asked: list, served_house: House, tmp_path: Path, part: str, values: dict
+) -> None:
+    """The profile gives what nobody asks for: changed since, it is no defect that bytes differ."""
+    command(
+        *asked, "--adapter", served_house.layout.output("finetune"), "-o", tmp_path / "clip.mp4"
+    )
+    path = served_house.root / "profiles" / "tiny.yaml"
+    before = path.read_bytes()
+    profile = yaml.safe_load(before)
+    was = dict(profile[part])
+    profile[part] |= values
+    try:
+        path.write_text(yaml.safe_dump(profile))
+        status, _, err = command("--again", tmp_path / "clip.json")
+    finally:
+        path.write_bytes(before)
+    ((name, value),) = values.items()
+    assert status == 1 and f"The clip was made with {name} {was[name]}, " in err
+    assert f"which is {value} now" in err
+    assert command("--again", tmp_path / "clip.json")[0] == 0
 
 
 def test_again_refuses_what_is_not_the_recorded_one(

@@ -7,10 +7,11 @@ its evidence. Weights, photographs and code are named by their digests.
 import importlib.metadata
 import json
 import platform
-from dataclasses import KW_ONLY, asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass, field
 from pathlib import Path
 
 from mm_model.errors import UserError
+from mm_model.serving.config import ServingConfig
 from mm_model.store import digests
 from mm_model.store.atomic import Document
 from mm_model.store.named import reason
@@ -43,7 +44,8 @@ class Arguments:
 @dataclass(frozen=True)
 class Sidecar:
     """All of it. digests: adapter, backbone, facepack, and the code that serves; those of the
-    references, in their order. release: the version, where a release was used.
+    references, in their order. release: the version, where a release was used. values: the model's
+    own, which nobody asks for (see `values_of`); none in records of before there was that field.
     """
 
     arguments: Arguments
@@ -57,6 +59,7 @@ class Sidecar:
     hardware: Document
     seconds: float
     notes: list[str]
+    values: Document = field(default_factory=dict)
 
     def as_dict(self) -> Document:
         """JSON-ready, with a digest over all of it."""
@@ -118,10 +121,16 @@ def _is_whole(found: Sidecar) -> bool:
         (asked.prompt, text), (asked.adapter, text), (asked.facepack, texts), (asked.seed, (int,)),
         (asked.references, (list,)), (asked.consent, (dict,)), (found.release, texts),
         (found.digests, (dict,)), (found.references_sha256, (list,)), (found.video_sha256, text),
-        (found.versions, (dict,)), (found.hardware, (dict,)),
+        (found.versions, (dict,)), (found.hardware, (dict,)), (found.values, (dict,)),
     ]  # fmt: skip
     whole = all(isinstance(value, kind) for value, kind in kinds)
     return whole and all(isinstance(value, str) for value in asked.references)
+
+
+def values_of(config: ServingConfig) -> Document:
+    """What of a model's configuration has a say in a clip and is no part of a request."""
+    said = config.model_dump(mode="json", include={"face_guidance", "fps", "dtype", "detection"})
+    return {**said.pop("detection"), **said}
 
 
 def versions() -> dict[str, str]:

@@ -199,6 +199,7 @@ def _made(
         hardware=sidecar.hardware(config.device, config.threads),
         seconds=round(time.monotonic() - started, 2),
         notes=reply["notes"],
+        values=sidecar.values_of(config),
     )
     for note in reply["notes"]:
         say(note)
@@ -297,6 +298,13 @@ def _refuse_other_parts(before: Sidecar, choice: Choice) -> None:
                 f"The {name} is not the one that made the clip ({digest[:12]} then, "
                 f"{str(choice.config.digests.get(name))[:12]} now): put it back to make the same "
                 "clip again."
+            )
+    now = sidecar.values_of(choice.config)
+    for name, value in before.values.items():
+        if now.get(name) != value:
+            raise UserError(
+                f"The clip was made with {name} {value}, which is {now.get(name)} now: set it back "
+                "in the profile to make the same clip again."
             )
 
 
