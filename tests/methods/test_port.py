@@ -65,6 +65,18 @@ def test_a_shot_is_the_same_alone_and_among_others(mirror: MagicMirror) -> None:
         assert np.abs(together[n].astype(int) - alone).mean() < 0.1
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_shot_is_the_same_beside_one_of_more_photographs(
+    mirror: MagicMirror, order: tuple[int, int]
+) -> None:
+    """One photograph and three: what is made up to the same number has no say."""
+    subjects = [mirror.enroll([photograph(1)]), mirror.enroll([photograph(n) for n in (2, 3, 4)])]
+    together = list(mirror.generate(subjects, [shot(n, seed=n) for n in order], SAMPLING))
+    for clip, n in zip(together, order, strict=True):
+        (alone,) = mirror.generate([subjects[n]], [shot(0, seed=n)], SAMPLING)
+        assert np.abs(clip.astype(int) - alone).mean() < 0.1
+
+
 def test_sizes_and_negative_prompts_are_not_mixed(mirror: MagicMirror) -> None:
     shots = [shot(), shot(num_frames=1), shot(num_frames=1, negative_prompt="blur"), shot()]
     assert [len(group) for group in groups(shots, SAMPLING)] == [1, 1, 1, 1]
