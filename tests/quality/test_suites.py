@@ -186,6 +186,23 @@ def test_few_targets_stop_a_training(tmp_path: Path, profile: Profile) -> None:
         judge.audit("finetune", tmp_path, profile)
 
 
+FLOORS = {"ingest": 101, "faces": 102, "pairs": 103, "pretrain": 104, "finetune": 105,
+          "evaluate": 106}  # fmt: skip
+"""A floor of its own for each section; the shipped ones are alike."""
+
+
+@pytest.mark.parametrize("stage", ["sources", *FLOORS])
+def test_the_floor_of_a_stage_is_that_of_its_own_section(stage: str, profile: Profile) -> None:
+    """The inventory has none of its own: it holds at least what ingest is to keep."""
+    parts = {name: getattr(profile, name).model_copy(update={"row_floor": floor})
+             for name, floor in FLOORS.items()}  # fmt: skip
+    checks = suite_of(stage, profile.model_copy(update=parts))
+    counts = [one for one in checks if one.expectation == "ExpectTableRowCountToBeBetween"]
+    floors = {one.keywords["min_value"] for one in counts
+              if one.table not in ("curve.parquet", "people.parquet")}  # fmt: skip
+    assert floors == {FLOORS["ingest" if stage == "sources" else stage]}
+
+
 def test_rejected_rows_do_not_count_towards_the_floor(tmp_path: Path, profile: Profile) -> None:
     tables = _good("pairs", profile)
     frame = tables["pairs.parquet"]
