@@ -10,11 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from drawn_ingest import Sample, people, write_ingest
 
 from mm_model.errors import UserError
 from mm_model.facepack.port import face_of
+from mm_model.pairs import library
 from mm_model.pairs import stage as pairs
 from mm_model.pairs.report import picture_path
 from mm_model.records import PAIRS_COLUMNS, REFERENCES_COLUMNS
@@ -227,6 +229,22 @@ def test_measured_values_stand_in_kept_and_rejected_rows(
     assert report.metrics["made_with_too_many_faces"] == report.metrics["made_without_face"] == 0
 
 
+def test_a_portrait_counts_every_face_of_its_picture(ready: Path) -> None:
+    """Bystanders too: a variation of the picture shows them as well, and is not thrown away."""
+    data = ready / "data" / "tiny"
+    table = pd.read_parquet(data / "faces" / "samples.parquet")
+    place = table.index[(table["status"] == "kept") & (table["media"] == "image")][0]
+    crowded = table.loc[place, "sample_id"]
+    table.loc[place, ["most_faces", "bystanders"]] = [1, 2]
+    table.to_parquet(data / "faces" / "samples.parquet")
+    known = library.read(data / "ingest", data / "faces")
+    for members in (known.portraits, known.references):
+        faces = {(one.sample_id, one.faces) for group in members.values() for one in group}
+        assert len(faces) == len(known.samples)
+        assert {name for name, number in faces if number == 3} == {crowded}
+        assert {number for name, number in faces if name != crowded} == {1}
+
+
 def test_second_heads_are_counted_and_never_paired(
     small_root: Path,
     run_stage: Run,
@@ -262,6 +280,7 @@ def test_second_heads_are_counted_and_never_paired(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from mm_model.pairs import library
 from mm_model.pairs import stage as pairs
 from tests.stages.conftest import make_job
 
