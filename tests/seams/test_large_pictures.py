@@ -47,8 +47,9 @@ def test_the_identity_loss_sees_the_face_wherever_it_stands(
     def cosine(of: list[torch.Tensor]) -> torch.Tensor:
         with torch.no_grad():
             return identity_loss(
-                latents, torch.ones(2), torch.stack(landmarks).float(), torch.stack(boxes).float(),
-                torch.tensor([True, True]), torch.stack(of), backbone.vae, recognizer,
+                latents, torch.ones(2), landmarks=torch.stack(landmarks).float(),
+                boxes=torch.stack(boxes).float(), valid=torch.tensor([True, True]),
+                reference=torch.stack(of), vae=backbone.vae, recognizer=recognizer,
             ).cosine  # fmt: skip
 
     latents = encode_frames(backbone, torch.stack(clips))
