@@ -148,6 +148,7 @@ def run(name: str, root: Path, shown: views.Views = ()) -> Report:
         BusyError: somebody else is at work in this tree.
     """
     silence_telemetry()
+    made_by.strict()  # a word that means nothing is refused before anything is written
     params = load_params(root)
     profile = load_profile(root, params.profile)
     bound_threads(profile.run.threads)

@@ -32,9 +32,9 @@ def test_a_person_who_is_quicker_than_the_rule_has_his_way(house: House, monkeyp
     """The alias is moved with MLflow while registration compares figures."""
     decide = versions._decision
 
-    def meanwhile(*given: Any) -> Any:
+    def meanwhile(*given: Any, **named: Any) -> Any:
         by_mlflow(house)
-        return decide(*given)
+        return decide(*given, **named)
 
     monkeypatch.setattr(versions, "_decision", meanwhile)
     release = trained(house, "three")

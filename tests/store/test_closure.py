@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import mm_model
 from mm_model.run import made_by
 from mm_model.store import closure, syntax
 from tests.written import written
@@ -191,7 +192,7 @@ def test_every_mutation_of_real_code_is_seen() -> None:
 
 
 def test_no_import_escapes_reading() -> None:
-    """A module named at run time cannot be followed; the one place that does so loads a stage."""
+    """A module named at run time cannot be followed: a stage, and what the package offers."""
     ways, found = ("import_module", "__import__", "find_spec", "run_module", "run_path"), set()
     for path in closure.PACKAGE.rglob("*.py"):
         source = path.read_text()
@@ -200,7 +201,16 @@ def test_no_import_escapes_reading() -> None:
             name = getattr(called, "attr", None) or getattr(called, "id", None)
             if name in ways and not isinstance((node.args or [None])[0], ast.Constant):
                 found.add(path.relative_to(closure.PACKAGE).as_posix())
-    assert found == {"run/stages.py"}
+    assert found == {"run/stages.py", "__init__.py"}
+
+
+def test_nobody_inside_takes_what_the_package_offers_outside() -> None:
+    """It is loaded by a name that cannot be followed."""
+    for path in closure.PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            offered = isinstance(node, ast.ImportFrom) and node.module == syntax.NAME
+            names = {alias.name for alias in node.names} if offered else set()
+            assert not names & {*mm_model.__all__}, path
 
 
 def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
