@@ -4,6 +4,7 @@
 """
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -51,6 +52,8 @@ def main(name: str) -> int:
         from mm_model.report.views import VIEWS
         from mm_model.run import runner
 
+        if not (ROOT / "data" / "tiny" / name / "release.json").is_file():  # a toy's own output
+            shutil.rmtree(ROOT / "data" / "tiny" / name, ignore_errors=True)
         runner.run(name, ROOT, VIEWS)
         return 0
     params = load_params(ROOT)
