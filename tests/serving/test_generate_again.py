@@ -112,6 +112,18 @@ def test_again_elsewhere_says_what_differs_and_how_the_bytes_came_out(
     assert (status, out.splitlines()[-1]) == (0, "other bytes")
 
 
+def test_a_record_that_tells_no_values_is_made_again(
+    command: Command, asked: list, tmp_path: Path
+) -> None:
+    """Those that were written before there was that field."""
+    command(*asked, "-o", tmp_path / "clip.mp4")
+    said = json.loads((tmp_path / "clip.json").read_text())
+    assert said.pop("values")
+    (tmp_path / "clip.json").write_text(rewritten(said))
+    status, out, err = command("--again", tmp_path / "clip.json")
+    assert (status, out.splitlines()[-1]) == (0, "the same bytes"), err
+
+
 def test_other_bytes_on_the_same_machine_are_a_failure(
     command: Command, asked: list, tmp_path: Path
 ) -> None:
