@@ -71,7 +71,10 @@ def confirm(job: Job) -> bool:
     from mm_model.register import package, versions
 
     package.refuse_unmeasured_code(_metrics(job.inputs["evaluate"]))
-    said = documents.read(job.layout.output("register") / RELEASE)
+    path = job.layout.output("register") / RELEASE
+    if not path.is_file():
+        return False
+    said = documents.read(path)
     try:
         release = versions.Release(
             **{**said, "aliases": tuple(said["aliases"]), "sentences": tuple(said["sentences"])}
