@@ -53,7 +53,7 @@ def sources(tmp_path_factory):
 def test_the_mark_names_every_file_and_every_file_has_a_caption(sources):
     folder, mark = sources
     assert json.loads((folder / MARK).read_text()) == mark
-    assert mark["generator"] == "mm_model.embedded.people"
+    assert mark["generator"] == "mm_model.world"
     assert mark["people"] == [10_000, 10_003]
     files = set(_files(folder)) - {MARK}
     media = {f for f in files if not f.endswith(".txt")}

@@ -26,7 +26,7 @@ from mm_model.embedded.people.shot import shot
 from mm_model.errors import UserError
 from mm_model.store import atomic
 
-GENERATOR = "mm_model.embedded.people"
+GENERATOR = "mm_model.world"  # a name in data: it stays when the module moves
 VERSION = 1
 MARK = "synthetic.json"
 _STREAM = 0x5C
