@@ -19,5 +19,9 @@ class Result:
 
     def fields(self) -> dict[str, object]:
         """For the one line of JSON."""
-        return {"ratio": round(self.ratio, 4), "goal": self.goal, "holds": self.holds,
-                "repeats": self.repeats}  # fmt: skip
+        return {
+            "ratio": round(self.ratio, 4),
+            "goal": self.goal,
+            "holds": self.holds,
+            "repeats": self.repeats,
+        }

@@ -94,8 +94,10 @@ def stretch(door: doorstep.Running, options: argparse.Namespace, clients: int) -
     good, bad = doorstep.body(one), doorstep.body({**one, "seed": -1})
     seen = Seen(clients, options.seconds)
     end = time.perf_counter() + options.seconds
-    threads = [threading.Thread(target=_client, args=(door, good, seen, end, options.rude))
-               for _ in range(clients)]  # fmt: skip
+    threads = [
+        threading.Thread(target=_client, args=(door, good, seen, end, options.rude))
+        for _ in range(clients)
+    ]
     threads.append(threading.Thread(target=_prober, args=(door, bad, seen, end)))
     for thread in threads:
         thread.start()

@@ -64,10 +64,13 @@ def _mixed(one: dict[str, Any]) -> Iterator[bytes]:
         face.resize((side, side)).save(buffer, kind)
         pictures.append(base64.b64encode(buffer.getvalue()).decode())
     bad: list[dict[str, Any]] = [
-        {"seed": -1}, {"prompt": "mountains"}, {"reference_images": ["AAAA"]}, {"face": 1},
+        {"seed": -1},
+        {"prompt": "mountains"},
+        {"reference_images": ["AAAA"]},
+        {"face": 1},
         {"reference_images": [base64.b64encode(rng.randbytes(6_000_000)).decode()] * 2},
         {"prompt": "x" * 100_000},
-    ]  # fmt: skip
+    ]
     while True:
         made = {
             **one,

@@ -66,8 +66,10 @@ def use_profile(root: Path, name: str) -> None:
     """
     values = of_profile(root, name).model_dump()
     if name not in _EMBEDDED_PROFILES:
-        print(f"Profile {name} has no inputs of its own; params.yaml keeps "
-              f"sources {values['sources']}, backbone {values['backbone']}.")  # fmt: skip
+        print(
+            f"Profile {name} has no inputs of its own; params.yaml keeps "
+            f"sources {values['sources']}, backbone {values['backbone']}."
+        )
     atomic.write_text(root / "params.yaml", params_text(values))
     print(f"params.yaml: profile {name}, sources {values['sources']}.")
 
@@ -115,20 +117,16 @@ def use_folder(
             )
     given = stated(consent) if consent and consent.strip() else None
     record = consent_for(folder, given)
-    entries = media_below(folder)
-    files = sum(found.problem is None for found in entries)
-    if files == 0:
-        first = [f" that can be read ({shown(e.relative)}: {e.problem})" for e in entries[:1]]
-        raise UserError(
-            f"SOURCES={sources} holds no photographs or clips{''.join(first)}: "
-            "name a folder with JPEG, PNG, WebP, MP4 or WebM files."
-        )
+    files = _number_of_files(folder, sources)
     profile, lowered = _local_profile(root, base, files, given)
     for statement in {record.statement, given}:
         if statement is not None:
             keep(statement, root)
-    params = {"profile": LOCAL, "sources": _from_root(root, folder),
-              "facepack": _from_root(root, pack)}  # fmt: skip
+    params = {
+        "profile": LOCAL,
+        "sources": _from_root(root, folder),
+        "facepack": _from_root(root, pack),
+    }
     atomic.write_text(root / "profiles" / f"{LOCAL}.yaml", profile)
     atomic.write_text(root / "params.yaml", params_text(_EMBEDDED | params))
     load_profile(root, LOCAL)
@@ -136,6 +134,19 @@ def use_folder(
     print(f"Consent: {record.statement.id} from {_consent_origin(folder, consent)}.")
     for line in lowered:
         print(line)
+
+
+def _number_of_files(folder: Path, said: str | None) -> int:
+    """Files of media below the folder that can be read: at least one, else UserError."""
+    entries = media_below(folder)
+    files = sum(found.problem is None for found in entries)
+    if files == 0:
+        first = [f" that can be read ({shown(e.relative)}: {e.problem})" for e in entries[:1]]
+        raise UserError(
+            f"SOURCES={said} holds no photographs or clips{''.join(first)}: "
+            "name a folder with JPEG, PNG, WebP, MP4 or WebM files."
+        )
+    return files
 
 
 def params_text(values: dict[str, str]) -> str:

@@ -16,9 +16,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mm_model.errors import UserError
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
     import psutil
+
+T = TypeVar("T")
 
 _F_SETSIG = 10  # fcntl.h of Linux; Python has no name for it
 _KEEPER = """
@@ -39,6 +43,7 @@ for end in they, we:
 if they in [end for end, _ in ends.poll()]:
     signal.pidfd_send_signal(we, signal.SIGKILL)
 """
+_HEARD_SECONDS = 1.0
 _guard = threading.Lock()
 _own: "tuple[Connection, Connection] | None" = None
 _held: list[Any] = []  # what must stay open in a child
@@ -127,6 +132,17 @@ def process(target: Callable[..., None], *arguments: Any) -> "SpawnProcess":
     return context.Process(target=_begin, args=(_Tie(), target, arguments), daemon=True)
 
 
+def outcome(work: "Future[T]") -> T:
+    """The result of `work`, waited for so that an interrupt is heard.
+
+    Python does not end a wait for a signal that came just before it began: it would be heard when
+    the work is done.
+    """
+    while not wait_for([work], _HEARD_SECONDS).done:
+        pass
+    return work.result()
+
+
 def follow(mark: str, program: str) -> None:
     """End this process when `program` ends, which set the environment variable `mark` for it.
 
@@ -156,10 +172,16 @@ def follow(mark: str, program: str) -> None:
     if not alive:
         raise UserError("The program that started this stage has ended: start the stage again.")
     # A process of its own: a thread of ours would wait while C code keeps Python's lock.
-    _held.append(subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _KEEPER, *map(str, ends)], pass_fds=ends, cwd="/",
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    ))  # fmt: skip
+    _held.append(
+        subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _KEEPER, *map(str, ends)],
+            pass_fds=ends,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    )
     for end in ends:
         os.close(end)
 

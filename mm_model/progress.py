@@ -26,8 +26,10 @@ def each(items: Iterable[T], total: int, label: str) -> Iterator[T]:
         now = time.monotonic()
         if now - spoken >= _QUIET_SECONDS and done < total:
             rate = done / (now - started)
-            print(f"{label} {done}/{total}, {rate:.1f}/s, {(total - done) / rate:.0f} s left",
-                  flush=True)  # fmt: skip
+            print(
+                f"{label} {done}/{total}, {rate:.1f}/s, {(total - done) / rate:.0f} s left",
+                flush=True,
+            )
             spoken = now
 
 

@@ -93,35 +93,87 @@ class Counts:
 DECISION_COLUMNS = ("status", "reason", "reason_value", "reason_threshold", "message")
 
 SOURCES_COLUMNS = (
-    "source_id", "name", "path", "bytes", "sha256", "subject", "split", "synthetic",
-    "consent", "consent_digest", *DECISION_COLUMNS,
-)  # fmt: skip
+    "source_id",
+    "name",
+    "path",
+    "bytes",
+    "sha256",
+    "subject",
+    "split",
+    "synthetic",
+    "consent",
+    "consent_digest",
+    *DECISION_COLUMNS,
+)
 
 INGEST_MEASURES = names(ingest.MEASURES)
 """What the rules of stage `ingest` hold against a threshold, beside `num_frames` and `fps`."""
 
 INGEST_COLUMNS = (
-    "sample_id", "source_id", "name", "subject", "split", "synthetic", "consent",
-    "consent_digest", "media", "file", "width", "height", "num_frames", "fps", "codec",
-    *INGEST_MEASURES, "caption", "caption_origin", "caption_problem", "caption_message",
-    "pixel_id", *DECISION_COLUMNS,
-)  # fmt: skip
+    "sample_id",
+    "source_id",
+    "name",
+    "subject",
+    "split",
+    "synthetic",
+    "consent",
+    "consent_digest",
+    "media",
+    "file",
+    "width",
+    "height",
+    "num_frames",
+    "fps",
+    "codec",
+    *INGEST_MEASURES,
+    "caption",
+    "caption_origin",
+    "caption_problem",
+    "caption_message",
+    "pixel_id",
+    *DECISION_COLUMNS,
+)
 
 FACES_COLUMNS = (
-    "sample_id", "name", "media", "identity", "split", "num_frames", "frames_examined",
-    "frames_found", *names(faces.MEASURES), *names(faces.SECOND_LOOK), "embedding_row",
+    "sample_id",
+    "name",
+    "media",
+    "identity",
+    "split",
+    "num_frames",
+    "frames_examined",
+    "frames_found",
+    *names(faces.MEASURES),
+    *names(faces.SECOND_LOOK),
+    "embedding_row",
     *DECISION_COLUMNS,
-)  # fmt: skip
+)
 
 TRACKS_COLUMNS = (
-    "sample_id", "frame", "x1", "y1", "x2", "y2", "score", "pad",
+    "sample_id",
+    "frame",
+    "x1",
+    "y1",
+    "x2",
+    "y2",
+    "score",
+    "pad",
     *(f"{axis}{point}" for point in range(5) for axis in ("kx", "ky")),
-)  # fmt: skip
+)
 
 PAIRS_COLUMNS = (
-    "pair_id", "target", "reference", "reference_file", "kind", "identity", "split", "media",
-    *names(pairs.MEASURES), "seed", *DECISION_COLUMNS,
-)  # fmt: skip
+    "pair_id",
+    "target",
+    "reference",
+    "reference_file",
+    "kind",
+    "identity",
+    "split",
+    "media",
+    *names(pairs.MEASURES),
+    "seed",
+    *DECISION_COLUMNS,
+)
 
 TARGETS_COLUMNS = ("sample_id", "identity", "split", "media", "caption", "references")
 """What a training learned from: a row a target, with the number of its references."""
@@ -136,7 +188,20 @@ TESTED_COLUMNS = ("picture", "identity", "split", "role")
 """Whom an evaluation tested with which picture of `ingest`, and whether the model was shown it."""
 
 REFERENCES_COLUMNS = (
-    "reference", "reference_file", "sample_id", "frame", "origin", "identity", "split", "width",
-    "height", "cosine", "x1", "y1", "x2", "y2", "score",
+    "reference",
+    "reference_file",
+    "sample_id",
+    "frame",
+    "origin",
+    "identity",
+    "split",
+    "width",
+    "height",
+    "cosine",
+    "x1",
+    "y1",
+    "x2",
+    "y2",
+    "score",
     *(f"{axis}{point}" for point in range(5) for axis in ("kx", "ky")),
-)  # fmt: skip
+)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from assets.graph import SETTINGS, nodes
 from mm_model.errors import BusyError, UserError
-from mm_model.run import runner
 from mm_model.run import stages as registry
+from mm_model.run import status
 from mm_model.settings import Params, Profile, load_params, load_profile
 from mm_model.store import manifest
 from mm_model.store.layout import Layout
@@ -77,17 +77,13 @@ def _dvc(root: Path, *arguments: str) -> None:
 
 def _other_work(name: str, params: Params, profile: Profile, layout: Layout) -> str | None:
     """Why the output that lies there is not what this stage would make; None when it is."""
-    stage, output = registry.load(name), layout.output(name)
+    reasons = status.reasons(registry.load(name), params, profile, layout)
+    if reasons:
+        return " and ".join(reasons)
     try:
-        known = manifest.verified(output)
-        inputs = {taken: manifest.read(layout.output(taken)).digest for taken in stage.takes}
-        models = runner.model_digests(stage, params, layout)
+        manifest.verified(layout.output(name))
     except UserError as error:
         return str(error).split(": ")[0]
-    if known.version != stage.version:
-        return f"version {known.version} of the stage became {stage.version}"
-    if known.fingerprint != runner.fingerprint_of(stage, profile, inputs, models):
-        return "its settings, its inputs or the served code are others now"
     return None
 
 

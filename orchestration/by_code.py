@@ -79,8 +79,10 @@ def _verdict(stage: str, difference: made_by.Difference | None) -> dict[str, Any
     else:
         description = "The code that lies here now made it."
     files = difference.files if difference else {}
-    rows = [f"* {name}{': ' if parts else ''}{', '.join(filter(None, parts))}"
-            for name, parts in files.items()]  # fmt: skip
+    rows = [
+        f"* {name}{': ' if parts else ''}{', '.join(filter(None, parts))}"
+        for name, parts in files.items()
+    ]
     return {
         "check_name": CODE,
         "asset_key": dg.AssetKey(stage),
@@ -116,5 +118,6 @@ def _is_recorded(instance: dg.DagsterInstance, found: dg.AssetCheckEvaluation) -
     event = record.event if record else None
     known = event.asset_check_evaluation if event else None
     return known is not None and (known.passed, known.description) == (
-        found.passed, found.description,
-    )  # fmt: skip
+        found.passed,
+        found.description,
+    )

@@ -35,8 +35,9 @@ def check() -> list[str]:
     """What does not fit in the running environment."""
     done = subprocess.run(
         [sys.executable, "-m", "pip", "check", "--disable-pip-version-check"],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+    )
     installed = {found.metadata["Name"].lower() for found in metadata.distributions()}
     if done.returncode not in (0, 1) or done.stderr.strip():
         return [done.stderr.strip()]

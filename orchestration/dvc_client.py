@@ -42,9 +42,14 @@ from orchestration.process_group import ProcessGroup
 _STOPPED = "Stopped: "
 _EXITED = re.compile(r"exited with (-?\d+)")
 _NOISE = (
-    "To track the changes with git", "To enable auto staging", "Use `dvc push`", "git add",
-    "dvc config core.autostage", "Updating lock file", "Generating lock file",
-)  # fmt: skip
+    "To track the changes with git",
+    "To enable auto staging",
+    "Use `dvc push`",
+    "git add",
+    "dvc config core.autostage",
+    "Updating lock file",
+    "Generating lock file",
+)
 
 
 @dataclass
@@ -316,9 +321,13 @@ class DvcStageClient:
     def _rebuild_views(self, context: dg.AssetExecutionContext) -> None:
         for view in self._views:
             done = subprocess.run(
-                [sys.executable, "-m", "mm_model", view], cwd=self.root,
-                env=environment(self.root), capture_output=True, text=True, check=False,
-            )  # fmt: skip
+                [sys.executable, "-m", "mm_model", view],
+                cwd=self.root,
+                env=environment(self.root),
+                capture_output=True,
+                text=True,
+                check=False,
+            )
             if done.returncode:
                 context.log.warning(f"The {view} was not rebuilt: {done.stderr.strip()}")
 

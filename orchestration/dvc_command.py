@@ -27,8 +27,14 @@ def environment(root: Path) -> dict[str, str]:
     """This process's environment with its own `bin` first on PATH and `root` as the root."""
     own = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     covered = lease.handed_on(Layout(root, "").lease)
-    return {**os.environ, **covered, "PATH": own, "MM_ROOT": str(root), "PYTHONUNBUFFERED": "1",
-            "DVC_NO_ANALYTICS": "1"}  # fmt: skip
+    return {
+        **os.environ,
+        **covered,
+        "PATH": own,
+        "MM_ROOT": str(root),
+        "PYTHONUNBUFFERED": "1",
+        "DVC_NO_ANALYTICS": "1",
+    }
 
 
 def dvc(*arguments: str) -> list[str]:
@@ -65,9 +71,10 @@ def _forget_the_dead(path: Path, root: Path) -> None:
     writers, readers = said.get("write", {}), said.get("read", {})
     living = {name: one for name, one in writers.items() if _process(one, root) is not None}
     reading = {
-        name: left for name, some in readers.items()
+        name: left
+        for name, some in readers.items()
         if (left := [one for one in some if _process(one, root) is not None])
-    }  # fmt: skip
+    }
     atomic.write_text(path, json.dumps({"write": living, "read": reading}))
 
 

@@ -30,15 +30,17 @@ def check(root: Path, names: Iterable[str] = tuple(INPUT_ASSETS)) -> None:
         UserError: DVC cannot digest an entry; the message counts them and names the first.
     """
     params = load_params(root)
-    places = {f"{getattr(params, name)} (params.yaml: {name})": getattr(params, name)
-              for name in names}  # fmt: skip
+    places = {
+        f"{getattr(params, name)} (params.yaml: {name})": getattr(params, name) for name in names
+    }
     for said, name in {**places, PROFILES: PROFILES}.items():
         path = root / name
         inside = path.resolve().is_relative_to(root.resolve())
         found = [
-            f"{shown(entry.relative)} ({why})" for entry, why in _obstacles(path, inside)
+            f"{shown(entry.relative)} ({why})"
+            for entry, why in _obstacles(path, inside)
             if name != PROFILES or not _is_an_editors(entry)
-        ]  # fmt: skip
+        ]
         if found:
             more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
             raise UserError(

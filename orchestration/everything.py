@@ -57,9 +57,11 @@ def _execute(client: DvcStageClient) -> str | None:
         job = definitions.build(client).resolve_job_def(jobs.EVERYTHING)
         try:
             result = job.execute_in_process(
-                instance=instance, run_config=_QUIET, raise_on_error=False,
+                instance=instance,
+                run_config=_QUIET,
+                raise_on_error=False,
                 tags={runs.TAG: runs.hold(instance)},
-            )  # fmt: skip
+            )
         finally:
             runs.let_go(instance)
     if result.success:
@@ -81,8 +83,11 @@ def _settle(instance: dg.DagsterInstance, root: Path) -> None:
 
 
 def _summary(client: DvcStageClient, layout: Layout, seconds: float) -> str:
-    rows = [f"  {one.stage:<9} {one.how:<9} {one.seconds:7.1f} s  {one.account}"
-            for one in client.finished if one.status == 0]  # fmt: skip
+    rows = [
+        f"  {one.stage:<9} {one.how:<9} {one.seconds:7.1f} s  {one.account}"
+        for one in client.finished
+        if one.status == 0
+    ]
     rows.append(f"Done in {seconds:.0f} s. Outputs lie in {layout.relative(layout.data)}/.")
     if layout.page.is_file():
         rows.append(f"Report: {layout.relative(layout.page)}")

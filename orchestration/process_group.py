@@ -34,15 +34,25 @@ class ProcessGroup:
     def __enter__(self) -> "ProcessGroup":
         self._reaper = threading.Thread(target=self._reap, daemon=True)
         self._keeper = subprocess.Popen(
-            ["/bin/sh", "-c", _KEEPER], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, process_group=0,
-        )  # fmt: skip
+            ["/bin/sh", "-c", _KEEPER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            process_group=0,
+        )
         try:
             self._process = subprocess.Popen(
-                self._command, cwd=self._cwd, env=dict(self._env), stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-                bufsize=1, process_group=self._keeper.pid,
-            )  # fmt: skip
+                self._command,
+                cwd=self._cwd,
+                env=dict(self._env),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                bufsize=1,
+                process_group=self._keeper.pid,
+            )
         except BaseException:
             self._end()
             raise

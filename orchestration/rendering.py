@@ -60,8 +60,15 @@ def _table(expectations: list[dict[str, Any]]) -> str:
     ]
     for one in expectations:
         rows = ", ".join(one["rows"][:_ROWS_SHOWN])
-        cells = (one["expectation"], one["table"], one["column"], one["severity"],
-                 "yes" if one["success"] else "**no**", one["observed"], rows)  # fmt: skip
+        cells = (
+            one["expectation"],
+            one["table"],
+            one["column"],
+            one["severity"],
+            "yes" if one["success"] else "**no**",
+            one["observed"],
+            rows,
+        )
         lines.append(f"| {' | '.join(_cell(cell) for cell in cells)} |")
     return "\n".join(lines)
 

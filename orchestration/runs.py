@@ -21,9 +21,11 @@ START_SECONDS = 180.0
 """A run without a lease that shows no change for so long is not going to."""
 
 _UNDER_WAY = [
-    dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
-]  # fmt: skip
+]
 _own: dict[Path, lease.Lease] = {}
 _watched: dict[str, tuple[object, float]] = {}
 

@@ -19,8 +19,10 @@ class Forbidden:
         self.looking: dict[str, int] = {}
         self.opening: dict[str, int] = {}
         for module, call, kind in (
-            (os, "scandir", "listing"), (os, "stat", "looking"), (io, "open", "opening"),
-        ):  # fmt: skip
+            (os, "scandir", "listing"),
+            (os, "stat", "looking"),
+            (io, "open", "opening"),
+        ):
             monkeypatch.setattr(module, call, self._refusing(getattr(module, call), kind))
 
     def _refusing(self, real: Any, kind: str) -> Any:

@@ -28,32 +28,77 @@ from mm_model.settings import Profile, Section
 from tests.profiles import whole
 
 PEOPLE = {
-    "train_people": 6, "held_out_people": 3, "photos_per_person": 3, "clips_per_person": 1,
-    "size": 128, "num_frames": 13, "fps": 12, "fault_rate": 0.05, "seed": 11,
-}  # fmt: skip
-QUICK = {"log_every": 1, "checkpoint_every": 2, "sample_steps": 2, "identity_loss_from_step": 2,
-         "milestones": [0.5]}  # fmt: skip
+    "train_people": 6,
+    "held_out_people": 3,
+    "photos_per_person": 3,
+    "clips_per_person": 1,
+    "size": 128,
+    "num_frames": 13,
+    "fps": 12,
+    "fault_rate": 0.05,
+    "seed": 11,
+}
+QUICK = {
+    "log_every": 1,
+    "checkpoint_every": 2,
+    "sample_steps": 2,
+    "identity_loss_from_step": 2,
+    "milestones": [0.5],
+}
 PRETRAIN = {"steps": 6, "batch_size": 4, "sample_every": 3, "warmup_steps": 2}
-FINETUNE = {"steps": 4, "batch_size": 3, "sample_every": 2, "warmup_steps": 1,
-            "learning_rate": 1.0e-3}  # fmt: skip
+FINETUNE = {
+    "steps": 4,
+    "batch_size": 3,
+    "sample_every": 2,
+    "warmup_steps": 1,
+    "learning_rate": 1.0e-3,
+}
 HEIGHT, WIDTH = 64, 80
 OTHER: dict[str, dict[str, Any]] = {
-    "ingest": {"static_below": 0.25, "cut_above": 0.5, "text_area_above": 0.08, "max_aspect": 3.5,
-               "min_side": 60, "max_frames": 500},
-    "faces": {"identity": "folders", "detection_above": 0.45, "padded_detection_above": 0.6,
-              "pads": [0.12, 0.3], "found_share_min": 0.8, "min_face": 25, "min_sharpness": 12,
-              "bystander_below": 0.3},
+    "ingest": {
+        "static_below": 0.25,
+        "cut_above": 0.5,
+        "text_area_above": 0.08,
+        "max_aspect": 3.5,
+        "min_side": 60,
+        "max_frames": 500,
+    },
+    "faces": {
+        "identity": "folders",
+        "detection_above": 0.45,
+        "padded_detection_above": 0.6,
+        "pads": [0.12, 0.3],
+        "found_share_min": 0.8,
+        "min_face": 25,
+        "min_sharpness": 12,
+        "bystander_below": 0.3,
+    },
     "pairs": {"cosine_above": 0.5},
     "model": {"height": HEIGHT, "width": WIDTH, "crop_margin": 2.0, "reference_margin": 1.5},
-    "pretrain": {"drop_face": 0.4, "final_lr_share": 0.2, "identity_loss_weight": 0.2,
-                 "noisy_share": 0.4, "face_loss_probability": 0.6, "sample_guidance": 2.5,
-                 "sample_face_guidance": "null"},
-    "finetune": {"final_lr_share": 0.2, "identity_loss_weight": 0.2, "sample_guidance": 1.5,
-                 "sample_face_guidance": "base"},
-    "evaluate": {"inference_steps": 3, "bootstrap_draws": 200, "clips_per_person": 2,
-                 "guidance_scale": 3.0, "face_guidance": "base"},
+    "pretrain": {
+        "drop_face": 0.4,
+        "final_lr_share": 0.2,
+        "identity_loss_weight": 0.2,
+        "noisy_share": 0.4,
+        "face_loss_probability": 0.6,
+        "sample_guidance": 2.5,
+        "sample_face_guidance": "null",
+    },
+    "finetune": {
+        "final_lr_share": 0.2,
+        "identity_loss_weight": 0.2,
+        "sample_guidance": 1.5,
+        "sample_face_guidance": "base",
+    },
+    "evaluate": {
+        "inference_steps": 3,
+        "bootstrap_draws": 200,
+        "clips_per_person": 2,
+        "guidance_scale": 3.0,
+        "face_guidance": "base",
+    },
     "serve": {"sizes": [[HEIGHT, WIDTH]], "max_steps": 90, "max_references": 3},
-}  # fmt: skip
+}
 """Values that neither the shipped profile nor a default has: one written into the code shows."""
 READS = "reads.json"
 """Beside the root: stage -> what it read (see `reading`), and the seconds it took."""

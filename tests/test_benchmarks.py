@@ -22,10 +22,12 @@ def test_the_list_names_modules_that_can_run(capsys: pytest.CaptureFixture) -> N
 @pytest.mark.parametrize(
     ("result", "holds"),
     [
-        (Result(1.04, 1.05, 30), True), (Result(1.06, 1.05, 30), False),
-        (Result(0.95, 0.9, 5, at_most=False), True), (Result(0.8, 0.9, 5, at_most=False), False),
+        (Result(1.04, 1.05, 30), True),
+        (Result(1.06, 1.05, 30), False),
+        (Result(0.95, 0.9, 5, at_most=False), True),
+        (Result(0.8, 0.9, 5, at_most=False), False),
     ],
-)  # fmt: skip
+)
 def test_one_line_says_whether_the_goal_holds(
     result: Result, holds: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

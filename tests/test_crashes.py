@@ -25,17 +25,21 @@ FILES = {
     """,
 }
 DEAD = {
-    "test_first.py::test_segmentation_fault", "test_first.py::test_killed",
+    "test_first.py::test_segmentation_fault",
+    "test_first.py::test_killed",
     "test_second.py::test_leaves",
-}  # fmt: skip
+}
 
 
 def command(root: Path, target: str) -> list[str]:
     """The words that ``make`` would run for a target, once everything is installed."""
     said = subprocess.run(
-        ["make", "-n", "-o", ".venv/.installed", target], cwd=root, capture_output=True, text=True,
+        ["make", "-n", "-o", ".venv/.installed", target],
+        cwd=root,
+        capture_output=True,
+        text=True,
         check=True,
-    ).stdout.splitlines()  # fmt: skip
+    ).stdout.splitlines()
     python, *words = shlex.split(next(line for line in said if " -m pytest" in line))
     return [str(root / python), *words]
 
@@ -47,8 +51,12 @@ def test_a_crash_is_one_failed_test_and_a_summary(root: Path, tmp_path: Path) ->
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     done = subprocess.run(
         [*command(root, "test"), "-rf", str(tmp_path)],
-        cwd=tmp_path, env=kept, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+        cwd=tmp_path,
+        env=kept,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 1, done.stdout + done.stderr
     failed = set(re.findall(r"^FAILED (\S+)", done.stdout, re.MULTILINE))
     assert failed == {*DEAD, "test_second.py::test_fails"}
@@ -83,7 +91,9 @@ def test_integration_runs_all_kinds_and_fails_with_any(
     )
     (tmp_path / "make").chmod(0o755)
     done = subprocess.run(
-        ["bash", str(root / ".ci" / "run")], capture_output=True, text=True,
+        ["bash", str(root / ".ci" / "run")],
+        capture_output=True,
+        text=True,
         env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
-    )  # fmt: skip
+    )
     assert (done.stdout.split(), done.returncode) == (["lint", "test", "test-slow"], expected)

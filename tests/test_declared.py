@@ -17,23 +17,41 @@ from packaging.utils import canonicalize_name
 from orchestration import consistent
 
 EXTRAS = {
-    "mm_model": (), "assets": ("orchestrate",), "orchestration": ("orchestrate",),
-    "benchmarks": (), "tests": ("orchestrate", "dev"),
-}  # fmt: skip
+    "mm_model": (),
+    "assets": ("orchestrate",),
+    "orchestration": ("orchestrate",),
+    "benchmarks": (),
+    "tests": ("orchestrate", "dev"),
+}
 # Needed without an import of ours: DVC and
 # Dagster are commands, three hold their parsers together, three are commands of `make`, and the
 # type checker reads the stubs.
 NEVER_IMPORTED = {
-    "dvc", "dagster-webserver", "hydra-core", "omegaconf",
-    "antlr4-python3-runtime", "pytest-xdist", "ruff", "mypy",
-    "pandas-stubs", "types-protobuf", "types-psutil", "types-pyyaml", "types-tqdm",
-}  # fmt: skip
+    "dvc",
+    "dagster-webserver",
+    "hydra-core",
+    "omegaconf",
+    "antlr4-python3-runtime",
+    "pytest-xdist",
+    "ruff",
+    "mypy",
+    "pandas-stubs",
+    "types-protobuf",
+    "types-psutil",
+    "types-pyyaml",
+    "types-tqdm",
+}
 # In modules that a released model carries, inside functions that serving never calls: clustering,
 # reading clips, tables and the catalogue.
 NEVER_SERVED = {
-    "scipy.sparse", "scipy.sparse.csgraph", "sklearn.cluster", "decord", "sqlalchemy", "pyarrow",
+    "scipy.sparse",
+    "scipy.sparse.csgraph",
+    "sklearn.cluster",
+    "decord",
+    "sqlalchemy",
+    "pyarrow",
     "pyarrow.parquet",
-}  # fmt: skip
+}
 _FILE = re.compile(
     r"(?<![\w./<>{}*-])((?:[\w.-]+/)+[\w.-]+\.(?:md|py|yaml|toml|lock|webp|jpg|json|env|onnx))\b"
 )
@@ -158,10 +176,10 @@ def unknown_files(root: Path, path: Path, text: str) -> list[str]:
         names |= set(_LINK.findall(text))
     places = (root, path.parent, root / "mm_model", root / "weights" / "tiny" / "backbone")
     return sorted(
-        name for name in names
-        if not _NOT_OURS.search(name)
-        and not any((place / name).exists() for place in places)
-    )  # fmt: skip
+        name
+        for name in names
+        if not _NOT_OURS.search(name) and not any((place / name).exists() for place in places)
+    )
 
 
 RECIPES = ("profiles/people.yaml", "profiles/people-long.yaml")

@@ -89,8 +89,11 @@ def test_evaluation_leaves_videos_that_play(layout: Layout) -> None:
 def test_the_ladder_has_a_rung_for_every_link(layout: Layout) -> None:
     found = figures.collect(layout)["evaluation"]
     assert [rung["variant"] for rung in found["ladder"]] == [
-        "true_clip", "vae_round_trip", "training_people", "finetune",
-    ]  # fmt: skip
+        "true_clip",
+        "vae_round_trip",
+        "training_people",
+        "finetune",
+    ]
     assert all(rung["passed"] is None for rung in found["ladder"]), "three people prove nothing"
     assert {goal["name"] for goal in found["goals"]} >= {"motion_over_true", "copy_paste_gap"}
     trained = layout.output("evaluate").glob("videos/*_training_people_*.mp4")
@@ -102,9 +105,12 @@ def test_the_ladder_has_a_rung_for_every_link(layout: Layout) -> None:
 def test_the_curve_runs_from_the_base_over_the_milestones_to_the_end(layout: Layout) -> None:
     found = figures.collect(layout)["evaluation"]["curve"]
     assert [(point["step"], point["variant"]) for point in found] == [
-        (0, "base"), (3, "pretrain_step_3"), (6, "pretrain"), (8, "finetune_step_2"),
+        (0, "base"),
+        (3, "pretrain_step_3"),
+        (6, "pretrain"),
+        (8, "finetune_step_2"),
         (10, "finetune"),
-    ]  # fmt: skip
+    ]
 
 
 def test_the_timelapse_shows_the_references_and_every_sampled_step(

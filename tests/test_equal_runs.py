@@ -42,9 +42,12 @@ def run_beside_each_other(name: str, places: list[Path], root: Path) -> None:
     started = []
     for place, (memory, hashes) in zip(places, MEMORY_AND_HASHES, strict=True):
         environment = {
-            **os.environ, "MM_ROOT": str(place), "PYTHONPATH": str(root),
-            "MALLOC_PERTURB_": memory, "PYTHONHASHSEED": hashes,
-        }  # fmt: skip
+            **os.environ,
+            "MM_ROOT": str(place),
+            "PYTHONPATH": str(root),
+            "MALLOC_PERTURB_": memory,
+            "PYTHONHASHSEED": hashes,
+        }
         command = [sys.executable, "-m", "mm_model", "run", name]
         log = (place / f"{name}.log").open("w")
         started.append(

@@ -54,8 +54,10 @@ def test_markers_are_read_off_a_test_and_off_its_file() -> None:
     assert list(status.marks_in(PROVEN)) == [("test_it", "CAN", "T")]
     whole = 'pytestmark = [pytest.mark.slow, pytest.mark.capability("CAN", scale="L")]\n'
     assert list(status.marks_in(whole + PROVEN + "def test_too(): ...\n")) == [
-        ("test_it", "CAN", "L"), ("test_it", "CAN", "T"), ("test_too", "CAN", "L"),
-    ]  # fmt: skip
+        ("test_it", "CAN", "L"),
+        ("test_it", "CAN", "T"),
+        ("test_too", "CAN", "L"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -94,10 +96,14 @@ def test_the_paper_s_page_may_say_that_no_published_weights_have_run() -> None:
 def test_a_result_counts_when_all_its_cases_passed() -> None:
     watch = status.Watch()
     for case, when, passed in (
-        ("a[1]", "call", True), ("a[2]", "call", True), ("b[1]", "call", True),
-        ("b[2]", "call", False), ("c", "setup", False), ("d", "call", True),
+        ("a[1]", "call", True),
+        ("a[2]", "call", True),
+        ("b[1]", "call", True),
+        ("b[2]", "call", False),
+        ("c", "setup", False),
+        ("d", "call", True),
         ("d", "teardown", False),
-    ):  # fmt: skip
+    ):
         watch.pytest_runtest_logreport(SimpleNamespace(nodeid=case, when=when, passed=passed))
     assert watch.passed == {"a": True, "b": False, "c": False, "d": False}
 

@@ -264,8 +264,11 @@ def start(layout: Layout, seconds: float) -> subprocess.Popen:
     environment.pop("MLFLOW_TRACKING_URI", None)
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(SCRIPT), str(layout.root), str(seconds)],
-        env=environment, cwd=layout.root, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        env=environment,
+        cwd=layout.root,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
 
 
 def test_four_processes_race_for_a_store_that_does_not_exist(tmp_path: Path) -> None:

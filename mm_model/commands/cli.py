@@ -89,9 +89,12 @@ def _use(options: argparse.Namespace) -> None:
             inputs.use_profile(root, options.profile)
         else:
             inputs.use_folder(
-                root, sources=options.sources, facepack=options.facepack, consent=options.consent,
+                root,
+                sources=options.sources,
+                facepack=options.facepack,
+                consent=options.consent,
                 base=options.base,
-            )  # fmt: skip
+            )
 
 
 def _status(options: argparse.Namespace) -> int:
@@ -234,6 +237,14 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--people", type=int, nargs="+", help="whom to show; the first three")
     command.set_defaults(act=_timelapse)
 
+    _add_serve(commands)
+    generate.add_to(commands)
+    _add_releases(commands)
+    _add_replies(commands)
+    return root
+
+
+def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser("serve", help="serve the champion on this machine")
     command.add_argument("--host", default="127.0.0.1", help="address to listen on")
     command.add_argument("--port", type=int, default=5000, help="port to listen on")
@@ -243,8 +254,8 @@ def parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(act=_serve)
 
-    generate.add_to(commands)
 
+def _add_releases(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser("releases", help="list the registered versions and who chose")
     command.set_defaults(act=_releases)
 
@@ -256,6 +267,8 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("unpin", help="let the promotion rule choose the champion again")
     command.set_defaults(act=_unpin)
 
+
+def _add_replies(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser("example", help="write an example request for the served model")
     command.set_defaults(act=_example)
 
@@ -263,7 +276,6 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("reply", type=named.path, help="the reply's JSON")
     command.add_argument("video", type=named.path, help="the .mp4 to write")
     command.set_defaults(act=_save_reply)
-    return root
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -137,9 +137,13 @@ class NoiseSchedule:
 
         def draw(low: int) -> Tensor:
             return torch.randint(
-                low, len(self), (batch,), generator=generator, device=generator.device,
+                low,
+                len(self),
+                (batch,),
+                generator=generator,
+                device=generator.device,
                 dtype=torch.long,
-            )  # fmt: skip
+            )
 
         uniform = draw(0)
         if noisy_share == 0.0:

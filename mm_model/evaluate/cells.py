@@ -69,9 +69,15 @@ def gallery_of(person: Subject, judge: FacePack) -> Gallery:
 
 
 def measure(
-    *, variant: str, person: Subject, seed: int, video: str, look: Look,
-    galleries: list[Gallery], judged_as: int,
-) -> Cell:  # fmt: skip
+    *,
+    variant: str,
+    person: Subject,
+    seed: int,
+    video: str,
+    look: Look,
+    galleries: list[Gallery],
+    judged_as: int,
+) -> Cell:
     """All measures of a person's clip against the gallery number `judged_as`, among all others."""
     gallery = galleries[judged_as]
     inter = {

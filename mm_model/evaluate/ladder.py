@@ -30,15 +30,35 @@ class Link:
 
 
 CHAIN = (
-    Link("true_clip", "true clips", 0.8, None,
-         "The people or the judge: at this size they cannot be told apart."),
-    Link("vae_round_trip", "true clips through the VAE", 0.9, "true_clip",
-         "The VAE: it loses what tells people apart."),
-    Link(TRAINING_PEOPLE, "adapter, training people", 0.8, "vae_round_trip",
-         "Backbone or adapter: even known people are not reproduced; train longer or larger."),
-    Link("finetune", "adapter, held-out people", 0.6, "true_clip",
-         "Generalisation: more training people, or identity features that carry more."),
-)  # fmt: skip
+    Link(
+        "true_clip",
+        "true clips",
+        0.8,
+        None,
+        "The people or the judge: at this size they cannot be told apart.",
+    ),
+    Link(
+        "vae_round_trip",
+        "true clips through the VAE",
+        0.9,
+        "true_clip",
+        "The VAE: it loses what tells people apart.",
+    ),
+    Link(
+        TRAINING_PEOPLE,
+        "adapter, training people",
+        0.8,
+        "vae_round_trip",
+        "Backbone or adapter: even known people are not reproduced; train longer or larger.",
+    ),
+    Link(
+        "finetune",
+        "adapter, held-out people",
+        0.6,
+        "true_clip",
+        "Generalisation: more training people, or identity features that carry more.",
+    ),
+)
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,13 @@ MEASURES = {
 
 
 def _cells(
-    job: Job, people: list[Subject], clips: dict[str, list[list[np.ndarray]]], *, pack: FacePack,
+    job: Job,
+    people: list[Subject],
+    clips: dict[str, list[list[np.ndarray]]],
+    *,
+    pack: FacePack,
     judge: FacePack,
-) -> list[Cell]:  # fmt: skip
+) -> list[Cell]:
     """Write, read back, look at and measure every clip; save strips for the report page."""
     rules, sizes = job.profile.evaluate, job.profile.model
     galleries = [gallery_of(person, judge) for person in people]

@@ -62,9 +62,10 @@ def generated(
         for seed in seeds[place]
     ]
     sampling = Sampling(
-        steps=rules.inference_steps, guidance=rules.guidance_scale,
+        steps=rules.inference_steps,
+        guidance=rules.guidance_scale,
         face_guidance=rules.face_guidance,
-    )  # fmt: skip
+    )
     found, adapters = {}, {name: job.inputs[name] for name in MODELS[1:]} | milestones(job)
     for name in models:
         job.say(f"generating {len(shots)} clips with {name}")

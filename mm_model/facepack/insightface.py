@@ -131,9 +131,11 @@ def _load(folder: Path, threads: int) -> Document:
     options.inter_op_num_threads = 1
     try:
         analysis = FaceAnalysis(
-            name=str(folder), allowed_modules=["detection", "recognition"],
-            providers=[_PROVIDER], sess_options=options,
-        )  # fmt: skip
+            name=str(folder),
+            allowed_modules=["detection", "recognition"],
+            providers=[_PROVIDER],
+            sess_options=options,
+        )
     except AssertionError:
         raise UserError(
             f"{folder} holds no face detector: choose an InsightFace pack with a detector and a "

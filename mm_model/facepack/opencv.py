@@ -39,9 +39,13 @@ class OpenCVPack:
         recognizer = _only(folder, "face_recognition_sface*.onnx")
         try:
             self._detector = cv2.FaceDetectorYN.create(
-                str(detector), "", (detection_size, detection_size), _LOWEST_SCORE, _NMS_OVERLAP,
+                str(detector),
+                "",
+                (detection_size, detection_size),
+                _LOWEST_SCORE,
+                _NMS_OVERLAP,
                 _MOST_CANDIDATES,
-            )  # fmt: skip
+            )
             self._recognizer = cv2.FaceRecognizerSF.create(str(recognizer), "")
             self._width = int(self._recognizer.feature(np.zeros((112, 112, 3), np.uint8)).size)
         except cv2.error as error:

@@ -7,10 +7,15 @@ image-left eye, image-right eye, nose tip, image-left and image-right mouth corn
 import numpy as np
 
 ARCFACE_112 = np.array(
-    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366],
-     [41.5493, 92.3655], [70.7299, 92.2041]],
+    [
+        [38.2946, 51.6963],
+        [73.5318, 51.5014],
+        [56.0252, 71.7366],
+        [41.5493, 92.3655],
+        [70.7299, 92.2041],
+    ],
     dtype=np.float64,
-)  # fmt: skip
+)
 """Landmarks in the 112 x 112 crop on which ArcFace models are trained (InsightFace)."""
 
 _WHOLE = 4096  # longest side in pixels that is warped as it is

@@ -61,8 +61,10 @@ def metrics_of(found: Found, rules: FacesSettings) -> Row:
     folder is a person: known for procedural people, else judged by likeness within the folders.
     """
     kept = [row for row in found.rows if row["status"] == Status.KEPT]
-    names = {side: {row["identity"] for row in kept if row["split"] == side}
-             for side in (TRAIN, HELD_OUT)}  # fmt: skip
+    names = {
+        side: {row["identity"] for row in kept if row["split"] == side}
+        for side in (TRAIN, HELD_OUT)
+    }
     labels, subjects = list(found.labels), found.subjects
     held_out = np.array([str(row["split"]) == HELD_OUT for _, row in found.kept], bool)
     likeness = people.folder_likeness(found.means, subjects, rules.cluster_above)
@@ -98,19 +100,26 @@ def notes_of(found: Found, metrics: Row, rules: FacesSettings) -> list[str]:
     counts = counts_of(found.rows)
     notes = []
     if leaks := counts.rejected.get(Reason.LEAK_TEST_IDENTITY, 0):
-        notes.append(f"{leaks} samples lie among people of the other side of the split between "
-                     "train and held-out and were rejected.")  # fmt: skip
+        notes.append(
+            f"{leaks} samples lie among people of the other side of the split between "
+            "train and held-out and were rejected."
+        )
     failures = [row for row in found.rows if row["status"] == Status.FAILED]
     if failures:
-        notes.append(f"{len(failures)} files could not be looked at, e.g. {failures[0]['name']}: "
-                     f"{failures[0]['message']}")  # fmt: skip
+        notes.append(
+            f"{len(failures)} files could not be looked at, e.g. {failures[0]['name']}: "
+            f"{failures[0]['message']}"
+        )
     if number := metrics["samples_with_bystanders"]:
-        notes.append(f"{number} kept files show further faces, under {rules.bystander_below:g} of "
-                     "the main one's side: not counted (column bystanders).")  # fmt: skip
+        notes.append(
+            f"{number} kept files show further faces, under {rules.bystander_below:g} of "
+            "the main one's side: not counted (column bystanders)."
+        )
     loose = sum(subject is None for subject in found.subjects)
     if loose and rules.identity == "folders":
-        notes.append(f"{loose} files lie in no person's folder; each counts as a person of its "
-                     "own.")  # fmt: skip
+        notes.append(
+            f"{loose} files lie in no person's folder; each counts as a person of its own."
+        )
     if counts.kept and not metrics["identities_held_out"]:
         notes.append("nobody is held out: the evaluation will have no one to show.")
     return [*notes, *_on_folders(metrics, rules), *_on_doubtful(found, metrics, rules)]
@@ -122,14 +131,18 @@ def _on_folders(metrics: Row, rules: FacesSettings) -> list[str]:
     if not metrics["folders_are_people"]:
         if likeness is None:
             return []
-        said = (f"folders look like albums of several people: {likeness:.0%} of the files resemble "
-                "the rest of their folder")  # fmt: skip
+        said = (
+            f"folders look like albums of several people: {likeness:.0%} of the files resemble "
+            "the rest of their folder"
+        )
         if rules.identity == "folders":
             return [f"{said}; set faces.identity to clusters."]
         return [f"{said}, so identities are not compared with folders."]
     if purity is not None and purity < 0.9:
-        return [f"identities mix people (purity {purity:.2f}, each folder taken for one person): "
-                "raise faces.cluster_above or set faces.identity to folders."]  # fmt: skip
+        return [
+            f"identities mix people (purity {purity:.2f}, each folder taken for one person): "
+            "raise faces.cluster_above or set faces.identity to folders."
+        ]
     return []
 
 
@@ -144,10 +157,14 @@ def _on_doubtful(found: Found, metrics: Row, rules: FacesSettings) -> list[str]:
     if doubts:
         listed = "; ".join(f"{name} ({why})" for name, why in doubts[:_NAMED])
         more = f"; and {len(doubts) - _NAMED} more" if len(doubts) > _NAMED else ""
-        notes.append(f"doubtful among the held-out people, perhaps no real face: {listed}{more}. "
-                     "Look at sheet.jpg and take such files out of the folder.")  # fmt: skip
+        notes.append(
+            f"doubtful among the held-out people, perhaps no real face: {listed}{more}. "
+            "Look at sheet.jpg and take such files out of the folder."
+        )
     if rest := len(alone) - len(doubts):
         more = "more " if doubts else ""
-        notes.append(f"{rest} {more}held-out people are known from one file each; a good statue or "
-                     "rendering among them cannot be told from a person.")  # fmt: skip
+        notes.append(
+            f"{rest} {more}held-out people are known from one file each; a good statue or "
+            "rendering among them cannot be told from a person."
+        )
     return notes

@@ -52,12 +52,19 @@ def look(pack: FacePack, task: Task) -> Row:
 def failed(task: Task, reason: Reason, message: str) -> Row:
     """The row of a sample that could not be examined."""
     return {
-        "sample_id": task.sample_id, "frames_examined": 0, "frames_found": 0,
-        **dict.fromkeys(names(MEASURES)), "status": str(Status.FAILED), "reason": str(reason),
-        "reason_value": None, "reason_threshold": None,
+        "sample_id": task.sample_id,
+        "frames_examined": 0,
+        "frames_found": 0,
+        **dict.fromkeys(names(MEASURES)),
+        "status": str(Status.FAILED),
+        "reason": str(reason),
+        "reason_value": None,
+        "reason_threshold": None,
         "message": " ".join(message.split())[:MESSAGE_LIMIT],
-        "track": "", "embedded_frames": [], "embeddings": "",
-    }  # fmt: skip
+        "track": "",
+        "embedded_frames": [],
+        "embeddings": "",
+    }
 
 
 def _row(task: Task, examined: Examined) -> Row:
@@ -84,8 +91,13 @@ def _number(value: float | None) -> float | None:
 
 
 def _flat(frame: int, pad: float, face: Face) -> list[float]:
-    return [float(frame), *map(float, face.box), face.score, pad,
-            *map(float, face.landmarks.reshape(-1))]  # fmt: skip
+    return [
+        float(frame),
+        *map(float, face.box),
+        face.score,
+        pad,
+        *map(float, face.landmarks.reshape(-1)),
+    ]
 
 
 def tracks_of(row: Row) -> np.ndarray:

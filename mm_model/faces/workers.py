@@ -53,7 +53,8 @@ def opened(folder: Path, detection_size: int, number: int) -> Iterator[Workers]:
     """
     pack = open_pack(folder, detection_size, threads=1)
     few = number <= 1
-    pool = open_pool((lambda: pack) if few else Opening(folder, detection_size),
-                     0 if few else number)  # fmt: skip
+    pool = open_pool(
+        (lambda: pack) if few else Opening(folder, detection_size), 0 if few else number
+    )
     with closing(pool):
         yield Workers(pack, pool)

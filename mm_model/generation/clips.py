@@ -1,6 +1,7 @@
 """Generating clips for people: the pipeline class, in batches, with one seed a clip.
 
-Training pictures, evaluation and nothing else go through here; serving calls the same pipeline.
+Training's pictures, and every method of `mm_model.methods` that samples by the pipeline: evaluation
+and serving alike.
 """
 
 from collections.abc import Callable, Sequence
@@ -148,6 +149,8 @@ def _rows(features: IdentityFeatures, rows: slice) -> IdentityFeatures:
         return x[rows] if x is not None else None
 
     return IdentityFeatures(
-        features.x_id[rows], features.clip_tokens[rows], features.mask[rows],
+        features.x_id[rows],
+        features.clip_tokens[rows],
+        features.mask[rows],
         part(features.embedding),
-    )  # fmt: skip
+    )

@@ -56,9 +56,11 @@ def training_frames(
         from mm_model.media.decode import read_frames
 
         indices = frame_indices(
-            num_source=int(row["num_frames"]), source_fps=float(row["fps"]),
-            num_frames=num_frames, fps=sizes.fps,
-        )  # fmt: skip
+            num_source=int(row["num_frames"]),
+            source_fps=float(row["fps"]),
+            num_frames=num_frames,
+            fps=sizes.fps,
+        )
         frames = read_frames(file, indices)
     known = track.sort_values("frame")
     nearest = [int(np.abs(known["frame"].to_numpy() - index).argmin()) for index in indices]

@@ -20,10 +20,8 @@ from diffusers.utils.torch_utils import unwrap_module
 from torch import Tensor
 from transformers import T5EncoderModel, T5Tokenizer
 
-from mm_model.diffusion.frames import latent_frame_count
-from mm_model.diffusion.schedule import correlate_frames
 from mm_model.errors import UserError
-from mm_model.generation import plausible, saving
+from mm_model.generation import inputs, plausible, saving
 from mm_model.generation.asked import TEXT_LENGTH, Asked, text_length
 from mm_model.generation.caches import check_caches
 from mm_model.generation.guidance import Texts, expand_condition, repeat_condition
@@ -136,8 +134,14 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         pickles, an upload, a folder that holds something already, and what cannot be written.
         """
         folder = parts.path_of(save_directory, "save_directory")
-        saving.save(self, folder, safe_serialization, push_to_hub,
-                    variant=variant, max_shard_size=max_shard_size)  # fmt: skip
+        saving.save(
+            self,
+            folder,
+            safe_serialization,
+            push_to_hub,
+            variant=variant,
+            max_shard_size=max_shard_size,
+        )
 
     def load_adapter(self, folder: str | Path, torch_dtype: parts.Dtype = None) -> None:
         """Put the adapter of `folder` in (replacing another one), in the backbone's dtype.
@@ -254,24 +258,42 @@ class MagicMirrorPipeline(CogVideoXPipeline):
 
     @torch.no_grad()
     def __call__(
-        self, prompt: str | list[str] | None = None,
-        negative_prompt: str | list[str] | None = None, height: int | None = None,
-        width: int | None = None, num_frames: int | None = None, num_inference_steps: int = 50,
-        timesteps: list[int] | None = None, guidance_scale: float = 6,
-        use_dynamic_cfg: bool = False, num_videos_per_prompt: int = 1, eta: float = 0.0,
-        generator: Generators = None, latents: Tensor | None = None,
-        prompt_embeds: Tensor | None = None, negative_prompt_embeds: Tensor | None = None,
-        output_type: str = "pil", return_dict: bool = True,
+        self,
+        prompt: str | list[str] | None = None,
+        negative_prompt: str | list[str] | None = None,
+        height: int | None = None,
+        width: int | None = None,
+        num_frames: int | None = None,
+        num_inference_steps: int = 50,
+        timesteps: list[int] | None = None,
+        guidance_scale: float = 6,
+        use_dynamic_cfg: bool = False,
+        num_videos_per_prompt: int = 1,
+        eta: float = 0.0,
+        generator: Generators = None,
+        latents: Tensor | None = None,
+        prompt_embeds: Tensor | None = None,
+        negative_prompt_embeds: Tensor | None = None,
+        output_type: str = "pil",
+        return_dict: bool = True,
         attention_kwargs: Keywords | None = None,
         callback_on_step_end: Callable[..., Keywords] | None = None,
         callback_on_step_end_tensor_inputs: list[str] = ["latents"],  # noqa: B006
-        max_sequence_length: int = TEXT_LENGTH, *, reference_images: Any = None,
-        faces: Sequence[Any] | None = None, detect: Detect | None = None,
-        identity: IdentityCondition | None = None, identity_mask: Tensor | None = None,
-        id_scale: float = 1.0, ca_scale: float = 1.0, can_scale: float = 1.0,
-        face_guidance: str = "null", id_guidance_scale: float | None = None,
-        face_start_step: int = 0, noise_prior_gamma: float = 0.0,
-    ) -> CogVideoXPipelineOutput | tuple[Any]:  # fmt: skip
+        max_sequence_length: int = TEXT_LENGTH,
+        *,
+        reference_images: Any = None,
+        faces: Sequence[Any] | None = None,
+        detect: Detect | None = None,
+        identity: IdentityCondition | None = None,
+        identity_mask: Tensor | None = None,
+        id_scale: float = 1.0,
+        ca_scale: float = 1.0,
+        can_scale: float = 1.0,
+        face_guidance: str = "null",
+        id_guidance_scale: float | None = None,
+        face_start_step: int = 0,
+        noise_prior_gamma: float = 0.0,
+    ) -> CogVideoXPipelineOutput | tuple[Any]:
         """Generate a clip of `prompt` with the identity of `reference_images` (or `identity`).
 
         The arguments before `reference_images` are the stock pipeline's and mean what they mean
@@ -294,8 +316,8 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         if self.adapter is not None and isinstance(prompts, list):
             given["prompt"] = [clean_prompt(text, self.adapter.config.trigger) for text in prompts]
         if asked.noise_prior_gamma != 0.0:
-            frames, height, width = self._size(asked)
-            noise = self._noise(asked, asked.rows, frames, height, width)
+            size = self._size(asked)
+            noise = inputs.noise(self, asked, asked.rows, size)
             given["latents"] = noise / self.scheduler.init_noise_sigma  # the stock call scales too
         return super().__call__(**given)
 
@@ -305,18 +327,23 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         asked.check_identity(self.transformer.config.text_embed_dim)
         frames, height, width = self._size(asked)
         self.check_inputs(
-            asked.prompt, height, width, asked.negative_prompt, asked.watched,
-            asked.prompt_embeds, asked.negative_prompt_embeds,
-        )  # fmt: skip
+            asked.prompt,
+            height,
+            width,
+            asked.negative_prompt,
+            asked.watched,
+            asked.prompt_embeds,
+            asked.negative_prompt_embeds,
+        )
         transformer, start = self._require_transformer(), asked.face_start_step
         check_caches(transformer, asked.face_guidance, asked.guided, start)
         rows = asked.rows
-        noise = self._noise(asked, rows * count, frames, height, width)
+        noise = inputs.noise(self, asked, rows * count, (frames, height, width))
         identity = asked.identity
         if identity is None:
             identity = self.encode_references(asked.reference_images, asked.faces, asked.detect)
         identity = expand_condition(identity, rows).to(self._execution_device)
-        plain, mask, negative = self._texts(asked, identity)
+        plain, mask, negative = inputs.texts(self, asked, identity)
         identity = repeat_condition(identity, count)
         fused = adapter.fuse_text(plain, mask, identity, asked.id_scale)
         latents = Sampler(self, asked, noise, Texts(fused, plain, negative), identity).run()
@@ -346,43 +373,6 @@ class MagicMirrorPipeline(CogVideoXPipeline):
 
     def _size(self, asked: Asked) -> tuple[int, int, int]:
         return asked.size(self.transformer.config, self.vae_scale_factor_spatial)
-
-    def _noise(self, asked: Asked, rows: int, frames: int, height: int, width: int) -> Tensor:
-        """Starting noise `[B,T,C,h,w]` by the stock draw, correlated over frames when gamma > 0."""
-        noise = self.prepare_latents(
-            rows, self.transformer.config.in_channels, frames, height, width,
-            self.transformer.dtype, self._execution_device, asked.generator, asked.latents,
-        )  # fmt: skip
-        factor, channels = self.vae_scale_factor_spatial, self.transformer.config.in_channels
-        shape = [rows, latent_frame_count(frames), channels, height // factor, width // factor]
-        if list(noise.shape) != shape:
-            raise UserError(f"latents are {list(noise.shape)}, but what is asked for has {shape}.")
-        return correlate_frames(noise.to(self.transformer.dtype), asked.noise_prior_gamma)
-
-    def _texts(
-        self, asked: Asked, identity: IdentityCondition
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Text `[B,L,D]` with room for the identity, its mask `[B,L]`, and the negative text.
-
-        B counts every clip. One negative text is encoded once, however many prompts there are.
-        """
-        length = self.transformer.config.max_text_seq_length
-        length = text_length(asked.max_sequence_length, length)
-        device, dtype = self._execution_device, self.transformer.dtype
-        if asked.embedded is None:
-            plain, mask = self.encode_identity_prompt(asked.prompts, identity, length)
-        else:
-            plain, mask = asked.embedded
-            plain, mask = plain.to(device, dtype), mask.to(device, torch.bool)
-        negative, count = None, asked.num_videos_per_prompt
-        if asked.guided:
-            negative = asked.negative_prompt_embeds
-            if negative is None:
-                texts = asked.negative_texts(len(plain))
-                negative = self._get_t5_prompt_embeds(texts, 1, plain.shape[1], device, dtype)
-            negative = negative.to(device, dtype).expand(len(plain), -1, -1)
-            negative = negative.repeat_interleave(count, dim=0)
-        return plain.repeat_interleave(count, 0), mask.repeat_interleave(count, 0), negative
 
     def _require_parts(self, asked: Asked) -> None:
         """Raise `UserError` before any work where a part is missing that it will need."""

@@ -98,8 +98,10 @@ STOCK: dict[str, _Rule] = {
 """Arguments of the stock pipeline, as they must be beside an identity."""
 
 _NEEDED = {*OURS, "guidance_scale", "eta", "max_sequence_length"} - {
-    "id_guidance_scale", "identity_mask", "detect",
-}  # fmt: skip
+    "id_guidance_scale",
+    "identity_mask",
+    "detect",
+}
 """Where None is no way to leave the argument out."""
 
 

@@ -72,14 +72,20 @@ def save(pipe: MagicMirrorPipeline, folder: Path, safe: bool, push: bool, **opti
     """Write every part of `pipe` below `folder`, which must be new or empty."""
     missing = [name for name in PARTS if getattr(pipe, name) is None]
     if not safe:
-        raise UserError("safe_serialization=False asks for pickle files; only safetensors are "
-                        "written: leave it out.")  # fmt: skip
+        raise UserError(
+            "safe_serialization=False asks for pickle files; only safetensors are "
+            "written: leave it out."
+        )
     if push:
-        raise UserError("push_to_hub is not available: nothing is sent anywhere; save the folder "
-                        "and upload it yourself.")  # fmt: skip
+        raise UserError(
+            "push_to_hub is not available: nothing is sent anywhere; save the folder "
+            "and upload it yourself."
+        )
     if missing:
-        raise UserError(f"The pipeline has no {missing[0]}, so it is no whole folder; write the "
-                        "adapter with save_adapter(folder) instead.")  # fmt: skip
+        raise UserError(
+            f"The pipeline has no {missing[0]}, so it is no whole folder; write the "
+            "adapter with save_adapter(folder) instead."
+        )
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise UserError(f"{folder} holds something already; name a new or an empty folder.")
     aside = folder.absolute().with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.aside")

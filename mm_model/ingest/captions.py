@@ -87,8 +87,11 @@ def caption_notes(kept: Sequence[Row]) -> list[str]:
     if not rows:
         return []
     reasons = Counter(row["caption_problem"] for row in rows)
-    said = ", ".join(f"{number} {_MEANING[CaptionProblem(code)]}"
-                     for code, number in sorted(reasons.items()))  # fmt: skip
+    said = ", ".join(
+        f"{number} {_MEANING[CaptionProblem(code)]}" for code, number in sorted(reasons.items())
+    )
     first = rows[0]
-    return [f"captions that cannot be used, so that the template stands in: {len(rows)} ({said}), "
-            f"e.g. {first['name']}: {first['caption_message']}"]  # fmt: skip
+    return [
+        f"captions that cannot be used, so that the template stands in: {len(rows)} ({said}), "
+        f"e.g. {first['name']}: {first['caption_message']}"
+    ]

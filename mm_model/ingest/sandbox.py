@@ -52,9 +52,11 @@ class Sandbox:
     def check_all(self, requests: Sequence[tuple[Path, bool]]) -> Iterator[Facts | MediaError]:
         """For each (path, thumbnail), in order: its facts, or the failure, returned."""
         odd = [_oddity(path) for path, _ in requests]
-        asked = [(self.allowance, path.absolute(), thumbnail)
-                 for (path, thumbnail), oddity in zip(requests, odd, strict=True)
-                 if oddity is None]  # fmt: skip
+        asked = [
+            (self.allowance, path.absolute(), thumbnail)
+            for (path, thumbnail), oddity in zip(requests, odd, strict=True)
+            if oddity is None
+        ]
         replies = self.pool.map(_answer, asked)
         for oddity in odd:
             yield self._verdict(next(replies)) if oddity is None else oddity
@@ -70,9 +72,12 @@ class Sandbox:
         if "facts" in reply:
             return reply["facts"]
         return MediaError(
-            Reason(reply["reason"]), reply["message"], reply["value"], reply["threshold"],
+            Reason(reply["reason"]),
+            reply["message"],
+            reply["value"],
+            reply["threshold"],
             reply["measured"],
-        )  # fmt: skip
+        )
 
 
 @contextmanager

@@ -35,9 +35,14 @@ _THUMBNAILS_FOR_ALL = 4000
 _FACTS = ("media", "width", "height", "num_frames", "fps", "codec", "pixel_id")
 _CARRIED = ("source_id", "name", "subject", "split", "synthetic", "consent", "consent_digest")
 _TYPES = {
-    "synthetic": "flag", "width": "count", "height": "count", "num_frames": "count",
-    "fps": "number", **types(filters.MEASURES), **tables.DECISION_TYPES,
-}  # fmt: skip
+    "synthetic": "flag",
+    "width": "count",
+    "height": "count",
+    "num_frames": "count",
+    "fps": "number",
+    **types(filters.MEASURES),
+    **tables.DECISION_TYPES,
+}
 
 
 def run(job: Job) -> Report:
@@ -52,15 +57,21 @@ def run(job: Job) -> Report:
     rules = job.profile.ingest
     judge = Captions(job.model("backbone"), rules.caption_template)
     allowance = sandbox.Allowance(
-        rules.decode_seconds, rules.decode_memory_mb, rules.max_pixels, rules.max_frames,
+        rules.decode_seconds,
+        rules.decode_memory_mb,
+        rules.max_pixels,
+        rules.max_frames,
         rules.max_aspect,
-    )  # fmt: skip
+    )
     with sandbox.opened(allowance, job.profile.run.threads) as examiner:
         checked = in_shards(
-            job.work / "shards", items, _SHARD_SIZE,
+            job.work / "shards",
+            items,
+            _SHARD_SIZE,
             lambda part: _checked(part, examiner, job.layout.root),
-            label=f"[{job.stage.name}] checking files", origin=job.fingerprint,
-        )  # fmt: skip
+            label=f"[{job.stage.name}] checking files",
+            origin=job.fingerprint,
+        )
     rows = [_decided(item, found, rules) for item, found in zip(items, checked, strict=True)]
     _refuse_equal_pixels(rows)
     (job.out / "files").mkdir()
@@ -96,8 +107,10 @@ def _planned(inventory: list[Row]) -> list[Row]:
 def _known_refusal(row: Row, first_with: dict[str, Row]) -> Row | None:
     """The decision that stands before the file is opened, if any."""
     if row["status"] != Status.KEPT:
-        return {key: row[key] for key in ("status", "reason", "reason_value", "reason_threshold",
-                                          "message")}  # fmt: skip
+        return {
+            key: row[key]
+            for key in ("status", "reason", "reason_value", "reason_threshold", "message")
+        }
     if not row["synthetic"] and row["consent"] is None:
         return _refusal(Reason.RIGHTS_CONSENT, "the folder's consent record leaves this file out")
     if row["bytes"] == 0:
@@ -111,8 +124,13 @@ def _refusal(
     reason: str, message: str, value: float | None = None, threshold: float | None = None
 ) -> Row:
     status = Status.FAILED if reason.startswith("SYS_") else Status.REJECTED
-    return {"status": status, "reason": reason, "reason_value": value,
-            "reason_threshold": threshold, "message": message[:300]}  # fmt: skip
+    return {
+        "status": status,
+        "reason": reason,
+        "reason_value": value,
+        "reason_threshold": threshold,
+        "message": message[:300],
+    }
 
 
 def _checked(items: Sequence[Row], examiner: sandbox.Sandbox, root: Path) -> list[Row]:
@@ -210,12 +228,15 @@ def _notes(rows: list[Row]) -> tuple[str, ...]:
     notes = []
     if unusual:
         first = unusual[0]
-        notes.append(f"{len(unusual)} kept files are unusual, e.g. {first['name']}: "
-                     f"{first['message']}")  # fmt: skip
+        notes.append(
+            f"{len(unusual)} kept files are unusual, e.g. {first['name']}: {first['message']}"
+        )
     if failed:
         first = failed[0]
-        notes.append(f"{len(failed)} files failed and may be tried again, e.g. {first['name']}: "
-                     f"{first['message']}")  # fmt: skip
+        notes.append(
+            f"{len(failed)} files failed and may be tried again, e.g. {first['name']}: "
+            f"{first['message']}"
+        )
     return tuple(notes)
 
 

@@ -76,20 +76,31 @@ def _image(content: bytes, limits: Limits) -> Row:
     picture = load_picture(content, limits.max_pixels, limits.max_aspect)
     height, width = picture.pixels.shape[:2]
     return {
-        "media": "image", "width": width, "height": height, "num_frames": 1, "fps": None,
-        "codec": picture.kind, "motion": None, "cut": None,
+        "media": "image",
+        "width": width,
+        "height": height,
+        "num_frames": 1,
+        "fps": None,
+        "codec": picture.kind,
+        "motion": None,
+        "cut": None,
         "pixel_id": digests.of_pixels(picture.pixels, f"RGB {width}x{height} "),
-        "lettering": lettering.area_share(picture.pixels), "notes": list(picture.notes),
+        "lettering": lettering.area_share(picture.pixels),
+        "notes": list(picture.notes),
         "picture": picture.pixels,
-    }  # fmt: skip
+    }
 
 
 def _clip(content: bytes, limits: Limits) -> Row:
     with open_clip(content) as container:
         stream = best_stream(container)
         width, height = _checked_size(stream, limits)
-        known = {"width": width, "height": height, "fps": stream_fps(stream) or None,
-                 "codec": stream.codec_context.name}  # fmt: skip
+        known = {
+            "width": width,
+            "height": height,
+            "fps": stream_fps(stream) or None,
+            "codec": stream.codec_context.name,
+        }
         try:
             return known | _measured(stream, limits)
         except MediaError as failure:
@@ -103,9 +114,12 @@ def _checked_size(stream: "VideoStream", limits: Limits) -> tuple[int, int]:
     pixels = max(width, stored[0]) * height
     if pixels > limits.max_pixels:
         raise MediaError(
-            Reason.FMT_BOMB, "a frame has more pixels than allowed", pixels, limits.max_pixels,
+            Reason.FMT_BOMB,
+            "a frame has more pixels than allowed",
+            pixels,
+            limits.max_pixels,
             {"width": width, "height": height},
-        )  # fmt: skip
+        )
     refuse_strip(width, height, limits.max_aspect)
     if (frames := declared_frames(stream)) > limits.max_frames:
         raise too_long(frames, limits.max_frames)
@@ -132,12 +146,17 @@ def _measured(stream: "VideoStream", limits: Limits) -> Row:
     height, width = first.shape[:2]
     shape = f"clip {width}x{height}x{count} "
     return {
-        "media": "clip", "width": width, "height": height, "num_frames": count,
+        "media": "clip",
+        "width": width,
+        "height": height,
+        "num_frames": count,
         "pixel_id": digests.of_pixels(first, shape, f"{meter.digest} "),
-        "motion": meter.motion, "cut": meter.cut,
-        "lettering": lettering.lasting_area_share(sampled), "notes": for_motion.notes,
+        "motion": meter.motion,
+        "cut": meter.cut,
+        "lettering": lettering.lasting_area_share(sampled),
+        "notes": for_motion.notes,
         "picture": first,
-    }  # fmt: skip
+    }
 
 
 def _small_jpeg(pixels: np.ndarray) -> bytes:

@@ -114,10 +114,18 @@ def _in_bt709(frame: "VideoFrame", colour: _Colour, **wanted: Any) -> np.ndarray
     import av
 
     try:
-        return _converter().reformat(
-            frame, format="rgb24", dst_color_trc=_BT709,
-            dst_color_primaries=_BT709, threads=1, **wanted,
-        ).to_ndarray()  # fmt: skip
+        return (
+            _converter()
+            .reformat(
+                frame,
+                format="rgb24",
+                dst_color_trc=_BT709,
+                dst_color_primaries=_BT709,
+                threads=1,
+                **wanted,
+            )
+            .to_ndarray()
+        )
     except (av.error.FFmpegError, ValueError):
         said = f"{colour.range or colour.gamut} colours cannot be converted to BT.709"
         raise MediaError(Reason.FMT_HDR, said) from None
@@ -236,7 +244,10 @@ class Developer:
         if frame.interlaced_frame:
             self._notes["interlaced"] = None
         if self._size != self._stored:
-            self._notes["{}x{} pixels that are not square made {}x{} square ones".format(
-                *self._stored, *self._size)] = None  # fmt: skip
+            self._notes[
+                "{}x{} pixels that are not square made {}x{} square ones".format(
+                    *self._stored, *self._size
+                )
+            ] = None
         if stored != self._stored:
             self._notes["frames of several sizes, brought to the first one's"] = None

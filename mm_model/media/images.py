@@ -93,18 +93,22 @@ def _open(content: bytes, kind: str, max_pixels: int) -> "Image.Image":
         image = Image.open(io.BytesIO(content), formats=[kind.upper()])
     except Image.DecompressionBombError:
         raise MediaError(
-            Reason.FMT_BOMB, "the header announces far more pixels than allowed",
-            None, max_pixels,
-        ) from None  # fmt: skip
+            Reason.FMT_BOMB,
+            "the header announces far more pixels than allowed",
+            None,
+            max_pixels,
+        ) from None
     except DAMAGE:
         raise _damaged(content, kind) from None
     pixels = image.width * image.height
     if pixels > max_pixels:
         raise MediaError(
-            Reason.FMT_BOMB, f"{image.width}x{image.height} pixels are more than allowed",
-            pixels, max_pixels,
+            Reason.FMT_BOMB,
+            f"{image.width}x{image.height} pixels are more than allowed",
+            pixels,
+            max_pixels,
             {"width": image.width, "height": image.height, "codec": kind},
-        )  # fmt: skip
+        )
     # A JPEG may carry further pictures (depth, gain map); a PNG or WebP that does is animated.
     if kind != "jpeg" and (frames := getattr(image, "n_frames", 1)) > 1:
         raise MediaError(Reason.FMT_ANIMATED, f"{frames} frames", frames, 1)

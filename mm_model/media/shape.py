@@ -19,6 +19,9 @@ def refuse_strip(width: int, height: int, max_aspect: float | None) -> None:
     if max_aspect is None or aspect <= max_aspect:
         return
     raise MediaError(
-        Reason.FMT_STRIP, f"{width}x{height} is too long for its shorter side", aspect, max_aspect,
+        Reason.FMT_STRIP,
+        f"{width}x{height} is too long for its shorter side",
+        aspect,
+        max_aspect,
         {"width": width, "height": height},
-    )  # fmt: skip
+    )

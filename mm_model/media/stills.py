@@ -25,10 +25,14 @@ DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, 
 _BAND_PIXELS = 4_000_000
 _ORIENTATION = 0x0112
 _TURNS = {
-    2: Turn(False, True, False), 3: Turn(False, True, True), 4: Turn(False, False, True),
-    5: Turn(True, False, False), 6: Turn(True, True, False), 7: Turn(True, True, True),
+    2: Turn(False, True, False),
+    3: Turn(False, True, True),
+    4: Turn(False, False, True),
+    5: Turn(True, False, False),
+    6: Turn(True, True, False),
+    7: Turn(True, True, True),
     8: Turn(True, False, True),
-}  # fmt: skip
+}
 _HAS_ALPHA = {"RGBA", "LA", "PA", "RGBa", "La"}
 
 Notes = dict[str, None]

@@ -130,9 +130,12 @@ def _decoded(packet: "Packet", unseen: bool) -> "list[VideoFrame]":
 def too_long(frames: int, max_frames: int) -> MediaError:
     """The failure of a clip with `frames` frames or more."""
     return MediaError(
-        Reason.VID_TOO_LONG, "more frames than allowed", frames, max_frames,
+        Reason.VID_TOO_LONG,
+        "more frames than allowed",
+        frames,
+        max_frames,
         {"num_frames": frames},
-    )  # fmt: skip
+    )
 
 
 def _is_hollow(packet: "Packet", codec: str) -> bool:

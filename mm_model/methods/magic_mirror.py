@@ -7,6 +7,7 @@ shot, so that one enrolled subject serves every adapter that was trained with th
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,8 @@ class MagicMirror:
     """The method over a loaded pipeline with an adapter; modules are shared with its owner."""
 
     def __init__(self, pipe: "MagicMirrorPipeline") -> None:
+        if pipe.adapter is None or pipe.identity_encoder is None:
+            raise UserError("Magic Mirror needs an adapter and an identity encoder: load both.")
         self._pipe = pipe
 
     def describe(self) -> Description:
@@ -77,9 +80,16 @@ class MagicMirror:
             weights={"recognizer": str(self._made_by()["recognizer"])},
         )
 
+    @cached_property
+    def _encoder(self) -> str:
+        """Digest of all frozen weights that look at a photograph; read once."""
+        tensors = self._pipe.identity_encoder.state_dict().items()
+        return digests.of_value([(name, _digest(tensor)) for name, tensor in sorted(tensors)])
+
     def _made_by(self) -> Document:
         config, encoder = self._pipe.adapter.config, self._pipe.identity_encoder
         return {
+            "encoder": self._encoder,
             "recognizer": encoder.recognizer_sha256,
             "reference_margin": config.reference_margin,
             "image_size": encoder.image_size,
@@ -172,6 +182,14 @@ class MagicMirror:
             found = found.to(pipe._execution_device, pipe.transformer.dtype)
             yield from made(pipe, group, found, sampling, share(on_step, done, group, total))
             done += len(group)
+
+
+def _digest(tensor: torch.Tensor) -> str:
+    """Digest of a tensor's bytes; one that offloading took away is told from every other."""
+    if tensor.is_meta:
+        return "offloaded"
+    content = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
+    return digests.of_pixels(content.numpy(), str(tensor.dtype), str(list(tensor.shape)))
 
 
 def _stacked(people: Sequence[EnrolledPerson]) -> IdentityFeatures:

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mm_model.errors import UserError
 from mm_model.generation.clips import Sampling
 from mm_model.methods.port import KINDS, Description, Enrolled, Shot
 from mm_model.methods.shots import groups, made, share
 from mm_model.nn.identity.portrait import Seen
 from mm_model.progress import OnStep
-from mm_model.store import digests
+from mm_model.store import digests, documents
 from mm_model.store.atomic import write_json
 
 if TYPE_CHECKING:
     from mm_model.generation.pipeline import MagicMirrorPipeline
 
 NAME = "base"
+_CARD = "subject.json"
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Nobody:
 
     def save(self, folder: Path) -> None:
         """Write the kind into `folder`."""
-        write_json(folder / "subject.json", {"method": NAME, "kind": self.kind})
+        write_json(folder / _CARD, {"method": NAME, "kind": self.kind})
 
 
 class PlainBackbone:
@@ -56,8 +58,18 @@ class PlainBackbone:
         return Nobody(kind)
 
     def restore(self, folder: Path) -> Nobody:
-        """Nobody, whatever lies in `folder`."""
-        return self.enroll(())
+        """The subject that `Nobody.save` wrote.
+
+        Raises:
+            UserError: it is damaged, or another method enrolled it.
+        """
+        try:
+            card = documents.read(folder / _CARD, "enrol the subject again")
+        except OSError as error:
+            raise UserError(f"{folder} holds no subject: enrol it again.") from error
+        if card.get("method") != NAME or card.get("kind") not in KINDS:
+            raise UserError(f"{folder} was enrolled by another method: enrol the subject again.")
+        return Nobody(card["kind"])
 
     def generate(
         self,

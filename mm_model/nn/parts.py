@@ -108,8 +108,10 @@ def check_kind(base: Path) -> None:
     """Raise `UserError` naming a backbone of another kind than CogVideoX 1.0, text to video."""
     index = _config(base / "model_index.json").get("_class_name", "")
     if isinstance(index, str) and index.startswith("CogVideoX") and index != "CogVideoXPipeline":
-        raise UserError(f"{base} holds a {index}, which makes clips of something else than text; "
-                        "use a CogVideoX 1.0 text-to-video folder.")  # fmt: skip
+        raise UserError(
+            f"{base} holds a {index}, which makes clips of something else than text; "
+            "use a CogVideoX 1.0 text-to-video folder."
+        )
     check_transformer(_config(base / "transformer" / "config.json"), str(base))
 
 

@@ -41,8 +41,9 @@ class AugmentSynthesizer:
 
 def _picture(portrait: Portrait) -> np.ndarray:
     still, index = portrait.frame is None, portrait.frame or 0
-    pictures = Pictures(portrait.path, "image" if still else "clip", index + 1,
-                        portrait.width, portrait.height)  # fmt: skip
+    pictures = Pictures(
+        portrait.path, "image" if still else "clip", index + 1, portrait.width, portrait.height
+    )
     return next(image for _, image in pictures.at([index]))
 
 

@@ -38,11 +38,13 @@ class Library:
             members[row["identity"]].append(row)
         return {
             name: Identity(
-                name, _commonest([row["subject"] for row in rows]),
-                all(row["synthetic"] for row in rows), tuple(self.portraits[name]),
+                name,
+                _commonest([row["subject"] for row in rows]),
+                all(row["synthetic"] for row in rows),
+                tuple(self.portraits[name]),
             )
             for name, rows in members.items()
-        }  # fmt: skip
+        }
 
 
 def _commonest(names: list[str | None]) -> str | None:
@@ -59,13 +61,12 @@ def read(ingest: Path, faces: Path) -> Library:
     """The library of the kept samples of `faces`."""
     from safetensors.numpy import load_file
 
-    raw = {row["sample_id"]: row for row in tables.records(ingest / "samples.parquet")
-           if row["status"] == Status.KEPT}  # fmt: skip
-    kept = [raw[row["sample_id"]] | row for row in tables.records(faces / "samples.parquet")
-            if row["status"] == Status.KEPT]  # fmt: skip
+    raw = {row["sample_id"]: row for row in _kept(ingest)}
+    kept = [raw[row["sample_id"]] | row for row in _kept(faces)]
     tensors = load_file(faces / "embeddings.safetensors")
-    track = {(row["sample_id"], row["frame"]): row
-             for row in tables.records(faces / "tracks.parquet")}  # fmt: skip
+    track = {
+        (row["sample_id"], row["frame"]): row for row in tables.records(faces / "tracks.parquet")
+    }
     by_row = {row["embedding_row"]: row for row in kept}
     portraits: dict[str, list[Portrait]] = {row["identity"]: [] for row in kept}
     references: dict[str, list[Reference]] = {row["identity"]: [] for row in kept}
@@ -74,19 +75,36 @@ def read(ingest: Path, faces: Path) -> Library:
     ):
         row = by_row[place]
         name, media = row["sample_id"], row["media"]
-        portraits[row["identity"]].append(Portrait(
-            name, ingest / row["file"], frame=None if media == "image" else frame,
-            width=row["width"], height=row["height"], face=face_of(track[name, frame]),
-            faces=row["most_faces"] + row["bystanders"],
-        ))  # fmt: skip
+        portraits[row["identity"]].append(
+            Portrait(
+                name,
+                ingest / row["file"],
+                frame=None if media == "image" else frame,
+                width=row["width"],
+                height=row["height"],
+                face=face_of(track[name, frame]),
+                faces=row["most_faces"] + row["bystanders"],
+            )
+        )
         newest = portraits[row["identity"]][-1]
         references[row["identity"]].append(
-            Reference(key_of(name, media, frame), row["identity"], name, vector,
-                      score=newest.face.score, faces=newest.faces)
-        )  # fmt: skip
+            Reference(
+                key_of(name, media, frame),
+                row["identity"],
+                name,
+                vector,
+                score=newest.face.score,
+                faces=newest.faces,
+            )
+        )
     return Library(
         {row["sample_id"]: row for row in kept},
         {row["sample_id"]: tensors["embedding"][row["embedding_row"]] for row in kept},
         portraits,
         references,
     )
+
+
+def _kept(output: Path) -> list[Row]:
+    rows = tables.records(output / "samples.parquet")
+    return [row for row in rows if row["status"] == Status.KEPT]

@@ -82,22 +82,31 @@ def _made(pack: FacePack, order: Order) -> Row:
     order.folder.mkdir(parents=True, exist_ok=True)
     (order.folder / f"{order.key}.jpg").write_bytes(content)
     image = load_image(content)
-    row |= {"origin": made.origin, "sha256": digests.of_bytes(content), "flaw": None,
-            "height": image.shape[0], "width": image.shape[1]}  # fmt: skip
+    row |= {
+        "origin": made.origin,
+        "sha256": digests.of_bytes(content),
+        "flaw": None,
+        "height": image.shape[0],
+        "width": image.shape[1],
+    }
     sighting = chosen_faces(pack, image, order.rules)
     row["faces"] = sighting.every_face
     shows = MadePicture(
         len(sighting.faces), sighting.every_face, max(made.faces, 1), sighting.missed
     )
     if flaw := flaw_of(shows, order.rules):
-        row |= {"flaw": str(flaw.reason), "flaw_value": flaw.value,
-                "flaw_threshold": flaw.threshold}  # fmt: skip
+        row |= {
+            "flaw": str(flaw.reason),
+            "flaw_value": flaw.value,
+            "flaw_threshold": flaw.threshold,
+        }
     if not sighting.faces:
         return row | {"score": sighting.missed[0] if sighting.missed else None}
     face = max(sighting.faces, key=lambda found: found.area)
     embedding = unit(pack.embed(image, face))
     return row | {
-        "box": face.box.astype(float).tolist(), "score": face.score,
+        "box": face.box.astype(float).tolist(),
+        "score": face.score,
         "landmarks": face.landmarks.astype(float).reshape(-1).tolist(),
         "embedding": packed(embedding, "<f4") if np.isfinite(embedding).all() else None,
-    }  # fmt: skip
+    }

@@ -32,8 +32,10 @@ def metrics_of(library: Library, tried: list[Candidate], warn_above: float) -> R
     kept = [pair for pair in tried if pair.status == Status.KEPT]
     served = {pair.target for pair in kept}
     split = {name: row["split"] for name, row in library.samples.items()}
-    people = {side: {row["identity"] for row in library.samples.values() if row["split"] == side}
-              for side in (TRAIN, HELD_OUT)}  # fmt: skip
+    people = {
+        side: {row["identity"] for row in library.samples.values() if row["split"] == side}
+        for side in (TRAIN, HELD_OUT)
+    }
     figures: Row = {
         "pass_rate": len(kept) / len(tried) if tried else None,
         "pairs_train": sum(split[pair.target] == TRAIN for pair in kept),
@@ -75,29 +77,42 @@ def notes_of(metrics: Row, unserved: int, synthesizer: str) -> list[str]:
     notes = []
     people = metrics["identities_train"]
     if people < FEW_PEOPLE:
-        notes.append(f"only {people} identities to train on: the adapter will learn little that "
-                     "holds for other people.")  # fmt: skip
+        notes.append(
+            f"only {people} identities to train on: the adapter will learn little that "
+            "holds for other people."
+        )
     if metrics["targets_without_pair"]:
-        notes.append(f"{metrics['targets_without_pair']} of {metrics['targets']} targets have no "
-                     "pair and will not be used.")  # fmt: skip
+        notes.append(
+            f"{metrics['targets_without_pair']} of {metrics['targets']} targets have no "
+            "pair and will not be used."
+        )
     for kind in ("cross", "synthetic"):
         rate = metrics[f"pass_rate_{kind}"]
         if rate is not None and rate < 0.5:
-            notes.append(f"only {rate:.0%} of the {kind} pairs passed: identities may be mixed, "
-                         "or pairs.cosine_above does not fit this face pack.")  # fmt: skip
+            notes.append(
+                f"only {rate:.0%} of the {kind} pairs passed: identities may be mixed, "
+                "or pairs.cosine_above does not fit this face pack."
+            )
     if (metrics["warn_share_synthetic"] or 0) > 0.5:
-        notes.append("most synthetic references are near copies of their targets and teach "
-                     "copying rather than likeness.")  # fmt: skip
+        notes.append(
+            "most synthetic references are near copies of their targets and teach "
+            "copying rather than likeness."
+        )
     if metrics["made_with_too_many_faces"]:
-        notes.append(f"{metrics['made_with_too_many_faces']} of {metrics['made_pictures']} "
-                     "synthesised pictures show more faces than their origin and are not used."
-                     )  # fmt: skip
+        notes.append(
+            f"{metrics['made_with_too_many_faces']} of {metrics['made_pictures']} "
+            "synthesised pictures show more faces than their origin and are not used."
+        )
     if metrics["made_failed"]:
-        notes.append(f"{metrics['made_failed']} synthesised pictures could not be made; the "
-                     "message column of pairs.parquet says why.")  # fmt: skip
+        notes.append(
+            f"{metrics['made_failed']} synthesised pictures could not be made; the "
+            "message column of pairs.parquet says why."
+        )
     if unserved:
-        notes.append(f"the synthesiser '{synthesizer}' could not serve {unserved} identities "
-                     "(it draws procedural people only).")  # fmt: skip
+        notes.append(
+            f"the synthesiser '{synthesizer}' could not serve {unserved} identities "
+            "(it draws procedural people only)."
+        )
     return notes
 
 

@@ -44,16 +44,27 @@ def write_pairs(
     for pair in tried:
         target, reference = library.samples[pair.target], pair.reference
         message = reference.message or (MESSAGES[pair.reason] if pair.reason else None)
-        rows.append({
-            "pair_id": digests.of_value([pair.target, reference.key, pair.kind])[:16],
-            "target": pair.target, "reference": reference.key,
-            "reference_file": files.get(reference.key), "kind": pair.kind,
-            "identity": target["identity"], "split": target["split"], "media": target["media"],
-            "cosine": _number(pair.cosine), "reference_score": _number(reference.score),
-            "reference_faces": reference.faces, "seed": reference.seed, "status": pair.status,
-            "reason": pair.reason, "reason_value": _number(pair.value),
-            "reason_threshold": pair.threshold, "message": message if pair.reason else None,
-        })  # fmt: skip
+        rows.append(
+            {
+                "pair_id": digests.of_value([pair.target, reference.key, pair.kind])[:16],
+                "target": pair.target,
+                "reference": reference.key,
+                "reference_file": files.get(reference.key),
+                "kind": pair.kind,
+                "identity": target["identity"],
+                "split": target["split"],
+                "media": target["media"],
+                "cosine": _number(pair.cosine),
+                "reference_score": _number(reference.score),
+                "reference_faces": reference.faces,
+                "seed": reference.seed,
+                "status": pair.status,
+                "reason": pair.reason,
+                "reason_value": _number(pair.value),
+                "reason_threshold": pair.threshold,
+                "message": message if pair.reason else None,
+            }
+        )
     tables.write(path, rows, PAIRS_COLUMNS, _TYPES)
 
 
@@ -81,10 +92,13 @@ def write_references(
     rows = []
     for key, reference in sorted(used.items()):
         row = {
-            "reference": key, "reference_file": files[key], "sample_id": reference.sample_id,
-            "identity": reference.identity, "split": splits[reference.identity],
+            "reference": key,
+            "reference_file": files[key],
+            "sample_id": reference.sample_id,
+            "identity": reference.identity,
+            "split": splits[reference.identity],
             "cosine": float(means[reference.identity] @ reference.embedding),
-        }  # fmt: skip
+        }
         if reference.sample_id is None:
             source = drawn[key]
             row |= {name: source[name] for name in ("origin", "width", "height", "score")}
@@ -92,8 +106,13 @@ def write_references(
         else:
             frame = int(key.partition("#frame=")[2]) if "#" in key else None
             portrait = portraits[reference.sample_id, frame]
-            row |= {"frame": frame, "origin": reference.sample_id, "width": portrait.width,
-                    "height": portrait.height, "score": portrait.face.score}  # fmt: skip
+            row |= {
+                "frame": frame,
+                "origin": reference.sample_id,
+                "width": portrait.width,
+                "height": portrait.height,
+                "score": portrait.face.score,
+            }
             numbers = [*portrait.face.box.tolist(), *portrait.face.landmarks.reshape(-1).tolist()]
         rows.append(row | dict(zip(_FACE, numbers, strict=True)))
     tables.write(path, rows, REFERENCES_COLUMNS, _REFERENCE_TYPES)

@@ -75,8 +75,13 @@ def _columns(table: str, columns: tuple[str, ...]) -> Check:
 
 
 def _present(table: str, column: str, kept: bool = False) -> Check:
-    return Check(table, "ExpectColumnValuesToNotBeNull", meaning="never null", column=column,
-                 keywords=_kept_only() if kept else {})  # fmt: skip
+    return Check(
+        table,
+        "ExpectColumnValuesToNotBeNull",
+        meaning="never null",
+        column=column,
+        keywords=_kept_only() if kept else {},
+    )
 
 
 def _unique(table: str, column: str) -> Check:
@@ -104,9 +109,15 @@ def _no_words(table: str) -> Check:
 
 
 def _range(
-    table: str, column: str, low: float | None, high: float | None, *, kept: bool = False,
-    strict_low: bool = False, severity: str = "critical",
-) -> Check:  # fmt: skip
+    table: str,
+    column: str,
+    low: float | None,
+    high: float | None,
+    *,
+    kept: bool = False,
+    strict_low: bool = False,
+    severity: str = "critical",
+) -> Check:
     start = f"above {low}" if strict_low else f"at least {low}"
     ends = [start] * (low is not None) + [f"at most {high}"] * (high is not None)
     bounds = ", ".join(ends)
@@ -156,9 +167,22 @@ def _ingest(profile: Profile) -> list[Check]:
         _columns(table, INGEST_COLUMNS),
         _present(table, "source_id"),
         _unique(table, "source_id"),
-        *(_present(table, c, kept=True) for c in ("sample_id", "file", "caption", "pixel_id",
-                                                  "media", "width", "height", "num_frames",
-                                                  "shorter_side", "aspect", "pixels")),
+        *(
+            _present(table, c, kept=True)
+            for c in (
+                "sample_id",
+                "file",
+                "caption",
+                "pixel_id",
+                "media",
+                "width",
+                "height",
+                "num_frames",
+                "shorter_side",
+                "aspect",
+                "pixels",
+            )
+        ),
         _no_words(table),
         _one_of(table, "caption_problem", [str(problem) for problem in CaptionProblem]),
         _range(table, "shorter_side", rules.min_side, 65535, kept=True),
@@ -170,7 +194,7 @@ def _ingest(profile: Profile) -> list[Check]:
         _range(table, "width", rules.min_side, 65535, kept=True),
         _range(table, "height", rules.min_side, 65535, kept=True),
         _range(table, "num_frames", 1, rules.max_frames, kept=True),
-    ]  # fmt: skip
+    ]
 
 
 def _faces(profile: Profile) -> list[Check]:
@@ -280,9 +304,18 @@ def _evaluate(profile: Profile) -> list[Check]:
     table, people = "cells.parquet", "people.parquet"
     return [
         _floor(table, profile.evaluate.row_floor),
-        *(_present(table, column) for column in ("cell_id", "variant", "identity", "prompt",
-                                                 "seed", "identity_similarity_penalised",
-                                                 "face_found_rate")),
+        *(
+            _present(table, column)
+            for column in (
+                "cell_id",
+                "variant",
+                "identity",
+                "prompt",
+                "seed",
+                "identity_similarity_penalised",
+                "face_found_rate",
+            )
+        ),
         _unique(table, "cell_id"),
         _range(table, "identity_similarity_penalised", -1.0001, 1.0001),
         _range(table, "face_found_rate", 0, 1),
@@ -293,7 +326,7 @@ def _evaluate(profile: Profile) -> list[Check]:
         _unique(people, "picture"),
         _one_of(people, "split", [HELD_OUT]),
         _one_of(people, "role", [str(role) for role in Role]),
-    ]  # fmt: skip
+    ]
 
 
 def _register(_: Profile) -> list[Check]:

@@ -6,9 +6,26 @@ A pickle runs code when it is read, whatever it is called. Nothing here reads mo
 from pathlib import Path
 
 _ENDINGS = (
-    ".pkl", ".pickle", ".pt", ".pth", ".bin", ".ckpt", ".joblib", ".dill", ".npz",
-    ".py", ".pyc", ".pyo", ".pyd", ".pyz", ".so", ".dll", ".dylib", ".exe", ".sh",
-)  # fmt: skip
+    ".pkl",
+    ".pickle",
+    ".pt",
+    ".pth",
+    ".bin",
+    ".ckpt",
+    ".joblib",
+    ".dill",
+    ".npz",
+    ".py",
+    ".pyc",
+    ".pyo",
+    ".pyd",
+    ".pyz",
+    ".so",
+    ".dll",
+    ".dylib",
+    ".exe",
+    ".sh",
+)
 _STARTS = (b"PK\x03\x04", b"\x7fELF", b"MZ", b"#!")
 _PROTOCOLS = range(2, 6)
 

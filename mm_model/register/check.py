@@ -25,8 +25,16 @@ from mm_model.store.atomic import Document
 _FIXED = {"MLmodel", SCRIPT, "conda.yaml", "python_env.yaml", "requirements.txt", EVALUATION}
 _LEFT_BY_MLFLOW, _LARGEST_NOTE = "registered_model_meta", 1 << 12
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.!_+-]*")
-_FLAVOUR = {"artifacts", "code", "config", "env", "loader_module", "model_code_path",
-            "python_version", "streamable"}  # fmt: skip
+_FLAVOUR = {
+    "artifacts",
+    "code",
+    "config",
+    "env",
+    "loader_module",
+    "model_code_path",
+    "python_version",
+    "streamable",
+}
 
 
 class Flaw(Exception):

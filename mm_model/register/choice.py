@@ -35,17 +35,21 @@ def listing(layout: Layout, model_name: str) -> str:
         names = sorted(alias for alias, v in pointed.items() if int(v) == int(one.version))
         if found.pin is not None and found.number == int(one.version):
             names = [f"{name} (pinned)" if name == pins.CHAMPION else name for name in names]
-        rows.append((
-            str(one.version),
-            one.tags.get(served.DIGEST_TAG, "none")[:12],
-            ", ".join(names) or "-",
-            _figure(one.tags.get("evaluation_identity")),
-            one.tags.get("tree", "-"),
-            time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(one.creation_timestamp / 1000)),
-        ))  # fmt: skip
+        rows.append(
+            (
+                str(one.version),
+                one.tags.get(served.DIGEST_TAG, "none")[:12],
+                ", ".join(names) or "-",
+                _figure(one.tags.get("evaluation_identity")),
+                one.tags.get("tree", "-"),
+                time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(one.creation_timestamp / 1000)),
+            )
+        )
     widths = [max(len(row[at]) for row in rows) for at in range(len(_COLUMNS))]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-             for row in rows]  # fmt: skip
+    lines = [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
     return "\n".join([*lines, *([found.pin.sentence()] if found.pin else [])])
 
 

@@ -59,5 +59,8 @@ def checked(layout: Layout) -> Origin:
 def _git(root: Path, *words: str) -> str:
     return subprocess.run(
         ["git", "-C", str(root), *words],
-        capture_output=True, text=True, timeout=_SECONDS, check=True,
-    ).stdout  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=True,
+    ).stdout

@@ -54,10 +54,11 @@ def decide(
     if champion is not None:
         ours, theirs = (one.get("test_set_digest") for one in (challenger, champion))
         if ours is None or ours != theirs:
-            return Decision(False, (
+            reason = (
                 "Not comparable with the champion: the two were evaluated on different test sets "
-                f"({_short(ours)} and {_short(theirs)}); evaluate both on one to promote.",
-            ))  # fmt: skip
+                f"({_short(ours)} and {_short(theirs)}); evaluate both on one to promote."
+            )
+            return Decision(False, (reason,))
     checks = [
         _kept_up(challenger, champion, "identity", "identity", rule.max_relative_drop)
         if same_adapter and champion is not None

@@ -33,16 +33,24 @@ def run(job: Job) -> Report:
     tree = origin.checked(job.layout)
     metrics = _metrics(job.inputs["evaluate"])
     release = versions.publish(
-        job.layout, _package(job, metrics), metrics=metrics, tags=_tags(job, metrics, tree.state),
-        rule=job.profile.register_, work=job.work,
-    )  # fmt: skip
+        job.layout,
+        _package(job, metrics),
+        metrics=metrics,
+        tags=_tags(job, metrics, tree.state),
+        rule=job.profile.register_,
+        work=job.work,
+    )
     atomic.write_json(job.out / RELEASE, asdict(release))
     rows = [
-        {"model_name": release.model_name, "version": release.version,
-         "release_digest": release.release_digest, "adapter_digest": release.adapter_digest,
-         "alias": alias}
+        {
+            "model_name": release.model_name,
+            "version": release.version,
+            "release_digest": release.release_digest,
+            "adapter_digest": release.adapter_digest,
+            "alias": alias,
+        }
         for alias in release.aliases
-    ]  # fmt: skip
+    ]
     tables.write(job.out / TABLE, rows, TABLE_COLUMNS, {"version": "count"})
     job.say(
         f"{release.model_name} version {release.version} ({', '.join(release.aliases)}), "

@@ -282,14 +282,17 @@ def _decision(
     if not all(ours.parts[part] == theirs.parts[part] for part in card.WEIGHTS):
         return promotion.decide(metrics, known, rule)
     if int(version.version) < int(champion.version):  # else two trees would take turns for ever
-        return promotion.Decision(False, (
-            f"It has the weights of the champion, version {champion.version}, which is newer: "
-            f"'python -m mm_model rollback --to {version.version}' brings it back.",
-        ))  # fmt: skip
+        return promotion.Decision(
+            False,
+            (
+                f"It has the weights of the champion, version {champion.version}, which is newer: "
+                f"'python -m mm_model rollback --to {version.version}' brings it back.",
+            ),
+        )
     if all(ours.parts[part] == theirs.parts[part] for part in ("code", "configuration")):
-        return promotion.Decision(True, (
-            f"It is what version {champion.version}, the champion, is, evaluated anew.",
-        ))  # fmt: skip
+        return promotion.Decision(
+            True, (f"It is what version {champion.version}, the champion, is, evaluated anew.",)
+        )
     return promotion.decide(metrics, known, rule, same_adapter=True)
 
 

@@ -27,7 +27,8 @@ _mark = sa.MetaData()
 sa.Table("magic_mirror_catalogue", _mark, sa.Column("schema", sa.Integer))  # says: ours
 
 sources = sa.Table(
-    "sources", metadata,
+    "sources",
+    metadata,
     sa.Column("source_id", sa.String(64), primary_key=True),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("bytes", sa.BigInteger),
@@ -37,10 +38,11 @@ sources = sa.Table(
     sa.Column("synthetic", sa.Boolean, nullable=False),
     sa.Column("consent", sa.String(128)),
     sa.Column("consent_digest", sa.String(64)),
-)  # fmt: skip
+)
 
 samples = sa.Table(
-    "samples", metadata,
+    "samples",
+    metadata,
     sa.Column("sample_id", sa.String(64), primary_key=True),
     sa.Column("source_id", sa.String(64), sa.ForeignKey("sources.source_id"), index=True),
     sa.Column("media", sa.String(16)),
@@ -52,21 +54,23 @@ samples = sa.Table(
     sa.Column("caption_problem", sa.String(32), index=True),
     sa.Column("identity", sa.String(64), index=True),
     sa.Column("split", sa.String(16)),
-)  # fmt: skip
+)
 
 measures = sa.Table(
-    "measures", metadata,
+    "measures",
+    metadata,
     sa.Column("source_id", sa.String(64), sa.ForeignKey("sources.source_id"), primary_key=True),
     sa.Column("media", sa.String(16)),
     sa.Column("codec", sa.String(32)),
     sa.Column("num_frames", sa.Integer),
     sa.Column("fps", sa.Float),
     *(sa.Column(name, sa.Float) for name in INGEST_MEASURES),
-)  # fmt: skip
+)
 """What stage `ingest` measured in every file, kept or not: join `decisions` on item."""
 
 decisions = sa.Table(
-    "decisions", metadata,
+    "decisions",
+    metadata,
     sa.Column("stage", sa.String(16), primary_key=True),
     sa.Column("item", sa.String(96), primary_key=True),
     sa.Column("status", sa.String(16), nullable=False, index=True),
@@ -74,10 +78,11 @@ decisions = sa.Table(
     sa.Column("reason_value", sa.Float),
     sa.Column("reason_threshold", sa.Float),
     sa.Column("message", sa.Text),
-)  # fmt: skip
+)
 
 runs = sa.Table(
-    "runs", metadata,
+    "runs",
+    metadata,
     sa.Column("stage", sa.String(16), primary_key=True),
     sa.Column("fingerprint", sa.String(64), nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
@@ -85,7 +90,7 @@ runs = sa.Table(
     sa.Column("kept", sa.Integer, nullable=False),
     sa.Column("rejected", sa.Integer, nullable=False),
     sa.Column("failed", sa.Integer, nullable=False),
-)  # fmt: skip
+)
 
 _TABLES_OF = {
     "sources": ("inventory.parquet", "source_id"),

@@ -102,11 +102,13 @@ def render(layout: Layout) -> str:
     body = [_section(make) for make in sections]
     refresh = "" if finished else '<meta http-equiv="refresh" content="10">'
     return parts.DOCUMENT.format(
-        title=escape(f"Magic Mirror · {profile.title}"), refresh=refresh,
-        style=parts.STYLE.format(frames=profile.model.num_frames,
-                                 seconds=profile.model.num_frames / profile.model.fps),
+        title=escape(f"Magic Mirror · {profile.title}"),
+        refresh=refresh,
+        style=parts.STYLE.format(
+            frames=profile.model.num_frames, seconds=profile.model.num_frames / profile.model.fps
+        ),
         body="\n".join(part for part in body if part),
-    )  # fmt: skip
+    )
 
 
 def build(layout: Layout) -> Path:

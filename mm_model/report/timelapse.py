@@ -121,7 +121,13 @@ def save(frames: list[Image.Image], target: Path, fps: int) -> None:
     """Write pictures of one size as a film, atomically; the suffix of `target` names the format."""
     with io.BytesIO() as film:  # see `media.sheet.picture_bytes`
         frames[0].save(
-            film, format=target.suffix[1:].upper(), save_all=True, append_images=frames[1:],
-            duration=round(1000 / fps), loop=0, quality=70, method=6,
-        )  # fmt: skip
+            film,
+            format=target.suffix[1:].upper(),
+            save_all=True,
+            append_images=frames[1:],
+            duration=round(1000 / fps),
+            loop=0,
+            quality=70,
+            method=6,
+        )
         write_bytes(target, film.getvalue())

@@ -172,10 +172,17 @@ def _run_alone(
     work = layout.work(stage.name, fingerprint)
     with lock.held(work, f"stage {stage.name}", _DYING):
         job = Job(
-            stage=stage, params=params, profile=profile, layout=layout, fingerprint=fingerprint,
-            inputs=inputs, work=work, out=work / "out", tracker=Tracker(layout, stage.name),
+            stage=stage,
+            params=params,
+            profile=profile,
+            layout=layout,
+            fingerprint=fingerprint,
+            inputs=inputs,
+            work=work,
+            out=work / "out",
+            tracker=Tracker(layout, stage.name),
             views=shown,
-        )  # fmt: skip
+        )
         return _run_locked(job, input_digests)
 
 

@@ -9,8 +9,15 @@ if TYPE_CHECKING:
     from mm_model.run.stage import Stage
 
 NAMES = (
-    "sources", "ingest", "faces", "pairs", "pretrain", "finetune", "evaluate", "register",
-)  # fmt: skip
+    "sources",
+    "ingest",
+    "faces",
+    "pairs",
+    "pretrain",
+    "finetune",
+    "evaluate",
+    "register",
+)
 _ROOMS = {"pretrain": "train.pretrain", "finetune": "train.finetune"}
 """Where a stage lies when it does not lie in `<name>/stage.py`."""
 

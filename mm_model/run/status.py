@@ -82,6 +82,11 @@ def of_tree(root: Path, params: Params, package: Path = closure.PACKAGE) -> list
     return list(found.values())
 
 
+def reasons(stage: Stage, params: Params, profile: Profile, layout: Layout) -> tuple[str, ...]:
+    """Why a stage would run, whatever code made its output; none where it is up to date."""
+    return _Look(params, profile, layout, closure.PACKAGE).at(stage)[1]
+
+
 @dataclass
 class _Look:
     params: Params
@@ -115,9 +120,10 @@ class _Look:
             found.append(f"its settings{' or the served code' * bool(stage.code)} changed")
         inputs = {taken: self._digest(taken) for taken in stage.takes}
         found += [
-            f"another output of {taken}" for taken, digest in inputs.items()
+            f"another output of {taken}"
+            for taken, digest in inputs.items()
             if digest not in (None, made.inputs.get(taken))
-        ]  # fmt: skip
+        ]
         if not found and None not in inputs.values():
             models = {name: self._model(name) for name in stage.models}
             taken = {name: str(digest) for name, digest in inputs.items()}

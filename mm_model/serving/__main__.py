@@ -76,10 +76,16 @@ def _serve(options: argparse.Namespace) -> None:
     opened = door.Door(scoring_server.init(model), model.unwrap_python_model().mirror, names)
     most, at_once = connection.room()
     config = uvicorn.Config(
-        opened, http=connection.protocol(most), backlog=at_once, ws="none", access_log=False,
-        log_config=None, proxy_headers=False, server_header=False,
+        opened,
+        http=connection.protocol(most),
+        backlog=at_once,
+        ws="none",
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
-    )  # fmt: skip
+    )
     sys.setswitchinterval(_SWITCH_SECONDS)
     address = f"[{options.host}]" if ":" in options.host else options.host
     print(f"Serving on http://{address}:{listening.getsockname()[1]} (Ctrl-C ends it)", flush=True)

@@ -115,9 +115,10 @@ def _each_key_once(pairs: list[tuple[str, Any]]) -> Document:
 def _not_one() -> Refusal:
     return Refusal(
         Code.NOT_ONE_RECORD,
-        f"Send one record a request, as {_FORM} or {{\"inputs\": [{{...}}]}}, with the fields "
-        + ", ".join(FIELDS) + ".",
-    )  # fmt: skip
+        f'Send one record a request, as {_FORM} or {{"inputs": [{{...}}]}}, with the fields '
+        + ", ".join(FIELDS)
+        + ".",
+    )
 
 
 def _beside(name: str) -> Refusal:

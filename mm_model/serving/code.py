@@ -19,11 +19,27 @@ _ENTRIES = ("serving/model.py", "serving/__main__.py")
 """What a server begins with: MLflow's script, and the application of `make serve`."""
 
 _REQUIREMENTS = (
-    "mlflow", "torch", "diffusers", "transformers", "accelerate", "safetensors", "sentencepiece",
-    "protobuf", "insightface", "onnx", "onnxruntime", "opencv-python-headless", "av", "pillow",
-    "numpy", "pandas", "pydantic", "pyyaml", "tqdm",
+    "mlflow",
+    "torch",
+    "diffusers",
+    "transformers",
+    "accelerate",
+    "safetensors",
+    "sentencepiece",
+    "protobuf",
+    "insightface",
+    "onnx",
+    "onnxruntime",
+    "opencv-python-headless",
+    "av",
+    "pillow",
+    "numpy",
+    "pandas",
+    "pydantic",
+    "pyyaml",
+    "tqdm",
     "uvicorn",
-)  # fmt: skip
+)
 
 
 def modules(package: Path = PACKAGE) -> tuple[str, ...]:

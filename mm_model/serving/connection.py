@@ -18,6 +18,7 @@ from uvicorn.protocols.http import h11_impl
 
 from mm_model.serving import door
 from mm_model.serving.refusal import Code
+from mm_model.serving.reply import in_our_form
 
 _LOG = logging.getLogger(__name__)
 _LAST_SECONDS = 0.5
@@ -104,7 +105,7 @@ def protocol(most: int) -> type[h11_impl.H11Protocol]:
 
 
 def _reply(status: HTTPStatus, code: Code, sentence: str, more: bytes = b"") -> bytes:
-    content = door.in_our_form(status, code.value, sentence)
+    content = in_our_form(status, code.value, sentence)
     return (
         b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncache-control: no-store\r\n"
         b"connection: close\r\n%scontent-length: %d\r\n\r\n%s"
@@ -115,9 +116,10 @@ def _of_fault(fault: BaseException | None) -> bytes:
     """The reply to what h11 cannot read."""
     if getattr(fault, "error_status_hint", 0) == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
         return _reply(
-            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, Code.HEAD_TOO_LARGE,
+            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Code.HEAD_TOO_LARGE,
             f"The request's first line and headers are larger than {_HEAD_BYTES} bytes.",
-        )  # fmt: skip
+        )
     said = "The request is no HTTP/1.1 request."
     said = next((meant for word, meant in _FAULTS if word in str(fault)), said)
     return _reply(HTTPStatus.BAD_REQUEST, Code.BAD_HTTP, said)
@@ -140,10 +142,14 @@ class Connection(h11_impl.H11Protocol):
         transport.set_write_buffer_limits(high=0)  # whatever is not taken at once is noticed
         self._await_head()
         if not self.crowd.enter(self):
-            self._refuse(_reply(
-                HTTPStatus.TOO_MANY_REQUESTS, Code.BUSY,
-                "Too many connections are open: try again later.", b"retry-after: 5\r\n",
-            ))  # fmt: skip
+            self._refuse(
+                _reply(
+                    HTTPStatus.TOO_MANY_REQUESTS,
+                    Code.BUSY,
+                    "Too many connections are open: try again later.",
+                    b"retry-after: 5\r\n",
+                )
+            )
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.crowd.leave(self)
@@ -187,10 +193,13 @@ class Connection(h11_impl.H11Protocol):
         if self.transport.is_closing() or self._is_answered() or self._refused:
             return
         if self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
-            self._refuse(_reply(
-                HTTPStatus.REQUEST_TIMEOUT, Code.BODY_TOO_SLOW,
-                f"The request did not arrive whole within {door.HEADER_SECONDS:g} seconds.",
-            ))  # fmt: skip
+            self._refuse(
+                _reply(
+                    HTTPStatus.REQUEST_TIMEOUT,
+                    Code.BODY_TOO_SLOW,
+                    f"The request did not arrive whole within {door.HEADER_SECONDS:g} seconds.",
+                )
+            )
         else:
             self.transport.close()
 

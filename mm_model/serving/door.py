@@ -22,14 +22,8 @@ from http import HTTPStatus
 from typing import Any
 
 from mm_model.serving import body, mirror, visit
-from mm_model.serving.refusal import (
-    DEFECT,
-    DEFECT_SENTENCE,
-    Code,
-    Refusal,
-    log_defect,
-    stopping,
-)
+from mm_model.serving.refusal import Code, Refusal, log_defect, stopping
+from mm_model.serving.reply import Reply, defect, passed_on, refused
 from mm_model.serving.request import Request
 from mm_model.serving.visit import Visit
 
@@ -52,13 +46,6 @@ _STATUS = {
     Code.NOT_FOUND: HTTPStatus.NOT_FOUND,
     Code.METHOD: HTTPStatus.METHOD_NOT_ALLOWED,
     Code.CHUNKS: HTTPStatus.LENGTH_REQUIRED,
-}
-_ERROR_NAMES = {  # MLflow's names for these statuses
-    HTTPStatus.FORBIDDEN: "PERMISSION_DENIED",
-    HTTPStatus.NOT_FOUND: "ENDPOINT_NOT_FOUND",
-    HTTPStatus.TOO_MANY_REQUESTS: "RESOURCE_EXHAUSTED",
-    HTTPStatus.INTERNAL_SERVER_ERROR: "INTERNAL_ERROR",
-    HTTPStatus.SERVICE_UNAVAILABLE: "TEMPORARILY_UNAVAILABLE",
 }
 _QUICK_BYTES = 256 << 10
 """A body up to this size is read where it arrives (a millisecond), a larger one in a thread."""
@@ -138,7 +125,7 @@ class Door:
             reply = self._refused(refusal)
         except Exception as error:
             log_defect(_LOG, error)
-            reply = _defect()
+            reply = defect()
         said = reply.said or "served"
         _LOG.info("%d %s in %.3f s", reply.status, said, time.monotonic() - started)
         await _send(reply, arrival, send, 0.0 if self._closed else _DRAIN_SECONDS)
@@ -204,7 +191,7 @@ class Door:
     def _too_large(self) -> Refusal:
         return Refusal(Code.BODY_TOO_LARGE, f"The request is larger than {self._most_bytes} bytes.")
 
-    async def _served(self, wanted: Request, receive: Receive) -> "_Reply":
+    async def _served(self, wanted: Request, receive: Receive) -> Reply:
         """Take a place and make the clip, for as long as the sender waits for it."""
         if self._closed:
             raise stopping()
@@ -238,7 +225,7 @@ class Door:
             if rank == 0:
                 place.turn.set()
 
-    async def _work(self, admitted: Visit) -> "_Reply":
+    async def _work(self, admitted: Visit) -> Reply:
         """Look, wait for the turn (until then it may be cancelled), make the clip in a thread."""
         place = self._inside[admitted]
         await place.near.wait()
@@ -254,17 +241,25 @@ class Door:
         self._seconds += (time.monotonic() - started - self._seconds) / 4
         return reply
 
-    async def _through(self, admitted: Visit) -> "_Reply":
+    async def _through(self, admitted: Visit) -> Reply:
         """MLflow's reply to the visit. Whatever it is, it is passed on in our form only."""
         visit.current.set(admitted)  # in this task alone
         length = str(len(_HANDED)).encode()
         scope = {
-            "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": "1.1", "method": "POST", "scheme": "http", "path": _WORK,
-            "raw_path": _WORK.encode(), "query_string": b"", "root_path": "", "state": {},
-            "client": None, "server": None,
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": "POST",
+            "scheme": "http",
+            "path": _WORK,
+            "raw_path": _WORK.encode(),
+            "query_string": b"",
+            "root_path": "",
+            "state": {},
+            "client": None,
+            "server": None,
             "headers": [(b"content-type", body.JSON.encode()), (b"content-length", length)],
-        }  # fmt: skip
+        }
         handed = iter([{"type": "http.request", "body": _HANDED, "more_body": False}])
         status, pieces = 0, []
 
@@ -279,11 +274,11 @@ class Door:
             pieces.append(message.get("body", b""))
 
         await self._inner(scope, receive, send)
-        return _passed_on(status, b"".join(pieces))
+        return passed_on(status, b"".join(pieces))
 
-    def _refused(self, refusal: Refusal) -> "_Reply":
+    def _refused(self, refusal: Refusal) -> Reply:
         status = _STATUS.get(refusal.code, HTTPStatus.BAD_REQUEST)
-        reply = _said(status, refusal.code.value, refusal.sentence)
+        reply = refused(status, refusal.code.value, refusal.sentence)
         if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
             seconds = math.ceil(self._seconds * max(1, len(self._inside)))
             reply.headers.append((b"retry-after", str(seconds).encode()))
@@ -299,42 +294,7 @@ class _Place:
     turn: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Reply:
-    """`said`: the code of a refusal; None with a clip."""
-
-    status: int
-    content: bytes
-    said: str | None
-    headers: list[tuple[bytes, bytes]] = dataclasses.field(default_factory=list)
-
-
-def _said(status: HTTPStatus, code: str, sentence: str) -> _Reply:
-    return _Reply(status, in_our_form(status, code, sentence), code)
-
-
-def in_our_form(status: HTTPStatus, code: str, sentence: str) -> bytes:
-    """The JSON of a refusal: MLflow's name of the status, one sentence, our code."""
-    name = _ERROR_NAMES.get(status, "BAD_REQUEST")
-    return json.dumps({"error_code": name, "message": sentence, "refusal": code}).encode()
-
-
-def _defect() -> _Reply:
-    return _said(HTTPStatus.INTERNAL_SERVER_ERROR, DEFECT, DEFECT_SENTENCE)
-
-
-def _passed_on(status: int, content: bytes) -> _Reply:
-    if status == HTTPStatus.OK:
-        return _Reply(status, content, None)
-    try:
-        said = json.loads(content)
-        return _said(HTTPStatus(status), said["refusal"], said["message"])
-    except (ValueError, TypeError, LookupError):
-        _LOG.error("defect: MLflow's application answered with status %d", status)
-        return _defect()
-
-
-async def _send(reply: _Reply, arrival: "_Arrival", send: Send, drain: float) -> None:
+async def _send(reply: Reply, arrival: "_Arrival", send: Send, drain: float) -> None:
     """Send it; what arrives within `drain` seconds is taken in before the connection is closed."""
     headers = [
         (b"content-type", body.JSON.encode()),

@@ -44,7 +44,17 @@ def door_command(
     searched = [str(folder / "code"), *filter(None, [os.environ.get("PYTHONPATH")])]
     # -B: compiled files would be new files in the release's folder
     arguments = [
-        sys.executable, "-P", "-B", "-m", "mm_model.serving", "--folder", str(folder),
-        "--host", host, "--port", str(port), *(["--allow", *allowed] if allowed else []),
-    ]  # fmt: skip
+        sys.executable,
+        "-P",
+        "-B",
+        "-m",
+        "mm_model.serving",
+        "--folder",
+        str(folder),
+        "--host",
+        host,
+        "--port",
+        str(port),
+        *(["--allow", *allowed] if allowed else []),
+    ]
     return arguments, {**os.environ, "PYTHONPATH": os.pathsep.join(searched)}

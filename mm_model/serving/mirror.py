@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mm_model.errors import UserError
+from mm_model.lifeline import outcome
 from mm_model.media.encode import mp4_bytes
 from mm_model.progress import OnStep
 from mm_model.serving import consent, gate, policy, request
@@ -46,7 +47,7 @@ class Mirror:
         self._config = config
         self._look = look
         self._generating = ThreadPoolExecutor(1, "generating")
-        self._engine = engine = self._generating.submit(load_engine).result()
+        self._engine = engine = outcome(self._generating.submit(load_engine))
         most = min(config.serve.max_frames, engine.max_frames)
         self._limits = config.serve.model_copy(update={"max_frames": most})
         self._default_frames = min(config.num_frames, most)
@@ -104,7 +105,7 @@ class Mirror:
         errand = _Errand(on_step)
         work = self._generating.submit(self._generated, wanted, references, errand)
         try:
-            frames = work.result()
+            frames = outcome(work)
         except BaseException:
             errand.give_up()
             raise

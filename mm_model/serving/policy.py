@@ -98,9 +98,11 @@ def _children() -> _Table:
 
 
 def _table(
-    parts: dict[str, str], harmless: tuple[str, ...], rules: tuple[Rule, ...],
+    parts: dict[str, str],
+    harmless: tuple[str, ...],
+    rules: tuple[Rule, ...],
     foreign: tuple[re.Pattern[str], ...],
-) -> _Table:  # fmt: skip
+) -> _Table:
     return _Table(
         compiled(harmless, parts),
         tuple((compiled(rule.patterns, parts), rule) for rule in rules),

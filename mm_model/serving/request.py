@@ -21,9 +21,16 @@ from mm_model.settings import ServeSettings
 from mm_model.store.atomic import Document
 
 FIELDS = (
-    "prompt", "reference_images", "consent", "num_frames", "num_inference_steps", "seed",
-    "height", "width", "guidance_scale",
-)  # fmt: skip
+    "prompt",
+    "reference_images",
+    "consent",
+    "num_frames",
+    "num_inference_steps",
+    "seed",
+    "height",
+    "width",
+    "guidance_scale",
+)
 MAX_SEED = 2**32 - 1
 
 
@@ -57,9 +64,9 @@ def one_record(handed: Any) -> Document:
     if not isinstance(handed, Mapping):
         raise Refusal(
             Code.NOT_ONE_RECORD,
-            "Send one record a request, as {\"dataframe_records\": [{...}]} or "
-            "{\"inputs\": [{...}]}, with the fields " + ", ".join(FIELDS) + ".",
-        )  # fmt: skip
+            'Send one record a request, as {"dataframe_records": [{...}]} or '
+            '{"inputs": [{...}]}, with the fields ' + ", ".join(FIELDS) + ".",
+        )
     record = {key: _plain(value) for key, value in handed.items()}
     if record and all(_is_column_of_one(value) for value in handed.values()):
         # What "instances" becomes; an object lies in an array of its own.
@@ -95,7 +102,10 @@ def read(handed: Any, limits: ServeSettings, default_frames: int) -> Request:
         num_frames=_frames(_whole(record, "num_frames", default_frames), limits.max_frames),
         steps=_between(
             _whole(record, "num_inference_steps", limits.default_steps),
-            1, limits.max_steps, "num_inference_steps", Code.STEPS,
+            1,
+            limits.max_steps,
+            "num_inference_steps",
+            Code.STEPS,
         ),
         seed=_between(
             _whole(record, "seed", secrets.randbelow(MAX_SEED + 1)), 0, MAX_SEED, "seed", Code.SEED
@@ -104,7 +114,7 @@ def read(handed: Any, limits: ServeSettings, default_frames: int) -> Request:
         width=width,
         guidance=_guidance(record, limits),
         references=_references(record["reference_images"], limits),
-    )  # fmt: skip
+    )
 
 
 def _fields(record: Mapping[Any, Any]) -> None:
@@ -115,8 +125,9 @@ def _fields(record: Mapping[Any, Any]) -> None:
             raise Refusal(
                 Code.UNKNOWN_FIELD,
                 f"Unknown field{f' {name}' if plain else ''}: a record may hold only "
-                + ", ".join(FIELDS) + ".",
-            )  # fmt: skip
+                + ", ".join(FIELDS)
+                + ".",
+            )
 
 
 def _present(record: Mapping[Any, Any]) -> None:

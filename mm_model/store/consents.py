@@ -165,9 +165,11 @@ class _Book:
 
     def _append(self, handle: int, statement: Statement, alone: bool) -> None:
         said = {
-            "id": statement.id, "digest": statement.digest, "text": statement.text,
+            "id": statement.id,
+            "digest": statement.digest,
+            "text": statement.text,
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        }  # fmt: skip
+        }
         # A line cut short by a kill is closed, so that it spoils no other.
         line = b"\n" * self._torn + json.dumps(said).encode() + b"\n"
         size = os.fstat(handle).st_size

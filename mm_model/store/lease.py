@@ -132,8 +132,11 @@ class Lease:
             except OSError:
                 continue  # a full or absent disk: the lock still stands
             if not self._over.is_set():
-                print(f"{self.path} was taken over while this process stood still; it ends now.",
-                      file=sys.stderr, flush=True)  # fmt: skip
+                print(
+                    f"{self.path} was taken over while this process stood still; it ends now.",
+                    file=sys.stderr,
+                    flush=True,
+                )
                 os.kill(os.getpid(), signal.SIGINT)
                 if not self._over.wait(_LEAVING):  # started where SIGINT is ignored, or deaf
                     os._exit(os.EX_TEMPFAIL)

@@ -44,8 +44,11 @@ def fault(error: BaseException, given: Iterable[object]) -> UserError | None:
     """
     if not isinstance(error, OSError) or error.errno not in _OF_THE_PATH:
         return None
-    seen = {os.fsdecode(name) for name in (error.filename, error.filename2)
-            if isinstance(name, str | bytes | Path)}  # fmt: skip
+    seen = {
+        os.fsdecode(name)
+        for name in (error.filename, error.filename2)
+        if isinstance(name, str | bytes | Path)
+    }
     for text in filter(None, map(str, given)):
         meant = Path(text).absolute()
         for name in map(Path, seen):

@@ -51,8 +51,9 @@ def in_shards(
         named = digests.of_value([origin, part])
         found = _committed(path, named)
         if found is None and path.exists():
-            print(f"{label}: {path.name} of the work folder is damaged: it is made again",
-                  flush=True)  # fmt: skip
+            print(
+                f"{label}: {path.name} of the work folder is damaged: it is made again", flush=True
+            )
         rows.extend(_commit(path, named, compute(part)) if found is None else found)
     return rows
 

@@ -135,9 +135,10 @@ def _spelt(node: object) -> str:
         if _says_nothing(node):
             return ""
         fields = [
-            f"{name}={spelt}" for name, value in ast.iter_fields(node)
+            f"{name}={spelt}"
+            for name, value in ast.iter_fields(node)
             if name not in _IDLE and (spelt := _value(node, value))
-        ]  # fmt: skip
+        ]
         return f"{type(node).__name__}({','.join(fields)})"
     return repr(node)
 

@@ -237,8 +237,11 @@ def git_revision(root: Path) -> str | None:
     def git(*words: str) -> str:
         return subprocess.run(
             ["git", "-C", str(root), *words],
-            capture_output=True, text=True, timeout=5, check=True,
-        ).stdout.strip()  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        ).stdout.strip()
 
     try:
         git("ls-files", "--error-unmatch", "params.yaml")

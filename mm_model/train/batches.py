@@ -98,9 +98,12 @@ class BatchMaker:
         noise = sample_noise(tuple(clean.shape), generator)
         timestep = self.schedule.sample_timesteps(len(rows), generator, rules.noisy_share)
         drops = draw_drops(
-            len(rows), generator, text=rules.drop_text, identity=rules.drop_face,
+            len(rows),
+            generator,
+            text=rules.drop_text,
+            identity=rules.drop_face,
             both=rules.drop_both,
-        )  # fmt: skip
+        )
         face_loss = draw_face_samples(len(rows), generator, rules.face_loss_probability)
         chosen = self._references(rows, generator)
         embeds, mask = self._text(rows, drops.text, [len(c) for c in chosen])
@@ -108,10 +111,18 @@ class BatchMaker:
         raw = data.tensors["reference_embeddings"]
         means = torch.stack([raw[list(c)].mean(dim=0) for c in chosen])
         return Batch(
-            clean=clean, noise=noise, timestep=timestep, text_embeds=embeds, text_mask=mask,
-            features=features, drop_identity=drops.identity, face_loss=face_loss,
-            masks=data.tensors["masks"][rows], rows=rows, reference_embeddings=means,
-        )  # fmt: skip
+            clean=clean,
+            noise=noise,
+            timestep=timestep,
+            text_embeds=embeds,
+            text_mask=mask,
+            features=features,
+            drop_identity=drops.identity,
+            face_loss=face_loss,
+            masks=data.tensors["masks"][rows],
+            rows=rows,
+            reference_embeddings=means,
+        )
 
     def _references(self, rows: Tensor, generator: torch.Generator) -> list[tuple[int, ...]]:
         """One or two references a row, without repetition."""

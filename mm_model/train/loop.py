@@ -266,8 +266,10 @@ class Trainer:
                 log({**numbers, "samples_per_second": rate}, step)
                 if step % (rules.log_every * 5) == 0 or step == rules.steps:
                     left = (rules.steps - step) * rules.batch_size / rate
-                    say(f"step {step}/{rules.steps}, loss {row['loss']:.4f}, "
-                        f"{rate:.1f} samples/s, {left:.0f} s left")  # fmt: skip
+                    say(
+                        f"step {step}/{rules.steps}, loss {row['loss']:.4f}, "
+                        f"{rate:.1f} samples/s, {left:.0f} s left"
+                    )
             if step == done + _EARLY and (silent := self.unreached()):
                 say(f"no gradient so far for {len(silent)} trained tensors: {', '.join(silent)}")
             if keep is not None and step in rules.milestone_steps:
@@ -277,6 +279,12 @@ class Trainer:
                 started, spoken = time.monotonic(), step
             # last, so that a run cut off here makes this step's samples again
             if step % rules.checkpoint_every == 0 and step < rules.steps:
-                state.save(self.checkpoints, step, self.fingerprint, parameters=self.parameters,
-                           optimizer=self.optimizer, curve=self.curve)  # fmt: skip
+                state.save(
+                    self.checkpoints,
+                    step,
+                    self.fingerprint,
+                    parameters=self.parameters,
+                    optimizer=self.optimizer,
+                    curve=self.curve,
+                )
         return self.curve

@@ -87,8 +87,15 @@ def train(
     _refuse_few(job, settings, data)
     watcher = Watcher(job, backbone, pipeline_of(backbone, adapter), settings)
     seed = int(digests.of_value([job.profile.run.seed, job.stage.name])[:12], 16)
-    trainer = Trainer(backbone, adapter, data, settings, seed=seed, fingerprint=job.fingerprint,
-                      checkpoints=job.work / "checkpoints")  # fmt: skip
+    trainer = Trainer(
+        backbone,
+        adapter,
+        data,
+        settings,
+        seed=seed,
+        fingerprint=job.fingerprint,
+        checkpoints=job.work / "checkpoints",
+    )
     _write_targets(job, data)
     people = len({target.identity for target in data.targets})
     job.say(
@@ -151,8 +158,10 @@ def _report(
     tail = max(1, len(curve) // 10)
     notes = []
     if unreached:
-        notes.append(f"{len(unreached)} trained tensors never received a gradient and stayed as "
-                     f"they began: {', '.join(unreached)}.")  # fmt: skip
+        notes.append(
+            f"{len(unreached)} trained tensors never received a gradient and stayed as "
+            f"they began: {', '.join(unreached)}."
+        )
     if people < 20:
         notes.append(
             f"only {people} people to learn from: the adapter will copy them rather than learn to "

@@ -22,10 +22,14 @@ SQUINT = Measure("squint", "degrees between the eyes", each=lambda image, face: 
 
 def _squinting(**change: Any) -> Decision:
     values = {
-        "needs": Need.FACES, "measure": SQUINT, "threshold": Threshold("faces.max_squint", float),
-        "reason": "FACE_SQUINTS", "rejects": "squints", "value": lambda seen: seen.squint,
+        "needs": Need.FACES,
+        "measure": SQUINT,
+        "threshold": Threshold("faces.max_squint", float),
+        "reason": "FACE_SQUINTS",
+        "rejects": "squints",
+        "value": lambda seen: seen.squint,
         "message": "squints by {value:.0f} degrees",
-    }  # fmt: skip
+    }
     return most("squinting", **values | change)
 
 
@@ -115,17 +119,29 @@ def test_a_filter_of_a_field_that_nobody_declares_is_an_error(
 @pytest.mark.parametrize(
     ("make", "value", "broken"),
     [
-        (most, 30.0, False), (most, 30.1, True), (most, None, False), (most, math.nan, True),
-        (least, 30.0, False), (least, 29.9, True), (least, None, True), (least, math.nan, True),
+        (most, 30.0, False),
+        (most, 30.1, True),
+        (most, None, False),
+        (most, math.nan, True),
+        (least, 30.0, False),
+        (least, 29.9, True),
+        (least, None, True),
+        (least, math.nan, True),
     ],
-)  # fmt: skip
+)
 def test_bounds_pass_and_what_is_no_number_does_not(
     make: Any, value: float | None, broken: bool
 ) -> None:
     one = make(
-        "squinting", needs=Need.FACES, measure=SQUINT, threshold=Threshold("faces.max_squint"),
-        reason="FACE_SQUINTS", rejects="", message="", value=lambda seen: seen,
-    )  # fmt: skip
+        "squinting",
+        needs=Need.FACES,
+        measure=SQUINT,
+        threshold=Threshold("faces.max_squint"),
+        reason="FACE_SQUINTS",
+        rejects="",
+        message="",
+        value=lambda seen: seen,
+    )
     found = first_broken([one], value, SimpleNamespace(max_squint=30.0))
     assert (found is not None) == broken
     assert first_broken([one], value, SimpleNamespace(max_squint=None)) is None
@@ -156,8 +172,11 @@ def test_the_audit_holds_kept_rows_to_a_further_filter(
 def test_each_filter_with_a_side_is_audited(profile: Profile) -> None:
     """A filter that lets something through is caught where its table is read again."""
     for stage, filters in table.DECISIONS.items():
-        judged = {check.column for check in suites.suite_of(stage, profile)
-                  if "min_value" in check.keywords}  # fmt: skip
+        judged = {
+            check.column
+            for check in suites.suite_of(stage, profile)
+            if "min_value" in check.keywords
+        }
         for one in filters:
             bound = one.thresholds[0]
             on = getattr(profile.section(bound.section), bound.field) is not None

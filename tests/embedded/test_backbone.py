@@ -48,17 +48,37 @@ def short(steps: int = 4, workers: int = 1) -> Optimisation:
 
 
 SMALL_VAE = VaeRecipe(
-    channels=(4, 4, 8, 8), latent_channels=4, groups=2, picture_steps=2, picture_batch=2,
-    clip_batch=1, mixed_pictures=1, optimisation=short(),
-)  # fmt: skip
-SMALL_DIT = DitRecipe(
-    layers=2, heads=2, head_dim=16, time_dim=16, image_batch=4, clip_batch=2, clip_share=0.5,
-    text=TextRecipe(d_model=16, d_kv=8, d_ff=16, layers=1, heads=2), optimisation=short(),
-)  # fmt: skip
-SMALL_IDENTITY = IdentityRecipe(
-    patch=16, hidden=32, mlp=32, layers=2, heads=2, id_dim=32, id_depth=1, batch=4,
+    channels=(4, 4, 8, 8),
+    latent_channels=4,
+    groups=2,
+    picture_steps=2,
+    picture_batch=2,
+    clip_batch=1,
+    mixed_pictures=1,
     optimisation=short(),
-)  # fmt: skip
+)
+SMALL_DIT = DitRecipe(
+    layers=2,
+    heads=2,
+    head_dim=16,
+    time_dim=16,
+    image_batch=4,
+    clip_batch=2,
+    clip_share=0.5,
+    text=TextRecipe(d_model=16, d_kv=8, d_ff=16, layers=1, heads=2),
+    optimisation=short(),
+)
+SMALL_IDENTITY = IdentityRecipe(
+    patch=16,
+    hidden=32,
+    mlp=32,
+    layers=2,
+    heads=2,
+    id_dim=32,
+    id_depth=1,
+    batch=4,
+    optimisation=short(),
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -100,10 +120,16 @@ def pipeline(tiny_backbone: Path):
 
 def generate(pipe, frames: int) -> np.ndarray:
     return pipe(
-        "an elderly woman nods", height=64, width=64, num_frames=frames, num_inference_steps=2,
-        guidance_scale=3.0, max_sequence_length=LENGTH, output_type="np",
+        "an elderly woman nods",
+        height=64,
+        width=64,
+        num_frames=frames,
+        num_inference_steps=2,
+        guidance_scale=3.0,
+        max_sequence_length=LENGTH,
+        output_type="np",
         generator=torch.Generator().manual_seed(0),
-    ).frames[0]  # fmt: skip
+    ).frames[0]
 
 
 @pytest.mark.parametrize("frames", [1, 9, 17])

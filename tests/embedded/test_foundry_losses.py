@@ -14,9 +14,16 @@ from mm_model.nn.identity.face_recognizer import FaceRecognizer
 
 QUICK = Optimisation(steps=2, learning_rate=1e-3, warmup=1, workers=1)
 SMALL = VaeRecipe(
-    channels=(4, 4, 8, 8), latent_channels=4, groups=2, picture_steps=0, picture_batch=2,
-    clip_batch=1, mixed_pictures=1, likeness_weight=1.0, optimisation=QUICK,
-)  # fmt: skip
+    channels=(4, 4, 8, 8),
+    latent_channels=4,
+    groups=2,
+    picture_steps=0,
+    picture_batch=2,
+    clip_batch=1,
+    mixed_pictures=1,
+    likeness_weight=1.0,
+    optimisation=QUICK,
+)
 
 
 @pytest.fixture
@@ -39,9 +46,10 @@ def test_mirrored_faces_are_aligned_by_mirrored_landmarks(loss_of: vae.VaeLoss) 
     """A face and its mirror image, each at its own landmarks, give the mirrored crop."""
     faces, marks = _faces(loss_of)
     seen = []
-    loss_of.recognizer.embed, before = lambda x: seen.append(x) or x.flatten(1), (
-        loss_of.recognizer.embed
-    )  # fmt: skip
+    loss_of.recognizer.embed, before = (
+        lambda x: seen.append(x) or x.flatten(1),
+        (loss_of.recognizer.embed),
+    )
     try:
         loss_of._unlike(faces, faces, marks, False)
         loss_of._unlike(faces.flip(-1), faces.flip(-1), marks, True)

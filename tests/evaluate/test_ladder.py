@@ -43,8 +43,12 @@ def test_wilson_interval_of_golden_shares() -> None:
 
 
 def test_every_rung_is_held_against_the_link_it_hangs_on() -> None:
-    hits = {"true_clip": (20, 20), "vae_round_trip": (18, 20),
-            ladder.TRAINING_PEOPLE: (14, 20), "finetune": (12, 20)}  # fmt: skip
+    hits = {
+        "true_clip": (20, 20),
+        "vae_round_trip": (18, 20),
+        ladder.TRAINING_PEOPLE: (14, 20),
+        "finetune": (12, 20),
+    }
     rungs = {rung["variant"]: rung for rung in ladder.climb(hits)}
     assert [rung["needed"] for rung in rungs.values()] == pytest.approx([0.8, 0.9, 0.72, 0.6])
     assert [rung["passed"] for rung in rungs.values()] == [True, True, False, True]
@@ -72,9 +76,11 @@ def _summary(**values: tuple[float, float, float | None, float]) -> dict:
 
 def test_motion_is_counted_above_the_noise_floor_of_the_still_control() -> None:
     summary = _summary(
-        base=(0.2, 0.1, 0.0, 0.95), finetune=(0.1, 0.1, 0.02, 0.95), true_clip=(0.2, 0.1, 0.0, 1.0),
+        base=(0.2, 0.1, 0.0, 0.95),
+        finetune=(0.1, 0.1, 0.02, 0.95),
+        true_clip=(0.2, 0.1, 0.0, 1.0),
         static_reference=(0.02, 0.0, 0.3, 1.0),
-    )  # fmt: skip
+    )
     found = {goal["name"]: goal for goal in goals.judge(summary)}
     assert found["motion_over_true"]["value"] == pytest.approx(0.08 / 0.18)
     assert found["motion_over_true"]["passed"] is False
@@ -84,13 +90,19 @@ def test_motion_is_counted_above_the_noise_floor_of_the_still_control() -> None:
 
 def test_a_copied_reference_fails_and_a_missing_value_is_no_verdict() -> None:
     summary = _summary(
-        base=(0.2, 0.1, 0.0, 0.5), finetune=(0.2, 0.4, 0.3, 0.95), true_clip=(0.2, 0.1, None, 1.0),
-    )  # fmt: skip
+        base=(0.2, 0.1, 0.0, 0.5),
+        finetune=(0.2, 0.4, 0.3, 0.95),
+        true_clip=(0.2, 0.1, None, 1.0),
+    )
     found = {goal["name"]: goal["passed"] for goal in goals.judge(summary)}
     assert found == {
-        "motion_over_true": None, "jitter_over_true": False, "copy_paste_gap": False,
-        "face_found_base": False, "face_found_finetune": True, "face_found_true_clip": True,
-    }  # fmt: skip
+        "motion_over_true": None,
+        "jitter_over_true": False,
+        "copy_paste_gap": False,
+        "face_found_base": False,
+        "face_found_finetune": True,
+        "face_found_true_clip": True,
+    }
 
 
 def test_an_even_motion_does_not_tremble_and_a_shaken_one_does() -> None:

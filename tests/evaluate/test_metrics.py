@@ -90,8 +90,11 @@ def test_an_interval_holds_its_mean_and_repeats_with_its_seed() -> None:
 
 def test_missing_people_are_left_out_and_never_zero() -> None:
     assert mean_interval([0.4, None], draws=100, seed=1) == {
-        "value": 0.4, "low": None, "high": None, "people": 1,
-    }  # fmt: skip
+        "value": 0.4,
+        "low": None,
+        "high": None,
+        "people": 1,
+    }
     assert mean_interval([None], draws=100, seed=1)["value"] is None
 
 

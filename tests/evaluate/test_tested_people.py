@@ -30,10 +30,13 @@ class Readers:
 
 
 def subject(samples: list[str], references: int = 2, frames: int = 9) -> people.Subject:
-    group = pd.DataFrame({
-        "sample_id": samples, "split": "held_out",
-        "media": ["image" if name.startswith("p") else "clip" for name in samples],
-    })  # fmt: skip
+    group = pd.DataFrame(
+        {
+            "sample_id": samples,
+            "split": "held_out",
+            "media": ["image" if name.startswith("p") else "clip" for name in samples],
+        }
+    )
     return people._person("id-1", group, Readers(frames), references)
 
 
@@ -85,10 +88,21 @@ def test_a_clip_s_picture_is_the_frame_of_its_name_with_the_face_found_there(
     readers.ingest = pd.DataFrame({"file": ["c0.mp4"], "media": ["clip"]}, index=["c0"])
     examined = [1, 5, 8, 11]
     marks = {f"k{axis}{point}": 10.0 for axis in "xy" for point in range(5)}
-    readers.tracks = pd.DataFrame([
-        {"sample_id": "c0", "frame": frame, "x1": frame, "y1": 2.0, "x2": frame + 30.0, "y2": 40.0,
-         "score": 0.9, **marks} for frame in examined
-    ])  # fmt: skip
+    readers.tracks = pd.DataFrame(
+        [
+            {
+                "sample_id": "c0",
+                "frame": frame,
+                "x1": frame,
+                "y1": 2.0,
+                "x2": frame + 30.0,
+                "y2": 40.0,
+                "score": 0.9,
+                **marks,
+            }
+            for frame in examined
+        ]
+    )
     for place, frame in ((0.0, 1), (0.3, 5), (1.0, 11)):
         name, seen = readers.sample("c0", place)
         assert name == f"ingest:c0.mp4#frame={frame}"

@@ -17,9 +17,11 @@ _points = np.array([[0, 0], [40, 3], [22, 25], [5, 44], [37, 47]], np.float64)
 
 
 @given(
-    angle=st.floats(-3.1, 3.1), scale=st.floats(0.05, 20), x=st.floats(-500, 500),
+    angle=st.floats(-3.1, 3.1),
+    scale=st.floats(0.05, 20),
+    x=st.floats(-500, 500),
     y=st.floats(-500, 500),
-)  # fmt: skip
+)
 def test_a_known_similarity_is_recovered(angle: float, scale: float, x: float, y: float) -> None:
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     moved = scale * _points @ turn.T + [x, y]

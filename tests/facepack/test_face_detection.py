@@ -104,10 +104,14 @@ def test_faces_of_a_large_picture_are_in_its_own_pixels(bare: bool) -> None:
 @pytest.mark.parametrize(
     ("sides", "counted", "bystanders"),
     [
-        ((263, 35), 1, 1), ((200, 49.9), 1, 1), ((200, 50), 2, 0), ((35, 263, 20), 1, 2),
-        ((100, 90, 20), 2, 1), ((263,), 1, 0),
+        ((263, 35), 1, 1),
+        ((200, 49.9), 1, 1),
+        ((200, 50), 2, 0),
+        ((35, 263, 20), 1, 2),
+        ((100, 90, 20), 2, 1),
+        ((263,), 1, 0),
     ],
-)  # fmt: skip
+)
 def test_faces_far_smaller_than_the_largest_do_not_count(
     sides: tuple[float, ...], counted: int, bystanders: int
 ) -> None:
@@ -120,10 +124,13 @@ def test_faces_far_smaller_than_the_largest_do_not_count(
 @pytest.mark.parametrize(
     ("bare", "bordered", "main", "bystanders", "pad"),
     [
-        (20, 90, 90, 1, 0.25), (20, None, 20, 0, 0), (24, 95, 24, 0, 0), (24, 97, 97, 1, 0.25),
+        (20, 90, 90, 1, 0.25),
+        (20, None, 20, 0, 0),
+        (24, 95, 24, 0, 0),
+        (24, 97, 97, 1, 0.25),
         (30, 90, 30, 0, 0),
     ],
-)  # fmt: skip
+)
 def test_a_bystander_does_not_hide_the_face_that_fills_the_picture(
     bare: float, bordered: float | None, main: float, bystanders: int, pad: float
 ) -> None:

@@ -141,8 +141,13 @@ def test_weights_in_a_second_file_are_refused(
 
     place = _without(tiny_facepack, tmp_path, "recog")
     source = next(tiny_facepack.glob("*recog*.onnx"))
-    onnx.save(onnx.load(str(source)), str(place / source.name), save_as_external_data=True,
-              location="weights.bin", size_threshold=0)  # fmt: skip
+    onnx.save(
+        onnx.load(str(source)),
+        str(place / source.name),
+        save_as_external_data=True,
+        location="weights.bin",
+        size_threshold=0,
+    )
     with pytest.raises(UserError, match="second file"):
         open_pack(place, size)
 

@@ -25,10 +25,12 @@ def _saved(path: Path, nodes: list, outputs: dict[str, list], shape: list, value
     from onnx import TensorProto, helper
 
     graph = helper.make_graph(
-        nodes, "net", [helper.make_tensor_value_info("input", TensorProto.FLOAT, shape)],
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, shape)],
         [helper.make_tensor_value_info(n, TensorProto.FLOAT, form) for n, form in outputs.items()],
         values,
-    )  # fmt: skip
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
     model.ir_version = 8
     onnx.save(model, str(path))
@@ -40,19 +42,29 @@ def _yunet(path: Path, side: int) -> None:
 
     weight = np.array([-1, -1, 1], np.float32).reshape(1, 3, 1, 1) / 255
     bbox = np.array([0.5, 0.5, np.log(SIDE), np.log(SIDE)], np.float32).reshape(1, 1, 4)
-    values = [_initial("weight", weight), _initial("bbox", bbox),
-              _initial("kps", (POINTS + 0.5).reshape(1, 1, 10)),
-              _initial("flat", np.array([1, -1, 1], np.int64))]  # fmt: skip
-    nodes = [helper.make_node("Conv", ["input", "weight"], ["red"]),
-             helper.make_node("Relu", ["red"], ["positive"])]  # fmt: skip
+    values = [
+        _initial("weight", weight),
+        _initial("bbox", bbox),
+        _initial("kps", (POINTS + 0.5).reshape(1, 1, 10)),
+        _initial("flat", np.array([1, -1, 1], np.int64)),
+    ]
+    nodes = [
+        helper.make_node("Conv", ["input", "weight"], ["red"]),
+        helper.make_node("Relu", ["red"], ["positive"]),
+    ]
     lengths = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
     outputs: dict[str, list] = {name: [] for name in lengths}
     for stride in (8, 16, 32):
         values.append(_initial(f"use_{stride}", np.float32(1.0 if stride == 8 else 0.0)))
         values += [_initial(f"none{n}_{stride}", np.zeros((1, 1, n), np.float32)) for n in (4, 10)]
         nodes += [
-            helper.make_node("AveragePool", ["positive"], [f"cell_{stride}"],
-                             kernel_shape=[stride] * 2, strides=[stride] * 2),
+            helper.make_node(
+                "AveragePool",
+                ["positive"],
+                [f"cell_{stride}"],
+                kernel_shape=[stride] * 2,
+                strides=[stride] * 2,
+            ),
             helper.make_node("Reshape", [f"cell_{stride}", "flat"], [f"row_{stride}"]),
             helper.make_node("Mul", [f"row_{stride}", f"use_{stride}"], [f"cls_{stride}"]),
             helper.make_node("Mul", [f"row_{stride}", f"use_{stride}"], [f"obj_{stride}"]),
@@ -60,7 +72,7 @@ def _yunet(path: Path, side: int) -> None:
             helper.make_node("Add", [f"zero4_{stride}", "bbox"], [f"bbox_{stride}"]),
             helper.make_node("Mul", [f"row_{stride}", f"none10_{stride}"], [f"zero10_{stride}"]),
             helper.make_node("Add", [f"zero10_{stride}", "kps"], [f"kps_{stride}"]),
-        ]  # fmt: skip
+        ]
         for name, members in outputs.items():
             members.append((f"{name}_{stride}", [1, (side // stride) ** 2, lengths[name]]))
     order = {name: form for members in outputs.values() for name, form in members}

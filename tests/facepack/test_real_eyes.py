@@ -48,10 +48,14 @@ def _joined(pack: FacePack, main: Path, other: Path, side: float) -> np.ndarray:
 @pytest.mark.parametrize(
     ("main", "side", "counted", "bystanders"),
     [
-        ("driving_d8.jpg", 30, 1, 1), ("source_s10.jpg", 45, 1, 1), ("source_s5.jpg", 30, 1, 1),
-        ("source_s9.jpg", 80, 2, 0), ("driving_d3.mp4", 30, 1, 1), ("driving_d3.mp4", 46, 1, 1),
+        ("driving_d8.jpg", 30, 1, 1),
+        ("source_s10.jpg", 45, 1, 1),
+        ("source_s5.jpg", 30, 1, 1),
+        ("source_s9.jpg", 80, 2, 0),
+        ("driving_d3.mp4", 30, 1, 1),
+        ("driving_d3.mp4", 46, 1, 1),
     ],
-)  # fmt: skip
+)
 def test_a_portrait_is_not_lost_to_a_face_far_behind(
     pack: FacePack, real_media: Path, main: str, side: float, counted: int, bystanders: int
 ) -> None:
@@ -62,9 +66,9 @@ def test_a_portrait_is_not_lost_to_a_face_far_behind(
 
 
 @pytest.mark.parametrize(
-    "name", ["driving_d3.mp4", "driving_d13.mp4", "driving_d12.mp4", "source_s0.jpg",
-             "source_s12.jpg"]
-)  # fmt: skip
+    "name",
+    ["driving_d3.mp4", "driving_d13.mp4", "driving_d12.mp4", "source_s0.jpg", "source_s12.jpg"],
+)
 def test_a_varied_picture_shows_one_head_and_the_same_person(
     pack: FacePack, real_media: Path, name: str
 ) -> None:

@@ -13,9 +13,10 @@ def face(x: float, y: float, side: float, score: float = 0.9) -> Face:
     """A square face with its upper left corner at (x, y) and landmarks inside."""
     points = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]]) * side
     return Face(
-        np.array([x, y, x + side, y + side], np.float32), score,
+        np.array([x, y, x + side, y + side], np.float32),
+        score,
         (points + np.array([x, y])).astype(np.float32),
-    )  # fmt: skip
+    )
 
 
 @dataclass

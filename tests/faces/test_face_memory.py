@@ -95,10 +95,14 @@ print(json.dumps(said))
 
 def _child(root: Path, code: str, *arguments: object) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)], cwd=root, check=False,
-        capture_output=True, text=True, timeout=300,
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=root,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
         env=os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 

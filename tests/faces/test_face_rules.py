@@ -16,15 +16,28 @@ from tests.faces.faked import FakePack, face
 pytestmark = pytest.mark.capability("face filters", scale="T")
 
 RULES = SimpleNamespace(
-    detection_above=0.5, padded_detection_above=0.65, pads=(0.25,), frames_examined=None,
-    found_share_min=0.6, min_face=40, min_sharpness=10, max_faces=1,
+    detection_above=0.5,
+    padded_detection_above=0.65,
+    pads=(0.25,),
+    frames_examined=None,
+    found_share_min=0.6,
+    min_face=40,
+    min_sharpness=10,
+    max_faces=1,
     bystander_below=0.25,
-)  # fmt: skip
+)
 GOOD = {
-    "examined": 10, "found": 10, "padded_share": 0, "many_share": 0, "most_faces": 1,
-    "bystanders": 0, "other_face": 0.0,
-    "detection_score": 0.9, "face_size": 64.0, "sharpness": 50.0,
-}  # fmt: skip
+    "examined": 10,
+    "found": 10,
+    "padded_share": 0,
+    "many_share": 0,
+    "most_faces": 1,
+    "bystanders": 0,
+    "other_face": 0.0,
+    "detection_score": 0.9,
+    "face_size": 64.0,
+    "sharpness": 50.0,
+}
 
 
 def _seen(**change: float) -> Seen:

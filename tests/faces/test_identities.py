@@ -72,8 +72,11 @@ def test_purity_and_completeness_by_hand() -> None:
     assert identity.purity([0, 1], [None, None]) is None
 
 
-@given(st.dictionaries(st.text("abcdef", min_size=1, max_size=4), st.just(None), min_size=2),
-       st.floats(0, 1), st.integers(0, 9))  # fmt: skip
+@given(
+    st.dictionaries(st.text("abcdef", min_size=1, max_size=4), st.just(None), min_size=2),
+    st.floats(0, 1),
+    st.integers(0, 9),
+)
 def test_both_sides_get_somebody(given: dict, share: float, seed: int) -> None:
     split = identity.split_identities(given, {name: name for name in given}, share, seed)
     assert set(split) == set(given)

@@ -75,9 +75,13 @@ class Tree:
     def dvc(self, *arguments: str) -> str:
         """Run a plain `dvc` command, as a user would beside Dagster."""
         done = subprocess.run(
-            [sys.executable, "-m", "dvc", *arguments], cwd=self.root,
-            env=environment(self.root), capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            [sys.executable, "-m", "dvc", *arguments],
+            cwd=self.root,
+            env=environment(self.root),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -161,8 +165,12 @@ def _plant(root: Path) -> None:
     (root / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
     shutil.copy(REPOSITORY / "tests" / "graph" / "toy_stage.py", root)
     (root / "behaviour.json").write_text("{}")
-    given = {"sources": "raw", "facepack": "weights/facepack", "judge": "weights/judge",
-             "backbone": "weights/backbone"}  # fmt: skip
+    given = {
+        "sources": "raw",
+        "facepack": "weights/facepack",
+        "judge": "weights/judge",
+        "backbone": "weights/backbone",
+    }
     (root / "params.yaml").write_text(yaml.safe_dump({"profile": "tiny", **given}))
     for folder in given.values():
         (root / folder).mkdir(parents=True)

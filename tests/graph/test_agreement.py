@@ -99,8 +99,18 @@ def test_every_launcher_uses_one_location_name(root: Path, monkeypatch: pytest.M
 
 
 def test_loading_the_definitions_is_light(root: Path) -> None:
-    heavy = ["torch", "mlflow", "great_expectations", "diffusers", "transformers", "insightface",
-             "onnxruntime", "decord", "av", "dvc"]  # fmt: skip
+    heavy = [
+        "torch",
+        "mlflow",
+        "great_expectations",
+        "diffusers",
+        "transformers",
+        "insightface",
+        "onnxruntime",
+        "decord",
+        "av",
+        "dvc",
+    ]
     code = (
         "import json, sys, orchestration.definitions;"
         f"print(json.dumps([name for name in {heavy!r} if name in sys.modules]))"

@@ -52,9 +52,11 @@ def _leave_lease(tree: Tree, name: str, boot: str | None = None) -> str:
 
 def _tick_new_media(tree: Tree, cursor: str | None = None) -> dg.SensorResult:
     with dg.build_sensor_context(
-        tree.instance, resources={"stages": tree.client}, cursor=cursor,
+        tree.instance,
+        resources={"stages": tree.client},
+        cursor=cursor,
         definitions=tree.definitions(),
-    ) as context:  # fmt: skip
+    ) as context:
         return sensors.new_media.evaluate_tick(context)
 
 

@@ -37,9 +37,11 @@ def _run(tree: Tree, **tags: str) -> tuple[DvcStageClient, dict[str, dg.AssetChe
     client.look()
     job = definitions.build(client).resolve_job_def(jobs.EVERYTHING)
     result: Any = job.execute_in_process(
-        instance=tree.instance, raise_on_error=False, tags=tags,
+        instance=tree.instance,
+        raise_on_error=False,
+        tags=tags,
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-    )  # fmt: skip
+    )
     assert result.success
     checks = result.get_asset_check_evaluations()
     return client, {
@@ -78,8 +80,9 @@ def test_strict_runs_what_other_code_made_and_what_follows(done: Tree) -> None:
     assert done.executed() == ["evaluate", "register"]
     assert _failed(checks) == set()
     assert {one.stage for one in client.finished if one.how == "computed"} == {
-        "evaluate", "register",
-    }  # fmt: skip
+        "evaluate",
+        "register",
+    }
     after = manifest.read(done.root / "data/tiny/evaluate")
     assert (after.digest == before.digest) and after.code != before.code
     assert done.is_clean()
@@ -124,10 +127,14 @@ def test_an_output_from_before_is_of_unknown_code(done: Tree) -> None:
     manifest.seal(
         folder,
         manifest.Manifest(
-            known.stage, known.version, known.fingerprint, known.inputs, known.settings_digest,
+            known.stage,
+            known.version,
+            known.fingerprint,
+            known.inputs,
+            known.settings_digest,
             known.report,
         ),
-    )  # fmt: skip
+    )
     assert by_code.warning([("register", _look(done, "register"))])[1] == (
         "  register: made before its code was recorded"
     )
@@ -152,15 +159,25 @@ def _front_door(tree: Tree, home: Path, **environment: str) -> str:
     checkout = tree.package.parent
     for name in ("assets", "orchestration"):
         shutil.copytree(
-            REPOSITORY / name, checkout / name, dirs_exist_ok=True,
+            REPOSITORY / name,
+            checkout / name,
+            dirs_exist_ok=True,
             ignore=lambda *_: ["__pycache__"],
-        )  # fmt: skip
+        )
     shutil.copy(REPOSITORY / "dvc.yaml", checkout)
     ran = subprocess.run(
-        [sys.executable, "-m", "orchestration.run"], cwd=checkout, capture_output=True, text=True,
-        env={**os.environ, "MM_ROOT": str(tree.root), "DAGSTER_HOME": str(home),
-             "PYTHONPATH": str(checkout), **environment},
-    )  # fmt: skip
+        [sys.executable, "-m", "orchestration.run"],
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        env={
+            **os.environ,
+            "MM_ROOT": str(tree.root),
+            "DAGSTER_HOME": str(home),
+            "PYTHONPATH": str(checkout),
+            **environment,
+        },
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout
 

@@ -52,8 +52,15 @@ def _advised(tree: Tree, stage: str = "faces") -> str:
 
 
 def _follow(tree: Tree, command: str) -> str:
-    done = subprocess.run(command, shell=True, cwd=tree.root, env=environment(tree.root),
-                          capture_output=True, text=True, check=False)  # fmt: skip
+    done = subprocess.run(
+        command,
+        shell=True,
+        cwd=tree.root,
+        env=environment(tree.root),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -134,8 +141,14 @@ def test_a_cache_elsewhere_is_looked_at(done: Tree, tmp_path: Path) -> None:
 def test_a_damaged_input_stops_the_next_stage_with_the_advice(done: Tree) -> None:
     _both(done, FILE)
     (done.root / "source" / "pairs" / "stage.py").write_text("# version 2\n")
-    result = subprocess.run(["dvc", "repro", "-s", "pairs"], cwd=done.root, capture_output=True,
-                            text=True, env=environment(done.root), check=False)  # fmt: skip
+    result = subprocess.run(
+        ["dvc", "repro", "-s", "pairs"],
+        cwd=done.root,
+        capture_output=True,
+        text=True,
+        env=environment(done.root),
+        check=False,
+    )
     assert result.returncode != 0
     assert "dvc repro -f -s faces" in result.stdout + result.stderr
     assert done.executed() == ["pairs"]

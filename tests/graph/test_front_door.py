@@ -20,12 +20,18 @@ from tests.graph.conftest import REPOSITORY, Tree
 
 def _start(tree: Tree, dagster_home: Path) -> subprocess.Popen:
     environment = {
-        **os.environ, "MM_ROOT": str(tree.root), "DAGSTER_HOME": str(dagster_home),
-    }  # fmt: skip
+        **os.environ,
+        "MM_ROOT": str(tree.root),
+        "DAGSTER_HOME": str(dagster_home),
+    }
     return subprocess.Popen(
-        [sys.executable, "-m", "orchestration.run"], cwd=REPOSITORY, env=environment,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "orchestration.run"],
+        cwd=REPOSITORY,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -137,14 +143,25 @@ def _assets(port: int) -> set[str]:
 def test_make_dev_serves_the_graph(tmp_path: Path) -> None:
     port, nothing = _free_port(), tmp_path / "installed"
     command = [
-        "make", "-o", str(nothing), f"STAMP={nothing}", f"BIN={Path(sys.executable).parent}",
-        f"DAGSTER_HOME={tmp_path / 'dagster'}", f"DEV_PORT={port}", "dev",
-    ]  # fmt: skip
+        "make",
+        "-o",
+        str(nothing),
+        f"STAMP={nothing}",
+        f"BIN={Path(sys.executable).parent}",
+        f"DAGSTER_HOME={tmp_path / 'dagster'}",
+        f"DEV_PORT={port}",
+        "dev",
+    ]
     nothing.touch()
     server = subprocess.Popen(
-        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, start_new_session=True, preexec_fn=_take_interrupts,
-    )  # fmt: skip
+        command,
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=_take_interrupts,
+    )
     try:
         deadline = time.monotonic() + 120
         while not (found := _assets(port)) and time.monotonic() < deadline:

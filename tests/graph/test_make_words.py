@@ -44,9 +44,12 @@ def made(tmp_path: Path):
     def run(words: list[str], **environment: str) -> list[tuple[list[str], dict]]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         done = subprocess.run(
-            ["make", "-o", "installed", "STAMP=installed", *words], cwd=tmp_path,
-            capture_output=True, text=True, env={**kept, **environment},
-        )  # fmt: skip
+            ["make", "-o", "installed", "STAMP=installed", *words],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            env={**kept, **environment},
+        )
         assert done.returncode == 0, done.stderr
         assert not (tmp_path / "made").exists()
         return [tuple(json.loads(line)) for line in done.stdout.splitlines() if line[0] == "["]
@@ -98,7 +101,11 @@ def test_only_1_sets_up_with_uv(word: str, tmp_path: Path) -> None:
     """uv itself sets a variable of that name for what it runs."""
     for given, environment in (([f"UV={word}"], {}), ([], {"UV": word})):
         said = subprocess.run(
-            ["make", "-n", *given, f"STAMP={tmp_path / 'none'}", "setup"], cwd=ROOT,
-            capture_output=True, text=True, check=True, env={**os.environ, **environment},
-        ).stdout  # fmt: skip
+            ["make", "-n", *given, f"STAMP={tmp_path / 'none'}", "setup"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, **environment},
+        ).stdout
         assert "-m pip install" in said and "uv pip" not in said

@@ -44,9 +44,13 @@ def _plant(root: Path) -> Path:
 def _says(root: Path, script: str) -> list[str]:
     alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        [root / ".venv" / "bin" / script], capture_output=True, text=True, cwd="/", env=alone,
+        [root / ".venv" / "bin" / script],
+        capture_output=True,
+        text=True,
+        cwd="/",
+        env=alone,
         check=True,
-    )  # fmt: skip
+    )
     return done.stdout.strip().split("|")
 
 
@@ -112,9 +116,7 @@ def test_make_makes_an_environment_again_whose_python_is_gone(tmp_path: Path) ->
 
     def planned() -> str:
         command = ["make", "-n", "setup"]
-        return subprocess.run(
-            command, cwd=root, capture_output=True, text=True, check=True
-        ).stdout  # fmt: skip
+        return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
 
     python.symlink_to(tmp_path / "no such python")
     assert "-m venv .venv" in planned()

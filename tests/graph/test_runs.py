@@ -47,9 +47,12 @@ def test_a_full_run_leaves_everything_up_to_date(fresh: Tree) -> None:
     assert {check.asset_key.to_user_string() for check in checks} == set(STAGES)
     assert all(check.passed for check in checks)
     git = subprocess.run(
-        ["git", "status", "--porcelain"], cwd=fresh.root, capture_output=True, text=True,
+        ["git", "status", "--porcelain"],
+        cwd=fresh.root,
+        capture_output=True,
+        text=True,
         check=True,
-    )  # fmt: skip
+    )
     assert git.stdout == ""
 
     assert _failures(fresh.dagster("faces")) == {}

@@ -31,9 +31,14 @@ def _environment(tree: Tree) -> dict[str, str]:
 @contextlib.contextmanager
 def _started(tree: Tree, *command: str, cwd: Path = REPOSITORY) -> Iterator[subprocess.Popen]:
     process = subprocess.Popen(
-        [sys.executable, "-m", *command], cwd=cwd, env=_environment(tree), text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
+        [sys.executable, "-m", *command],
+        cwd=cwd,
+        env=_environment(tree),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
     try:
         yield process
     finally:

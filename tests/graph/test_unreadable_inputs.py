@@ -69,10 +69,12 @@ def test_what_dvc_cannot_digest_beside_the_profiles_is_named_too(done: Tree) -> 
 
 @pytest.mark.parametrize(
     ("spoil", "said"),
-    [(_broken, "broken.jpg (a link: no such file or directory)"),
-     (_pipe, "pipe.mp4 (a pipe, socket or device)"),
-     (_latin, "caf\\xe9.jpg (its name is not UTF-8)")],
-)  # fmt: skip
+    [
+        (_broken, "broken.jpg (a link: no such file or directory)"),
+        (_pipe, "pipe.mp4 (a pipe, socket or device)"),
+        (_latin, "caf\\xe9.jpg (its name is not UTF-8)"),
+    ],
+)
 def test_what_dvc_cannot_digest_stops_the_stage_that_reads_it_by_name(
     done: Tree, spoil: object, said: str
 ) -> None:

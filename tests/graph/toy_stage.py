@@ -27,10 +27,15 @@ LIBRARY = ROOT / "library" / "mm_model"
 
 def _expectation(success: bool) -> dict:
     return {
-        "expectation": "row_floor", "table": "samples.parquet", "column": None,
-        "severity": "critical", "success": success, "observed": "3 rows", "rows": ["a", "b"],
+        "expectation": "row_floor",
+        "table": "samples.parquet",
+        "column": None,
+        "severity": "critical",
+        "success": success,
+        "observed": "3 rows",
+        "rows": ["a", "b"],
         "sentence": "samples.parquet has 3 rows, 60 are needed",
-    }  # fmt: skip
+    }
 
 
 def _sleep(name: str) -> None:
@@ -38,6 +43,15 @@ def _sleep(name: str) -> None:
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)", str(ROOT)])
     (ROOT / f"sleeping-{name}").write_text(str(child.pid))
     time.sleep(300)
+
+
+def _really(name: str) -> None:
+    from mm_model.report.views import VIEWS
+    from mm_model.run import runner
+
+    if not (ROOT / "data" / "tiny" / name / "release.json").is_file():  # a toy's own output
+        shutil.rmtree(ROOT / "data" / "tiny" / name, ignore_errors=True)
+    runner.run(name, ROOT, VIEWS)
 
 
 def main(name: str) -> int:
@@ -49,12 +63,7 @@ def main(name: str) -> int:
     if behaviour == "sleep":
         _sleep(name)
     if behaviour == "real":
-        from mm_model.report.views import VIEWS
-        from mm_model.run import runner
-
-        if not (ROOT / "data" / "tiny" / name / "release.json").is_file():  # a toy's own output
-            shutil.rmtree(ROOT / "data" / "tiny" / name, ignore_errors=True)
-        runner.run(name, ROOT, VIEWS)
+        _really(name)
         return 0
     params = load_params(ROOT)
     profile, layout = load_profile(ROOT, params.profile), Layout(ROOT, params.profile)
@@ -76,22 +85,36 @@ def main(name: str) -> int:
         atomic.write_json(out / "metrics.json", {"identity": 0.5, "measured": measured})
     if name == "finetune":
         atomic.write_json(out / "adapter" / "config.json", {})
-    report = {"total": 3, "kept": 2, "rejected": {"FACE_NONE": 1}, "failed": {},
-              "line": "3 in = 2 kept + 1 rejected (FACE_NONE 1) + 0 failed",
-              "metrics": {"seen": 2, "absent": None}, "pictures": ["pictures/sheet.jpg"],
-              "notes": ["One sample showed no face."]}  # fmt: skip
+    report = {
+        "total": 3,
+        "kept": 2,
+        "rejected": {"FACE_NONE": 1},
+        "failed": {},
+        "line": "3 in = 2 kept + 1 rejected (FACE_NONE 1) + 0 failed",
+        "metrics": {"seen": 2, "absent": None},
+        "pictures": ["pictures/sheet.jpg"],
+        "notes": ["One sample showed no face."],
+    }
     atomic.write_json(out / "report.json", report)
     failed = behaviour == "audit"
     sentence = f"The audit of {name} failed: samples.parquet has 3 rows, 60 are needed."
-    atomic.write_json(out / "audit.json", {
-        "stage": name, "success": not failed, "sentence": sentence if failed else None,
-        "expectations": [_expectation(not failed)]})  # fmt: skip
+    atomic.write_json(
+        out / "audit.json",
+        {
+            "stage": name,
+            "success": not failed,
+            "sentence": sentence if failed else None,
+            "expectations": [_expectation(not failed)],
+        },
+    )
     if failed:
         print(f"Stopped: {sentence}", file=sys.stderr)
         return 1
     code_of_now = made_by.record(name, LIBRARY if LIBRARY.is_dir() else closure.PACKAGE)
-    manifest.seal(out, manifest.Manifest(name, version, fingerprint, inputs, settings, report,
-                                         code=code_of_now))  # fmt: skip
+    manifest.seal(
+        out,
+        manifest.Manifest(name, version, fingerprint, inputs, settings, report, code=code_of_now),
+    )
     atomic.publish_folder(out, layout.output(name))
     return 0
 

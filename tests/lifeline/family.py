@@ -21,10 +21,14 @@ def started(code: str, *words: str, cwd: Path = ROOT) -> subprocess.Popen:
     """A Python program of its own that runs `code` and says "ready" when there is what to kill."""
     paths = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
     process = subprocess.Popen(
-        [sys.executable, "-c", f"{_HEED}\n{code}", *words], cwd=cwd, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": paths},
+        [sys.executable, "-c", f"{_HEED}\n{code}", *words],
+        cwd=cwd,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": paths},
         start_new_session=True,  # as from a terminal: whoever adopts orphans is of another one
-    )  # fmt: skip
+    )
     assert process.stdout.readline() == "ready\n"
     return process
 

@@ -108,9 +108,12 @@ def test_without_the_kernels_signal_a_thread_watches(monkeypatch: pytest.MonkeyP
     )
     ours, theirs = multiprocessing.Pipe(duplex=False)
     child = subprocess.Popen(
-        [sys.executable, "-c", code, str(ours.fileno())], pass_fds=[ours.fileno()],
-        stdout=subprocess.PIPE, text=True, cwd=family.ROOT,
-    )  # fmt: skip
+        [sys.executable, "-c", code, str(ours.fileno())],
+        pass_fds=[ours.fileno()],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=family.ROOT,
+    )
     assert child.stdout.readline() == "held\n"
     theirs.close()
     assert child.wait(family.GRACE) == -signal.SIGKILL
@@ -125,9 +128,12 @@ def test_a_child_whose_parent_is_gone_already_ends_at_once() -> None:
         "import sys; from mm_model import lifeline; lifeline.hold(int(sys.argv[1])); print('lives')"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(ours.fileno())], pass_fds=[ours.fileno()],
-        capture_output=True, cwd=family.ROOT, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", code, str(ours.fileno())],
+        pass_fds=[ours.fileno()],
+        capture_output=True,
+        cwd=family.ROOT,
+        check=False,
+    )
     assert (done.returncode, done.stdout) == (-signal.SIGKILL, b"")
 
 
@@ -223,19 +229,36 @@ def test_in_a_container_its_first_process_is_no_marker(name: str, way: str, said
     if tried != 0:
         pytest.skip("this system lets nobody make a process namespace (unshare)")
     done = subprocess.run(
-        [*inside, sys.executable, "-c", _FIRST, way, name], capture_output=True, text=True,
-        cwd=family.ROOT, check=False, timeout=60,
-    )  # fmt: skip
+        [*inside, sys.executable, "-c", _FIRST, way, name],
+        capture_output=True,
+        text=True,
+        cwd=family.ROOT,
+        check=False,
+        timeout=60,
+    )
     assert said in done.stdout + done.stderr
 
 
-STARTERS = {"Popen", "ProcessPoolExecutor", "Pool", "Process", "DataLoader", "fork", "forkpty",
-            "posix_spawn", "system", "popen", "spawnv", "spawnvp"}  # fmt: skip
+STARTERS = {
+    "Popen",
+    "ProcessPoolExecutor",
+    "Pool",
+    "Process",
+    "DataLoader",
+    "fork",
+    "forkpty",
+    "posix_spawn",
+    "system",
+    "popen",
+    "spawnv",
+    "spawnvp",
+}
 """Calls that start a process which may outlive the caller."""
 HARMLESS = {"psutil.Process", "platform.system"}
 KNOWN = {
-    ("lifeline.py", "Process"), ("lifeline.py", "Popen"),
-}  # fmt: skip
+    ("lifeline.py", "Process"),
+    ("lifeline.py", "Popen"),
+}
 
 
 def test_no_module_starts_a_process_but_through_the_line() -> None:

@@ -20,9 +20,16 @@ from tests.profiles import whole
 pytestmark = pytest.mark.capability("killed, moved, full disk", scale="T")
 
 RECIPE = {
-    "train_people": 6, "held_out_people": 2, "photos_per_person": 3, "clips_per_person": 1,
-    "size": 64, "num_frames": 9, "fps": 8, "fault_rate": 0.0, "seed": 3,
-}  # fmt: skip
+    "train_people": 6,
+    "held_out_people": 2,
+    "photos_per_person": 3,
+    "clips_per_person": 1,
+    "size": 64,
+    "num_frames": 9,
+    "fps": 8,
+    "fault_rate": 0.0,
+    "seed": 3,
+}
 
 SHELLS = {
     "staying": '#!/bin/sh\neval "$2"\nexit $?\n',
@@ -64,9 +71,12 @@ def repro(tree: Path, shell: str | None = None) -> subprocess.Popen:
     }  # nobody there: a quick end
     given |= {"SHELL": shell} if shell else {}
     return subprocess.Popen(
-        [sys.executable, "-m", "dvc", "repro"], cwd=tree, env={**os.environ, **given},
-        stdout=(tree / "said.txt").open("a"), stderr=subprocess.STDOUT,
-    )  # fmt: skip
+        [sys.executable, "-m", "dvc", "repro"],
+        cwd=tree,
+        env={**os.environ, **given},
+        stdout=(tree / "said.txt").open("a"),
+        stderr=subprocess.STDOUT,
+    )
 
 
 def until(condition, seconds: float = 60.0):

@@ -12,16 +12,24 @@ if TYPE_CHECKING:
 
 ONE = 1 << 16
 MATRICES = {
-    "90": (0, ONE, -ONE, 0), "180": (-ONE, 0, 0, -ONE), "270": (0, -ONE, ONE, 0),
-    "mirrored": (-ONE, 0, 0, ONE), "upside down": (ONE, 0, 0, -ONE),
-    "transposed": (0, ONE, ONE, 0), "transverse": (0, -ONE, -ONE, 0),
-}  # fmt: skip
+    "90": (0, ONE, -ONE, 0),
+    "180": (-ONE, 0, 0, -ONE),
+    "270": (0, -ONE, ONE, 0),
+    "mirrored": (-ONE, 0, 0, ONE),
+    "upside down": (ONE, 0, 0, -ONE),
+    "transposed": (0, ONE, ONE, 0),
+    "transverse": (0, -ONE, -ONE, 0),
+}
 SHOWN = {
-    None: lambda p: p, "90": lambda p: np.rot90(p, -1), "180": lambda p: np.rot90(p, 2),
-    "270": lambda p: np.rot90(p, 1), "mirrored": np.fliplr, "upside down": np.flipud,
+    None: lambda p: p,
+    "90": lambda p: np.rot90(p, -1),
+    "180": lambda p: np.rot90(p, 2),
+    "270": lambda p: np.rot90(p, 1),
+    "mirrored": np.fliplr,
+    "upside down": np.flipud,
     "transposed": lambda p: p.transpose(1, 0, 2),
     "transverse": lambda p: np.rot90(p, 2).transpose(1, 0, 2),
-}  # fmt: skip
+}
 
 
 def scene(width: int, height: int, number: int = 3) -> np.ndarray:
@@ -44,10 +52,14 @@ def turned(content: bytes, name: str | None) -> bytes:
 
 
 def encoded(
-    path: Path, frames: np.ndarray, codec: str = "libx264", pix_fmt: str = "yuv420p",
-    sar: Fraction | None = None, tags: dict[str, int] | None = None,
+    path: Path,
+    frames: np.ndarray,
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    sar: Fraction | None = None,
+    tags: dict[str, int] | None = None,
     options: dict[str, str] | None = None,
-) -> Path:  # fmt: skip
+) -> Path:
     import av
 
     with av.open(str(path), "w") as container:

@@ -31,11 +31,17 @@ WORDS = "a wöman smiles"
 
 @pytest.mark.parametrize(
     "content",
-    [WORDS.encode(), WORDS.encode("utf-8-sig"), WORDS.encode("utf-16"),
-     b"\xff\xfe" + WORDS.encode("utf-16-le"), b"\xfe\xff" + WORDS.encode("utf-16-be"),
-     b"\xff\xfe\0\0" + WORDS.encode("utf-32-le"), b"\0\0\xfe\xff" + WORDS.encode("utf-32-be"),
-     "\ufeff  a wo\u0308man\n\tsmiles\u200b \x07 ".encode()],
-)  # fmt: skip
+    [
+        WORDS.encode(),
+        WORDS.encode("utf-8-sig"),
+        WORDS.encode("utf-16"),
+        b"\xff\xfe" + WORDS.encode("utf-16-le"),
+        b"\xfe\xff" + WORDS.encode("utf-16-be"),
+        b"\xff\xfe\0\0" + WORDS.encode("utf-32-le"),
+        b"\0\0\xfe\xff" + WORDS.encode("utf-32-be"),
+        "\ufeff  a wo\u0308man\n\tsmiles\u200b \x07 ".encode(),
+    ],
+)
 def test_unicode_of_any_announced_kind_is_one_clean_line(tmp_path: Path, content: bytes) -> None:
     assert read_caption(_file(tmp_path, content)) == WORDS
 
@@ -88,11 +94,25 @@ def test_long_text_is_cut_at_a_word() -> None:
 
 def test_a_caption_may_carry_the_stem_or_the_full_name(tmp_path: Path) -> None:
     of, stray = _beside(
-        tmp_path, "1.jpg", "1.txt", "2.jpg", "2.TXT", "3.jpg", "3.jpg.txt", "a/4.mp4",
-        "a/4.MP4.txt", "my.picture.png", "my.picture.txt", "5.jpg",
-    )  # fmt: skip
-    assert of == {"1.jpg": ["1.txt"], "2.jpg": ["2.TXT"], "3.jpg": ["3.jpg.txt"],
-                  "my.picture.png": ["my.picture.txt"]}  # fmt: skip
+        tmp_path,
+        "1.jpg",
+        "1.txt",
+        "2.jpg",
+        "2.TXT",
+        "3.jpg",
+        "3.jpg.txt",
+        "a/4.mp4",
+        "a/4.MP4.txt",
+        "my.picture.png",
+        "my.picture.txt",
+        "5.jpg",
+    )
+    assert of == {
+        "1.jpg": ["1.txt"],
+        "2.jpg": ["2.TXT"],
+        "3.jpg": ["3.jpg.txt"],
+        "my.picture.png": ["my.picture.txt"],
+    }
     assert stray == ["a/4.MP4.txt"], "a name in another case is another name"
 
 

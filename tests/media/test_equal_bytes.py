@@ -32,10 +32,14 @@ def children(
             environment["MALLOC_PERTURB_"] = str(fill)
         started.append(
             subprocess.Popen(
-                command, cwd=root, env=environment, stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE, text=True,
+                command,
+                cwd=root,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
             )
-        )  # fmt: skip
+        )
     seen: dict[str, set[str]] = defaultdict(set)
     for child in started:
         said, complaint = child.communicate()

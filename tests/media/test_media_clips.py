@@ -206,7 +206,9 @@ def test_without_decord_real_clips_read_alike(
 
 def test_only_one_module_asks_for_decord(root: Path) -> None:
     asking = {
-        path.name for top in ("mm_model", "assets", "orchestration")
-        for path in (root / top).rglob("*.py") if "import decord" in path.read_text()
-    }  # fmt: skip
+        path.name
+        for top in ("mm_model", "assets", "orchestration")
+        for path in (root / top).rglob("*.py")
+        if "import decord" in path.read_text()
+    }
     assert asking == {"decode.py"}

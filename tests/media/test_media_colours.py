@@ -22,9 +22,11 @@ pytestmark = pytest.mark.capability("pictures as they are meant", scale="T")
 
 LIMITS = Limits(89_000_000, 2000)
 PATCHES = np.array(
-    [[(235, 235, 235), (128, 128, 128), (40, 40, 40), (224, 172, 105), (141, 85, 36)],
-     [(200, 40, 40), (40, 160, 60), (50, 60, 190), (198, 134, 66), (255, 219, 172)]]
-)  # fmt: skip
+    [
+        [(235, 235, 235), (128, 128, 128), (40, 40, 40), (224, 172, 105), (141, 85, 36)],
+        [(200, 40, 40), (40, 160, 60), (50, 60, 190), (198, 134, 66), (255, 219, 172)],
+    ]
+)
 """Standard colours, greys and skin among them."""
 
 TO_2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
@@ -79,7 +81,7 @@ CASES = {
     "PQ": (in_2020(pq), 16, "high dynamic range (PQ)"),
     "HLG": (in_2020(hlg), 18, "high dynamic range (HLG)"),
     "BT.2020": (in_2020(lambda nits: np.clip(nits / WHITE_NITS, 0, 1) ** (1 / 2.4)), 14, "BT.2020"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(
@@ -91,9 +93,13 @@ def test_other_ranges_look_as_they_were_meant_to_in_every_reader(
     light, curve, said = CASES[name]
     options = {"crf": "4"} if codec == "libx264" else {"x265-params": "log-level=none:crf=4"}
     path = encoded(
-        tmp_path / "a.mp4", film(light), codec, "yuv420p10le", tags=HIGH | {"color_trc": curve},
+        tmp_path / "a.mp4",
+        film(light),
+        codec,
+        "yuv420p10le",
+        tags=HIGH | {"color_trc": curve},
         options=options,
-    )  # fmt: skip
+    )
     facts = examine(path, LIMITS, thumbnail=True)
     assert said in facts["notes"][0] and "10 bits a sample reduced to 8" in facts["notes"]
     for reader in ("decord", "pyav"):
@@ -119,10 +125,17 @@ def test_colours_that_cannot_be_converted_are_refused_by_name(
 
 @pytest.mark.parametrize(
     ("codec", "pix_fmt", "options", "note"),
-    [("libx264", "yuv420p10le", {}, "10 bits a sample reduced to 8"),
-     ("libx265", "yuv420p10le", {"x265-params": "log-level=none"}, "10 bits a sample reduced to 8"),
-     ("libx264", "yuv420p", {"flags": "+ilme+ildct"}, "interlaced")],
-)  # fmt: skip
+    [
+        ("libx264", "yuv420p10le", {}, "10 bits a sample reduced to 8"),
+        (
+            "libx265",
+            "yuv420p10le",
+            {"x265-params": "log-level=none"},
+            "10 bits a sample reduced to 8",
+        ),
+        ("libx264", "yuv420p", {"flags": "+ilme+ildct"}, "interlaced"),
+    ],
+)
 def test_deep_and_interlaced_clips_are_kept_with_a_note(
     tmp_path: Path, codec: str, pix_fmt: str, options: dict, note: str
 ) -> None:
@@ -193,11 +206,14 @@ def test_avif_is_called_avif() -> None:
     buffer = io.BytesIO()
     Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(buffer, "AVIF")
     heads = {
-        "avif": [buffer.getvalue()[:64], b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf",
-                 b"\0\0\0\x18ftypavis\0\0\0\0avis"],
+        "avif": [
+            buffer.getvalue()[:64],
+            b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf",
+            b"\0\0\0\x18ftypavis\0\0\0\0avis",
+        ],
         "heif": [b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic"],
         "mp4": [b"\0\0\0\x18ftypisom\0\0\0\0isomavc1"],
-    }  # fmt: skip
+    }
     for kind, starts in heads.items():
         assert [kind_of(start) for start in starts] == [kind] * len(starts)
     with pytest.raises(MediaError, match="content is AVIF") as refused:

@@ -74,7 +74,7 @@ JPEGS: dict[str, Callable[[], bytes]] = {
     "two pictures": lambda: saved(
         photograph(), "MPO", save_all=True, append_images=[Image.fromarray(photograph(4))]
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", sorted(JPEGS))
@@ -140,10 +140,13 @@ def test_a_hole_in_a_lossy_webp_is_refused() -> None:
 
 
 CODECS = {
-    "libx264": ("a.mp4", {"crf": "20"}), "libx265": ("a.mp4", {"x265-params": "log-level=none"}),
-    "libvpx-vp9": ("a.webm", {"crf": "30", "b": "0"}), "libvpx": ("a.webm", {"b": "1M"}),
-    "mpeg4": ("a.mp4", {"b": "1M"}), "libsvtav1": ("a.mkv", {"crf": "30"}),
-}  # fmt: skip
+    "libx264": ("a.mp4", {"crf": "20"}),
+    "libx265": ("a.mp4", {"x265-params": "log-level=none"}),
+    "libvpx-vp9": ("a.webm", {"crf": "30", "b": "0"}),
+    "libvpx": ("a.webm", {"b": "1M"}),
+    "mpeg4": ("a.mp4", {"b": "1M"}),
+    "libsvtav1": ("a.mkv", {"crf": "30"}),
+}
 
 
 @pytest.mark.parametrize("codec", sorted(CODECS))
@@ -273,9 +276,13 @@ def test_a_clip_trimmed_by_an_edit_list_is_the_part_that_is_shown(
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("a.mp4", {"movflags": "frag_keyframe+empty_moov"}), ("a.mkv", {"live": "1"}),
-     ("a.mkv", {"write_crc32": "1", "cluster_size_limit": "3000"}), ("a.mov", {})],
-)  # fmt: skip
+    [
+        ("a.mp4", {"movflags": "frag_keyframe+empty_moov"}),
+        ("a.mkv", {"live": "1"}),
+        ("a.mkv", {"write_crc32": "1", "cluster_size_limit": "3000"}),
+        ("a.mov", {}),
+    ],
+)
 def test_unusual_containers_are_kept(tmp_path: Path, name: str, options: dict[str, str]) -> None:
     path = encoded(tmp_path / "whole.mp4", footage(), options={"g": "12"})
     cut = cut_at_second_key(path, tmp_path / name, **options)

@@ -24,8 +24,17 @@ from tests.forbidden import Forbidden
 
 def test_walk_lists_each_candidate_once_in_order(tmp_path: Path) -> None:
     folder = tmp_path / "raw"
-    for name in ("b.jpg", "a/x.mp4", "a/x.txt", ".hidden.jpg", ".git/y.jpg", "README.md",
-                 "consent.yaml", "synthetic.json", "odd"):  # fmt: skip
+    for name in (
+        "b.jpg",
+        "a/x.mp4",
+        "a/x.txt",
+        ".hidden.jpg",
+        ".git/y.jpg",
+        "README.md",
+        "consent.yaml",
+        "synthetic.json",
+        "odd",
+    ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"x")
     (tmp_path / "secret.jpg").write_bytes(b"s")
@@ -37,10 +46,15 @@ def test_walk_lists_each_candidate_once_in_order(tmp_path: Path) -> None:
     os.mkfifo(folder / "pipe.mp4")
     found = {str(f.relative): f.problem and f.problem.reason for f in media_below(folder)}
     assert found == {
-        "a/x.mp4": None, "b.jpg": None, "odd": None, "inside.jpg": None,
-        "away": Reason.IO_SYMLINK_ESCAPE, "escape.jpg": Reason.IO_SYMLINK_ESCAPE,
-        "loop.jpg": Reason.IO_UNREADABLE, "pipe.mp4": Reason.IO_UNREADABLE,
-    }  # fmt: skip
+        "a/x.mp4": None,
+        "b.jpg": None,
+        "odd": None,
+        "inside.jpg": None,
+        "away": Reason.IO_SYMLINK_ESCAPE,
+        "escape.jpg": Reason.IO_SYMLINK_ESCAPE,
+        "loop.jpg": Reason.IO_UNREADABLE,
+        "pipe.mp4": Reason.IO_UNREADABLE,
+    }
     assert list(found) == sorted(found, key=os.fsencode)
 
 
@@ -52,9 +66,13 @@ def _tree(folder: Path, *names: str) -> None:
 
 @pytest.mark.parametrize(
     ("number", "reason"),
-    [(errno.EACCES, Reason.IO_UNREADABLE), (errno.ENAMETOOLONG, Reason.IO_UNREADABLE),
-     (errno.ENOENT, Reason.SYS_IO), (errno.EIO, Reason.SYS_IO)],
-)  # fmt: skip
+    [
+        (errno.EACCES, Reason.IO_UNREADABLE),
+        (errno.ENAMETOOLONG, Reason.IO_UNREADABLE),
+        (errno.ENOENT, Reason.SYS_IO),
+        (errno.EIO, Reason.SYS_IO),
+    ],
+)
 def test_a_folder_that_cannot_be_listed_is_one_entry(
     tmp_path: Path, forbidden: Forbidden, number: int, reason: Reason
 ) -> None:
@@ -112,20 +130,29 @@ def test_the_folder_itself_without_permission_is_refused_by_name(
 def test_links_are_told_apart(tmp_path: Path) -> None:
     folder = tmp_path / "raw"
     _tree(folder, "1.jpg", ".hidden/2.jpg")
-    for name, target in {"nowhere.jpg": "gone.jpg", "a.jpg": "b.jpg", "b.jpg": "a.jpg",
-                         "cellar": ".hidden", "self": ".", "up": "..",
-                         "shown.jpg": ".hidden/2.jpg"}.items():  # fmt: skip
+    for name, target in {
+        "nowhere.jpg": "gone.jpg",
+        "a.jpg": "b.jpg",
+        "b.jpg": "a.jpg",
+        "cellar": ".hidden",
+        "self": ".",
+        "up": "..",
+        "shown.jpg": ".hidden/2.jpg",
+    }.items():
         (folder / name).symlink_to(target)
     with socket.socket(socket.AF_UNIX) as made:
         made.bind(str(folder / "talk.mp4"))
     said = {str(one.relative): one.problem and one.problem.message for one in media_below(folder)}
     assert said == {
-        "1.jpg": None, "shown.jpg": None,
-        "nowhere.jpg": "the link leads nowhere", "a.jpg": "the link leads in a circle",
-        "b.jpg": "the link leads in a circle", "up": "the link leads out of the folder",
+        "1.jpg": None,
+        "shown.jpg": None,
+        "nowhere.jpg": "the link leads nowhere",
+        "a.jpg": "the link leads in a circle",
+        "b.jpg": "the link leads in a circle",
+        "up": "the link leads out of the folder",
         "cellar": "the link leads to a hidden folder, whose files are not read",
         "talk.mp4": "not a regular file (a pipe, socket or device)",
-    }  # fmt: skip
+    }
 
 
 def test_a_path_too_long_to_open_is_a_row(tmp_path: Path) -> None:
@@ -211,9 +238,16 @@ def test_without_consent_the_way_out_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["basis: form\n", "basis: form\nadults: false\n", "adults: true\n", "basis: [\n", "",
-     "basis: form\nadults: 'true'\n", "basis: form\nadults: true\nexpires: never\n"],
-)  # fmt: skip
+    [
+        "basis: form\n",
+        "basis: form\nadults: false\n",
+        "adults: true\n",
+        "basis: [\n",
+        "",
+        "basis: form\nadults: 'true'\n",
+        "basis: form\nadults: true\nexpires: never\n",
+    ],
+)
 def test_an_incomplete_record_is_refused_by_name(tmp_path: Path, text: str) -> None:
     (tmp_path / "consent.yaml").write_text(text)
     with pytest.raises(UserError, match=r"consent\.yaml"):

@@ -101,9 +101,12 @@ def test_equal_pixels_have_equal_digests_however_they_lie_in_memory() -> None:
 
 @pytest.mark.parametrize(
     ("sar", "stored", "shown"),
-    [(Fraction(4, 3), (144, 108), (192, 108)), (Fraction(8, 9), (72, 48), (64, 48)),
-     (Fraction(64, 45), (180, 144), (256, 144))],
-)  # fmt: skip
+    [
+        (Fraction(4, 3), (144, 108), (192, 108)),
+        (Fraction(8, 9), (72, 48), (64, 48)),
+        (Fraction(64, 45), (180, 144), (256, 144)),
+    ],
+)
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
 def test_pixels_that_are_not_square_are_made_square_everywhere(
     tmp_path: Path, sandbox: Sandbox, sar: Fraction, stored: tuple, shown: tuple, name: str

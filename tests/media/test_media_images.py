@@ -49,8 +49,16 @@ def test_exif_orientation_is_applied_once(orientation: int) -> None:
     exif[0x0112] = orientation
     loaded = load_image(saved(stored, "JPEG", exif=exif, quality=95))
     assert loaded.shape[:2] == ((60, 40) if orientation >= 5 else (40, 60))
-    corner = {1: (3, 3), 2: (3, -3), 3: (-3, -3), 4: (-3, 3),
-              5: (3, 3), 6: (3, -3), 7: (-3, -3), 8: (-3, 3)}[orientation]  # fmt: skip
+    corner = {
+        1: (3, 3),
+        2: (3, -3),
+        3: (-3, -3),
+        4: (-3, 3),
+        5: (3, 3),
+        6: (3, -3),
+        7: (-3, -3),
+        8: (-3, 3),
+    }[orientation]
     assert loaded[corner][0] > 170 and loaded[corner][1] < 80
 
 
@@ -117,9 +125,13 @@ def test_animation_is_refused(kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", Reason.IO_EMPTY), (b"<html>404</html>", Reason.FMT_UNKNOWN),
-     (b"%PDF-1.7", Reason.FMT_UNKNOWN), (b"\x00" * 64, Reason.FMT_UNKNOWN)],
-)  # fmt: skip
+    [
+        (b"", Reason.IO_EMPTY),
+        (b"<html>404</html>", Reason.FMT_UNKNOWN),
+        (b"%PDF-1.7", Reason.FMT_UNKNOWN),
+        (b"\x00" * 64, Reason.FMT_UNKNOWN),
+    ],
+)
 def test_other_content_is_refused(content: bytes, reason: Reason) -> None:
     with pytest.raises(MediaError) as refused:
         load_image(content)

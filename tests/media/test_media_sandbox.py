@@ -59,7 +59,11 @@ def test_facts_of_a_picture_and_of_a_clip(picture: Path, long_clip: Path) -> Non
     with opened(ROOMY) as sandbox:
         seen = sandbox.check(picture)
         assert (seen["media"], seen["width"], seen["height"], seen["num_frames"]) == (
-            "image", 100, 80, 1)  # fmt: skip
+            "image",
+            100,
+            80,
+            1,
+        )
         assert seen["thumbnail"] is None
         clip = sandbox.check(long_clip, thumbnail=True)
         assert (clip["media"], clip["num_frames"], clip["fps"]) == ("clip", 400, 25.0)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from mm_model.errors import UserError
 from mm_model.evaluate import variants
@@ -157,11 +158,12 @@ def test_the_backbone_alone_shows_nobody(pipe: MagicMirrorPipeline) -> None:
 class FakeSubject:
     kind, digest = "person", "0"
 
-    def __init__(self, references: Sequence[Seen]) -> None:
-        self.colour = int(references[0].pixels.mean())
+    def __init__(self, colour: int) -> None:
+        self.colour = colour
 
     def save(self, folder: Path) -> None:
-        raise NotImplementedError
+        folder.mkdir()
+        (folder / "colour").write_text(str(self.colour))
 
 
 class FakeMethod:
@@ -175,15 +177,18 @@ class FakeMethod:
     def enroll(
         self, references: Sequence[Seen], kind: str = "person", on_step: Any = None
     ) -> FakeSubject:
-        return FakeSubject(references)
+        return FakeSubject(int(references[0].pixels.mean()))
 
     def restore(self, folder: Path) -> FakeSubject:
-        raise NotImplementedError
+        return FakeSubject(int((folder / "colour").read_text()))
 
     def generate(
-        self, subjects: Sequence[Any], shots: Sequence[Shot], sampling: Sampling,
+        self,
+        subjects: Sequence[Any],
+        shots: Sequence[Shot],
+        sampling: Sampling,
         on_step: Any = None,
-    ) -> Iterator[np.ndarray]:  # fmt: skip
+    ) -> Iterator[np.ndarray]:
         for one in shots:
             colour = subjects[one.subjects[0]].colour
             yield np.full((one.num_frames, one.height, one.width, 3), colour, np.uint8)
@@ -208,10 +213,46 @@ def test_an_evaluation_knows_a_method_by_its_port(monkeypatch: Any, root: Path) 
         assert [int(row[0].mean()) for row in rows] == [10, 240]
 
 
-def test_all_are_of_the_port(mirror: MagicMirror, pipe: MagicMirrorPipeline) -> None:
+def test_all_are_of_the_port_and_keep_a_subject(
+    mirror: MagicMirror, pipe: MagicMirrorPipeline, tmp_path: Path
+) -> None:
     for method in (mirror, PlainBackbone(pipe), FakeMethod()):
         assert isinstance(method, Method)
-        assert isinstance(method.enroll([photograph(1)]), Enrolled)
+        subject = method.enroll([photograph(1)])
+        assert isinstance(subject, Enrolled)
+        folder = tmp_path / type(method).__name__
+        subject.save(folder)
+        again = method.restore(folder)
+        assert (again.kind, again.digest) == (subject.kind, subject.digest)
+
+
+def test_the_backbone_keeps_the_kind_and_refuses_a_person_of_magic_mirror(
+    mirror: MagicMirror, pipe: MagicMirrorPipeline, tmp_path: Path
+) -> None:
+    base = PlainBackbone(pipe)
+    base.enroll([photograph(1)], kind="animal").save(tmp_path / "cup")
+    assert base.restore(tmp_path / "cup").kind == "animal"
+    mirror.enroll([photograph(1)]).save(tmp_path / "person")
+    with pytest.raises(UserError, match="another method"):
+        base.restore(tmp_path / "person")
+    with pytest.raises(UserError, match="holds no subject"):
+        base.restore(tmp_path / "nowhere")
+
+
+def test_a_subject_of_other_frozen_weights_is_refused(tmp_path: Path) -> None:
+    """The recogniser, the margin and all sizes agree; one number of the perceiver does not."""
+    pipe = pipes.mirror()
+    MagicMirror(pipe).enroll([photograph(1)]).save(tmp_path / "somebody")
+    MagicMirror(pipe).restore(tmp_path / "somebody")
+    with torch.no_grad():
+        next(pipe.identity_encoder.id_perceiver.parameters()).view(-1)[0] += 1
+    with pytest.raises(UserError, match="other encoders: enrol"):
+        MagicMirror(pipe).restore(tmp_path / "somebody")
+
+
+def test_a_pipeline_without_identity_is_refused() -> None:
+    with pytest.raises(UserError, match="needs an adapter and an identity encoder"):
+        MagicMirror(pipes.plain())
 
 
 def test_a_subject_of_another_method_is_refused_in_words(

@@ -105,9 +105,13 @@ def _model() -> None:
     mask[:, 1:5] = True
     model = MagicMirrorModel(*tiny.with_adapter())
     out = model(
-        given["hidden_states"], given["timestep"], given["encoder_hidden_states"], mask,
-        tiny.features(), None,
-    )  # fmt: skip
+        given["hidden_states"],
+        given["timestep"],
+        given["encoder_hidden_states"],
+        mask,
+        tiny.features(),
+        None,
+    )
     out.square().mean().backward()
 
 

@@ -58,9 +58,13 @@ def mirror(kind: str = "ddim", **overrides: Any) -> MagicMirrorPipeline:
     """Ours with an adapter whose every parameter is off its neutral start."""
     encoder, transformer = tiny.identity_encoder(), tiny.transformer()
     config = adapter_config(
-        "tiny", transformer.config, encoder.clip_dim, encoder.id_dim,
-        recognizer_sha256=encoder.recognizer_sha256, **overrides,
-    )  # fmt: skip
+        "tiny",
+        transformer.config,
+        encoder.clip_dim,
+        encoder.id_dim,
+        recognizer_sha256=encoder.recognizer_sha256,
+        **overrides,
+    )
     adapter = MagicMirrorAdapter.create(transformer, config)
     tiny.shake(adapter, scale=0.05)
     given = parts(kind) | {"transformer": transformer}

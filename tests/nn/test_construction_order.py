@@ -14,9 +14,14 @@ def pipeline(transformer, adapter=None):
     from mm_model.generation.pipeline import MagicMirrorPipeline
 
     return MagicMirrorPipeline(
-        tiny.tokenizer(), tiny.text_encoder(), tiny.vae(), transformer, build_scheduler(),
-        tiny.identity_encoder(), adapter,
-    )  # fmt: skip
+        tiny.tokenizer(),
+        tiny.text_encoder(),
+        tiny.vae(),
+        transformer,
+        build_scheduler(),
+        tiny.identity_encoder(),
+        adapter,
+    )
 
 
 def still(model, steps=3):
@@ -29,9 +34,13 @@ def still(model, steps=3):
     for seed in range(steps):
         given = tiny.inputs(seed=seed)
         out = model(
-            given["hidden_states"], given["timestep"], given["encoder_hidden_states"], mask,
-            tiny.features(seed=seed), dropped,
-        )  # fmt: skip
+            given["hidden_states"],
+            given["timestep"],
+            given["encoder_hidden_states"],
+            mask,
+            tiny.features(seed=seed),
+            dropped,
+        )
         optimizer.zero_grad()
         (out - given["hidden_states"]).square().mean().backward()
         optimizer.step()

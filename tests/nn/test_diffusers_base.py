@@ -55,9 +55,11 @@ ARGUMENTS = {
 }
 ASKED = {
     **{name: PIXELS | asked for name, asked in SEEN.items()},
-    **{name: {"num_inference_steps": 2, "output_type": "latent"} | asked
-       for name, asked in ARGUMENTS.items()},
-}  # fmt: skip
+    **{
+        name: {"num_inference_steps": 2, "output_type": "latent"} | asked
+        for name, asked in ARGUMENTS.items()
+    },
+}
 
 SOLVED = ("several prompts", "eta", "dynamic guidance", "no guidance")
 

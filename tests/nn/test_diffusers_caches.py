@@ -16,20 +16,25 @@ WHOLE = (-1, 1000)
 
 def broadcast(pipe):
     return PyramidAttentionBroadcastConfig(
-        spatial_attention_block_skip_range=2, spatial_attention_timestep_skip_range=WHOLE,
+        spatial_attention_block_skip_range=2,
+        spatial_attention_timestep_skip_range=WHOLE,
         current_timestep_callback=lambda: pipe.current_timestep,
-    )  # fmt: skip
+    )
 
 
 def faster(pipe, skipped=WHOLE, **changes):
     return FasterCacheConfig(
-        spatial_attention_block_skip_range=2, spatial_attention_timestep_skip_range=skipped,
-        unconditional_batch_skip_range=2, unconditional_batch_timestep_skip_range=WHOLE,
+        spatial_attention_block_skip_range=2,
+        spatial_attention_timestep_skip_range=skipped,
+        unconditional_batch_skip_range=2,
+        unconditional_batch_timestep_skip_range=WHOLE,
         low_frequency_weight_update_timestep_range=(99, 641),
         high_frequency_weight_update_timestep_range=(-1, 301),
         current_timestep_callback=lambda: pipe.current_timestep,
-        attention_weight_callback=lambda _: 0.3, tensor_format="BFCHW", **changes,
-    )  # fmt: skip
+        attention_weight_callback=lambda _: 0.3,
+        tensor_format="BFCHW",
+        **changes,
+    )
 
 
 def first_block(pipe):

@@ -96,9 +96,12 @@ def test_each_prompt_has_its_own_negative_prompt(pipe, identity):
     both = clip(pipe, [PROMPT, WOMAN], negative_prompt=negative, **asked)
     for row, prompt in enumerate((PROMPT, WOMAN)):
         alone = clip(
-            pipe, prompt, identity=identity, negative_prompt=[negative[row]],
+            pipe,
+            prompt,
+            identity=identity,
+            negative_prompt=[negative[row]],
             generator=seeded(row + 1),
-        )  # fmt: skip
+        )
         other = clip(pipe, prompt, identity=identity, generator=seeded(row + 1))
         assert near(both[row : row + 1], alone) and not near(both[row : row + 1], other)
     with pytest.raises(UserError, match="2 negative prompts for 1 prompts"):
@@ -113,9 +116,12 @@ def test_several_videos_of_each_prompt_and_subject(pipe):
     assert made.shape[0] == 4
     for row in range(4):
         alone = clip(
-            pipe, (PROMPT, WOMAN)[row // 2], reference_images=[people[row // 2]],
-            negative_prompt=("red hat", "blue")[row // 2], generator=seeded(row),
-        )  # fmt: skip
+            pipe,
+            (PROMPT, WOMAN)[row // 2],
+            reference_images=[people[row // 2]],
+            negative_prompt=("red hat", "blue")[row // 2],
+            generator=seeded(row),
+        )
         assert near(made[row : row + 1], alone)
     with pytest.raises(UserError, match="num_videos_per_prompt is 0"):
         clip(pipe, num_videos_per_prompt=0, **asked)
@@ -308,8 +314,9 @@ def test_every_output_type_shows_the_same_clip(pipe, identity):
     with torch.no_grad():
         decoded = (pipe.decode_latents(latents)[0] / 2 + 0.5).clamp(0, 1)
     assert torch.allclose(decoded.movedim(0, 1), tensor[0], atol=1e-4)
-    both = pipe(PROMPT, return_dict=False, generator=seeded(), num_frames=9, output_type="pt",
-                **asked)  # fmt: skip
+    both = pipe(
+        PROMPT, return_dict=False, generator=seeded(), num_frames=9, output_type="pt", **asked
+    )
     assert isinstance(both, tuple) and len(both) == 1 and torch.equal(both[0], tensor)
     with pytest.raises(UserError, match="choose one of pil, np, pt, latent"):
         clip(pipe, output_type="mp4", **asked)

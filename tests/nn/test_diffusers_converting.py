@@ -15,8 +15,9 @@ from tests.nn.pipes import PLAIN, clip, parts, plain, stock
 class Doubled:
     """Somebody's own processor: CogVideoX's, whose result counts twice."""
 
-    def __call__(self, attn, hidden_states, encoder_hidden_states, attention_mask=None,
-                 image_rotary_emb=None):  # fmt: skip
+    def __call__(
+        self, attn, hidden_states, encoder_hidden_states, attention_mask=None, image_rotary_emb=None
+    ):
         video, text = CogVideoXAttnProcessor2_0()(
             attn, hidden_states, encoder_hidden_states, attention_mask, image_rotary_emb
         )
@@ -74,8 +75,10 @@ def test_a_hook_that_would_stay_behind_is_refused_by_name(change):
         )
     else:
         base.transformer.enable_layerwise_casting(torch.float8_e4m3fn, torch.float32)
-    for take_over in (lambda: MagicMirrorPipeline(**base.components),
-                      lambda: MagicMirrorPipeline.from_pipe(base)):  # fmt: skip
+    for take_over in (
+        lambda: MagicMirrorPipeline(**base.components),
+        lambda: MagicMirrorPipeline.from_pipe(base),
+    ):
         with pytest.raises(UserError, match=r"carries the hook .*, which would not come along"):
             take_over()
     if change == "cache":

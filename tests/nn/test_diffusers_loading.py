@@ -117,8 +117,12 @@ def test_dtypes_may_be_given_by_component(saved):
     loaded = opened(saved, torch_dtype=asked)
     found = {name: getattr(loaded, name).dtype for name in (*WEIGHTY, "identity_encoder")}
     half, full = torch.bfloat16, torch.float32
-    assert found == {"text_encoder": full, "vae": full, "transformer": half,
-                     "identity_encoder": half}  # fmt: skip
+    assert found == {
+        "text_encoder": full,
+        "vae": full,
+        "transformer": half,
+        "identity_encoder": half,
+    }
     assert loaded.adapter.dtype == half
     for asked in ({"reference_images": subject()}, {}):
         video = clip(loaded, output_type="pt", **asked)

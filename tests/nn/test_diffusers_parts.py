@@ -9,8 +9,15 @@ from mm_model.generation.pipeline import MagicMirrorPipeline
 from tests.nn import tiny
 from tests.nn.pipes import PLAIN, clip, mirror, parts, plain, stock, subject
 
-NAMES = ("tokenizer", "text_encoder", "vae", "transformer", "scheduler", "identity_encoder",
-         "adapter")  # fmt: skip
+NAMES = (
+    "tokenizer",
+    "text_encoder",
+    "vae",
+    "transformer",
+    "scheduler",
+    "identity_encoder",
+    "adapter",
+)
 
 
 @pytest.fixture(scope="module")

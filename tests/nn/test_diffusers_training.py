@@ -141,9 +141,12 @@ def gradients(checkpointing):
     mask[:, 1:5] = True
     given = tiny.inputs()
     out = model(
-        given["hidden_states"], given["timestep"], given["encoder_hidden_states"], mask,
+        given["hidden_states"],
+        given["timestep"],
+        given["encoder_hidden_states"],
+        mask,
         tiny.features(),
-    )  # fmt: skip
+    )
     out.square().mean().backward()
     return {n: p.grad for n, p in model.trained_parameters().items() if p.grad is not None}
 

@@ -13,10 +13,22 @@ from mm_model.nn.identity.align import template
 from tests.nn.pipes import PLAIN, PROMPT, clip, mirror, subject
 
 NUMBERS = ("guidance_scale", "eta", "id_scale", "ca_scale", "can_scale", "noise_prior_gamma")
-WHOLE = ("num_inference_steps", "height", "width", "num_frames", "max_sequence_length",
-         "face_start_step")  # fmt: skip
-KINDS = ("latents", "generator", "callback_on_step_end", "attention_kwargs", "timesteps",
-         "callback_on_step_end_tensor_inputs")  # fmt: skip
+WHOLE = (
+    "num_inference_steps",
+    "height",
+    "width",
+    "num_frames",
+    "max_sequence_length",
+    "face_start_step",
+)
+KINDS = (
+    "latents",
+    "generator",
+    "callback_on_step_end",
+    "attention_kwargs",
+    "timesteps",
+    "callback_on_step_end_tensor_inputs",
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +47,28 @@ def identity(pipe):
         *((name, value) for name in NUMBERS for value in ("6", math.nan, [1.0], {})),
         *((name, value) for name in WHOLE for value in ("9", 2.5, math.nan, [9])),
         *((name, value) for name in KINDS for value in ("x", 3, 2.5)),
-        ("id_guidance_scale", "x"), ("id_guidance_scale", math.inf),
-        ("face_start_step", -1), ("max_sequence_length", 0), ("id_scale", None),
-        ("num_inference_steps", None), ("guidance_scale", None), ("face_start_step", None),
-        ("prompt", []), ("prompt", [3]), ("prompt", [None]), ("prompt", (PROMPT,)), ("prompt", 3),
-        ("generator", [1]), ("generator", []), ("latents", np.zeros((1, 3, 8, 8, 8))),
-        ("callback_on_step_end_tensor_inputs", [1]), ("attention_kwargs", ["scale"]),
-        ("identity_mask", [True]), ("detect", "mtcnn"),
+        ("id_guidance_scale", "x"),
+        ("id_guidance_scale", math.inf),
+        ("face_start_step", -1),
+        ("max_sequence_length", 0),
+        ("id_scale", None),
+        ("num_inference_steps", None),
+        ("guidance_scale", None),
+        ("face_start_step", None),
+        ("prompt", []),
+        ("prompt", [3]),
+        ("prompt", [None]),
+        ("prompt", (PROMPT,)),
+        ("prompt", 3),
+        ("generator", [1]),
+        ("generator", []),
+        ("latents", np.zeros((1, 3, 8, 8, 8))),
+        ("callback_on_step_end_tensor_inputs", [1]),
+        ("attention_kwargs", ["scale"]),
+        ("identity_mask", [True]),
+        ("detect", "mtcnn"),
     ],
-)  # fmt: skip
+)
 def test_a_value_that_cannot_be_is_refused_by_its_name(pipe, identity, name, value):
     asked = {"prompt": PROMPT, "identity": identity, "num_frames": 9, name: value}
     if name == "id_guidance_scale":

@@ -22,10 +22,12 @@ INSTRUCTIONS = ["DEFAULT", pytest.param("AVX2", marks=pytest.mark.slow)]
 def outcomes(root: Path, instructions: str) -> dict[str, str]:
     """What became of each network; one process pays for the imports of all."""
     done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-m", "tests.nn.networks"], cwd=root,
-        capture_output=True, text=True,
+        [sys.executable, "-X", "faulthandler", "-m", "tests.nn.networks"],
+        cwd=root,
+        capture_output=True,
+        text=True,
         env={**os.environ, "ONEDNN_MAX_CPU_ISA": instructions, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return {**json.loads(done.stdout), "log": done.stderr}
 
@@ -45,8 +47,10 @@ def test_a_network_that_dies_is_named_by_its_signal() -> None:
         raise ValueError("no")
 
     assert [outcome(work) for work in (dies, fails, lambda: None)] == [
-        "SIGKILL", "raised", "passed",
-    ]  # fmt: skip
+        "SIGKILL",
+        "raised",
+        "passed",
+    ]
 
 
 @pytest.mark.parametrize("channels", [3, 8, 16, 24])

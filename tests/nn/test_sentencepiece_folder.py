@@ -19,10 +19,11 @@ pytestmark = pytest.mark.capability("CogVideoX-5B's layout", scale="L")
 SENTENCES = [
     f"{who} {does} {where}"
     for who, does, where in itertools.product(
-        ("a man", "an elderly woman", "the girl"), ("walks", "smiles", "waves slowly"),
+        ("a man", "an elderly woman", "the girl"),
+        ("walks", "smiles", "waves slowly"),
         ("in the park", "near a red house", "by the sea"),
     )
-]  # fmt: skip
+]
 LENGTH = 226
 
 
@@ -30,10 +31,17 @@ def trained() -> bytes:
     """A small unigram model with T5's special pieces at T5's places."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(SENTENCES * 20), model_writer=model, vocab_size=60,
-        hard_vocab_limit=False, pad_id=0, eos_id=1, unk_id=2, bos_id=-1, minloglevel=2,
+        sentence_iterator=iter(SENTENCES * 20),
+        model_writer=model,
+        vocab_size=60,
+        hard_vocab_limit=False,
+        pad_id=0,
+        eos_id=1,
+        unk_id=2,
+        bos_id=-1,
+        minloglevel=2,
         num_threads=1,
-    )  # fmt: skip
+    )
     return model.getvalue()
 
 
@@ -43,10 +51,15 @@ def write(folder: Path, model: bytes) -> Path:
     special = {"eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
     extra = [f"<extra_id_{number}>" for number in range(100)]
     settings = {
-        "tokenizer_class": "T5Tokenizer", "model_max_length": LENGTH, "extra_ids": 100,
-        "additional_special_tokens": extra, "legacy": True, "sp_model_kwargs": {},
-        "clean_up_tokenization_spaces": True, **special,
-    }  # fmt: skip
+        "tokenizer_class": "T5Tokenizer",
+        "model_max_length": LENGTH,
+        "extra_ids": 100,
+        "additional_special_tokens": extra,
+        "legacy": True,
+        "sp_model_kwargs": {},
+        "clean_up_tokenization_spaces": True,
+        **special,
+    }
     (folder / "spiece.model").write_bytes(model)
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     (folder / "special_tokens_map.json").write_text(

@@ -17,9 +17,12 @@ LONG = 226
 """CogVideoX's text length."""
 
 SENTENCES = (
-    "a man waves at the camera", "a woman looks at the camera", "an elderly person nods",
-    "portrait photograph, studio lighting, grey background", "a policeman walks in the park",
-)  # fmt: skip
+    "a man waves at the camera",
+    "a woman looks at the camera",
+    "an elderly person nods",
+    "portrait photograph, studio lighting, grey background",
+    "a policeman walks in the park",
+)
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +32,23 @@ def spiece(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     model, folder = io.BytesIO(), tmp_path_factory.mktemp("tokenizer")
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(SENTENCES * 20), model_writer=model, vocab_size=90, pad_id=0,
-        eos_id=1, unk_id=2, bos_id=-1, hard_vocab_limit=False, minloglevel=2,
-    )  # fmt: skip
+        sentence_iterator=iter(SENTENCES * 20),
+        model_writer=model,
+        vocab_size=90,
+        pad_id=0,
+        eos_id=1,
+        unk_id=2,
+        bos_id=-1,
+        hard_vocab_limit=False,
+        minloglevel=2,
+    )
     (folder / "spiece.model").write_bytes(model.getvalue())
-    said = {"additional_special_tokens": [f"<extra_id_{i}>" for i in range(100)],
-            "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}  # fmt: skip
+    said = {
+        "additional_special_tokens": [f"<extra_id_{i}>" for i in range(100)],
+        "eos_token": "</s>",
+        "pad_token": "<pad>",
+        "unk_token": "<unk>",
+    }
     (folder / "special_tokens_map.json").write_text(json.dumps(said))
     more = {"extra_ids": 100, "model_max_length": LONG, "tokenizer_class": "T5Tokenizer"}
     (folder / "tokenizer_config.json").write_text(json.dumps(said | more))

@@ -31,8 +31,10 @@ def _reference(key: str, cosine: float = 1.0, sample: str | None = "b" * 16) -> 
 EMBEDDING = np.array([1.0, 0.0])
 
 
-@pytest.mark.parametrize(("cosine", "status"), [(0.65, "rejected"), (0.6500001, "kept"),
-                                                (0.64, "rejected"), (1.0, "kept")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("cosine", "status"),
+    [(0.65, "rejected"), (0.6500001, "kept"), (0.64, "rejected"), (1.0, "kept")],
+)
 def test_the_cosine_must_be_above_not_at_the_threshold(cosine: float, status: str) -> None:
     pair = judge(TARGET, EMBEDDING, _reference("r", cosine), _rules(0.65))
     assert pair.status == status

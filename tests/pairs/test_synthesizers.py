@@ -107,12 +107,15 @@ def test_a_large_photograph_is_reduced() -> None:
 @pytest.mark.parametrize(
     ("size", "box"),
     [
-        ((300, 400), (10, 10, 110, 110)), ((300, 400), (150, 190, 250, 290)),
-        ((400, 200), (40, 100, 170, 230)), ((160, 500), (200, 5, 340, 155)),
-        ((120, 120), (-10, -15, 130, 135)), ((2000, 300), (90, 60, 190, 160)),
+        ((300, 400), (10, 10, 110, 110)),
+        ((300, 400), (150, 190, 250, 290)),
+        ((400, 200), (40, 100, 170, 230)),
+        ((160, 500), (200, 5, 340, 155)),
+        ((120, 120), (-10, -15, 130, 135)),
+        ((2000, 300), (90, 60, 190, 160)),
         ((300, 400), (340, 100, 420, 180)),
     ],
-)  # fmt: skip
+)
 def test_no_head_is_shown_twice_wherever_it_stands(
     size: tuple[int, int], box: tuple[float, ...]
 ) -> None:
@@ -173,10 +176,14 @@ def test_keys_and_seeds_hang_on_the_identity_alone() -> None:
 @pytest.mark.parametrize(
     ("sides", "in_origin", "flaw"),
     [
-        ((50,), 1, None), ((50, 45), 1, "PAIR_MANY_FACES"), ((60, 9), 1, "PAIR_MANY_FACES"),
-        ((60, 9), 2, None), ((60, 9, 8), 2, "PAIR_MANY_FACES"), ((50, 45), 2, "PAIR_MANY_FACES"),
+        ((50,), 1, None),
+        ((50, 45), 1, "PAIR_MANY_FACES"),
+        ((60, 9), 1, "PAIR_MANY_FACES"),
+        ((60, 9), 2, None),
+        ((60, 9, 8), 2, "PAIR_MANY_FACES"),
+        ((50, 45), 2, "PAIR_MANY_FACES"),
     ],
-)  # fmt: skip
+)
 def test_a_variation_may_show_no_more_faces_than_its_origin(
     tmp_path: Path, sides: tuple[int, ...], in_origin: int, flaw: str | None, root: Path
 ) -> None:

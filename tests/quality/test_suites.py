@@ -39,46 +39,118 @@ def _decided(columns: tuple[str, ...], **values) -> pd.DataFrame:
 
 def _good(stage: str, profile: Profile) -> dict[str, pd.DataFrame]:
     if stage == "sources":
-        table = _decided(SOURCES_COLUMNS, source_id=_names("s"), name=_names("n"), path=_names("p"),
-                         bytes=10, sha256=_names("d"), synthetic=True)  # fmt: skip
+        table = _decided(
+            SOURCES_COLUMNS,
+            source_id=_names("s"),
+            name=_names("n"),
+            path=_names("p"),
+            bytes=10,
+            sha256=_names("d"),
+            synthetic=True,
+        )
         return {"inventory.parquet": table}
     if stage == "ingest":
-        table = _decided(INGEST_COLUMNS, sample_id=_names("a"), source_id=_names("s"),
-                         name=_names("n"), synthetic=True, media="image", file=_names("f"),
-                         width=128, height=128, num_frames=1, shorter_side=128, aspect=1.0,
-                         pixels=16384, lettering=0.0, caption="a man smiles",
-                         caption_origin="sidecar", pixel_id=_names("x"))  # fmt: skip
+        table = _decided(
+            INGEST_COLUMNS,
+            sample_id=_names("a"),
+            source_id=_names("s"),
+            name=_names("n"),
+            synthetic=True,
+            media="image",
+            file=_names("f"),
+            width=128,
+            height=128,
+            num_frames=1,
+            shorter_side=128,
+            aspect=1.0,
+            pixels=16384,
+            lettering=0.0,
+            caption="a man smiles",
+            caption_origin="sidecar",
+            pixel_id=_names("x"),
+        )
         return {"samples.parquet": table}
     if stage == "faces":
-        table = _decided(FACES_COLUMNS, sample_id=_names("a"), name=_names("n"), media="image",
-                         identity="id-0001", split="train", num_frames=1, detection_score=0.9,
-                         face_size=64.0, sharpness=200.0, found_share=1.0, many_share=0.0,
-                         embedding_norm=20.0,
-                         embedding_row=range(ROWS))  # fmt: skip
-        tracks = pd.DataFrame({"sample_id": _names("a"), "frame": 0, "x1": 1.0, "y1": 1.0,
-                               "x2": 9.0, "y2": 9.0, "score": 0.9, "pad": 0.0})  # fmt: skip
+        table = _decided(
+            FACES_COLUMNS,
+            sample_id=_names("a"),
+            name=_names("n"),
+            media="image",
+            identity="id-0001",
+            split="train",
+            num_frames=1,
+            detection_score=0.9,
+            face_size=64.0,
+            sharpness=200.0,
+            found_share=1.0,
+            many_share=0.0,
+            embedding_norm=20.0,
+            embedding_row=range(ROWS),
+        )
+        tracks = pd.DataFrame(
+            {
+                "sample_id": _names("a"),
+                "frame": 0,
+                "x1": 1.0,
+                "y1": 1.0,
+                "x2": 9.0,
+                "y2": 9.0,
+                "score": 0.9,
+                "pad": 0.0,
+            }
+        )
         return {"samples.parquet": table, "tracks.parquet": tracks}
     if stage == "pairs":
-        table = _decided(PAIRS_COLUMNS, pair_id=_names("p"), target=_names("a"),
-                         reference=_names("r"), kind="cross", identity="id-0001", split="train",
-                         media="image", cosine=0.8)  # fmt: skip
+        table = _decided(
+            PAIRS_COLUMNS,
+            pair_id=_names("p"),
+            target=_names("a"),
+            reference=_names("r"),
+            kind="cross",
+            identity="id-0001",
+            split="train",
+            media="image",
+            cosine=0.8,
+        )
         return {"pairs.parquet": table}
     if stage in ("pretrain", "finetune"):
         rules = getattr(profile, stage)
         steps = range(rules.log_every, rules.steps + 1, rules.log_every)
         curve = pd.DataFrame({"step": steps, "loss": 0.5, "learning_rate": 1e-3})
-        targets = pd.DataFrame({"sample_id": _names("a"), "identity": "id-1", "split": "train",
-                                "media": "clip", "caption": "a man", "references": 2})  # fmt: skip
+        targets = pd.DataFrame(
+            {
+                "sample_id": _names("a"),
+                "identity": "id-1",
+                "split": "train",
+                "media": "clip",
+                "caption": "a man",
+                "references": 2,
+            }
+        )
         return {"targets.parquet": targets, "curve.parquet": curve}
     if stage == "evaluate":
-        table = pd.DataFrame({"cell_id": _names("c"), "variant": "base", "identity": "id-1",
-                              "prompt": "a man", "seed": 1, "identity_similarity_penalised": 0.5,
-                              "face_found_rate": 1.0})  # fmt: skip
-        people = pd.DataFrame({"picture": _names("p"), "identity": "id-1", "split": "held_out",
-                               "role": "shown"})  # fmt: skip
+        table = pd.DataFrame(
+            {
+                "cell_id": _names("c"),
+                "variant": "base",
+                "identity": "id-1",
+                "prompt": "a man",
+                "seed": 1,
+                "identity_similarity_penalised": 0.5,
+                "face_found_rate": 1.0,
+            }
+        )
+        people = pd.DataFrame(
+            {"picture": _names("p"), "identity": "id-1", "split": "held_out", "role": "shown"}
+        )
         return {"cells.parquet": table, "people.parquet": people}
-    release = {"model_name": ["magic-mirror"], "version": [1], "release_digest": ["r"],
-               "adapter_digest": ["d"], "alias": ["champion"]}  # fmt: skip
+    release = {
+        "model_name": ["magic-mirror"],
+        "version": [1],
+        "release_digest": ["r"],
+        "adapter_digest": ["d"],
+        "alias": ["champion"],
+    }
     return {"release.parquet": pd.DataFrame(release)}
 
 
@@ -147,9 +219,15 @@ def test_a_missing_table_names_the_file(tmp_path: Path, profile: Profile) -> Non
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("aspect", 20.0), ("pixels", 10**9), ("cut", 0.9), ("lettering", 0.5), ("motion", 0.01),
-     ("shorter_side", None)],
-)  # fmt: skip
+    [
+        ("aspect", 20.0),
+        ("pixels", 10**9),
+        ("cut", 0.9),
+        ("lettering", 0.5),
+        ("motion", 0.01),
+        ("shorter_side", None),
+    ],
+)
 def test_a_kept_file_beyond_a_rule_of_ingest_stops_the_stage(
     tmp_path: Path, profile: Profile, column: str, value: float | None
 ) -> None:
@@ -163,10 +241,14 @@ def test_a_kept_file_beyond_a_rule_of_ingest_stops_the_stage(
 
 @pytest.mark.parametrize(
     ("stage", "table", "column", "value"),
-    [("pretrain", "targets", "split", "held_out"), ("finetune", "targets", "split", "held_out"),
-     ("finetune", "targets", "references", 0), ("evaluate", "people", "split", "train"),
-     ("evaluate", "people", "picture", "p0001")],
-)  # fmt: skip
+    [
+        ("pretrain", "targets", "split", "held_out"),
+        ("finetune", "targets", "split", "held_out"),
+        ("finetune", "targets", "references", 0),
+        ("evaluate", "people", "split", "train"),
+        ("evaluate", "people", "picture", "p0001"),
+    ],
+)
 def test_who_is_where_he_may_not_be_stops_the_stage(
     tmp_path: Path, profile: Profile, stage: str, table: str, column: str, value: object
 ) -> None:
@@ -186,20 +268,31 @@ def test_few_targets_stop_a_training(tmp_path: Path, profile: Profile) -> None:
         judge.audit("finetune", tmp_path, profile)
 
 
-FLOORS = {"ingest": 101, "faces": 102, "pairs": 103, "pretrain": 104, "finetune": 105,
-          "evaluate": 106}  # fmt: skip
+FLOORS = {
+    "ingest": 101,
+    "faces": 102,
+    "pairs": 103,
+    "pretrain": 104,
+    "finetune": 105,
+    "evaluate": 106,
+}
 """A floor of its own for each section; the shipped ones are alike."""
 
 
 @pytest.mark.parametrize("stage", ["sources", *FLOORS])
 def test_the_floor_of_a_stage_is_that_of_its_own_section(stage: str, profile: Profile) -> None:
     """The inventory has none of its own: it holds at least what ingest is to keep."""
-    parts = {name: getattr(profile, name).model_copy(update={"row_floor": floor})
-             for name, floor in FLOORS.items()}  # fmt: skip
+    parts = {
+        name: getattr(profile, name).model_copy(update={"row_floor": floor})
+        for name, floor in FLOORS.items()
+    }
     checks = suite_of(stage, profile.model_copy(update=parts))
     counts = [one for one in checks if one.expectation == "ExpectTableRowCountToBeBetween"]
-    floors = {one.keywords["min_value"] for one in counts
-              if one.table not in ("curve.parquet", "people.parquet")}  # fmt: skip
+    floors = {
+        one.keywords["min_value"]
+        for one in counts
+        if one.table not in ("curve.parquet", "people.parquet")
+    }
     assert floors == {FLOORS["ingest" if stage == "sources" else stage]}
 
 

@@ -110,8 +110,12 @@ def holder() -> Iterator[Callable[[Path], None]]:
     started: list[subprocess.Popen] = []
 
     def hold(path: Path) -> None:
-        process = subprocess.Popen([sys.executable, "-c", _HOLDER, str(path)], text=True,
-                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
+        process = subprocess.Popen(
+            [sys.executable, "-c", _HOLDER, str(path)],
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
         started.append(process)
         assert process.stdout.readline() == "held\n"
 
@@ -191,8 +195,9 @@ def test_views_never_fail_a_stage_and_the_next_run_makes_them(
         views.rebuild(layout, VIEWS)
     said = capsys.readouterr().out.splitlines()
     assert [line.split(" (")[0] for line in said] == [
-        "The catalogue was not made", "The report page was not made"
-    ]  # fmt: skip
+        "The catalogue was not made",
+        "The report page was not made",
+    ]
     calls: list[str] = []
     makes = (
         lambda layout: calls.append("catalogue") or catalogue.rebuild(layout),
@@ -241,23 +246,44 @@ def test_what_lies_in_the_default_place_goes_aside_with_its_log(layout: Layout) 
 def test_a_sample_s_split_and_identity_are_those_that_faces_found(layout: Layout) -> None:
     """As with a folder of one's own, which prescribes no split; and where the two say otherwise."""
     types = tables.DECISION_TYPES | {"width": "count", "height": "count", "num_frames": "count"}
-    found = [("a", None, "id-0002", "held_out"), ("b", None, "id-0001", "train"),
-             ("c", "train", "id-0003", "held_out"), ("d", None, None, None)]  # fmt: skip
+    found = [
+        ("a", None, "id-0002", "held_out"),
+        ("b", None, "id-0001", "train"),
+        ("c", "train", "id-0003", "held_out"),
+        ("d", None, None, None),
+    ]
     ingested = [
-        {"sample_id": name, "source_id": f"{name}-source", "split": said, "media": "clip",
-         "width": 90 + place, "height": 60 + place, "num_frames": 9 + place,
-         "caption": f"caption {name}", "caption_origin": "beside", "caption_problem": f"why {name}",
-         "status": "kept"}
+        {
+            "sample_id": name,
+            "source_id": f"{name}-source",
+            "split": said,
+            "media": "clip",
+            "width": 90 + place,
+            "height": 60 + place,
+            "num_frames": 9 + place,
+            "caption": f"caption {name}",
+            "caption_origin": "beside",
+            "caption_problem": f"why {name}",
+            "status": "kept",
+        }
         for place, (name, said, _, _) in enumerate(found)
-    ]  # fmt: skip
+    ]
     rejected = ingested[0] | {"sample_id": "e", "source_id": "e-source", "status": "rejected"}
     seen = {
-        name: {"sample_id": name, "identity": who, "split": side, "status": "kept", "media": "x",
-               "num_frames": 1}
+        name: {
+            "sample_id": name,
+            "identity": who,
+            "split": side,
+            "status": "kept",
+            "media": "x",
+            "num_frames": 1,
+        }
         for name, _, who, side in found
-    }  # fmt: skip
-    for stage, rows, columns in (("ingest", [rejected, *ingested], INGEST_COLUMNS),
-                                 ("faces", [*reversed(seen.values())], FACES_COLUMNS)):  # fmt: skip
+    }
+    for stage, rows, columns in (
+        ("ingest", [rejected, *ingested], INGEST_COLUMNS),
+        ("faces", [*reversed(seen.values())], FACES_COLUMNS),
+    ):
         layout.output(stage).mkdir(parents=True)
         tables.write(layout.output(stage) / "samples.parquet", rows, columns, types)
         publish(layout, stage, "f")

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -123,8 +124,7 @@ def test_a_large_result_arrives_whole(pool: Opened) -> None:
 def test_the_confined_are_bounded_and_speak_json(pool: Opened) -> None:
     one = pool(limits=Limits(memory_mb=200, tries=1, confined=True), processes=1)
     asked = ["threads", "no json", "memory", "odd", "a"]
-    assert list(one.map(tasks.does, asked)) == [
-        [1, "1"], Crashed(), Crashed(), Crashed(), "a done"]  # fmt: skip
+    assert list(one.map(tasks.does, asked)) == [[1, "1"], Crashed(), Crashed(), Crashed(), "a done"]
 
 
 def test_a_result_of_the_confined_is_never_unpickled(
@@ -161,22 +161,34 @@ def test_closing_ends_who_is_still_at_work(pool: Opened) -> None:
 
 def test_an_interrupt_ends_the_map_and_the_workers(pool: Opened) -> None:
     one = pool()
-    ended = threading.Event()
+    timer = threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        list(one.map(tasks.does, ["hang", "hang", "a"]))
+    assert not multiprocessing.active_children()
+
+
+def test_an_interrupt_that_ends_no_wait_is_heard_soon_after(pool: Opened) -> None:
+    """It came just before the wait began: here another thread takes it, so that no wait ends."""
+    one = pool()
 
     def press() -> None:
-        """Again, as a user would whose first Ctrl-C met Python in a place that hears none."""
-        pause = 1.0
-        while not ended.wait(pause):
-            os.kill(os.getpid(), signal.SIGINT)
-            pause = 8.0
+        time.sleep(2)
+        os.kill(os.getpid(), signal.SIGINT)
+        if not heard.wait(30):  # deaf: let the map end by itself
+            for worker in multiprocessing.active_children():
+                worker.kill()
 
+    heard, began = threading.Event(), time.monotonic()
     threading.Thread(target=press, daemon=True).start()
-    with pytest.raises(KeyboardInterrupt):
-        try:
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        with pytest.raises(KeyboardInterrupt):
             list(one.map(tasks.does, ["hang", "hang", "a"]))
-        finally:
-            ended.set()
-    assert not multiprocessing.active_children()
+        assert time.monotonic() - began < 25
+    finally:
+        heard.set()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
 @pytest.mark.parametrize("confined", [False, True])

@@ -95,17 +95,21 @@ class Chain:
             words = (raw / name).with_suffix(".txt").read_text().strip()
             media = "image" if known[name]["media"] == "photo" else "clip"
             facts[row.sample_id] = Fact(
-                self.output("ingest") / row.file, int(known[name]["person"]), words, media,
+                self.output("ingest") / row.file,
+                int(known[name]["person"]),
+                words,
+                media,
                 known[name]["expected"] == "kept",
-            )  # fmt: skip
+            )
         return facts
 
     def of(self, person: int, media: str) -> list[Fact]:
         """The usable samples of a drawn person."""
         return [
-            fact for fact in self.truth.values()
+            fact
+            for fact in self.truth.values()
             if fact.person == person and fact.media == media and fact.usable
-        ]  # fmt: skip
+        ]
 
     @cached_property
     def people(self) -> dict[str, int]:

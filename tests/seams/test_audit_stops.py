@@ -38,9 +38,13 @@ BROKEN: dict[str, tuple[str, str, Any]] = {
 @pytest.fixture
 def place(chain: Chain, tmp_path: Path) -> Path:
     """A copy of the chain whose stages may run."""
-    return Path(shutil.copytree(
-        chain.place, tmp_path / "root", ignore=shutil.ignore_patterns("work", "mlruns", "mlflow*")
-    ))  # fmt: skip
+    return Path(
+        shutil.copytree(
+            chain.place,
+            tmp_path / "root",
+            ignore=shutil.ignore_patterns("work", "mlruns", "mlflow*"),
+        )
+    )
 
 
 def recomputing(patch: pytest.MonkeyPatch, chain: Chain, stage: str, broken: bool) -> None:

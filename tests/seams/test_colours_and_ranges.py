@@ -67,8 +67,10 @@ def test_a_recogniser_knows_a_person_best_in_true_colours(root: Path, name: str)
             photograph(person(50_020 + number), np.random.default_rng([number, i]), 160)
             for i in range(2)
         ]
-        faces = [Face(np.zeros(4, np.float32), 1.0, np.asarray(p.landmarks, np.float32))
-                 for p in pictures]  # fmt: skip
+        faces = [
+            Face(np.zeros(4, np.float32), 1.0, np.asarray(p.landmarks, np.float32))
+            for p in pictures
+        ]
         first, second = (pack.embed(p.image, f) for p, f in zip(pictures, faces, strict=True))
         other = pack.embed(np.ascontiguousarray(pictures[1].image[..., ::-1]), faces[1])
         true.append(cosine(first, second))
@@ -150,10 +152,13 @@ def test_training_and_sampling_place_the_cells_of_a_wide_picture_alike(
     from mm_model.nn.cogvideox.backbone import load_components
     from mm_model.nn.cogvideox.rotary import rotary_table
 
-    stock = CogVideoXPipeline(**{
-        name: part for name, part in load_components(tiny_backbone).items()
-        if name != "identity_encoder"
-    })  # fmt: skip
+    stock = CogVideoXPipeline(
+        **{
+            name: part
+            for name, part in load_components(tiny_backbone).items()
+            if name != "identity_encoder"
+        }
+    )
     for height, width, frames in ((8, 10, 3), (10, 8, 1), (8, 8, 3), (6, 12, 2)):
         ours = rotary_table(stock.transformer.config, frames, height, width)
         theirs = stock._prepare_rotary_positional_embeddings(

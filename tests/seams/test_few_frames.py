@@ -36,8 +36,11 @@ def few(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def seen(few: Path) -> dict[str, dict[int, Face]]:
     """The kept clips: sample to the face of each examined frame."""
-    kept = [row["sample_id"] for row in tables.records(few / "samples.parquet")
-            if row["status"] == "kept" and row["media"] == "clip"]  # fmt: skip
+    kept = [
+        row["sample_id"]
+        for row in tables.records(few / "samples.parquet")
+        if row["status"] == "kept" and row["media"] == "clip"
+    ]
     found: dict[str, dict[int, Face]] = {name: {} for name in kept}
     for row in tables.records(few / "tracks.parquet"):
         if row["sample_id"] in found:
@@ -66,8 +69,9 @@ def test_an_embedding_is_that_of_the_frame_it_names(
     chain: Chain, few: Path, seen: dict[str, dict[int, Face]], pack: FacePack
 ) -> None:
     tensors = load_file(few / "embeddings.safetensors")
-    rows = {row["embedding_row"]: row["sample_id"]
-            for row in tables.records(few / "samples.parquet")}  # fmt: skip
+    rows = {
+        row["embedding_row"]: row["sample_id"] for row in tables.records(few / "samples.parquet")
+    }
     asked = 0
     for (place, frame), vector in zip(
         tensors["frame_row"].tolist(), tensors["frame_embedding"], strict=True

@@ -47,10 +47,15 @@ def test_the_identity_loss_sees_the_face_wherever_it_stands(
     def cosine(of: list[torch.Tensor]) -> torch.Tensor:
         with torch.no_grad():
             return identity_loss(
-                latents, torch.ones(2), landmarks=torch.stack(landmarks).float(),
-                boxes=torch.stack(boxes).float(), valid=torch.tensor([True, True]),
-                reference=torch.stack(of), vae=backbone.vae, recognizer=recognizer,
-            ).cosine  # fmt: skip
+                latents,
+                torch.ones(2),
+                landmarks=torch.stack(landmarks).float(),
+                boxes=torch.stack(boxes).float(),
+                valid=torch.tensor([True, True]),
+                reference=torch.stack(of),
+                vae=backbone.vae,
+                recognizer=recognizer,
+            ).cosine
 
     latents = encode_frames(backbone, torch.stack(clips))
     own, others = cosine(references), cosine(references[::-1])

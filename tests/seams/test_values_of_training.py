@@ -13,23 +13,55 @@ from mm_model.train.loop import Trainer
 from tests.nn import tiny
 from tests.train.test_loop import _backbone, _data
 
-BASE = {"steps": 4, "batch_size": 5, "learning_rate": 1e-3, "warmup_steps": 1,
-        "final_lr_share": 0.1, "weight_decay": 1e-2, "betas": (0.9, 0.95), "gradient_clip": 0.05,
-        "noisy_share": 0.3, "face_loss_probability": 0.5, "drop_text": 0.2, "drop_face": 0.2,
-        "drop_both": 0.2, "identity_loss_weight": 0.5, "identity_loss_from_step": 1,
-        "identity_loss_samples": 2, "checkpoint_every": 100, "sample_every": 100,
-        "log_every": 1}  # fmt: skip
+BASE = {
+    "steps": 4,
+    "batch_size": 5,
+    "learning_rate": 1e-3,
+    "warmup_steps": 1,
+    "final_lr_share": 0.1,
+    "weight_decay": 1e-2,
+    "betas": (0.9, 0.95),
+    "gradient_clip": 0.05,
+    "noisy_share": 0.3,
+    "face_loss_probability": 0.5,
+    "drop_text": 0.2,
+    "drop_face": 0.2,
+    "drop_both": 0.2,
+    "identity_loss_weight": 0.5,
+    "identity_loss_from_step": 1,
+    "identity_loss_samples": 2,
+    "checkpoint_every": 100,
+    "sample_every": 100,
+    "log_every": 1,
+}
 LEARNED: dict[str, Any] = {
-    "steps": 3, "batch_size": 4, "learning_rate": 2e-3, "warmup_steps": 3, "final_lr_share": 0.9,
-    "weight_decay": 0.5, "betas": (0.5, 0.95), "gradient_clip": 5.0, "noisy_share": 1.0,
-    "face_loss_probability": 1.0, "drop_text": 0.6, "drop_face": 0.6, "drop_both": 0.6,
-    "identity_loss_weight": 0.0, "identity_loss_from_step": 3, "identity_loss_samples": 1,
-}  # fmt: skip
+    "steps": 3,
+    "batch_size": 4,
+    "learning_rate": 2e-3,
+    "warmup_steps": 3,
+    "final_lr_share": 0.9,
+    "weight_decay": 0.5,
+    "betas": (0.5, 0.95),
+    "gradient_clip": 5.0,
+    "noisy_share": 1.0,
+    "face_loss_probability": 1.0,
+    "drop_text": 0.6,
+    "drop_face": 0.6,
+    "drop_both": 0.6,
+    "identity_loss_weight": 0.0,
+    "identity_loss_from_step": 3,
+    "identity_loss_samples": 1,
+}
 """Another value for each field that decides what is learned."""
 WATCHED = {"log_every", "sample_every", "checkpoint_every", "milestones", "gradient_checkpointing"}
 """What decides when something is told, or how much memory it takes; asked for below."""
-ELSEWHERE = {"sample_frames", "sample_steps", "sample_guidance", "sample_face_guidance",
-             "row_floor"}  # fmt: skip
+ELSEWHERE = {
+    "sample_frames",
+    "sample_steps",
+    "sample_guidance",
+    "sample_face_guidance",
+    "row_floor",
+}
 """Read by the watcher and by the audit."""
 
 
@@ -85,10 +117,15 @@ def test_the_same_values_give_the_same_weights(
 
 
 def test_what_is_told_is_told_when_asked_for(settings: TrainSettings, tmp_path: Path) -> None:
-    rules = settings.model_copy(update={
-        "log_every": 2, "sample_every": 3, "checkpoint_every": 3, "milestones": (0.25, 0.5),
-        "gradient_checkpointing": True,
-    })  # fmt: skip
+    rules = settings.model_copy(
+        update={
+            "log_every": 2,
+            "sample_every": 3,
+            "checkpoint_every": 3,
+            "milestones": (0.25, 0.5),
+            "gradient_checkpointing": True,
+        }
+    )
     backbone, adapter = _backbone()
     trainer = Trainer(
         backbone, adapter, _data(), rules, seed=5, fingerprint="fingerprint", checkpoints=tmp_path
@@ -96,9 +133,11 @@ def test_what_is_told_is_told_when_asked_for(settings: TrainSettings, tmp_path: 
     assert backbone.transformer.is_gradient_checkpointing
     told: dict[str, list[int]] = {"logged": [], "watched": [], "kept": []}
     trainer.run(
-        lambda _, step: told["logged"].append(step), told["watched"].append, lambda text: None,
+        lambda _, step: told["logged"].append(step),
+        told["watched"].append,
+        lambda text: None,
         told["kept"].append,
-    )  # fmt: skip
+    )
     assert told == {"logged": [2, 4], "watched": [0, 3, 4], "kept": [1, 2]}
     assert [path.name for path in tmp_path.glob("step_*.safetensors")] == [
         "step_00000003.safetensors"
@@ -151,8 +190,10 @@ def test_a_gate_is_never_negative_after_a_step(settings: TrainSettings, tmp_path
     assert pushed, "no gate was pushed below zero: the test shows nothing"
 
 
-BUILDS: dict[str, Callable] = {"pipeline first": lambda p, t: (p(), t())[1],
-                               "trainer first": lambda p, t: (t(), p())[0]}  # fmt: skip
+BUILDS: dict[str, Callable] = {
+    "pipeline first": lambda p, t: (p(), t())[1],
+    "trainer first": lambda p, t: (t(), p())[0],
+}
 
 
 @pytest.mark.parametrize("order", BUILDS)

@@ -176,8 +176,10 @@ def test_each_control_is_what_it_is_called(
         assert 0.8 < lost < 12, "near the true clip, and not the clip itself"
         others = [clips["true_clip", other] for other in identities(cells) if other != identity]
         assert all(np.abs(true - other).mean() > 3 * lost / 2 for other in others)
-    same, ours = (cells[cells["variant"] == name].set_index(["identity", "seed"]) for name in
-                  ("shuffled", "finetune"))  # fmt: skip
+    same, ours = (
+        cells[cells["variant"] == name].set_index(["identity", "seed"])
+        for name in ("shuffled", "finetune")
+    )
     assert (same["video"] == ours["video"]).all()
     differ = same["identity_similarity_penalised"] - ours["identity_similarity_penalised"]
     assert (differ != 0).all(), "somebody was judged by their own pictures"
@@ -252,18 +254,25 @@ def test_the_judge_of_the_record_is_the_judge_and_the_pack_is_the_pack(
 
     assert summary["judge"]["digest"] == judge.digest != pack.digest == summary["pack"]["digest"]
     weights = root / "weights" / "tiny"
-    recognizers = [digests.of_file(weights / path) for path in (
-        "judge/models/judge/recognizer.onnx", "facepack/models/tiny/recognizer.onnx")]  # fmt: skip
+    recognizers = [
+        digests.of_file(weights / path)
+        for path in ("judge/models/judge/recognizer.onnx", "facepack/models/tiny/recognizer.onnx")
+    ]
     assert summary["judge"]["files"]["recognizer.onnx"] == recognizers[0] != recognizers[1]
 
 
 def test_the_summary_is_the_mean_of_the_cells(cells: pd.DataFrame, summary: dict) -> None:
     columns = {
-        "identity": "identity_similarity_penalised", "identity_shown": "identity_shown_penalised",
-        "copy_paste_gap": "copy_paste_gap", "rank1": "rank1", "face_found_rate": "face_found_rate",
-        "fm_ref": "fm_ref", "fm_inter": "fm_inter", "fm_inter_p95": "fm_inter_p95",
+        "identity": "identity_similarity_penalised",
+        "identity_shown": "identity_shown_penalised",
+        "copy_paste_gap": "copy_paste_gap",
+        "rank1": "rank1",
+        "face_found_rate": "face_found_rate",
+        "fm_ref": "fm_ref",
+        "fm_inter": "fm_inter",
+        "fm_inter_p95": "fm_inter_p95",
         "jitter": "jitter",
-    }  # fmt: skip
+    }
     assert set(summary["variants"]) == set(cells["variant"])
     for variant, said in summary["variants"].items():
         group = cells[cells["variant"] == variant]
@@ -271,8 +280,9 @@ def test_the_summary_is_the_mean_of_the_cells(cells: pd.DataFrame, summary: dict
         for name, column in columns.items():
             mean = group[column].mean()
             assert said[name]["value"] == (None if pd.isna(mean) else pytest.approx(mean))
-            told = dict(zip(summary["identities"], summary["per_person"][variant][name],
-                            strict=True))  # fmt: skip
+            told = dict(
+                zip(summary["identities"], summary["per_person"][variant][name], strict=True)
+            )
             for identity, value in told.items():
                 own = group[column].get(identity, np.nan)
                 assert value == (None if pd.isna(own) else pytest.approx(own))

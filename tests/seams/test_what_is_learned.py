@@ -46,9 +46,14 @@ def test_the_latents_of_a_target_show_its_own_picture_in_its_own_colours(
         assert frame.shape == (HEIGHT, WIDTH, 3)
         found = {other: sought(frame, picture) for other, picture in pictures.items()}
         assert max(found, key=found.get) == row and found[row] > 0.9, found
-        turned = {name: sought(other, pictures[row]) for name, other in (
-            ("colours", frame[..., ::-1]), ("mirror", frame[:, ::-1]), ("head", frame[::-1])
-        )}  # fmt: skip
+        turned = {
+            name: sought(other, pictures[row])
+            for name, other in (
+                ("colours", frame[..., ::-1]),
+                ("mirror", frame[:, ::-1]),
+                ("head", frame[::-1]),
+            )
+        }
         assert all(found[row] > value for value in turned.values()), turned
 
 
@@ -94,9 +99,10 @@ def test_the_landmarks_of_a_target_are_those_of_its_first_frame(
         place = 0 if data.tensors["latents"].shape[1] > 1 else len(seen) // 2
         told = data.tensors["boxes"][row].numpy()
         carried = [
-            told[:2] + (one.landmarks - one.box[:2]) * (told[2:] - told[:2])
-            / (one.box[2:] - one.box[:2]) for one in seen
-        ]  # fmt: skip
+            told[:2]
+            + (one.landmarks - one.box[:2]) * (told[2:] - told[:2]) / (one.box[2:] - one.box[:2])
+            for one in seen
+        ]
         apart = np.abs(np.stack(carried) - data.tensors["landmarks"][row].numpy()).mean((1, 2))
         assert apart[place] < 0.1, target.sample_id
         moved += max(apart) > 0.5
@@ -129,9 +135,14 @@ def test_the_text_of_a_row_is_its_caption_with_the_subject_once_for_each_identit
     folder = backbone.folder / "tokenizer"
     plain = AutoTokenizer.from_pretrained(str(folder))
     data = training_set(stage)
-    rules = getattr(chain.profile, stage).model_copy(update={
-        "batch_size": 8, "drop_text": 0.4, "drop_both": 0.0, "drop_face": 0.0,
-    })  # fmt: skip
+    rules = getattr(chain.profile, stage).model_copy(
+        update={
+            "batch_size": 8,
+            "drop_text": 0.4,
+            "drop_both": 0.0,
+            "drop_face": 0.0,
+        }
+    )
     batch = BatchMaker(data, backbone, rules, 5, backbone.schedule).batch(2)
     dropped = 0
     for place, row in enumerate(batch.rows.tolist()):
@@ -234,9 +245,10 @@ def conditioned(
     one = slice(row, row + 1)
     real = batch.features.mask[row]
     features = IdentityFeatures(
-        batch.features.x_id[one][:, real], batch.features.clip_tokens[one][:, real],
+        batch.features.x_id[one][:, real],
+        batch.features.clip_tokens[one][:, real],
         batch.features.mask[one][:, real],
-    )  # fmt: skip
+    )
     with torch.no_grad():
         condition = adapter.encode_identity(features)
         text = batch.text_embeds[one]
@@ -246,9 +258,14 @@ def conditioned(
             text = adapter.fuse_text(text, batch.text_mask[one], condition)
         rotary = rotary_table(backbone.transformer.config, noisy.shape[1], *noisy.shape[-2:])
         return backbone.transformer(
-            noisy, text, batch.timestep[one], image_rotary_emb=rotary, return_dict=False,
-            face_tokens=condition.x_face, id_code=condition.id_code,
-        )[0]  # fmt: skip
+            noisy,
+            text,
+            batch.timestep[one],
+            image_rotary_emb=rotary,
+            return_dict=False,
+            face_tokens=condition.x_face,
+            id_code=condition.id_code,
+        )[0]
 
 
 @pytest.mark.parametrize(("stage", "given"), [("pretrain", PRETRAIN), ("finetune", FINETUNE)])
@@ -338,8 +355,9 @@ def test_a_milestone_is_the_adapter_of_its_own_step(
         assert said["reference_margin"] == sizes.reference_margin
         assert said["weights_dtype"] == "float32"
         assert (said["attention_mode"], said["ca_out_proj"]) == (
-            sizes.attention, sizes.ca_out_proj,
-        )  # fmt: skip
+            sizes.attention,
+            sizes.ca_out_proj,
+        )
 
 
 @pytest.mark.parametrize(("stage", "steps"), [("pretrain", (0, 3, 6)), ("finetune", (0, 2, 4))])
@@ -376,11 +394,15 @@ def test_samples_are_made_as_the_profile_says(
         [person.prompt for person in people],
         reference_images=[[one.pixels for one in person.shown] for person in people],
         faces=[[one.face for one in person.shown] for person in people],
-        num_frames=rules.sample_frames, height=sizes.height, width=sizes.width,
-        num_inference_steps=rules.sample_steps, guidance_scale=rules.sample_guidance,
-        face_guidance=rules.sample_face_guidance, output_type="np",
+        num_frames=rules.sample_frames,
+        height=sizes.height,
+        width=sizes.width,
+        num_inference_steps=rules.sample_steps,
+        guidance_scale=rules.sample_guidance,
+        face_guidance=rules.sample_face_guidance,
+        output_type="np",
         generator=[torch.Generator().manual_seed(1000 + n) for n in range(len(people))],
-    ).frames  # fmt: skip
+    ).frames
     made = np.concatenate([np.concatenate(list(clip), axis=1) for clip in video]) * 255
     apart = {
         int(strip.name[5:11]): float(np.abs(pixels(strip) - made).mean())

@@ -28,8 +28,11 @@ def test_a_reference_s_box_and_landmarks_lie_on_the_face_of_its_file(chain: Chai
         best = max(faces, key=lambda face: overlap(face.box, told.box))
         assert overlap(best.box, told.box) > 0.85
         assert np.abs(best.landmarks - told.landmarks).max() < 4
-        kind = "synthetic" if "synthetic/" in row["reference_file"] else (
-            "frame" if "#frame=" in row["reference_file"] else "photograph")  # fmt: skip
+        kind = (
+            "synthetic"
+            if "synthetic/" in row["reference_file"]
+            else ("frame" if "#frame=" in row["reference_file"] else "photograph")
+        )
         kinds[kind] += 1
     assert all(kinds.values()), kinds
 
@@ -66,8 +69,9 @@ def test_an_embedding_belongs_to_the_sample_of_its_row(chain: Chain, pack) -> No
     kept = chain.table("faces", "samples").query("status == 'kept' and media == 'image'")
     tracks = chain.table("faces", "tracks").set_index("sample_id")
     for row in kept.itertuples():
-        fresh = unit(pack.embed(pixels(chain.truth[row.sample_id].file),
-                                face_in(tracks.loc[row.sample_id])))  # fmt: skip
+        fresh = unit(
+            pack.embed(pixels(chain.truth[row.sample_id].file), face_in(tracks.loc[row.sample_id]))
+        )
         assert float(fresh @ tensors["embedding"][int(row.embedding_row)]) > 0.99
 
 

@@ -113,8 +113,7 @@ def runs(chain: Chain) -> dict[str, Any]:
 @pytest.mark.parametrize("stage", NAMES)
 def test_tracking_tells_the_report_and_the_profile(chain: Chain, runs: dict, stage: str) -> None:
     said, run = chain.report(stage), runs[stage]
-    numbers = {k: v for k, v in said["metrics"].items()
-               if v is not None and not isinstance(v, str)}  # fmt: skip
+    numbers = {k: v for k, v in said["metrics"].items() if v is not None and not isinstance(v, str)}
     assert numbers
     for name, value in numbers.items():
         assert run.data.metrics[f"final/{name}"] == pytest.approx(float(value))
@@ -169,8 +168,10 @@ def test_the_page_shows_each_variant_s_own_clip_and_number(chain: Chain) -> None
     order = sorted(set(cells["identity"]))
     assert len(rows) == len(order)
     for identity, row in zip(order, rows, strict=True):
-        pictures = [base64.b64decode(found) for found in
-                    re.findall(r"data:image/jpeg;base64,([A-Za-z0-9+/=]+)", row)]  # fmt: skip
+        pictures = [
+            base64.b64decode(found)
+            for found in re.findall(r"data:image/jpeg;base64,([A-Za-z0-9+/=]+)", row)
+        ]
         own = cells[cells["identity"] == identity].groupby("variant").first()
         names = ("base", "pretrain", "finetune", "true_clip")
         strips = [Path(own.loc[name, "video"]).stem + ".jpg" for name in names]
@@ -224,8 +225,11 @@ def test_the_time_of_a_stage_is_told_in_seconds(chain: Chain, stage: str) -> Non
 
 def test_the_timelapse_shows_each_person_s_own_clip_at_each_step(chain: Chain) -> None:
     references, moments = timelapse.moments(chain.layout)
-    told = [(stage, step) for stage, steps in (("pretrain", (0, 3, 6)), ("finetune", (0, 2, 4)))
-            for step in steps]  # fmt: skip
+    told = [
+        (stage, step)
+        for stage, steps in (("pretrain", (0, 3, 6)), ("finetune", (0, 2, 4)))
+        for step in steps
+    ]
     for (stage, step), moment in zip(told, moments, strict=True):
         folder = chain.output(stage) / "samples"
         assert moment.words == f"{stage}, step {step}"
@@ -249,8 +253,9 @@ def test_the_contact_sheet_shows_everybody_under_the_right_model(chain: Chain) -
     for number, identity in enumerate(people):
         own = cells[cells["identity"] == identity].groupby("variant").first()
         shown = [pixels(folder / "references" / f"{identity}.jpg")]
-        shown += [film(folder / own.loc[name, "video"])[4] for name in
-                  ("true_clip", "base", "finetune")]  # fmt: skip
+        shown += [
+            film(folder / own.loc[name, "video"])[4] for name in ("true_clip", "base", "finetune")
+        ]
         for column, picture in enumerate(shown, start=5 * number):
             left = gap + column * (wide + gap)
             cell = sheet[gap : gap + high, left : left + wide]

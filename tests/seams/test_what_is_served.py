@@ -46,9 +46,10 @@ def ask(chain: Chain, mirror: Any, tmp_path: Path, identity: str, **more: Any) -
             base64.b64encode(chain.truth[name].file.read_bytes()).decode() for name in names
         ],
         "consent": {"basis": "synthetic", "evidence": "drawn"},
-        "num_inference_steps": rules.inference_steps, "guidance_scale": rules.guidance_scale,
+        "num_inference_steps": rules.inference_steps,
+        "guidance_scale": rules.guidance_scale,
         **more,
-    }  # fmt: skip
+    }
     reply = mirror.answer(record)
     path = tmp_path / f"{identity}-{more['seed']}.mp4"
     path.write_bytes(base64.b64decode(reply["video_mp4"]))
@@ -89,9 +90,14 @@ def test_the_release_holds_the_adapter_and_the_values_that_were_evaluated(chain:
 
     folder, profile = champion(chain), chain.profile
     for name in ("magic_mirror_adapter.safetensors", "magic_mirror_config.json"):
-        ours, theirs, earlier = (digests.of_file(path / name) for path in (
-            folder / "artifacts" / "adapter", chain.output("finetune") / "adapter",
-            chain.output("pretrain") / "adapter"))  # fmt: skip
+        ours, theirs, earlier = (
+            digests.of_file(path / name)
+            for path in (
+                folder / "artifacts" / "adapter",
+                chain.output("finetune") / "adapter",
+                chain.output("pretrain") / "adapter",
+            )
+        )
         assert ours == theirs != earlier
     config = yaml.safe_load((folder / "MLmodel").read_text())["flavors"]["python_function"][
         "config"
@@ -115,7 +121,8 @@ def test_the_release_holds_the_face_pack_and_the_backbone_of_the_run(chain: Chai
     given = yaml.safe_load((chain.place / "params.yaml").read_text())
     own = {name: digests.of_folder(Path(given[name])) for name in ("facepack", "backbone", "judge")}
     config = yaml.safe_load((champion(chain) / "MLmodel").read_text())["flavors"][
-        "python_function"]["config"]  # fmt: skip
+        "python_function"
+    ]["config"]
     for name in ("facepack", "backbone"):
         released = digests.of_folder(champion(chain) / "artifacts" / name)
         assert released == config["digests"][name] == own[name] != own["judge"]

@@ -25,9 +25,13 @@ from tests.stages.conftest import edit_profile, use_input
 @pytest.fixture
 def place(chain: Chain, tmp_path: Path) -> Path:
     """A copy of the chain whose weights are its own."""
-    place = Path(shutil.copytree(
-        chain.place, tmp_path / "root", ignore=shutil.ignore_patterns("work", "mlruns", "mlflow*")
-    ))  # fmt: skip
+    place = Path(
+        shutil.copytree(
+            chain.place,
+            tmp_path / "root",
+            ignore=shutil.ignore_patterns("work", "mlruns", "mlflow*"),
+        )
+    )
     for name in ("facepack", "judge"):
         source = Path(getattr(chain.job("evaluate", tmp_path / "job").params, name))
         use_input(place, name, shutil.copytree(source, place / name))
@@ -65,7 +69,7 @@ CHANGES: dict[str, tuple[str, Callable[[Path], Any], bool]] = {
     "a value of another": ("pairs", lambda p: edit_profile(p, **{"finetune.steps": 9}), False),
     "its weights": ("pairs", lambda p: touch(p, "facepack"), True),
     "other weights": ("pairs", lambda p: touch(p, "judge"), False),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -91,8 +95,15 @@ def picture(number: int) -> Seen:
 
 
 def subject(**changed: Any) -> Subject:
-    said = {"identity": "id-1", "split": "held_out", "prompt": "a man", "shown": (picture(1),),
-            "withheld": (picture(2),), "names": ("a", "b"), "true_clip": None}  # fmt: skip
+    said = {
+        "identity": "id-1",
+        "split": "held_out",
+        "prompt": "a man",
+        "shown": (picture(1),),
+        "withheld": (picture(2),),
+        "names": ("a", "b"),
+        "true_clip": None,
+    }
     return Subject(**said | changed)
 
 
@@ -103,17 +114,23 @@ def test_the_test_set_s_digest_follows_all_that_two_versions_are_compared_on(cha
     def digest(people: list[Subject], judging: str = "j", **rules: Any) -> str:
         evaluate = chain.profile.evaluate.model_copy(update=rules)
         job = SimpleNamespace(profile=SimpleNamespace(evaluate=evaluate))
-        packs = {name: SimpleNamespace(digest=word, describe=dict) for name, word in
-                 (("pack", "p"), ("judge", judging))}  # fmt: skip
+        packs = {
+            name: SimpleNamespace(digest=word, describe=dict)
+            for name, word in (("pack", "p"), ("judge", judging))
+        }
         return study._conditions(job, people, **packs)["test_set_digest"]
 
     usual = digest([subject()])
     assert usual == digest([subject()])
     others = [
-        digest([subject(prompt="a woman")]), digest([subject(shown=(picture(3),))]),
-        digest([subject(withheld=(picture(3),))]), digest([subject(), subject(identity="id-2")]),
+        digest([subject(prompt="a woman")]),
+        digest([subject(shown=(picture(3),))]),
+        digest([subject(withheld=(picture(3),))]),
+        digest([subject(), subject(identity="id-2")]),
         digest([subject(withheld=(picture(1),), shown=(picture(2),))]),
-        digest([subject()], judging="k"), digest([subject()], guidance_scale=4.5),
-        digest([subject()], inference_steps=9), digest([subject()], face_guidance="split"),
-    ]  # fmt: skip
+        digest([subject()], judging="k"),
+        digest([subject()], guidance_scale=4.5),
+        digest([subject()], inference_steps=9),
+        digest([subject()], face_guidance="split"),
+    ]
     assert len({usual, *others}) == len(others) + 1

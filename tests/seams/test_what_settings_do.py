@@ -39,9 +39,10 @@ def test_a_stage_reads_only_what_makes_it_run_again(chain: Chain, stage: str) ->
     known, reads = registry.load(stage), chain.reads[stage]
     allowed = PARALLEL | INHERITED.get(stage, set())
     undeclared = {
-        name for name in reads.get("settings", [])
+        name
+        for name in reads.get("settings", [])
         if name.partition(".")[0] not in known.sections and name not in allowed
-    }  # fmt: skip
+    }
     assert undeclared == set()
     assert set(reads.get("models", [])) <= set(known.models)
 

@@ -19,9 +19,10 @@ def kept_pairs(chain: Chain, side: str, media: tuple[str, ...]) -> list:
     """Kept pairs whose target shows somebody of that side, by the raw files."""
     pairs = chain.table("pairs", "pairs").query("status == 'kept'")
     return [
-        row for row in pairs.itertuples()
+        row
+        for row in pairs.itertuples()
         if chain.truth[row.target].side == side and chain.truth[row.target].media in media
-    ]  # fmt: skip
+    ]
 
 
 def test_the_split_of_every_table_is_that_of_the_people_drawn(chain: Chain) -> None:
@@ -144,12 +145,16 @@ def test_who_is_watched_is_held_out(chain: Chain, stage: str) -> None:
 
 def test_who_is_tested_is_held_out_and_the_ladder_s_known_are_trained_on(chain: Chain) -> None:
     cells = chain.table("evaluate", "cells")
-    sides = {name: {f.side for f in chain.truth.values() if f.person == number}
-             for name, number in chain.people.items()}  # fmt: skip
+    sides = {
+        name: {f.side for f in chain.truth.values() if f.person == number}
+        for name, number in chain.people.items()
+    }
     assert len(set(cells["identity"])) == 3
     assert all(sides[name] == {"held_out"} for name in cells["identity"])
-    known = [path.name.split("_")[0] for path in
-             chain.output("evaluate").glob("videos/*_training_people_*.mp4")]  # fmt: skip
+    known = [
+        path.name.split("_")[0]
+        for path in chain.output("evaluate").glob("videos/*_training_people_*.mp4")
+    ]
     assert len(set(known)) == 6 and all(sides[name] == {"train"} for name in known)
 
 
@@ -193,8 +198,9 @@ def test_the_table_of_the_test_set_is_what_was_shown_and_withheld(chain: Chain) 
         kept = chain.table("faces", "samples").query(
             f"status == 'kept' and media == 'image' and identity == '{identity}'"
         )
-        names = [f"ingest:files/{chain.truth[name].file.name}" for name in
-                 sorted(kept["sample_id"])]  # fmt: skip
+        names = [
+            f"ingest:files/{chain.truth[name].file.name}" for name in sorted(kept["sample_id"])
+        ]
         count = chain.profile.evaluate.references_per_person
         roles = ["shown"] * count + ["withheld"] * (len(names) - count)
         assert dict(zip(group["picture"], group["role"], strict=True)) == dict(
@@ -216,22 +222,26 @@ def test_every_sample_is_a_copy_of_its_raw_file_with_the_words_beside_it(chain: 
 def test_what_is_said_of_a_raw_file_goes_with_it(chain: Chain) -> None:
     """Its name, person, side, mark and consent, to the end of ingest."""
     carried = ["name", "subject", "split", "synthetic", "consent", "consent_digest"]
-    raw, rows = (chain.table(stage, name).set_index("source_id") for stage, name in
-                 (("sources", "inventory"), ("ingest", "samples")))  # fmt: skip
+    raw, rows = (
+        chain.table(stage, name).set_index("source_id")
+        for stage, name in (("sources", "inventory"), ("ingest", "samples"))
+    )
     assert set(raw.index) == set(rows.index)
     assert raw[carried].equals(rows.loc[raw.index, carried])
     assert set(raw["consent"]) == {"synthetic:procedural"} and raw["synthetic"].all()
 
 
 REASONS = {
-    "truncated": ("ingest", "IO_TRUNCATED", None), "duplicate": ("ingest", "DUP_BYTES", None),
+    "truncated": ("ingest", "IO_TRUNCATED", None),
+    "duplicate": ("ingest", "DUP_BYTES", None),
     "static": ("ingest", "CONTENT_STATIC", "static_below"),
     "cut": ("ingest", "CONTENT_CUT", "cut_above"),
     "text": ("ingest", "CONTENT_TEXT", "text_area_above"),
-    "no_face": ("faces", "FACE_NONE", None), "two_faces": ("faces", "FACE_MANY", None),
+    "no_face": ("faces", "FACE_NONE", None),
+    "two_faces": ("faces", "FACE_MANY", None),
     "tiny_face": ("faces", "FACE_SMALL", "min_face"),
     "blur": ("faces", "FACE_BLUR", "min_sharpness"),
-}  # fmt: skip
+}
 
 
 def test_every_faulty_file_is_rejected_for_its_fault_by_the_profile_s_bound(chain: Chain) -> None:
@@ -239,10 +249,13 @@ def test_every_faulty_file_is_rejected_for_its_fault_by_the_profile_s_bound(chai
     raw = chain.output("sources") / "files" / "synthetic.json"
     faults = {
         name: entry["expected"]
-        for call in json.loads(raw.read_text())["calls"] for name, entry in call["files"].items()
-    }  # fmt: skip
-    rows = {"ingest": chain.table("ingest", "samples").set_index("name"),
-            "faces": chain.table("faces", "samples").set_index("name")}  # fmt: skip
+        for call in json.loads(raw.read_text())["calls"]
+        for name, entry in call["files"].items()
+    }
+    rows = {
+        "ingest": chain.table("ingest", "samples").set_index("name"),
+        "faces": chain.table("faces", "samples").set_index("name"),
+    }
     met = set()
     for name, fault in faults.items():
         if fault == "kept":

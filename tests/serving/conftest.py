@@ -73,13 +73,25 @@ class Server:
         binaries = Path(sys.executable).parent
         kept = {name: os.environ[name] for name in ("HOME", "PYTHONPATH") if name in os.environ}
         environment = {
-            **kept, "PATH": f"{binaries}:/usr/bin:/bin", "OMP_NUM_THREADS": "1",
-            "MLFLOW_DISABLE_TELEMETRY": "true", "HF_HUB_OFFLINE": "1",
-        }  # fmt: skip
+            **kept,
+            "PATH": f"{binaries}:/usr/bin:/bin",
+            "OMP_NUM_THREADS": "1",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "HF_HUB_OFFLINE": "1",
+        }
         command = [
-            str(binaries / "mlflow"), "models", "serve", "-m", "models:/magic-mirror@champion",
-            "--env-manager", "local", "-t", "3600", "-p", str(self.port),
-        ]  # fmt: skip
+            str(binaries / "mlflow"),
+            "models",
+            "serve",
+            "-m",
+            "models:/magic-mirror@champion",
+            "--env-manager",
+            "local",
+            "-t",
+            "3600",
+            "-p",
+            str(self.port),
+        ]
         if door:
             command = [sys.executable, "-m", "mm_model", "serve", "--port", str(self.port)]
         with self.log.open("w") as log:

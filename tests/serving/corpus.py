@@ -4,6 +4,9 @@
 that a reply that quotes it is found out.
 """
 
+# Lists of words, many on a line.
+# fmt: off
+
 from __future__ import annotations
 
 import base64
@@ -40,7 +43,7 @@ def requests(good: dict[str, Any], seed: int = 0) -> list[Hostile]:
     every = itertools.chain(
         _pictures(good, rng), _numbers(good), _prompts(good), _consents(good), _references(good),
         _wrappings(good), _bodies(good, rng), _content_types(good),
-    )  # fmt: skip
+    )
     distinct = {(one.body, one.content_type): one for one in every}
     return list(distinct.values())
 
@@ -111,7 +114,7 @@ def _magic(good: dict[str, Any], files: dict[str, bytes], rng: random.Random) ->
         b"%PDF-1.7", b"%!PS-Adobe-3.0 EPSF-3.0", b"<svg xmlns='http://www.w3.org/2000/svg'/>",
         b"II*\0", b"MM\0*", b"8BPS", b"\0\0\0\x1cftypavif", b"\0\0\0\x18ftypheic", b"\0\0\1\0",
         b"\0\0\0\x18ftypmp42", b"PK\3\4", b"\x1f\x8b\x08", b"\x7fELF", b"MZ", b"#!/bin/sh\n",
-    ]  # fmt: skip
+    ]
     tails = [b"", b"\0" * 200, rng.randbytes(200), MARK.encode() * 20, files["JPEG"][4:]]
     for start, tail in itertools.product(starts, tails):
         yield _with_picture("magic", good, start + tail)
@@ -192,7 +195,7 @@ def _numbers(good: dict[str, Any]) -> Iterator[Hostile]:
         0.5, -0.0, 1e308, 1e-320, float("nan"), float("inf"), float("-inf"), True, "9", MARK, "",
         [], [1],
         {}, {"$gt": 0}, None,
-    ]  # fmt: skip
+    ]
     fields = ("num_frames", "num_inference_steps", "seed", "height", "width", "guidance_scale")
     for field, value in itertools.product(fields, odd):
         yield _changed("numbers", good, **{field: value})
@@ -218,7 +221,7 @@ def _prompts(good: dict[str, Any]) -> Iterator[Hostile]:
         "A MAN", "man", "a man" + " img" * 100, "woman img man img", "img man", "a man imgimg",
         "a man <extra_id_0> </s> <pad>", "a man " + "a b c d e f g h " * 30,
         "\n".join(["a man"] * 9),
-    ]  # fmt: skip
+    ]
     for text in texts:
         yield _changed("prompts", good, prompt=text)
     for value in (None, 1, 1.5, True, [], ["a man"], {}, {"a man": 1}, [[["a man"]]]):
@@ -241,7 +244,7 @@ def _consents(good: dict[str, Any]) -> Iterator[Hostile]:
         {**basis, **evidence, "text": 7}, {**basis, **evidence, "text": "\ud800"},
         {**basis, **evidence, "more": 1}, {**basis, **evidence, MARK: 1}, [{**basis, **evidence}],
         {**basis, **evidence, "text": {"a": 1}}, {"self": "x-1"}, {**basis, "evidence": "ｘ"},
-    ]  # fmt: skip
+    ]
     for value in odd:
         yield _changed("consents", good, consent=value)
 
@@ -262,7 +265,7 @@ def _references(good: dict[str, Any]) -> Iterator[Hostile]:
         ["\ud800"], ["é" * 50], [MARK], [base64.b64encode(MARK.encode()).decode()],
         [{"url": "http://x"}],
         ["A" * 12_000_000], [first, "A" * 400], [first] * 4,
-    ]  # fmt: skip
+    ]
     for value in lists:
         yield _changed("references", good, reference_images=value)
     for count in range(2, 5):
@@ -279,7 +282,7 @@ def _wrappings(good: dict[str, Any]) -> Iterator[Hostile]:
         [{}], [{MARK: 1}], {"columns": list(good), "data": [list(good.values())] * 2}, good, [good],
         {"columns": list(good), "data": [[]]}, {"columns": [1], "data": [[1]]}, {"data": [[1]]},
         {"columns": ["prompt", "prompt"], "data": [["a", "b"]]}, {"columns": MARK, "data": MARK},
-    ]  # fmt: skip
+    ]
     keys = ("dataframe_records", "dataframe_split", "inputs", "instances", MARK)
     for key, value in itertools.product(keys, values):
         yield Hostile("wrappings", json.dumps({key: value}).encode())
@@ -329,7 +332,7 @@ def _bodies(good: dict[str, Any], rng: random.Random) -> Iterator[Hostile]:
                 b"--x\r\nContent-Disposition: a",
                 b"prompt=a&consent=b", b"\x80\x04\x95", b"PAR1" + b"\0" * 50 + b"PAR1", body * 2,
         body + b"x",
-    ]  # fmt: skip
+    ]
     for odd in strange:
         yield Hostile("bodies", odd)
     for _ in range(60):
@@ -354,7 +357,7 @@ def _content_types(good: dict[str, Any]) -> Iterator[Hostile]:
         "json",
         "application/json; charset=", "application/pickle", "application/x-python",
         "text/csv; charset=utf-8",
-    ]  # fmt: skip
+    ]
     for value in said:
         yield Hostile("content types", wrapped(good), value)
         yield Hostile("content types", MARK.encode(), value)

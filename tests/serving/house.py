@@ -31,9 +31,12 @@ def random_backbone(folder: Path) -> None:
     from tests.nn import tiny
 
     CogVideoXPipeline(
-        tiny.tokenizer(), tiny.text_encoder(), tiny.vae(), tiny.base_transformer(),
+        tiny.tokenizer(),
+        tiny.text_encoder(),
+        tiny.vae(),
+        tiny.base_transformer(),
         build_scheduler(),
-    ).save_pretrained(folder)  # fmt: skip
+    ).save_pretrained(folder)
     tiny.identity_encoder().save_pretrained(folder / "identity_encoder")
 
 
@@ -45,9 +48,12 @@ def random_adapter(backbone: Path, folder: Path, seed: int = 0) -> None:
 
     encoder, model = tiny.identity_encoder(), tiny.transformer()
     config = adapter_config(
-        "tiny", model.config, encoder.clip_dim, encoder.id_dim,
+        "tiny",
+        model.config,
+        encoder.clip_dim,
+        encoder.id_dim,
         recognizer_sha256=encoder.recognizer_sha256,
-    )  # fmt: skip
+    )
     adapter = MagicMirrorAdapter.create(model, config, seed)
     tiny.shake(adapter, seed, 0.05)
     adapter.save_pretrained(folder)
@@ -90,9 +96,12 @@ class House:
         else:
             shutil.copytree(facepack, pack)
         places = {
-            "profile": "tiny", "sources": "none", "facepack": "weights/pack",
-            "judge": "weights/pack", "backbone": "weights/backbone",
-        }  # fmt: skip
+            "profile": "tiny",
+            "sources": "none",
+            "facepack": "weights/pack",
+            "judge": "weights/pack",
+            "backbone": "weights/backbone",
+        }
         (root / "params.yaml").write_text(yaml.safe_dump(places))
         self.layout = Layout(root, "tiny")
 
@@ -129,8 +138,16 @@ class House:
         self._seal("evaluate")
 
     def _seal(self, stage: str) -> None:
-        report = {"total": 1, "kept": 1, "rejected": {}, "failed": {}, "line": "", "metrics": {},
-                  "pictures": [], "notes": []}  # fmt: skip
+        report = {
+            "total": 1,
+            "kept": 1,
+            "rejected": {},
+            "failed": {},
+            "line": "",
+            "metrics": {},
+            "pictures": [],
+            "notes": [],
+        }
         manifest.seal(
             self.layout.output(stage), manifest.Manifest(stage, 1, "f" * 64, {}, "s" * 64, report)
         )
@@ -144,9 +161,16 @@ class House:
         work = self.layout.work("register", fingerprint)
         (work / "out").mkdir(parents=True, exist_ok=True)
         return Job(
-            STAGE, load_params(self.root), load_profile(self.root, "tiny"), self.layout,
-            fingerprint, inputs, work, work / "out", Tracker(self.layout, "register"),
-        )  # fmt: skip
+            STAGE,
+            load_params(self.root),
+            load_profile(self.root, "tiny"),
+            self.layout,
+            fingerprint,
+            inputs,
+            work,
+            work / "out",
+            Tracker(self.layout, "register"),
+        )
 
     def register(self) -> dict[str, Any]:
         """Run the stage and publish its output; returns `release.json`."""

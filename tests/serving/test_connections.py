@@ -217,7 +217,7 @@ def test_there_are_never_more_than_open_files_bear(monkeypatch: pytest.MonkeyPat
         (b"GET /ping HTTP/1.1\r\n\r\n", 400, "bad_http", "one Host header"),
         (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", 400, "bad_http", "no HTTP/1.1 request"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_with_a_request_is_said(
     hasty: Doorway, sent: bytes, status: int, code: str, words: str
 ) -> None:

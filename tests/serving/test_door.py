@@ -83,9 +83,12 @@ def test_a_full_house_says_so_at_once_and_serves_who_is_inside(way: Doorway) -> 
 def test_bad_requests_and_health_are_answered_in_a_full_house(way: Doorway) -> None:
     asked = filled(way)
     for change, code in (
-        ({"seed": -1}, "seed"), ({"consent": None}, "no_consent"), ({"prompt": ""}, "prompt_empty"),
-        ({"reference_images": ["%"]}, "not_base64"), ({"face": 1}, "unknown_field"),
-    ):  # fmt: skip
+        ({"seed": -1}, "seed"),
+        ({"consent": None}, "no_consent"),
+        ({"prompt": ""}, "prompt_empty"),
+        ({"reference_images": ["%"]}, "not_base64"),
+        ({"face": 1}, "unknown_field"),
+    ):
         said = way.ask(wrapped({**record(), **change}))
         assert (said.status, said.refusal) == (400, code)
     for place in ("/ping", "/health", "/version"):
@@ -202,11 +205,18 @@ def test_a_connection_that_asks_for_nothing_is_closed(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("host", "status"),
     [
-        ("127.0.0.1", 200), ("localhost:5000", 200), ("[::1]:80", 200), ("LOCALHOST", 200),
-        ("mirror.example", 200), ("evil.example", 403), ("127.0.0.1.evil.example", 403),
-        ("localhost.", 403), ("", 403), ("evil.example:5000", 403),
+        ("127.0.0.1", 200),
+        ("localhost:5000", 200),
+        ("[::1]:80", 200),
+        ("LOCALHOST", 200),
+        ("mirror.example", 200),
+        ("evil.example", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("localhost.", 403),
+        ("", 403),
+        ("evil.example:5000", 403),
     ],
-)  # fmt: skip
+)
 def test_it_is_asked_under_names_it_knows(free_way: Doorway, host: str, status: int) -> None:
     said = free_way.ask(None, "GET", "/ping", {"host": host})
     assert said.status == status
@@ -216,12 +226,16 @@ def test_it_is_asked_under_names_it_knows(free_way: Doorway, host: str, status: 
 @pytest.mark.parametrize(
     ("method", "path", "code"),
     [
-        ("GET", "/invocations", "method"), ("POST", "/ping", "method"),
-        ("OPTIONS", "/invocations", "method"), ("GET", "/docs", "not_found"),
-        ("GET", "/openapi.json", "not_found"), ("POST", "/invocations/", "not_found"),
-        ("GET", "/../etc/passwd", "not_found"), ("GET", "/%2e%2e/%2e%2e/etc", "not_found"),
+        ("GET", "/invocations", "method"),
+        ("POST", "/ping", "method"),
+        ("OPTIONS", "/invocations", "method"),
+        ("GET", "/docs", "not_found"),
+        ("GET", "/openapi.json", "not_found"),
+        ("POST", "/invocations/", "not_found"),
+        ("GET", "/../etc/passwd", "not_found"),
+        ("GET", "/%2e%2e/%2e%2e/etc", "not_found"),
     ],
-)  # fmt: skip
+)
 def test_nothing_else_is_there(free_way: Doorway, method: str, path: str, code: str) -> None:
     said = free_way.ask(None, method, path)
     assert said.refusal == code
@@ -269,25 +283,39 @@ def test_a_body_that_is_no_json_gets_a_clean_refusal(free_way: Doorway, name: st
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        ({"seed": 10**400}, "seed"), ({"seed": 2**63}, "seed"),
+        ({"seed": 10**400}, "seed"),
+        ({"seed": 2**63}, "seed"),
         ({"seed": float("nan")}, "wrong_type"),
-        ({"guidance_scale": float("inf")}, "guidance"), ({"guidance_scale": 10**400}, "guidance"),
-        ({"num_frames": -(2**63)}, "frame_count"), ({"height": 10**400}, "size"),
+        ({"guidance_scale": float("inf")}, "guidance"),
+        ({"guidance_scale": 10**400}, "guidance"),
+        ({"num_frames": -(2**63)}, "frame_count"),
+        ({"height": 10**400}, "size"),
         ({"prompt": "a man \ud800"}, "prompt_characters"),
         ({"consent": float("nan")}, "consent_form"),
         ({"num_inference_steps": True}, "wrong_type"),
         ({"reference_images": {"a": 1}}, "wrong_type"),
     ],
-)  # fmt: skip
+)
 def test_odd_values_get_their_own_refusal(free_way: Doorway, change: Any, code: str) -> None:
     said = free_way.ask(wrapped({**record(), **change}))
     assert (said.status, said.refusal) == (400, code)
 
 
 @pytest.mark.parametrize(
-    "kind", [None, "", "text/csv", "application/vnd.apache.parquet", "text/plain", "application/x",
-             "application/json; charset=latin-1", "application/json; x=y", "\x00", "a" * 300],
-)  # fmt: skip
+    "kind",
+    [
+        None,
+        "",
+        "text/csv",
+        "application/vnd.apache.parquet",
+        "text/plain",
+        "application/x",
+        "application/json; charset=latin-1",
+        "application/json; x=y",
+        "\x00",
+        "a" * 300,
+    ],
+)
 def test_other_contents_are_refused(free_way: Doorway, kind: str | None) -> None:
     said = free_way.ask(wrapped(record()), headers={} if kind is None else {"content-type": kind})
     assert said.status == 400 and said.refusal in ("content_type", "bad_http")
@@ -298,8 +326,13 @@ def test_other_contents_are_refused(free_way: Doorway, kind: str | None) -> None
 def test_every_form_of_a_record_gives_the_same_clip(free_way: Doorway, kind: str) -> None:
     one = record(77)
     table = {"columns": list(one), "data": [list(one.values())]}
-    bodies = [{"dataframe_records": [one]}, {"inputs": [one]}, {"inputs": one},
-              {"instances": [one]}, {"dataframe_split": table}]  # fmt: skip
+    bodies = [
+        {"dataframe_records": [one]},
+        {"inputs": [one]},
+        {"inputs": one},
+        {"instances": [one]},
+        {"dataframe_split": table},
+    ]
     said = {free_way.ask(json.dumps(body), headers={"content-type": kind}).body for body in bodies}
     (reply,) = said
     assert "video_mp4" in reply and "text encoder: 1." in reply

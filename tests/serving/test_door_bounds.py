@@ -80,8 +80,9 @@ def answered_beside(way: Doorway, held: threading.Event, go: threading.Event) ->
         asked.request("GET", "/ping")
         refused = way.connection()
         refused.timeout = 5
-        refused.request("POST", "/invocations", wrapped(record(-1)),
-                        {"content-type": "application/json"})  # fmt: skip
+        refused.request(
+            "POST", "/invocations", wrapped(record(-1)), {"content-type": "application/json"}
+        )
         return answer(asked).status == 200 and answer(refused).refusal == "seed"
     except TimeoutError:
         return False

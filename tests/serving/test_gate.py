@@ -52,9 +52,15 @@ def _file(size: tuple[int, int], kind: str) -> bytes:
 
 @pytest.mark.parametrize(
     "content",
-    [_png_head(9400, 9400), _png_head(5001, 5000), _jpeg_head(8000, 6000), _jpeg_head(65_500, 400),
-     _file((5001, 5000), "PNG"), _file((6000, 4200), "JPEG")],
-)  # fmt: skip
+    [
+        _png_head(9400, 9400),
+        _png_head(5001, 5000),
+        _jpeg_head(8000, 6000),
+        _jpeg_head(65_500, 400),
+        _file((5001, 5000), "PNG"),
+        _file((6000, 4200), "JPEG"),
+    ],
+)
 def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(content: bytes) -> None:
     with pytest.raises(Refusal) as refusal:
         gate.admit((content,), one_face, LIMIT, 4)

@@ -58,17 +58,31 @@ def photographs(served_house: House, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture
 def asked(photographs: list[Path]) -> list[Any]:
     """A whole request of few steps."""
-    return ["--ref", photographs[0], "--ref", photographs[1], "--prompt", PROMPT,
-            "--consent", "synthetic:drawn-1", "--seed", 7, "--steps", 2]  # fmt: skip
+    return [
+        "--ref",
+        photographs[0],
+        "--ref",
+        photographs[1],
+        "--prompt",
+        PROMPT,
+        "--consent",
+        "synthetic:drawn-1",
+        "--seed",
+        7,
+        "--steps",
+        2,
+    ]
 
 
 def record_of(photographs: list[Path]) -> dict[str, Any]:
     """The same request as a server takes it."""
     return {
-        "prompt": PROMPT, "consent": {"basis": "synthetic", "evidence": "drawn-1"}, "seed": 7,
+        "prompt": PROMPT,
+        "consent": {"basis": "synthetic", "evidence": "drawn-1"},
+        "seed": 7,
         "num_inference_steps": 2,
         "reference_images": [base64.b64encode(p.read_bytes()).decode() for p in photographs],
-    }  # fmt: skip
+    }
 
 
 def served(house: House) -> Any:
@@ -148,8 +162,9 @@ def test_a_full_disk_leaves_what_was_there(
     status, _, err = command(*asked, "-o", tmp_path / "clip.mp4", "--force")
     assert status == 1 and "the disk is full" in err
     assert sorted((path.name, path.read_text()) for path in tmp_path.iterdir()) == [
-        ("clip.json", "mine"), ("clip.mp4", "mine")
-    ]  # fmt: skip
+        ("clip.json", "mine"),
+        ("clip.mp4", "mine"),
+    ]
 
 
 def test_without_a_name_a_clip_goes_by_its_seed(
@@ -166,13 +181,21 @@ def test_without_a_name_a_clip_goes_by_its_seed(
 @pytest.mark.parametrize(
     "change",
     [
-        {"num_frames": 10}, {"num_inference_steps": 1000}, {"guidance_scale": 0.5}, {"seed": -1},
-        {"height": 512, "width": 512}, {"prompt": " "}, {"prompt": "mountains at dawn"},
-        {"prompt": "a man\x07 smiles"}, {"prompt": "a woman </s> smiles"},
-        {"prompt": "a woman smiles<pad>"}, {"prompt": "a woman <extra_id_0> smiles"},
-        {"prompt": "a <unk> woman smiles"}, {"prompt": "</s>a woman img smiles<extra_id_99>"},
+        {"num_frames": 10},
+        {"num_inference_steps": 1000},
+        {"guidance_scale": 0.5},
+        {"seed": -1},
+        {"height": 512, "width": 512},
+        {"prompt": " "},
+        {"prompt": "mountains at dawn"},
+        {"prompt": "a man\x07 smiles"},
+        {"prompt": "a woman </s> smiles"},
+        {"prompt": "a woman smiles<pad>"},
+        {"prompt": "a woman <extra_id_0> smiles"},
+        {"prompt": "a <unk> woman smiles"},
+        {"prompt": "</s>a woman img smiles<extra_id_99>"},
     ],
-)  # fmt: skip
+)
 def test_what_a_server_refuses_is_refused_in_the_words_of_the_command_line(
     command: Command, photographs: list[Path], served_house: House, change: dict, tmp_path: Path
 ) -> None:
@@ -181,14 +204,30 @@ def test_what_a_server_refuses_is_refused_in_the_words_of_the_command_line(
     record = record_of(photographs) | change
     with pytest.raises(Refusal) as refusal:
         served(served_house).answer(record)
-    options = {"num_frames": "--frames", "num_inference_steps": "--steps", "seed": "--seed",
-               "guidance_scale": "--guidance", "prompt": "--prompt"}  # fmt: skip
-    given = [part for name, option in options.items() if name in record
-             for part in (option, record[name])]  # fmt: skip
+    options = {
+        "num_frames": "--frames",
+        "num_inference_steps": "--steps",
+        "seed": "--seed",
+        "guidance_scale": "--guidance",
+        "prompt": "--prompt",
+    }
+    given = [
+        part
+        for name, option in options.items()
+        if name in record
+        for part in (option, record[name])
+    ]
     if "height" in change:
         given += ["--size", "512x512"]
-    status, _, err = command("--ref", photographs[0], "--consent", "synthetic:drawn-1", *given,
-                             "-o", tmp_path / "clip.mp4")  # fmt: skip
+    status, _, err = command(
+        "--ref",
+        photographs[0],
+        "--consent",
+        "synthetic:drawn-1",
+        *given,
+        "-o",
+        tmp_path / "clip.mp4",
+    )
     said = wording.of(refusal.value).sentence
     assert (status, err.strip().splitlines()[-1]) == (1, f"Stopped: {said}")
     assert not [name for name in FIELDS if "_" in name if name in err]
@@ -221,9 +260,19 @@ def test_words_that_are_cut_off_are_named_before_work_starts(
     """The small tokenizer reads 16 tokens, four of them for two references."""
     prompt = "a man smiles in the park and waves and runs and sits in a red hat"
     status, out, err = command(
-        "--ref", photographs[0], "--ref", photographs[1], "--prompt", prompt, "--steps", 1,
-        "--consent", "synthetic:drawn-1", "-o", tmp_path / "clip.mp4",
-    )  # fmt: skip
+        "--ref",
+        photographs[0],
+        "--ref",
+        photographs[1],
+        "--prompt",
+        prompt,
+        "--steps",
+        1,
+        "--consent",
+        "synthetic:drawn-1",
+        "-o",
+        tmp_path / "clip.mp4",
+    )
     assert status == 0, err
     (line,) = [line for line in out.splitlines() if "cut off" in line]
     assert line.endswith(": in a red hat")
@@ -253,8 +302,11 @@ def test_a_folder_of_one_person_s_photographs(
     assert status == 0, err
     said = sidecar.read(tmp_path / "clip.json")
     assert [Path(path).name for path in said.arguments.references] == [
-        "b.png", "c.png", "d.png", "e.png"
-    ]  # fmt: skip
+        "b.png",
+        "c.png",
+        "d.png",
+        "e.png",
+    ]
     assert said.arguments.consent == {"basis": "synthetic", "evidence": "drawn-9"}
     assert "1 more in the folder" in out
 
@@ -297,14 +349,20 @@ def test_another_face_pack_brings_the_rules_for_photographs_and_changes_nothing_
 ) -> None:
     """No value is what the release has; the record still names the release that was asked."""
     rules, pack = whole(ROOT, "real-small"), served_house.root / "weights" / "pack"
-    rules["faces"] |= {"detection_size": 96, "detection_above": 0.31, "pads": [0.21],
-                       "padded_detection_above": 0.42, "bystander_below": 0.17}  # fmt: skip
+    rules["faces"] |= {
+        "detection_size": 96,
+        "detection_above": 0.31,
+        "pads": [0.21],
+        "padded_detection_above": 0.42,
+        "bystander_below": 0.17,
+    }
     (served_house.root / "profiles" / "real-small.yaml").write_text(yaml.safe_dump(rules))
     plain, own = (chosen(served_house.layout, "champion", given) for given in (None, pack))
     names = Detection.model_fields
     assert own.config.detection.model_dump(mode="json") == {n: rules["faces"][n] for n in names}
-    assert all(getattr(own.config.detection, n) != getattr(plain.config.detection, n)
-               for n in names)  # fmt: skip
+    assert all(
+        getattr(own.config.detection, n) != getattr(plain.config.detection, n) for n in names
+    )
     others = {"detection": plain.config.detection, "digests": plain.config.digests}
     assert own.config.model_copy(update=others) == plain.config
     assert own.folders == plain.folders | {"facepack": pack}
@@ -330,11 +388,25 @@ def test_a_real_photograph_is_shown_or_refused_in_one_sentence(
     rules = yaml.safe_dump(whole(ROOT, "real-small"))
     (served_house.root / "profiles" / "real-small.yaml").write_text(rules)
     rest = ["--prompt", PROMPT, "--steps", 1, "--consent", "licence:mit"]
-    status, _, err = command("--ref", real_media / "source_s10.jpg", *rest, "--facepack",
-                             real_facepack, "-o", tmp_path / "clip.mp4")  # fmt: skip
+    status, _, err = command(
+        "--ref",
+        real_media / "source_s10.jpg",
+        *rest,
+        "--facepack",
+        real_facepack,
+        "-o",
+        tmp_path / "clip.mp4",
+    )
     assert status == 0, err
-    status, _, err = command("--ref", real_media / "source_s30.jpg", *rest, "--facepack",
-                             real_facepack, "-o", tmp_path / "never.mp4")  # fmt: skip
+    status, _, err = command(
+        "--ref",
+        real_media / "source_s30.jpg",
+        *rest,
+        "--facepack",
+        real_facepack,
+        "-o",
+        tmp_path / "never.mp4",
+    )
     assert status == 1
     assert err.strip().splitlines()[-1] == (
         "Stopped: Reference picture 1 shows no face that can be found: give one that shows the "

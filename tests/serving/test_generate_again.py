@@ -76,14 +76,46 @@ def test_again_asks_for_every_value_of_the_clip(
         assert cli.main(["generate", *map(str, arguments)]) == 0
         return capsys.readouterr().out.splitlines()[-1]
 
-    generate("--ref", red, "--ref", blue, "--ref", red, "--prompt", "a man img nods",
-             "--consent", "written:form-17", "--seed", 41, "--frames", 1, "--size", "48x80",
-             "--steps", 3, "--guidance", 5.5, "--adapter", adapter, "--facepack", pack,
-             "-o", tmp_path / "clip.mp4")  # fmt: skip
+    generate(
+        "--ref",
+        red,
+        "--ref",
+        blue,
+        "--ref",
+        red,
+        "--prompt",
+        "a man img nods",
+        "--consent",
+        "written:form-17",
+        "--seed",
+        41,
+        "--frames",
+        1,
+        "--size",
+        "48x80",
+        "--steps",
+        3,
+        "--guidance",
+        5.5,
+        "--adapter",
+        adapter,
+        "--facepack",
+        pack,
+        "-o",
+        tmp_path / "clip.mp4",
+    )
     again = generate("--again", tmp_path / "clip.json", "-o", tmp_path / "twin.mp4")
     assert again == "the same bytes"
-    generate("--ref", blue, "--prompt", "a woman img smiles", "--consent", "self:me",
-             "-o", tmp_path / "plain.mp4")  # fmt: skip
+    generate(
+        "--ref",
+        blue,
+        "--prompt",
+        "a woman img smiles",
+        "--consent",
+        "self:me",
+        "-o",
+        tmp_path / "plain.mp4",
+    )
     first, once_more, plain = (wanted for wanted, _ in engine.calls)
     names = [field.name for field in dataclasses.fields(Request)]
     assert {n: getattr(once_more, n) for n in names} == {n: getattr(first, n) for n in names}
@@ -137,9 +169,13 @@ def test_other_bytes_on_the_same_machine_are_a_failure(
 
 @pytest.mark.parametrize(
     ("part", "values"),
-    [("evaluate", {"face_guidance": "null"}), ("model", {"fps": 12}),
-     ("run", {"dtype": "bfloat16"}), ("faces", {"detection_above": 0.01})],
-)  # fmt: skip
+    [
+        ("evaluate", {"face_guidance": "null"}),
+        ("model", {"fps": 12}),
+        ("run", {"dtype": "bfloat16"}),
+        ("faces", {"detection_above": 0.01}),
+    ],
+)
 def test_again_refuses_an_adapter_s_folder_under_other_values(
     command: Command, asked: list, served_house: House, tmp_path: Path, part: str, values: dict
 ) -> None:
@@ -185,10 +221,18 @@ def test_again_refuses_what_is_not_the_recorded_one(
         record.write_text(rewritten(changed))
         status, _, err = command("--again", record)
         assert status == 1 and f"The {part} is not the one that made the clip" in err
-    for text in ("", "[]", "{}", '{"format": 1}', json.dumps(said | {"references_sha256": 3}),
-                 json.dumps(said | {"arguments": said["arguments"] | {"seed": "x"}}),
-                 json.dumps(said | {"release": 1}), json.dumps(said | {"hardware": []}),
-                 json.dumps(said | {"extra": 1}), "\x00"):  # fmt: skip
+    for text in (
+        "",
+        "[]",
+        "{}",
+        '{"format": 1}',
+        json.dumps(said | {"references_sha256": 3}),
+        json.dumps(said | {"arguments": said["arguments"] | {"seed": "x"}}),
+        json.dumps(said | {"release": 1}),
+        json.dumps(said | {"hardware": []}),
+        json.dumps(said | {"extra": 1}),
+        "\x00",
+    ):
         record.write_text(text)
         status, _, err = command("--again", record)
         assert status == 1 and err.startswith("Stopped: ") and "Traceback" not in err
@@ -204,9 +248,11 @@ def test_a_record_that_was_changed_is_no_record(
     said = json.loads(path.read_text())
     for changed in (
         said | {"arguments": said["arguments"] | {"prompt": "a man nods"}},
-        said | {"digests": {}}, said | {"digests": {"adapter": 3}}, said | {"seconds": 0},
+        said | {"digests": {}},
+        said | {"digests": {"adapter": 3}},
+        said | {"seconds": 0},
         said | {"references_sha256": [1]},
-    ):  # fmt: skip
+    ):
         path.write_text(json.dumps(changed))
         status, _, err = command("--again", path)
         assert status == 1 and "was changed after it was written" in err

@@ -40,8 +40,10 @@ def named(found: Photographs) -> list[str]:
 def test_a_folder_leaves_room_for_what_stands_beside_it(
     tmp_path: Path, photographs: list[Path], limits: ServeSettings
 ) -> None:
-    seven, two = folder(tmp_path / "seven", 7, photographs[0]), folder(
-        tmp_path / "two", 2, photographs[0])  # fmt: skip
+    seven, two = (
+        folder(tmp_path / "seven", 7, photographs[0]),
+        folder(tmp_path / "two", 2, photographs[0]),
+    )
     plain = Path(shutil.copyfile(photographs[0], tmp_path / "plain.png"))
     last = f"{tmp_path.name}/plain.png"
     found = asks.photographs([seven, plain], limits)
@@ -52,8 +54,11 @@ def test_a_folder_leaves_room_for_what_stands_beside_it(
     assert named(both) == ["seven/0.png", "seven/1.png", "two/0.png", last]
     assert both.unused == 6
     assert named(asks.photographs([two, seven], limits)) == [
-        "two/0.png", "two/1.png", "seven/0.png", "seven/1.png"
-    ]  # fmt: skip
+        "two/0.png",
+        "two/1.png",
+        "seven/0.png",
+        "seven/1.png",
+    ]
     assert asks.photographs([seven], limits).unused == 3
     assert len(asks.photographs([plain] * 5, limits).paths) == 5, "what is named is not dropped"
 
@@ -93,9 +98,13 @@ def _stop(*_: Any) -> None:
 
 @pytest.mark.parametrize(
     ("name", "content", "word"),
-    [("a.jpg", b"no picture", "no JPEG, PNG or WebP picture: a.jpg"), ("a.heic", HEIC, "a.heic"),
-     ("kids/a.png", b"", "in a folder of its own: kids/a.png"), (".hidden.png", b"", "holds no")],
-)  # fmt: skip
+    [
+        ("a.jpg", b"no picture", "no JPEG, PNG or WebP picture: a.jpg"),
+        ("a.heic", HEIC, "a.heic"),
+        ("kids/a.png", b"", "in a folder of its own: kids/a.png"),
+        (".hidden.png", b"", "holds no"),
+    ],
+)
 def test_a_folder_without_a_picture_says_what_it_has(
     tmp_path: Path, limits: ServeSettings, name: str, content: bytes, word: str
 ) -> None:

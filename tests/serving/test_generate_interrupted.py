@@ -57,8 +57,7 @@ def test_work_ends_at_its_next_step_when_who_waits_is_interrupted(
     root: Path, photographs: list[Path], number: signal.Signals
 ) -> None:
     engine = SlowEngine()
-    mirror = Mirror(of_profile(load_profile(root, "tiny"), DIGESTS), one_face,
-                    lambda: engine)  # fmt: skip
+    mirror = Mirror(of_profile(load_profile(root, "tiny"), DIGESTS), one_face, lambda: engine)
     wanted = mirror.read(record_of(photographs) | {"num_inference_steps": 100})
 
     def stop() -> None:
@@ -82,12 +81,31 @@ def test_work_ends_at_its_next_step_when_who_waits_is_interrupted(
 def started(house: House, photographs: list[Path], target: Path) -> subprocess.Popen:
     """A command of many steps, which has read the photographs already."""
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "mm_model", "generate", "--ref", str(photographs[0]),
-         "--prompt", "a woman img smiles", "--consent", "synthetic:drawn-1", "--seed", "11",
-         "--steps", "100", "-o", str(target)],
-        env={**os.environ, "MM_ROOT": str(house.root)}, cwd=target.parent, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-u",
+            "-m",
+            "mm_model",
+            "generate",
+            "--ref",
+            str(photographs[0]),
+            "--prompt",
+            "a woman img smiles",
+            "--consent",
+            "synthetic:drawn-1",
+            "--seed",
+            "11",
+            "--steps",
+            "100",
+            "-o",
+            str(target),
+        ],
+        env={**os.environ, "MM_ROOT": str(house.root)},
+        cwd=target.parent,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     for line in process.stdout or ():
         if line.startswith("reference picture 1"):
             return process
@@ -173,10 +191,15 @@ def test_a_full_disk_says_that_the_clip_is_lost_and_how_to_make_it(
 
 @pytest.mark.parametrize(
     ("arguments", "true"),
-    [(["serve"], "nothing is served"), (["use"], "may be half made"),
-     (["page"], "stays as it is"), (["figures"], "nothing was changed"),
-     (["rollback"], "releases' shows"), (["run", "faces"], "the next run resumes")],
-)  # fmt: skip
+    [
+        (["serve"], "nothing is served"),
+        (["use"], "may be half made"),
+        (["page"], "stays as it is"),
+        (["figures"], "nothing was changed"),
+        (["rollback"], "releases' shows"),
+        (["run", "faces"], "the next run resumes"),
+    ],
+)
 def test_each_command_says_what_is_true_of_it(
     monkeypatch: pytest.MonkeyPatch, capsys: Any, arguments: list[str], true: str
 ) -> None:

@@ -26,10 +26,13 @@ def test_a_place_where_no_clip_can_be_is_refused_before_work(
     (tmp_path / "folder.mp4").mkdir()
     (tmp_path / "link.mp4").symlink_to(tmp_path / "nowhere")
     for place, word in (
-        ("file/c.mp4", "cannot be written"), ("/proc/c.mp4", "cannot be written"),
-        ("n" * 252 + ".mp4", "cannot be written"), ("link.mp4", "exists"),
-        ("c.avi", "ends in .mp4"), (".mp4", "ends in .mp4"),
-    ):  # fmt: skip
+        ("file/c.mp4", "cannot be written"),
+        ("/proc/c.mp4", "cannot be written"),
+        ("n" * 252 + ".mp4", "cannot be written"),
+        ("link.mp4", "exists"),
+        ("c.avi", "ends in .mp4"),
+        (".mp4", "ends in .mp4"),
+    ):
         status, _, err = command(*asked, "-o", place)
         assert status == 1 and word in err and "Traceback" not in err
     status, _, err = command(*asked, "-o", "folder.mp4", "--force")

@@ -1,6 +1,9 @@
 """The word filter by kinds: each way of asking with many words in it, and the same ways that ask
 for nothing. The sentences are put together here; none is in the files of prompts."""
 
+# Lists of words, many on a line.
+# fmt: off
+
 from __future__ import annotations
 
 import itertools
@@ -15,10 +18,10 @@ _SMALL = [
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
     "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",
     "nineteen",
-]  # fmt: skip
+]
 _TENS = [
     "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
-]  # fmt: skip
+]
 WHO = [("her", "she"), ("the man", "he"), ("this person", "they"), ("the subject", "they")]
 AGES = [
     "{s} at the age of {n}, walking in a park", "{s} aged {n} in a red coat",
@@ -31,7 +34,7 @@ AGES = [
     "{n}-year-old version of {s}", "{s} ({n}) eats soup", "{s}, {n}, eats soup",
     "{s}, not older than {n}, eats soup", "{s} of about {n} years, smiling",
     "imagine {s} aged {n}", "{s}, around {n} years of age, paints", "age {s} down to {n}",
-]  # fmt: skip
+]
 
 
 def spelled(age: int) -> str:
@@ -79,19 +82,19 @@ NOUNS = [
     "preteen", "tween", "schoolgirl", "schoolboy", "preschooler", "kindergartner",
     "first-grader", "middle-schooler", "adolescent", "minor", "youngster", "lad", "juvenile",
     "choirboy", "orphan", "whippersnapper",
-]  # fmt: skip
+]
 AS_SUBJECT = [
     "a {n} waves at the camera", "a {n} with her face rides a bike", "make her a {n}",
     "turn him into a {n}", "the woman as a {n} in a garden", "he becomes a {n} again",
     "show a {n} version of him", "this man reimagined as a {n}", "a portrait of a {n}, soft light",
     "cinematic shot of a {n} running", "when she was a {n}", "the {n} from the photo laughs",
     "{n}, 35mm film, backlit", "Close-up: {n}. Smiles.",
-]  # fmt: skip
+]
 BESIDE = [
     "a {a} walks past a {n} in the park", "a {a} reads to a {n}", "a {a} holds the hand of a {n}",
     "a photo of a {n} stands on the {a}'s desk", "the {a} waves to a {n} across the street",
     "a {a}, not a {n}, waves",
-]  # fmt: skip
+]
 
 
 def test_a_child_is_understood_by_any_name_and_in_any_place() -> None:
@@ -103,10 +106,10 @@ def test_an_adult_beside_a_child_is_no_child() -> None:
     adults = [
         "woman", "man", "lady", "gentleman", "grandmother", "firefighter", "teacher", "nurse",
         "pianist",
-    ]  # fmt: skip
+    ]
     children = [
         "boy", "girl", "child", "kid", "toddler", "baby", "teenager", "schoolgirl", "newborn",
-    ]  # fmt: skip
+    ]
     made = [f.format(a=a, n=n) for f, a, n in itertools.product(BESIDE, adults, children)]
     assert [prompt for prompt in made if verdict(prompt) != "ok"] == []
 
@@ -120,7 +123,7 @@ def test_somebody_s_child_is_one_unless_it_is_grown(kin: str) -> None:
     grown = [
         f"my {kin}, 34, waves from the bus", f"our {kin} at her wedding", f"a man hugs his {kin}",
         f"my {kin}'s painting hangs behind the woman", f"our {kin} in a law firm's office",
-    ]  # fmt: skip
+    ]
     assert [verdict(prompt) for prompt in asked] == ["child"] * len(asked)
     assert [verdict(prompt) for prompt in grown] == ["ok"] * len(grown)
 
@@ -131,18 +134,18 @@ WITHOUT = [
     "with the {x} removed", "without a single piece of {x}", "with {p} {x} taken off",
     "devoid of {x}", "free of all {x}", "who has shed {p} {x}", "stripped of {p} {x}",
     "whose {x} has vanished", "lacking all {x}", "sans {x}", "who left all {p} {x} at home",
-]  # fmt: skip
+]
 CLOTHES = ["clothes", "clothing", "garments", "underwear", "attire"]
 ONLY = [
     "wearing only {x}", "wearing nothing but {x}", "dressed in just {x}",
     "clad in {x} and nothing else", "in nothing except {x}", "with only {x} on",
     "wearing {x} and not much else",
-]  # fmt: skip
+]
 NO_GARMENT = [
     "a smile", "a hat", "high heels", "a necklace", "soap bubbles", "a towel", "socks",
     "headphones", "rubber boots", "a wristwatch", "sunglasses", "silk sheets", "rose petals",
     "a feather boa", "a thong",
-]  # fmt: skip
+]
 GARMENTS = ["a grey suit", "a wool coat", "an evening gown", "jeans and a tee", "a swimsuit"]
 
 
@@ -156,10 +159,10 @@ def test_no_clothes_are_understood_whatever_they_are_called() -> None:
 
 def test_what_is_no_garment_covers_nobody_and_a_whole_one_does() -> None:
     asked = [f"{who} poses {form.format(x=thing)}"
-             for (who, _), form, thing in itertools.product(PEOPLE, ONLY, NO_GARMENT)]  # fmt: skip
+             for (who, _), form, thing in itertools.product(PEOPLE, ONLY, NO_GARMENT)]
     assert [prompt for prompt in asked if verdict(prompt) != "nudity"] == []
     dressed = [f"{who} poses wearing only {garment}"
-               for (who, _), garment in itertools.product(PEOPLE, GARMENTS)]  # fmt: skip
+               for (who, _), garment in itertools.product(PEOPLE, GARMENTS)]
     assert [prompt for prompt in dressed if verdict(prompt) != "ok"] == []
 
 
@@ -168,5 +171,5 @@ def test_what_is_worn_over_clothes_may_come_off(article: str) -> None:
     prompts = [
         f"she takes off her {article}", f"a man without a {article} in the snow",
         f"her {article} falls to the floor", f"he removes his {article} slowly",
-    ]  # fmt: skip
+    ]
     assert [prompt for prompt in prompts if verdict(prompt) != "ok"] == []

@@ -69,8 +69,11 @@ def command(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     return subprocess.run(
         [*prefix(), sys.executable, "-m", "mm_model", *words],
-        cwd=root, capture_output=True, text=True, env=kept,
-    )  # fmt: skip
+        cwd=root,
+        capture_output=True,
+        text=True,
+        env=kept,
+    )
 
 
 def test_releases_are_listed_and_nothing_is_changed(shut: Path) -> None:

@@ -24,11 +24,19 @@ from tests.serving.conftest import FakeEngine, one_face
 from tests.serving.house import ROOT
 
 LIMITS = ServeSettings(
-    max_references=4, max_reference_bytes=8_388_608, max_reference_pixels=25_000_000,
-    max_prompt_characters=500, max_frames=17, max_steps=100, max_guidance=20,
-    sizes=((64, 64),), default_steps=20, default_guidance=3.0,
-    waiting=16, body_seconds=30,
-)  # fmt: skip
+    max_references=4,
+    max_reference_bytes=8_388_608,
+    max_reference_pixels=25_000_000,
+    max_prompt_characters=500,
+    max_frames=17,
+    max_steps=100,
+    max_guidance=20,
+    sizes=((64, 64),),
+    default_steps=20,
+    default_guidance=3.0,
+    waiting=16,
+    body_seconds=30,
+)
 PROFILE = load_profile(ROOT, "tiny").model_copy(update={"serve": LIMITS})
 
 
@@ -156,11 +164,14 @@ def test_a_far_smaller_face_beside_the_person_is_no_second_person() -> None:
     def seen(*sides: float) -> mirror.Mirror:
         pack = SimpleNamespace(
             detect=lambda image, above: [
-                Face(np.array([300 * n, 0, 300 * n + side, side], np.float32), 0.9,
-                     np.full((5, 2), side / 2, np.float32))
+                Face(
+                    np.array([300 * n, 0, 300 * n + side, side], np.float32),
+                    0.9,
+                    np.full((5, 2), side / 2, np.float32),
+                )
                 for n, side in enumerate(sides)
             ]
-        )  # fmt: skip
+        )
         rules = of_profile(PROFILE, {"adapter": "a", "backbone": "b", "facepack": "c"}).detection
         return make_mirror(lambda pixels: chosen_faces(pack, pixels, rules))
 
@@ -212,9 +223,15 @@ def test_a_silent_seed_is_drawn_and_told() -> None:
 
 
 JUNK = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=40),
-    st.just(SENT), st.just(SENT[:300]), st.binary(max_size=30),
-)  # fmt: skip
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=40),
+    st.just(SENT),
+    st.just(SENT[:300]),
+    st.binary(max_size=30),
+)
 VALUES = st.one_of(
     JUNK, st.lists(JUNK, max_size=5), st.dictionaries(st.text(max_size=5), JUNK, max_size=3)
 )

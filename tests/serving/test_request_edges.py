@@ -39,12 +39,20 @@ PARTS = {"adapter": "a", "backbone": "b", "facepack": "c"}
         ("num_frames", 1, 0, Code.FRAME_COUNT),
         ("prompt", "a man " + "w" * 494, "a man " + "w" * 495, Code.PROMPT_TOO_LONG),
         ("reference_images", [SENT] * 4, [SENT] * 5, Code.REFERENCE_COUNT),
-        ("consent", {"basis": "self", "evidence": "e" * 64},
-         {"basis": "self", "evidence": "e" * 65}, Code.CONSENT_FORM),
-        ("consent", {"basis": "self", "evidence": "e", "text": "t" * 2000},
-         {"basis": "self", "evidence": "e", "text": "t" * 2001}, Code.CONSENT_FORM),
+        (
+            "consent",
+            {"basis": "self", "evidence": "e" * 64},
+            {"basis": "self", "evidence": "e" * 65},
+            Code.CONSENT_FORM,
+        ),
+        (
+            "consent",
+            {"basis": "self", "evidence": "e", "text": "t" * 2000},
+            {"basis": "self", "evidence": "e", "text": "t" * 2001},
+            Code.CONSENT_FORM,
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_last_value_within_a_limit_is_taken_and_the_next_refused(
     field: str, within: Any, beyond: Any, code: Code
 ) -> None:

@@ -44,8 +44,12 @@ def test_every_form_of_a_record_is_understood_by_both(
     server: Server, behind_door: Server, good: dict
 ) -> None:
     table = {"columns": list(good), "data": [list(good.values())]}
-    forms = [{"dataframe_records": [good]}, {"inputs": [good]}, {"instances": [good]},
-             {"dataframe_split": table}]  # fmt: skip
+    forms = [
+        {"dataframe_records": [good]},
+        {"inputs": [good]},
+        {"instances": [good]},
+        {"dataframe_split": table},
+    ]
     replies = {one.post(form) for one in (server, behind_door) for form in forms}
     assert [status for status, _ in replies] == [200]
 
@@ -70,9 +74,13 @@ def test_the_releases_own_code_runs_and_nothing_is_added_to_it(
     at = command.index("-m")
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     said = subprocess.run(
-        [*command[:at], "-c", "import mm_model; print(mm_model.__file__)"], env=environment,
-        cwd=tmp_path, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [*command[:at], "-c", "import mm_model; print(mm_model.__file__)"],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert list(folder.rglob("__pycache__")) == []
     assert said.stdout.strip() == str(folder / "code" / "mm_model" / "__init__.py")
     running = f"/proc/{behind_door.process.pid}"
@@ -103,8 +111,10 @@ def test_a_port_in_use_is_said_before_anything_is_loaded(served_house: House) ->
         port = taken.getsockname()[1]
         done = subprocess.run(
             [sys.executable, "-m", "mm_model", "serve", "--port", str(port)],
-            cwd=served_house.root, capture_output=True, text=True,
-        )  # fmt: skip
+            cwd=served_house.root,
+            capture_output=True,
+            text=True,
+        )
     assert done.returncode == 1
     assert done.stderr.startswith(f"Stopped: Port {port} of 127.0.0.1 cannot be opened")
     assert len(done.stderr.splitlines()) == 1

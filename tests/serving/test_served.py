@@ -46,9 +46,12 @@ def test_the_example_request_is_served(
     wanted = json.loads(written)["dataframe_records"][0]
     assert frames_in((tmp_path / "reply.mp4").read_bytes()) == wanted["num_frames"]
     assert rest["seed"] == wanted["seed"]
-    assert rest["adapter_digest"] == json.loads(
-        (served_house.layout.output("register") / "release.json").read_text()
-    )["adapter_digest"]  # fmt: skip
+    assert (
+        rest["adapter_digest"]
+        == json.loads((served_house.layout.output("register") / "release.json").read_text())[
+            "adapter_digest"
+        ]
+    )
 
 
 @pytest.mark.parametrize("count", [1, 9])

@@ -40,9 +40,12 @@ def registered(tmp_path_factory: Any) -> Path:
     with alone(root) as house:
         house.register_two()
         client = store.open_client(house.layout)
-        (root / PLACES).write_text("\n".join(
-            client.get_model_version_download_uri("magic-mirror", str(number)) for number in (1, 2)
-        ))  # fmt: skip
+        (root / PLACES).write_text(
+            "\n".join(
+                client.get_model_version_download_uri("magic-mirror", str(number))
+                for number in (1, 2)
+            )
+        )
     shutil.copytree(Tree(root).one, root / WHOLE)
     return root
 
@@ -174,10 +177,21 @@ def _from_two(name: str) -> Callable[[Tree], Any]:
     return replace
 
 
-WEIGHTS = ("artifacts/adapter/magic_mirror_config.json", "artifacts/backbone/model_index.json",
-           "artifacts/facepack/detector.onnx")  # fmt: skip
-OTHERS = ("MLmodel", "model.py", MODULE, "evaluation/metrics.json", "requirements.txt",
-          "conda.yaml", "python_env.yaml", "card.json")  # fmt: skip
+WEIGHTS = (
+    "artifacts/adapter/magic_mirror_config.json",
+    "artifacts/backbone/model_index.json",
+    "artifacts/facepack/detector.onnx",
+)
+OTHERS = (
+    "MLmodel",
+    "model.py",
+    MODULE,
+    "evaluation/metrics.json",
+    "requirements.txt",
+    "conda.yaml",
+    "python_env.yaml",
+    "card.json",
+)
 TAMPERINGS: dict[str, Callable[[Tree], Any]] = {
     **{f"a bit of {name}": lambda t, name=name: t.flip(name) for name in (*WEIGHTS, *OTHERS)},
     "a bit at the start of the card": lambda t: t.flip("card.json", 40),
@@ -193,24 +207,30 @@ TAMPERINGS: dict[str, Callable[[Tree], Any]] = {
     "byte code of a module": _byte_code,
     "byte code without a module": _sourceless,
     "another loader": lambda t: t.described(lambda _, f: f.update(loader_module="mm_model.extra")),
-    "another script": lambda t: (t.add("other.py", t.payload),
-                                 t.described(lambda _, f: f.update(model_code_path="other.py"))),
+    "another script": lambda t: (
+        t.add("other.py", t.payload),
+        t.described(lambda _, f: f.update(model_code_path="other.py")),
+    ),
     "code elsewhere": lambda t: t.described(lambda _, f: f.update(code="../../code")),
     "a second flavour": lambda t: t.described(
-        lambda m, _: m["flavors"].update(other={"loader_module": "extra"})),
+        lambda m, _: m["flavors"].update(other={"loader_module": "extra"})
+    ),
     "more frames allowed": lambda t: t.described(
-        lambda _, f: f["config"]["serve"].update(max_frames=900)),
+        lambda _, f: f["config"]["serve"].update(max_frames=900)
+    ),
     "a better figure": lambda t: t.measured(
-        lambda m: m["variants"]["finetune"]["identity"].update(value=0.9)),
+        lambda m: m["variants"]["finetune"]["identity"].update(value=0.9)
+    ),
     "a link instead of a file": _linked,
     "a link instead of a folder": _linked_folder,
     "a name that leads out, on the card": lambda t: (
-        t.more.update({"../../evil.py": card.of_bytes(b"")}), t.carded()),
+        t.more.update({"../../evil.py": card.of_bytes(b"")}),
+        t.carded(),
+    ),
     "an odd name": lambda t: t.add("artifacts\\adapter\\x.json", "{}"),
     "a name with a line break": lambda t: t.add(f"{CODE}/a\nb.py", t.payload),
     "a pickle": lambda t: t.add("artifacts/adapter/weights.pkl", _pickle(t)),
-    "a pickle by another name": lambda t: t.add(
-        "artifacts/adapter/more.safetensors", _pickle(t)),
+    "a pickle by another name": lambda t: t.add("artifacts/adapter/more.safetensors", _pickle(t)),
     "a pickle in place of weights": lambda t: t.add(WEIGHTS[2], _pickle(t)),
     "a package asked for": lambda t: t.append("requirements.txt", "evil @ file:///tmp/evil\n"),
     "a package asked for by conda": lambda t: t.append("conda.yaml", "  - evil\n"),
@@ -233,14 +253,16 @@ TAMPERINGS: dict[str, Callable[[Tree], Any]] = {
     "a line break behind the card": lambda t: t.append("card.json", "\n"),
     "blanks behind the card": lambda t: t.append("card.json", " " * 5000),
     "a card in other words": lambda t: t.add(
-        "card.json", json.dumps(json.loads((t.one / "card.json").read_bytes()))),
+        "card.json", json.dumps(json.loads((t.one / "card.json").read_bytes()))
+    ),
     "a card that says a thing twice": lambda t: t.add(
-        "card.json", (t.one / "card.json").read_text().replace(
-            '{', '{"schema": 9,', 1)),
+        "card.json", (t.one / "card.json").read_text().replace("{", '{"schema": 9,', 1)
+    ),
     "a card with a mark before it": lambda t: t.add(
-        "card.json", b"\xef\xbb\xbf" + (t.one / "card.json").read_bytes()),
+        "card.json", b"\xef\xbb\xbf" + (t.one / "card.json").read_bytes()
+    ),
     "a card that fits": lambda t: (t.add(f"{CODE}/extra.py", t.payload), t.carded()),
-}  # fmt: skip
+}
 
 BLESSED: dict[str, Callable[[Tree], Any]] = {
     "another loader": TAMPERINGS["another loader"],
@@ -306,9 +328,14 @@ def test_not_even_the_registry_s_word_makes_something_else_of_a_release(
 
 
 @pytest.mark.parametrize(
-    "name", ["a line added to the package", "a module Python runs at its start",
-             "byte code of a module", "byte code without a module"],
-)  # fmt: skip
+    "name",
+    [
+        "a line added to the package",
+        "a module Python runs at its start",
+        "byte code of a module",
+        "byte code without a module",
+    ],
+)
 def test_the_canary_sings_where_nobody_checks(tree: Tree, name: str) -> None:
     TAMPERINGS[name](tree)
     module = "mm_model.extra" if "without" in name else "mm_model.errors"

@@ -51,9 +51,21 @@ def wheel(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(root / name, source)
     subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
-         "--wheel-dir", str(target), str(source)], check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "--quiet",
+            "--no-deps",
+            "--no-build-isolation",
+            "--wheel-dir",
+            str(target),
+            str(source),
+        ],
+        check=True,
+        capture_output=True,
+    )
     return next(target.glob("*.whl"))
 
 
@@ -68,10 +80,22 @@ def empty(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(place)], check=True)
     python = place / "bin" / "python"
     subprocess.run(
-        [sys.executable, "-m", "pip", f"--python={python}", "install", "--quiet", "--no-deps",
-         "--no-index", "--ignore-installed", str(wheel)], check=True, capture_output=True,
-         cwd=place,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            f"--python={python}",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--no-index",
+            "--ignore-installed",
+            str(wheel),
+        ],
+        check=True,
+        capture_output=True,
+        cwd=place,
+    )
     own = next((place / "lib").glob("python*")) / "site-packages"
     (own / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
     assert str(own) not in site.getsitepackages()
@@ -81,10 +105,18 @@ def empty(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def alone(python: Path, folder: Path, *command: str) -> str:
     """What a command prints there, with nothing of this process's environment but its home."""
     done = subprocess.run(
-        [str(python), *command], cwd=folder, capture_output=True, text=True,
-        env={"HOME": os.environ["HOME"], "PATH": f"{python.parent}:/usr/bin:/bin",
-             "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "MLFLOW_DISABLE_TELEMETRY": "true"},
-    )  # fmt: skip
+        [str(python), *command],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={
+            "HOME": os.environ["HOME"],
+            "PATH": f"{python.parent}:/usr/bin:/bin",
+            "OMP_NUM_THREADS": "1",
+            "HF_HUB_OFFLINE": "1",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+        },
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout.splitlines()[-1] if done.stdout else ""
 
@@ -118,9 +150,12 @@ def test_the_command_line_says_what_it_needs_instead_of_a_trace(
 ) -> None:
     """The small weights are no part of the wheel, and neither is a profile."""
     done = subprocess.run(
-        [str(empty), "-m", "mm_model", "run", "sources"], cwd=tmp_path, capture_output=True,
-        text=True, env={"HOME": os.environ["HOME"], "PATH": "/usr/bin:/bin"},
-    )  # fmt: skip
+        [str(empty), "-m", "mm_model", "run", "sources"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={"HOME": os.environ["HOME"], "PATH": "/usr/bin:/bin"},
+    )
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     assert "params.yaml" in done.stderr

@@ -181,8 +181,16 @@ def test_choosing_a_folder_writes_only_what_differs(tree: Path, media: tuple[str
     use_folder(tree, *media, "licence:mit")
     own = _own(tree)
     assert own.pop("base") == "real-small"
-    assert set(own) <= {"title", "sources", "ingest", "faces", "pairs", "pretrain", "finetune",
-                        "evaluate"}  # fmt: skip
+    assert set(own) <= {
+        "title",
+        "sources",
+        "ingest",
+        "faces",
+        "pairs",
+        "pretrain",
+        "finetune",
+        "evaluate",
+    }
     assert own["sources"] == {"consent": "licence:mit"}
     assert all(set(own[part]) == {"row_floor"} for part in own.keys() - {"title", "sources"})
     (tree / "profiles" / "real-small.yaml").write_text(

@@ -20,8 +20,15 @@ def test_shipped_profiles_load(root: Path, name: str) -> None:
 def test_the_long_run_differs_from_the_embedded_default_where_length_asks_for_it(
     root: Path,
 ) -> None:
-    lengths = {"steps", "warmup_steps", "identity_loss_from_step", "log_every", "sample_every",
-               "checkpoint_every", "milestones"}  # fmt: skip
+    lengths = {
+        "steps",
+        "warmup_steps",
+        "identity_loss_from_step",
+        "log_every",
+        "sample_every",
+        "checkpoint_every",
+        "milestones",
+    }
     short, long = (load_profile(root, name).model_dump() for name in ("tiny", "tiny-long"))
     differ = {
         (part, field)

@@ -178,9 +178,22 @@ def test_a_text_that_is_no_profile_is_told_why(tree: Path, text: str, said: str)
 
 @pytest.mark.parametrize(
     "base",
-    ["huge", "../params", "../../etc/passwd", "/etc/passwd", "tiny.yaml", "Tiny", "''", "null",
-     "[tiny]", "5", "yes", "profiles/tiny", "people-"],
-)  # fmt: skip
+    [
+        "huge",
+        "../params",
+        "../../etc/passwd",
+        "/etc/passwd",
+        "tiny.yaml",
+        "Tiny",
+        "''",
+        "null",
+        "[tiny]",
+        "5",
+        "yes",
+        "profiles/tiny",
+        "people-",
+    ],
+)
 def test_a_base_that_is_no_profile_is_refused_with_those_that_are(tree: Path, base: str) -> None:
     said = refusal(tree, f"title: x\nbase: {base}\n")
     assert "mine.yaml: base (line 2) is " in said
@@ -217,13 +230,23 @@ def test_what_is_no_profile_names_those_that_are(tree: Path, name: str) -> None:
 
 
 PARAMS_WITHOUT_SENSE = {
-    "profile: ../x": "profile", "profile: ''": "profile", "profile: Tiny": "profile",
-    "profile: true": "profile", "profile: [tiny]": "profile",
-    "sources: ''": "sources", "sources: ' '": "sources", "sources: .": "sources",
-    "sources: media/..": "sources", "facepack: ../..": "facepack", "judge: /": "judge",
-    "backbone: null": "backbone", "backbone: 5": "backbone", 'backbone: "a\\0b"': "backbone",
-    "source: media": "source", "base: tiny": "base",
-}  # fmt: skip
+    "profile: ../x": "profile",
+    "profile: ''": "profile",
+    "profile: Tiny": "profile",
+    "profile: true": "profile",
+    "profile: [tiny]": "profile",
+    "sources: ''": "sources",
+    "sources: ' '": "sources",
+    "sources: .": "sources",
+    "sources: media/..": "sources",
+    "facepack: ../..": "facepack",
+    "judge: /": "judge",
+    "backbone: null": "backbone",
+    "backbone: 5": "backbone",
+    'backbone: "a\\0b"': "backbone",
+    "source: media": "source",
+    "base: tiny": "base",
+}
 
 
 @pytest.mark.parametrize(("text", "field"), PARAMS_WITHOUT_SENSE.items())

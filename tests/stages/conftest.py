@@ -17,9 +17,16 @@ from mm_model.store import atomic, manifest
 from mm_model.store.layout import Layout
 
 SMALL_PEOPLE = {
-    "train_people": 3, "held_out_people": 2, "photos_per_person": 3, "clips_per_person": 2,
-    "size": 96, "num_frames": 9, "fps": 8, "fault_rate": 0.0, "seed": 7,
-}  # fmt: skip
+    "train_people": 3,
+    "held_out_people": 2,
+    "photos_per_person": 3,
+    "clips_per_person": 2,
+    "size": 96,
+    "num_frames": 9,
+    "fps": 8,
+    "fault_rate": 0.0,
+    "seed": 7,
+}
 
 
 class QuietTracker:
@@ -89,15 +96,19 @@ def use_sources(place: Path, sources: Path | str) -> None:
 def make_job(place: Path, name: str) -> Job:
     """The job of stage `name` below `place`, its inputs verified, without the runner's views."""
     params = load_params(place)
-    profile, layout, stage = load_profile(place, params.profile), Layout(place, params.profile), (
-        registry.load(name))  # fmt: skip
+    profile, layout, stage = (
+        load_profile(place, params.profile),
+        Layout(place, params.profile),
+        (registry.load(name)),
+    )
     inputs = {taken: layout.output(taken) for taken in stage.takes}
     taken = {key: manifest.verified(path).digest for key, path in inputs.items()}
     models = model_digests(stage, params, layout)
     fingerprint = fingerprint_of(stage, profile, taken, models)
     work = layout.work(name, fingerprint)
-    return Job(stage, params, profile, layout, fingerprint, inputs, work, work / "out",
-               QuietTracker())  # fmt: skip
+    return Job(
+        stage, params, profile, layout, fingerprint, inputs, work, work / "out", QuietTracker()
+    )
 
 
 def run_stage(place: Path, name: str) -> Report:

@@ -23,9 +23,12 @@ from mm_model.store import atomic, digests, manifest, tables
 
 SIZE = 128
 _TYPES = tables.DECISION_TYPES | {
-    "synthetic": "flag", "width": "count", "height": "count", "num_frames": "count",
+    "synthetic": "flag",
+    "width": "count",
+    "height": "count",
+    "num_frames": "count",
     "fps": "number",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,14 +90,28 @@ def write_ingest(folder: Path, samples: list[Sample]) -> dict[str, Sample]:
         file = f"files/{name}.{'jpg' if still else 'mp4'}"
         atomic.write_bytes(folder / file, content)
         height, width = sample.frames.shape[1:3]
-        rows.append({
-            "sample_id": name, "source_id": name, "name": sample.name, "subject": sample.subject,
-            "split": sample.split, "synthetic": sample.synthetic, "consent": "drawn",
-            "media": "image" if still else "clip", "file": file, "width": width,
-            "height": height, "num_frames": len(sample.frames), "fps": 8.0, "codec": "x",
-            "caption": "a person", "caption_origin": "template", "pixel_id": name,
-            "status": "kept",
-        })  # fmt: skip
+        rows.append(
+            {
+                "sample_id": name,
+                "source_id": name,
+                "name": sample.name,
+                "subject": sample.subject,
+                "split": sample.split,
+                "synthetic": sample.synthetic,
+                "consent": "drawn",
+                "media": "image" if still else "clip",
+                "file": file,
+                "width": width,
+                "height": height,
+                "num_frames": len(sample.frames),
+                "fps": 8.0,
+                "codec": "x",
+                "caption": "a person",
+                "caption_origin": "template",
+                "pixel_id": name,
+                "status": "kept",
+            }
+        )
         known[name] = sample
     tables.write(folder / "samples.parquet", rows, INGEST_COLUMNS, _TYPES)
     report = Report(Counts(len(rows), len(rows))).as_dict()

@@ -45,8 +45,12 @@ class Crate:
     def items(self) -> Iterator[Item]:
         """See `sources.port`."""
         yield Item(Path("a/1.png"), picture(10), None, "a man waves", LICENCE, "ada")
-        yield Item(Path("a/2.png"), picture(90), None,
-                   CaptionError(CaptionProblem.NOT_TEXT, "the caption is no text"))  # fmt: skip
+        yield Item(
+            Path("a/2.png"),
+            picture(90),
+            None,
+            CaptionError(CaptionProblem.NOT_TEXT, "the caption is no text"),
+        )
         yield Item(Path("../../../escaped.png"), picture(200), None, None, LICENCE)
         yield Item(Path("b/3.png"), b"", MediaError(Reason.IO_TRUNCATED, "the archive ends"))
 

@@ -61,7 +61,7 @@ NASTY: dict[str, tuple[bytes, CaptionProblem | None]] = {
     "mark.txt": (b"\xef\xbb\xbfa man waves", None),
     "LOUD.TXT": (b"A MAN WAVES", None),
     "full.jpg.txt": (b"a boy laughs", None),
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -96,9 +96,13 @@ def _training_set(captions: list[str]) -> TrainingSet:
         )
         for i, text in enumerate(captions)
     )
-    tensors = {"latents": torch.zeros(number, 1, 4, 2, 2), "masks": torch.zeros(number, 1, 2, 2),
-               "x_id": torch.zeros(2, 2, 8), "clip_tokens": torch.zeros(2, 3, 8),
-               "reference_embeddings": torch.zeros(2, 4)}  # fmt: skip
+    tensors = {
+        "latents": torch.zeros(number, 1, 4, 2, 2),
+        "masks": torch.zeros(number, 1, 2, 2),
+        "x_id": torch.zeros(2, 2, 8),
+        "clip_tokens": torch.zeros(2, 3, 8),
+        "reference_embeddings": torch.zeros(2, 4),
+    }
     return TrainingSet(targets, tensors)
 
 
@@ -106,17 +110,21 @@ def _text_side(folder: Path) -> Backbone:
     """The parts of a backbone that make prompts; no other is asked for."""
     config = SimpleNamespace(max_text_seq_length=text_length(folder))
     parts = dict.fromkeys(field.name for field in dataclasses.fields(Backbone))
-    return Backbone(**parts | {
-        "tokenizer": load_tokenizer(folder / "tokenizer"),
-        "text_encoder": load_text_encoder(folder),
-        "transformer": SimpleNamespace(config=config),
-    })  # fmt: skip
+    return Backbone(
+        **parts
+        | {
+            "tokenizer": load_tokenizer(folder / "tokenizer"),
+            "text_encoder": load_text_encoder(folder),
+            "transformer": SimpleNamespace(config=config),
+        }
+    )
 
 
 def _batches(folder: Path, captions: list[str], settings: TrainSettings) -> list:
     data, schedule = _training_set(captions), load_schedule(folder / "scheduler")
-    quick = settings.model_copy(update={"batch_size": len(captions), "drop_text": 0.0,
-                                        "drop_both": 0.0})  # fmt: skip
+    quick = settings.model_copy(
+        update={"batch_size": len(captions), "drop_text": 0.0, "drop_both": 0.0}
+    )
     maker = BatchMaker(data, _text_side(folder), quick, 5, NoiseSchedule.from_scheduler(schedule))
     return [maker.batch(step) for step in range(1, 5)]
 
@@ -155,8 +163,10 @@ def test_nasty_captions_reach_training_or_are_replaced_and_named(
 
 
 def test_the_most_references_are_those_that_settings_allow() -> None:
-    limits = [EvaluateSettings.model_fields["references_per_person"],
-              ServeSettings.model_fields["max_references"]]  # fmt: skip
+    limits = [
+        EvaluateSettings.model_fields["references_per_person"],
+        ServeSettings.model_fields["max_references"],
+    ]
     assert {mark.le for limit in limits for mark in limit.metadata if hasattr(mark, "le")} == {
         MOST_REFERENCES
     }
@@ -164,13 +174,20 @@ def test_the_most_references_are_those_that_settings_allow() -> None:
 
 @pytest.mark.parametrize(
     ("template", "said"),
-    [("a landscape", "names no subject"), (LATE, "beyond the text length of 32 tokens"),
-     ("img img", "2 times")],
-)  # fmt: skip
+    [
+        ("a landscape", "names no subject"),
+        (LATE, "beyond the text length of 32 tokens"),
+        ("img img", "2 times"),
+    ],
+)
 def test_a_template_that_cannot_be_used_is_refused_before_any_file_is_checked(
-    small_root: Path, folder: Path, run_stage: Callable, edit_profile: Callable, template: str,
+    small_root: Path,
+    folder: Path,
+    run_stage: Callable,
+    edit_profile: Callable,
+    template: str,
     said: str,
-) -> None:  # fmt: skip
+) -> None:
     edit_profile(small_root, **{"ingest.caption_template": template})
     run_stage(small_root, "sources")
     with pytest.raises(UserError, match=r"ingest\.caption_template") as refused:
@@ -181,13 +198,19 @@ def test_a_template_that_cannot_be_used_is_refused_before_any_file_is_checked(
 
 @pytest.mark.parametrize(
     ("missing", "said"),
-    [("tokenizer/tokenizer.json", "holds no T5 tokenizer"),
-     ("transformer/config.json", "cannot be read")],
-)  # fmt: skip
+    [
+        ("tokenizer/tokenizer.json", "holds no T5 tokenizer"),
+        ("transformer/config.json", "cannot be read"),
+    ],
+)
 def test_a_backbone_without_its_text_side_is_named(
-    small_root: Path, folder: Path, tiny_backbone: Path, run_stage: Callable, missing: str,
+    small_root: Path,
+    folder: Path,
+    tiny_backbone: Path,
+    run_stage: Callable,
+    missing: str,
     said: str,
-) -> None:  # fmt: skip
+) -> None:
     copy = small_root / "backbone"
     for part in ("tokenizer", "transformer"):
         shutil.copytree(tiny_backbone / part, copy / part)

@@ -83,8 +83,11 @@ def test_each_fault_is_rejected_with_its_reason(small_root: Path, run_stage: Run
     report = run_stage(small_root, "faces")
     for row in _rows(small_root):
         expected = known[row["sample_id"]].expected
-        allowed = {"kept": {None}, "FACE_BLUR": {"FACE_BLUR", "FACE_NONE"},
-                   "FACE_SMALL": {"FACE_SMALL", "FACE_NONE"}}.get(expected, {expected})  # fmt: skip
+        allowed = {
+            "kept": {None},
+            "FACE_BLUR": {"FACE_BLUR", "FACE_NONE"},
+            "FACE_SMALL": {"FACE_SMALL", "FACE_NONE"},
+        }.get(expected, {expected})
         assert row["reason"] in allowed, (row["name"], row["message"])
         if row["reason"]:
             assert row["embedding_row"] is None
@@ -211,8 +214,10 @@ def test_what_a_second_look_finds_is_kept_with_the_file_it_looked_at(
     from mm_model.faces import doubt
 
     def found(name: str) -> dict[str, float]:
-        return {"bordered_score": int(name[:8], 16) / 2**32,
-                "bordered_cosine": int(name[8:16], 16) / 2**32}  # fmt: skip
+        return {
+            "bordered_score": int(name[:8], 16) / 2**32,
+            "bordered_cosine": int(name[8:16], 16) / 2**32,
+        }
 
     monkeypatch.setattr(doubt, "look_again", lambda _, order: found(order.task.sample_id))
     _by_folder(small_root, edit_profile)
@@ -247,10 +252,15 @@ def test_albums_are_no_people(
     """Folders that hold a file of everybody say nothing on purity, and are no identities."""
     edit_profile(small_root, **{"faces.identity": mode})
     albums = [
-        Sample(f"album{number % 4}/{sample.name.replace('/', '-')}", sample.frames,
-               f"album{number % 4}", None, synthetic=False)
+        Sample(
+            f"album{number % 4}/{sample.name.replace('/', '-')}",
+            sample.frames,
+            f"album{number % 4}",
+            None,
+            synthetic=False,
+        )
         for number, sample in enumerate(people([*TRAIN, 10_004], photos=4, clips=0))
-    ]  # fmt: skip
+    ]
     write_ingest(_ingest(small_root), albums)
     report = run_stage(small_root, "faces")
     assert report.metrics["folder_likeness"] < 0.5
@@ -327,9 +337,13 @@ def test_a_killed_run_resumes_and_gives_the_same_bytes(
     run_stage(undisturbed, "faces")
 
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(small_root)], cwd=root, check=False,
-        env=os.environ | {"PYTHONPATH": str(root)}, capture_output=True, timeout=120,
-    )  # fmt: skip
+        [sys.executable, "-c", KILLED, str(small_root)],
+        cwd=root,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        capture_output=True,
+        timeout=120,
+    )
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     looked, look = [], record.look
     monkeypatch.setattr(record, "look", lambda pack, task: looked.append(task) or look(pack, task))
@@ -337,6 +351,7 @@ def test_a_killed_run_resumes_and_gives_the_same_bytes(
     assert len(looked) == 12 - 6
     for place in (small_root, undisturbed):
         assert (place / "data" / "tiny" / "faces" / "manifest.json").is_file()
-    first, second = (digests.of_folder(place / "data" / "tiny" / "faces")
-                     for place in (small_root, undisturbed))  # fmt: skip
+    first, second = (
+        digests.of_folder(place / "data" / "tiny" / "faces") for place in (small_root, undisturbed)
+    )
     assert first == second

@@ -182,10 +182,13 @@ def test_a_stage_on_a_full_disk_stops_with_a_sentence_and_goes_on_later(
 
         nobody = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
         return subprocess.run(
-            [sys.executable, "-m", "mm_model", "run", "sources"], preexec_fn=bound, text=True,
+            [sys.executable, "-m", "mm_model", "run", "sources"],
+            preexec_fn=bound,
+            text=True,
             env={**os.environ, **nobody, "MM_ROOT": str(small_root), "PYTHONPATH": str(root)},
-            capture_output=True, check=False,
-        )  # fmt: skip
+            capture_output=True,
+            check=False,
+        )
 
     stopped = run(1500)
     assert stopped.returncode == 1

@@ -26,9 +26,11 @@ class Note:
 
 sys.meta_path.insert(0, Note)
 """
-RUN = "import sys; from pathlib import Path; from mm_model.run import runner; " \
-      "from mm_model.report.views import VIEWS; " \
-      "runner.run(sys.argv[1], Path(sys.argv[2]), VIEWS)"  # fmt: skip
+RUN = (
+    "import sys; from pathlib import Path; from mm_model.run import runner; "
+    "from mm_model.report.views import VIEWS; "
+    "runner.run(sys.argv[1], Path(sys.argv[2]), VIEWS)"
+)
 SHOWS = ("tracking/tracker.py", "report/views.py", "report/page.py", "report/catalogue.py")
 """What only shows a result, and all it imports: no stage's code."""
 
@@ -51,13 +53,18 @@ def test_each_stage_imports_nothing_that_does_not_count(root: Path, tmp_path: Pa
     for stage in NAMES:
         log = tmp_path / f"{stage}.txt"
         environment = {
-            **os.environ, "MM_ROOT": str(place), "IMPORTS": str(log),
+            **os.environ,
+            "MM_ROOT": str(place),
+            "IMPORTS": str(log),
             "PYTHONPATH": os.pathsep.join([str(tmp_path / "hook"), str(root)]),
-        }  # fmt: skip
+        }
         done = subprocess.run(
-            [sys.executable, "-c", RUN, stage, str(place)], env=environment, cwd=place,
-            capture_output=True, text=True,
-        )  # fmt: skip
+            [sys.executable, "-c", RUN, stage, str(place)],
+            env=environment,
+            cwd=place,
+            capture_output=True,
+            text=True,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         imported = {file for name in log.read_text().split() if (file := _file(name))}
         counted = set(made_by.record(stage))

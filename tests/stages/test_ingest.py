@@ -53,8 +53,12 @@ def bomb() -> bytes:
         return struct.pack(">I", len(data)) + name + data + check
 
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0))
-    return (b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(100_000)))
-            + chunk(b"IEND", b""))  # fmt: skip
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + head
+        + chunk(b"IDAT", zlib.compress(bytes(100_000)))
+        + chunk(b"IEND", b"")
+    )
 
 
 def audio_only() -> bytes:
@@ -108,8 +112,10 @@ def corpus() -> dict[bytes, tuple[bytes, str | None]]:
         b"png named.jpg": (saved(photograph(3), "PNG"), None),
         b"cmyk.jpg": (saved(Image.fromarray(photograph(4)).convert("CMYK"), "JPEG"), None),
         b"grey16.png": (saved(photograph(5)[..., 0].astype(np.uint16) * 257, "PNG"), None),
-        b"palette.png": (saved(Image.fromarray(photograph(6)).quantize(16), "PNG",
-                               transparency=3), None),
+        b"palette.png": (
+            saved(Image.fromarray(photograph(6)).quantize(16), "PNG", transparency=3),
+            None,
+        ),
         b"exif6.jpg": (exif_six(photograph(10)), None),
         b"caf\xe9.jpg": (saved(photograph(11), "JPEG"), None),
         b"two\nlines.jpg": (saved(photograph(12), "JPEG"), None),
@@ -134,7 +140,7 @@ def corpus() -> dict[bytes, tuple[bytes, str | None]]:
         b"good copy.jpg": (photo, None),  # sorts before good.jpg, so that one is the copy
         b"same pixels.png": (saved(Image.open(io.BytesIO(photo)), "PNG"), "DUP_PIXELS"),
         b"bad caption.jpg": (saved(photograph(19), "JPEG"), None),
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture
@@ -143,10 +149,17 @@ def folder(small_root: Path, use_sources: Callable, edit_profile: Callable) -> P
     place = small_root / "raw"
     place.mkdir()
     use_sources(small_root, "raw")
-    edit_profile(small_root, **{
-        "sources.consent": "licence:test-pictures", "ingest.max_frames": 40, "ingest.min_side": 64,
-        "ingest.static_below": 0.3, "ingest.cut_above": 0.45, "ingest.text_area_above": 0.05,
-    })  # fmt: skip
+    edit_profile(
+        small_root,
+        **{
+            "sources.consent": "licence:test-pictures",
+            "ingest.max_frames": 40,
+            "ingest.min_side": 64,
+            "ingest.static_below": 0.3,
+            "ingest.cut_above": 0.45,
+            "ingest.text_area_above": 0.05,
+        },
+    )
     return place
 
 
@@ -211,7 +224,10 @@ def test_kept_files_are_byte_copies_named_by_content(
     assert rows["a.jpg"]["caption_origin"] == "sidecar"
     assert rows["b.mp4"]["caption_origin"] == "template"
     assert (rows["b.mp4"]["media"], rows["b.mp4"]["num_frames"], rows["b.mp4"]["fps"]) == (
-        "clip", 12, 8.0)  # fmt: skip
+        "clip",
+        12,
+        8.0,
+    )
 
 
 def test_files_without_consent_are_rejected_before_they_are_opened(
@@ -226,9 +242,12 @@ def test_files_without_consent_are_rejected_before_they_are_opened(
     (folder / "consent.yaml").write_text(yaml.safe_dump(record))
     rows = ingested(small_root, run_stage)
     assert {name: row["reason"] for name, row in rows.items()} == {
-        "ada/1.jpg": "RIGHTS_CONSENT", "ada/same.jpg": "RIGHTS_CONSENT",
-        "bob/broken.jpg": "RIGHTS_CONSENT", "bob/1.jpg": None, "bob/same.jpg": None,
-    }  # fmt: skip
+        "ada/1.jpg": "RIGHTS_CONSENT",
+        "ada/same.jpg": "RIGHTS_CONSENT",
+        "bob/broken.jpg": "RIGHTS_CONSENT",
+        "bob/1.jpg": None,
+        "bob/same.jpg": None,
+    }
 
 
 def test_a_file_that_changes_after_the_inventory_fails(
@@ -264,16 +283,32 @@ def test_a_rerun_in_the_same_work_folder_gives_the_same_bytes(
 def test_the_world_s_faults_are_rejected_for_what_they_are(
     small_root: Path, run_stage: Callable
 ) -> None:
-    recipe = {"train_people": 2, "held_out_people": 0, "photos_per_person": 2,
-              "clips_per_person": 2, "size": 128, "num_frames": 17, "fps": 8, "fault_rate": 0.01,
-              "seed": 7}  # fmt: skip
+    recipe = {
+        "train_people": 2,
+        "held_out_people": 0,
+        "photos_per_person": 2,
+        "clips_per_person": 2,
+        "size": 128,
+        "num_frames": 17,
+        "fps": 8,
+        "fault_rate": 0.01,
+        "seed": 7,
+    }
     (small_root / "profiles/people.yaml").write_text(yaml.safe_dump(recipe))
     rows = ingested(small_root, run_stage)
     marks = json.loads((small_root / "data/tiny/sources/files/synthetic.json").read_text())
-    reasons = {"static": "CONTENT_STATIC", "cut": "CONTENT_CUT", "text": "CONTENT_TEXT",
-               "duplicate": "DUP_BYTES", "truncated": "IO_TRUNCATED"}  # fmt: skip
-    truth = {name: reasons.get(file["expected"]) for call in marks["calls"]
-             for name, file in call["files"].items()}  # fmt: skip
+    reasons = {
+        "static": "CONTENT_STATIC",
+        "cut": "CONTENT_CUT",
+        "text": "CONTENT_TEXT",
+        "duplicate": "DUP_BYTES",
+        "truncated": "IO_TRUNCATED",
+    }
+    truth = {
+        name: reasons.get(file["expected"])
+        for call in marks["calls"]
+        for name, file in call["files"].items()
+    }
     assert set(reasons.values()) <= set(truth.values())
     for name, row in rows.items():
         # A copy and its original share their bytes: the first by name stays.
@@ -286,9 +321,12 @@ def test_the_world_s_faults_are_rejected_for_what_they_are(
 
 @pytest.mark.capability("strangers' files", scale="R")
 def test_real_media_is_all_kept(
-    small_root: Path, real_media: Path, use_sources: Callable, edit_profile: Callable,
+    small_root: Path,
+    real_media: Path,
+    use_sources: Callable,
+    edit_profile: Callable,
     run_stage: Callable,
-) -> None:  # fmt: skip
+) -> None:
     params = yaml.safe_load((small_root / "params.yaml").read_text()) | {"profile": "real-small"}
     (small_root / "params.yaml").write_text(yaml.safe_dump(params))
     use_sources(small_root, real_media)
@@ -304,8 +342,15 @@ def test_real_media_is_all_kept(
 
 
 def facts(**change: object) -> dict:
-    return {"media": "clip", "width": 512, "height": 512, "num_frames": 20, "motion": 2.0,
-            "cut": 0.1, "lettering": 0.0} | change  # fmt: skip
+    return {
+        "media": "clip",
+        "width": 512,
+        "height": 512,
+        "num_frames": 20,
+        "motion": 2.0,
+        "cut": 0.1,
+        "lettering": 0.0,
+    } | change
 
 
 @pytest.mark.parametrize("setting", ["static_below", "cut_above", "text_area_above"])
@@ -320,9 +365,14 @@ def test_a_rule_set_to_null_is_off(root: Path, setting: str) -> None:
 
 def test_values_on_the_bound_pass(root: Path) -> None:
     rules = load_profile(root, "tiny").ingest
-    edge = facts(width=rules.min_side, height=rules.min_side * rules.max_aspect,
-                 num_frames=rules.min_frames, motion=rules.static_below, cut=rules.cut_above,
-                 lettering=rules.text_area_above)  # fmt: skip
+    edge = facts(
+        width=rules.min_side,
+        height=rules.min_side * rules.max_aspect,
+        num_frames=rules.min_frames,
+        motion=rules.static_below,
+        cut=rules.cut_above,
+        lettering=rules.text_area_above,
+    )
     assert broken_rule(edge, rules) is None
     assert broken_rule(edge | {"num_frames": rules.min_frames - 1}, rules) is not None
     assert broken_rule(edge | {"height": edge["height"] + 1}, rules)[0] == "FMT_STRIP"

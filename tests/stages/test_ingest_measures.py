@@ -29,10 +29,15 @@ def ingested(
     folder = small_root / "raw"
     folder.mkdir()
     use_sources(small_root, "raw")
-    edit_profile(small_root, **{
-        "sources.consent": "licence:test-pictures", "ingest.max_frames": 40, "ingest.max_aspect": 4,
-        "ingest.text_area_above": 0.05,
-    })  # fmt: skip
+    edit_profile(
+        small_root,
+        **{
+            "sources.consent": "licence:test-pictures",
+            "ingest.max_frames": 40,
+            "ingest.max_aspect": 4,
+            "ingest.text_area_above": 0.05,
+        },
+    )
 
     def run(files: dict[str, bytes]) -> dict[str, dict]:
         for name, content in files.items():
@@ -64,19 +69,26 @@ def saved(picture: np.ndarray, kind: str, **options: object) -> bytes:
 def test_every_opened_file_has_its_measures_kept_or_not(ingested: Callable) -> None:
     still = np.repeat(footage(7, 1), 12, axis=0)
     cut = np.concatenate([footage(8, 6), footage(9, 6) // 5])
-    rows = ingested({
-        "kept.jpg": saved(scenery(1), "JPEG"),
-        "kept.mp4": mp4_bytes(footage(2), 8),
-        "small.png": saved(scenery(3, 40, 50), "PNG"),
-        "short.mp4": mp4_bytes(footage(4, 5), 8),
-        "still.mp4": mp4_bytes(still, 8),
-        "cut.mp4": mp4_bytes(cut, 8),
-        "copy.png": saved(np.asarray(Image.open(io.BytesIO(saved(scenery(1), "JPEG")))), "PNG"),
-    })  # fmt: skip
+    rows = ingested(
+        {
+            "kept.jpg": saved(scenery(1), "JPEG"),
+            "kept.mp4": mp4_bytes(footage(2), 8),
+            "small.png": saved(scenery(3, 40, 50), "PNG"),
+            "short.mp4": mp4_bytes(footage(4, 5), 8),
+            "still.mp4": mp4_bytes(still, 8),
+            "cut.mp4": mp4_bytes(cut, 8),
+            "copy.png": saved(np.asarray(Image.open(io.BytesIO(saved(scenery(1), "JPEG")))), "PNG"),
+        }
+    )
     assert {name: row["reason"] for name, row in rows.items()} == {
-        "kept.jpg": "DUP_PIXELS", "copy.png": None, "kept.mp4": None, "small.png": "FMT_TOO_SMALL",
-        "short.mp4": "VID_TOO_SHORT", "still.mp4": "CONTENT_STATIC", "cut.mp4": "CONTENT_CUT",
-    }  # fmt: skip
+        "kept.jpg": "DUP_PIXELS",
+        "copy.png": None,
+        "kept.mp4": None,
+        "small.png": "FMT_TOO_SMALL",
+        "short.mp4": "VID_TOO_SHORT",
+        "still.mp4": "CONTENT_STATIC",
+        "cut.mp4": "CONTENT_CUT",
+    }
     for name, row in rows.items():
         known = set(INGEST_MEASURES) if name.endswith("mp4") else IMAGE_MEASURES
         assert {key for key in INGEST_MEASURES if row[key] is not None} == known, name
@@ -92,15 +104,17 @@ def test_strips_are_rejected_by_their_header_with_their_aspect(ingested: Callabl
     noise = np.random.default_rng(1).integers(0, 255, (64, 1200, 3), np.uint8)
     exif = Image.Exif()
     exif[0x0112] = 6
-    rows = ingested({
-        "strip.png": saved(np.zeros((64, 20_000, 3), np.uint8), "PNG"),
-        "thread.png": saved(np.zeros((400_000, 1), np.uint8), "PNG"),
-        "panorama.jpg": saved(np.zeros((360, 1600, 3), np.uint8), "JPEG"),
-        "turned.jpg": saved(noise, "JPEG", exif=exif),
-        "clip.mp4": mp4_bytes(noise[None, :, :642].repeat(9, axis=0), 8),
-        "wide.jpg": saved(scenery(5, 80, 320), "JPEG"),
-        "tall.jpg": saved(scenery(6, 320, 80), "JPEG"),
-    })  # fmt: skip
+    rows = ingested(
+        {
+            "strip.png": saved(np.zeros((64, 20_000, 3), np.uint8), "PNG"),
+            "thread.png": saved(np.zeros((400_000, 1), np.uint8), "PNG"),
+            "panorama.jpg": saved(np.zeros((360, 1600, 3), np.uint8), "JPEG"),
+            "turned.jpg": saved(noise, "JPEG", exif=exif),
+            "clip.mp4": mp4_bytes(noise[None, :, :642].repeat(9, axis=0), 8),
+            "wide.jpg": saved(scenery(5, 80, 320), "JPEG"),
+            "tall.jpg": saved(scenery(6, 320, 80), "JPEG"),
+        }
+    )
     refused = {name: row for name, row in rows.items() if row["reason"]}
     assert set(refused) == set(rows) - {"wide.jpg", "tall.jpg"}
     for name, row in refused.items():
@@ -124,12 +138,15 @@ def test_what_is_known_of_a_damaged_file_is_kept(ingested: Callable) -> None:
     photo, clip = saved(scenery(1), "JPEG"), mp4_bytes(footage(2), 8, crf=10)
     damaged = bytearray(clip)
     middle = clip.index(b"mdat") + (len(clip) - clip.index(b"mdat")) // 2
-    damaged[middle : middle + 500] = np.random.default_rng(0).integers(0, 256, 500).astype(
-        np.uint8).tobytes()  # fmt: skip
-    rows = ingested({
-        "half.jpg": photo[: len(photo) // 2] + b"\xff\xd9",
-        "damaged.mp4": bytes(damaged),
-    })  # fmt: skip
+    damaged[middle : middle + 500] = (
+        np.random.default_rng(0).integers(0, 256, 500).astype(np.uint8).tobytes()
+    )
+    rows = ingested(
+        {
+            "half.jpg": photo[: len(photo) // 2] + b"\xff\xd9",
+            "damaged.mp4": bytes(damaged),
+        }
+    )
     half, damaged = rows["half.jpg"], rows["damaged.mp4"]
     assert (half["reason"], half["codec"], half["pixels"]) == ("IO_TRUNCATED", "jpeg", 96 * 128)
     assert (damaged["reason"], damaged["fps"], damaged["width"]) == ("VID_DECODE_ERROR", 8, 96)
@@ -148,16 +165,21 @@ def test_the_loader_takes_the_limit_that_the_helper_enforces() -> None:
 
 
 def test_the_catalogue_carries_the_measures(small_root: Path, ingested: Callable) -> None:
-    ingested({
-        "kept.jpg": saved(scenery(1), "JPEG"), "strip.png": saved(scenery(2, 20, 400), "PNG"),
-        "page.jpg": b"<html>",
-    })  # fmt: skip
+    ingested(
+        {
+            "kept.jpg": saved(scenery(1), "JPEG"),
+            "strip.png": saved(scenery(2, 20, 400), "PNG"),
+            "page.jpg": b"<html>",
+        }
+    )
     layout = Layout(small_root, yaml.safe_load((small_root / "params.yaml").read_text())["profile"])
     catalogue.rebuild(layout)
     with sqlite3.connect(layout.catalogue) as connection:
-        found = dict(connection.execute(
-            "select s.name, m.aspect from measures m join sources s using (source_id)"
-        ))  # fmt: skip
+        found = dict(
+            connection.execute(
+                "select s.name, m.aspect from measures m join sources s using (source_id)"
+            )
+        )
         joined = connection.execute(
             "select m.aspect from decisions d join measures m on m.source_id = d.item "
             "where d.stage = 'ingest' and d.reason = 'FMT_STRIP'"

@@ -97,9 +97,13 @@ def test_paths_below_the_root_are_relative(small_root: Path, media: Path, pack: 
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_changes(
-    small_root: Path, media: Path, pack: Path, change: dict, said: str,
+    small_root: Path,
+    media: Path,
+    pack: Path,
+    change: dict,
+    said: str,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.chdir(small_root)
     before = (small_root / "params.yaml").read_bytes()
     given = {"sources": str(media), "facepack": str(pack), "consent": "own", "base": "real-small"}

@@ -106,21 +106,34 @@ def _status(capsys: Any, *options: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("name", "old", "new", "stages", "shown"),
     [
-        ("nn/magic_mirror/block.py", "base + can_scale", "base - 5 * can_scale",
-         {"pretrain", "finetune", "evaluate"},
-         "mm_model/nn/magic_mirror/block.py (MagicMirrorBlock.modulation)"),
-        ("media/examine.py", "pixels > limits.max_pixels", "pixels >= limits.max_pixels",
-         {"ingest"}, "mm_model/media/examine.py (_checked_size)"),
-        ("evaluate/metrics.py", "mean()", "max()", {"evaluate"},
-         "mm_model/evaluate/metrics.py ("),
-        ("store/tables.py", "def write(", "def write(extra=0, *, ", set(registry.NAMES),
-         "mm_model/store/tables.py (write)"),
+        (
+            "nn/magic_mirror/block.py",
+            "base + can_scale",
+            "base - 5 * can_scale",
+            {"pretrain", "finetune", "evaluate"},
+            "mm_model/nn/magic_mirror/block.py (MagicMirrorBlock.modulation)",
+        ),
+        (
+            "media/examine.py",
+            "pixels > limits.max_pixels",
+            "pixels >= limits.max_pixels",
+            {"ingest"},
+            "mm_model/media/examine.py (_checked_size)",
+        ),
+        ("evaluate/metrics.py", "mean()", "max()", {"evaluate"}, "mm_model/evaluate/metrics.py ("),
+        (
+            "store/tables.py",
+            "def write(",
+            "def write(extra=0, *, ",
+            set(registry.NAMES),
+            "mm_model/store/tables.py (write)",
+        ),
         ("register/promotion.py", " > ", " >= ", {"register"}, "mm_model/register/promotion.py ("),
         ("report/page.py", "\nfrom html", "\nLIMIT = 3\nfrom html", set(), ""),
         ("report/catalogue.py", "\nimport os", "\nLIMIT = 3\nimport os", set(), ""),
         ("nn/magic_mirror/block.py", "import torch\n", "import torch  # the library\n", set(), ""),
     ],
-)  # fmt: skip
+)
 def test_a_changed_line_is_told_of_the_stages_that_import_it(
     package: Path, name: str, old: str, new: str, stages: set[str], shown: str
 ) -> None:
@@ -138,8 +151,9 @@ def test_a_record_names_no_place_and_no_time(package: Path) -> None:
     for path in package.rglob("*.py"):
         path.touch()
     assert made_by.record("pairs") == here
-    assert all(name.startswith("mm_model/") and (closure.PACKAGE.parent / name).is_file()
-               for name in here)  # fmt: skip
+    assert all(
+        name.startswith("mm_model/") and (closure.PACKAGE.parent / name).is_file() for name in here
+    )
 
 
 def test_status_tells_what_would_run_and_what_is_of_other_code(
@@ -173,8 +187,9 @@ def test_status_tells_what_would_run_and_what_is_of_other_code(
     assert "ingest    would run: its settings changed; made by other code" in said
     code, said = _status(capsys, "--profile", "tiny-long")
     assert (code, said) == (
-        3, "Profile tiny-long has no results yet: 'make run PROFILE=tiny-long' makes them.\n",
-    )  # fmt: skip
+        3,
+        "Profile tiny-long has no results yet: 'make run PROFILE=tiny-long' makes them.\n",
+    )
     assert cli.main(["status", "--profile", "huge"]) == 1
 
 

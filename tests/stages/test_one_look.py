@@ -134,19 +134,30 @@ def world(tmp_path_factory: pytest.TempPathFactory, root: Path, backbone: Any) -
     # One of several people is always held out; it is to be none of these.
     taken = min(hashed_share(load_profile(place, "tiny").run.seed, name) for name in files)
     another = next(
-        name for name in map("other-{}".format, range(1000))
+        name
+        for name in map("other-{}".format, range(1000))
         if hashed_share(load_profile(place, "tiny").run.seed, name) < taken
-    )  # fmt: skip
+    )
     for name, content in (files | {another: _jpeg(_drawn(10_009))}).items():
         (place / "photographs" / name).mkdir(parents=True)
         (place / "photographs" / name / "one.jpg").write_bytes(content)
     use_sources(place, place / "photographs")
-    edit_profile(place, **{
-        "sources.consent": "synthetic:drawn", "run.threads": 1, "faces.held_out_share": 0.0,
-        "pairs.kinds": ["self_reference"], "pairs.synthesizer": "none", "model.num_frames": 1,
-        "evaluate.inference_steps": 1, "serve.default_steps": 1, "serve.max_frames": 1,
-        "pretrain.sample_steps": 1, "pretrain.sample_frames": 1,
-    })  # fmt: skip
+    edit_profile(
+        place,
+        **{
+            "sources.consent": "synthetic:drawn",
+            "run.threads": 1,
+            "faces.held_out_share": 0.0,
+            "pairs.kinds": ["self_reference"],
+            "pairs.synthesizer": "none",
+            "model.num_frames": 1,
+            "evaluate.inference_steps": 1,
+            "serve.default_steps": 1,
+            "serve.max_frames": 1,
+            "pretrain.sample_steps": 1,
+            "pretrain.sample_frames": 1,
+        },
+    )
     for stage in ("sources", "ingest", "faces", "pairs"):
         report = run_stage(place, stage)
         assert report.counts.kept == len(files) + 1, (stage, report.counts.line())
@@ -222,9 +233,12 @@ def in_evaluation(world: World, backbone: Any, given: list) -> Inputs:
     from mm_model.evaluate.variants import generated
 
     job = dataclasses.replace(
-        world.job, inputs={**world.job.inputs, **dict.fromkeys(
-            ("pretrain", "finetune"), world.adapter.parent)},
-    )  # fmt: skip
+        world.job,
+        inputs={
+            **world.job.inputs,
+            **dict.fromkeys(("pretrain", "finetune"), world.adapter.parent),
+        },
+    )
     people = training_people(job, backbone)
     generated(job, backbone, people, ("finetune",))
     names = world.identities()
@@ -232,18 +246,24 @@ def in_evaluation(world: World, backbone: Any, given: list) -> Inputs:
 
 
 def in_serving(world: World, given: list) -> Inputs:
-    folders = {"adapter": world.adapter, "backbone": world.job.model("backbone"),
-               "facepack": world.job.model("facepack")}  # fmt: skip
+    folders = {
+        "adapter": world.adapter,
+        "backbone": world.job.model("backbone"),
+        "facepack": world.job.model("facepack"),
+    }
     config = of_profile(
         world.job.profile, {name: digests.of_folder(path) for name, path in folders.items()}
     )
     served = mirror.load({k: str(v) for k, v in folders.items()}, config.model_dump(mode="json"))
     for names in _fours(world):
-        served.answer({
-            "prompt": "a person smiles", "consent": {"basis": "synthetic", "evidence": "drawn"},
-            "seed": 1,
-            "reference_images": [base64.b64encode(world.files[n]).decode() for n in names],
-        })  # fmt: skip
+        served.answer(
+            {
+                "prompt": "a person smiles",
+                "consent": {"basis": "synthetic", "evidence": "drawn"},
+                "seed": 1,
+                "reference_images": [base64.b64encode(world.files[n]).decode() for n in names],
+            }
+        )
     return dict(zip(world.files, given, strict=True))
 
 
@@ -253,11 +273,22 @@ def in_generate(world: World, given: list, folder: Path) -> Inputs:
 
     for number, names in enumerate(_fours(world)):
         paths = [world.place / "photographs" / name / "one.jpg" for name in names]
-        status = cli.main([
-            "generate", *(f"--ref={path}" for path in paths), "--prompt", "a person smiles",
-            "--consent", "synthetic:drawn", "--seed", "1", "--adapter", str(world.adapter),
-            "-o", str(folder / f"{number}.mp4"),
-        ])  # fmt: skip
+        status = cli.main(
+            [
+                "generate",
+                *(f"--ref={path}" for path in paths),
+                "--prompt",
+                "a person smiles",
+                "--consent",
+                "synthetic:drawn",
+                "--seed",
+                "1",
+                "--adapter",
+                str(world.adapter),
+                "-o",
+                str(folder / f"{number}.mp4"),
+            ]
+        )
         assert status == 0
     return dict(zip(world.files, given, strict=True))
 
@@ -324,8 +355,9 @@ def test_every_picture_is_shown_differently_and_none_whole(world: World, trained
     shown = [pixels.flatten() for pixels, _ in trained.values()]
     assert all(not torch.allclose(a, b, atol=0.1) for i, a in enumerate(shown) for b in shown[:i])
     rows = tables.records(world.job.inputs["pairs"] / "references.parquet")
-    sizes = {world.names()[r["sample_id"]]: (r["width"], r["height"], r["y2"] - r["y1"])
-             for r in rows}  # fmt: skip
+    sizes = {
+        world.names()[r["sample_id"]]: (r["width"], r["height"], r["y2"] - r["y1"]) for r in rows
+    }
     assert sizes["lying"][:2] == (192, 192)
     assert sizes["12-megapixel"][:2] == (4000, 3000)
     assert sizes["12-megapixel-wide"][0] > 4096

@@ -46,8 +46,14 @@ def ready(
     small_root: Path, run_stage: Run, edit_profile: Callable, drawn: list[Sample], finished: Path
 ) -> Path:
     """A root with `ingest` and `faces` done; identities come from folders."""
-    edit_profile(small_root, **{"faces.identity": "folders", "pairs.cosine_above": 0.2,
-                                "pairs.synthetic_per_identity": 4})  # fmt: skip
+    edit_profile(
+        small_root,
+        **{
+            "faces.identity": "folders",
+            "pairs.cosine_above": 0.2,
+            "pairs.synthetic_per_identity": 4,
+        },
+    )
     if finished.is_dir():
         shutil.copytree(finished, small_root / "data")
         return small_root
@@ -114,8 +120,9 @@ def test_references_lead_to_a_picture_with_the_face_where_it_says(
     assert list(rows[0]) == list(REFERENCES_COLUMNS)
     forms = set()
     for row in rows:
-        path, frame = picture_path(row["reference_file"], {"ingest": data / "ingest"},
-                                   data / "pairs")  # fmt: skip
+        path, frame = picture_path(
+            row["reference_file"], {"ingest": data / "ingest"}, data / "pairs"
+        )
         forms.add((row["reference_file"].split(":")[0], path.suffix))
         assert frame == row["frame"]
         image = load_image(path) if frame is None else read_frames(path, [frame])[0]
@@ -170,8 +177,10 @@ def test_the_world_serves_nobody_real_and_augment_says_where_from(
     small_root: Path, run_stage: Run, edit_profile: Callable, drawn: list[Sample]
 ) -> None:
     real = [Sample(s.name, s.frames, s.subject, s.split, synthetic=False) for s in drawn]
-    edit_profile(small_root, **{"faces.identity": "folders", "pairs.cosine_above": 0.2,
-                                "pairs.kinds": ["synthetic"]})  # fmt: skip
+    edit_profile(
+        small_root,
+        **{"faces.identity": "folders", "pairs.cosine_above": 0.2, "pairs.kinds": ["synthetic"]},
+    )
     write_ingest(small_root / "data" / "tiny" / "ingest", real)
     run_stage(small_root, "faces")
     report = run_stage(small_root, "pairs")
@@ -305,16 +314,21 @@ def test_a_killed_run_resumes_and_gives_the_same_bytes(
     shutil.copytree(ready, undisturbed)
     run_stage(undisturbed, "pairs")
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(ready)], cwd=root, check=False,
-        env=os.environ | {"PYTHONPATH": str(root)}, capture_output=True, timeout=120,
-    )  # fmt: skip
+        [sys.executable, "-c", KILLED, str(ready)],
+        cwd=root,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        capture_output=True,
+        timeout=120,
+    )
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     asked, make = [], pairs.make
     monkeypatch.setattr(pairs, "make", lambda pack, order: asked.append(order) or make(pack, order))
     run_stage(ready, "pairs")
     assert len(asked) == 12 - 4
-    first, second = (digests.of_folder(place / "data" / "tiny" / "pairs")
-                     for place in (ready, undisturbed))  # fmt: skip
+    first, second = (
+        digests.of_folder(place / "data" / "tiny" / "pairs") for place in (ready, undisturbed)
+    )
     assert first == second
 
 

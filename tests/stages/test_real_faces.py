@@ -18,16 +18,36 @@ from tests.stages.conftest import edit_profile, run_stage, use_sources
 
 pytestmark = pytest.mark.capability("face filters", scale="R")
 
-KEPT_IMAGES = ("source_s0", "source_s3", "source_s5", "source_s9", "source_s10", "source_s12",
-               "driving_d8")  # fmt: skip
+KEPT_IMAGES = (
+    "source_s0",
+    "source_s3",
+    "source_s5",
+    "source_s9",
+    "source_s10",
+    "source_s12",
+    "driving_d8",
+)
 FALSE_POSITIVES = {"source_s6": "statue", "source_s7": "rendered character", "source_s22": "monkey"}
 NO_FACE = ("source_s30", "source_s36", "source_s38")
-CLIPS = ("driving_d3", "driving_d12", "driving_d13", "driving_d14", "driving_d18", "source_s13",
-         "source_s18")  # fmt: skip
+CLIPS = (
+    "driving_d3",
+    "driving_d12",
+    "driving_d13",
+    "driving_d14",
+    "driving_d18",
+    "source_s13",
+    "source_s18",
+)
 FACE_SIZES = {
-    "source_s0": 85, "source_s3": 104, "source_s5": 138, "source_s9": 198, "source_s10": 320,
-    "source_s12": 128, "driving_d8": 220, "source_s13": 77,
-}  # fmt: skip
+    "source_s0": 85,
+    "source_s3": 104,
+    "source_s5": 138,
+    "source_s9": 198,
+    "source_s10": 320,
+    "source_s12": 128,
+    "driving_d8": 220,
+    "source_s13": 77,
+}
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +58,11 @@ def outcome(
     place = tmp_path_factory.mktemp("real")
     shutil.copytree(root / "profiles", place / "profiles", ignore=lambda *_: ["local.yaml"])
     params = yaml.safe_load((root / "params.yaml").read_text())
-    params |= {"profile": "real-small", "facepack": str(real_facepack),
-               "backbone": str(root / params["backbone"])}  # fmt: skip
+    params |= {
+        "profile": "real-small",
+        "facepack": str(real_facepack),
+        "backbone": str(root / params["backbone"]),
+    }
     (place / "params.yaml").write_text(yaml.safe_dump(params))
     use_sources(place, real_media)
     edit_profile(place, **{"sources.consent": "licence:MIT", "run.threads": 1})

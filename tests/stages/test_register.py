@@ -90,17 +90,26 @@ def test_the_first_version_is_registered_with_its_origin(house: House, capsys: A
     adapter = house.layout.output("finetune") / "adapter"
     assert tags["adapter_digest"] == release["adapter_digest"] == digests.of_folder(adapter)
     assert float(tags["evaluation_identity"]) == pytest.approx(0.4)
-    assert {"manifest_finetune", "manifest_evaluate", "backbone_digest", "facepack_digest",
-            "judge_digest", "fingerprint", "test_set_digest"} <= set(tags)  # fmt: skip
+    assert {
+        "manifest_finetune",
+        "manifest_evaluate",
+        "backbone_digest",
+        "facepack_digest",
+        "judge_digest",
+        "fingerprint",
+        "test_set_digest",
+    } <= set(tags)
     folder = served_folder(house)
     assert digests.of_folder(folder / "artifacts" / "adapter") == release["adapter_digest"]
     assert str(house.root) not in (folder / "MLmodel").read_text()
     kept = json.loads((folder / "evaluation" / "metrics.json").read_text())
     assert {name: value for name, value in kept.items() if name != "measured"} == GOOD
     assert kept["measured"]["code"] == tags["code_digest"] == code.digest()
-    assert json.loads((folder / "card.json").read_text())["release_digest"] == (
-        tags["release_digest"]
-    ) == release["release_digest"]  # fmt: skip
+    assert (
+        json.loads((folder / "card.json").read_text())["release_digest"]
+        == (tags["release_digest"])
+        == release["release_digest"]
+    )
 
 
 def test_the_same_content_is_the_same_version(house: House) -> None:

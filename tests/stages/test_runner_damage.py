@@ -142,9 +142,18 @@ def test_weights_that_differ_from_their_manifest_are_refused(
         )
 
 
-SHOWN = ("report.json", "metrics.json", "release.json", "samples/people.json", "curve.parquet",
-         "samples/references.jpg", "samples/step_000000.strip.jpg", "cells.parquet",
-         "inventory.parquet", "samples.parquet")  # fmt: skip
+SHOWN = (
+    "report.json",
+    "metrics.json",
+    "release.json",
+    "samples/people.json",
+    "curve.parquet",
+    "samples/references.jpg",
+    "samples/step_000000.strip.jpg",
+    "cells.parquet",
+    "inventory.parquet",
+    "samples.parquet",
+)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\x00\xff" * 50, b'{"a": 1}'])

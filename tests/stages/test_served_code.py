@@ -34,9 +34,16 @@ SOURCES = {
     "deep/beside.py": "",
 }
 SERVED = {
-    "__init__.py", "plain.py", "inner.py", "other.py", "conditional.py", "serving/__init__.py",
-    "serving/model.py", "deep/__init__.py", "deep/below.py",
-}  # fmt: skip
+    "__init__.py",
+    "plain.py",
+    "inner.py",
+    "other.py",
+    "conditional.py",
+    "serving/__init__.py",
+    "serving/model.py",
+    "deep/__init__.py",
+    "deep/below.py",
+}
 
 
 @pytest.fixture

@@ -72,12 +72,19 @@ def test_a_shard_that_cannot_be_trusted_is_computed_again(tmp_path: Path, damage
     record = json.loads(content)
     if damage == "changed":
         record["rows"][0]["square"] = 7
-    path.write_text({"cut": content[:-20], "not json": "", "changed": json.dumps(record),
-                     "other items": content}[damage])  # fmt: skip
+    path.write_text(
+        {
+            "cut": content[:-20],
+            "not json": "",
+            "changed": json.dumps(record),
+            "other items": content,
+        }[damage]
+    )
     items = [1, 2, 4] if damage == "other items" else [1, 2, 3]
     rows = in_shards(tmp_path, items, 3, squares, label="test")
-    assert rows == (good if items[2] == 3 else [*good[:2], {"item": 4, "square": 16,
-                                                             "pair": [4, None]}])  # fmt: skip
+    assert rows == (
+        good if items[2] == 3 else [*good[:2], {"item": 4, "square": 16, "pair": [4, None]}]
+    )
 
 
 def test_an_exception_keeps_what_was_committed(tmp_path: Path) -> None:

@@ -54,8 +54,12 @@ def test_ingest_takes_them_like_any_other(crate: Path, run_stage: Callable) -> N
     report = run_stage(crate, "ingest")
     rows = tables.records(crate / "data" / "tiny" / "ingest" / "samples.parquet")
     ended = {row["name"]: row["reason"] for row in rows}
-    assert ended == {"a/1.png": None, "../../../escaped.png": None, "a/2.png": "RIGHTS_CONSENT",
-                     "b/3.png": "IO_TRUNCATED"}  # fmt: skip
+    assert ended == {
+        "a/1.png": None,
+        "../../../escaped.png": None,
+        "a/2.png": "RIGHTS_CONSENT",
+        "b/3.png": "IO_TRUNCATED",
+    }
     assert report.metrics["captions_from_sidecar"] == 1
 
 

@@ -17,8 +17,17 @@ from mm_model.sources.recipe import Recipe, calls_of, load_recipe
 from mm_model.store import sealed, tables
 from mm_model.store.consents import stated
 
-RECIPE = {"train_people": 4, "held_out_people": 2, "photos_per_person": 1, "clips_per_person": 1,
-          "size": 64, "num_frames": 9, "fps": 8, "fault_rate": 0.0, "seed": 7}  # fmt: skip
+RECIPE = {
+    "train_people": 4,
+    "held_out_people": 2,
+    "photos_per_person": 1,
+    "clips_per_person": 1,
+    "size": 64,
+    "num_frames": 9,
+    "fps": 8,
+    "fault_rate": 0.0,
+    "seed": 7,
+}
 
 
 def picture(path: Path, shade: int = 90) -> None:
@@ -97,7 +106,9 @@ def test_consent_may_cover_some_files_only(
     (folder / "consent.yaml").write_text(yaml.safe_dump(record))
     report = run_stage(small_root, "sources")
     assert {r["name"]: r["consent"] for r in inventory(small_root)} == {
-        "ada/1.png": stated("signed form").id, "bob/1.png": None}  # fmt: skip
+        "ada/1.png": stated("signed form").id,
+        "bob/1.png": None,
+    }
     assert any("leaves out 1 of 2" in note for note in report.notes)
 
 
@@ -174,15 +185,23 @@ def test_drawing_calls_never_mix_splits_and_lose_nobody(train: int, held_out: in
     assert all(len(call) >= 2 for call in calls)
     people = [person for call in calls for person in call]
     assert people == [*TRAIN_PEOPLE[:train], *HELD_OUT_PEOPLE[:held_out]]
-    assert all(set(call) <= set(TRAIN_PEOPLE) or set(call) <= set(HELD_OUT_PEOPLE)
-               for call in calls)  # fmt: skip
+    assert all(
+        set(call) <= set(TRAIN_PEOPLE) or set(call) <= set(HELD_OUT_PEOPLE) for call in calls
+    )
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"train_people": 1}, {"held_out_people": 1}, {"size": 65}, {"fault_rate": 2}, {"colour": 1},
-     {"photos_per_person": 0, "clips_per_person": 0}, {"seed": "7"}],
-)  # fmt: skip
+    [
+        {"train_people": 1},
+        {"held_out_people": 1},
+        {"size": 65},
+        {"fault_rate": 2},
+        {"colour": 1},
+        {"photos_per_person": 0, "clips_per_person": 0},
+        {"seed": "7"},
+    ],
+)
 def test_a_recipe_that_cannot_be_met_is_refused_by_field(tmp_path: Path, change: dict) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text(yaml.safe_dump(RECIPE | change))

@@ -73,11 +73,16 @@ def test_what_becomes_readable_runs_the_stage_again(
 
 @pytest.mark.parametrize(
     ("stage", "edge", "name"),
-    [("sources", "listing", "raw"), ("sources", "looking", "raw"),
-     ("ingest", "listing", "tokenizer"), ("faces", "listing", "tiny"),
-     ("evaluate", "opening", "model.safetensors"), ("evaluate", "looking", "judge"),
-     ("register", "listing", "judge")],
-)  # fmt: skip
+    [
+        ("sources", "listing", "raw"),
+        ("sources", "looking", "raw"),
+        ("ingest", "listing", "tokenizer"),
+        ("faces", "listing", "tiny"),
+        ("evaluate", "opening", "model.safetensors"),
+        ("evaluate", "looking", "judge"),
+        ("register", "listing", "judge"),
+    ],
+)
 def test_an_input_without_permission_is_named(
     small_root: Path, folder: Path, forbidden: Forbidden, stage: str, edge: str, name: str
 ) -> None:
@@ -91,9 +96,13 @@ def test_an_input_without_permission_is_named(
 @pytest.mark.parametrize("name", ["params.yaml", "tiny.yaml"])
 @pytest.mark.parametrize("edge", ["looking", "opening"])
 def test_unreadable_settings_are_one_sentence_on_the_command_line(
-    small_root: Path, forbidden: Forbidden, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture, name: str, edge: str,
-) -> None:  # fmt: skip
+    small_root: Path,
+    forbidden: Forbidden,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+    name: str,
+    edge: str,
+) -> None:
     monkeypatch.setenv("MM_ROOT", str(small_root))
     setattr(forbidden, edge, {name: errno.EACCES})
     assert cli.main(["run", "sources"]) == 1
@@ -118,9 +127,12 @@ def test_an_unreadable_recipe_is_named(small_root: Path, forbidden: Forbidden) -
 
 
 def test_rights_met_anywhere_are_a_sentence_of_the_command_line(
-    small_root: Path, folder: Path, forbidden: Forbidden, monkeypatch: pytest.MonkeyPatch,
+    small_root: Path,
+    folder: Path,
+    forbidden: Forbidden,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setenv("MM_ROOT", str(small_root))
     forbidden.looking = {"pictures": errno.EACCES}
     assert cli.main(["use", "--sources", str(small_root / "pictures"), "--base", "tiny"]) == 1

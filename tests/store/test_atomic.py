@@ -104,8 +104,10 @@ def test_the_command_line_prints_one_sentence_and_no_traceback(tmp_path: Path, r
     said = subprocess.run(
         [sys.executable, "-m", "mm_model", "figures"],
         env={**os.environ, "MM_ROOT": str(tmp_path), "PYTHONPATH": str(root)},
-        capture_output=True, text=True, cwd=tmp_path,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
     assert said.returncode == 1
     assert said.stderr.startswith("Stopped: ")
     assert "Traceback" not in said.stderr

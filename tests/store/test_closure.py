@@ -156,9 +156,15 @@ def test_the_order_of_definitions_counts() -> None:
 
 
 SWAPPED = {
-    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Lt: ast.LtE, ast.Gt: ast.GtE,
-    ast.Eq: ast.NotEq, ast.And: ast.Or, ast.Or: ast.And,
-}  # fmt: skip
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Lt: ast.LtE,
+    ast.Gt: ast.GtE,
+    ast.Eq: ast.NotEq,
+    ast.And: ast.Or,
+    ast.Or: ast.And,
+}
 
 
 def _mutation(node: ast.AST) -> tuple[str, object] | None:
@@ -245,8 +251,10 @@ def test_what_was_read_once_is_remembered_and_no_damage_believed(
     (package / "entry.py").write_text("# nothing any more\n")
     _forget(monkeypatch)
     assert set(made_by.record("sources", package)) == {
-        "mm_model/__init__.py", "mm_model/entry.py", "mm_model/sources/stage.py",
-    }  # fmt: skip
+        "mm_model/__init__.py",
+        "mm_model/entry.py",
+        "mm_model/sources/stage.py",
+    }
 
 
 def test_of_a_table_every_byte_counts(package: Path) -> None:

@@ -43,10 +43,14 @@ def say(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 
 
 BAD = {
-    "nothere.json": "it is not there", "folder": "it is a folder", LONG: "its name is too long",
-    "loop": "links lead in a circle", "file.mp4/x.json": "a file lies where a folder is needed",
-    "": "An empty text is no path", "~nobody-of-this-name/x.json": "a home folder that is not",
-}  # fmt: skip
+    "nothere.json": "it is not there",
+    "folder": "it is a folder",
+    LONG: "its name is too long",
+    "loop": "links lead in a circle",
+    "file.mp4/x.json": "a file lies where a folder is needed",
+    "": "An empty text is no path",
+    "~nobody-of-this-name/x.json": "a home folder that is not",
+}
 
 
 @pytest.mark.parametrize("place", BAD)
@@ -60,9 +64,16 @@ def test_a_file_that_is_read(say: Any, place: str) -> None:
 
 @pytest.mark.parametrize(
     "place",
-    ["file.mp4/foo.mp4", "file.mp4/a/b/foo.mp4", "folder", LONG + ".mp4", "n" * 252 + ".mp4",
-     "loop/foo.mp4", ""],
-)  # fmt: skip
+    [
+        "file.mp4/foo.mp4",
+        "file.mp4/a/b/foo.mp4",
+        "folder",
+        LONG + ".mp4",
+        "n" * 252 + ".mp4",
+        "loop/foo.mp4",
+        "",
+    ],
+)
 def test_a_file_that_is_written(say: Any, place: str) -> None:
     before = sorted(path.name for path in Path().iterdir())
     status, err = say("save-reply", "good.json", place)

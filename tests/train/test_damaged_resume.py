@@ -109,8 +109,9 @@ def test_old_checkpoints_go_with_their_seals(tmp_path: Path) -> None:
     state.save(tmp_path, 6, "work", parameters=run.parameters, optimizer=run.optimizer, curve=[])
     steps = ("step_00000004.safetensors", "step_00000006.safetensors")
     assert {path.name for path in tmp_path.iterdir()} == {
-        *steps, *(f"{name}{sealed.SUFFIX}" for name in steps)
-    }  # fmt: skip
+        *steps,
+        *(f"{name}{sealed.SUFFIX}" for name in steps),
+    }
 
 
 def test_only_whole_samples_of_a_run_that_was_cut_off_are_taken_up(tmp_path: Path) -> None:
@@ -187,5 +188,6 @@ def test_a_training_set_of_other_work_is_made_again_and_said(
     said: list[str] = []
     build(tmp_path, said, "another fingerprint")
     assert len(made) == 2
-    assert said == ["training_set.safetensors of the work folder belongs to other work: "
-                    "it is made again"]  # fmt: skip
+    assert said == [
+        "training_set.safetensors of the work folder belongs to other work: it is made again"
+    ]

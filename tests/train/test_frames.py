@@ -33,9 +33,13 @@ def test_a_picture_gives_its_only_frame() -> None:
 
 
 @given(
-    st.integers(40, 300), st.integers(40, 300), st.floats(1, 3), st.floats(0.05, 0.6),
-    st.floats(0, 1), st.floats(0, 1),
-)  # fmt: skip
+    st.integers(40, 300),
+    st.integers(40, 300),
+    st.floats(1, 3),
+    st.floats(0.05, 0.6),
+    st.floats(0, 1),
+    st.floats(0, 1),
+)
 def test_the_window_lies_inside_the_frame_and_holds_the_face(
     height, width, margin, share, px, py
 ) -> None:

@@ -23,8 +23,15 @@ pytestmark = pytest.mark.capability("identity loss", scale="T")
 
 @pytest.fixture(scope="module")
 def settings(root: Path) -> TrainSettings:
-    quick = {"steps": 12, "batch_size": 3, "log_every": 1, "sample_every": 20, "warmup_steps": 2,
-             "checkpoint_every": 20, "identity_loss_from_step": 0}  # fmt: skip
+    quick = {
+        "steps": 12,
+        "batch_size": 3,
+        "log_every": 1,
+        "sample_every": 20,
+        "warmup_steps": 2,
+        "checkpoint_every": 20,
+        "identity_loss_from_step": 0,
+    }
     return load_profile(root, "tiny").pretrain.model_copy(update=quick)
 
 
@@ -69,9 +76,15 @@ def _loss(recognizer: object, learn: bool = True):
     vae = tiny.vae().requires_grad_(False)
     reference = torch.randn(2, recognizer.width)
     return identity_loss(
-        x0, alpha, landmarks=marks, boxes=boxes, valid=valid, reference=reference, vae=vae,
+        x0,
+        alpha,
+        landmarks=marks,
+        boxes=boxes,
+        valid=valid,
+        reference=reference,
+        vae=vae,
         recognizer=recognizer,
-    )  # fmt: skip
+    )
 
 
 def test_the_loss_itself_refuses_a_recogniser_without_gradient(onnx: OnnxRecognizer) -> None:

@@ -23,8 +23,15 @@ UNREACHED = {"layers.2.face_norm2.weight", "layers.2.face_norm2.bias"}
 
 @pytest.fixture(scope="module")
 def settings(root: Path) -> TrainSettings:
-    quick = {"steps": 6, "batch_size": 3, "log_every": 1, "sample_every": 3, "checkpoint_every": 2,
-             "identity_loss_from_step": 2, "warmup_steps": 2}  # fmt: skip
+    quick = {
+        "steps": 6,
+        "batch_size": 3,
+        "log_every": 1,
+        "sample_every": 3,
+        "checkpoint_every": 2,
+        "identity_loss_from_step": 2,
+        "warmup_steps": 2,
+    }
     return load_profile(root, "tiny").pretrain.model_copy(update=quick)
 
 
@@ -33,9 +40,14 @@ def _backbone() -> tuple[Backbone, object]:
 
     transformer, adapter = tiny.with_adapter()
     vae, text = tiny.vae().requires_grad_(False), tiny.text_encoder().requires_grad_(False)
-    parts = {"tokenizer": tiny.tokenizer(), "text_encoder": text, "vae": vae,
-             "transformer": transformer, "scheduler": build_scheduler(),
-             "identity_encoder": tiny.identity_encoder()}  # fmt: skip
+    parts = {
+        "tokenizer": tiny.tokenizer(),
+        "text_encoder": text,
+        "vae": vae,
+        "transformer": transformer,
+        "scheduler": build_scheduler(),
+        "identity_encoder": tiny.identity_encoder(),
+    }
     device = torch.device("cpu")
     return Backbone(Path("tiny"), **parts, device=device, dtype=torch.float32), adapter
 

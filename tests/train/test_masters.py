@@ -185,9 +185,13 @@ def test_training_computes_what_the_exported_adapter_will(
         text = served.fuse_text(batch["text_embeds"], batch["text_mask"], condition)
         inputs = tiny.inputs()
         theirs = backbone.transformer(
-            batch["noisy"], text, batch["timestep"], return_dict=False,
-            image_rotary_emb=inputs["image_rotary_emb"], **condition.transformer_inputs(),
-        )[0]  # fmt: skip
+            batch["noisy"],
+            text,
+            batch["timestep"],
+            return_dict=False,
+            image_rotary_emb=inputs["image_rotary_emb"],
+            **condition.transformer_inputs(),
+        )[0]
     assert torch.equal(ours, theirs)
 
 
@@ -221,9 +225,15 @@ def test_sampling_beside_training_is_the_served_adapter_s(
         pipe = pipeline_of(backbone, made)
         identity = made.encode_identity(tiny.features(1).to("cpu", torch.bfloat16))
         clips.append(
-            pipe("a man img walks", identity=identity, num_frames=9, num_inference_steps=2,
-                 generator=torch.Generator().manual_seed(1), output_type="latent").frames
-        )  # fmt: skip
+            pipe(
+                "a man img walks",
+                identity=identity,
+                num_frames=9,
+                num_inference_steps=2,
+                generator=torch.Generator().manual_seed(1),
+                output_type="latent",
+            ).frames
+        )
     assert clips[0].dtype == torch.bfloat16
     assert torch.equal(*clips)
 
@@ -248,13 +258,20 @@ def test_sixteen_bit_floats_of_the_other_kind_are_refused(root: Path, tmp_path: 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("ACCELERATE_MIXED_PRECISION", "fp16"), ("ACCELERATE_MIXED_PRECISION", "bf16"),
-     ("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")],
-)  # fmt: skip
+    [
+        ("ACCELERATE_MIXED_PRECISION", "fp16"),
+        ("ACCELERATE_MIXED_PRECISION", "bf16"),
+        ("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4"),
+    ],
+)
 def test_the_environment_does_not_change_the_arithmetic(
-    paper: Profile, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    name: str, value: str,
-) -> None:  # fmt: skip
+    paper: Profile,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: str,
+) -> None:
     from accelerate.state import AcceleratorState
 
     backbone = _opened(folder, paper, "float32")

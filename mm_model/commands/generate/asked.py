@@ -117,8 +117,9 @@ def _in_folder(folder: Path) -> tuple[list[Path], dict[str, str] | None, list[st
         raise UserError(
             f"{folder / records.NAME} covers none of the pictures there: list them under 'files:'."
         )
-    left_out = [f"left out of {folder}, as {why_not}: {_names(ones)}"
-                for ones, why_not in reasons if ones]  # fmt: skip
+    left_out = [
+        f"left out of {folder}, as {why_not}: {_names(ones)}" for ones, why_not in reasons if ones
+    ]
     return [one.path for one in covered], None if record is None else _stated(record), left_out
 
 

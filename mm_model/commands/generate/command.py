@@ -58,7 +58,7 @@ def add_to(commands: Any) -> None:
         help="make the clip of this record once more and compare the bytes; --ref "
         "names photographs that were moved, -o writes the clip",
     )
-    command.set_defaults(act=run)  # fmt: skip
+    command.set_defaults(act=run)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -18,9 +18,18 @@ from mm_model.store.named import reason
 
 FORMAT = 1
 PACKAGES = (
-    "torch", "diffusers", "transformers", "tokenizers", "safetensors", "numpy", "onnxruntime",
-    "insightface", "opencv-python-headless", "pillow", "av",
-)  # fmt: skip
+    "torch",
+    "diffusers",
+    "transformers",
+    "tokenizers",
+    "safetensors",
+    "numpy",
+    "onnxruntime",
+    "insightface",
+    "opencv-python-headless",
+    "pillow",
+    "av",
+)
 """What has a say in a clip's bytes, beside our own code."""
 
 
@@ -118,11 +127,20 @@ def read(path: Path) -> Sidecar:
 def _is_whole(found: Sidecar) -> bool:
     asked, text, texts = found.arguments, (str,), (str, type(None))
     kinds = [
-        (asked.prompt, text), (asked.adapter, text), (asked.facepack, texts), (asked.seed, (int,)),
-        (asked.references, (list,)), (asked.consent, (dict,)), (found.release, texts),
-        (found.digests, (dict,)), (found.references_sha256, (list,)), (found.video_sha256, text),
-        (found.versions, (dict,)), (found.hardware, (dict,)), (found.values, (dict,)),
-    ]  # fmt: skip
+        (asked.prompt, text),
+        (asked.adapter, text),
+        (asked.facepack, texts),
+        (asked.seed, (int,)),
+        (asked.references, (list,)),
+        (asked.consent, (dict,)),
+        (found.release, texts),
+        (found.digests, (dict,)),
+        (found.references_sha256, (list,)),
+        (found.video_sha256, text),
+        (found.versions, (dict,)),
+        (found.hardware, (dict,)),
+        (found.values, (dict,)),
+    ]
     whole = all(isinstance(value, kind) for value, kind in kinds)
     return whole and all(isinstance(value, str) for value in asked.references)
 

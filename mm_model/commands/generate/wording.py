@@ -8,15 +8,20 @@ import re
 from mm_model.serving.refusal import Code, Refusal
 
 _OPTIONS = {
-    "num_inference_steps": "--steps", "num_frames": "--frames", "guidance_scale": "--guidance",
-    "height and width": "--size", "reference_images must hold": "--ref may name",
+    "num_inference_steps": "--steps",
+    "num_frames": "--frames",
+    "guidance_scale": "--guidance",
+    "height and width": "--size",
+    "reference_images must hold": "--ref may name",
     "reference_images": "--ref",
-}  # fmt: skip
+}
 _FIELD = re.compile("|".join(map(re.escape, _OPTIONS)))
 _FIRST = re.compile(r"^(prompt|seed|consent)\b")
 _SEND = re.compile(r"\bsend\b")
-_UNRECORDED = ("so the request is not served: tell who runs this server, and try again later",
-               "so the clip is not made: mend that and run again")  # fmt: skip
+_UNRECORDED = (
+    "so the request is not served: tell who runs this server, and try again later",
+    "so the clip is not made: mend that and run again",
+)
 
 
 def of(refusal: Refusal) -> Refusal:

@@ -138,9 +138,15 @@ def _again(
         raise UserError(_other_photographs(before, shown))
     values = {
         name: getattr(asked_for, name)
-        for name in ("seed", "num_frames", "num_inference_steps", "guidance_scale", "height",
-                     "width")
-    }  # fmt: skip
+        for name in (
+            "seed",
+            "num_frames",
+            "num_inference_steps",
+            "guidance_scale",
+            "height",
+            "width",
+        )
+    }
     wish = Wish(
         paths,
         asked_for.prompt,
@@ -165,8 +171,10 @@ def _made(
     record = asked.record_of(shown, consent, wish.prompt, wish.values)
     request.read(record, choice.config.serve, choice.config.num_frames)  # before seconds of loading
     if shown.unused:
-        say(f"not used, as a model is shown {choice.config.serve.max_references} pictures at most: "
-            f"{shown.unused} more in the folder")  # fmt: skip
+        say(
+            f"not used, as a model is shown {choice.config.serve.max_references} pictures at most: "
+            f"{shown.unused} more in the folder"
+        )
     used = code.digest()
     if choice.code not in (None, used):
         say("the code of this tree is not that of the release: a server of it may answer otherwise")
@@ -174,22 +182,17 @@ def _made(
     wanted = mirror.read(record)
     references = _seen(mirror, wanted, wish)
     if unread := mirror.unread(wanted):
-        say("the prompt is longer than what the text encoder reads; these words are cut off: "
-            + " ".join(unread))  # fmt: skip
+        say(
+            "the prompt is longer than what the text encoder reads; these words are cut off: "
+            + " ".join(unread)
+        )
     started = time.monotonic()
     with Steps("generating") as steps:
         reply = mirror.show(wanted, references, steps.told)
     video = base64.b64decode(reply["video_mp4"])
     config = choice.config
-    arguments = Arguments(
-        prompt=wish.prompt, references=[str(path.resolve()) for path in shown.paths],
-        consent=consent, seed=wanted.seed, num_frames=wanted.num_frames,
-        num_inference_steps=wanted.steps, guidance_scale=wanted.guidance, height=wanted.height,
-        width=wanted.width, adapter=_lasting(wish.adapter),
-        facepack=None if wish.facepack is None else str(wish.facepack.resolve()),
-    )  # fmt: skip
     said = Sidecar(
-        arguments,
+        _arguments(shown, consent, wish, wanted),
         choice.release,
         digests={**config.digests, "code": used},
         references_sha256=shown.digests,
@@ -204,6 +207,25 @@ def _made(
     for note in reply["notes"]:
         say(note)
     return Made(video, said)
+
+
+def _arguments(
+    shown: asked.Photographs, consent: dict[str, str], wish: Wish, wanted: request.Request
+) -> Arguments:
+    """What was asked for, with the values that were left to the release."""
+    return Arguments(
+        prompt=wish.prompt,
+        references=[str(path.resolve()) for path in shown.paths],
+        consent=consent,
+        seed=wanted.seed,
+        num_frames=wanted.num_frames,
+        num_inference_steps=wanted.steps,
+        guidance_scale=wanted.guidance,
+        height=wanted.height,
+        width=wanted.width,
+        adapter=_lasting(wish.adapter),
+        facepack=None if wish.facepack is None else str(wish.facepack.resolve()),
+    )
 
 
 def _seen(mirror: Any, wanted: request.Request, wish: Wish) -> tuple[Any, ...]:

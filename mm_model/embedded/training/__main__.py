@@ -17,9 +17,11 @@ def main() -> int:
     )
     parser.add_argument("--threads", type=int, default=2, help="threads and rendering processes")
     parser.add_argument(
-        "--random-perceiver", type=Path, metavar="FOLDER",
+        "--random-perceiver",
+        type=Path,
+        metavar="FOLDER",
         help="train nothing: write the shipped backbone with an untrained identity perceiver",
-    )  # fmt: skip
+    )
     options = parser.parse_args()
     silence_telemetry()
     keep_freed_memory()
@@ -40,9 +42,12 @@ def main() -> int:
             return 0
         build_pack(weights, work / "facepack", threads=options.threads)
         build(
-            work / "backbone", weights / "backbone", weights / "recognizer",
-            weights / "facepack" / "models" / "tiny", processes=options.threads,
-        )  # fmt: skip
+            work / "backbone",
+            weights / "backbone",
+            weights / "recognizer",
+            weights / "facepack" / "models" / "tiny",
+            processes=options.threads,
+        )
     except UserError as error:
         print(f"Stopped: {error}", file=sys.stderr)
         return 1

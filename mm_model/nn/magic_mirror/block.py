@@ -122,19 +122,15 @@ class MagicMirrorBlock(CogVideoXBlock):
         face_chunks: Sequence[Tensor | None] = (None,) * 6
         extra: Keywords = {}
         if face_length:
-            if self.adapter is None or modulation.face is None:
-                raise UserError(
-                    "Face tokens were given, but the adapter has no face stream (use_face is "
-                    "false): leave face_tokens out."
-                )
-            face_norms = (self.adapter.face_norm1, self.adapter.face_norm2)
-            face_chunks = modulation.face.chunk(6, dim=-1)
+            adapter, face = self._face_stream(modulation)
+            face_norms = (adapter.face_norm1, adapter.face_norm2)
+            face_chunks = face.chunk(6, dim=-1)
             extra = {
                 "face_length": face_length,
-                "face_attention": self.adapter.ca,
+                "face_attention": adapter.ca,
                 "ca_scale": ca_scale,
-                "mode": self.adapter.mode,
-                "face_gate": self.adapter.gate(),
+                "mode": adapter.mode,
+                "face_gate": adapter.gate(),
             }
         for half in (0, 1):
             shift, scale, gate, e_shift, e_scale, e_gate = chunks[6 * half : 6 * half + 6]
@@ -159,6 +155,14 @@ class MagicMirrorBlock(CogVideoXBlock):
             video = video + gate[:, None] * out_video
             encoder = _gated_add(encoder, out_encoder, e_gate, f_gate, face_length)
         return video, encoder
+
+    def _face_stream(self, modulation: LayerModulation) -> tuple[LayerAdapter, Tensor]:
+        if self.adapter is None or modulation.face is None:
+            raise UserError(
+                "Face tokens were given, but the adapter has no face stream (use_face is "
+                "false): leave face_tokens out."
+            )
+        return self.adapter, modulation.face
 
 
 def _modulate(norm: nn.LayerNorm, x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:

@@ -120,8 +120,10 @@ def _address_space() -> int:
 
 def _set_clocks(seconds: float | None) -> None:
     """End this process a little after its parent would have; None stops the clocks."""
-    work, wall = (0.0, 0) if seconds is None else (
-        seconds + _GRACE_SECONDS, int(longest(seconds)) + _GRACE_SECONDS
-    )  # fmt: skip
+    work, wall = (
+        (0.0, 0)
+        if seconds is None
+        else (seconds + _GRACE_SECONDS, int(longest(seconds)) + _GRACE_SECONDS)
+    )
     signal.setitimer(signal.ITIMER_PROF, work)
     signal.alarm(wall)

@@ -2,7 +2,7 @@
 
 Processes are spawned, never forked (ONNX sessions and decoders do not survive a fork), end with
 this one (`mm_model.lifeline`) and are kept for the next map. This process only listens: it has no
-threads, so an interrupt ends the map at once and the workers with it.
+threads, so an interrupt ends the map within a second and the workers with it.
 """
 
 import json
@@ -20,6 +20,8 @@ from mm_model.run.pools.patience import Patience
 from mm_model.run.pools.port import Crashed, Limits, Start, Task
 
 _START_SECONDS = 120
+_HEARD_SECONDS = 1.0
+"""Longest wait at a time: Python does not end one for a signal that came just before it began."""
 _PART_BYTES = 1 << 20
 _LONGEST_CONFINED = 64 << 20
 """Bytes that a confined worker may say of one item."""
@@ -45,7 +47,7 @@ class Local:
         try:
             while not turn.over:
                 while len(busy) < self._processes and (place := turn.take(len(busy))) is not None:
-                    busy.append(self._given(place, pickle.dumps((task, items[place]))))
+                    self._give(place, pickle.dumps((task, items[place])))
                 for worker in _listen(busy, on_tick):
                     self._settle(worker, turn)
                     busy.remove(worker)
@@ -53,10 +55,14 @@ class Local:
         finally:
             self._end(busy)
 
-    def _given(self, place: int, order: bytes) -> "_Worker":
-        worker = self._idle.pop() if self._idle else _Worker(self._start, self._limits)
+    def _give(self, place: int, order: bytes) -> None:
+        """Let a worker begin an item; it is in a list at every moment, as an interrupt may come."""
+        if not self._idle:
+            self._idle.append(_Worker(self._start, self._limits))
+        worker = self._idle[-1]
+        self._busy.append(worker)
+        self._idle.pop()
         worker.take(place, order)
-        return worker
 
     def _settle(self, worker: "_Worker", turn: "_Turn") -> None:
         """Put down what became of a worker's item; keep the worker if it lives."""
@@ -116,7 +122,7 @@ def _listen(busy: Sequence["_Worker"], on_tick: Callable[[], None] | None) -> "I
         Exception: what a task raised.
     """
     steps = [worker.patience.step for worker in busy if worker.patience]
-    speaking = wait([worker.pipe for worker in busy], min(steps, default=None))
+    speaking = wait([worker.pipe for worker in busy], min([*steps, _HEARD_SECONDS]))
     for worker in [*busy]:
         if worker.pipe in speaking:
             worker.hear(on_tick)
@@ -133,12 +139,11 @@ class _Worker:
         self.pipe, theirs = multiprocessing.Pipe()
         self._limits = limits
         self._process = lifeline.process(child.serve, theirs, start, limits)
-        self._process.start()
-        theirs.close()
-        self.pid: int = self._process.ident or 0  # known once it is started
+        self._theirs = theirs
         self._said = bytearray()
         self._ready = False
-        self.patience: Patience | None = Patience(self.pid, _START_SECONDS)
+        self.pid = 0
+        self.patience: Patience | None = None
         self.place, self.outcome, self.done = -1, None, False
 
     def take(self, place: int, order: bytes) -> None:
@@ -146,6 +151,11 @@ class _Worker:
         self.place, self._order, self.outcome, self.done = place, order, None, False
         if self._ready:
             self._begin()
+        elif not self.pid:
+            self._process.start()
+            self._theirs.close()
+            self.pid = self._process.ident or 0  # known once it is started
+            self.patience = Patience(self.pid, _START_SECONDS)
 
     def _begin(self) -> None:
         seconds = self._limits.seconds
@@ -207,8 +217,12 @@ class _Worker:
         self.ended(content)
 
     def close(self) -> None:
-        """End the process, whatever it is doing."""
-        self._process.kill()
-        self._process.join()
+        """End the process, whatever it is doing; nothing more the second time."""
+        if self.pipe.closed:
+            return
+        if self._process.ident:
+            self._process.kill()
+            self._process.join()
         self._process.close()
+        self._theirs.close()
         self.pipe.close()

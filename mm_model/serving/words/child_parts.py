@@ -224,6 +224,13 @@ NAMED = ("<child>", "teenaged?")
 ADULT = ("<adult>",)
 PICTURE = ("<picture>",)
 ABOUT = (
-    OF_A_CHILD, SOMEBODY_ELSES, GROWN, GROWN_AFTER, CALLED_YOUNG, NAMED, ADULT, PICTURE,
-)  # fmt: skip
+    OF_A_CHILD,
+    SOMEBODY_ELSES,
+    GROWN,
+    GROWN_AFTER,
+    CALLED_YOUNG,
+    NAMED,
+    ADULT,
+    PICTURE,
+)
 """What the filter asks for one by one."""

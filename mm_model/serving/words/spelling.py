@@ -26,12 +26,26 @@ _REAL = words(
     "abby babby sall grade year yeas yers turn tuns tuned change"
 )
 _MORE = {
-    "kindergarden": "kindergarten", "gurl": "girl", "grl": "girl", "gurls": "girls",
-    "lil": "little", "smol": "small", "pantys": "panties", "dissapear": "disappear",
-    "dissapears": "disappears", "dissappear": "disappear", "disapears": "disappears",
-    "cloths": "clothes", "cloathes": "clothes", "clothez": "clothes", "wereing": "wearing",
-    "nuthin": "nothing", "nothin": "nothing", "kidz": "kids", "toddlar": "toddler",
-}  # fmt: skip
+    "kindergarden": "kindergarten",
+    "gurl": "girl",
+    "grl": "girl",
+    "gurls": "girls",
+    "lil": "little",
+    "smol": "small",
+    "pantys": "panties",
+    "dissapear": "disappear",
+    "dissapears": "disappears",
+    "dissappear": "disappear",
+    "disapears": "disappears",
+    "cloths": "clothes",
+    "cloathes": "clothes",
+    "clothez": "clothes",
+    "wereing": "wearing",
+    "nuthin": "nothing",
+    "nothin": "nothing",
+    "kidz": "kids",
+    "toddlar": "toddler",
+}
 _VOWELS = "aeiou"
 _TOKEN = re.compile(r"[a-z]{3,14}")
 

@@ -121,7 +121,7 @@ def seal(folder: Path, recipe: Recipe, report: Document) -> None:
         "report": report,
         "bytes": sum((folder / name).stat().st_size for name in files),
         "files": files,
-    }  # fmt: skip
+    }
     atomic.write_json(folder / MANIFEST, json.loads(json.dumps(manifest)))
 
 

@@ -255,6 +255,8 @@ class _Ledger:
         seconds = (time.monotonic() - self.since) / self.count
         shown = " ".join(f"{k} {sum(v) / len(v):.4f}" for k, v in self.sums.items())
         left = seconds * (self.stop - step) / 60
-        print(f"{self.label} {step}/{self.total} {shown} {seconds:.2f} s/step {left:.0f} min left",
-              flush=True)  # fmt: skip
+        print(
+            f"{self.label} {step}/{self.total} {shown} {seconds:.2f} s/step {left:.0f} min left",
+            flush=True,
+        )
         self._clear()

@@ -32,10 +32,16 @@ DETECTION_SIZE = 128
 """Side of the detector's input, pixels: small frames are shown to it enlarged."""
 
 _MOVES = {
-    "turns left": ("yaw", -1), "turns right": ("yaw", 1), "looks up": ("pitch", -1),
-    "looks down": ("pitch", 1), "tilts left": ("roll", -1), "tilts right": ("roll", 1),
-    "walks closer": ("size", 1), "steps back": ("size", -1), "opens the mouth": ("mouth", 1),
-}  # fmt: skip
+    "turns left": ("yaw", -1),
+    "turns right": ("yaw", 1),
+    "looks up": ("pitch", -1),
+    "looks down": ("pitch", 1),
+    "tilts left": ("roll", -1),
+    "tilts right": ("roll", 1),
+    "walks closer": ("size", 1),
+    "steps back": ("size", -1),
+    "opens the mouth": ("mouth", 1),
+}
 _OTHERS = dict(zip(_MOVES, [*_MOVES][2:] + [*_MOVES][:2], strict=True))
 """Another move for each, of another quantity: what a clip obeys only by chance."""
 
@@ -115,10 +121,16 @@ def sample_clips(
     for start in range(0, len(prompts), 5):
         part = prompts[start : start + 5]
         frames = pipeline(
-            part, height=SIZE, width=SIZE, num_frames=FRAMES, num_inference_steps=steps,
-            guidance_scale=guidance, max_sequence_length=length, output_type="np",
+            part,
+            height=SIZE,
+            width=SIZE,
+            num_frames=FRAMES,
+            num_inference_steps=steps,
+            guidance_scale=guidance,
+            max_sequence_length=length,
+            output_type="np",
             generator=[torch.Generator().manual_seed(seed + start + i) for i in range(len(part))],
-        ).frames  # fmt: skip
+        ).frames
         clips.append((frames * 255).round().astype(np.uint8))
     return np.concatenate(clips)
 

@@ -42,10 +42,21 @@ class Muon(torch.optim.Optimizer):
     State of every parameter: `exp_avg` (momentum) and `exp_avg_sq` (empty for matrices).
     """
 
-    def __init__(self, groups: Iterable[dict], lr: float, betas: tuple[float, float],
-                 weight_decay: float, momentum: float = 0.95) -> None:  # fmt: skip
-        defaults = {"lr": lr, "betas": betas, "weight_decay": weight_decay, "momentum": momentum,
-                    "matrix": False}  # fmt: skip
+    def __init__(
+        self,
+        groups: Iterable[dict],
+        lr: float,
+        betas: tuple[float, float],
+        weight_decay: float,
+        momentum: float = 0.95,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "weight_decay": weight_decay,
+            "momentum": momentum,
+            "matrix": False,
+        }
         super().__init__(groups, defaults)
 
     @torch.no_grad()

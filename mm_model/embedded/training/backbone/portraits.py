@@ -54,9 +54,13 @@ def crop(
     flags = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
     source = cv2.blur(image, (2, 2)) if zoom < 0.6 else image
     return cv2.warpAffine(
-        source, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_CONSTANT,
+        source,
+        matrix,
+        (size, size),
+        flags=flags,
+        borderMode=cv2.BORDER_CONSTANT,
         borderValue=(_GREY,) * 3,
-    )  # fmt: skip
+    )
 
 
 def clip_normalised(crops: np.ndarray) -> Tensor:

@@ -21,8 +21,14 @@ LossOf = Callable[[int, int, int], tuple[Tensor, dict[str, float]]]
 """`loss_of(step, part, parts)`: loss of one part of the batch of `step`, and figures to print."""
 
 
-def _serve(loss_of: LossOf, parameters: list[Tensor], gradients: list[Tensor], pipe: Any,
-           part: int, parts: int) -> None:  # fmt: skip
+def _serve(
+    loss_of: LossOf,
+    parameters: list[Tensor],
+    gradients: list[Tensor],
+    pipe: Any,
+    part: int,
+    parts: int,
+) -> None:
     """A helper process: for each step it is sent, fill `gradients` and answer with figures."""
     torch.set_num_threads(1)
     while (step := pipe.recv()) is not None:
@@ -68,9 +74,11 @@ class Workers:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         for process, pipe, _ in self._helpers:
             if process.is_alive():
                 pipe.send(None)

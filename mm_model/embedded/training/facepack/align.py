@@ -13,10 +13,15 @@ SIZE = 112
 """Side of an aligned face in pixels."""
 
 TEMPLATE = np.array(
-    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366],
-     [41.5493, 92.3655], [70.7299, 92.2041]],
+    [
+        [38.2946, 51.6963],
+        [73.5318, 51.5014],
+        [56.0252, 71.7366],
+        [41.5493, 92.3655],
+        [70.7299, 92.2041],
+    ],
     dtype=np.float64,
-)  # fmt: skip
+)
 """ArcFace's places of left eye, right eye, nose tip and mouth corners, [5, 2] pixels."""
 
 

@@ -66,8 +66,16 @@ def write(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         text = "".join(rng.choice(list("ABCDEFGHKLMNOPRSTUVXYZ0123456789 "), rng.integers(3, 14)))
         at = (int(rng.integers(-10, size // 2)), int(rng.integers(8, size)))
         scale = float(rng.uniform(0.25, 0.9)) * size / 128
-        cv2.putText(image, text, at, int(rng.integers(0, 5)), scale, _colour(rng),
-                    int(rng.integers(1, 3)), cv2.LINE_AA)  # fmt: skip
+        cv2.putText(
+            image,
+            text,
+            at,
+            int(rng.integers(0, 5)),
+            scale,
+            _colour(rng),
+            int(rng.integers(1, 3)),
+            cv2.LINE_AA,
+        )
     return image
 
 

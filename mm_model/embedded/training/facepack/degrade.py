@@ -22,8 +22,9 @@ def shrink_and_enlarge(image: np.ndarray, rng: np.random.Generator, smallest: fl
     share = float(rng.uniform(min(smallest, 0.9), 0.9))
     small = (max(8, round(width * share)), max(8, round(height * share)))
     way = cv2.INTER_LINEAR if rng.random() < 0.5 else cv2.INTER_CUBIC
-    return cv2.resize(cv2.resize(image, small, interpolation=cv2.INTER_AREA),
-                      (width, height), interpolation=way)  # fmt: skip
+    return cv2.resize(
+        cv2.resize(image, small, interpolation=cv2.INTER_AREA), (width, height), interpolation=way
+    )
 
 
 def compress(image: np.ndarray, rng: np.random.Generator, worst: int) -> np.ndarray:

@@ -83,13 +83,25 @@ def export_detector(model: Detector, target: Path) -> None:
     free = {2: "height", 3: "width"}
     sizes = {"input": free, **{name: {0: f"n_{name}"} for name in _DETECTOR_OUTPUTS}}
     example = torch.zeros(1, 3, 128, 128)
-    _export(model, example, target, input_names=["input"], output_names=_DETECTOR_OUTPUTS,
-            dynamic_axes=sizes)  # fmt: skip
+    _export(
+        model,
+        example,
+        target,
+        input_names=["input"],
+        output_names=_DETECTOR_OUTPUTS,
+        dynamic_axes=sizes,
+    )
 
 
 def export_recognizer(model: FaceRecognizer, target: Path) -> None:
     """Write ``model`` as an ArcFace-shaped ONNX file with a free batch."""
     example = torch.zeros(1, 3, INPUT_SIZE, INPUT_SIZE)
     sizes = {"input": {0: "batch"}, "embedding": {0: "batch"}}
-    _export(model, example, target, input_names=["input"], output_names=["embedding"],
-            dynamic_axes=sizes)  # fmt: skip
+    _export(
+        model,
+        example,
+        target,
+        input_names=["input"],
+        output_names=["embedding"],
+        dynamic_axes=sizes,
+    )

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from mm_model import lifeline
 from mm_model.embedded.training import checkpoints
 from mm_model.errors import UserError
 from mm_model.store.atomic import Document
@@ -77,8 +78,10 @@ def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
     trained = [p for p in model.parameters() if p.requires_grad]
     decay = [p for p in trained if p.ndim > 1]
     rest = [p for p in trained if p.ndim <= 1]
-    groups = [{"params": decay, "weight_decay": recipe.weight_decay},
-              {"params": rest, "weight_decay": 0.0}]  # fmt: skip
+    groups = [
+        {"params": decay, "weight_decay": recipe.weight_decay},
+        {"params": rest, "weight_decay": 0.0},
+    ]
     return torch.optim.AdamW(groups, lr=recipe.rate)
 
 
@@ -187,7 +190,7 @@ def _train(
     with ThreadPoolExecutor(1) as pool:
         waiting = [pool.submit(draw, recipe.rng_at(s)) for s in range(first, last)[:_AHEAD]]
         for step in range(first, last):
-            batch = waiting.pop(0).result()
+            batch = lifeline.outcome(waiting.pop(0))
             if step + _AHEAD < last:
                 waiting.append(pool.submit(draw, recipe.rng_at(step + _AHEAD)))
             for group in optimiser.param_groups:

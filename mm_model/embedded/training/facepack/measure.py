@@ -92,8 +92,9 @@ def small_face_figures(pack: Any, photos: Photos, sides: tuple[int, ...]) -> dic
             box = photos.boxes[person, 0]
             whole = photos.images.shape[2]
             small = max(8, round(whole * side / float(np.sqrt(np.prod(box[2:] - box[:2])))))
-            photo = cv2.resize(photos.images[person, 0], (small, small),
-                               interpolation=cv2.INTER_AREA)  # fmt: skip
+            photo = cv2.resize(
+                photos.images[person, 0], (small, small), interpolation=cv2.INTER_AREA
+            )
             frame = np.full((128, 128, 3), rng.integers(30, 220, 3), np.uint8)
             left, top = rng.integers(0, max(1, 128 - small), 2)
             part = photo[: 128 - top, : 128 - left]

@@ -64,14 +64,25 @@ def train_all(
         work, seed=seed, steps=detector_steps, photos=ours, threads=threads, resume=resume
     )
     recognizer, second = train.train_recognizer(
-        work, people=split.WEIGHTS_PEOPLE, seed=seed + 1, steps=recognizer_steps,
-        photos=ours, threads=threads, resume=resume,
-    )  # fmt: skip
+        work,
+        people=split.WEIGHTS_PEOPLE,
+        seed=seed + 1,
+        steps=recognizer_steps,
+        photos=ours,
+        threads=threads,
+        resume=resume,
+    )
     del ours
     judge, third = train.train_recognizer(
-        work, people=split.JUDGE_PEOPLE, seed=seed + 2, steps=judge_steps, name="judge",
-        architecture=train.RECOGNIZER_B, threads=threads, resume=resume,
-    )  # fmt: skip
+        work,
+        people=split.JUDGE_PEOPLE,
+        seed=seed + 2,
+        steps=judge_steps,
+        name="judge",
+        architecture=train.RECOGNIZER_B,
+        threads=threads,
+        resume=resume,
+    )
     records = {"detector": first, "recognizer": second, "judge": third}
     return Trained(detector, recognizer, judge, records)
 
@@ -134,9 +145,14 @@ def build_pack(
     checkpoints (about 2 GB).
     """
     trained = train_all(
-        work, seed=seed, detector_steps=detector_steps, recognizer_steps=recognizer_steps,
-        judge_steps=judge_steps, threads=threads, resume=resume,
-    )  # fmt: skip
+        work,
+        seed=seed,
+        detector_steps=detector_steps,
+        recognizer_steps=recognizer_steps,
+        judge_steps=judge_steps,
+        threads=threads,
+        resume=resume,
+    )
     files = write_files(weights, trained)
     held_out = photo_cache.photos(work, MEASURED_PEOPLE, count=4)
     ours = measure_pack(weights / FACEPACK, PACK_NAME, held_out, detection=True)

@@ -94,9 +94,15 @@ def train_detector(
         return detector_loss(model.raw(network_input(images, 128.0)), targets, height, width)
 
     last = loop.train(
-        model, recipe, lambda rng: scenes.batch(photos, rng, batch), losses, out / "detector",
-        label="detector", resume=resume, stop_after=stop_after,
-    )  # fmt: skip
+        model,
+        recipe,
+        lambda rng: scenes.batch(photos, rng, batch),
+        losses,
+        out / "detector",
+        label="detector",
+        resume=resume,
+        stop_after=stop_after,
+    )
     return model.eval(), {**loop.describe(recipe), "last_losses": last}
 
 
@@ -131,8 +137,9 @@ def train_recognizer(
 
     model = loop.seeded(seed, build)
     note = {"network": name, "architecture": architecture, **_source(photos, people)}
-    recipe = loop.Recipe(seed, steps, batch, rate=2e-3, threads=threads, note=note,
-                         weight_decay=0.05)  # fmt: skip
+    recipe = loop.Recipe(
+        seed, steps, batch, rate=2e-3, threads=threads, note=note, weight_decay=0.05
+    )
 
     def losses(batch: Any, progress: float) -> dict[str, torch.Tensor]:
         images, rows = batch
@@ -141,7 +148,13 @@ def train_recognizer(
         return model["head"](embeddings, who, known[who], ease=min(1.0, progress / 0.4))
 
     last = loop.train(
-        model, recipe, lambda rng: faces.batch(photos, rng, batch), losses, out / name,
-        label=name, resume=resume, stop_after=stop_after,
-    )  # fmt: skip
+        model,
+        recipe,
+        lambda rng: faces.batch(photos, rng, batch),
+        losses,
+        out / name,
+        label=name,
+        resume=resume,
+        stop_after=stop_after,
+    )
     return model["net"].eval(), {**loop.describe(recipe), "last_losses": last}
