@@ -75,16 +75,8 @@ def test_wheel_holds_the_library_alone(root: Path, tmp_path: Path) -> None:
         shutil.copy(root / name, source)
     subprocess.run(
         [
-            sys.executable,
-            "-m",
-            "pip",
-            "wheel",
-            "--quiet",
-            "--no-deps",
-            "--no-build-isolation",
-            "--wheel-dir",
-            str(tmp_path),
-            str(source),
+            *[sys.executable, *"-m pip wheel --quiet --no-deps --no-build-isolation".split()],
+            *["--wheel-dir", str(tmp_path), str(source)],
         ],
         check=True,
         capture_output=True,

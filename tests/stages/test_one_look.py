@@ -275,18 +275,9 @@ def in_generate(world: World, given: list, folder: Path) -> Inputs:
         paths = [world.place / "photographs" / name / "one.jpg" for name in names]
         status = cli.main(
             [
-                "generate",
-                *(f"--ref={path}" for path in paths),
-                "--prompt",
-                "a person smiles",
-                "--consent",
-                "synthetic:drawn",
-                "--seed",
-                "1",
-                "--adapter",
-                str(world.adapter),
-                "-o",
-                str(folder / f"{number}.mp4"),
+                *["generate", *(f"--ref={path}" for path in paths), "--prompt=a person smiles"],
+                *["--consent=synthetic:drawn", "--seed=1", f"--adapter={world.adapter}"],
+                *["-o", str(folder / f"{number}.mp4")],
             ]
         )
         assert status == 0
