@@ -133,6 +133,16 @@ def test_no_file_grows_past_what_one_can_hold_in_the_head(root: Path) -> None:
             assert len(path.read_text().splitlines()) <= 400, path
 
 
+def test_a_stage_s_own_file_reads_as_a_table_of_contents(root: Path) -> None:
+    """What it takes, what it gives, its steps by name; the steps themselves lie beside it."""
+    files = {*(root / "mm_model").glob("*/stage.py")}
+    for path in files | {root / "mm_model" / stages.file_of(name) for name in stages.NAMES}:
+        assert len(path.read_text().splitlines()) <= 120, path
+    for name in stages.NAMES:
+        said = ast.get_docstring(ast.parse((root / "mm_model" / stages.file_of(name)).read_text()))
+        assert said and "\ntakes  " in said and "\ngives  " in said, name
+
+
 def test_the_pipeline_is_the_package_s_own_and_loads_when_asked_for(root: Path) -> None:
     code = (
         "import sys, mm_model;"

@@ -210,7 +210,7 @@ def adapter_before(
 ) -> torch.nn.Module:
     """The adapter that a step of a training began with."""
     from mm_model.generation.backbone import given_adapter
-    from mm_model.train.stage import fresh_adapter
+    from mm_model.train.start import fresh_adapter
 
     backbone.transformer.detach_layers()
     if (stage, step) == ("pretrain", 1):
@@ -304,7 +304,7 @@ def learned(before: torch.Tensor, after: torch.Tensor) -> bool:
 @pytest.fixture(scope="module")
 def fresh(chain: Chain, backbone: Any, tmp_path_factory: Any) -> dict[str, torch.Tensor]:
     """The adapter as pretraining began with it."""
-    from mm_model.train.stage import fresh_adapter
+    from mm_model.train.start import fresh_adapter
 
     backbone.transformer.detach_layers()
     job = chain.job("pretrain", tmp_path_factory.mktemp("fresh"))

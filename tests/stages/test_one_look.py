@@ -161,7 +161,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, root: Path, backbone: Any) -
     for stage in ("sources", "ingest", "faces", "pairs"):
         report = run_stage(place, stage)
         assert report.counts.kept == len(files) + 1, (stage, report.counts.line())
-    from mm_model.train.stage import fresh_adapter
+    from mm_model.train.start import fresh_adapter
 
     job = make_job(place, "pretrain")
     backbone.transformer.detach_layers()
