@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import dagster as dg
 
 from assets import graph
-from mm_model.run import stages as registry
+from mm_model.run import stages
 
 AUDIT, CODE = "audit", "code"
 StageEvents = Iterator[dg.AssetCheckResult | dg.MaterializeResult]
@@ -36,7 +36,7 @@ def stage_asset(
     """Arguments of `dg.asset` for the stage `name`: its edges from `dvc.yaml`, its title and code
     version from the stage itself.
     """
-    stage = registry.load(name)
+    stage = stages.load(name)
     return {
         "name": name,
         "deps": list(graph.nodes()[name].parents),

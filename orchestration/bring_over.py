@@ -13,8 +13,7 @@ from pathlib import Path
 
 from assets.graph import SETTINGS, nodes
 from mm_model.errors import BusyError, UserError
-from mm_model.run import stages as registry
-from mm_model.run import status
+from mm_model.run import stages, status
 from mm_model.settings import Params, Profile, load_params, load_profile
 from mm_model.store import manifest
 from mm_model.store.layout import Layout
@@ -77,7 +76,7 @@ def _dvc(root: Path, *arguments: str) -> None:
 
 def _other_work(name: str, params: Params, profile: Profile, layout: Layout) -> str | None:
     """Why the output that lies there is not what this stage would make; None when it is."""
-    reasons = status.reasons(registry.load(name), params, profile, layout)
+    reasons = status.reasons(stages.load(name), params, profile, layout)
     if reasons:
         return " and ".join(reasons)
     try:

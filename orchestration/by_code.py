@@ -12,8 +12,7 @@ import dagster as dg
 
 from assets.wiring import CODE
 from mm_model.errors import UserError
-from mm_model.run import made_by
-from mm_model.run import stages as registry
+from mm_model.run import made_by, stages
 from mm_model.run.status import WAY_OUT
 from mm_model.store import digests, manifest
 from mm_model.store.layout import Layout
@@ -37,7 +36,7 @@ def is_strict(run: dg.DagsterRun) -> bool:
 
 def learn(package: Path) -> None:
     """Read all code now, so that later looks take no time."""
-    for stage in registry.NAMES:
+    for stage in stages.NAMES:
         made_by.record(stage, package)
 
 
@@ -66,7 +65,7 @@ def warning(told: Iterable[tuple[str, made_by.Difference | None]]) -> list[str]:
             found.setdefault(difference.sentence(), []).append(stage)
     if not found:
         return []
-    lines = [f"  {', '.join(stages)}: {sentence}" for sentence, stages in found.items()]
+    lines = [f"  {', '.join(named)}: {sentence}" for sentence, named in found.items()]
     return ["Warning: other code had a part in what stands here.", *lines, f"{WAY_OUT} {_ALL}"]
 
 
@@ -99,13 +98,13 @@ def check_result(stage: str, difference: made_by.Difference | None) -> dg.AssetC
 
 
 def news(
-    instance: dg.DagsterInstance, layout: Layout, stages: Iterable[str], package: Path
+    instance: dg.DagsterInstance, layout: Layout, names: Iterable[str], package: Path
 ) -> Iterator[dg.AssetCheckEvaluation]:
     """The check of each of the stages for which Dagster has recorded another verdict, or none.
 
     A stage without a whole output has none.
     """
-    for stage in stages:
+    for stage in names:
         if (difference := look(layout, stage, package)) is None:
             continue
         found = dg.AssetCheckEvaluation(**_verdict(stage, difference))

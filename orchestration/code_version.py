@@ -8,7 +8,7 @@ an output (its manifest).
 
 from pathlib import Path
 
-from mm_model.run import stages as registry
+from mm_model.run import stages
 from mm_model.settings import load_params, load_profile
 from mm_model.store import digests, documents
 
@@ -26,7 +26,7 @@ def current(root: Path, stage: str) -> str:
         UserError: `params.yaml` or the profile is not valid.
     """
     profile = load_profile(root, load_params(root).profile)
-    known = registry.load(stage)
+    known = stages.load(stage)
     return _text(known.version, digests.of_value(known.settings(profile)))
 
 

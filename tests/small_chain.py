@@ -162,7 +162,7 @@ def reading() -> Iterator[dict[str, set[str]]]:
     reads: dict[str, set[str]] = defaultdict(set)
     sections: dict[int, tuple[str, Section]] = {}  # the object is kept, so that no number recurs
     computing: list[str] = []
-    plain, model, load = Section.__getattribute__, Job.model, runner.registry.load
+    plain, model, load = Section.__getattribute__, Job.model, runner.stages.load
 
     def noted(self: Section, name: str) -> Any:
         value = plain(self, name)
@@ -198,5 +198,5 @@ def reading() -> Iterator[dict[str, set[str]]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Section, "__getattribute__", noted)
         patch.setattr(Job, "model", named)
-        patch.setattr(runner.registry, "load", loaded)
+        patch.setattr(runner.stages, "load", loaded)
         yield reads

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,26 @@ def test_a_stage_does_not_depend_on_the_pipeline_that_the_package_offers() -> No
 
 
 OURS = ("mm_model", "assets", "orchestration", "benchmarks")
+
+
+def test_a_class_has_a_name_of_its_own(root: Path) -> None:
+    """A name that stands for two things must be looked up each time it is read."""
+    where: dict[str, list[str]] = defaultdict(list)
+    for path in (root / "mm_model").rglob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                where[node.name].append(str(path.relative_to(root)))
+    assert {name: paths for name, paths in where.items() if len(paths) > 1} == {}
+
+
+def test_a_registry_is_mlflow_s_and_the_judge_a_recogniser(root: Path) -> None:
+    for package in (*OURS, "tests"):
+        for path in (root / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Import | ast.ImportFrom):
+                    called = {alias.asname for alias in node.names}
+                    own = (getattr(node, "module", None) or "").split(".")[0] in OURS
+                    assert not (own and called & {"registry", "judge"}), (path, node.lineno)
 
 
 def _head(node: ast.expr) -> str:

@@ -21,7 +21,7 @@ from mm_model.commands.generate import command as generate
 from mm_model.commands.generate import interrupt
 from mm_model.environment import keep_freed_memory, silence_telemetry
 from mm_model.errors import BusyError, UserError, of_machine
-from mm_model.run import stages as registry
+from mm_model.run import stages
 from mm_model.store import named
 from mm_model.store.layout import Layout, repository_root
 
@@ -204,7 +204,7 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(required=True, dest="command", metavar="command")
 
     command = commands.add_parser("run", help="run one stage of the profile params.yaml names")
-    command.add_argument("stage", choices=registry.NAMES)
+    command.add_argument("stage", choices=stages.NAMES)
     command.set_defaults(act=_run)
 
     command = commands.add_parser("use", help="choose a profile, or a folder of your own media")

@@ -26,7 +26,7 @@ MANY_FRAMES_SHARE = 0.2
 
 
 @dataclass(frozen=True)
-class Seen:
+class FaceMeasurements:
     """What was measured in one sample; sizes in pixels, medians over frames with a face.
 
     most_faces, bystanders: most faces in one frame that counted, and that did not. other_face: side
@@ -131,7 +131,7 @@ SECOND_LOOK = (
 """Columns of people who are held out on the word of one file; nobody is rejected for them."""
 
 
-def _no_face(seen: Seen, rules: Any) -> Broken | None:
+def _no_face(seen: FaceMeasurements, rules: Any) -> Broken | None:
     if seen.found:
         return None
     what = "the picture" if seen.media == "image" else f"{seen.examined} frames"
@@ -145,14 +145,14 @@ def _no_face(seen: Seen, rules: Any) -> Broken | None:
     )
 
 
-def _broken_track(seen: Seen, rules: Any) -> Broken | None:
+def _broken_track(seen: FaceMeasurements, rules: Any) -> Broken | None:
     if seen.found_share >= rules.found_share_min:
         return None
     said = f"a face in {seen.found} of {seen.examined} frames"
     return Broken(Reason.FACE_TRACK_BROKEN, said, seen.found_share, rules.found_share_min)
 
 
-def _many(seen: Seen, rules: Any) -> Broken | None:
+def _many(seen: FaceMeasurements, rules: Any) -> Broken | None:
     if not seen.many_share > MANY_FRAMES_SHARE:
         return None
     said = f"up to {seen.most_faces} faces, {rules.max_faces} allowed"
@@ -228,6 +228,6 @@ MEASURES = with_those_of(
 """The columns of what is measured, in their order; what a further filter measures comes last."""
 
 
-def broken_rule(seen: Seen, rules: Any) -> Broken | None:
+def broken_rule(seen: FaceMeasurements, rules: Any) -> Broken | None:
     """The first rule of `DECISIONS` that the sample breaks under the section `faces`, or None."""
     return first_broken(DECISIONS, seen, rules)

@@ -12,7 +12,7 @@ from mm_model.evaluate import metrics
 from mm_model.evaluate.looks import Look
 from mm_model.evaluate.people import Subject
 from mm_model.facepack.port import FacePack, unit
-from mm_model.nn.identity.portrait import Seen
+from mm_model.nn.identity.portrait import Photograph
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Gallery:
 def gallery_of(person: Subject, judge: FacePack) -> Gallery:
     """Embed the pictures of a person with the judge, at the landmarks the pipeline found."""
 
-    def embedded(pictures: tuple[Seen, ...]) -> np.ndarray:
+    def embedded(pictures: tuple[Photograph, ...]) -> np.ndarray:
         return np.stack([unit(judge.embed(one.pixels, one.face)) for one in pictures])
 
     return Gallery(

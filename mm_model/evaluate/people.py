@@ -13,7 +13,7 @@ from mm_model.facepack.port import face_of
 from mm_model.generation.backbone import Backbone
 from mm_model.generation.frames import training_frames
 from mm_model.generation.reference_book import ReferenceBook, read_reference
-from mm_model.nn.identity.portrait import Seen
+from mm_model.nn.identity.portrait import Photograph
 from mm_model.records import Role
 from mm_model.run.stage import Job
 from mm_model.store import tables
@@ -30,8 +30,8 @@ class Subject:
     identity: str
     split: str
     prompt: str
-    shown: tuple[Seen, ...]
-    withheld: tuple[Seen, ...]
+    shown: tuple[Photograph, ...]
+    withheld: tuple[Photograph, ...]
     names: tuple[str, ...]
     true_clip: np.ndarray | None
 
@@ -60,7 +60,7 @@ class _Readers:
         self.tracks = pd.read_parquet(job.inputs["faces"] / "tracks.parquet")
         self.book = ReferenceBook.open(job.inputs, backbone)
 
-    def sample(self, sample_id: str, place: float = 0.5) -> tuple[str, Seen]:
+    def sample(self, sample_id: str, place: float = 0.5) -> tuple[str, Photograph]:
         """A photograph, or the examined frame of a clip at `place` from 0 to 1 (its middle).
 
         Its name comes first: that of the file, and of the frame in it.
@@ -71,7 +71,7 @@ class _Readers:
         file = f"ingest:{sample['file']}"
         if sample["media"] == "clip":
             file += f"#frame={int(row['frame'])}"
-        return file, Seen.of(read_reference(self.job.inputs, file), face_of(row))
+        return file, Photograph.of(read_reference(self.job.inputs, file), face_of(row))
 
     def true_clip(self, sample_id: str) -> np.ndarray:
         """The person's real clip, cut and resized like a training clip."""

@@ -6,7 +6,7 @@ A sample that takes its worker down is a failed row, never an end. Decides nothi
 from collections.abc import Sequence
 
 from mm_model.faces.report import on_one_file
-from mm_model.faces.row import TRACK_FIELDS, Task, tracks_of
+from mm_model.faces.row import TRACK_FIELDS, SampleTask, tracks_of
 from mm_model.records import Reason
 from mm_model.rows import Row
 from mm_model.run.pools.port import Crashed
@@ -53,9 +53,9 @@ def examined(job: Job, samples: list[Row]) -> tuple[list[Row], Row]:
     return rows, description
 
 
-def task_of(job: Job, sample: Row) -> Task:
+def task_of(job: Job, sample: Row) -> SampleTask:
     """A kept sample of `ingest` as a worker is asked for it."""
-    return Task(
+    return SampleTask(
         sample["sample_id"],
         path=job.inputs["ingest"] / sample["file"],
         media=sample["media"],

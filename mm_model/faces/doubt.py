@@ -14,7 +14,7 @@ import numpy as np
 from mm_model.facepack.detect import padded, reduced
 from mm_model.facepack.port import Face, FacePack, unit
 from mm_model.faces.pictures import Pictures
-from mm_model.faces.row import Task
+from mm_model.faces.row import SampleTask
 from mm_model.faces.track import overlap
 from mm_model.records import Row
 
@@ -25,7 +25,7 @@ _LOWEST = 0.05  # least score of the second look: a low one is what it is for
 class SecondLook:
     """One sample to be looked at again; picklable. `frame` and `pad` are those of its face."""
 
-    task: Task
+    task: SampleTask
     frame: int
     pad: float
     face: Face

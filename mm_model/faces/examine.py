@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mm_model.decisions.faces import MEASURES, Seen, broken_rule
+from mm_model.decisions.faces import MEASURES, FaceMeasurements, broken_rule
 from mm_model.facepack.detect import Sighting, chosen_faces, without_bystanders
 from mm_model.facepack.port import Face, FacePack, unit
 from mm_model.faces.pictures import Pictures
@@ -49,7 +49,7 @@ class Examined:
     embedding_norm: median length of the vectors before they were made unit vectors.
     """
 
-    seen: Seen
+    seen: FaceMeasurements
     decision: Outcome
     tracks: list[tuple[int, float, Face]] = field(default_factory=list)
     frames: list[int] = field(default_factory=list)
@@ -127,9 +127,9 @@ def _looked(
     return frames
 
 
-def _measured(frames: _Frames, max_faces: int) -> Seen:
+def _measured(frames: _Frames, max_faces: int) -> FaceMeasurements:
     tracks = frames.tracks
-    seen = Seen(
+    seen = FaceMeasurements(
         examined=len(frames.sightings),
         found=len(tracks),
         padded_share=_share([pad > 0 for _, pad, _ in tracks]),
@@ -155,7 +155,7 @@ def _share(flags: list[bool]) -> float:
     return sum(flags) / len(flags) if flags else math.nan
 
 
-def decide(seen: Seen, rules: FacesSettings) -> Outcome:
+def decide(seen: FaceMeasurements, rules: FacesSettings) -> Outcome:
     """The filters in their order (`mm_model.decisions.faces`)."""
     broken = broken_rule(seen, rules)
     if broken is None:

@@ -22,7 +22,7 @@ _NAMED = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class FacesOutcome:
     """The outcome. rows: all rows of the table. kept: (row of ingest, row of faces) of what was
     kept before the split was made; labels, means: identity and unit embedding of each of those.
     """
@@ -54,7 +54,7 @@ def on_one_file(kept: Sequence[tuple[Row, Row]]) -> list[tuple[Row, Row]]:
     ]
 
 
-def metrics_of(found: Found, rules: FacesSettings) -> Row:
+def metrics_of(found: FacesOutcome, rules: FacesSettings) -> Row:
     """Figures of the stage; None where there is nothing to measure.
 
     Purity and completeness compare identities with folders, which only says something where a
@@ -95,7 +95,7 @@ def _median(values: list[float]) -> float | None:
     return float(np.median(values)) if values else None
 
 
-def notes_of(found: Found, metrics: Row, rules: FacesSettings) -> list[str]:
+def notes_of(found: FacesOutcome, metrics: Row, rules: FacesSettings) -> list[str]:
     """Sentences a user should read."""
     counts = counts_of(found.rows)
     notes = []
@@ -146,7 +146,7 @@ def _on_folders(metrics: Row, rules: FacesSettings) -> list[str]:
     return []
 
 
-def _on_doubtful(found: Found, metrics: Row, rules: FacesSettings) -> list[str]:
+def _on_doubtful(found: FacesOutcome, metrics: Row, rules: FacesSettings) -> list[str]:
     """Held-out people known from one file: the doubtful by name, the others by number."""
     alone = on_one_file(found.kept)
     if not alone:

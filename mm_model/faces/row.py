@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mm_model.decisions.faces import MEASURES, Seen
+from mm_model.decisions.faces import MEASURES, FaceMeasurements
 from mm_model.decisions.port import Measure, names
 from mm_model.facepack.port import Face, FacePack
 from mm_model.faces.examine import Examined, examine
@@ -24,7 +24,7 @@ TRACK_FIELDS = TRACKS_COLUMNS[1:]
 
 
 @dataclass(frozen=True)
-class Task:
+class SampleTask:
     """One sample to be looked at; picklable, so that another process can do it."""
 
     sample_id: str
@@ -36,7 +36,7 @@ class Task:
     rules: FacesSettings
 
 
-def look(pack: FacePack, task: Task) -> Row:
+def look(pack: FacePack, task: SampleTask) -> Row:
     """The row of one sample; a file that cannot be examined is `failed`, never an error."""
     pictures = Pictures(task.path, task.media, task.num_frames, task.width, task.height)
     try:
@@ -49,7 +49,7 @@ def look(pack: FacePack, task: Task) -> Row:
     return _row(task, examined)
 
 
-def failed(task: Task, reason: Reason, message: str) -> Row:
+def failed(task: SampleTask, reason: Reason, message: str) -> Row:
     """The row of a sample that could not be examined."""
     return {
         "sample_id": task.sample_id,
@@ -67,7 +67,7 @@ def failed(task: Task, reason: Reason, message: str) -> Row:
     }
 
 
-def _row(task: Task, examined: Examined) -> Row:
+def _row(task: SampleTask, examined: Examined) -> Row:
     seen, vectors = examined.seen, examined.embeddings
     return {
         "sample_id": task.sample_id,
@@ -82,7 +82,7 @@ def _row(task: Task, examined: Examined) -> Row:
     }
 
 
-def _value(measure: Measure, seen: Seen) -> float | None:
+def _value(measure: Measure, seen: FaceMeasurements) -> float | None:
     return measure.of(seen) if measure.of else seen.median(measure)
 
 

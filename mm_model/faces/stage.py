@@ -12,7 +12,7 @@ import numpy as np
 from mm_model.faces import identity as people
 from mm_model.faces import sheet, splits, write
 from mm_model.faces.detection import examined, look_again_at_the_doubtful
-from mm_model.faces.report import Found, counts_of, metrics_of, notes_of
+from mm_model.faces.report import FacesOutcome, counts_of, metrics_of, notes_of
 from mm_model.faces.row import embeddings_of
 from mm_model.records import Status
 from mm_model.run import views
@@ -42,7 +42,7 @@ def run(job: Job) -> Report:
     write.write(job, rows, means[[row["status"] == Status.KEPT for _, row in kept]], description)
     views.attempt("contact sheet", lambda: sheet.sheet(job, samples, rows), views.WITHOUT)
     pictures = ("sheet.jpg",) if (job.out / "sheet.jpg").is_file() else ()
-    found = Found(rows, kept, labels, means)
+    found = FacesOutcome(rows, kept, labels, means)
     metrics = metrics_of(found, job.profile.faces)
     return Report(
         counts_of(rows), metrics, pictures, tuple(notes_of(found, metrics, job.profile.faces))

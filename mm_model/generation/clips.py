@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mm_model.generation.references import batch_references, inputs_of
-from mm_model.nn.identity.portrait import Seen
+from mm_model.nn.identity.portrait import Photograph
 from mm_model.nn.identity.subject import clean_prompt
 from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
 from mm_model.nn.magic_mirror.condition import IdentityFeatures
@@ -76,7 +76,7 @@ def pipeline_of(backbone: "Backbone", adapter: MagicMirrorAdapter | None) -> "Ma
 
 
 def features_of(
-    backbone: "Backbone", subjects: Sequence[Sequence[Seen]], margin: float | None
+    backbone: "Backbone", subjects: Sequence[Sequence[Photograph]], margin: float | None
 ) -> IdentityFeatures:
     """Frozen features `[B,R,...]` of the references of B subjects, by the adapter's `margin`."""
     encoder = backbone.identity_encoder

@@ -16,7 +16,7 @@ from mm_model.errors import UserError
 from mm_model.facepack.port import face_of
 from mm_model.generation.backbone import Backbone
 from mm_model.generation.references import inputs_of
-from mm_model.nn.identity.portrait import Seen
+from mm_model.nn.identity.portrait import Photograph
 from mm_model.progress import each
 from mm_model.store import tables
 
@@ -64,10 +64,10 @@ class ReferenceBook:
             raise UserError(f"Reference '{key}' is not in references.parquet: run pairs again.")
         return self.numbers.setdefault(key, len(self.numbers))
 
-    def seen(self, key: str) -> Seen:
+    def seen(self, key: str) -> Photograph:
         """The picture of one reference with its face."""
         row = tables.row_of(self.table, key)
-        return Seen.of(read_reference(self.inputs, row["reference_file"]), face_of(row))
+        return Photograph.of(read_reference(self.inputs, row["reference_file"]), face_of(row))
 
     def features(self, margin: float | None, label: str) -> dict[str, Tensor]:
         """`x_id [M,2,D]`, `clip_tokens [M,P,C]`, `reference_embeddings [M,E]` of all numbers.

@@ -18,7 +18,7 @@ from torch import Tensor
 from mm_model.errors import UserError
 from mm_model.facepack.port import Face
 from mm_model.nn.identity.align import align_faces
-from mm_model.nn.identity.portrait import Seen, portrait
+from mm_model.nn.identity.portrait import Photograph, portrait
 
 Detect = Callable[[np.ndarray], Face | None]
 """Finds the one face of a picture, uint8 [H,W,3] RGB and upright, in its pixels."""
@@ -191,7 +191,7 @@ def _ready(one: Any, image_size: int) -> IdentityInput:
     return one
 
 
-def inputs_of(seen: Sequence[Seen], margin: float | None, image_size: int) -> IdentityInput:
+def inputs_of(seen: Sequence[Photograph], margin: float | None, image_size: int) -> IdentityInput:
     """`prepare_references` of pictures that were looked at before."""
     pictures, faces = [one.pixels for one in seen], [one.face for one in seen]
     return prepare_references(pictures, faces, margin, image_size)

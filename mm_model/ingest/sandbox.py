@@ -116,11 +116,10 @@ def _libraries() -> None:
 
 def _answer(_: None, request: tuple[Allowance, Path, bool]) -> Document:
     """In a worker: facts of one file, or its failure, as a JSON-able reply."""
-    from mm_model.media.examine import Limits as Bounds
-    from mm_model.media.examine import examine
+    from mm_model.media.examine import MediaLimits, examine
 
     allowed, path, thumbnail = request
-    bounds = Bounds(allowed.max_pixels, allowed.max_frames, allowed.max_aspect)
+    bounds = MediaLimits(allowed.max_pixels, allowed.max_frames, allowed.max_aspect)
     try:
         return {"facts": examine(path, bounds, thumbnail)}
     except MediaError as error:

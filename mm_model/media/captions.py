@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mm_model.media.folder import Found
+from mm_model.media.folder import MediaFile
 from mm_model.records import CaptionProblem
 from mm_model.store.walk import why
 
@@ -44,25 +44,25 @@ class Sidecars:
     no media file claims.
     """
 
-    of: dict[Path, list[Found]]
-    stray: list[Found]
+    of: dict[Path, list[MediaFile]]
+    stray: list[MediaFile]
 
     @property
-    def crowded(self) -> dict[Path, list[Found]]:
+    def crowded(self) -> dict[Path, list[MediaFile]]:
         """Media with more than one caption file."""
         return {media: texts for media, texts in self.of.items() if len(texts) > 1}
 
 
-def sidecars(media: Iterable[Found], texts: Sequence[Found]) -> Sidecars:
+def sidecars(media: Iterable[MediaFile], texts: Sequence[MediaFile]) -> Sidecars:
     """Match media and text files by name.
 
     Of several for one file the most exact counts: the full name before the stem, `.txt` in lower
     case before any other spelling.
     """
-    claims: dict[Path, list[Found]] = {}
+    claims: dict[Path, list[MediaFile]] = {}
     for text in sorted(texts, key=lambda one: (one.path.suffix != ".txt", one.relative)):
         claims.setdefault(text.relative.with_suffix(""), []).append(text)
-    of: dict[Path, list[Found]] = {}
+    of: dict[Path, list[MediaFile]] = {}
     claimed: set[Path] = set()
     for found in media:
         name = found.relative
@@ -75,7 +75,7 @@ def sidecars(media: Iterable[Found], texts: Sequence[Found]) -> Sidecars:
     return Sidecars(of, [text for text in texts if text.relative not in claimed])
 
 
-def read_caption(sidecar: Found) -> str:
+def read_caption(sidecar: MediaFile) -> str:
     """The caption in `sidecar`.
 
     Raises:

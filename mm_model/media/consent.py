@@ -27,7 +27,7 @@ HOW = (
 )
 
 
-class _File(BaseModel):
+class _Written(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     basis: str = Field(min_length=3, max_length=300)
@@ -36,7 +36,7 @@ class _File(BaseModel):
 
 
 @dataclass(frozen=True)
-class Consent:
+class ConsentRecord:
     """`statement` covers the files whose relative name matches one of `patterns` (None: all)."""
 
     statement: Statement
@@ -49,7 +49,7 @@ class Consent:
         return any(fnmatch.fnmatchcase(relative, pattern) for pattern in self.patterns)
 
 
-def consent_for(folder: Path, stated: Statement | None) -> Consent:
+def consent_for(folder: Path, stated: Statement | None) -> ConsentRecord:
     """The record of `folder`; `stated` is what counts when the folder holds no record.
 
     Raises:
@@ -65,13 +65,13 @@ def consent_for(folder: Path, stated: Statement | None) -> Consent:
             "user permission to read it."
         ) from None
     if stated is not None:
-        return Consent(stated)
+        return ConsentRecord(stated)
     raise UserError(f"{folder} has no consent record: {HOW}.")
 
 
-def _read(path: Path) -> Consent:
+def _read(path: Path) -> ConsentRecord:
     try:
-        record = _File.model_validate(handwritten.read(path.read_text("utf-8")).content)
+        record = _Written.model_validate(handwritten.read(path.read_text("utf-8")).content)
     except handwritten.Twice as error:  # nor is a sentence repeated that stands for a key
         one, other = error.lines
         raise UserError(
@@ -83,12 +83,14 @@ def _read(path: Path) -> Consent:
         first = error.errors()[0]
         where = str(first["loc"][0]) if first["loc"] else ""
         # A sentence may stand where the name of a field should: it is not repeated.
-        where = f"{where}: " if where in _File.model_fields else ""
+        where = f"{where}: " if where in _Written.model_fields else ""
         raise UserError(
             f"{path}: {where}{first['msg']}: it must hold 'basis: <text>', 'adults: true' and "
             "may list 'files:' as name patterns."
         ) from None
-    return Consent(consents.stated(record.basis), tuple(record.files) if record.files else None)
+    return ConsentRecord(
+        consents.stated(record.basis), tuple(record.files) if record.files else None
+    )
 
 
 def keep(statement: Statement, root: Path) -> Statement:

@@ -32,7 +32,7 @@ _LETTERING_FRAMES = 4
 
 
 @dataclass(frozen=True)
-class Limits:
+class MediaLimits:
     """What a file may be at most: pixels of one picture, frames of one clip, its aspect."""
 
     max_pixels: int
@@ -40,7 +40,7 @@ class Limits:
     max_aspect: float | None = None
 
 
-def examine(path: Path, limits: Limits, thumbnail: bool = False) -> Row:
+def examine(path: Path, limits: MediaLimits, thumbnail: bool = False) -> Row:
     """Facts of one file: media, extension, width, height, num_frames, fps, codec, pixel_id,
     motion, cut, lettering, notes, sha256 of the bytes seen, and a small JPEG when asked.
 
@@ -72,7 +72,7 @@ def _bytes_of(path: Path) -> bytes:
         raise MediaError(Reason.IO_UNREADABLE, f"cannot be read: {error.strerror}") from None
 
 
-def _image(content: bytes, limits: Limits) -> Row:
+def _image(content: bytes, limits: MediaLimits) -> Row:
     picture = load_picture(content, limits.max_pixels, limits.max_aspect)
     height, width = picture.pixels.shape[:2]
     return {
@@ -91,7 +91,7 @@ def _image(content: bytes, limits: Limits) -> Row:
     }
 
 
-def _clip(content: bytes, limits: Limits) -> Row:
+def _clip(content: bytes, limits: MediaLimits) -> Row:
     with open_clip(content) as container:
         stream = best_stream(container)
         width, height = _checked_size(stream, limits)
@@ -107,7 +107,7 @@ def _clip(content: bytes, limits: Limits) -> Row:
             raise failure.knowing(**known) from None
 
 
-def _checked_size(stream: "VideoStream", limits: Limits) -> tuple[int, int]:
+def _checked_size(stream: "VideoStream", limits: MediaLimits) -> tuple[int, int]:
     """Size of the first frame as stated, with square pixels and not turned, within the limits."""
     stored = stream.codec_context.width, stream.codec_context.height
     width, height = square_size(stream, *stored)
@@ -126,7 +126,7 @@ def _checked_size(stream: "VideoStream", limits: Limits) -> tuple[int, int]:
     return width, height
 
 
-def _measured(stream: "VideoStream", limits: Limits) -> Row:
+def _measured(stream: "VideoStream", limits: MediaLimits) -> Row:
     """What only decoding tells."""
     stride = max(1, (declared_frames(stream) or limits.max_frames) // _LETTERING_FRAMES)
     meter, first, count = MotionMeter(), None, 0

@@ -26,7 +26,7 @@ _LASTING = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 @dataclass(frozen=True)
-class Found:
+class MediaFile:
     """One file. `relative` counts from the folder; `problem` says why it must not be opened.
 
     `unlisted` marks a folder that could not be listed: it stands for an unknown number of files.
@@ -47,11 +47,11 @@ class Found:
 class Contents:
     """`media` are the candidates, `texts` the files that may hold a caption of one."""
 
-    media: list[Found]
-    texts: list[Found]
+    media: list[MediaFile]
+    texts: list[MediaFile]
 
 
-def media_below(folder: Path) -> list[Found]:
+def media_below(folder: Path) -> list[MediaFile]:
     """Every candidate below `folder`, sorted by the bytes of its relative name.
 
     A link that leaves the folder is listed with a problem (a linked folder as one entry); a link
@@ -82,7 +82,7 @@ def contents_of(folder: Path) -> Contents:
     return Contents([one for one, text in found if not text], [one for one, text in found if text])
 
 
-def _walk(folder: Path) -> Iterator[tuple[Found, bool]]:
+def _walk(folder: Path) -> Iterator[tuple[MediaFile, bool]]:
     """What was found, and whether it is a caption file by its name."""
     for entry in entries_below(folder, lambda name: not name.startswith(".")):
         problem: MediaError | None
@@ -97,7 +97,7 @@ def _walk(folder: Path) -> Iterator[tuple[Found, bool]]:
         # The name of a folder says nothing of what is in it.
         suffix = "" if entry.is_folder else entry.path.suffix.lower()
         if suffix not in _NOT_MEDIA and entry.path.name.lower() != "readme.md":
-            found = Found(entry.path, entry.relative, problem, unlisted=entry.is_folder)
+            found = MediaFile(entry.path, entry.relative, problem, unlisted=entry.is_folder)
             yield found, suffix == _TEXT
 
 

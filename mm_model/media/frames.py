@@ -28,7 +28,7 @@ _BT709 = 1
 
 
 @dataclass(frozen=True)
-class Turn:
+class Orientation:
     """What a container's display matrix asks for: rows for columns, then mirrored either way."""
 
     transposed: bool = False
@@ -52,17 +52,17 @@ class Turn:
         return np.ascontiguousarray(pixels)
 
 
-def turn_of(frame: "VideoFrame") -> Turn:
+def turn_of(frame: "VideoFrame") -> Orientation:
     """The turn that the container asks of `frame`, to the nearest quarter."""
     # av's stub calls the value of a mapping an object.
     side = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
     if side is None:
-        return Turn()
+        return Orientation()
     # 3 x 3 in rows; the first two map (x, y) to (a x + c y, b x + d y).
     a, b, _, c, d = (int(value) for value in np.frombuffer(bytes(side), np.int32)[:5])
     if abs(b) > abs(a):
-        return Turn(True, c < 0, b < 0)
-    return Turn(False, a < 0, d < 0)
+        return Orientation(True, c < 0, b < 0)
+    return Orientation(False, a < 0, d < 0)
 
 
 def square_size(stream: "VideoStream", width: int, height: int) -> tuple[int, int]:
@@ -167,7 +167,7 @@ class Developer:
         self._longest = longest
         self._reformatter = VideoReformatter()  # one for all frames: making it is the costly part
         self._stored = self._size = (0, 0)  # until the first frame
-        self._turn = Turn()
+        self._turn = Orientation()
         self._notes: dict[str, None] = {}
 
     @property

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from mm_model.media.frames import Turn, in_standard_range
+from mm_model.media.frames import Orientation, in_standard_range
 
 if TYPE_CHECKING:
     from PIL import Image, ImageCms
@@ -25,13 +25,13 @@ DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, 
 _BAND_PIXELS = 4_000_000
 _ORIENTATION = 0x0112
 _TURNS = {
-    2: Turn(False, True, False),
-    3: Turn(False, True, True),
-    4: Turn(False, False, True),
-    5: Turn(True, False, False),
-    6: Turn(True, True, False),
-    7: Turn(True, True, True),
-    8: Turn(True, False, True),
+    2: Orientation(False, True, False),
+    3: Orientation(False, True, True),
+    4: Orientation(False, False, True),
+    5: Orientation(True, False, False),
+    6: Orientation(True, True, False),
+    7: Orientation(True, True, True),
+    8: Orientation(True, False, True),
 }
 _HAS_ALPHA = {"RGBA", "LA", "PA", "RGBa", "La"}
 
@@ -59,13 +59,13 @@ def developed(image: "Image.Image", content: bytes, kind: str) -> tuple[np.ndarr
     return turn(pixels), kind, tuple(notes)
 
 
-def _turn(image: "Image.Image", notes: Notes) -> Turn:
+def _turn(image: "Image.Image", notes: Notes) -> Orientation:
     try:
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1), Turn())
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1), Orientation())
     except (*DAMAGE, TypeError, KeyError):
         notes["unreadable EXIF data ignored"] = None
-        return Turn()
-    if turn != Turn():
+        return Orientation()
+    if turn != Orientation():
         notes["turned upright as EXIF says"] = None
     return turn
 

@@ -21,7 +21,7 @@ from mm_model.generation.clips import Sampling
 from mm_model.generation.references import batch_references, inputs_of
 from mm_model.methods.port import Description, Enrolled, Shot
 from mm_model.methods.shots import groups, made, share
-from mm_model.nn.identity.portrait import Seen
+from mm_model.nn.identity.portrait import Photograph
 from mm_model.nn.identity.subject import MOST_REFERENCES
 from mm_model.nn.magic_mirror.condition import IdentityFeatures
 from mm_model.progress import OnStep
@@ -97,7 +97,7 @@ class MagicMirror:
 
     @torch.no_grad()
     def enroll(
-        self, references: Sequence[Seen], kind: str = "person", on_step: OnStep | None = None
+        self, references: Sequence[Photograph], kind: str = "person", on_step: OnStep | None = None
     ) -> EnrolledPerson:
         """Frozen features of one person's references, each cut as the adapter was trained.
 

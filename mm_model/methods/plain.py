@@ -11,7 +11,7 @@ from mm_model.errors import UserError
 from mm_model.generation.clips import Sampling
 from mm_model.methods.port import KINDS, Description, Enrolled, Shot
 from mm_model.methods.shots import groups, made, share
-from mm_model.nn.identity.portrait import Seen
+from mm_model.nn.identity.portrait import Photograph
 from mm_model.progress import OnStep
 from mm_model.store import digests, documents
 from mm_model.store.atomic import write_json
@@ -50,7 +50,7 @@ class PlainBackbone:
         return Description(name=NAME, kinds=KINDS, most_subjects=0, most_references=0, tuned=False)
 
     def enroll(
-        self, references: Sequence[Seen], kind: str = "person", on_step: OnStep | None = None
+        self, references: Sequence[Photograph], kind: str = "person", on_step: OnStep | None = None
     ) -> Nobody:
         """Nobody: the references are not looked at."""
         if on_step is not None:

@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from mm_model.generation.clips import Sampling
-from mm_model.nn.identity.portrait import Seen
+from mm_model.nn.identity.portrait import Photograph
 from mm_model.progress import OnStep
 
 KINDS = ("person", "animal", "object")
@@ -79,7 +79,7 @@ class Method(Protocol):
         ...
 
     def enroll(
-        self, references: Sequence[Seen], kind: str = "person", on_step: OnStep | None = None
+        self, references: Sequence[Photograph], kind: str = "person", on_step: OnStep | None = None
     ) -> Enrolled:
         """The subject of `references`; a method that trains here resumes where it was cut off.
 

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from mm_model.faces.pictures import Pictures
-from mm_model.pairs.synthesizer import Identity, Made, Portrait
+from mm_model.pairs.synthesizer import Identity, IdentityPicture, SynthesisedPicture
 
 LONGEST_SIDE = 1024
 """Side of the result in pixels at most."""
@@ -29,17 +29,17 @@ class AugmentSynthesizer:
 
     name = "augment"
 
-    def make(self, identity: Identity, seed: int) -> Made | None:
+    def make(self, identity: Identity, seed: int) -> SynthesisedPicture | None:
         """A picture around the face of a randomly chosen portrait; None without any."""
         if not identity.portraits:
             return None
         rng = np.random.default_rng(seed)
         portrait = identity.portraits[int(rng.integers(len(identity.portraits)))]
         image = vary(_picture(portrait), portrait.face.box, rng)
-        return Made(image, portrait.sample_id, portrait.faces)
+        return SynthesisedPicture(image, portrait.sample_id, portrait.faces)
 
 
-def _picture(portrait: Portrait) -> np.ndarray:
+def _picture(portrait: IdentityPicture) -> np.ndarray:
     still, index = portrait.frame is None, portrait.frame or 0
     pictures = Pictures(
         portrait.path, "image" if still else "clip", index + 1, portrait.width, portrait.height

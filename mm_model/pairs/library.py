@@ -13,7 +13,7 @@ import numpy as np
 
 from mm_model.facepack.port import face_of
 from mm_model.pairs.select import Reference
-from mm_model.pairs.synthesizer import Identity, Portrait
+from mm_model.pairs.synthesizer import Identity, IdentityPicture
 from mm_model.records import Row, Status
 from mm_model.store import tables
 
@@ -28,7 +28,7 @@ class Library:
 
     samples: Mapping[str, Row]
     embeddings: Mapping[str, np.ndarray]
-    portraits: Mapping[str, list[Portrait]]
+    portraits: Mapping[str, list[IdentityPicture]]
     references: Mapping[str, list[Reference]]
 
     def identities(self) -> dict[str, Identity]:
@@ -68,7 +68,7 @@ def read(ingest: Path, faces: Path) -> Library:
         (row["sample_id"], row["frame"]): row for row in tables.records(faces / "tracks.parquet")
     }
     by_row = {row["embedding_row"]: row for row in kept}
-    portraits: dict[str, list[Portrait]] = {row["identity"]: [] for row in kept}
+    portraits: dict[str, list[IdentityPicture]] = {row["identity"]: [] for row in kept}
     references: dict[str, list[Reference]] = {row["identity"]: [] for row in kept}
     for (place, frame), vector in zip(
         tensors["frame_row"].tolist(), tensors["frame_embedding"], strict=True
@@ -76,7 +76,7 @@ def read(ingest: Path, faces: Path) -> Library:
         row = by_row[place]
         name, media = row["sample_id"], row["media"]
         portraits[row["identity"]].append(
-            Portrait(
+            IdentityPicture(
                 name,
                 ingest / row["file"],
                 frame=None if media == "image" else frame,

@@ -8,17 +8,17 @@ import re
 
 import numpy as np
 
-from mm_model.pairs.synthesizer import Identity, Made
+from mm_model.pairs.synthesizer import Identity, SynthesisedPicture
 
 _SUBJECT = re.compile(r"^person[_-](\d+)$")
 
 
-class WorldSynthesizer:
+class ProceduralSynthesizer:
     """A fresh photograph (new shot, new pose) of the person named by the subject."""
 
     name = "world"
 
-    def make(self, identity: Identity, seed: int) -> Made | None:
+    def make(self, identity: Identity, seed: int) -> SynthesisedPicture | None:
         """A photograph as large as the identity's own pictures, or None for anyone not drawn."""
         from mm_model.embedded.people.clips import photograph
         from mm_model.embedded.people.people import person
@@ -28,4 +28,4 @@ class WorldSynthesizer:
             return None
         size = min(identity.portraits[0].width, identity.portraits[0].height)
         who = person(int(match.group(1)))
-        return Made(photograph(who, np.random.default_rng(seed), size).image, None)
+        return SynthesisedPicture(photograph(who, np.random.default_rng(seed), size).image, None)

@@ -17,7 +17,7 @@ Name: TypeAlias = Literal["world", "augment", "none"]
 
 
 @dataclass(frozen=True, eq=False)
-class Portrait:
+class IdentityPicture:
     """One picture of an identity: a still, or frame `frame` of a clip, with its face.
 
     `frame` is None for a still; sizes in pixels, the face in pixels of the picture. `faces` is the
@@ -44,11 +44,11 @@ class Identity:
     name: str
     subject: str | None
     procedural: bool
-    portraits: tuple[Portrait, ...]
+    portraits: tuple[IdentityPicture, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
+class SynthesisedPicture:
     """A synthesised picture, RGB uint8 [H, W, 3]; `origin` is the sample it was made from, if any.
 
     The origin is lineage: when that sample is withdrawn, so is this picture. `faces` is how many
@@ -66,7 +66,7 @@ class Synthesizer(Protocol):
     @property
     def name(self) -> str: ...
 
-    def make(self, identity: Identity, seed: int) -> Made | None:
+    def make(self, identity: Identity, seed: int) -> SynthesisedPicture | None:
         """A new picture of `identity`, or None when this synthesiser cannot serve it."""
         ...
 
@@ -74,9 +74,9 @@ class Synthesizer(Protocol):
 def open_synthesizer(name: Name) -> Synthesizer | None:
     """The synthesiser a profile names (`pairs.synthesizer`); None for `none`."""
     if name == "world":
-        from mm_model.pairs.procedural import WorldSynthesizer
+        from mm_model.pairs.procedural import ProceduralSynthesizer
 
-        return WorldSynthesizer()
+        return ProceduralSynthesizer()
     if name == "augment":
         from mm_model.pairs.augment import AugmentSynthesizer
 

@@ -20,26 +20,26 @@ _SECONDS = 10
 
 
 @dataclass(frozen=True)
-class Origin:
+class TreeState:
     """`state` is clean, changed or unknown; `changed` are the paths that git calls different."""
 
     state: str
     changed: tuple[str, ...] = ()
 
 
-def of_tree(root: Path) -> Origin:
+def of_tree(root: Path) -> TreeState:
     """Ask git about the tree at `root`; one unpacked from an archive, or lying inside somebody's
     repository without being part of it, is unknown."""
     try:
         _git(root, "ls-files", "--error-unmatch", "params.yaml")
         said = _git(root, "status", "--porcelain", "-z", "--no-renames", "--", *_WATCHED)
     except (OSError, subprocess.SubprocessError):
-        return Origin("unknown")
+        return TreeState("unknown")
     changed = tuple(sorted(entry[3:] for entry in said.split("\0") if entry))
-    return Origin("changed" if changed else "clean", changed)
+    return TreeState("changed" if changed else "clean", changed)
 
 
-def checked(layout: Layout) -> Origin:
+def checked(layout: Layout) -> TreeState:
     """The origin, where it may be registered.
 
     Raises:

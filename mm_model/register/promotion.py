@@ -23,7 +23,7 @@ Metrics = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Decision:
+class Promotion:
     """`promote`: move the alias champion. `comparisons`: each that was made, with its numbers."""
 
     promote: bool
@@ -41,7 +41,7 @@ def decide(
     champion: Metrics | None,
     rule: RegisterSettings,
     same_adapter: bool = False,
-) -> Decision:
+) -> Promotion:
     """Hold `challenger` against `champion`, or against the base without identity if there is none.
 
     Identity must rise by more than its interval (the lower end of the paired difference's
@@ -58,7 +58,7 @@ def decide(
                 "Not comparable with the champion: the two were evaluated on different test sets "
                 f"({_short(ours)} and {_short(theirs)}); evaluate both on one to promote."
             )
-            return Decision(False, (reason,))
+            return Promotion(False, (reason,))
     checks = [
         _kept_up(challenger, champion, "identity", "identity", rule.max_relative_drop)
         if same_adapter and champion is not None
@@ -66,7 +66,7 @@ def decide(
     ]
     for metric, name in _KEPT_UP:
         checks.append(_kept_up(challenger, champion, metric, name, rule.max_relative_drop))
-    return Decision(all(passed for passed, _ in checks), tuple(sentence for _, sentence in checks))
+    return Promotion(all(passed for passed, _ in checks), tuple(sentence for _, sentence in checks))
 
 
 def lower_bound(differences: np.ndarray, confidence: float) -> float:

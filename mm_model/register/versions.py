@@ -250,7 +250,7 @@ def by_rule(
         client, layout, version, ours=ours, metrics=metrics, rule=rule, found=found
     )
     if decision.promote and not pins.move(client, name, number, found):
-        decision = promotion.Decision(False, (*decision.comparisons, "A person moved the alias."))
+        decision = promotion.Promotion(False, (*decision.comparisons, "A person moved the alias."))
     if decision.promote:
         _no_challenger(client, name, number)
         said = json.dumps(decision.sentences)
@@ -269,20 +269,20 @@ def _decision(
     metrics: Mapping[str, Any],
     rule: RegisterSettings,
     found: pins.Standing,
-) -> promotion.Decision:
+) -> promotion.Promotion:
     champion = found.champion
     if champion is None:
         return promotion.decide(metrics, None, rule)
     if (why := _does_not_count(client, layout, champion)) is not None:
         first = promotion.decide(metrics, None, rule)
-        return promotion.Decision(first.promote, (why, *first.comparisons))
+        return promotion.Promotion(first.promote, (why, *first.comparisons))
     theirs, known = kept(client, layout, champion)
     if theirs is None or known is None:
         return promotion.decide(metrics, {}, rule)
     if not all(ours.parts[part] == theirs.parts[part] for part in card.WEIGHTS):
         return promotion.decide(metrics, known, rule)
     if int(version.version) < int(champion.version):  # else two trees would take turns for ever
-        return promotion.Decision(
+        return promotion.Promotion(
             False,
             (
                 f"It has the weights of the champion, version {champion.version}, which is newer: "
@@ -290,7 +290,7 @@ def _decision(
             ),
         )
     if all(ours.parts[part] == theirs.parts[part] for part in ("code", "configuration")):
-        return promotion.Decision(
+        return promotion.Promotion(
             True, (f"It is what version {champion.version}, the champion, is, evaluated anew.",)
         )
     return promotion.decide(metrics, known, rule, same_adapter=True)

@@ -11,7 +11,7 @@ from mm_model.store import documents
 from mm_model.store.atomic import Document
 
 if TYPE_CHECKING:
-    from mm_model.report.page import Found
+    from mm_model.report.page import StageOutput
 
 _GOALS = {
     "motion_over_true": "motion, over the true clips'",
@@ -32,7 +32,7 @@ _POINTS = {
 }
 
 
-def _summary(found: "Found") -> Document | None:
+def _summary(found: "StageOutput") -> Document | None:
     path = found.folder / "metrics.json" if found.folder else None
     return documents.read(path) if path is not None and path.is_file() else None
 
@@ -54,7 +54,7 @@ def _rung(rung: Document) -> str:
     )
 
 
-def ladder(found: "Found") -> str:
+def ladder(found: "StageOutput") -> str:
     """Rank-1 of every link against what the link before it leaves possible."""
     summary = _summary(found)
     if not summary or not summary.get("ladder"):
@@ -76,7 +76,7 @@ def _bounds(goal: Document) -> str:
     return f"at least {least:g}" if most is None else f"{least:g} to {most:g}"
 
 
-def motion(found: "Found") -> str:
+def motion(found: "StageOutput") -> str:
     """Goals of motion and honesty, and where every variant stands between identity and motion."""
     summary = _summary(found)
     if not summary or not summary.get("goals"):
@@ -133,7 +133,7 @@ def _front(variants: Document, width: int = 640, height: int = 300) -> str:
     )
 
 
-def curve(found: "Found", width: int = 640, height: int = 220) -> str:
+def curve(found: "StageOutput", width: int = 640, height: int = 220) -> str:
     """Identity over the steps of both stages with its intervals, from the base to the end."""
     points = (_summary(found) or {}).get("curve", [])
     known = [p for p in points if p["identity"]["low"] is not None]

@@ -32,7 +32,7 @@ TITLES = {
 
 
 @dataclass(frozen=True)
-class Found:
+class StageOutput:
     """What can be shown of one stage: its folder, and whether it is published."""
 
     stage: str
@@ -49,19 +49,19 @@ class Found:
         return "done" if self.done else "running" if self.folder else "waiting"
 
 
-def find(layout: Layout, stage: str) -> Found:
+def find(layout: Layout, stage: str) -> StageOutput:
     """The published output of a stage, or the candidate it is working on."""
     output, work = layout.output(stage), layout.root / "work" / layout.profile
     if (output / manifest.NAME).is_file():
         timed = documents.read_or_empty(work / "timings.json").get(stage)
         seconds = timed.get("seconds") if isinstance(timed, dict) else None
         report = documents.read_or_empty(output / "report.json")
-        return Found(stage, output, done=True, report=report, seconds=seconds, live={})
+        return StageOutput(stage, output, done=True, report=report, seconds=seconds, live={})
     candidates = sorted((work / stage).glob("*/out"), key=lambda path: path.stat().st_mtime)
     if not candidates:
-        return Found(stage, None, done=False, report={}, seconds=None, live={})
+        return StageOutput(stage, None, done=False, report={}, seconds=None, live={})
     out = candidates[-1]
-    return Found(
+    return StageOutput(
         stage,
         out,
         done=False,

@@ -13,7 +13,7 @@ import pandas as pd
 from mm_model.store import documents, tables
 
 if TYPE_CHECKING:
-    from mm_model.report.page import Found
+    from mm_model.report.page import StageOutput
 
 DOCUMENT = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">{refresh}
@@ -81,7 +81,7 @@ def embedded(path: Path) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
-def header(title: str, name: str, found: list["Found"], titles: dict[str, str]) -> str:
+def header(title: str, name: str, found: list["StageOutput"], titles: dict[str, str]) -> str:
     """Title and the state of every stage."""
     chips = "".join(
         f'<li class="{item.state}" title="{escape(titles[item.stage])}">{item.stage}'
@@ -95,7 +95,7 @@ def header(title: str, name: str, found: list["Found"], titles: dict[str, str]) 
     )
 
 
-def data(found: "Found", title: str) -> str:
+def data(found: "StageOutput", title: str) -> str:
     """Account and contact sheet of a data stage."""
     if not found.report:
         return ""
@@ -121,7 +121,7 @@ def data(found: "Found", title: str) -> str:
     )
 
 
-def people(found: "Found") -> str:
+def people(found: "StageOutput") -> str:
     """Every held-out person: reference, models, true clip, playing in step."""
     folder = found.folder
     if folder is None or not (folder / "cells.parquet").is_file():
@@ -171,7 +171,7 @@ def _number(entry: dict | None) -> str:
     return f'<td class="n">{entry["value"]:.3f}{span}</td>'
 
 
-def numbers(found: "Found") -> str:
+def numbers(found: "StageOutput") -> str:
     """Means over people with 95% intervals, and the paired gain."""
     path = found.folder / "metrics.json" if found.folder else None
     if path is None or not path.is_file():
@@ -199,7 +199,7 @@ def numbers(found: "Found") -> str:
     )
 
 
-def release(found: "Found") -> str:
+def release(found: "StageOutput") -> str:
     """How to serve what was registered."""
     path = found.folder / "release.json" if found.folder else None
     if path is None or not path.is_file():

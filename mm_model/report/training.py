@@ -12,10 +12,10 @@ from mm_model.report.parts import embedded
 from mm_model.store import documents, tables
 
 if TYPE_CHECKING:
-    from mm_model.report.page import Found
+    from mm_model.report.page import StageOutput
 
 
-def _curve_rows(found: "Found") -> list[dict]:
+def _curve_rows(found: "StageOutput") -> list[dict]:
     path = found.folder / "curve.parquet" if found.folder else None
     if path is not None and path.is_file():
         return tables.read(path).to_dict("records")
@@ -63,7 +63,7 @@ def _cell(name: str, kind: str, row: int, rows: int, frames: int) -> str:
     )
 
 
-def training(found: "Found", title: str, num_frames: int) -> str:
+def training(found: "StageOutput", title: str, num_frames: int) -> str:
     """A row a person: the reference, then what the model makes of it at every sampled step."""
     samples = found.folder / "samples" if found.folder else None
     if samples is None or not (samples / WATCHED_REFERENCES).is_file():

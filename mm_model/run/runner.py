@@ -12,8 +12,7 @@ from pathlib import Path
 
 from mm_model.environment import bound_threads, silence_telemetry
 from mm_model.errors import UserError
-from mm_model.run import feasible, made_by, views
-from mm_model.run import stages as registry
+from mm_model.run import feasible, made_by, stages, views
 from mm_model.run.stage import Job, Report, Stage
 from mm_model.settings import Params, Profile, load_params, load_profile, show
 from mm_model.store import atomic, digests, documents, lease, lock, manifest
@@ -157,7 +156,7 @@ def run(name: str, root: Path, shown: views.Views = ()) -> Report:
         feasible.refuse_blind_recognizer(profile, root / params.backbone)
     with lease.held(layout.lease, f"The stage {name}"):
         show.write(root, params.profile)  # whoever compares values sees those that this run used
-        return _run_alone(registry.load(name), params, profile, layout, shown)
+        return _run_alone(stages.load(name), params, profile, layout, shown)
 
 
 def _run_alone(
@@ -209,7 +208,7 @@ def _run_locked(job: Job, input_digests: dict[str, str]) -> Report:
 
 def _made(job: Job, input_digests: dict[str, str]) -> Report:
     """Compute, audit and seal the candidate `job.out`."""
-    from mm_model.quality import audit as judge
+    from mm_model.quality import audit
 
     stage, settings_digest = job.stage, digests.of_value(job.stage.settings(job.profile))
     now = made_by.record(stage.name)
@@ -217,8 +216,8 @@ def _made(job: Job, input_digests: dict[str, str]) -> Report:
     if others:
         job.say("goes on with work that other code began")
     report = _compute(stage, job)
-    judge.audit(stage.name, job.out, job.profile)
-    judge.require_passed(stage.name, job.out, job.profile)
+    audit.audit(stage.name, job.out, job.profile)
+    audit.require_passed(stage.name, job.out, job.profile)
     then, now = now, made_by.record(stage.name)  # somebody may have written while this ran
     manifest.seal(
         job.out,

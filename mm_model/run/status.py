@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mm_model.errors import UserError
-from mm_model.run import made_by, runner
-from mm_model.run import stages as registry
+from mm_model.run import made_by, runner, stages
 from mm_model.run.stage import Stage
 from mm_model.settings import Params, Profile, load_profile
 from mm_model.store import closure, digests, locked, manifest, syntax
@@ -24,7 +23,7 @@ WAY_OUT = (
 
 
 @dataclass(frozen=True)
-class Standing:
+class StageStatus:
     """One stage: `reasons` why it would run (none: up to date), `after` the stages that would run
     before it and may change its inputs, and how the code that made its output differs from now's;
     None where there is no output.
@@ -64,31 +63,31 @@ class Standing:
         }
 
 
-def of_tree(root: Path, params: Params, package: Path = closure.PACKAGE) -> list[Standing]:
+def of_tree(root: Path, params: Params, package: Path = closure.PACKAGE) -> list[StageStatus]:
     """How each stage of the profile that `params` names stands below `root`.
 
     Raises:
         UserError: the profile is not valid.
     """
     profile, layout = load_profile(root, params.profile), Layout(root, params.profile)
-    look = _Look(params, profile, layout, package)
-    found: dict[str, Standing] = {}
-    for name in registry.NAMES:
-        stage = registry.load(name)
+    look = _Inspection(params, profile, layout, package)
+    found: dict[str, StageStatus] = {}
+    for name in stages.NAMES:
+        stage = stages.load(name)
         made, reasons = look.at(stage)
         code = None if made is None else made_by.difference(made, made_by.record(name, package))
         after = tuple(taken for taken in stage.takes if found[taken].state != "up to date")
-        found[name] = Standing(name, reasons, after, code)
+        found[name] = StageStatus(name, reasons, after, code)
     return list(found.values())
 
 
 def reasons(stage: Stage, params: Params, profile: Profile, layout: Layout) -> tuple[str, ...]:
     """Why a stage would run, whatever code made its output; none where it is up to date."""
-    return _Look(params, profile, layout, closure.PACKAGE).at(stage)[1]
+    return _Inspection(params, profile, layout, closure.PACKAGE).at(stage)[1]
 
 
 @dataclass
-class _Look:
+class _Inspection:
     params: Params
     profile: Profile
     layout: Layout
@@ -133,7 +132,7 @@ class _Look:
 
     def _own_file(self, stage: Stage) -> list[str]:
         """DVC takes the stage's own file byte by byte, with its comments."""
-        name = registry.file_of(stage.name)
+        name = stages.file_of(stage.name)
         output = self.layout.output(stage.name).relative_to(self.layout.root).as_posix()
         recorded = locked.recorded_input(self._locked, output, f"{syntax.NAME}/{name}")
         changed = locked.differs(recorded, self.package / name)
@@ -151,7 +150,7 @@ class _Look:
         return self._models[name]
 
 
-def text(params: Params, standings: list[Standing], chosen: bool = True) -> str:
+def text(params: Params, standings: list[StageStatus], chosen: bool = True) -> str:
     """The standings for a person; `chosen` is whether `params.yaml` names this profile."""
     run = "make run" if chosen else f"make run PROFILE={params.profile}"
     if all(one.code is None for one in standings):

@@ -14,7 +14,7 @@ import numpy as np
 
 from mm_model.progress import OnStep
 from mm_model.serving.config import ServingConfig
-from mm_model.serving.gate import Reference
+from mm_model.serving.gate import AdmittedReference
 from mm_model.serving.refusal import Code, Refusal
 from mm_model.serving.request import Request
 
@@ -50,7 +50,10 @@ class Engine(Protocol):
         ...
 
     def generate(
-        self, request: Request, references: Sequence[Reference], on_step: OnStep | None = None
+        self,
+        request: Request,
+        references: Sequence[AdmittedReference],
+        on_step: OnStep | None = None,
     ) -> np.ndarray:
         """Frames, uint8 [T, H, W, 3]; equal requests give equal frames.
 
@@ -92,18 +95,21 @@ class PipelineEngine:
         return int(self._pipe.transformer.config.sample_frames)
 
     def generate(
-        self, request: Request, references: Sequence[Reference], on_step: OnStep | None = None
+        self,
+        request: Request,
+        references: Sequence[AdmittedReference],
+        on_step: OnStep | None = None,
     ) -> np.ndarray:
         """Frames, uint8 [T, H, W, 3]; the noise comes from a CPU generator with the seed."""
         import torch
 
         from mm_model.generation.clips import Sampling
         from mm_model.methods.port import Shot
-        from mm_model.nn.identity.portrait import Seen
+        from mm_model.nn.identity.portrait import Photograph
 
         torch.set_num_threads(self._config.threads)  # a setting of the calling thread
         self._placed(request.prompt, len(references))
-        seen = [Seen.of(reference.pixels, reference.face) for reference in references]
+        seen = [Photograph.of(reference.pixels, reference.face) for reference in references]
         shot = Shot(
             prompt=request.prompt,
             seed=request.seed,

@@ -12,11 +12,11 @@ import numpy as np
 from mm_model.facepack.detect import Sighting
 from mm_model.media.failure import MediaError
 from mm_model.media.images import load_image
-from mm_model.nn.identity.portrait import Seen
+from mm_model.nn.identity.portrait import Photograph
 from mm_model.records import Reason
 from mm_model.serving.refusal import Code, Refusal
 
-Look = Callable[[np.ndarray], Sighting]
+FindFaces = Callable[[np.ndarray], Sighting]
 """Finds faces in RGB uint8 [H, W, 3]."""
 
 _ACCEPTED = "send a whole JPEG, PNG or WebP file with one still picture"
@@ -29,7 +29,7 @@ _SMALLEST_SIDE = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Reference(Seen):
+class AdmittedReference(Photograph):
     """An opened reference, as it is looked at.
 
     bystanders: number of far smaller faces that were not counted.
@@ -39,8 +39,8 @@ class Reference(Seen):
 
 
 def admit(
-    pictures: tuple[bytes, ...], look: Look, max_pixels: int, max_aspect: float | None
-) -> tuple[Reference, ...]:
+    pictures: tuple[bytes, ...], look: FindFaces, max_pixels: int, max_aspect: float | None
+) -> tuple[AdmittedReference, ...]:
     """Open every picture and find its face; far smaller faces beside it are not counted.
 
     `max_pixels` (width times height) and `max_aspect` are held against a picture's header, before a
@@ -57,8 +57,8 @@ def admit(
 
 
 def _admit(
-    content: bytes, look: Look, max_pixels: int, max_aspect: float | None, number: int
-) -> Reference:
+    content: bytes, look: FindFaces, max_pixels: int, max_aspect: float | None, number: int
+) -> AdmittedReference:
     name = f"Reference picture {number}"
     pixels = _opened(content, max_pixels, max_aspect, name)
     sighting = look(pixels)
@@ -72,8 +72,8 @@ def _admit(
             Code.MANY_FACES,
             f"{name} shows {len(faces)} faces: crop it so that it shows only the one person.",
         )
-    seen = Seen.of(pixels, faces[0])
-    return Reference(seen.pixels, seen.face, len(sighting.bystanders))
+    seen = Photograph.of(pixels, faces[0])
+    return AdmittedReference(seen.pixels, seen.face, len(sighting.bystanders))
 
 
 def _opened(content: bytes, max_pixels: int, max_aspect: float | None, name: str) -> np.ndarray:

@@ -42,7 +42,7 @@ class Mirror:
     """
 
     def __init__(
-        self, config: ServingConfig, look: gate.Look, load_engine: Callable[[], Engine]
+        self, config: ServingConfig, look: gate.FindFaces, load_engine: Callable[[], Engine]
     ) -> None:
         self._config = config
         self._look = look
@@ -68,7 +68,7 @@ class Mirror:
         self._engine.check(wanted)
         return wanted
 
-    def look(self, wanted: request.Request) -> tuple[gate.Reference, ...]:
+    def look(self, wanted: request.Request) -> tuple[gate.AdmittedReference, ...]:
         """Open the pictures and find the one face in each.
 
         Raises:
@@ -88,7 +88,7 @@ class Mirror:
     def show(
         self,
         wanted: request.Request,
-        references: tuple[gate.Reference, ...],
+        references: tuple[gate.AdmittedReference, ...],
         on_step: OnStep | None = None,
     ) -> Document:
         """The reply: `video_mp4` (base64), `seed`, `num_frames`, `fps`, ...
@@ -123,7 +123,10 @@ class Mirror:
         }
 
     def _generated(
-        self, wanted: request.Request, references: tuple[gate.Reference, ...], errand: "_Errand"
+        self,
+        wanted: request.Request,
+        references: tuple[gate.AdmittedReference, ...],
+        errand: "_Errand",
     ) -> Any:
         errand.go_on()
         return self._engine.generate(wanted, references, errand.on_step)
@@ -180,7 +183,7 @@ def busy() -> Refusal:
     return Refusal(Code.BUSY, "Too many requests are waiting: try again later.")
 
 
-def _on_bystanders(references: tuple[gate.Reference, ...]) -> list[str]:
+def _on_bystanders(references: tuple[gate.AdmittedReference, ...]) -> list[str]:
     return [
         f"Reference picture {number} shows further, far smaller faces; they were not counted."
         for number, reference in enumerate(references, start=1)

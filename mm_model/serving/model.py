@@ -31,7 +31,7 @@ _STATUS = {Code.BUSY: RESOURCE_EXHAUSTED, Code.CONSENT_UNRECORDED: TEMPORARILY_U
 _LOG = logging.getLogger("mm_model.serving")
 
 
-class _Reply(MlflowException):
+class _ErrorReply(MlflowException):
     """An error reply whose message stays what it is.
 
     The scoring server assigns `message` anew, with the whole request in front; that is ignored.
@@ -87,13 +87,13 @@ class MagicMirrorServed(PythonModel):
             return [self.mirror.answer(model_input)]
         except Refusal as refusal:
             status = _STATUS.get(refusal.code, BAD_REQUEST)
-            reply = _Reply(refusal.sentence, status, refusal.code.value)
+            reply = _ErrorReply(refusal.sentence, status, refusal.code.value)
         except Cancelled:
             gone = stopping()
-            reply = _Reply(gone.sentence, TEMPORARILY_UNAVAILABLE, gone.code.value)
+            reply = _ErrorReply(gone.sentence, TEMPORARILY_UNAVAILABLE, gone.code.value)
         except Exception as error:
             log_defect(_LOG, error)
-            reply = _Reply(DEFECT_SENTENCE, INTERNAL_ERROR, DEFECT)
+            reply = _ErrorReply(DEFECT_SENTENCE, INTERNAL_ERROR, DEFECT)
         raise reply from None
 
 

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from mm_model.serving.engine import Cancelled
-from mm_model.serving.gate import Reference
+from mm_model.serving.gate import AdmittedReference
 from mm_model.serving.request import Request
 
 current: "ContextVar[Visit | None]" = ContextVar("visit", default=None)
@@ -21,7 +21,7 @@ class Visit:
     """One admitted request on its way. `references` are there once its pictures were looked at."""
 
     request: Request
-    references: tuple[Reference, ...] = ()
+    references: tuple[AdmittedReference, ...] = ()
     at_work: bool = False
     _ended: threading.Event = field(default_factory=threading.Event)
 

@@ -4,7 +4,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mm_model.media.captions import CaptionError, Sidecars, read_caption, sidecars
-from mm_model.media.folder import Found, contents_of
+from mm_model.media.folder import MediaFile, contents_of
 from mm_model.media.names import shown
 from mm_model.sources.port import Remarks
 
@@ -20,7 +20,7 @@ class Listed:
         self._contents = contents_of(folder)
 
     @property
-    def media(self) -> list[Found]:
+    def media(self) -> list[MediaFile]:
         """Every candidate, in order."""
         return self._contents.media
 
@@ -28,7 +28,7 @@ class Listed:
     def _beside(self) -> Sidecars:
         return sidecars(self._contents.media, self._contents.texts)
 
-    def caption_of(self, found: Found) -> str | CaptionError | None:
+    def caption_of(self, found: MediaFile) -> str | CaptionError | None:
         """The caption in the file beside a candidate, or why that gives none."""
         own = self._beside.of.get(found.relative)
         if not own:

@@ -35,7 +35,7 @@ MARK = "synthetic.json"
 _PROCESSES = 2
 
 
-class Recipe(BaseModel):
+class PeopleRecipe(BaseModel):
     """How many people, and what of each. Sizes in pixels; `fault_rate` adds faulty files."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -51,7 +51,7 @@ class Recipe(BaseModel):
     seed: int = Field(ge=0)
 
     @model_validator(mode="after")
-    def _pairs_of_people(self) -> "Recipe":
+    def _pairs_of_people(self) -> "PeopleRecipe":
         if self.held_out_people == 1:
             raise ValueError("held_out_people is 0 or at least 2")
         if self.photos_per_person + self.clips_per_person == 0:
@@ -61,14 +61,14 @@ class Recipe(BaseModel):
         return self
 
 
-def load_recipe(path: Path) -> Recipe:
+def load_recipe(path: Path) -> PeopleRecipe:
     """Read a recipe file.
 
     Raises:
         UserError: it cannot be read, is not YAML, or holds a value that does not fit.
     """
     try:
-        return Recipe.model_validate(handwritten.read(path.read_text("utf-8")).content)
+        return PeopleRecipe.model_validate(handwritten.read(path.read_text("utf-8")).content)
     except OSError as error:
         raise UserError(
             f"{path} cannot be read ({why(error)}): mend its permissions, or name another recipe "
@@ -133,7 +133,7 @@ class DrawnPeople:
         return self._listed.remarks()
 
 
-def calls_of(recipe: Recipe) -> list[range]:
+def calls_of(recipe: PeopleRecipe) -> list[range]:
     """The people of each drawing call: train people in two parts, then the held-out people.
 
     The second part and the held-out people together weigh as much as the first, for two
@@ -147,7 +147,7 @@ def calls_of(recipe: Recipe) -> list[range]:
     return [part for part in parts if part]
 
 
-def draw(recipe: Recipe, folder: Path, job: Job) -> dict[str, Document]:
+def draw(recipe: PeopleRecipe, folder: Path, job: Job) -> dict[str, Document]:
     """Draw everyone into `folder` with one mark on top; return the truth of every file by name.
 
     A finished call stays in the work folder until all are there, so a killed run continues; one
@@ -192,7 +192,7 @@ def _gathered(call: Path, folder: Path) -> Document:
 class _Call:
     """People to be drawn together into a folder of their own; picklable."""
 
-    recipe: Recipe
+    recipe: PeopleRecipe
     folder: Path
     people: range
     origin: str

@@ -18,7 +18,7 @@ from mm_model.generation.backbone import Backbone
 from mm_model.generation.clips import Sampling, Size, features_of, generate
 from mm_model.generation.reference_book import ReferenceBook
 from mm_model.media.sheet import grid, picture_bytes, strip
-from mm_model.nn.identity.portrait import Seen, portrait
+from mm_model.nn.identity.portrait import Photograph, portrait
 from mm_model.nn.magic_mirror.condition import IdentityFeatures
 from mm_model.records import WATCHED_REFERENCES
 from mm_model.run.stage import Job
@@ -37,7 +37,7 @@ class Watched:
 
     identity: str
     prompt: str
-    shown: tuple[Seen, ...]
+    shown: tuple[Photograph, ...]
 
     def portrait(self, margin: float | None) -> Image.Image:
         """What the encoder sees of the first reference."""

@@ -191,9 +191,9 @@ def test_published_parts_of_a_small_training_load(cache, encoded, eyes, tmp_path
     """What `assemble` writes is a stock pipeline, whatever the sizes."""
     from diffusers import CogVideoXPipeline
 
-    from mm_model.embedded.training.backbone.recipe import Recipe
+    from mm_model.embedded.training.backbone.recipe import BackboneRecipe
 
-    recipe = Recipe(vae=SMALL_VAE, dit=SMALL_DIT, identity=SMALL_IDENTITY)
+    recipe = BackboneRecipe(vae=SMALL_VAE, dit=SMALL_DIT, identity=SMALL_IDENTITY)
     painter = dit.train_dit(cache, encoded, tmp_path / "dit", SMALL_DIT, 1)
     seen = identity.train_identity(cache, eyes, tmp_path / "identity", SMALL_IDENTITY, 1)
     modules = {

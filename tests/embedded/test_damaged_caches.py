@@ -1,4 +1,4 @@
-"""What the foundry takes up again: damaged checkpoints and caches are noticed and made anew."""
+"""What the trainings of the shipped weights take up again: damaged checkpoints and caches are noticed and made anew."""
 
 import shutil
 from collections.abc import Callable
@@ -14,15 +14,14 @@ from mm_model.embedded.people import split
 from mm_model.embedded.training import checkpoints
 from mm_model.embedded.training.backbone import latents, loop, portraits, render, vae
 from mm_model.embedded.training.backbone.recipe import CacheRecipe, Optimisation
-from mm_model.embedded.training.facepack import loop as pack_loop
-from mm_model.embedded.training.facepack import photo_cache
+from mm_model.embedded.training.facepack import photo_cache, resumable
 from mm_model.errors import UserError
 from mm_model.store import sealed
 from tests.embedded.test_backbone_training import SMALL_VAE
 from tests.store.damage import flipped, other_damage
 
 RECIPE = CacheRecipe(people=4, pictures_each=2, portraits_each=2, clips=2)
-PACK_RECIPE = pack_loop.Recipe(seed=1, steps=4, batch=1, rate=1e-3, threads=1, note={})
+PACK_RECIPE = resumable.NetworkRecipe(seed=1, steps=4, batch=1, rate=1e-3, threads=1, note={})
 
 
 class _Backbone:
@@ -49,7 +48,7 @@ class _Backbone:
 
 
 class _Pack:
-    """A training of the face pack's loop, saved at two steps."""
+    """A training of the face pack's, saved at two steps."""
 
     def _parts(self) -> tuple[nn.Module, torch.optim.Optimizer]:
         net = nn.Linear(6, 6)
@@ -60,7 +59,7 @@ class _Pack:
         for step in (1, 2):
             with torch.no_grad():
                 net.weight.fill_(step)
-            pack_loop.save_checkpoint(
+            resumable.save_checkpoint(
                 folder,
                 step,
                 model=net,
@@ -71,7 +70,7 @@ class _Pack:
 
     def resumed(self, folder: Path) -> int:
         net, optimiser = self._parts()
-        step, losses = pack_loop.load_checkpoint(folder, net, optimiser, PACK_RECIPE)
+        step, losses = resumable.load_checkpoint(folder, net, optimiser, PACK_RECIPE)
         assert not step or ((net.weight == step).all() and losses == {"loss": step})
         return step
 

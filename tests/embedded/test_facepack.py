@@ -16,10 +16,10 @@ from mm_model.embedded.training.facepack import (
     backdrops,
     degrade,
     export,
-    loop,
     measure,
     pack,
     photo_cache,
+    resumable,
     scenes,
     train,
 )
@@ -191,7 +191,7 @@ def test_rendering_resumes_and_gives_the_same_pictures(tmp_path):
 
 
 def test_the_detector_learns_one_scene(few):
-    model = loop.seeded(0, Detector).train()
+    model = resumable.seeded(0, Detector).train()
     images, targets = scenes.batch(few, np.random.default_rng(4), 2)
     optimiser = torch.optim.AdamW(model.parameters(), 3e-3)
     height, width = images.shape[1:3]
@@ -225,7 +225,7 @@ def test_perfect_outputs_are_decoded_by_insightface_to_the_true_face(tmp_path):
     """Our grid, its order and our targets are SCRFD's: a perfect answer comes back unchanged."""
     from insightface.model_zoo.scrfd import SCRFD
 
-    export.export_detector(loop.seeded(0, Detector), tmp_path / "d.onnx")
+    export.export_detector(resumable.seeded(0, Detector), tmp_path / "d.onnx")
     decoder = SCRFD(model_file=str(tmp_path / "d.onnx"))
     decoder.prepare(-1, input_size=(128, 128), det_thresh=0.5)
     box = np.array([30.0, 40.0, 70.0, 90.0], np.float32)

@@ -1,4 +1,4 @@
-"""A loss or a gradient that is not finite stops the foundry's trainings before a weight moves."""
+"""A loss or a gradient that is not finite stops a training of the shipped weights before a weight moves."""
 
 import math
 from pathlib import Path
@@ -9,7 +9,7 @@ from torch import nn
 
 from mm_model.embedded.training.backbone.loop import Training
 from mm_model.embedded.training.backbone.recipe import Optimisation
-from mm_model.embedded.training.facepack import loop
+from mm_model.embedded.training.facepack import resumable
 from mm_model.errors import UserError
 
 
@@ -30,7 +30,9 @@ def test_the_backbone_s_loop_stops(fault: str) -> None:
 @pytest.mark.parametrize("fault", ["loss", "gradient"])
 def test_the_face_pack_s_loop_stops(tmp_path: Path, fault: str) -> None:
     net = nn.Linear(1, 1, bias=False)
-    recipe = loop.Recipe(seed=1, steps=6, batch=2, rate=1e-3, threads=1, note={}, save_every=2)
+    recipe = resumable.NetworkRecipe(
+        seed=1, steps=6, batch=2, rate=1e-3, threads=1, note={}, save_every=2
+    )
     seen: list[torch.Tensor] = []
 
     def losses(batch: torch.Tensor, progress: float) -> dict[str, torch.Tensor]:
@@ -45,6 +47,9 @@ def test_the_face_pack_s_loop_stops(tmp_path: Path, fault: str) -> None:
         return torch.ones(2, 1)
 
     with pytest.raises(UserError, match=r"net: the loss or gradient of step 3 is not finite"):
-        loop.train(net, recipe, draw, losses, tmp_path, label="net")
+        resumable.train(net, recipe, draw, losses, tmp_path, label="net")
     assert torch.equal(net.weight, seen[3]) and not torch.equal(seen[2], seen[3])
-    assert loop.load_checkpoint(tmp_path, net, torch.optim.AdamW(net.parameters()), recipe)[0] == 2
+    assert (
+        resumable.load_checkpoint(tmp_path, net, torch.optim.AdamW(net.parameters()), recipe)[0]
+        == 2
+    )

@@ -11,7 +11,7 @@ import pytest
 from mm_model.embedded.people import faults
 from mm_model.embedded.people.caption import CAPTION_WORDS
 from mm_model.embedded.people.people import person
-from mm_model.embedded.people.shot import Shot
+from mm_model.embedded.people.shot import ShotSetup
 from mm_model.embedded.people.sources import MARK, subject_name, write_sources
 from mm_model.errors import UserError
 
@@ -145,7 +145,7 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path):
 
 
 def test_faults_do_what_their_names_say():
-    rng, place = np.random.default_rng(0), Shot()
+    rng, place = np.random.default_rng(0), ShotSetup()
     still = faults.fault_static(np.full((64, 64, 3), 120, np.uint8), 5, rng)
     assert 0 < np.abs(np.diff(still.astype(int), axis=0)).mean() < 2
     sharp = faults.fault_tiny_face(person(0), place, 64, 2, rng)

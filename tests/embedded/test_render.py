@@ -9,7 +9,7 @@ from mm_model.embedded.people.action import ACTIONS, Pose, describe, draw_still,
 from mm_model.embedded.people.clips import clip, photograph
 from mm_model.embedded.people.people import CATEGORIES, person
 from mm_model.embedded.people.render import render
-from mm_model.embedded.people.shot import Shot, shot
+from mm_model.embedded.people.shot import ShotSetup, shot
 
 LEFT_EYE, RIGHT_EYE, NOSE, LEFT_MOUTH, RIGHT_MOUTH = range(5)
 
@@ -51,14 +51,14 @@ def test_landmarks_lie_in_the_box_in_order_and_the_box_in_the_picture(seed):
 
 
 def test_face_height_is_what_the_shot_asks():
-    frame = render(person(0), Shot(face_height=0.5), Pose(), 128)
+    frame = render(person(0), ShotSetup(face_height=0.5), Pose(), 128)
     assert frame.box[3] - frame.box[1] == pytest.approx(1.1 * 64, rel=0.1)
 
 
 @pytest.mark.parametrize("seed", range(7))
 def test_turning_moves_the_nose_to_that_side_of_the_picture(seed):
     left, middle, right = (
-        _nose_share(render(person(seed), Shot(), trajectory(action, t), 128))
+        _nose_share(render(person(seed), ShotSetup(), trajectory(action, t), 128))
         for action, t in (("turns left", 1.0), ("turns left", 0.0), ("turns right", 1.0))
     )
     assert left < middle - 0.15
@@ -67,7 +67,7 @@ def test_turning_moves_the_nose_to_that_side_of_the_picture(seed):
 
 def test_pitch_and_roll_move_landmarks_as_documented():
     def at(pose):
-        return render(person(1), Shot(), pose, 128).landmarks
+        return render(person(1), ShotSetup(), pose, 128).landmarks
 
     rest = at(Pose())
     assert at(Pose(pitch=15))[NOSE, 1] > rest[NOSE, 1] > at(Pose(pitch=-15))[NOSE, 1]
@@ -78,7 +78,7 @@ def test_pitch_and_roll_move_landmarks_as_documented():
 
 def test_a_smile_widens_the_mouth_and_walking_closer_enlarges_the_face():
     def width(pose, a, b):
-        points = render(person(2), Shot(), pose, 128).landmarks
+        points = render(person(2), ShotSetup(), pose, 128).landmarks
         return points[b, 0] - points[a, 0]
 
     smile = trajectory("smiles", 1.0)
@@ -90,7 +90,12 @@ def test_a_smile_widens_the_mouth_and_walking_closer_enlarges_the_face():
 @pytest.mark.parametrize("action", ACTIONS)
 def test_every_action_shows_and_moves_smoothly(action):
     made = clip(
-        person(8), action, Shot(noise=0.0), num_frames=17, size=64, rng=np.random.default_rng(0)
+        person(8),
+        action,
+        ShotSetup(noise=0.0),
+        num_frames=17,
+        size=64,
+        rng=np.random.default_rng(0),
     )
     frames = made.frames.astype(float)
     assert frames.shape == (17, 64, 64, 3)
@@ -101,7 +106,7 @@ def test_every_action_shows_and_moves_smoothly(action):
 
 
 def test_expression_changes_pixels_where_it_should():
-    who, place = person(0), Shot(noise=0.0)
+    who, place = person(0), ShotSetup(noise=0.0)
     rest = render(who, place, Pose(), 128)
     shut = render(who, place, Pose(eyes_closed=1.0), 128)
     spoken = render(who, place, Pose(mouth_open=1.0), 128)
@@ -112,7 +117,7 @@ def test_expression_changes_pixels_where_it_should():
 
 
 def test_light_background_and_clothes_are_the_shots_alone():
-    place = replace(Shot(), noise=0.0)
+    place = replace(ShotSetup(), noise=0.0)
     corners = [render(person(s), place, Pose(), 64).image[:6, :6] for s in (0, 1, 6)]
     assert all((c == corners[0]).all() for c in corners)
     same = [shot(np.random.default_rng(4)) for _ in range(2)]
@@ -136,8 +141,8 @@ def test_every_category_can_be_drawn_large():
 
 def test_too_small_a_picture_and_an_unknown_action_are_refused():
     with pytest.raises(ValueError, match="at least 32"):
-        render(person(0), Shot(), Pose(), 16)
+        render(person(0), ShotSetup(), Pose(), 16)
     with pytest.raises(ValueError, match="unknown action"):
-        clip(person(0), "flies", Shot(), num_frames=3, size=64, rng=np.random.default_rng(0))
+        clip(person(0), "flies", ShotSetup(), num_frames=3, size=64, rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="at least one frame"):
-        clip(person(0), "nods", Shot(), num_frames=0, size=64, rng=np.random.default_rng(0))
+        clip(person(0), "nods", ShotSetup(), num_frames=0, size=64, rng=np.random.default_rng(0))

@@ -51,7 +51,7 @@ import cv2, numpy as np
 import PIL.Image, PIL.ImageCms, PIL.ImageOps
 from mm_model.facepack.detect import chosen_faces
 from mm_model.facepack.port import open_pack
-from mm_model.faces.row import TRACK_FIELDS, Task, look, tracks_of
+from mm_model.faces.row import TRACK_FIELDS, SampleTask, look, tracks_of
 from mm_model.facepack.port import face_of
 from mm_model.media.images import load_image
 from mm_model.pairs import make as making
@@ -73,7 +73,7 @@ def mib(name):
     return int(text.split(name + ":")[1].split()[0]) / 1024
 
 idle = mib("VmRSS")
-row = look(pack, Task("ab" * 8, path, "image", 1, width, height, rules))
+row = look(pack, SampleTask("ab" * 8, path, "image", 1, width, height, rules))
 said = {"status": row["status"], "reason": row["reason"], "message": row["message"]}
 if row["status"] == "kept":
     entry = dict(zip(TRACK_FIELDS, tracks_of(row)[0].tolist()))
@@ -150,13 +150,15 @@ def test_a_strip_is_a_row(root: Path, tmp_path: Path, size: tuple[int, int]) -> 
     from PIL import Image
 
     from mm_model.facepack.port import open_pack
-    from mm_model.faces.row import Task, look
+    from mm_model.faces.row import SampleTask, look
     from mm_model.settings import load_profile
 
     Image.fromarray(np.full((*size, 3), 90, np.uint8)).save(tmp_path / "strip.png")
     rules = load_profile(root, "tiny").faces
     pack = open_pack(root / "weights" / "tiny" / "facepack" / "models" / "tiny", 128)
-    row = look(pack, Task("ab" * 8, tmp_path / "strip.png", "image", 1, size[1], size[0], rules))
+    row = look(
+        pack, SampleTask("ab" * 8, tmp_path / "strip.png", "image", 1, size[1], size[0], rules)
+    )
     assert (row["status"], row["reason"]) == ("rejected", "FACE_NONE")
 
 

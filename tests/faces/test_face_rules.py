@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mm_model.decisions.faces import Seen
+from mm_model.decisions.faces import FaceMeasurements
 from mm_model.facepack.port import face_of
 from mm_model.faces.examine import KEPT, decide, examine
 from mm_model.faces.pictures import Pictures
-from mm_model.faces.row import TRACK_FIELDS, Task, embeddings_of, look, tracks_of
+from mm_model.faces.row import TRACK_FIELDS, SampleTask, embeddings_of, look, tracks_of
 from tests.faces.faked import FakePack, face
 
 pytestmark = pytest.mark.capability("face filters", scale="T")
@@ -40,10 +40,10 @@ GOOD = {
 }
 
 
-def _seen(**change: float) -> Seen:
+def _seen(**change: float) -> FaceMeasurements:
     values = GOOD | change
     medians = {name: values.pop(name) for name in ("face_size", "sharpness")}
-    return Seen(**values, medians=medians)
+    return FaceMeasurements(**values, medians=medians)
 
 
 @pytest.mark.parametrize(
@@ -128,8 +128,8 @@ def test_a_second_person_in_a_clip_is_seen(tmp_path: Path) -> None:
     assert examine(pack, _clip(tmp_path, _noise(9)), two).decision == KEPT
 
 
-def _task(path: Path, media: str = "image") -> Task:
-    return Task("ab" * 8, path, media, 1, 96, 96, RULES)
+def _task(path: Path, media: str = "image") -> SampleTask:
+    return SampleTask("ab" * 8, path, media, 1, 96, 96, RULES)
 
 
 def _photo(folder: Path) -> Path:
@@ -220,7 +220,7 @@ def test_a_passer_by_close_to_the_camera_is_no_bystander(tmp_path: Path) -> None
 def test_what_was_measured_is_told_of_rejected_files_too(tmp_path: Path, change: dict) -> None:
     pack = FakePack(lambda image: [face(2, 12, 42, 0.75), face(50, 12, 44, 0.8)])
     rules = SimpleNamespace(**(vars(RULES) | {"max_faces": 2} | change))
-    row = look(pack, Task("ab" * 8, _photo(tmp_path), "image", 1, 96, 96, rules))
+    row = look(pack, SampleTask("ab" * 8, _photo(tmp_path), "image", 1, 96, 96, rules))
     assert row["status"] == "rejected"
     assert (row["found_share"], row["face_size"], row["most_faces"]) == (1, 44, 2)
     assert row["many_share"] == (1 if change == {"max_faces": 1} else 0)

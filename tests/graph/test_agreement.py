@@ -11,7 +11,7 @@ import yaml
 from dagster._core.workspace.load_target import ModuleTarget, WorkspaceFileTarget
 
 from assets import graph
-from mm_model.run import stages as registry
+from mm_model.run import stages
 from mm_model.serving import code
 from orchestration.definitions import defs
 
@@ -26,17 +26,17 @@ GROUPS = {
 
 
 def test_dvc_lists_the_stages_in_order() -> None:
-    assert tuple(graph.nodes()) == registry.NAMES
+    assert tuple(graph.nodes()) == stages.NAMES
 
 
-@pytest.mark.parametrize("name", registry.NAMES)
+@pytest.mark.parametrize("name", stages.NAMES)
 def test_a_stage_is_described_alike_everywhere(name: str) -> None:
-    node, stage = graph.nodes()[name], registry.load(name)
+    node, stage = graph.nodes()[name], stages.load(name)
     assert node.takes == stage.takes
     assert set(node.models) == set(stage.models)
     assert set(node.sections) == set(stage.sections)
     assert node.command == f"python -m mm_model run {name}"
-    assert node.code[0] == f"mm_model/{registry.file_of(name)}"
+    assert node.code[0] == f"mm_model/{stages.file_of(name)}"
     served = {f"mm_model/{module}" for module in code.modules()} if stage.code else set()
     missing, surplus = served - set(node.code[1:]), set(node.code[1:]) - served
     assert len(set(node.code)) == len(node.code), f"dvc.yaml: {name} lists a file twice"
@@ -74,7 +74,7 @@ def test_groups_and_the_gpu_pool() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("*", set(registry.NAMES)),
+        ("*", set(stages.NAMES)),
         ("group:data", GROUPS["data"]),
         ("key:finetune+", {"finetune", "evaluate", "register"}),
         ("+key:ingest and not group:inputs", {"sources", "ingest"}),

@@ -46,9 +46,9 @@ def test_other_settings_or_another_version_are_other_work(
     )
     done.dvc("repro", "pairs")
     assert done.executed() == ["pairs"]
-    load = bring_over.registry.load
+    load = bring_over.stages.load
     newer = {"ingest": load("ingest").__class__(**{**vars(load("ingest")), "version": 99})}
-    monkeypatch.setattr(bring_over.registry, "load", lambda name: newer.get(name) or load(name))
+    monkeypatch.setattr(bring_over.stages, "load", lambda name: newer.get(name) or load(name))
     move(done, "ingest")
     (said,) = bring_over.outputs(done.root)
     assert said.startswith("ingest: its code moved and its output is made again, since version 99")

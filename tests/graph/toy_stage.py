@@ -12,8 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from mm_model.run import made_by
-from mm_model.run import stages as registry
+from mm_model.run import made_by, stages
 from mm_model.run.runner import fingerprint_of, model_digests
 from mm_model.serving import code
 from mm_model.settings import load_params, load_profile
@@ -105,7 +104,7 @@ def main(name: str) -> int:
     inputs = {
         Path(dep).name: manifest.verified(layout.output(Path(dep).name)).digest for dep in taken
     }
-    known = registry.load(name)
+    known = stages.load(name)
     settings, version = digests.of_value(known.settings(profile)), known.version
     models = model_digests(known, params, layout)
     fingerprint = fingerprint_of(known, profile, inputs, models)

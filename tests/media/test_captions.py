@@ -6,14 +6,14 @@ import pytest
 
 from mm_model.media.captions import MAX_CHARACTERS, CaptionError, clean, read_caption, sidecars
 from mm_model.media.failure import MediaError
-from mm_model.media.folder import Found, contents_of
+from mm_model.media.folder import MediaFile, contents_of
 from mm_model.records import CaptionProblem, Reason
 
 
-def _file(folder: Path, content: bytes) -> Found:
+def _file(folder: Path, content: bytes) -> MediaFile:
     path = folder / "a.txt"
     path.write_bytes(content)
-    return Found(path, Path("a.txt"))
+    return MediaFile(path, Path("a.txt"))
 
 
 def _beside(folder: Path, *names: str) -> tuple[dict[str, list[str]], list[str]]:
@@ -74,7 +74,7 @@ def test_a_caption_file_that_cannot_be_opened_is_refused(
 ) -> None:
     escaped = MediaError(Reason.IO_SYMLINK_ESCAPE, "the link leads out of the folder")
     with pytest.raises(CaptionError, match="leads out") as refused:
-        read_caption(Found(tmp_path / "a.txt", Path("a.txt"), escaped))
+        read_caption(MediaFile(tmp_path / "a.txt", Path("a.txt"), escaped))
     assert refused.value.problem == CaptionProblem.UNREADABLE
     file = _file(tmp_path, b"a man")
 

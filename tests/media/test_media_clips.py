@@ -9,7 +9,7 @@ import pytest
 
 from mm_model.media.decode import read_frames
 from mm_model.media.encode import mp4_bytes, write_mp4
-from mm_model.media.examine import Limits, examine
+from mm_model.media.examine import MediaLimits, examine
 from mm_model.media.failure import MediaError
 from mm_model.media.probe import probe
 from mm_model.records import Reason
@@ -82,7 +82,7 @@ def uneven(path: Path) -> Path:
 def test_the_rate_of_an_uneven_clip_is_its_frames_over_its_seconds(tmp_path: Path) -> None:
     """Training thins a clip out by that rate: the finest step of time would speed it up."""
     path = uneven(tmp_path / "a.mp4")
-    seen, facts = probe(path), examine(path, Limits(1 << 20, 100))
+    seen, facts = probe(path), examine(path, MediaLimits(1 << 20, 100))
     assert seen.seconds == pytest.approx(32 / 30)
     assert seen.fps == facts["fps"] == pytest.approx(12 * 30 / 32)
     assert facts["num_frames"] == len(read_frames(path)) == 12
@@ -154,11 +154,11 @@ def test_a_playlist_is_no_clip(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("codec_and_name", [("libx264", "a.mp4"), ("libvpx-vp9", "a.webm")])
 def test_every_cut_of_a_clip_is_refused(tmp_path: Path, codec_and_name: tuple[str, str]) -> None:
-    from mm_model.media.examine import Limits, examine
+    from mm_model.media.examine import MediaLimits, examine
 
     codec, name = codec_and_name
     path = with_codec(tmp_path / name, codec, moving())
-    limits = Limits(1_000_000, 100)
+    limits = MediaLimits(1_000_000, 100)
     assert examine(path, limits)["num_frames"] == 9
     content = path.read_bytes()
     for part in range(2, 16):

@@ -11,7 +11,7 @@ from PIL import Image
 
 from mm_model.media import frames as developing
 from mm_model.media.decode import read_frames
-from mm_model.media.examine import Limits, examine
+from mm_model.media.examine import MediaLimits, examine
 from mm_model.media.failure import MediaError
 from mm_model.media.images import load_picture
 from mm_model.media.sniff import accepted_kind, kind_of
@@ -20,7 +20,7 @@ from tests.media.filmed import encoded, scene
 
 pytestmark = pytest.mark.capability("pictures as they are meant", scale="T")
 
-LIMITS = Limits(89_000_000, 2000)
+LIMITS = MediaLimits(89_000_000, 2000)
 PATCHES = np.array(
     [
         [(235, 235, 235), (128, 128, 128), (40, 40, 40), (224, 172, 105), (141, 85, 36)],

@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 
 from mm_model.media.decode import read_frames
-from mm_model.media.examine import Limits, examine
+from mm_model.media.examine import MediaLimits, examine
 from mm_model.media.failure import MediaError
 from mm_model.media.images import load_picture
 from mm_model.records import Reason
 from tests.media.filmed import encoded
 
-LIMITS = Limits(89_000_000, 2000)
+LIMITS = MediaLimits(89_000_000, 2000)
 END = b"\xff\xd9"
 
 

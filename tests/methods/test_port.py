@@ -17,7 +17,7 @@ from mm_model.methods.magic_mirror import MagicMirror
 from mm_model.methods.plain import PlainBackbone
 from mm_model.methods.port import Description, Enrolled, Method, Sampling, Shot
 from mm_model.methods.shots import groups
-from mm_model.nn.identity.portrait import Seen
+from mm_model.nn.identity.portrait import Photograph
 from tests.nn import pipes
 
 pytestmark = pytest.mark.capability("several subjects and shots", scale="T")
@@ -26,10 +26,10 @@ SAMPLING = Sampling(steps=2, guidance=2.0, face_guidance="null", batch_size=2)
 POINTS = [[40, 44], [56, 44], [48, 54], [42, 62], [54, 62]]
 
 
-def photograph(seed: int) -> Seen:
+def photograph(seed: int) -> Photograph:
     pixels = np.random.default_rng(seed).integers(0, 256, (96, 96, 3), np.uint8)
     box = np.array([32, 30, 64, 72], np.float32)
-    return Seen(pixels, Face(box, 0.9, np.array(POINTS, np.float32)))
+    return Photograph(pixels, Face(box, 0.9, np.array(POINTS, np.float32)))
 
 
 def shot(subject: int = 0, seed: int = 1, **changes: Any) -> Shot:
@@ -175,7 +175,7 @@ class FakeMethod:
         )
 
     def enroll(
-        self, references: Sequence[Seen], kind: str = "person", on_step: Any = None
+        self, references: Sequence[Photograph], kind: str = "person", on_step: Any = None
     ) -> FakeSubject:
         return FakeSubject(int(references[0].pixels.mean()))
 
@@ -203,8 +203,8 @@ def test_an_evaluation_knows_a_method_by_its_port(monkeypatch: Any, root: Path) 
     job = SimpleNamespace(
         profile=profile, say=lambda _: None, inputs={"pretrain": root, "finetune": root}
     )
-    dark = Seen(np.full((64, 64, 3), 10, np.uint8), photograph(0).face)
-    light = Seen(np.full((64, 64, 3), 240, np.uint8), photograph(0).face)
+    dark = Photograph(np.full((64, 64, 3), 10, np.uint8), photograph(0).face)
+    light = Photograph(np.full((64, 64, 3), 240, np.uint8), photograph(0).face)
     people: Any = [SimpleNamespace(prompt="a man", shown=(seen,)) for seen in (dark, light)]
     clips = variants.generated(job, None, people)
     assert set(clips) == set(variants.MODELS)

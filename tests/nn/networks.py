@@ -42,10 +42,10 @@ def _image(*shape: int) -> Tensor:
 
 
 def _recognizer(layout: dict, last: bool = True, trained: bool = True) -> None:
-    from mm_model.embedded.training.facepack import loop
+    from mm_model.embedded.training.facepack import resumable
     from mm_model.nn.identity.face_recognizer import FaceRecognizer
 
-    net = loop.seeded(0, lambda: FaceRecognizer(**layout)).train(trained)
+    net = resumable.seeded(0, lambda: FaceRecognizer(**layout)).train(trained)
     if not last:
         net = net.to(memory_format=torch.contiguous_format)
     shape = torch.channels_last if last else torch.contiguous_format
@@ -65,11 +65,11 @@ def _shipped_recognizer() -> None:
 
 
 def _detector() -> None:
-    from mm_model.embedded.training.facepack import loop
+    from mm_model.embedded.training.facepack import resumable
     from mm_model.embedded.training.facepack.detector import Detector
 
     images = _image(2, 3, 96, 96).contiguous(memory_format=torch.channels_last)
-    loop.seeded(0, Detector).train().raw(images).square().mean().backward()
+    resumable.seeded(0, Detector).train().raw(images).square().mean().backward()
 
 
 def _vae(model: torch.nn.Module, frames: int, size: int = 32) -> None:

@@ -9,8 +9,8 @@ from mm_model.media.encode import write_mp4
 from mm_model.media.sheet import jpeg_bytes
 from mm_model.pairs.augment import LONGEST_SIDE, AugmentSynthesizer, vary
 from mm_model.pairs.make import Order, make, order_key
-from mm_model.pairs.procedural import WorldSynthesizer
-from mm_model.pairs.synthesizer import Identity, Portrait, open_synthesizer
+from mm_model.pairs.procedural import ProceduralSynthesizer
+from mm_model.pairs.synthesizer import Identity, IdentityPicture, open_synthesizer
 from tests.faces.faked import FakePack, face
 
 pytestmark = pytest.mark.capability("synthetic pairs", scale="T")
@@ -29,12 +29,12 @@ def _photo(folder: Path) -> Path:
 def _identity(
     path: Path, subject: str | None = "person_10004", procedural: bool = True
 ) -> Identity:
-    portrait = Portrait("ab" * 8, path, None, 96, 96, face(24, 20, 50))
+    portrait = IdentityPicture("ab" * 8, path, None, 96, 96, face(24, 20, 50))
     return Identity("id-0001", subject, procedural, (portrait,))
 
 
 def test_the_world_draws_the_same_person_anew(tmp_path: Path) -> None:
-    identity, world = _identity(tmp_path / "none.jpg"), WorldSynthesizer()
+    identity, world = _identity(tmp_path / "none.jpg"), ProceduralSynthesizer()
     first, again, other = (world.make(identity, seed) for seed in (5, 5, 6))
     assert first.image.shape == (96, 96, 3)
     assert first.origin is None
@@ -50,7 +50,7 @@ def test_the_world_draws_nobody_without_the_mark(
     tmp_path: Path, subject: str | None, procedural: bool
 ) -> None:
     identity = _identity(tmp_path / "none.jpg", subject, procedural)
-    assert WorldSynthesizer().make(identity, 1) is None
+    assert ProceduralSynthesizer().make(identity, 1) is None
 
 
 def test_a_variation_is_seeded_differs_and_names_its_origin(tmp_path: Path) -> None:
@@ -71,8 +71,8 @@ def test_a_variation_names_the_picture_that_it_was_made_of(tmp_path: Path) -> No
     write_mp4(tmp_path / "clip.mp4", np.stack([green] * 4 + [blue] * 3), 8)
     where = face(24, 20, 50)
     portraits = (
-        Portrait("aa" * 8, tmp_path / "photo.jpg", None, 96, 96, where, 1),
-        Portrait("bb" * 8, tmp_path / "clip.mp4", 4, 96, 96, where, 3),
+        IdentityPicture("aa" * 8, tmp_path / "photo.jpg", None, 96, 96, where, 1),
+        IdentityPicture("bb" * 8, tmp_path / "clip.mp4", 4, 96, 96, where, 3),
     )
     identity, chosen = Identity("id-0001", None, False, portraits), set()
     told = {0: ("aa" * 8, 1), 2: ("bb" * 8, 3)}
@@ -191,7 +191,9 @@ def test_a_variation_may_show_no_more_faces_than_its_origin(
     from mm_model.settings import load_profile
 
     faces = [face(2 + 70 * n, 10, side) for n, side in enumerate(sides)]
-    portrait = Portrait("ab" * 8, _photo(tmp_path), None, 96, 96, face(24, 20, 50), in_origin)
+    portrait = IdentityPicture(
+        "ab" * 8, _photo(tmp_path), None, 96, 96, face(24, 20, 50), in_origin
+    )
     identity = Identity("id-0001", None, False, (portrait,))
     rules = load_profile(root, "tiny").faces
     order = Order("made-1", identity, "augment", 3, tmp_path / "made", rules)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mm_model.errors import AuditError, UserError
-from mm_model.quality import audit as judge
+from mm_model.quality import audit
 from mm_model.quality.suites import suite_of
 from mm_model.records import FACES_COLUMNS, INGEST_COLUMNS, PAIRS_COLUMNS, SOURCES_COLUMNS
 from mm_model.run.stages import NAMES
@@ -131,7 +131,7 @@ MUTANTS = {
 @pytest.mark.parametrize("stage", NAMES)
 def test_a_good_table_passes(stage: str, tmp_path: Path, profile: Profile) -> None:
     _write(tmp_path, _good(stage, profile))
-    verdicts = judge.audit(stage, tmp_path, profile)
+    verdicts = audit.audit(stage, tmp_path, profile)
     assert all(verdict.success for verdict in verdicts)
     assert json.loads((tmp_path / "audit.json").read_text())["success"] is True
 
@@ -143,19 +143,19 @@ def test_one_bad_row_stops_the_stage_by_name(stage: str, tmp_path: Path, profile
     tables[table].loc[len(tables[table]) - 1, column] = value
     _write(tmp_path, tables)
     with pytest.raises(AuditError) as stopped:
-        judge.audit(stage, tmp_path, profile)
+        audit.audit(stage, tmp_path, profile)
     said = str(stopped.value)
     assert f"stage '{stage}'" in said and "expect_" in said and f"column '{column}'" in said
     assert f"(row {len(tables[table]) - 1})" in said
-    audit = json.loads((tmp_path / "audit.json").read_text())
-    assert audit["success"] is False and audit["sentence"] == said
+    record = json.loads((tmp_path / "audit.json").read_text())
+    assert record["success"] is False and record["sentence"] == said
 
 
 @pytest.mark.parametrize("stage", NAMES)
 def test_an_empty_table_stops_the_stage(stage: str, tmp_path: Path, profile: Profile) -> None:
     _write(tmp_path, {name: table.iloc[:0] for name, table in _good(stage, profile).items()})
     with pytest.raises(AuditError, match="expect_table_row_count_to_be_between"):
-        judge.audit(stage, tmp_path, profile)
+        audit.audit(stage, tmp_path, profile)
 
 
 @pytest.mark.parametrize("stage", NAMES)
@@ -165,12 +165,12 @@ def test_a_missing_column_stops_the_stage(stage: str, tmp_path: Path, profile: P
     tables[table] = tables[table].drop(columns=column)
     _write(tmp_path, tables)
     with pytest.raises(AuditError, match=f"has no column '{column}'"):
-        judge.audit(stage, tmp_path, profile)
+        audit.audit(stage, tmp_path, profile)
 
 
 def test_a_missing_table_names_the_file(tmp_path: Path, profile: Profile) -> None:
     with pytest.raises(UserError, match=r"pairs\.parquet is missing"):
-        judge.audit("pairs", tmp_path, profile)
+        audit.audit("pairs", tmp_path, profile)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_a_kept_file_beyond_a_rule_of_ingest_stops_the_stage(
     tables["samples.parquet"].loc[7, column] = value
     _write(tmp_path, tables)
     with pytest.raises(AuditError, match=f"column '{column}'"):
-        judge.audit("ingest", tmp_path, profile)
+        audit.audit("ingest", tmp_path, profile)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_who_is_where_he_may_not_be_stops_the_stage(
     tables[f"{table}.parquet"].loc[7, column] = value
     _write(tmp_path, tables)
     with pytest.raises(AuditError, match=f"column '{column}'"):
-        judge.audit(stage, tmp_path, profile)
+        audit.audit(stage, tmp_path, profile)
 
 
 def test_few_targets_stop_a_training(tmp_path: Path, profile: Profile) -> None:
@@ -221,7 +221,7 @@ def test_few_targets_stop_a_training(tmp_path: Path, profile: Profile) -> None:
     tables["targets.parquet"] = tables["targets.parquet"].iloc[:19]
     _write(tmp_path, tables)
     with pytest.raises(AuditError, match="at least 20 rows; observed 19"):
-        judge.audit("finetune", tmp_path, profile)
+        audit.audit("finetune", tmp_path, profile)
 
 
 FLOORS = {
@@ -259,7 +259,7 @@ def test_rejected_rows_do_not_count_towards_the_floor(tmp_path: Path, profile: P
     frame.loc[5:, "reason"] = "PAIR_LOW_COSINE"
     _write(tmp_path, tables)
     with pytest.raises(AuditError, match="at least 60 kept rows; observed 5"):
-        judge.audit("pairs", tmp_path, profile)
+        audit.audit("pairs", tmp_path, profile)
 
 
 def test_a_warning_lets_the_stage_go_on(
@@ -268,7 +268,7 @@ def test_a_warning_lets_the_stage_go_on(
     tables = _good("pairs", profile)
     tables["pairs.parquet"].loc[3, "cosine"] = 0.999
     _write(tmp_path, tables)
-    verdicts = judge.audit("pairs", tmp_path, profile)
+    verdicts = audit.audit("pairs", tmp_path, profile)
     assert [v.severity for v in verdicts if not v.success] == ["warning"]
     assert "audit warning" in capsys.readouterr().out
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from mm_model.errors import AuditError, UserError
-from mm_model.quality import audit as judge
+from mm_model.quality import audit
 from mm_model.quality.suites import suite_of
 from mm_model.records import Counts
 from mm_model.run import runner
@@ -52,16 +52,16 @@ def recomputing(patch: pytest.MonkeyPatch, chain: Chain, stage: str, broken: boo
 
     def run(job: Job) -> Report:
         for path in chain.output(stage).iterdir():
-            if path.name not in (manifest.NAME, judge.NAME, "report.json"):
+            if path.name not in (manifest.NAME, audit.NAME, "report.json"):
                 copy = shutil.copytree if path.is_dir() else shutil.copyfile
                 copy(path, job.out / path.name)
         if broken:
             _break(job.out, stage)
         return Report(Counts(1, 1))
 
-    real = runner.registry.load(stage)
+    real = runner.stages.load(stage)
     other = dataclasses.replace(real, run=run, confirm=None, version=real.version + 1)
-    patch.setattr(runner.registry, "load", lambda _: other)
+    patch.setattr(runner.stages, "load", lambda _: other)
 
 
 def _break(folder: Path, stage: str) -> None:
@@ -104,19 +104,19 @@ def test_an_audit_that_was_swallowed_stops_the_runner(
 ) -> None:
     """Whoever catches its error, or never asks, still has no verdict to publish with."""
     recomputing(monkeypatch, chain, "pairs", broken=True)
-    audit = judge.audit
+    real = audit.audit
 
     def swallowed(stage: str, folder: Path, profile: Any) -> list:
         if swallow == "said good":
             try:
-                audit(stage, folder, profile)
+                real(stage, folder, profile)
             except AuditError:
                 return []
         elif swallow == "of another stage":
-            shutil.copyfile(place / "data/tiny/faces" / judge.NAME, folder / judge.NAME)
+            shutil.copyfile(place / "data/tiny/faces" / audit.NAME, folder / audit.NAME)
         return []
 
-    monkeypatch.setattr(judge, "audit", swallowed)
+    monkeypatch.setattr(audit, "audit", swallowed)
     output = place / "data" / "tiny" / "pairs"
     before = (output / manifest.NAME).read_bytes()
     with pytest.raises(UserError, match="audit"):
@@ -128,9 +128,9 @@ def test_an_audit_that_was_swallowed_stops_the_runner(
 def test_every_published_output_holds_the_whole_verdict_of_its_own_suite(
     chain: Chain, stage: str
 ) -> None:
-    said = json.loads((chain.output(stage) / judge.NAME).read_text())
+    said = json.loads((chain.output(stage) / audit.NAME).read_text())
     assert (said["stage"], said["success"], said["sentence"]) == (stage, True, None)
     asked = [(c.snake_name, c.table, c.column) for c in suite_of(stage, chain.profile)]
     told = [(e["expectation"], e["table"], e["column"]) for e in said["expectations"]]
     assert sorted(told, key=str) == sorted(asked, key=str)
-    assert judge.NAME in manifest.read(chain.output(stage)).files
+    assert audit.NAME in manifest.read(chain.output(stage)).files

@@ -174,12 +174,14 @@ def test_a_clip_is_the_same_in_whatever_batch_it_is_made(chain: Any, backbone: A
 
     from mm_model.generation.backbone import given_adapter
     from mm_model.generation.clips import Sampling, Size, features_of, generate, pipeline_of
-    from mm_model.nn.identity.portrait import Seen
+    from mm_model.nn.identity.portrait import Photograph
 
     backbone.transformer.detach_layers()
     pipe = pipeline_of(backbone, given_adapter(chain.output("finetune"), backbone))
     cells = chain.table("evaluate", "cells").query("variant == 'base'").iloc[::2]
-    shown = [[Seen.of(*one) for one in chain.pictures(name)[:2]] for name in cells["identity"]]
+    shown = [
+        [Photograph.of(*one) for one in chain.pictures(name)[:2]] for name in cells["identity"]
+    ]
     features = features_of(backbone, shown, chain.profile.model.reference_margin)
     sampling = Sampling(steps=2, guidance=2.0, face_guidance="null", batch_size=3)
     made = [

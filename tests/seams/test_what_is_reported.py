@@ -49,13 +49,13 @@ def test_manifest_figures_and_report_say_the_same(chain: Chain, stage: str) -> N
 
 @pytest.mark.parametrize("stage", NAMES)
 def test_a_manifest_names_the_outputs_that_it_was_made_from(chain: Chain, stage: str) -> None:
-    from mm_model.run import stages as registry
+    from mm_model.run import stages
 
     known = manifest.read(chain.output(stage))
-    assert set(known.inputs) == set(registry.load(stage).takes)
+    assert set(known.inputs) == set(stages.load(stage).takes)
     for name, digest in known.inputs.items():
         assert digest == manifest.read(chain.output(name)).digest
-    assert known.version == registry.load(stage).version
+    assert known.version == stages.load(stage).version
 
 
 def test_the_report_of_the_evaluation_tells_the_summary_s_numbers(
@@ -139,7 +139,7 @@ def test_tracking_has_every_point_of_the_curve(chain: Chain, runs: dict, stage: 
 def test_dagster_shows_the_report_and_the_verdict(chain: Chain, stage: str, tmp_path: Path) -> None:
     import shutil
 
-    from mm_model.quality import audit as judge
+    from mm_model.quality import audit
     from orchestration import rendering
 
     said, shown = chain.report(stage), rendering.report_metadata(chain.layout, stage)
@@ -149,13 +149,13 @@ def test_dagster_shows_the_report_and_the_verdict(chain: Chain, stage: str, tmp_
     )
     for name, value in said["metrics"].items():
         assert shown[f"metric {name}"] == ("unavailable" if value is None else value)
-    path = Path(shutil.copy(chain.output(stage) / judge.NAME, tmp_path))
-    audit = json.loads(path.read_text())
+    path = Path(shutil.copy(chain.output(stage) / audit.NAME, tmp_path))
+    record = json.loads(path.read_text())
     verdict = rendering.check_result(chain.layout, stage, path)
-    missed = [e for e in audit["expectations"] if not e["success"]]
+    missed = [e for e in record["expectations"] if not e["success"]]
     assert verdict.passed == (not missed)
-    audit["expectations"][0]["success"], audit["success"] = False, False
-    path.write_text(json.dumps(audit))
+    record["expectations"][0]["success"], record["success"] = False, False
+    path.write_text(json.dumps(record))
     broken = rendering.check_result(chain.layout, stage, path)
     assert not broken.passed and broken.severity.value == "ERROR"
 

@@ -12,8 +12,8 @@ import pytest
 
 from mm_model.evaluate.people import Subject
 from mm_model.facepack.port import Face
-from mm_model.nn.identity.portrait import Seen
-from mm_model.quality import audit as judge
+from mm_model.nn.identity.portrait import Photograph
+from mm_model.quality import audit
 from mm_model.records import Counts
 from mm_model.run import runner
 from mm_model.run.stage import Job, Report
@@ -45,15 +45,15 @@ def runs(chain: Chain, place: Path, stage: str, version: int = 0) -> bool:
     def run(job: Job) -> Report:
         computed.append(job.fingerprint)
         for path in chain.output(stage).iterdir():
-            if path.name not in (manifest.NAME, judge.NAME, "report.json"):
+            if path.name not in (manifest.NAME, audit.NAME, "report.json"):
                 copy = shutil.copytree if path.is_dir() else shutil.copyfile
                 copy(path, job.out / path.name)
         return Report(Counts(1, 1), {"digest": job.fingerprint})
 
-    real = runner.registry.load(stage)
+    real = runner.stages.load(stage)
     other = dataclasses.replace(real, run=run, version=real.version + version)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner.registry, "load", lambda _: other)
+        patch.setattr(runner.stages, "load", lambda _: other)
         runner.run(stage, place)
     return bool(computed)
 
@@ -89,9 +89,9 @@ def test_another_version_or_input_makes_a_stage_run_again(chain: Chain, place: P
     assert not runs(chain, place, "pairs")
 
 
-def picture(number: int) -> Seen:
+def picture(number: int) -> Photograph:
     pixels = np.full((8, 8, 3), number, np.uint8)
-    return Seen(pixels, Face(np.zeros(4, np.float32), 1.0, np.zeros((5, 2), np.float32)))
+    return Photograph(pixels, Face(np.zeros(4, np.float32), 1.0, np.zeros((5, 2), np.float32)))
 
 
 def subject(**changed: Any) -> Subject:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mm_model.run import stages as registry
+from mm_model.run import stages
 from mm_model.run.stages import NAMES
 from mm_model.settings import Profile, Section
 from tests.seams.facts import Chain
@@ -36,7 +36,7 @@ def test_every_value_is_read_while_the_chain_runs(chain: Chain) -> None:
 @pytest.mark.parametrize("stage", NAMES)
 def test_a_stage_reads_only_what_makes_it_run_again(chain: Chain, stage: str) -> None:
     """A value that is read and not declared would change and leave the old result in place."""
-    known, reads = registry.load(stage), chain.reads[stage]
+    known, reads = stages.load(stage), chain.reads[stage]
     allowed = PARALLEL | INHERITED.get(stage, set())
     undeclared = {
         name
@@ -49,7 +49,7 @@ def test_a_stage_reads_only_what_makes_it_run_again(chain: Chain, stage: str) ->
 
 @pytest.mark.parametrize("stage", NAMES)
 def test_a_stage_declares_no_weights_that_it_never_reads(chain: Chain, stage: str) -> None:
-    assert set(registry.load(stage).models) == set(chain.reads[stage].get("models", []))
+    assert set(stages.load(stage).models) == set(chain.reads[stage].get("models", []))
 
 
 def test_each_training_reads_its_own_section(chain: Chain) -> None:

@@ -14,7 +14,7 @@ from mm_model.embedded.people.clips import photograph
 from mm_model.embedded.people.people import person
 from mm_model.facepack.detect import chosen_faces
 from mm_model.facepack.port import open_pack
-from mm_model.nn.identity.portrait import Seen
+from mm_model.nn.identity.portrait import Photograph
 from mm_model.serving import gate
 from mm_model.serving.refusal import Code, Refusal
 from mm_model.settings import load_profile
@@ -87,8 +87,8 @@ def test_a_picture_reduced_once_or_twice_is_the_same() -> None:
     rng = np.random.default_rng(1)
     picture = rng.integers(0, 256, (3100, 4700, 3), dtype=np.uint8)
     face = one_face(picture).faces[0].moved(311.5, 77.25)
-    once = Seen.of(picture, face)
-    twice = Seen.of(once.pixels, once.face)
+    once = Photograph.of(picture, face)
+    twice = Photograph.of(once.pixels, once.face)
     assert np.array_equal(once.pixels, twice.pixels)
     assert np.array_equal(once.face.box, twice.face.box)
     assert np.array_equal(once.face.landmarks, twice.face.landmarks)

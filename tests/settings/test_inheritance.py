@@ -10,7 +10,7 @@ import yaml
 
 from mm_model.errors import UserError
 from mm_model.inputs import use_folder
-from mm_model.run import stages as registry
+from mm_model.run import stages
 from mm_model.run.stages import NAMES
 from mm_model.settings import Profile, load_profile
 from mm_model.settings.sections import Section, fields
@@ -49,7 +49,7 @@ def test_what_was_said_before_profiles_built_on_others_is_said_still(root: Path,
     assert now == then["values"]
     assert digests.of_value(now) == then["digest"]
     for stage in NAMES:
-        part = {section: now[section] for section in registry.load(stage).sections}
+        part = {section: now[section] for section in stages.load(stage).sections}
         assert digests.of_value(part) == then["stages"][stage]
         work = {"stage": stage, "settings": part, "inputs": {}, "models": {}}
         assert digests.of_value(work) == then["fingerprints"][stage]

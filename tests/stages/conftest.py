@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mm_model.run import stages as registry
+from mm_model.run import stages
 from mm_model.run.runner import fingerprint_of, model_digests
 from mm_model.run.stage import Job, Report
 from mm_model.settings import load_params, load_profile
@@ -99,7 +99,7 @@ def make_job(place: Path, name: str) -> Job:
     profile, layout, stage = (
         load_profile(place, params.profile),
         Layout(place, params.profile),
-        (registry.load(name)),
+        (stages.load(name)),
     )
     inputs = {taken: layout.output(taken) for taken in stage.takes}
     taken = {key: manifest.verified(path).digest for key, path in inputs.items()}

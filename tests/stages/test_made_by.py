@@ -12,8 +12,7 @@ import pytest
 
 from mm_model.commands import cli
 from mm_model.records import Counts
-from mm_model.run import made_by, runner, status
-from mm_model.run import stages as registry
+from mm_model.run import made_by, runner, stages, status
 from mm_model.run.stage import Job, Report, Stage
 from mm_model.store import atomic, closure, digests, manifest
 from mm_model.store.shards import in_shards
@@ -72,12 +71,12 @@ def work() -> Work:
 @pytest.fixture
 def place(small_root: Path, package: Path, work: Work, monkeypatch: Any) -> Path:
     """A root in which two quick stages stand for `sources` and `ingest`; nothing is tracked."""
-    stages = {
+    quick = {
         "sources": Stage("sources", "First", 1, (), ("run",), (), work.first),
         "ingest": Stage("ingest", "Second", 1, ("sources",), ("run",), ("facepack",), work.second),
     }
-    monkeypatch.setattr(registry, "load", stages.__getitem__)
-    monkeypatch.setattr(registry, "NAMES", tuple(stages))
+    monkeypatch.setattr(stages, "load", quick.__getitem__)
+    monkeypatch.setattr(stages, "NAMES", tuple(quick))
     monkeypatch.setattr("mm_model.quality.audit.audit", lambda *_: None)
     monkeypatch.setattr("mm_model.quality.audit.require_passed", lambda *_: None)
     monkeypatch.setattr("mm_model.tracking.tracker.Tracker._add", lambda *_: None)
@@ -104,7 +103,7 @@ def _status(capsys: Any, *options: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new", "stages", "shown"),
+    ("name", "old", "new", "concerned", "shown"),
     [
         (
             "nn/magic_mirror/block.py",
@@ -125,7 +124,7 @@ def _status(capsys: Any, *options: str) -> tuple[int, str]:
             "store/tables.py",
             "def write(",
             "def write(extra=0, *, ",
-            set(registry.NAMES),
+            set(stages.NAMES),
             "mm_model/store/tables.py (write)",
         ),
         ("register/promotion.py", " > ", " >= ", {"register"}, "mm_model/register/promotion.py ("),
@@ -135,14 +134,14 @@ def _status(capsys: Any, *options: str) -> tuple[int, str]:
     ],
 )
 def test_a_changed_line_is_told_of_the_stages_that_import_it(
-    package: Path, name: str, old: str, new: str, stages: set[str], shown: str
+    package: Path, name: str, old: str, new: str, concerned: set[str], shown: str
 ) -> None:
-    before = {stage: made_by.record(stage) for stage in registry.NAMES}
+    before = {stage: made_by.record(stage) for stage in stages.NAMES}
     _change(package, name, old, new)
-    for stage in registry.NAMES:
+    for stage in stages.NAMES:
         known = manifest.Manifest(stage, 1, "f", {}, "", {}, code=before[stage])
         found = made_by.difference(known, made_by.record(stage))
-        assert bool(found) == (stage in stages), stage
+        assert bool(found) == (stage in concerned), stage
         assert not found or shown in found.sentence(), found.sentence()
 
 
@@ -224,7 +223,7 @@ def test_status_says_that_a_stage_whose_own_file_changed_would_run(
 
     def entry(stage: str, content: bytes) -> dict[str, Any]:
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        dep = {"path": f"mm_model/{registry.file_of(stage)}", "hash": "md5", "md5": md5}
+        dep = {"path": f"mm_model/{stages.file_of(stage)}", "hash": "md5", "md5": md5}
         return {"deps": [dep], "outs": [{"path": f"data/tiny/{stage}", "md5": "0.dir"}]}
 
     lock = place / "dvc.lock"

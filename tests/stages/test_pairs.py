@@ -200,17 +200,17 @@ def test_a_picture_that_cannot_be_made_fails_alone(
     """The library's error ends up in the rows of the pairs that wanted that picture."""
     import cv2
 
-    from mm_model.pairs.procedural import WorldSynthesizer
+    from mm_model.pairs.procedural import ProceduralSynthesizer
 
-    drawn, made = WorldSynthesizer.make, []
+    drawn, made = ProceduralSynthesizer.make, []
 
-    def sometimes(self: WorldSynthesizer, identity: object, seed: int) -> object:
+    def sometimes(self: ProceduralSynthesizer, identity: object, seed: int) -> object:
         made.append(seed)
         if len(made) in (1, 6):
             cv2.resize(np.zeros((4, 4, 3), np.uint8), (0, 0))
         return drawn(self, identity, seed)
 
-    monkeypatch.setattr(WorldSynthesizer, "make", sometimes)
+    monkeypatch.setattr(ProceduralSynthesizer, "make", sometimes)
     edit_profile(ready, **{"pairs.kinds": ["synthetic"], "pairs.per_target": 4})
     report = run_stage(ready, "pairs")
     rows = _read(ready, "pairs")
@@ -262,15 +262,15 @@ def test_second_heads_are_counted_and_never_paired(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A synthesiser that shows the person twice is found out by the detector."""
-    from mm_model.pairs.procedural import WorldSynthesizer
+    from mm_model.pairs.procedural import ProceduralSynthesizer
 
-    draw = WorldSynthesizer.make
+    draw = ProceduralSynthesizer.make
 
-    def twice(self: WorldSynthesizer, identity: object, seed: int) -> object:
+    def twice(self: ProceduralSynthesizer, identity: object, seed: int) -> object:
         once = draw(self, identity, seed)
         return type(once)(np.concatenate([once.image, once.image], axis=1), None)
 
-    monkeypatch.setattr(WorldSynthesizer, "make", twice)
+    monkeypatch.setattr(ProceduralSynthesizer, "make", twice)
     edit_profile(small_root, **{"pairs.kinds": ["synthetic"]})
     write_ingest(small_root / "data" / "tiny" / "ingest", drawn)
     run_stage(small_root, "faces")

@@ -370,7 +370,7 @@ def test_a_changed_tree_is_refused_by_a_shared_registry(
 def test_what_git_says_of_a_tree(house: House) -> None:
     assert origin.of_tree(house.root).state == "unknown"
     committed(house.root)
-    assert origin.of_tree(house.root) == origin.Origin("clean")
+    assert origin.of_tree(house.root) == origin.TreeState("clean")
     (house.root / "params.yaml").write_text((house.root / "params.yaml").read_text() + "\n")
     assert origin.of_tree(house.root).state == "clean", "choosing a profile is no change"
     (house.root / "mm_model").mkdir()

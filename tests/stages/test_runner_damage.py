@@ -12,8 +12,7 @@ from mm_model.errors import UserError
 from mm_model.records import Counts
 from mm_model.report import catalogue, figures, page, timelapse
 from mm_model.report.views import VIEWS
-from mm_model.run import runner, views
-from mm_model.run import stages as registry
+from mm_model.run import runner, stages, views
 from mm_model.run.stage import Job, Report, Stage
 from mm_model.store import manifest
 from mm_model.store.layout import Layout
@@ -42,12 +41,12 @@ def _second(job: Job) -> Report:
 @pytest.fixture
 def place(small_root: Path, monkeypatch: Any) -> Path:
     """A root in which `sources` and `ingest` are two quick stages, and nothing is tracked."""
-    stages = {
+    quick = {
         "sources": Stage("sources", "First", 1, (), ("run",), (), _first),
         "ingest": Stage("ingest", "Second", 1, ("sources",), ("run",), (), _second),
         "faces": Stage("faces", "Third", 1, ("sources", "ingest"), ("run",), (), _second),
     }
-    monkeypatch.setattr(registry, "load", stages.__getitem__)
+    monkeypatch.setattr(stages, "load", quick.__getitem__)
     for name in ("audit", "require_passed"):
         monkeypatch.setattr(f"mm_model.quality.audit.{name}", lambda *_: None)
     monkeypatch.setattr("mm_model.tracking.tracker.Tracker._add", lambda *_: None)
@@ -138,7 +137,7 @@ def test_weights_that_differ_from_their_manifest_are_refused(
     edit_params(small_root, backbone=str(weights))
     with pytest.raises(UserError, match=r"vae\.bin is missing or differs .* restore the folder"):
         runner.model_digests(
-            registry.load("pretrain"), runner.load_params(small_root), Layout(small_root, "tiny")
+            stages.load("pretrain"), runner.load_params(small_root), Layout(small_root, "tiny")
         )
 
 
@@ -159,7 +158,7 @@ SHOWN = (
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\x00\xff" * 50, b'{"a": 1}'])
 def test_torn_files_never_end_in_a_traceback(small_root: Path, content: bytes) -> None:
     layout = Layout(small_root, "tiny")
-    for stage in registry.NAMES:
+    for stage in stages.NAMES:
         folder = layout.output(stage)
         for name in SHOWN:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from PIL import Image
 from mm_model.embedded.people.split import HELD_OUT_PEOPLE, TRAIN_PEOPLE
 from mm_model.errors import UserError
 from mm_model.records import SOURCES_COLUMNS
-from mm_model.sources.recipe import Recipe, calls_of, load_recipe
+from mm_model.sources.recipe import PeopleRecipe, calls_of, load_recipe
 from mm_model.store import sealed, tables
 from mm_model.store.consents import stated
 
@@ -180,7 +180,7 @@ def test_a_recipe_gives_the_same_bytes_and_continues_after_a_kill(
 
 @pytest.mark.parametrize(("train", "held_out"), [(56, 14), (2, 0), (3, 2), (4, 2), (5, 40)])
 def test_drawing_calls_never_mix_splits_and_lose_nobody(train: int, held_out: int) -> None:
-    recipe = Recipe(**RECIPE | {"train_people": train, "held_out_people": held_out})
+    recipe = PeopleRecipe(**RECIPE | {"train_people": train, "held_out_people": held_out})
     calls = calls_of(recipe)
     assert all(len(call) >= 2 for call in calls)
     people = [person for call in calls for person in call]

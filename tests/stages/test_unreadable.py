@@ -10,8 +10,7 @@ import pytest
 from mm_model.commands import cli
 from mm_model.errors import UserError
 from mm_model.report import catalogue
-from mm_model.run import runner
-from mm_model.run import stages as registry
+from mm_model.run import runner, stages
 from mm_model.settings import load_params, load_profile
 from mm_model.sources.recipe import load_recipe
 from mm_model.store import tables
@@ -64,7 +63,7 @@ def test_every_entry_ends_as_a_row_of_both_stages(
 def test_what_becomes_readable_runs_the_stage_again(
     small_root: Path, folder: Path, forbidden: Forbidden
 ) -> None:
-    stage, layout = registry.load("sources"), Layout(small_root, "tiny")
+    stage, layout = stages.load("sources"), Layout(small_root, "tiny")
     forbidden.listing = {"ada": errno.EACCES}
     before = runner.model_digests(stage, load_params(small_root), layout)
     forbidden.listing = {}
@@ -89,7 +88,7 @@ def test_an_input_without_permission_is_named(
     params, layout = load_params(small_root), Layout(small_root, "tiny")
     setattr(forbidden, edge, {name: errno.EACCES})
     with pytest.raises(UserError, match=r"^params\.yaml: .*\(permission denied\)") as refused:
-        runner.model_digests(registry.load(stage), params, layout)
+        runner.model_digests(stages.load(stage), params, layout)
     assert name in str(refused.value) and "\n" not in str(refused.value)
 
 

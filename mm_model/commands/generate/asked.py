@@ -13,7 +13,7 @@ from pathlib import Path
 from mm_model.errors import UserError
 from mm_model.media import consent as records
 from mm_model.media import names
-from mm_model.media.folder import Found, media_below
+from mm_model.media.folder import MediaFile, media_below
 from mm_model.media.sniff import HEAD_BYTES, IMAGE_KINDS, kind_of
 from mm_model.serving.consent import parse
 from mm_model.settings import ServeSettings
@@ -123,15 +123,17 @@ def _in_folder(folder: Path) -> tuple[list[Path], dict[str, str] | None, list[st
     return [one.path for one in covered], None if record is None else _stated(record), left_out
 
 
-def _parted(found: list[Found], wanted: Callable[[Found], bool]) -> tuple[list[Found], list[Found]]:
+def _parted(
+    found: list[MediaFile], wanted: Callable[[MediaFile], bool]
+) -> tuple[list[MediaFile], list[MediaFile]]:
     """Those that are wanted, and the others."""
-    parts: tuple[list[Found], list[Found]] = ([], [])
+    parts: tuple[list[MediaFile], list[MediaFile]] = ([], [])
     for one in found:
         parts[not wanted(one)].append(one)
     return parts
 
 
-def _without(folder: Path, reasons: list[tuple[list[Found], str]]) -> str:
+def _without(folder: Path, reasons: list[tuple[list[MediaFile], str]]) -> str:
     """The sentence for a folder that has no picture, with what it has instead."""
     instead = [f"{why_not}: {_names(ones)}" for ones, why_not in reasons if ones]
     has = f" ({'; '.join(instead)})" if instead else ""
@@ -141,14 +143,14 @@ def _without(folder: Path, reasons: list[tuple[list[Found], str]]) -> str:
     )
 
 
-def _names(found: list[Found]) -> str:
+def _names(found: list[MediaFile]) -> str:
     """The first few names, and how many there are."""
     first = ", ".join(names.shown(one.relative) for one in found[:_NAMED])
     more = len(found) - _NAMED
     return f"{first} and {more} more" if more > 0 else first
 
 
-def _stated(record: records.Consent) -> dict[str, str] | None:
+def _stated(record: records.ConsentRecord) -> dict[str, str] | None:
     """What a record states as basis:evidence; None where it says it in words alone."""
     if is_of_words(record.statement.id):
         return None

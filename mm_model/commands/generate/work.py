@@ -45,7 +45,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Made:
+class FinishedClip:
     """A finished clip and its record."""
 
     video: bytes
@@ -163,7 +163,7 @@ def _again(
 
 def _made(
     choice: Choice, shown: asked.Photographs, consent: dict[str, str], wish: Wish, say: Say
-) -> Made:
+) -> FinishedClip:
     for line in shown.left_out:
         say(line)
     for number, path in enumerate(shown.paths, start=1):
@@ -206,7 +206,7 @@ def _made(
     )
     for note in reply["notes"]:
         say(note)
-    return Made(video, said)
+    return FinishedClip(video, said)
 
 
 def _arguments(
@@ -296,7 +296,7 @@ def _free(target: Path) -> Path:
     return tried
 
 
-def _kept(made: Made, target: Path, force: bool, say: Say) -> Path:
+def _kept(made: FinishedClip, target: Path, force: bool, say: Say) -> Path:
     """Write both; neither takes its place before both are whole on disk."""
     if not force and (free := _free(target)) != target:
         say(f"{target} was written by somebody else meanwhile and stays as it is")

@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 
 from mm_model.embedded.people.brush import mix, shade
-from mm_model.embedded.people.shot import Shot
+from mm_model.embedded.people.shot import ShotSetup
 
 _SIDE = 72
 
 
 @lru_cache(maxsize=128)
-def backdrop(shot: Shot) -> np.ndarray:
+def backdrop(shot: ShotSetup) -> np.ndarray:
     """uint8 [72, 72, 3]; read-only, the same for every frame of a shot."""
     a, b, d = shot.background_colours
     rng = np.random.default_rng([17, shot.background_seed])

@@ -13,7 +13,7 @@ import numpy as np
 from mm_model.embedded.people.action import Pose, draw_jitter, draw_still, trajectory
 from mm_model.embedded.people.people import Person
 from mm_model.embedded.people.render import Frame, render
-from mm_model.embedded.people.shot import Shot, shot
+from mm_model.embedded.people.shot import ShotSetup, shot
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Clip:
 def clip(
     person: Person,
     action: str,
-    shot: Shot,
+    shot: ShotSetup,
     *,
     num_frames: int,
     size: int,

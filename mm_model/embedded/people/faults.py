@@ -16,7 +16,7 @@ from mm_model.embedded.people.backdrop import backdrop
 from mm_model.embedded.people.brush import shade
 from mm_model.embedded.people.people import Person
 from mm_model.embedded.people.render import render
-from mm_model.embedded.people.shot import Shot
+from mm_model.embedded.people.shot import ShotSetup
 
 PHOTO_FAULTS = ("no_face", "two_faces", "tiny_face", "blur", "text", "duplicate", "truncated")
 CLIP_FAULTS = (
@@ -37,7 +37,9 @@ _HEADLINES = ("NEWS", "SALE 50%", "LIVE 20h", "WATCH", "EPISODE 3", "FREE")
 _SUBTITLES = ("see you soon", "thank you all", "what was that", "not so fast", "good night")
 
 
-def fault_no_face(shot: Shot, size: int, num_frames: int, rng: np.random.Generator) -> np.ndarray:
+def fault_no_face(
+    shot: ShotSetup, size: int, num_frames: int, rng: np.random.Generator
+) -> np.ndarray:
     """An empty place with a few things in it, seen by a slowly panning camera."""
     wide = cv2.resize(backdrop(shot), (size * 3 // 2, size), interpolation=cv2.INTER_LINEAR)
     for _ in range(int(rng.integers(2, 5))):
@@ -60,7 +62,7 @@ def fault_no_face(shot: Shot, size: int, num_frames: int, rng: np.random.Generat
 def fault_two_faces(
     first: Person,
     second: Person,
-    shot: Shot,
+    shot: ShotSetup,
     *,
     size: int,
     num_frames: int,
@@ -85,7 +87,7 @@ def fault_two_faces(
 
 
 def fault_tiny_face(
-    person: Person, shot: Shot, size: int, num_frames: int, rng: np.random.Generator
+    person: Person, shot: ShotSetup, size: int, num_frames: int, rng: np.random.Generator
 ) -> np.ndarray:
     """A person far away: the face is about a tenth of the frame's height."""
     far = replace(shot, face_height=0.10)

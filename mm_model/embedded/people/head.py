@@ -13,7 +13,7 @@ from math import cos, radians, sin
 import numpy as np
 
 from mm_model.embedded.people.action import Pose
-from mm_model.embedded.people.look import Look
+from mm_model.embedded.people.appearance import Appearance
 
 PIVOT = np.array([0.0, 0.45, -0.25])  # where head meets neck: nods and turns are about it
 CAMERA_DISTANCE = 9.0  # head units; a mild perspective
@@ -76,7 +76,7 @@ class Head:
 
 
 @lru_cache(maxsize=1024)
-def head(k: Look) -> Head:
+def head(k: Appearance) -> Head:
     """The surface of a person's head."""
     w, chin, crown = k.width, k.chin, k.crown
     jaw_y, low_y = chin * 0.66, chin * 0.90
@@ -123,7 +123,7 @@ def head(k: Look) -> Head:
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class Projection:
     """Projects head points into a square picture of draw pixels.
 
     ``rotation`` [3, 3], ``origin`` draw pixels of the pivot, ``unit`` draw pixels per head unit.

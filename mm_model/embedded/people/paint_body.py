@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from mm_model.embedded.people.appearance import appearance
 from mm_model.embedded.people.brush import mix, shade
 from mm_model.embedded.people.head import spline
-from mm_model.embedded.people.look import look
 from mm_model.embedded.people.sitting import Sitting
 
 _GAP = {"baby": 0.16, "boy": 0.32, "girl": 0.32}  # chin to collar; 0.42 for adults
@@ -20,7 +20,7 @@ Points = list[tuple[float, float]]
 def paint_body(s: Sitting) -> None:
     """Neck in the head's shadow, shoulders, and the shot's clothes."""
     # The chin at rest: a talking person's shoulders stay where they are.
-    base = look(s.person).chin + _GAP.get(s.look.category, 0.42)
+    base = appearance(s.person).chin + _GAP.get(s.look.category, 0.42)
     _torso(s, base)
     _neckline(s, base)
     _neck(s, base)
@@ -65,7 +65,7 @@ def _torso(s: Sitting, base: float) -> None:
 
 
 def _neck(s: Sitting, base: float) -> None:
-    k, n, chin = s.look, s.look.neck, look(s.person).chin
+    k, n, chin = s.look, s.look.neck, appearance(s.person).chin
     outline = [
         (-n, 0.5),
         (n, 0.5),

@@ -12,9 +12,9 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+from mm_model.embedded.people.appearance import Appearance
 from mm_model.embedded.people.brush import mix, shade
 from mm_model.embedded.people.head import head, spline
-from mm_model.embedded.people.look import Look
 from mm_model.embedded.people.people import Person
 from mm_model.embedded.people.sitting import Sitting
 
@@ -44,7 +44,7 @@ class Cut:
 
 
 @lru_cache(maxsize=1024)
-def cut_of(name: str, k: Look) -> Cut | None:
+def cut_of(name: str, k: Appearance) -> Cut | None:
     """The cut ``name`` on a head of look ``k``; ``None`` for bald."""
     if name == "bald":
         return None
@@ -167,7 +167,7 @@ def paint_hair(s: Sitting) -> None:
 
 
 @lru_cache(maxsize=256)
-def _shell_points(p: Person, k: Look, cut: Cut) -> np.ndarray:
+def _shell_points(p: Person, k: Appearance, cut: Cut) -> np.ndarray:
     """Head points [N, 3] of the hair's outer surface."""
     line = cut.height(_ROUND)
     y = k.crown * 0.999 + (line[None] - k.crown * 0.999) * _SHARES
@@ -176,7 +176,7 @@ def _shell_points(p: Person, k: Look, cut: Cut) -> np.ndarray:
 
 
 @lru_cache(maxsize=256)
-def _patch_points(k: Look, cut: Cut) -> tuple[np.ndarray, list[int]]:
+def _patch_points(k: Appearance, cut: Cut) -> tuple[np.ndarray, list[int]]:
     """Head points of the skin below the hairline, and where its four parts end.
 
     Parts: the hairline, a shadow line under it, the forehead's lower edge, the rest.
@@ -210,7 +210,7 @@ def _face_patch(s: Sitting, cut: Cut) -> None:
 
 
 @lru_cache(maxsize=256)
-def _strand_points(p: Person, k: Look, cut: Cut) -> np.ndarray:
+def _strand_points(p: Person, k: Appearance, cut: Cut) -> np.ndarray:
     """Head points [15 * 6, 3] of fifteen strands from the parting to the hairline."""
     part = 0.35 * k.parting
     rng = np.random.default_rng([11, p.seed])
@@ -234,7 +234,9 @@ def _strands(s: Sitting, cut: Cut) -> None:
             c.line(lines, tone, 0.035 * s.unit)
 
 
-def _raised(p: Person, k: Look, cut: Cut, points: np.ndarray, share: float = 1.0) -> np.ndarray:
+def _raised(
+    p: Person, k: Appearance, cut: Cut, points: np.ndarray, share: float = 1.0
+) -> np.ndarray:
     """Points of the shell lifted by the hair's height above the skull."""
     lift = np.clip((points[:, 1] + 0.35) / (k.crown + 0.35), 0, 1)
     points[:, 1] -= (cut.top + (cut.swell - 1) * 1.3) * lift * share
@@ -245,7 +247,7 @@ def _raised(p: Person, k: Look, cut: Cut, points: np.ndarray, share: float = 1.0
 
 
 @lru_cache(maxsize=256)
-def _curl_points(p: Person, k: Look, cut: Cut) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _curl_points(p: Person, k: Appearance, cut: Cut) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Head points [N, 3], radii [N] in head units and tones [N] of the curls."""
     rng = np.random.default_rng([13, p.seed])
     rows, cols = (5, 16) if p.hair == "afro" else (5, 14)

@@ -1,8 +1,8 @@
 """Who a procedural person is: a category and a vector of identity numbers, drawn from one seed.
 
-Holds no appearance (see ``look.py``) and nothing that changes between two pictures of a person.
-A trait that a category cannot show (a baby's beard) is stored as 0, so the numbers describe what
-can be seen and serve as regression targets.
+Holds nothing that changes between two pictures of a person; lengths and colours are derived from it
+in ``appearance.py``. A trait that a category cannot show (a baby's beard) is stored as 0, so the
+numbers describe what can be seen and serve as regression targets.
 """
 
 from __future__ import annotations

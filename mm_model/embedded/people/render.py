@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 
 from mm_model.embedded.people.action import Pose
+from mm_model.embedded.people.appearance import appearance
 from mm_model.embedded.people.backdrop import backdrop
 from mm_model.embedded.people.brush import Canvas
-from mm_model.embedded.people.head import View, head, rotation
-from mm_model.embedded.people.look import look
+from mm_model.embedded.people.head import Projection, head, rotation
 from mm_model.embedded.people.paint_body import paint_body
 from mm_model.embedded.people.paint_face import (
     landmarks,
@@ -30,7 +30,7 @@ from mm_model.embedded.people.paint_hair import paint_back_hair, paint_hair
 from mm_model.embedded.people.paint_marks import paint_marks
 from mm_model.embedded.people.paint_trim import paint_beard, paint_glasses
 from mm_model.embedded.people.people import Person
-from mm_model.embedded.people.shot import Shot
+from mm_model.embedded.people.shot import ShotSetup
 from mm_model.embedded.people.sitting import Sitting
 
 SMALLEST = 32
@@ -57,7 +57,7 @@ class Frame:
 
 def render(
     person: Person,
-    shot: Shot,
+    shot: ShotSetup,
     pose: Pose,
     size: int,
     *,
@@ -84,8 +84,8 @@ def render(
     return Frame(image, points, box, pose, _visible(pose, box, points, size))
 
 
-def _sit(person: Person, shot: Shot, pose: Pose, canvas: Canvas) -> Sitting:
-    rest = look(person)
+def _sit(person: Person, shot: ShotSetup, pose: Pose, canvas: Canvas) -> Sitting:
+    rest = appearance(person)
     drop = 0.22 * pose.mouth_open * rest.chin / 1.4  # the jaw follows the mouth
     k = replace(rest, chin=rest.chin + drop) if drop > 0.01 else rest
     unit = canvas.side * shot.face_height * pose.scale / (rest.chin - _FACE_TOP)
@@ -98,7 +98,7 @@ def _sit(person: Person, shot: Shot, pose: Pose, canvas: Canvas) -> Sitting:
         pose,
         look=k,
         head=head(k),
-        view=View(rotation(pose), origin, unit),
+        view=Projection(rotation(pose), origin, unit),
         canvas=canvas,
     )
 
@@ -150,7 +150,7 @@ def _eighth(x: np.ndarray) -> np.ndarray:
     return x * x
 
 
-def _camera(lit: np.ndarray, shot: Shot, size: int, moment: int) -> np.ndarray:
+def _camera(lit: np.ndarray, shot: ShotSetup, size: int, moment: int) -> np.ndarray:
     if shot.softness * size > 0.15:
         lit = cv2.GaussianBlur(lit, (0, 0), shot.softness * size)
     if shot.noise > 0:

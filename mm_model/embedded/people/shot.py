@@ -17,7 +17,7 @@ Rgb = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class Shot:
+class ShotSetup:
     """One place, light, outfit and camera.
 
     face_height: share of the frame's height, forehead to chin, in the plane of the neck; the face
@@ -52,7 +52,7 @@ def _colour(rng: np.random.Generator, low: int, high: int, saturation: float) ->
     return (int(rgb[0]), int(rgb[1]), int(rgb[2]))
 
 
-def shot(rng: np.random.Generator) -> Shot:
+def shot(rng: np.random.Generator) -> ShotSetup:
     """A random shot: face height 45-60% of the frame, off centre by up to 5%."""
     angle, height = rng.uniform(-1.1, 1.1), rng.uniform(-0.75, -0.05)
     light = np.array([np.sin(angle), height, np.cos(angle)])
@@ -60,7 +60,7 @@ def shot(rng: np.random.Generator) -> Shot:
     warmth = rng.uniform(-1, 1)
     tint = 1 + np.array([0.07, 0.0, -0.09]) * warmth + rng.uniform(-0.015, 0.015, 3)
     one, two, three = (_colour(rng, 50, 215, rng.uniform(0, 1)) for _ in range(3))
-    return Shot(
+    return ShotSetup(
         background=str(rng.choice(BACKGROUNDS)),
         background_colours=(one, two, three),
         background_seed=int(rng.integers(2**31)),

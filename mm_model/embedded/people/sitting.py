@@ -11,11 +11,11 @@ from dataclasses import KW_ONLY, dataclass
 import numpy as np
 
 from mm_model.embedded.people.action import Pose
+from mm_model.embedded.people.appearance import Appearance
 from mm_model.embedded.people.brush import Canvas
-from mm_model.embedded.people.head import Head, View
-from mm_model.embedded.people.look import Look
+from mm_model.embedded.people.head import Head, Projection
 from mm_model.embedded.people.people import Person
-from mm_model.embedded.people.shot import Shot
+from mm_model.embedded.people.shot import ShotSetup
 
 Curve = tuple[np.ndarray, np.ndarray | float, np.ndarray | float]
 
@@ -25,12 +25,12 @@ class Sitting:
     """One person in one pose before one canvas."""
 
     person: Person
-    shot: Shot
+    shot: ShotSetup
     pose: Pose
     _: KW_ONLY
-    look: Look
+    look: Appearance
     head: Head
-    view: View
+    view: Projection
     canvas: Canvas
 
     @property

@@ -42,7 +42,7 @@ class Plan:
 
 
 @dataclass
-class _Job:
+class _Drawing:
     people: list[Person]
     size: int
     num_frames: int
@@ -89,7 +89,7 @@ def write_sources(
     plans = _plan(len(people), photos_per_person, clips_per_person, fault_rate, seed)
     aside = folder.parent / f".{folder.name}.writing-{os.getpid()}"
     shutil.rmtree(aside, ignore_errors=True)
-    job = _Job([person(p) for p in people], size, num_frames, fps, seed)
+    job = _Drawing([person(p) for p in people], size, num_frames, fps, seed)
     try:
         for i, plan in enumerate(plans):
             _write_subject(aside, job, i, plan)
@@ -158,7 +158,7 @@ def _plan(subjects: int, photos: int, clips: int, rate: float, seed: int) -> lis
     return plans
 
 
-def _write_subject(aside: Path, job: _Job, index: int, plan: list[Plan]) -> None:
+def _write_subject(aside: Path, job: _Drawing, index: int, plan: list[Plan]) -> None:
     who = job.people[index]
     folder = aside / subject_name(who.seed)
     folder.mkdir(parents=True)
@@ -193,7 +193,7 @@ def _write_subject(aside: Path, job: _Job, index: int, plan: list[Plan]) -> None
 
 
 def _make(
-    job: _Job, index: int, item: Plan, rng: np.random.Generator
+    job: _Drawing, index: int, item: Plan, rng: np.random.Generator
 ) -> tuple[str, bytes, str, str]:
     """Suffix, bytes, caption and action of one file."""
     who = job.people[index]
@@ -208,7 +208,9 @@ def _make(
     return suffix, data, caption(who, action), action
 
 
-def _pixels(job: _Job, index: int, item: Plan, rng: np.random.Generator) -> tuple[np.ndarray, str]:
+def _pixels(
+    job: _Drawing, index: int, item: Plan, rng: np.random.Generator
+) -> tuple[np.ndarray, str]:
     who, size = job.people[index], job.size
     other = job.people[(index + 1 + int(rng.integers(len(job.people) - 1))) % len(job.people)]
     place, still = shot(rng), item.media == "photo"
@@ -241,7 +243,7 @@ def _pixels(job: _Job, index: int, item: Plan, rng: np.random.Generator) -> tupl
 
 
 def _mark(
-    job: _Job, people: Sequence[int], photos: int, clips: int, fault_rate: float
+    job: _Drawing, people: Sequence[int], photos: int, clips: int, fault_rate: float
 ) -> dict[str, object]:
     return {
         "generator": GENERATOR,

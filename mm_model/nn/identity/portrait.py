@@ -24,7 +24,7 @@ _EDGE = 127
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class Photograph:
     """A picture as it is looked at: `pixels [H,W,3]` uint8 RGB and its one `face` in them.
 
     `of` makes one; `pixels` are the picture's own unless it is very large.
@@ -34,7 +34,7 @@ class Seen:
     face: Face
 
     @classmethod
-    def of(cls, picture: np.ndarray, face: Face) -> Seen:
+    def of(cls, picture: np.ndarray, face: Face) -> Photograph:
         """`picture` with `face` in its pixels, reduced as `facepack.detect.reduced` says.
 
         What was reduced stays as it is, so it makes no difference who does it first.
@@ -57,7 +57,7 @@ def portrait(picture: np.ndarray, face: Face, margin: float | None) -> Portrait:
     Parts outside the picture become grey, the landmarks follow, and a square of more than `LARGEST`
     pixels a side is cut from a picture reduced to fit it.
     """
-    seen = Seen.of(picture, face)
+    seen = Photograph.of(picture, face)
     view, face = seen.pixels, seen.face
     height, width = view.shape[:2]
     side = max(height, width) if margin is None else _side(face, margin)

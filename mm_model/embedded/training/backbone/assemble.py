@@ -17,7 +17,7 @@ from mm_model.diffusion.schedule import build_scheduler, save_schedule
 from mm_model.embedded.people import split
 from mm_model.embedded.training.backbone import render, text
 from mm_model.embedded.training.backbone.loop import rounded
-from mm_model.embedded.training.backbone.recipe import FPS, FRAMES, SIZE, Recipe
+from mm_model.embedded.training.backbone.recipe import FPS, FRAMES, SIZE, BackboneRecipe
 from mm_model.errors import UserError
 from mm_model.nn.cogvideox.tokenizer import save_tokenizer
 from mm_model.nn.identity.encoder import CONFIG_NAME, FOLDER, IdentityEncoder
@@ -40,7 +40,7 @@ _INDEX = {
 
 def assemble(
     target: Path,
-    recipe: Recipe,
+    recipe: BackboneRecipe,
     modules: dict[str, nn.Module],
     *,
     perceiver_config: dict[str, int],
@@ -106,7 +106,7 @@ def _save_identity(
     atomic.write_json(folder / CONFIG_NAME, description)
 
 
-def seal(folder: Path, recipe: Recipe, report: Document) -> None:
+def seal(folder: Path, recipe: BackboneRecipe, report: Document) -> None:
     """Write the manifest of a finished folder, last."""
     from dataclasses import asdict
 

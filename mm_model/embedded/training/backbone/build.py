@@ -22,7 +22,7 @@ from mm_model.embedded.training.backbone import (
     vae,
 )
 from mm_model.embedded.training.backbone.loop import Training, freeze, rounded
-from mm_model.embedded.training.backbone.recipe import Recipe
+from mm_model.embedded.training.backbone.recipe import BackboneRecipe
 from mm_model.errors import UserError
 from mm_model.nn.identity.face_recognizer import FaceRecognizer
 from mm_model.store import digests
@@ -34,7 +34,7 @@ def build(
     target: Path,
     recognizer: Path,
     pack: Path,
-    recipe: Recipe | None = None,
+    recipe: BackboneRecipe | None = None,
     processes: int = 2,
 ) -> Path:
     """Build the backbone folder `target`; intermediate files live below `work`.
@@ -42,7 +42,7 @@ def build(
     `recognizer` is the folder of the conditioning recogniser, `pack` that of the face pack whose
     detector looks at the samples; both are trained before. Raises `UserError` when one is missing.
     """
-    recipe = recipe or Recipe()
+    recipe = recipe or BackboneRecipe()
     for needed in (recognizer, pack):
         if not needed.is_dir():
             raise UserError(f"{needed} is missing: train the face pack first (make weights).")
@@ -68,7 +68,7 @@ def build(
     return target
 
 
-def train_identity(work: Path, recognizer: Path, recipe: Recipe) -> Training:
+def train_identity(work: Path, recognizer: Path, recipe: BackboneRecipe) -> Training:
     """The identity side, with the frozen recogniser of the folder `recognizer`."""
     eyes = freeze(FaceRecognizer.from_pretrained(recognizer))
     return identity.train_identity(work / "portraits", eyes, work / "identity", recipe.identity)
@@ -91,7 +91,11 @@ def encode(work: Path, coder: Training, processes: int) -> None:
 
 
 def train_decoder(
-    work: Path, coder: Training, eyes: FaceRecognizer, recipe: Recipe, stop: int | None = None
+    work: Path,
+    coder: Training,
+    eyes: FaceRecognizer,
+    recipe: BackboneRecipe,
+    stop: int | None = None,
 ) -> Training:
     """The last phase of the VAE's decoder; the averaged VAE is changed in place."""
     return decoder.train_decoder(
@@ -111,7 +115,7 @@ def publish(
     target: Path,
     recognizer: Path,
     *,
-    recipe: Recipe,
+    recipe: BackboneRecipe,
     trained: tuple[Training, Training, Training, Training],
     pack: Path | None = None,
     notes: tuple[str, ...] = (),

@@ -44,7 +44,7 @@ class DecoderLoss:
         self.recognizer = recognizer
         self.cache_folder, self.latent_folder = cache, latents
         self._cache: render.Cache | None = None
-        self._latents: latent_cache.Latents | None = None
+        self._latents: latent_cache.LatentCache | None = None
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_cache": None, "_latents": None}
@@ -57,7 +57,7 @@ class DecoderLoss:
         return self._cache
 
     @property
-    def latents(self) -> latent_cache.Latents:
+    def latents(self) -> latent_cache.LatentCache:
         """The encoded cache, opened when it is first looked at."""
         if self._latents is None:
             self._latents = latent_cache.open_latents(self.latent_folder)

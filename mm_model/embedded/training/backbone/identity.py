@@ -86,7 +86,7 @@ def _reader(inside: int, outside: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inside, 256), nn.GELU(), nn.Linear(256, outside))
 
 
-class IdentityLoss:
+class EncoderLoss:
     """The loss of one part of a step's batch; every process opens the cache by itself."""
 
     def __init__(
@@ -211,6 +211,6 @@ def train_identity(
     modules = {"vision": build_vision(recipe), "perceiver": perceiver, "heads": heads}
     name = digest(recipe, {"cache": frames.digest, "vectors": float(np.abs(vectors).sum())})
     training = Training.create(modules, recipe.optimisation, name)
-    loss_of = IdentityLoss(modules, cache, vectors, recipe)
+    loss_of = EncoderLoss(modules, cache, vectors, recipe)
     run(training, loss_of, folder, "identity", stop=stop, checkpoint_every=checkpoint_every)
     return training

@@ -39,7 +39,7 @@ Job = tuple[str, Path, int]
 
 
 @dataclass(frozen=True)
-class Latents:
+class LatentCache:
     """pictures: float16 [N, 1, C, 8, 8]; clips: float16 [K, 3, C, 8, 8]; scaled, DiT layout.
 
     Picture i is number `i * PICTURE_STRIDE` of the render cache.
@@ -52,7 +52,7 @@ class Latents:
 
 def encode_cache(
     vae: AutoencoderKLCogVideoX, vae_digest: str, cache: Path, folder: Path, processes: int = 1
-) -> Latents:
+) -> LatentCache:
     """Encode what the render cache holds; `vae_digest` names the weights."""
     frames = render.open_cache(cache)
     name = digest({"vae": vae_digest, "cache": frames.digest, "stride": PICTURE_STRIDE})
@@ -97,7 +97,7 @@ def _started(vae: AutoencoderKLCogVideoX) -> AutoencoderKLCogVideoX:
     return vae
 
 
-def open_latents(folder: Path) -> Latents:
+def open_latents(folder: Path) -> LatentCache:
     """The encoded cache of `folder`; `UserError` when it is not there or damaged."""
     mend = "run `make weights` again, which encodes it afresh"
     if not (folder / _MARK).is_file():
@@ -108,4 +108,4 @@ def open_latents(folder: Path) -> Latents:
     pictures, clips = (
         np.load(folder / f"{kind}.npy", mmap_mode="r") for kind in ("pictures", "clips")
     )
-    return Latents(pictures, clips, name)
+    return LatentCache(pictures, clips, name)

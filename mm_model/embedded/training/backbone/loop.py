@@ -1,4 +1,4 @@
-"""The resumable training loop of the foundry: Muon, cosine rate, moving average, checkpoints.
+"""The resumable training loop of the tiny backbone: Muon, cosine rate, moving average, checkpoints.
 
 A checkpoint is one sealed safetensors file that holds weights, averages, both moments and the step.
 Data order must be keyed by (seed, step): then a resumed run repeats an uninterrupted one bit for
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from mm_model.embedded.training import checkpoints
 from mm_model.embedded.training.backbone.muon import Muon
 from mm_model.embedded.training.backbone.recipe import Optimisation
-from mm_model.embedded.training.backbone.workers import LossOf, Workers
+from mm_model.embedded.training.backbone.workers import GradientWorkers, LossOf
 from mm_model.errors import UserError
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -222,7 +222,7 @@ def run(
         print(f"{label}: already at step {training.step}", flush=True)
         return
     ledger = _Ledger(label, total, stop)
-    with Workers(loss_of, training.modules, training.optimisation.workers) as workers:
+    with GradientWorkers(loss_of, training.modules, training.optimisation.workers) as workers:
         while training.step < stop:
             loss, figures = workers.backward(training.step)
             training.update(loss)

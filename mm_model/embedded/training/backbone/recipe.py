@@ -203,7 +203,7 @@ class IdentityRecipe:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class BackboneRecipe:
     """The whole backbone."""
 
     cache: CacheRecipe = field(default_factory=CacheRecipe)

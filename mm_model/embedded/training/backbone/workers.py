@@ -47,7 +47,7 @@ def _gradients(loss: Tensor, parameters: list[Tensor]) -> list[Tensor]:
     ]
 
 
-class Workers:
+class GradientWorkers:
     """`count` processes (this one included) that compute one gradient together.
 
     `loss_of` must be picklable and hold the very modules whose `parameters` are trained; weights
@@ -62,7 +62,7 @@ class Workers:
             for module in modules.values():
                 module.share_memory()
 
-    def __enter__(self) -> Workers:
+    def __enter__(self) -> GradientWorkers:
         for part in range(1, self.count):
             ours, theirs = multiprocessing.Pipe()
             gradients = [torch.zeros_like(p).share_memory_() for p in self.parameters]

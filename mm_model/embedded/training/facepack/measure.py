@@ -35,7 +35,7 @@ def load_pack(root: Path, name: str, det_size: int, det_thresh: float) -> Any:
 
 
 @dataclass(frozen=True)
-class Seen:
+class PackOutput:
     """What a pack saw of P x K photographs: number of faces [P, K], best face's score [P, K],
     mean landmark error in face widths [P, K] and raw embedding [P, K, W]; NaN where no face."""
 
@@ -45,7 +45,7 @@ class Seen:
     embeddings: np.ndarray
 
 
-def look(pack: Any, photos: Photos, side: int) -> Seen:
+def look(pack: Any, photos: Photos, side: int) -> PackOutput:
     """Run ``pack`` on every photograph at ``side`` pixels."""
     from insightface.app.common import Face
 
@@ -68,10 +68,10 @@ def look(pack: Any, photos: Photos, side: int) -> Seen:
         away = np.linalg.norm(landmarks[best] - truth, axis=1)
         scores[at], errors[at] = boxes[best, 4], away.mean() / (box[2] - box[0])
         embeddings[at] = recogniser.get(image, Face(kps=landmarks[best]))
-    return Seen(faces, scores, errors, embeddings)
+    return PackOutput(faces, scores, errors, embeddings)
 
 
-def detection_figures(seen: Seen) -> dict[str, float]:
+def detection_figures(seen: PackOutput) -> dict[str, float]:
     """Share of photographs with exactly one face, with none, score and landmark error."""
     return {
         "exactly_one": float((seen.faces == 1).mean()),

@@ -16,7 +16,7 @@ from torch import nn
 
 from mm_model.embedded.people import people as world_people
 from mm_model.embedded.people import split
-from mm_model.embedded.training.facepack import faces, loop, photo_cache, scenes
+from mm_model.embedded.training.facepack import faces, photo_cache, resumable, scenes
 from mm_model.embedded.training.facepack.detector import Detector
 from mm_model.embedded.training.facepack.detector_loss import detector_loss
 from mm_model.embedded.training.facepack.margin import MarginHead
@@ -84,16 +84,16 @@ def train_detector(
     """
     _may_train(people)
     photos = photos or photo_cache.photos(out, people)
-    model = loop.seeded(seed, Detector)
+    model = resumable.seeded(seed, Detector)
     note = {"network": "detector", **_source(photos, people)}
-    recipe = loop.Recipe(seed, steps, batch, rate=3e-3, threads=threads, note=note)
+    recipe = resumable.NetworkRecipe(seed, steps, batch, rate=3e-3, threads=threads, note=note)
 
     def losses(batch: Any, progress: float) -> dict[str, torch.Tensor]:
         images, targets = batch
         height, width = images.shape[1:3]
         return detector_loss(model.raw(network_input(images, 128.0)), targets, height, width)
 
-    last = loop.train(
+    last = resumable.train(
         model,
         recipe,
         lambda rng: scenes.batch(photos, rng, batch),
@@ -103,7 +103,7 @@ def train_detector(
         resume=resume,
         stop_after=stop_after,
     )
-    return model.eval(), {**loop.describe(recipe), "last_losses": last}
+    return model.eval(), {**resumable.describe(recipe), "last_losses": last}
 
 
 def train_recognizer(
@@ -135,9 +135,9 @@ def train_recognizer(
         head = MarginHead(net.width, len(photos.seeds), traits.shape[1])
         return nn.ModuleDict({"net": net, "head": head})
 
-    model = loop.seeded(seed, build)
+    model = resumable.seeded(seed, build)
     note = {"network": name, "architecture": architecture, **_source(photos, people)}
-    recipe = loop.Recipe(
+    recipe = resumable.NetworkRecipe(
         seed, steps, batch, rate=2e-3, threads=threads, note=note, weight_decay=0.05
     )
 
@@ -147,7 +147,7 @@ def train_recognizer(
         embeddings = model["net"].embed(network_input(images, 127.5))
         return model["head"](embeddings, who, known[who], ease=min(1.0, progress / 0.4))
 
-    last = loop.train(
+    last = resumable.train(
         model,
         recipe,
         lambda rng: faces.batch(photos, rng, batch),
@@ -157,4 +157,4 @@ def train_recognizer(
         resume=resume,
         stop_after=stop_after,
     )
-    return model["net"].eval(), {**loop.describe(recipe), "last_losses": last}
+    return model["net"].eval(), {**resumable.describe(recipe), "last_losses": last}

@@ -28,7 +28,7 @@ _SAY_EVERY = 50
 
 
 @dataclass(frozen=True)
-class Recipe:
+class NetworkRecipe:
     """How one network is trained: ``steps`` of ``batch`` from ``seed``, AdamW at ``rate``.
 
     ``note`` holds whatever else decides the result (architecture, people, data digest).
@@ -74,7 +74,7 @@ def seeded(seed: int, build: Callable[[], nn.Module]) -> nn.Module:
         return build().to(memory_format=torch.channels_last)
 
 
-def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
+def _optimiser(model: nn.Module, recipe: NetworkRecipe) -> torch.optim.AdamW:
     trained = [p for p in model.parameters() if p.requires_grad]
     decay = [p for p in trained if p.ndim > 1]
     rest = [p for p in trained if p.ndim <= 1]
@@ -91,7 +91,7 @@ def save_checkpoint(
     *,
     model: nn.Module,
     optimiser: torch.optim.Optimizer,
-    recipe: Recipe,
+    recipe: NetworkRecipe,
     recent: dict[str, float],
 ) -> None:
     """Write weights, optimiser state, finished steps and recent losses in one sealed file."""
@@ -106,7 +106,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer, recipe: Recipe
+    folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer, recipe: NetworkRecipe
 ) -> tuple[int, dict[str, float]]:
     """Restore the newest whole checkpoint; returns finished steps and losses of then.
 
@@ -139,7 +139,7 @@ def load_checkpoint(
 
 def train(
     model: nn.Module,
-    recipe: Recipe,
+    recipe: NetworkRecipe,
     draw: Callable[[np.random.Generator], Any],
     losses: Callable[[Any, float], dict[str, torch.Tensor]],
     folder: Path,
@@ -173,7 +173,7 @@ def train(
 
 def _train(
     model: nn.Module,
-    recipe: Recipe,
+    recipe: NetworkRecipe,
     draw: Callable[[np.random.Generator], Any],
     losses: Callable[[Any, float], dict[str, torch.Tensor]],
     *,
@@ -222,6 +222,6 @@ def _means(rows: list[dict[str, float]]) -> dict[str, float]:
     return {k: sum(r[k] for r in rows) / len(rows) for k in rows[0]}
 
 
-def describe(recipe: Recipe) -> Document:
+def describe(recipe: NetworkRecipe) -> Document:
     """The recipe as it goes into a manifest."""
     return json.loads(json.dumps(recipe.__dict__))

@@ -60,7 +60,7 @@ _IRIS = np.array(
 
 
 @dataclass(frozen=True)
-class Look:
+class Appearance:
     """Everything ``head.py`` and the painters need about one person, in head units and RGB."""
 
     category: str
@@ -155,7 +155,7 @@ def _age(p: Person) -> float:
 
 
 @lru_cache(maxsize=4096)
-def look(p: Person) -> Look:
+def appearance(p: Person) -> Appearance:
     """Proportions and colours of ``p`` (ranges: design choice, tuned on the real recogniser)."""
     t = p.trait
     b = dict(zip(_BUILD_NAMES, _BUILD[p.category], strict=True))
@@ -167,7 +167,7 @@ def look(p: Person) -> Look:
     eye_x = width * _span(t("eye_spacing"), 0.37, 0.52)
     eye_w = min(eye_w, eye_x - 0.12, width * 0.86 - eye_x)
     brow_y = -0.21 - 0.07 * b["eye"] - 0.15 * t("brow_height")
-    return Look(
+    return Appearance(
         category=p.category,
         age=_age(p),
         width=width,
