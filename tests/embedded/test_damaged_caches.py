@@ -1,4 +1,4 @@
-"""What the trainings of the shipped weights take up again: damaged checkpoints and caches are noticed and made anew."""
+"""Trainings of the shipped weights: what is damaged is noticed and made anew."""
 
 import shutil
 from collections.abc import Callable

@@ -11,7 +11,6 @@ import torch
 
 from mm_model.embedded.people import split
 from mm_model.embedded.training.facepack import (
-    align,
     anchors,
     backdrops,
     degrade,
@@ -207,18 +206,6 @@ def test_the_detector_learns_one_scene(few):
 
 
 # ---- geometry ------------------------------------------------------------------------------------
-
-
-def test_alignment_equals_insightface():
-    from insightface.utils import face_align
-
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        landmarks = align.TEMPLATE * rng.uniform(0.2, 3) + rng.normal(0, 4, (5, 2))
-        theirs = face_align.estimate_norm(landmarks.astype(np.float32))
-        np.testing.assert_allclose(align.align_matrix(landmarks), theirs, atol=1e-3)
-    with pytest.raises(ValueError, match="five landmarks"):
-        align.align_matrix(np.zeros((4, 2)))
 
 
 def test_perfect_outputs_are_decoded_by_insightface_to_the_true_face(tmp_path):

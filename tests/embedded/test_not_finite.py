@@ -1,4 +1,4 @@
-"""A loss or a gradient that is not finite stops a training of the shipped weights before a weight moves."""
+"""A loss or a gradient that is not finite stops a training before a weight moves."""
 
 import math
 from pathlib import Path

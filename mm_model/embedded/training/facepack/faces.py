@@ -9,8 +9,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from mm_model.embedded.training.facepack import align, degrade
+from mm_model.embedded.training.facepack import degrade
 from mm_model.embedded.training.facepack.photo_cache import Photos
+from mm_model.facepack.template import norm_crop
 
 _FRAME_SIDES = (40, 128)  # a 64 pixel frame is the commonest in the tiny profile
 
@@ -32,7 +33,7 @@ def face(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> 
     eyes = float(np.linalg.norm(landmarks[1] - landmarks[0]))
     shared = rng.normal(0, 0.03, (1, 2))
     own = rng.normal(0, 0.035, (5, 2))
-    aligned = align.crop(image, landmarks + (shared + own) * max(eyes, 1.0))
+    aligned = norm_crop(image, landmarks + (shared + own) * max(eyes, 1.0))
     if rng.random() < 0.1:  # a hand, a microphone: one dark or bright bar
         at, length = rng.integers(0, 90, 2), rng.integers(8, 40, 2)
         aligned[at[1] : at[1] + length[1], at[0] : at[0] + length[0]] = rng.integers(0, 256, 3)
