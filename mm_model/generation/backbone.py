@@ -11,7 +11,7 @@ from mm_model.errors import UserError
 from mm_model.nn.cogvideox.backbone import load_components
 from mm_model.nn.identity.encoder import IdentityEncoder
 from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
-from mm_model.nn.magic_mirror.model import disable_gradients
+from mm_model.nn.injection.model import disable_gradients
 from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel
 from mm_model.settings import RunSettings
 

@@ -16,7 +16,7 @@ from mm_model.generation.references import batch_references, inputs_of
 from mm_model.nn.identity.portrait import Seen
 from mm_model.nn.identity.subject import clean_prompt
 from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
-from mm_model.nn.magic_mirror.condition import IdentityFeatures
+from mm_model.nn.injection.condition import IdentityFeatures
 from mm_model.progress import OnStep
 from mm_model.settings import ModelSettings
 

@@ -34,7 +34,7 @@ from mm_model.nn.identity.encoder import IdentityEncoder
 from mm_model.nn.identity.prompt import encode_prompts, encode_text
 from mm_model.nn.identity.subject import clean_prompt
 from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
-from mm_model.nn.magic_mirror.condition import IdentityCondition
+from mm_model.nn.injection.condition import IdentityCondition
 from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel
 from mm_model.nn.offload import layers_of_blocks
 from mm_model.nn.parts import Keywords

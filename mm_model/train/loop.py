@@ -20,7 +20,7 @@ from mm_model.diffusion.objective import velocity_loss
 from mm_model.errors import UserError
 from mm_model.generation.backbone import Backbone
 from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
-from mm_model.nn.magic_mirror.model import MagicMirrorModel
+from mm_model.nn.injection.model import MagicMirrorModel
 from mm_model.settings import TrainSettings
 from mm_model.train import state
 from mm_model.train.batches import Batch, BatchMaker

@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 
 from mm_model.errors import UserError
 from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
-from mm_model.nn.magic_mirror.checkpoint import CONFIG_NAME, WEIGHTS_NAME, read_adapter_config
-from mm_model.nn.magic_mirror.model import MagicMirrorModel
+from mm_model.nn.injection.files import CONFIG_NAME, WEIGHTS_NAME, read_adapter_config
+from mm_model.nn.injection.model import MagicMirrorModel
 from tests.nn import tiny
 
 

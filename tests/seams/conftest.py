@@ -43,7 +43,7 @@ def training_set(
     chain: Chain, backbone: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Any]:
     """`training_set("pretrain")`: what that stage trains on, read from the chain as it does."""
-    from mm_model.nn.magic_mirror.checkpoint import read_adapter_config
+    from mm_model.nn.injection.files import read_adapter_config
     from mm_model.train import dataset
 
     made: dict[str, Any] = {}

@@ -201,7 +201,7 @@ def given() -> Iterator[list[tuple[torch.Tensor, torch.Tensor]]]:
 
 
 def in_training(world: World, backbone: Any, given: list) -> Inputs:
-    from mm_model.nn.magic_mirror.checkpoint import read_adapter_config
+    from mm_model.nn.injection.files import read_adapter_config
     from mm_model.train import dataset
 
     margin = read_adapter_config(world.adapter)[0].reference_margin

@@ -18,8 +18,8 @@ from mm_model.errors import UserError
 from mm_model.nn.identity.resampler import FacePerceiver, PerceiverResampler
 from mm_model.nn.initialise import fill_normal, materialise, reset_module, seeded, zero_
 from mm_model.nn.layers import Linear
-from mm_model.nn.magic_mirror.checkpoint import read_adapter, write_adapter
-from mm_model.nn.magic_mirror.condition import IdentityCondition, IdentityFeatures
+from mm_model.nn.injection.files import read_adapter, write_adapter
+from mm_model.nn.injection.condition import IdentityCondition, IdentityFeatures
 from mm_model.nn.magic_mirror.config import AdapterConfig
 from mm_model.nn.magic_mirror.fusion import TextFusion, fuse_text
 from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel

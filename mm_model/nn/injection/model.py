@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mm_model.nn.cogvideox.rotary import rotary_table
 from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
-from mm_model.nn.magic_mirror.condition import IdentityFeatures
+from mm_model.nn.injection.condition import IdentityFeatures
 from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel
 
 
