@@ -17,6 +17,7 @@ from mm_model.errors import UserError
 from mm_model.nn.identity.face_recognizer import FaceRecognizer
 from mm_model.nn.identity.recognizer import FaceEmbedder, OnnxRecognizer, recognizer_digest
 from mm_model.nn.identity.resampler import IdPerceiver
+from mm_model.nn.injection.condition import IdentityCondition, IdentityFeatures
 from mm_model.nn.injection.files import (
     load_json,
     load_tensors,
@@ -24,7 +25,6 @@ from mm_model.nn.injection.files import (
     save_tensors,
     sha256_file,
 )
-from mm_model.nn.injection.condition import IdentityCondition, IdentityFeatures
 from mm_model.nn.magic_mirror.config import IDENTITY_DESCRIPTION, IDENTITY_FOLDER
 from mm_model.nn.offload import execution_device, present
 from mm_model.nn.parts import Keywords
