@@ -1,4 +1,4 @@
-"""The checkpoint of a foundry training and the one before it, both sealed.
+"""The checkpoint of a training of the shipped weights and the one before it, both sealed.
 
 A damaged one is set aside and the other taken, which one line says. What is in them is the
 trainings' business.

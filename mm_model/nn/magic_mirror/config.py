@@ -77,8 +77,7 @@ class AdapterConfig(InjectionConfig):
         if not self.face_projection and self.face_dim != self.width:
             raise UserError(
                 f"face_projection can be off only where face_dim ({self.face_dim}) is the width of "
-                "the "
-                f"backbone ({self.width})."
+                f"the backbone ({self.width})."
             )
 
     @property
