@@ -192,7 +192,7 @@ def test_the_page_s_table_of_numbers_is_the_summary(chain: Chain, summary: dict)
     for variant, title in _VARIANTS.items():
         row = re.search(rf"<tr><td>{re.escape(title)}</td>(.*?)</tr>", table)[1]
         told = re.findall(r'<td class="n">(-?\d+\.\d+)', row)
-        values = [summary["variants"][variant][name]["value"] for name, _ in _MEASURES]
+        values = [summary["variants"][variant][name]["value"] for name in _MEASURES]
         assert told == [f"{value:.3f}" for value in values if value is not None], variant
 
 
