@@ -75,16 +75,8 @@ def test_wheel_holds_the_library_alone(root: Path, tmp_path: Path) -> None:
         shutil.copy(root / name, source)
     subprocess.run(
         [
-            sys.executable,
-            "-m",
-            "pip",
-            "wheel",
-            "--quiet",
-            "--no-deps",
-            "--no-build-isolation",
-            "--wheel-dir",
-            str(tmp_path),
-            str(source),
+            *[sys.executable, *"-m pip wheel --quiet --no-deps --no-build-isolation".split()],
+            *["--wheel-dir", str(tmp_path), str(source)],
         ],
         check=True,
         capture_output=True,
@@ -139,6 +131,16 @@ def test_no_file_grows_past_what_one_can_hold_in_the_head(root: Path) -> None:
     for package in ("mm_model", "assets", "orchestration", "benchmarks", "tests"):
         for path in (root / package).rglob("*.py"):
             assert len(path.read_text().splitlines()) <= 400, path
+
+
+def test_a_stage_s_own_file_reads_as_a_table_of_contents(root: Path) -> None:
+    """What it takes, what it gives, its steps by name; the steps themselves lie beside it."""
+    files = {*(root / "mm_model").glob("*/stage.py")}
+    for path in files | {root / "mm_model" / stages.file_of(name) for name in stages.NAMES}:
+        assert len(path.read_text().splitlines()) <= 120, path
+    for name in stages.NAMES:
+        said = ast.get_docstring(ast.parse((root / "mm_model" / stages.file_of(name)).read_text()))
+        assert said and "\ntakes  " in said and "\ngives  " in said, name
 
 
 def test_the_pipeline_is_the_package_s_own_and_loads_when_asked_for(root: Path) -> None:

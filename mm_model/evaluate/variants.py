@@ -20,7 +20,7 @@ from mm_model.methods.port import Method, Shot
 from mm_model.nn.cogvideox import folded_vae
 from mm_model.run.stage import Job
 from mm_model.settings import ModelSettings
-from mm_model.train.stage import milestone_folders
+from mm_model.train.milestones import milestone_folders
 
 MODELS = ("base", "pretrain", "finetune")
 CONTROLS = ("true_clip", "vae_round_trip", "static_reference", "shuffled")

@@ -1,19 +1,19 @@
 """Stage `register`: the finetuned adapter becomes one version of the registered model.
 
+takes  finetune, evaluate
+gives  release.json, release.parquet; a version in the registry
 It packs adapter, backbone, face pack, served code and evaluation, decides on promotion, moves the
-alias unless a person pinned it, and writes `release.json`. It trains and measures nothing; the same
+alias unless a person pinned it. It trains and measures nothing; the same
 content is registered once.
 """
 
-import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from mm_model.errors import UserError
 from mm_model.records import Counts
+from mm_model.register.tags import NUMBERS, metrics_of, number, tags_of
 from mm_model.run.stage import Job, Report, Stage
-from mm_model.store import atomic, digests, documents, manifest, tables
+from mm_model.store import atomic, documents, tables
 from mm_model.store.atomic import Document
 
 RELEASE = "release.json"
@@ -23,7 +23,6 @@ _MARKS = {
     "changed": ("The tree holds changes that are not committed; the version is marked so.",),
     "unknown": ("The tree is not under git; the version is marked so.",),
 }
-_NUMBERS = ("identity", "face_found_rate", "fm_ref", "fm_inter")
 
 
 def run(job: Job) -> Report:
@@ -31,12 +30,12 @@ def run(job: Job) -> Report:
     from mm_model.register import origin, versions
 
     tree = origin.checked(job.layout)
-    metrics = _metrics(job.inputs["evaluate"])
+    metrics = metrics_of(job.inputs["evaluate"])
     release = versions.publish(
         job.layout,
         _package(job, metrics),
         metrics=metrics,
-        tags=_tags(job, metrics, tree.state),
+        tags=tags_of(job, metrics, tree.state),
         rule=job.profile.register_,
         work=job.work,
     )
@@ -56,7 +55,7 @@ def run(job: Job) -> Report:
         f"{release.model_name} version {release.version} ({', '.join(release.aliases)}), "
         f"release {release.release_digest[:12]}, adapter {release.adapter_digest[:12]}"
     )
-    numbers = {name: _number(metrics, name) for name in _NUMBERS}
+    numbers = {name: number(metrics, name) for name in NUMBERS}
     return Report(
         Counts(total=1, kept=1),
         {"version": release.version, "promoted": release.promoted, **numbers},
@@ -78,7 +77,7 @@ def confirm(job: Job) -> bool:
     """
     from mm_model.register import package, versions
 
-    package.refuse_unmeasured_code(_metrics(job.inputs["evaluate"]))
+    package.refuse_unmeasured_code(metrics_of(job.inputs["evaluate"]))
     path = job.layout.output("register") / RELEASE
     if not path.is_file():
         return False
@@ -101,35 +100,6 @@ def _package(job: Job, metrics: Document) -> Any:
         "facepack": job.model("facepack"),
     }
     return package(folders, metrics, job.profile, job.layout.root)
-
-
-def _metrics(folder: Path) -> Document:
-    path = folder / "metrics.json"
-    if not path.is_file():
-        raise UserError(f"{path} is missing: run the stage evaluate again.")
-    return json.loads(path.read_text())
-
-
-def _number(metrics: Document, name: str) -> float | None:
-    return ((metrics.get("variants") or {}).get("finetune") or {}).get(name, {}).get("value")
-
-
-def _tags(job: Job, metrics: Document, tree: str) -> dict[str, str]:
-    """What a version carries: where it came from, and its evaluation's numbers."""
-    from mm_model.tracking.tracker import git_revision
-
-    tags: Document = {
-        "fingerprint": job.fingerprint,
-        "profile": job.layout.profile,
-        "profile_digest": job.profile.digest,
-        "git_revision": git_revision(job.layout.root),
-        "tree": tree,
-        "test_set_digest": metrics.get("test_set_digest"),
-        **{f"manifest_{name}": manifest.read(path).digest for name, path in job.inputs.items()},
-        **{f"{name}_digest": digests.of_path(job.model(name)) for name in job.stage.models},
-        **{f"evaluation_{name}": _number(metrics, name) for name in _NUMBERS},
-    }
-    return {name: str(value) for name, value in tags.items() if value is not None}
 
 
 STAGE = Stage(

@@ -1,27 +1,19 @@
 """Stage `sources`: the inventory of raw files, whatever kind of source they come from.
 
+takes  what `sources` of params.yaml names
+gives  inventory.parquet (a row a file), captions.json; files/ of items without a file of their own
 Lists, digests and reads captions; opens no picture. Real people need a consent record; procedural
 people are drawn here, carry their own mark and need none.
 """
 
-import hashlib
-import os
-import re
-from pathlib import Path
-
-from mm_model.media.captions import CaptionError
-from mm_model.media.failure import MediaError
-from mm_model.media.names import shown, stored
-from mm_model.records import SOURCES_COLUMNS, Counts, Reason, Status
+from mm_model.records import SOURCES_COLUMNS, Counts
 from mm_model.rows import Row
 from mm_model.run.stage import Job, Report, Stage
-from mm_model.sources.port import Item, Source
+from mm_model.sources.inventory import inventory
+from mm_model.sources.port import Source
 from mm_model.sources.table import open_source
-from mm_model.store import atomic, digests, tables
-from mm_model.store.consents import Statement
-from mm_model.store.walk import why
+from mm_model.store import atomic, tables
 
-_ENDING = re.compile(r"\.[A-Za-z0-9]{1,8}")
 _TYPES = {"bytes": "count", "synthetic": "flag", **tables.DECISION_TYPES}
 
 
@@ -35,87 +27,10 @@ def run(job: Job) -> Report:
         UserError: no consent record, nothing found, or a recipe that cannot be met.
     """
     source = open_source(job.model("sources"), job)
-    rows, captions = _inventory(job, source)
+    rows, captions = inventory(job, source)
     tables.write(job.out / "inventory.parquet", rows, SOURCES_COLUMNS, _TYPES)
     atomic.write_json(job.out / "captions.json", captions)
     return _report(rows, source)
-
-
-def _inventory(job: Job, source: Source) -> tuple[list[Row], dict[str, dict[str, str]]]:
-    rows, captions = [], {}
-    for item in job.each(source.items(), len(source), "digesting files"):
-        source_id = hashlib.sha256(os.fsencode(item.name)).hexdigest()[:16]
-        place, found = _kept(item, source_id, job)
-        rows.append(
-            {
-                "source_id": source_id,
-                "name": shown(item.name),
-                "path": stored(place),
-                "subject": item.subject,
-                "split": item.split,
-                "synthetic": source.synthetic,
-                **_stated(item.consent),
-                **found,
-            }
-        )
-        if item.caption is not None:
-            captions[source_id] = _caption(item.caption)
-    return rows, captions
-
-
-def _kept(item: Item, source_id: str, job: Job) -> tuple[Path, Row]:
-    """Where the item will lie, and its digest or why it has none."""
-    content = item.content
-    if isinstance(content, Path):
-        return _lasting(job, content), _digested(content, item.problem)
-    # It has no file of its own yet, and its name may be anything.
-    ending = item.name.suffix if _ENDING.fullmatch(item.name.suffix) else ""
-    path = job.out / "files" / f"{source_id}{ending}"
-    if item.problem is None:
-        atomic.write_bytes(path, content)
-    return _lasting(job, path), _digested(path, item.problem)
-
-
-def _lasting(job: Job, path: Path) -> Path:
-    """Where `path` lies once the output is published, from the root if it lies below."""
-    out, root = Path(os.path.realpath(job.out)), job.layout.root
-    for below in (job.out, out):
-        if path.is_relative_to(below):
-            path = job.layout.output(job.stage.name) / path.relative_to(below)
-    return path.relative_to(root) if path.is_relative_to(root) else path
-
-
-def _stated(statement: Statement | None) -> dict[str, str | None]:
-    return {
-        "consent": statement.id if statement else None,
-        "consent_digest": statement.digest if statement else None,
-    }
-
-
-def _digested(path: Path, problem: MediaError | None) -> Row:
-    size = None
-    if problem is None:
-        try:
-            size = path.stat().st_size
-            return {"bytes": size, "sha256": digests.of_file(path), "status": Status.KEPT}
-        except PermissionError:
-            problem = MediaError(Reason.IO_UNREADABLE, "no permission to read the file")
-        except OSError as error:
-            problem = MediaError(Reason.SYS_IO, f"reading failed: {why(error)}")
-    failed = problem.reason.startswith("SYS_")
-    return {
-        "bytes": size,
-        "status": Status.FAILED if failed else Status.REJECTED,
-        "reason": problem.reason,
-        "message": problem.message,
-    }
-
-
-def _caption(said: str | CaptionError) -> dict[str, str]:
-    """{"text": ...}, or {"problem": ..., "message": ...} where there is none to be read."""
-    if isinstance(said, CaptionError):
-        return {"problem": said.problem, "message": str(said)}
-    return {"text": said}
 
 
 def _report(rows: list[Row], source: Source) -> Report:

@@ -1,5 +1,6 @@
 """Shared by tests of the backbone: a small render cache and an untrained recogniser."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,15 @@ import torch
 from mm_model.embedded.training.backbone import render
 from mm_model.embedded.training.backbone.recipe import CacheRecipe
 from mm_model.nn.identity.face_recognizer import FaceRecognizer
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """What is repeated to the last bit is computed by one thread of torch."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,3 @@ def test_orthogonalised_keeps_directions_and_evens_sizes():
     projected = (left.T @ orthogonalised(matrix) @ right.T).diagonal()
     assert values.max() / values.min() > 2
     assert projected.min() > 0.5 and projected.max() < 1.4
-
-
-# ------------------------------------------------------------------------------ training

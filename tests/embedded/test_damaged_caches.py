@@ -18,7 +18,7 @@ from mm_model.embedded.training.facepack import loop as pack_loop
 from mm_model.embedded.training.facepack import photo_cache
 from mm_model.errors import UserError
 from mm_model.store import sealed
-from tests.embedded.test_backbone import SMALL_VAE
+from tests.embedded.test_backbone_training import SMALL_VAE
 from tests.store.damage import flipped, other_damage
 
 RECIPE = CacheRecipe(people=4, pictures_each=2, portraits_each=2, clips=2)

@@ -7,7 +7,7 @@ import pytest
 
 from mm_model.embedded.training.backbone import latents, vae
 from mm_model.embedded.training.facepack import photo_cache
-from tests.embedded.test_backbone import SMALL_VAE
+from tests.embedded.test_backbone_training import SMALL_VAE
 
 
 @pytest.mark.slow

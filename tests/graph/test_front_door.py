@@ -143,14 +143,8 @@ def _assets(port: int) -> set[str]:
 def test_make_dev_serves_the_graph(tmp_path: Path) -> None:
     port, nothing = _free_port(), tmp_path / "installed"
     command = [
-        "make",
-        "-o",
-        str(nothing),
-        f"STAMP={nothing}",
-        f"BIN={Path(sys.executable).parent}",
-        f"DAGSTER_HOME={tmp_path / 'dagster'}",
-        f"DEV_PORT={port}",
-        "dev",
+        *["make", "-o", str(nothing), f"STAMP={nothing}", f"BIN={Path(sys.executable).parent}"],
+        *[f"DAGSTER_HOME={tmp_path / 'dagster'}", f"DEV_PORT={port}", "dev"],
     ]
     nothing.touch()
     server = subprocess.Popen(

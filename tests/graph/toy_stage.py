@@ -54,6 +54,39 @@ def _really(name: str) -> None:
     runner.run(name, ROOT, VIEWS)
 
 
+REPORT = {
+    "total": 3,
+    "kept": 2,
+    "rejected": {"FACE_NONE": 1},
+    "failed": {},
+    "line": "3 in = 2 kept + 1 rejected (FACE_NONE 1) + 0 failed",
+    "metrics": {"seen": 2, "absent": None},
+    "pictures": ["pictures/sheet.jpg"],
+    "notes": ["One sample showed no face."],
+}
+
+
+def _write(name: str, out: Path, fingerprint: str, layout: Layout) -> None:
+    """What every stage leaves, and what the stages after it read of some."""
+    (out / "pictures").mkdir(parents=True, exist_ok=True)
+    (out / "result.txt").write_text(fingerprint)
+    (out / "pictures" / "sheet.jpg").write_bytes(b"\xff\xd8 toy \xff\xd9")
+    if name == "evaluate":
+        measured = code.measured(layout.output("finetune") / "adapter")
+        atomic.write_json(out / "metrics.json", {"identity": 0.5, "measured": measured})
+    if name == "finetune":
+        atomic.write_json(out / "adapter" / "config.json", {})
+    atomic.write_json(out / "report.json", REPORT)
+
+
+def _audit(name: str, out: Path, failed: bool) -> str:
+    """The audit's record; return its sentence."""
+    sentence = f"The audit of {name} failed: samples.parquet has 3 rows, 60 are needed."
+    said = {"stage": name, "success": not failed, "sentence": sentence if failed else None}
+    atomic.write_json(out / "audit.json", said | {"expectations": [_expectation(not failed)]})
+    return sentence
+
+
 def main(name: str) -> int:
     """Run the toy stage `name`; return the exit status."""
     behaviour = json.loads((ROOT / "behaviour.json").read_text()).get(name)
@@ -77,43 +110,15 @@ def main(name: str) -> int:
     models = model_digests(known, params, layout)
     fingerprint = fingerprint_of(known, profile, inputs, models)
     out = layout.work(name, fingerprint) / "out"
-    (out / "pictures").mkdir(parents=True, exist_ok=True)
-    (out / "result.txt").write_text(fingerprint)
-    (out / "pictures" / "sheet.jpg").write_bytes(b"\xff\xd8 toy \xff\xd9")
-    if name == "evaluate":
-        measured = code.measured(layout.output("finetune") / "adapter")
-        atomic.write_json(out / "metrics.json", {"identity": 0.5, "measured": measured})
-    if name == "finetune":
-        atomic.write_json(out / "adapter" / "config.json", {})
-    report = {
-        "total": 3,
-        "kept": 2,
-        "rejected": {"FACE_NONE": 1},
-        "failed": {},
-        "line": "3 in = 2 kept + 1 rejected (FACE_NONE 1) + 0 failed",
-        "metrics": {"seen": 2, "absent": None},
-        "pictures": ["pictures/sheet.jpg"],
-        "notes": ["One sample showed no face."],
-    }
-    atomic.write_json(out / "report.json", report)
-    failed = behaviour == "audit"
-    sentence = f"The audit of {name} failed: samples.parquet has 3 rows, 60 are needed."
-    atomic.write_json(
-        out / "audit.json",
-        {
-            "stage": name,
-            "success": not failed,
-            "sentence": sentence if failed else None,
-            "expectations": [_expectation(not failed)],
-        },
-    )
+    _write(name, out, fingerprint, layout)
+    sentence = _audit(name, out, failed := behaviour == "audit")
     if failed:
         print(f"Stopped: {sentence}", file=sys.stderr)
         return 1
     code_of_now = made_by.record(name, LIBRARY if LIBRARY.is_dir() else closure.PACKAGE)
     manifest.seal(
         out,
-        manifest.Manifest(name, version, fingerprint, inputs, settings, report, code=code_of_now),
+        manifest.Manifest(name, version, fingerprint, inputs, settings, REPORT, code=code_of_now),
     )
     atomic.publish_folder(out, layout.output(name))
     return 0

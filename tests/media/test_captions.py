@@ -93,20 +93,8 @@ def test_long_text_is_cut_at_a_word() -> None:
 
 
 def test_a_caption_may_carry_the_stem_or_the_full_name(tmp_path: Path) -> None:
-    of, stray = _beside(
-        tmp_path,
-        "1.jpg",
-        "1.txt",
-        "2.jpg",
-        "2.TXT",
-        "3.jpg",
-        "3.jpg.txt",
-        "a/4.mp4",
-        "a/4.MP4.txt",
-        "my.picture.png",
-        "my.picture.txt",
-        "5.jpg",
-    )
+    pairs = "1.jpg 1.txt 2.jpg 2.TXT 3.jpg 3.jpg.txt a/4.mp4 a/4.MP4.txt"
+    of, stray = _beside(tmp_path, *pairs.split(), "my.picture.png", "my.picture.txt", "5.jpg")
     assert of == {
         "1.jpg": ["1.txt"],
         "2.jpg": ["2.TXT"],

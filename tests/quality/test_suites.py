@@ -1,6 +1,7 @@
 """Every suite stops its own mutants, in words that name the expectation and the rows."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from mm_model.quality import audit as judge
 from mm_model.quality.suites import suite_of
 from mm_model.records import FACES_COLUMNS, INGEST_COLUMNS, PAIRS_COLUMNS, SOURCES_COLUMNS
 from mm_model.run.stages import NAMES
-from mm_model.settings import Profile, load_profile
+from mm_model.settings import Profile, TrainSettings, load_profile
 
 pytestmark = pytest.mark.capability("audits", scale="T")
 
@@ -37,121 +38,76 @@ def _decided(columns: tuple[str, ...], **values) -> pd.DataFrame:
     return frame
 
 
+def _sources(_: Profile) -> dict[str, pd.DataFrame]:
+    names = {"source_id": _names("s"), "name": _names("n"), "path": _names("p")}
+    table = _decided(SOURCES_COLUMNS, **names, bytes=10, sha256=_names("d"), synthetic=True)
+    return {"inventory.parquet": table}
+
+
+def _ingest(_: Profile) -> dict[str, pd.DataFrame]:
+    names = {"sample_id": _names("a"), "source_id": _names("s"), "name": _names("n")}
+    shape = {"width": 128, "height": 128, "num_frames": 1, "shorter_side": 128, "pixels": 16384}
+    caption = {"caption": "a man smiles", "caption_origin": "sidecar"}
+    files = {"file": _names("f"), "pixel_id": _names("x"), "media": "image", "synthetic": True}
+    measured = {"aspect": 1.0, "lettering": 0.0}
+    table = _decided(INGEST_COLUMNS, **names, **shape, **caption, **files, **measured)
+    return {"samples.parquet": table}
+
+
+def _faces(_: Profile) -> dict[str, pd.DataFrame]:
+    names = {"sample_id": _names("a"), "name": _names("n"), "identity": "id-0001"}
+    sizes = {"num_frames": 1, "face_size": 64.0, "sharpness": 200.0, "embedding_norm": 20.0}
+    found = {"detection_score": 0.9, "found_share": 1.0, "many_share": 0.0}
+    rest = {"media": "image", "split": "train", "embedding_row": range(ROWS)}
+    table = _decided(FACES_COLUMNS, **names, **sizes, **found, **rest)
+    box = {"x1": 1.0, "y1": 1.0, "x2": 9.0, "y2": 9.0}
+    tracks = {"sample_id": _names("a"), "frame": 0, **box, "score": 0.9, "pad": 0.0}
+    return {"samples.parquet": table, "tracks.parquet": pd.DataFrame(tracks)}
+
+
+def _pairs(_: Profile) -> dict[str, pd.DataFrame]:
+    names = {"pair_id": _names("p"), "target": _names("a"), "reference": _names("r")}
+    rest = {"kind": "cross", "identity": "id-0001", "split": "train", "media": "image"}
+    return {"pairs.parquet": _decided(PAIRS_COLUMNS, **names, **rest, cosine=0.8)}
+
+
+def _trained(rules: TrainSettings) -> dict[str, pd.DataFrame]:
+    steps = range(rules.log_every, rules.steps + 1, rules.log_every)
+    curve = pd.DataFrame({"step": steps, "loss": 0.5, "learning_rate": 1e-3})
+    who = {"sample_id": _names("a"), "identity": "id-1", "split": "train"}
+    targets = pd.DataFrame({**who, "media": "clip", "caption": "a man", "references": 2})
+    return {"targets.parquet": targets, "curve.parquet": curve}
+
+
+def _evaluate(_: Profile) -> dict[str, pd.DataFrame]:
+    cell = {"cell_id": _names("c"), "variant": "base", "identity": "id-1"}
+    asked = {"prompt": "a man", "seed": 1}
+    measured = {"identity_similarity_penalised": 0.5, "face_found_rate": 1.0}
+    people = {"picture": _names("p"), "identity": "id-1", "split": "held_out", "role": "shown"}
+    cells = pd.DataFrame({**cell, **asked, **measured})
+    return {"cells.parquet": cells, "people.parquet": pd.DataFrame(people)}
+
+
+def _register(_: Profile) -> dict[str, pd.DataFrame]:
+    release = {"model_name": "magic-mirror", "version": 1, "alias": "champion"}
+    named = {"release_digest": "r", "adapter_digest": "d"}
+    return {"release.parquet": pd.DataFrame([release | named])}
+
+
+GOOD: dict[str, Callable[[Profile], dict[str, pd.DataFrame]]] = {
+    "sources": _sources,
+    "ingest": _ingest,
+    "faces": _faces,
+    "pairs": _pairs,
+    "pretrain": lambda profile: _trained(profile.pretrain),
+    "finetune": lambda profile: _trained(profile.finetune),
+    "evaluate": _evaluate,
+    "register": _register,
+}
+
+
 def _good(stage: str, profile: Profile) -> dict[str, pd.DataFrame]:
-    if stage == "sources":
-        table = _decided(
-            SOURCES_COLUMNS,
-            source_id=_names("s"),
-            name=_names("n"),
-            path=_names("p"),
-            bytes=10,
-            sha256=_names("d"),
-            synthetic=True,
-        )
-        return {"inventory.parquet": table}
-    if stage == "ingest":
-        table = _decided(
-            INGEST_COLUMNS,
-            sample_id=_names("a"),
-            source_id=_names("s"),
-            name=_names("n"),
-            synthetic=True,
-            media="image",
-            file=_names("f"),
-            width=128,
-            height=128,
-            num_frames=1,
-            shorter_side=128,
-            aspect=1.0,
-            pixels=16384,
-            lettering=0.0,
-            caption="a man smiles",
-            caption_origin="sidecar",
-            pixel_id=_names("x"),
-        )
-        return {"samples.parquet": table}
-    if stage == "faces":
-        table = _decided(
-            FACES_COLUMNS,
-            sample_id=_names("a"),
-            name=_names("n"),
-            media="image",
-            identity="id-0001",
-            split="train",
-            num_frames=1,
-            detection_score=0.9,
-            face_size=64.0,
-            sharpness=200.0,
-            found_share=1.0,
-            many_share=0.0,
-            embedding_norm=20.0,
-            embedding_row=range(ROWS),
-        )
-        tracks = pd.DataFrame(
-            {
-                "sample_id": _names("a"),
-                "frame": 0,
-                "x1": 1.0,
-                "y1": 1.0,
-                "x2": 9.0,
-                "y2": 9.0,
-                "score": 0.9,
-                "pad": 0.0,
-            }
-        )
-        return {"samples.parquet": table, "tracks.parquet": tracks}
-    if stage == "pairs":
-        table = _decided(
-            PAIRS_COLUMNS,
-            pair_id=_names("p"),
-            target=_names("a"),
-            reference=_names("r"),
-            kind="cross",
-            identity="id-0001",
-            split="train",
-            media="image",
-            cosine=0.8,
-        )
-        return {"pairs.parquet": table}
-    if stage in ("pretrain", "finetune"):
-        rules = getattr(profile, stage)
-        steps = range(rules.log_every, rules.steps + 1, rules.log_every)
-        curve = pd.DataFrame({"step": steps, "loss": 0.5, "learning_rate": 1e-3})
-        targets = pd.DataFrame(
-            {
-                "sample_id": _names("a"),
-                "identity": "id-1",
-                "split": "train",
-                "media": "clip",
-                "caption": "a man",
-                "references": 2,
-            }
-        )
-        return {"targets.parquet": targets, "curve.parquet": curve}
-    if stage == "evaluate":
-        table = pd.DataFrame(
-            {
-                "cell_id": _names("c"),
-                "variant": "base",
-                "identity": "id-1",
-                "prompt": "a man",
-                "seed": 1,
-                "identity_similarity_penalised": 0.5,
-                "face_found_rate": 1.0,
-            }
-        )
-        people = pd.DataFrame(
-            {"picture": _names("p"), "identity": "id-1", "split": "held_out", "role": "shown"}
-        )
-        return {"cells.parquet": table, "people.parquet": people}
-    release = {
-        "model_name": ["magic-mirror"],
-        "version": [1],
-        "release_digest": ["r"],
-        "adapter_digest": ["d"],
-        "alias": ["champion"],
-    }
-    return {"release.parquet": pd.DataFrame(release)}
+    return GOOD[stage](profile)
 
 
 def _write(folder: Path, tables: dict[str, pd.DataFrame]) -> None:

@@ -252,32 +252,17 @@ def test_a_sample_s_split_and_identity_are_those_that_faces_found(layout: Layout
         ("c", "train", "id-0003", "held_out"),
         ("d", None, None, None),
     ]
+    clip = {"media": "clip", "caption_origin": "beside", "status": "kept"}
     ingested = [
-        {
-            "sample_id": name,
-            "source_id": f"{name}-source",
-            "split": said,
-            "media": "clip",
-            "width": 90 + place,
-            "height": 60 + place,
-            "num_frames": 9 + place,
-            "caption": f"caption {name}",
-            "caption_origin": "beside",
-            "caption_problem": f"why {name}",
-            "status": "kept",
-        }
+        {"sample_id": name, "source_id": f"{name}-source", "split": said, **clip}
+        | {"width": 90 + place, "height": 60 + place, "num_frames": 9 + place}
+        | {"caption": f"caption {name}", "caption_problem": f"why {name}"}
         for place, (name, said, _, _) in enumerate(found)
     ]
     rejected = ingested[0] | {"sample_id": "e", "source_id": "e-source", "status": "rejected"}
+    other = {"status": "kept", "media": "x", "num_frames": 1}
     seen = {
-        name: {
-            "sample_id": name,
-            "identity": who,
-            "split": side,
-            "status": "kept",
-            "media": "x",
-            "num_frames": 1,
-        }
+        name: {"sample_id": name, "identity": who, "split": side, **other}
         for name, _, who, side in found
     }
     for stage, rows, columns in (

@@ -79,19 +79,8 @@ class Server:
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "HF_HUB_OFFLINE": "1",
         }
-        command = [
-            str(binaries / "mlflow"),
-            "models",
-            "serve",
-            "-m",
-            "models:/magic-mirror@champion",
-            "--env-manager",
-            "local",
-            "-t",
-            "3600",
-            "-p",
-            str(self.port),
-        ]
+        stock = "models serve -m models:/magic-mirror@champion --env-manager local -t 3600 -p"
+        command = [str(binaries / "mlflow"), *stock.split(), str(self.port)]
         if door:
             command = [sys.executable, "-m", "mm_model", "serve", "--port", str(self.port)]
         with self.log.open("w") as log:

@@ -58,20 +58,9 @@ def photographs(served_house: House, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture
 def asked(photographs: list[Path]) -> list[Any]:
     """A whole request of few steps."""
-    return [
-        "--ref",
-        photographs[0],
-        "--ref",
-        photographs[1],
-        "--prompt",
-        PROMPT,
-        "--consent",
-        "synthetic:drawn-1",
-        "--seed",
-        7,
-        "--steps",
-        2,
-    ]
+    first, second = photographs
+    rest = "--consent synthetic:drawn-1 --seed 7 --steps 2"
+    return ["--ref", first, "--ref", second, "--prompt", PROMPT, *rest.split()]
 
 
 def record_of(photographs: list[Path]) -> dict[str, Any]:
@@ -219,15 +208,8 @@ def test_what_a_server_refuses_is_refused_in_the_words_of_the_command_line(
     ]
     if "height" in change:
         given += ["--size", "512x512"]
-    status, _, err = command(
-        "--ref",
-        photographs[0],
-        "--consent",
-        "synthetic:drawn-1",
-        *given,
-        "-o",
-        tmp_path / "clip.mp4",
-    )
+    given += ["--consent", "synthetic:drawn-1", "-o", tmp_path / "clip.mp4"]
+    status, _, err = command("--ref", photographs[0], *given)
     said = wording.of(refusal.value).sentence
     assert (status, err.strip().splitlines()[-1]) == (1, f"Stopped: {said}")
     assert not [name for name in FIELDS if "_" in name if name in err]
@@ -259,20 +241,9 @@ def test_words_that_are_cut_off_are_named_before_work_starts(
 ) -> None:
     """The small tokenizer reads 16 tokens, four of them for two references."""
     prompt = "a man smiles in the park and waves and runs and sits in a red hat"
-    status, out, err = command(
-        "--ref",
-        photographs[0],
-        "--ref",
-        photographs[1],
-        "--prompt",
-        prompt,
-        "--steps",
-        1,
-        "--consent",
-        "synthetic:drawn-1",
-        "-o",
-        tmp_path / "clip.mp4",
-    )
+    first, second = photographs
+    rest = ["--prompt", prompt, *"--steps 1 --consent synthetic:drawn-1".split()]
+    status, out, err = command("--ref", first, "--ref", second, *rest, "-o", tmp_path / "clip.mp4")
     assert status == 0, err
     (line,) = [line for line in out.splitlines() if "cut off" in line]
     assert line.endswith(": in a red hat")
@@ -387,26 +358,16 @@ def test_a_real_photograph_is_shown_or_refused_in_one_sentence(
 ) -> None:
     rules = yaml.safe_dump(whole(ROOT, "real-small"))
     (served_house.root / "profiles" / "real-small.yaml").write_text(rules)
-    rest = ["--prompt", PROMPT, "--steps", 1, "--consent", "licence:mit"]
-    status, _, err = command(
-        "--ref",
-        real_media / "source_s10.jpg",
-        *rest,
-        "--facepack",
+    rest = [
+        "--prompt",
+        PROMPT,
+        *"--steps 1 --consent licence:mit --facepack".split(),
         real_facepack,
-        "-o",
-        tmp_path / "clip.mp4",
-    )
+    ]
+    shown, hidden = real_media / "source_s10.jpg", real_media / "source_s30.jpg"
+    status, _, err = command("--ref", shown, *rest, "-o", tmp_path / "clip.mp4")
     assert status == 0, err
-    status, _, err = command(
-        "--ref",
-        real_media / "source_s30.jpg",
-        *rest,
-        "--facepack",
-        real_facepack,
-        "-o",
-        tmp_path / "never.mp4",
-    )
+    status, _, err = command("--ref", hidden, *rest, "-o", tmp_path / "never.mp4")
     assert status == 1
     assert err.strip().splitlines()[-1] == (
         "Stopped: Reference picture 1 shows no face that can be found: give one that shows the "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,19 +50,12 @@ def test_again_gives_the_same_bytes_and_says_so(
     assert (tmp_path / "twin.mp4").read_bytes() == (tmp_path / "clip.mp4").read_bytes()
 
 
-def test_again_asks_for_every_value_of_the_clip(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
-    """None of the clip's values is what a plain clip beside it has.
-
-    A field that a request gets later fails here until the clip sets it too.
+@pytest.fixture
+def generate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Callable[..., str]:
+    """`generate(*arguments)`: the last line that the command says; `.engine` made the clips and
+    `.models` were asked for.
     """
-    house, adapter, pack = House(tmp_path / "root"), tmp_path / "adapter", tmp_path / "pack"
-    for folder in (adapter, pack):
-        folder.mkdir()
-    red, blue = tmp_path / "red.png", tmp_path / "blue.png"
-    for path in (red, blue):
-        Image.new("RGB", (40, 50), path.stem).save(path)
+    house = House(tmp_path / "root")
     profile = load_profile(house.root, "tiny")
     sizes = profile.serve.model_copy(update={"sizes": ((64, 64), (48, 80))})
     config = of_profile(profile.model_copy(update={"serve": sizes}), dict.fromkeys(PARTS, ""))
@@ -72,57 +66,41 @@ def test_again_asks_for_every_value_of_the_clip(
     monkeypatch.setattr(Choice, "load", lambda _: Mirror(config, one_face, lambda: engine))
     monkeypatch.setenv("MM_ROOT", str(house.root))
 
-    def generate(*arguments: Any) -> str:
+    def run(*arguments: Any) -> str:
         assert cli.main(["generate", *map(str, arguments)]) == 0
         return capsys.readouterr().out.splitlines()[-1]
 
+    run.engine, run.models = engine, models
+    return run
+
+
+def test_again_asks_for_every_value_of_the_clip(generate: Any, tmp_path: Path) -> None:
+    """None of the clip's values is what a plain clip beside it has.
+
+    A field that a request gets later fails here until the clip sets it too.
+    """
+    adapter, pack = tmp_path / "adapter", tmp_path / "pack"
+    for folder in (adapter, pack):
+        folder.mkdir()
+    red, blue = tmp_path / "red.png", tmp_path / "blue.png"
+    for path in (red, blue):
+        Image.new("RGB", (40, 50), path.stem).save(path)
+    clip, twin, plain = (tmp_path / f"{name}.mp4" for name in ("clip", "twin", "plain"))
     generate(
-        "--ref",
-        red,
-        "--ref",
-        blue,
-        "--ref",
-        red,
-        "--prompt",
-        "a man img nods",
-        "--consent",
-        "written:form-17",
-        "--seed",
-        41,
-        "--frames",
-        1,
-        "--size",
-        "48x80",
-        "--steps",
-        3,
-        "--guidance",
-        5.5,
-        "--adapter",
-        adapter,
-        "--facepack",
-        pack,
-        "-o",
-        tmp_path / "clip.mp4",
+        *["--ref", red, "--ref", blue, "--ref", red, "--prompt", "a man img nods"],
+        *"--consent written:form-17 --seed 41 --frames 1 --size 48x80 --steps 3".split(),
+        *["--guidance", 5.5, "--adapter", adapter, "--facepack", pack, "-o", clip],
     )
-    again = generate("--again", tmp_path / "clip.json", "-o", tmp_path / "twin.mp4")
-    assert again == "the same bytes"
-    generate(
-        "--ref",
-        blue,
-        "--prompt",
-        "a woman img smiles",
-        "--consent",
-        "self:me",
-        "-o",
-        tmp_path / "plain.mp4",
-    )
-    first, once_more, plain = (wanted for wanted, _ in engine.calls)
+    assert generate("--again", clip.with_suffix(".json"), "-o", twin) == "the same bytes"
+    said = ["--prompt", "a woman img smiles", "--consent", "self:me"]
+    generate("--ref", blue, *said, "-o", plain)
+    first, once_more, other = (wanted for wanted, _ in generate.engine.calls)
     names = [field.name for field in dataclasses.fields(Request)]
     assert {n: getattr(once_more, n) for n in names} == {n: getattr(first, n) for n in names}
-    assert [n for n in names if getattr(first, n) == getattr(plain, n)] == [], "left at its default"
-    assert models[:2] == [(str(adapter), pack)] * 2
-    clip, twin = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("clip", "twin"))
-    differing = {name for name, value in clip.items() if twin[name] != value}
+    assert [n for n in names if getattr(first, n) == getattr(other, n)] == [], "left at its default"
+    assert generate.models[:2] == [(str(adapter), pack)] * 2
+    records = [json.loads(path.with_suffix(".json").read_text()) for path in (clip, twin)]
+    differing = {name for name, value in records[0].items() if records[1][name] != value}
     assert differing <= {"seconds", "record_sha256"}, "the twin's record makes another clip"
 
 

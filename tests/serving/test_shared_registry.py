@@ -39,20 +39,9 @@ def server(kept: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "server",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--backend-store-uri",
-        f"sqlite:///{kept / 'mlflow.db'}",
-        "--artifacts-destination",
-        str(kept / "artifacts"),
-        "--workers",
-        "1",
+        *[sys.executable, *f"-m mlflow server --host 127.0.0.1 --port {port} --workers 1".split()],
+        f"--backend-store-uri=sqlite:///{kept / 'mlflow.db'}",
+        f"--artifacts-destination={kept / 'artifacts'}",
     ]
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
     environment.pop("MLFLOW_TRACKING_URI", None)

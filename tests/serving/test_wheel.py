@@ -52,16 +52,8 @@ def wheel(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(root / name, source)
     subprocess.run(
         [
-            sys.executable,
-            "-m",
-            "pip",
-            "wheel",
-            "--quiet",
-            "--no-deps",
-            "--no-build-isolation",
-            "--wheel-dir",
-            str(target),
-            str(source),
+            *[sys.executable, *"-m pip wheel --quiet --no-deps --no-build-isolation".split()],
+            *["--wheel-dir", str(target), str(source)],
         ],
         check=True,
         capture_output=True,
@@ -81,15 +73,8 @@ def empty(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     python = place / "bin" / "python"
     subprocess.run(
         [
-            sys.executable,
-            "-m",
-            "pip",
-            f"--python={python}",
-            "install",
-            "--quiet",
-            "--no-deps",
-            "--no-index",
-            "--ignore-installed",
+            *[sys.executable, "-m", "pip", f"--python={python}"],
+            *"install --quiet --no-deps --no-index --ignore-installed".split(),
             str(wheel),
         ],
         check=True,

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from drawn_ingest import Sample, faults, people, recompressed, write_ingest
 
-from mm_model.faces import stage as faces
+from mm_model.faces import detection
 from mm_model.media.sheet import jpeg_bytes
 from mm_model.records import FACES_COLUMNS, TRACKS_COLUMNS
 from mm_model.store import digests, tables
@@ -156,7 +156,7 @@ def test_each_kept_sample_s_embedding_is_its_own_where_one_before_it_is_a_leak(
     kept = [row for row in rows if row["status"] == "kept"]
     assert len(tensors["embedding"]) == len(tensors["frame_embedding"]) == len(kept)
     with opened(job.model("facepack"), job.profile.faces.detection_size, 1) as workers:
-        tasks = [faces._task(job, samples[row["sample_id"]]) for row in kept]
+        tasks = [detection.task_of(job, samples[row["sample_id"]]) for row in kept]
         for row, seen in zip(kept, workers.run(look, tasks), strict=True):
             (own,), number = embeddings_of(seen), int(row["embedding_row"])
             np.testing.assert_allclose(tensors["embedding"][number], own, atol=1e-5)
@@ -308,6 +308,7 @@ def test_a_file_that_no_library_can_take_is_a_failed_row(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from mm_model.faces import detection
 from mm_model.faces import row as record
 from mm_model.faces import stage as faces
 from tests.stages.conftest import make_job
@@ -318,7 +319,7 @@ def dying(pack, task):
     if len(looks) == 7:
         os.kill(os.getpid(), signal.SIGKILL)
     return look(pack, task)
-record.look, faces.SHARD = dying, 3
+record.look, detection.SHARD = dying, 3
 job = make_job(Path(sys.argv[1]), "faces")
 job.out.mkdir(parents=True)
 faces.run(job)
@@ -331,7 +332,7 @@ def test_a_killed_run_resumes_and_gives_the_same_bytes(
     from mm_model.faces import row as record
 
     write_ingest(_ingest(small_root), people(TRAIN, photos=3, clips=1))
-    monkeypatch.setattr(faces, "SHARD", 3)
+    monkeypatch.setattr(detection, "SHARD", 3)
     undisturbed = tmp_path / "undisturbed"
     shutil.copytree(small_root, undisturbed)
     run_stage(undisturbed, "faces")

@@ -214,7 +214,7 @@ def test_a_contact_sheet_never_fails_a_stage(
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("mm_model.ingest.stage.contact_sheet", full)
+    monkeypatch.setattr("mm_model.ingest.report.contact_sheet", full)
     report = run_stage(small_root, "ingest")
     assert report.counts.total == 1 and report.pictures == ()
     said = capsys.readouterr().out

@@ -161,7 +161,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, root: Path, backbone: Any) -
     for stage in ("sources", "ingest", "faces", "pairs"):
         report = run_stage(place, stage)
         assert report.counts.kept == len(files) + 1, (stage, report.counts.line())
-    from mm_model.train.stage import fresh_adapter
+    from mm_model.train.start import fresh_adapter
 
     job = make_job(place, "pretrain")
     backbone.transformer.detach_layers()
@@ -275,18 +275,9 @@ def in_generate(world: World, given: list, folder: Path) -> Inputs:
         paths = [world.place / "photographs" / name / "one.jpg" for name in names]
         status = cli.main(
             [
-                "generate",
-                *(f"--ref={path}" for path in paths),
-                "--prompt",
-                "a person smiles",
-                "--consent",
-                "synthetic:drawn",
-                "--seed",
-                "1",
-                "--adapter",
-                str(world.adapter),
-                "-o",
-                str(folder / f"{number}.mp4"),
+                *["generate", *(f"--ref={path}" for path in paths), "--prompt=a person smiles"],
+                *["--consent=synthetic:drawn", "--seed=1", f"--adapter={world.adapter}"],
+                *["-o", str(folder / f"{number}.mp4")],
             ]
         )
         assert status == 0

@@ -16,7 +16,7 @@ from drawn_ingest import Sample, people, write_ingest
 
 from mm_model.errors import UserError
 from mm_model.facepack.port import face_of
-from mm_model.pairs import library
+from mm_model.pairs import library, synthesis
 from mm_model.pairs import stage as pairs
 from mm_model.pairs.report import picture_path
 from mm_model.records import PAIRS_COLUMNS, REFERENCES_COLUMNS
@@ -289,17 +289,18 @@ def test_second_heads_are_counted_and_never_paired(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from mm_model.pairs import library
 from mm_model.pairs import stage as pairs
+from mm_model.pairs import stage as pairs
+from mm_model.pairs import synthesis
 from tests.stages.conftest import make_job
 
-orders, make = [], pairs.make
+orders, make = [], synthesis.make
 def dying(pack, order):
     orders.append(order)
     if len(orders) == 6:
         os.kill(os.getpid(), signal.SIGKILL)
     return make(pack, order)
-pairs.make, pairs.SHARD = dying, 2
+synthesis.make, synthesis.SHARD = dying, 2
 job = make_job(Path(sys.argv[1]), "pairs")
 job.out.mkdir(parents=True)
 pairs.run(job)
@@ -309,7 +310,7 @@ pairs.run(job)
 def test_a_killed_run_resumes_and_gives_the_same_bytes(
     ready: Path, tmp_path: Path, run_stage: Run, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pairs, "SHARD", 2)
+    monkeypatch.setattr(synthesis, "SHARD", 2)
     undisturbed = tmp_path / "undisturbed"
     shutil.copytree(ready, undisturbed)
     run_stage(undisturbed, "pairs")
@@ -322,8 +323,10 @@ def test_a_killed_run_resumes_and_gives_the_same_bytes(
         timeout=120,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
-    asked, make = [], pairs.make
-    monkeypatch.setattr(pairs, "make", lambda pack, order: asked.append(order) or make(pack, order))
+    asked, make = [], synthesis.make
+    monkeypatch.setattr(
+        synthesis, "make", lambda pack, order: asked.append(order) or make(pack, order)
+    )
     run_stage(ready, "pairs")
     assert len(asked) == 12 - 4
     first, second = (

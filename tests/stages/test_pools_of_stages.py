@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from mm_model.errors import UserError
-from mm_model.faces import stage as faces
+from mm_model.faces import detection
 from mm_model.pairs import stage as pairs
 from mm_model.run.pools.port import Crashed
 from mm_model.store import digests, tables
@@ -25,7 +25,7 @@ def _few_people(small_root: Path) -> None:
 
 
 def _all_through_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(faces, "_FRAMES_WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(detection, "_FRAMES_WORTH_A_PROCESS", 1)
     monkeypatch.setattr(pairs, "_PICTURES_WORTH_A_PROCESS", 1)
 
 

@@ -18,7 +18,7 @@ from mm_model.settings import Profile, load_profile
 from mm_model.train import stage
 from mm_model.train.gradients import require_masters
 from mm_model.train.loop import Trainer, optimizer_of
-from mm_model.train.stage import fresh_adapter
+from mm_model.train.start import fresh_adapter
 from tests.nn import layout, tiny
 from tests.profiles import whole
 from tests.train.test_loop import UNREACHED, _data, _Killed, _run

@@ -9,7 +9,7 @@ import torch
 from mm_model.errors import UserError
 from mm_model.generation.backbone import Backbone, load_backbone
 from mm_model.settings import Profile, load_profile
-from mm_model.train.stage import fresh_adapter
+from mm_model.train.start import fresh_adapter
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,54 @@
+"""What a training says of itself: who it learned from, how the loss fell, what stayed unlearned."""
+
+import pandas as pd
+
+from mm_model.records import TARGETS_COLUMNS, Counts
+from mm_model.run.stage import Job, Report
+from mm_model.settings import TrainSettings
+from mm_model.store import tables
+from mm_model.train.dataset import TrainingSet
+
+
+def write_targets(job: Job, data: TrainingSet) -> None:
+    """Who is in the batches: every target that is drawn from."""
+    rows = [
+        {name: getattr(target, name) for name in TARGETS_COLUMNS[:-1]}
+        | {"references": len(target.references)}
+        for target in data.targets
+    ]
+    path = job.out / "targets.parquet"
+    tables.write(path, rows, TARGETS_COLUMNS, {"references": "count"})
+
+
+def report_of(
+    job: Job,
+    settings: TrainSettings,
+    data: TrainingSet,
+    *,
+    curve: pd.DataFrame,
+    people: int,
+    unreached: list[str],
+) -> Report:
+    """The report; `unreached` names trained tensors that no gradient ever reached."""
+    tail = max(1, len(curve) // 10)
+    notes = []
+    if unreached:
+        notes.append(
+            f"{len(unreached)} trained tensors never received a gradient and stayed as "
+            f"they began: {', '.join(unreached)}."
+        )
+    if people < 20:
+        notes.append(
+            f"only {people} people to learn from: the adapter will copy them rather than learn to "
+            "follow a reference."
+        )
+    pictures = sorted(f"samples/{p.name}" for p in (job.out / "samples").glob("step_*.jpg"))
+    last = [p for p in pictures if not p.endswith(".strip.jpg")][-1:]
+    metrics = {
+        "targets": len(data),
+        "people": people,
+        "steps": settings.steps,
+        "loss_first": float(curve["loss_velocity"].head(tail).mean()),
+        "loss_last": float(curve["loss_velocity"].tail(tail).mean()),
+    }
+    return Report(Counts(len(data), len(data)), metrics, tuple(last), tuple(notes))
