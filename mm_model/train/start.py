@@ -1,4 +1,4 @@
-"""What a training begins with where no earlier one is continued."""
+"""The adapter that pretraining starts with: of the profile's preset, seeded by the profile."""
 
 import torch
 
