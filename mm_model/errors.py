@@ -19,6 +19,7 @@ _WAYS_OUT = {
     errno.EIO: "the disk reports an input/output error: see that it is whole and not full, then "
     "run again",
     errno.ESTALE: "the network file system lost the file: mount it again, then run again",
+    errno.ENOLCK: "the file system gives no locks: mount it with locks, or use another folder",
     errno.EMFILE: "too many files are open: raise the limit (ulimit -n) and run again",
     errno.ENFILE: "too many files are open on this machine: close some programs and run again",
 }

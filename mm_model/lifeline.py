@@ -16,11 +16,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from concurrent.futures import wait as wait_for
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from mm_model.errors import UserError
 
@@ -29,8 +27,6 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
     import psutil
-
-T = TypeVar("T")
 
 _F_SETSIG = 10  # fcntl.h of Linux; Python has no name for it
 _KEEPER = """
@@ -43,7 +39,6 @@ for end in they, we:
 if they in [end for end, _ in ends.poll()]:
     signal.pidfd_send_signal(we, signal.SIGKILL)
 """
-_HEARD_SECONDS = 1.0
 _guard = threading.Lock()
 _own: "tuple[Connection, Connection] | None" = None
 _held: list[Any] = []  # what must stay open in a child
@@ -130,17 +125,6 @@ def process(target: Callable[..., None], *arguments: Any) -> "SpawnProcess":
 
     context = multiprocessing.get_context("spawn")
     return context.Process(target=_begin, args=(_Tie(), target, arguments), daemon=True)
-
-
-def outcome(work: "Future[T]") -> T:
-    """The result of `work`, waited for so that an interrupt is heard.
-
-    Python does not end a wait for a signal that came just before it began: it would be heard when
-    the work is done.
-    """
-    while not wait_for([work], _HEARD_SECONDS).done:
-        pass
-    return work.result()
 
 
 def follow(mark: str, program: str) -> None:

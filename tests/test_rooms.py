@@ -8,7 +8,7 @@ from mm_model.run import stages
 from tests import rooms
 
 ORDER = (
-    {"errors", "environment", "progress", "decisions", "rows"},
+    {"errors", "environment", "progress", "decisions", "rows", "waiting"},
     {"diffusion", "lifeline", "records", "store"},
     {"facepack", "media", "settings", "tracking"},
     {"embedded.people", "inputs", "nn", "quality"},

@@ -19,7 +19,7 @@ from mm_model.diffusion.frames import check_frame_count
 from mm_model.errors import UserError
 from mm_model.generation import plausible
 from mm_model.generation.guidance import check_guidance
-from mm_model.nn.magic_mirror.condition import IdentityCondition
+from mm_model.nn.injection.condition import IdentityCondition
 from mm_model.nn.parts import Keywords
 
 _ARGUMENTS = inspect.signature(CogVideoXPipeline.__call__).parameters

@@ -10,8 +10,9 @@ from mm_model.diffusion.schedule import NoiseSchedule
 from mm_model.errors import UserError
 from mm_model.nn.cogvideox.backbone import load_components
 from mm_model.nn.identity.encoder import IdentityEncoder
-from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
-from mm_model.nn.magic_mirror.model import disable_gradients
+from mm_model.nn.injection import table as injections
+from mm_model.nn.injection.model import disable_gradients
+from mm_model.nn.injection.port import IdentityInjection
 from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel
 from mm_model.settings import RunSettings
 
@@ -77,9 +78,7 @@ def load_backbone(folder: Path, run: RunSettings) -> Backbone:
 
 def given_adapter(
     folder: Path, backbone: Backbone, dtype: torch.dtype | None = None
-) -> MagicMirrorAdapter:
+) -> IdentityInjection:
     """The adapter that a training left in `folder`; in the backbone's dtype when None."""
     digest = backbone.identity_encoder.recognizer_sha256
-    return MagicMirrorAdapter.from_pretrained(
-        folder / "adapter", backbone.transformer, digest, dtype
-    )
+    return injections.read(folder / "adapter", backbone.transformer, digest, dtype)

@@ -15,8 +15,8 @@ from torch import Tensor
 from mm_model.generation.references import batch_references, inputs_of
 from mm_model.nn.identity.portrait import Photograph
 from mm_model.nn.identity.subject import clean_prompt
-from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
-from mm_model.nn.magic_mirror.condition import IdentityFeatures
+from mm_model.nn.injection.condition import IdentityFeatures
+from mm_model.nn.injection.port import IdentityInjection
 from mm_model.progress import OnStep
 from mm_model.settings import ModelSettings
 
@@ -58,7 +58,7 @@ def together(size: Size, most: int) -> int:
     return max(1, min(most, _PIXELS // (size.num_frames * size.height * size.width)))
 
 
-def pipeline_of(backbone: "Backbone", adapter: MagicMirrorAdapter | None) -> "MagicMirrorPipeline":
+def pipeline_of(backbone: "Backbone", adapter: IdentityInjection | None) -> "MagicMirrorPipeline":
     """The pipeline over an already loaded backbone; its modules are shared, not copied."""
     from mm_model.generation.pipeline import MagicMirrorPipeline
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mm_model.errors import UserError
-from mm_model.nn.magic_mirror.condition import IdentityCondition
+from mm_model.nn.injection.condition import IdentityCondition
 
 GUIDANCE_MODES = ("null", "keep", "base", "split")
 

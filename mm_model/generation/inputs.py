@@ -11,7 +11,7 @@ from mm_model.diffusion.frames import latent_frame_count
 from mm_model.diffusion.schedule import correlate_frames
 from mm_model.errors import UserError
 from mm_model.generation.asked import Asked, text_length
-from mm_model.nn.magic_mirror.condition import IdentityCondition
+from mm_model.nn.injection.condition import IdentityCondition
 
 if TYPE_CHECKING:
     from mm_model.generation.pipeline import MagicMirrorPipeline

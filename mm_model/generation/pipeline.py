@@ -33,8 +33,9 @@ from mm_model.nn.cogvideox.backbone import check_parts, load_components, taken_o
 from mm_model.nn.identity.encoder import IdentityEncoder
 from mm_model.nn.identity.prompt import encode_prompts, encode_text
 from mm_model.nn.identity.subject import clean_prompt
-from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
-from mm_model.nn.magic_mirror.condition import IdentityCondition
+from mm_model.nn.injection import table as injections
+from mm_model.nn.injection.condition import IdentityCondition
+from mm_model.nn.injection.port import IdentityInjection
 from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel
 from mm_model.nn.offload import layers_of_blocks
 from mm_model.nn.parts import Keywords
@@ -64,7 +65,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         transformer: CogVideoXTransformer3DModel | MagicMirrorTransformer3DModel,
         scheduler: Any,
         identity_encoder: IdentityEncoder | None = None,
-        adapter: MagicMirrorAdapter | None = None,
+        adapter: IdentityInjection | None = None,
     ) -> None:
         check_parts(tokenizer=tokenizer, text_encoder=text_encoder, vae=vae, scheduler=scheduler)
         check_parts(identity_encoder=identity_encoder, adapter=adapter)
@@ -79,7 +80,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
     def from_pretrained(
         cls,
         pretrained_model_name_or_path: str | Path,
-        adapter: str | Path | MagicMirrorAdapter | None = OF_FOLDER,
+        adapter: str | Path | IdentityInjection | None = OF_FOLDER,
         identity_encoder: IdentityEncoder | str | None = OF_FOLDER,
         torch_dtype: parts.Dtypes = None,
         *,
@@ -100,7 +101,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         if isinstance(adapter, str) and adapter == OF_FOLDER:
             own = base / saving.ADAPTER_FOLDER
             adapter = own if own.is_dir() else None
-        if isinstance(adapter, MagicMirrorAdapter):
+        if isinstance(adapter, IdentityInjection):
             pipe._put_in(adapter)
         elif adapter is not None:
             pipe.load_adapter(adapter, parts.dtypes_by_part(dtypes)["adapter"])
@@ -111,7 +112,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         """As in diffusers, on the parts of `pipeline`; `torch_dtype` may also be a dtype's name."""
         return super().from_pipe(pipeline, **saving.of_pipe(pipeline, kwargs))
 
-    def _put_in(self, adapter: MagicMirrorAdapter) -> None:
+    def _put_in(self, adapter: IdentityInjection) -> None:
         """Take over an adapter that was made before, on this transformer or on another."""
         transformer = self._own_transformer()
         if self.identity_encoder is not None:
@@ -151,7 +152,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         parts.refuse_pickles(folder)
         digest = self.identity_encoder.recognizer_sha256 if self.identity_encoder else None
         transformer, dtype = self._own_transformer(), parts.dtype_named(torch_dtype)
-        adapter = MagicMirrorAdapter.from_pretrained(folder, transformer, digest, dtype)
+        adapter = injections.read(folder, transformer, digest, dtype)
         self.register_modules(adapter=adapter)
 
     def save_adapter(self, folder: str | Path) -> Path:
@@ -195,7 +196,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
             self.register_modules(transformer=taken_over(self.transformer, self.vae))
         return self._require_transformer()
 
-    def _require_adapter(self) -> MagicMirrorAdapter:
+    def _require_adapter(self) -> IdentityInjection:
         if self.adapter is None:
             raise UserError(
                 "No adapter is loaded; call load_adapter(folder) first, or leave the references "

@@ -16,7 +16,7 @@ from diffusers.callbacks import MultiPipelineCallbacks, PipelineCallback
 from torch import Tensor
 
 from mm_model.errors import UserError
-from mm_model.nn.magic_mirror.condition import IdentityCondition
+from mm_model.nn.injection.condition import IdentityCondition
 
 _SHOWN = 40
 

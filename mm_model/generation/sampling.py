@@ -20,7 +20,7 @@ from mm_model.generation import plausible
 from mm_model.generation.asked import Asked
 from mm_model.generation.branches import BranchRunner, Scales
 from mm_model.generation.guidance import Texts, base_branches, combine, plan_branches
-from mm_model.nn.magic_mirror.condition import IdentityCondition
+from mm_model.nn.injection.condition import IdentityCondition
 from mm_model.nn.parts import Keywords
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from mm_model.methods.port import Description, Enrolled, Shot
 from mm_model.methods.shots import groups, made, share
 from mm_model.nn.identity.portrait import Photograph
 from mm_model.nn.identity.subject import MOST_REFERENCES
-from mm_model.nn.magic_mirror.condition import IdentityFeatures
+from mm_model.nn.injection.condition import IdentityFeatures
 from mm_model.progress import OnStep
 from mm_model.store import digests
 from mm_model.store.atomic import Document, publish_folder, write_bytes, write_json

@@ -7,7 +7,7 @@ import numpy as np
 
 from mm_model.generation.clips import Sampling, Size, generate, together
 from mm_model.methods.port import Shot
-from mm_model.nn.magic_mirror.condition import IdentityFeatures
+from mm_model.nn.injection.condition import IdentityFeatures
 from mm_model.progress import OnStep
 
 if TYPE_CHECKING:

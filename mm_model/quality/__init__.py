@@ -1,1 +1,1 @@
-"""Great Expectations suites, one per stage output, and the judge that runs them."""
+"""Great Expectations suites, one per stage output, and the audit that runs them."""

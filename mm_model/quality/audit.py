@@ -1,6 +1,6 @@
 """Runs a stage's suite on the tables in a folder and says, in one sentence, what is wrong.
 
-Great Expectations judges; this module guards its known holes: an empty suite, a missing table
+Great Expectations checks; this module guards its known holes: an empty suite, a missing table
 or column, and an empty table never pass. The verdict is written as `audit.json` beside the
 tables, whether it is good or bad.
 """
@@ -36,7 +36,7 @@ class Verdict:
 
 
 def audit(stage: str, folder: Path, profile: Profile) -> list[Verdict]:
-    """Judge the tables of `folder`, write `audit.json` there, and stop on a critical failure.
+    """Check the tables of `folder`, write `audit.json` there, and stop on a critical failure.
 
     Raises:
         AuditError: a critical expectation failed; the message names stage, expectation, table,
@@ -47,7 +47,7 @@ def audit(stage: str, folder: Path, profile: Profile) -> list[Verdict]:
         raise AuditError(f"The suite of stage '{stage}' is empty: nothing was audited.")
     verdicts: list[Verdict] = []
     for table in dict.fromkeys(check.table for check in checks):
-        verdicts += _judge_table(folder, table, [c for c in checks if c.table == table])
+        verdicts += _audit_table(folder, table, [c for c in checks if c.table == table])
     broken = [v for v in verdicts if not v.success and v.severity == "critical"]
     sentence = _stop_sentence(stage, broken, folder) if broken else None
     atomic.write_json(
@@ -94,12 +94,12 @@ def _stop_sentence(stage: str, broken: Sequence[Verdict], folder: Path) -> str:
     )
 
 
-def _judge_table(folder: Path, table: str, checks: Sequence[Check]) -> list[Verdict]:
+def _audit_table(folder: Path, table: str, checks: Sequence[Check]) -> list[Verdict]:
     import pandas as pd
 
     path = folder / table
     if not path.is_file():
-        raise UserError(f"{path} is missing: the stage did not write the table its suite judges.")
+        raise UserError(f"{path} is missing: the stage did not write the table its suite checks.")
     frame = pd.read_parquet(path)
     missing = {check.column for check in checks if check.column} - set(frame.columns)
     if missing:

@@ -50,7 +50,7 @@ class Check:
 
 
 def _kept_only() -> dict[str, object]:
-    """Row condition: judge kept rows alone."""
+    """Row condition: kept rows alone."""
     return {"row_condition": f'status=="{Status.KEPT}"', "condition_parser": "pandas"}
 
 
@@ -239,11 +239,11 @@ def _faces(profile: Profile) -> list[Check]:
 
 def _of_filters(stage: str, profile: Profile, checks: list[Check]) -> list[Check]:
     """What a filter keeps lies on its side of its bound, where no check above says so already."""
-    judged = {check.column for check in checks if "min_value" in check.keywords}
+    bounded = {check.column for check in checks if "min_value" in check.keywords}
     found = []
     for one in DECISIONS.get(stage, ()):
         (column, *_), (bound, *_) = (*one.measures, None), one.thresholds
-        if one.keeps is None or column is None or column.name in judged:
+        if one.keeps is None or column is None or column.name in bounded:
             continue
         value = getattr(profile.section(bound.section), bound.field)
         if value is not None:

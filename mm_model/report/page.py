@@ -7,12 +7,12 @@ training sample. Pictures are embedded, clips play as strips so that all move in
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
-from html import escape
 from pathlib import Path
 
 from mm_model.errors import UserError
 from mm_model.report import ladder as page_ladder
 from mm_model.report import parts
+from mm_model.report.templating import fill
 from mm_model.report.training import training
 from mm_model.run.stages import NAMES
 from mm_model.settings import load_profile
@@ -77,7 +77,7 @@ def _section(make: Callable[[], str]) -> str:
         return make()
     except Exception as error:  # a damaged file must not hide the rest of the page
         why = f"{type(error).__name__}: {error}" if isinstance(error, LookupError) else str(error)
-        return f'<div class="card soft">A part of the page could not be made: {escape(why)}</div>'
+        return fill("damage.html", why=why)
 
 
 def render(layout: Layout) -> str:
@@ -99,15 +99,13 @@ def render(layout: Layout) -> str:
     for name in ("sources", "ingest", "faces", "pairs"):
         sections.append(partial(parts.data, found[name], TITLES[name]))
     sections.append(partial(parts.release, found["register"]))
-    body = [_section(make) for make in sections]
-    refresh = "" if finished else '<meta http-equiv="refresh" content="10">'
-    return parts.DOCUMENT.format(
-        title=escape(f"Magic Mirror · {profile.title}"),
-        refresh=refresh,
-        style=parts.STYLE.format(
-            frames=profile.model.num_frames, seconds=profile.model.num_frames / profile.model.fps
-        ),
-        body="\n".join(part for part in body if part),
+    return fill(
+        "page.html",
+        title=profile.title,
+        finished=finished,
+        frames=profile.model.num_frames,
+        seconds=profile.model.num_frames / profile.model.fps,
+        sections=[text for make in sections if (text := _section(make))],
     )
 
 

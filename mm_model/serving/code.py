@@ -24,6 +24,7 @@ _REQUIREMENTS = (
     "diffusers",
     "transformers",
     "accelerate",
+    "filelock",
     "safetensors",
     "sentencepiece",
     "protobuf",
@@ -38,6 +39,7 @@ _REQUIREMENTS = (
     "pydantic",
     "pyyaml",
     "tqdm",
+    "psutil",
     "uvicorn",
 )
 

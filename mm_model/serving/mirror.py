@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from mm_model.errors import UserError
-from mm_model.lifeline import outcome
 from mm_model.media.encode import mp4_bytes
 from mm_model.progress import OnStep
 from mm_model.serving import consent, gate, policy, request
@@ -24,6 +23,7 @@ from mm_model.serving.refusal import Code, Refusal
 from mm_model.settings import ServeSettings
 from mm_model.store import digests
 from mm_model.store.atomic import Document
+from mm_model.waiting import outcome
 
 _LOG = logging.getLogger(__name__)
 _NOTES = (

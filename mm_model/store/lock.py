@@ -1,22 +1,15 @@
 """One writer per folder: an advisory lock that the operating system frees with the process."""
 
 import contextlib
-import fcntl
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+
+from filelock import Timeout, UnixFileLock
 
 from mm_model.errors import BusyError
 
-
-def _locked(handle: IO[str]) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+_LOOKS_EVERY = 0.1  # seconds
 
 
 @contextlib.contextmanager
@@ -26,22 +19,33 @@ def held(folder: Path, purpose: str, patience: float = 0.0) -> Iterator[None]:
     Raises:
         BusyError: another process holds it for longer than `patience` seconds; the message names
             that process.
+        OSError: the file cannot be made, or the file system gives no locks.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / ".lock"
-    with path.open("a+") as handle:
-        until = time.monotonic() + patience
-        while not _locked(handle):
-            if time.monotonic() < until:
-                time.sleep(0.1)
-                continue
-            handle.seek(0)
-            raise BusyError(
-                f"{folder} is in use by {handle.read().strip() or 'another process'}: "
-                "wait for it to end or stop it."
-            )
-        handle.seek(0)
-        handle.truncate()
-        handle.write(f"process {os.getpid()} ({purpose})")
-        handle.flush()
+
+    def sign(handle: int) -> None:
+        os.ftruncate(handle, 0)
+        os.write(handle, f"process {os.getpid()} ({purpose})".encode())
+
+    lock = UnixFileLock(
+        path,
+        timeout=patience,
+        poll_interval=_LOOKS_EVERY,
+        fallback_to_soft=False,  # a file that only lies there would outlive a killed process
+        on_acquired=sign,
+    )
+    try:
+        lock.acquire()
+    except Timeout:
+        raise BusyError(
+            f"{folder} is in use by {path.read_text().strip() or 'another process'}: "
+            "wait for it to end or stop it."
+        ) from None
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+    try:
         yield
+    finally:
+        lock.release()

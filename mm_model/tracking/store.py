@@ -6,7 +6,6 @@ race for the first use all work and a killed one leaves no half-made tables. It 
 
 import contextlib
 import errno
-import fcntl
 import logging
 import os
 import socket
@@ -17,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from filelock import UnixFileLock
 
 from mm_model.environment import silence_telemetry
 from mm_model.errors import UserError
@@ -144,8 +145,7 @@ def patient() -> Iterator[None]:
 @contextlib.contextmanager
 def _creation_lock(lock: Path) -> Iterator[None]:
     lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with UnixFileLock(lock, fallback_to_soft=False):
         yield
 
 

@@ -14,7 +14,7 @@ from mm_model.diffusion.objective import draw_drops, draw_face_samples
 from mm_model.diffusion.schedule import NoiseSchedule, sample_noise
 from mm_model.generation.backbone import Backbone
 from mm_model.nn.identity.prompt import encode_prompts, encode_text
-from mm_model.nn.magic_mirror.condition import IdentityFeatures
+from mm_model.nn.injection.condition import IdentityFeatures
 from mm_model.settings import TrainSettings
 from mm_model.train.dataset import TrainingSet
 

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from mm_model.diffusion.objective import velocity_loss
 from mm_model.errors import UserError
 from mm_model.generation.backbone import Backbone
-from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
-from mm_model.nn.magic_mirror.model import MagicMirrorModel
+from mm_model.nn.injection.model import MagicMirrorModel
+from mm_model.nn.injection.port import IdentityInjection
 from mm_model.settings import TrainSettings
 from mm_model.train import state
 from mm_model.train.batches import Batch, BatchMaker
@@ -83,7 +83,7 @@ class Trainer:
     def __init__(
         self,
         backbone: Backbone,
-        adapter: MagicMirrorAdapter,
+        adapter: IdentityInjection,
         data: TrainingSet,
         settings: TrainSettings,
         *,

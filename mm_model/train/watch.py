@@ -19,7 +19,7 @@ from mm_model.generation.clips import Sampling, Size, features_of, generate
 from mm_model.generation.reference_book import ReferenceBook
 from mm_model.media.sheet import grid, picture_bytes, strip
 from mm_model.nn.identity.portrait import Photograph, portrait
-from mm_model.nn.magic_mirror.condition import IdentityFeatures
+from mm_model.nn.injection.condition import IdentityFeatures
 from mm_model.records import WATCHED_REFERENCES
 from mm_model.run.stage import Job
 from mm_model.settings import TrainSettings

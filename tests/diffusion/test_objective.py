@@ -7,7 +7,7 @@ from mm_model.diffusion.face_mask import latent_face_mask
 from mm_model.diffusion.frames import legal_frame_counts
 from mm_model.diffusion.objective import draw_drops, draw_face_samples, velocity_loss
 from mm_model.diffusion.schedule import NoiseSchedule, build_scheduler
-from mm_model.nn.magic_mirror.model import MagicMirrorModel
+from mm_model.nn.injection.model import MagicMirrorModel
 from mm_model.train.identity_loss import cosine_loss, decode_window, identity_loss, identity_window
 from tests.nn import tiny
 

@@ -97,7 +97,7 @@ def _small_vae(frames: int) -> None:
 
 
 def _model() -> None:
-    from mm_model.nn.magic_mirror.model import MagicMirrorModel
+    from mm_model.nn.injection.model import MagicMirrorModel
     from tests.nn import tiny
 
     given = tiny.inputs()

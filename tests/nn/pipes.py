@@ -54,6 +54,13 @@ def plain(kind: str = "ddim", **changes: Any) -> MagicMirrorPipeline:
     return pipe
 
 
+def plain_with(**given: Any) -> MagicMirrorPipeline:
+    """Ours with these parts beside the usual ones."""
+    pipe = MagicMirrorPipeline(**parts() | given)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
 def mirror(kind: str = "ddim", **overrides: Any) -> MagicMirrorPipeline:
     """Ours with an adapter whose every parameter is off its neutral start."""
     encoder, transformer = tiny.identity_encoder(), tiny.transformer()

@@ -8,9 +8,10 @@ import torch
 from safetensors.torch import load_file
 
 from mm_model.errors import UserError
+from mm_model.nn.injection.files import CONFIG_NAME, WEIGHTS_NAME
+from mm_model.nn.injection.model import MagicMirrorModel
+from mm_model.nn.injection.table import read_config
 from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
-from mm_model.nn.magic_mirror.checkpoint import CONFIG_NAME, WEIGHTS_NAME, read_adapter_config
-from mm_model.nn.magic_mirror.model import MagicMirrorModel
 from tests.nn import tiny
 
 
@@ -38,7 +39,7 @@ def test_round_trip_is_bit_equal(saved):
     fresh = tiny.transformer()
     loaded = MagicMirrorAdapter.from_pretrained(folder, fresh, "a" * 64)
     assert torch.equal(output(fresh, loaded), output(model, adapter))
-    config, _ = read_adapter_config(folder)
+    config = read_config(folder)
     assert (config.stage, config.step, config.attention_mode) == ("pretrain", 7, "gated_joint")
     assert not loaded.training
 
@@ -46,13 +47,13 @@ def test_round_trip_is_bit_equal(saved):
 def test_the_margin_of_the_reference_portrait_is_the_adapter_s(tmp_path):
     _, adapter = tiny.with_adapter(reference_margin=2.5)
     adapter.save_pretrained(tmp_path)
-    assert read_adapter_config(tmp_path)[0].reference_margin == 2.5
+    assert read_config(tmp_path).reference_margin == 2.5
     edit(tmp_path, reference_margin=None)
-    assert read_adapter_config(tmp_path)[0].reference_margin is None
+    assert read_config(tmp_path).reference_margin is None
     said = json.loads((tmp_path / CONFIG_NAME).read_text())
     said.pop("reference_margin")
     (tmp_path / CONFIG_NAME).write_text(json.dumps(said))
-    assert read_adapter_config(tmp_path)[0].reference_margin == 1.6
+    assert read_config(tmp_path).reference_margin == 1.6
 
 
 def test_file_holds_no_base_weights_and_the_documented_keys(saved):

@@ -5,8 +5,8 @@ import torch
 
 from mm_model.diffusion.schedule import build_scheduler
 from mm_model.errors import UserError
+from mm_model.nn.injection.model import MagicMirrorModel
 from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
-from mm_model.nn.magic_mirror.model import MagicMirrorModel
 from tests.nn import tiny
 
 

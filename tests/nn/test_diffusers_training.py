@@ -5,8 +5,8 @@ import torch
 from diffusers.models.attention_processor import CogVideoXAttnProcessor2_0
 
 from mm_model.errors import UserError
+from mm_model.nn.injection.model import MagicMirrorModel
 from mm_model.nn.magic_mirror.attention import MagicMirrorAttnProcessor
-from mm_model.nn.magic_mirror.model import MagicMirrorModel
 from tests.nn import tiny
 from tests.nn.pipes import PLAIN, clip, mirror, plain, stock, subject
 

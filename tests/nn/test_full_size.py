@@ -12,8 +12,8 @@ from torch import Tensor
 from mm_model.nn.cogvideox.rotary import rotary_table
 from mm_model.nn.identity.encoder import IdentityEncoder
 from mm_model.nn.identity.photomaker import meta_parts
+from mm_model.nn.injection.condition import IdentityCondition, IdentityFeatures
 from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
-from mm_model.nn.magic_mirror.condition import IdentityCondition, IdentityFeatures
 from mm_model.nn.magic_mirror.presets import (
     CLIP_VIT_L14,
     COGVIDEOX_5B_TRANSFORMER,

@@ -24,8 +24,8 @@ from mm_model.nn.identity.photomaker import (
 )
 from mm_model.nn.identity.recognizer import recognizer_digest, unit
 from mm_model.nn.identity.resampler import IdPerceiver
+from mm_model.nn.injection.condition import IdentityFeatures
 from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
-from mm_model.nn.magic_mirror.condition import IdentityFeatures
 from mm_model.nn.magic_mirror.presets import CLIP_VIT_L14, ID_PERCEIVER_V2, adapter_config
 from tests.nn import tiny
 

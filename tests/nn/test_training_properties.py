@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mm_model.nn.magic_mirror.model import MagicMirrorModel
+from mm_model.nn.injection.model import MagicMirrorModel
 from tests.nn import tiny
 
 LAYER_NAMES = {

@@ -16,8 +16,8 @@ from mm_model.nn.cogvideox.tokenizer import build_tokenizer, build_vocabulary
 from mm_model.nn.identity.encoder import IdentityEncoder
 from mm_model.nn.identity.face_recognizer import FaceRecognizer
 from mm_model.nn.identity.resampler import IdPerceiver
+from mm_model.nn.injection.condition import IdentityFeatures
 from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
-from mm_model.nn.magic_mirror.condition import IdentityFeatures
 from mm_model.nn.magic_mirror.presets import adapter_config
 from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from mm_model.errors import UserError
+from mm_model.run.pools import local
 from mm_model.run.pools.port import Crashed, Limits, Pool
 from mm_model.run.pools.table import VARIABLE, open_pool
 from tests.lifeline import family
@@ -217,3 +218,22 @@ def test_a_pool_is_chosen_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "")
     with closing(open_pool(tasks.opened, 1)) as usual:
         assert list(usual.map(tasks.does, ["a"])) == ["a done"]
+
+
+@pytest.mark.parametrize("used_before", [False, True])
+def test_an_interrupt_while_a_worker_is_given_its_item_leaves_none_behind(
+    pool: Opened, monkeypatch: pytest.MonkeyPatch, used_before: bool
+) -> None:
+    one = pool(processes=1)
+    if used_before:
+        assert list(one.map(tasks.does, ["a"]))
+    take = local._Worker.take
+
+    def pressed(worker: local._Worker, place: int, order: bytes) -> None:
+        take(worker, place, order)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(local._Worker, "take", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        list(one.map(tasks.does, ["hang"]))
+    assert not multiprocessing.active_children()

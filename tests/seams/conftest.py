@@ -43,14 +43,14 @@ def training_set(
     chain: Chain, backbone: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Any]:
     """`training_set("pretrain")`: what that stage trains on, read from the chain as it does."""
-    from mm_model.nn.magic_mirror.checkpoint import read_adapter_config
+    from mm_model.nn.injection.table import read_config
     from mm_model.train import dataset
 
     made: dict[str, Any] = {}
 
     def get(stage: str) -> Any:
         if stage not in made:
-            margin = read_adapter_config(chain.output(stage) / "adapter")[0].reference_margin
+            margin = read_config(chain.output(stage) / "adapter").reference_margin
             job = chain.job(stage, tmp_path_factory.mktemp(stage))
             frames, media = {"pretrain": (1, ("image", "clip")), "finetune": (9, ("clip",))}[stage]
             made[stage] = dataset.build(job, backbone, frames, media, margin)

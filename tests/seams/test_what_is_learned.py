@@ -239,7 +239,7 @@ def conditioned(
 ) -> torch.Tensor:
     """The prediction for one row alone, its identity dropped by hand where the batch says so."""
     from mm_model.nn.cogvideox.rotary import rotary_table
-    from mm_model.nn.magic_mirror.condition import IdentityFeatures
+    from mm_model.nn.injection.condition import IdentityFeatures
 
     one = slice(row, row + 1)
     real = batch.features.mask[row]

@@ -116,6 +116,18 @@ def test_the_library_comes_from_the_wheel_and_generates(
     assert said["shape"] == [1, 9, 3, 64, 64]
 
 
+def test_the_page_s_templates_are_in_the_wheel(root: Path, empty: Path, tmp_path: Path) -> None:
+    folder = "mm_model/report/templates"
+    code = (
+        "import json; from mm_model.report.templating import _environment\n"
+        "print(json.dumps(sorted(_environment().list_templates())))"
+    )
+    said = json.loads(alone(empty, tmp_path, "-c", code))
+    assert said == sorted(path.name for path in (root / folder).iterdir())
+    code = "from mm_model.report.templating import fill; print(fill('damage.html', why='<a>'))"
+    assert alone(empty, tmp_path, "-c", code).endswith("could not be made: &lt;a&gt;</div>")
+
+
 def test_a_released_model_is_served_there(
     root: Path, empty: Path, served_house: House, tmp_path: Path
 ) -> None:

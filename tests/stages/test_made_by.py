@@ -128,7 +128,7 @@ def _status(capsys: Any, *options: str) -> tuple[int, str]:
             "mm_model/store/tables.py (write)",
         ),
         ("register/promotion.py", " > ", " >= ", {"register"}, "mm_model/register/promotion.py ("),
-        ("report/page.py", "\nfrom html", "\nLIMIT = 3\nfrom html", set(), ""),
+        ("report/page.py", "\nfrom dataclasses", "\nLIMIT = 3\nfrom dataclasses", set(), ""),
         ("report/catalogue.py", "\nimport os", "\nLIMIT = 3\nimport os", set(), ""),
         ("nn/magic_mirror/block.py", "import torch\n", "import torch  # the library\n", set(), ""),
     ],

@@ -201,10 +201,10 @@ def given() -> Iterator[list[tuple[torch.Tensor, torch.Tensor]]]:
 
 
 def in_training(world: World, backbone: Any, given: list) -> Inputs:
-    from mm_model.nn.magic_mirror.checkpoint import read_adapter_config
+    from mm_model.nn.injection.table import read_config
     from mm_model.train import dataset
 
-    margin = read_adapter_config(world.adapter)[0].reference_margin
+    margin = read_config(world.adapter).reference_margin
     data = dataset.build(world.job, backbone, 1, ("image",), margin)
     names = world.names()
     return {names[t.sample_id]: given[number] for t in data.targets for number in t.references}

@@ -1,18 +1,15 @@
 """Write aside, then rename: what a reader can see."""
 
 import json
-import multiprocessing
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from mm_model.errors import BusyError, UserError
-from mm_model.store import atomic, digests, lock, manifest
+from mm_model.errors import UserError
+from mm_model.store import atomic, digests, manifest
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
@@ -72,32 +69,6 @@ def test_folder_digest_sees_names_and_content(tmp_path: Path) -> None:
     renamed = digests.of_folder(tmp_path)
     (tmp_path / "b").write_text("2")
     assert len({first, renamed, digests.of_folder(tmp_path)}) == 3
-
-
-def _hold(folder: str, ready) -> None:
-    with lock.held(Path(folder), "stage test"):
-        ready.set()
-        time.sleep(60)
-
-
-def test_a_second_writer_is_told_who_holds_the_folder(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    ready = context.Event()
-    holder = context.Process(target=_hold, args=(str(tmp_path), ready))
-    holder.start()
-    try:
-        assert ready.wait(30)
-        with (
-            pytest.raises(BusyError, match=f"process {holder.pid} .stage test."),
-            lock.held(tmp_path, "me"),
-        ):
-            pass
-        os.kill(holder.pid, signal.SIGKILL)
-        holder.join()
-        with lock.held(tmp_path, "me"):
-            pass
-    finally:
-        holder.kill()
 
 
 def test_the_command_line_prints_one_sentence_and_no_traceback(tmp_path: Path, root: Path) -> None:

@@ -11,9 +11,9 @@ from safetensors import safe_open
 
 from mm_model.errors import UserError
 from mm_model.generation.backbone import Backbone, given_adapter, load_backbone
+from mm_model.nn.injection.files import CONFIG_NAME, WEIGHTS_NAME, load_json
+from mm_model.nn.injection.model import MagicMirrorModel
 from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
-from mm_model.nn.magic_mirror.checkpoint import CONFIG_NAME, WEIGHTS_NAME, load_json
-from mm_model.nn.magic_mirror.model import MagicMirrorModel
 from mm_model.settings import Profile, load_profile
 from mm_model.train import stage
 from mm_model.train.gradients import require_masters

@@ -114,12 +114,12 @@ def check_parts(**given: Any) -> None:
     from diffusers import CogVideoXTransformer3DModel
     from diffusers.utils.torch_utils import unwrap_module
 
-    from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
+    from mm_model.nn.injection.port import IdentityInjection
 
     kinds = {
         "transformer": (CogVideoXTransformer3DModel, "a CogVideoX transformer"),
         "identity_encoder": (IdentityEncoder, "an IdentityEncoder (from_pretrained reads one)"),
-        "adapter": (MagicMirrorAdapter, "a MagicMirrorAdapter (load_adapter reads a folder)"),
+        "adapter": (IdentityInjection, "a MagicMirrorAdapter (load_adapter reads a folder)"),
     }
     has = {
         "tokenizer": (("__call__", "pad_token_id"), "a tokenizer"),

@@ -17,14 +17,14 @@ from mm_model.errors import UserError
 from mm_model.nn.identity.face_recognizer import FaceRecognizer
 from mm_model.nn.identity.recognizer import FaceEmbedder, OnnxRecognizer, recognizer_digest
 from mm_model.nn.identity.resampler import IdPerceiver
-from mm_model.nn.magic_mirror.checkpoint import (
+from mm_model.nn.injection.condition import IdentityCondition, IdentityFeatures
+from mm_model.nn.injection.files import (
     load_json,
     load_tensors,
     save_json,
     save_tensors,
     sha256_file,
 )
-from mm_model.nn.magic_mirror.condition import IdentityCondition, IdentityFeatures
 from mm_model.nn.magic_mirror.config import IDENTITY_DESCRIPTION, IDENTITY_FOLDER
 from mm_model.nn.offload import execution_device, present
 from mm_model.nn.parts import Keywords

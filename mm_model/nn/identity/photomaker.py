@@ -17,7 +17,7 @@ from mm_model.errors import UserError
 from mm_model.nn.identity.encoder import IdentityEncoder
 from mm_model.nn.identity.recognizer import FaceEmbedder
 from mm_model.nn.identity.resampler import IdPerceiver
-from mm_model.nn.magic_mirror.checkpoint import load_tensors, save_tensors
+from mm_model.nn.injection.files import load_tensors, save_tensors
 from mm_model.nn.magic_mirror.presets import CLIP_VIT_L14, ID_PERCEIVER_V2
 
 VISION_PREFIX = "vision_model."

@@ -6,47 +6,43 @@ trained. Base weights are never part of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from mm_model.errors import UserError
 from mm_model.nn.identity.resampler import FacePerceiver, PerceiverResampler
-from mm_model.nn.initialise import fill_normal, materialise, reset_module, seeded, zero_
+from mm_model.nn.initialise import fill_normal, reset_module, seeded, zero_
+from mm_model.nn.injection.condition import IdentityCondition, IdentityFeatures
+from mm_model.nn.injection.port import IdentityInjection, Wanted
 from mm_model.nn.layers import Linear
-from mm_model.nn.magic_mirror.checkpoint import read_adapter, write_adapter
-from mm_model.nn.magic_mirror.condition import IdentityCondition, IdentityFeatures
 from mm_model.nn.magic_mirror.config import AdapterConfig
 from mm_model.nn.magic_mirror.fusion import TextFusion, fuse_text
+from mm_model.nn.magic_mirror.layer_adapter import LayerAdapter
+from mm_model.nn.magic_mirror.presets import PRESET_NAMES, adapter_config
 from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel
 from mm_model.nn.offload import present
 
-
-class Provenance(TypedDict, total=False):
-    """Fields of an adapter's configuration that say where its weights come from."""
-
-    backbone_id: str | None
-    recognizer_sha256: str | None
-    id_perceiver_sha256: str | None
-    stage: str | None
-    step: int | None
+if TYPE_CHECKING:
+    from mm_model.nn.identity.encoder import IdentityEncoder
 
 
-class MagicMirrorAdapter(nn.Module):
+class MagicMirrorAdapter(IdentityInjection):
     """Face perceiver, face projection, text fusion, CAN projection, learned nulls and `layers`.
 
     Build it with `create` (fresh weights) or `from_pretrained`; both attach the layer adapters to
-    the given transformer, which keeps sharing them with this view. A transformer carries one
-    adapter at a time: `require_in` refuses one that another has replaced.
+    the given transformer, which keeps sharing them with this view.
     """
 
-    def __init__(self, config: AdapterConfig, layers: Mapping[int, nn.Module]) -> None:
-        super().__init__()
-        self.config = config
+    CONFIG = AdapterConfig
+    PRESETS = PRESET_NAMES
+
+    config: AdapterConfig
+
+    def build(self) -> None:
+        """The parts outside the blocks."""
+        config = self.config
         self.text_fusion = TextFusion(config.text_dim, config.id_dim)
         self.null_id = nn.Parameter(torch.zeros(config.id_tokens, config.id_dim))
         self.can_proj: nn.Linear | None = None
@@ -66,23 +62,6 @@ class MagicMirrorAdapter(nn.Module):
             if config.face_projection:
                 self.face_proj = Linear(config.face_dim, config.width)
             self.null_face = nn.Parameter(torch.zeros(config.face_tokens, config.width))
-        self.layers = nn.ModuleDict({str(index): layer for index, layer in layers.items()})
-
-    @classmethod
-    def _build(
-        cls,
-        transformer: MagicMirrorTransformer3DModel,
-        config: AdapterConfig,
-        dtype: torch.dtype | None,
-    ) -> MagicMirrorAdapter:
-        layers = transformer.attach_layers(config, dtype)
-        with torch.device("meta"):
-            adapter = cls(config, {})
-        like = transformer.proj_out.weight
-        if not like.is_meta:
-            adapter = materialise(adapter, like.device, dtype or like.dtype)
-        adapter.layers.update({str(index): layer for index, layer in layers.items()})
-        return adapter
 
     @classmethod
     def create(
@@ -99,29 +78,50 @@ class MagicMirrorAdapter(nn.Module):
         weights (the backbone's when None); arithmetic follows the inputs. On a meta transformer the
         weights stay without storage. Raises `UserError` when config and backbone do not fit.
         """
-        adapter = cls._build(transformer, config, dtype)
+        adapter = cls.put_into(transformer, config, dtype)
         if not transformer.proj_out.weight.is_meta:
             adapter._reset(transformer, seed)
             if id_resampler is not None and adapter.face_perceiver is not None:
                 adapter.face_perceiver.copy_from(id_resampler)
         return adapter
 
-    def is_in(self, transformer: nn.Module) -> bool:
-        """Whether these very layer adapters sit in the blocks of `transformer`."""
-        blocks = getattr(transformer, "transformer_blocks", ())
-        return all(
-            int(index) < len(blocks) and getattr(blocks[int(index)], "adapter", None) is layer
-            for index, layer in self.layers.items()
+    @classmethod
+    def fresh(
+        cls,
+        transformer: MagicMirrorTransformer3DModel,
+        encoder: IdentityEncoder,
+        wanted: Wanted,
+        *,
+        seed: int = 0,
+        dtype: torch.dtype | None = None,
+    ) -> MagicMirrorAdapter:
+        """See the port; `face_perceiver: id_perceiver` begins with a copy of the encoder's."""
+        config = adapter_config(
+            wanted["preset"],
+            transformer.config,
+            encoder.clip_dim,
+            encoder.id_dim,
+            attention_mode=wanted["attention"],
+            ca_out_proj=wanted["ca_out_proj"],
+            backbone_id=wanted["backbone_id"],
+            recognizer_sha256=encoder.recognizer_sha256,
+            reference_margin=wanted["reference_margin"],
         )
-
-    def require_in(self, transformer: nn.Module) -> None:
-        """Raise `UserError` unless `is_in`: its layers would neither be used nor trained."""
-        if not self.is_in(transformer):
+        copied = None
+        if wanted["face_perceiver"] == "id_perceiver":
+            copied = encoder.id_perceiver.perceiver_resampler
+        try:
+            return cls.create(transformer, config, seed, copied, dtype)
+        except ValueError as error:
             raise UserError(
-                "The adapter's layers are not in this transformer: another adapter took their "
-                "place, or they were taken out; put them in again with "
-                "transformer.attach_adapter(adapter)."
-            )
+                f"model.face_perceiver is id_perceiver, but {error} in preset "
+                f"{wanted['preset']!r}: set it to random, or choose a preset of the identity "
+                "perceiver's sizes."
+            ) from error
+
+    def new_layers(self) -> dict[int, nn.Module]:
+        """A layer adapter for every even layer."""
+        return {index: LayerAdapter(self.config) for index in self.config.adapter_layers}
 
     @torch.no_grad()
     def _reset(self, transformer: MagicMirrorTransformer3DModel, seed: int) -> None:
@@ -192,24 +192,6 @@ class MagicMirrorAdapter(nn.Module):
         mask = torch.ones(batch, references, dtype=torch.bool, device=null_id.device)
         return IdentityCondition(null_id, x_face, code, mask, ~mask[:, 0])
 
-    def drop(self, condition: IdentityCondition, dropped: Tensor) -> IdentityCondition:
-        """Replace rows with `dropped [B]` by the learned nulls and switch their text fusion off."""
-        batch, references = condition.x_id.shape[:2]
-        null = self.null_condition(batch, references, condition.x_id.dtype)
-        dropped = dropped.to(condition.mask.device)
-
-        def pick(ours: Tensor | None, theirs: Tensor | None) -> Tensor | None:
-            if ours is None:
-                return None
-            return torch.where(dropped.view(-1, *[1] * (ours.dim() - 1)), theirs, ours)
-
-        return replace(
-            condition,
-            x_face=pick(condition.x_face, null.x_face),
-            id_code=pick(condition.id_code, null.id_code),
-            fused=condition.fused & ~dropped,
-        )
-
     def fuse_text(
         self,
         text_embeds: Tensor,
@@ -235,57 +217,3 @@ class MagicMirrorAdapter(nn.Module):
         for layer in self.layers.values():
             if layer.face_gate is not None:
                 layer.face_gate.clamp_(min=0.0)
-
-    def save_pretrained(self, folder: str | Path, **provenance: Unpack[Provenance]) -> Path:
-        """Write the adapter folder (config and safetensors); returns it. Never writes base weights.
-
-        Tensors are written in their own dtype (float32 where they were trained), which the
-        configuration states; loading casts them to what the reader asks for. `provenance` updates
-        fields of the configuration, for instance `stage` and `step`. Raises `UserError` when
-        sequential offloading holds the weights.
-        """
-        if any(parameter.is_meta for parameter in self.parameters()):
-            raise UserError(
-                "The adapter's weights are offloaded, so there is nothing to write; call "
-                "remove_all_hooks() of the pipeline first."
-            )
-        self.config = replace(self.config, **provenance)
-        return write_adapter(folder, self.config, self.state_dict())
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        folder: str | Path,
-        transformer: MagicMirrorTransformer3DModel,
-        recognizer_sha256: str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> MagicMirrorAdapter:
-        """Read an adapter folder and attach it to `transformer`, in `dtype` (None: the backbone's).
-
-        Raises `UserError` when files are missing or damaged (digest), when layers, width, base
-        family or the conditioning recogniser differ, or when tensors do not fit the configuration.
-        """
-        config, state = read_adapter(folder)
-        config.check_backbone(transformer.config)
-        config.check_recognizer(recognizer_sha256)
-        with torch.device("meta"):
-            expected = cls(config, _meta_layers(config)).state_dict()
-        wrong = sorted(
-            key
-            for key in expected.keys() | state.keys()
-            if key not in state or key not in expected or state[key].shape != expected[key].shape
-        )
-        if wrong:
-            raise UserError(
-                f"The adapter in {folder} has {len(wrong)} tensors that are missing, unknown or of "
-                f"another size (first: {wrong[0]}); it is damaged or from another version."
-            )
-        adapter = cls._build(transformer, config, dtype)
-        adapter.load_state_dict(state)
-        return adapter.eval()
-
-
-def _meta_layers(config: AdapterConfig) -> dict[int, nn.Module]:
-    from mm_model.nn.magic_mirror.layer_adapter import LayerAdapter
-
-    return {index: LayerAdapter(config) for index in config.adapter_layers}

@@ -14,6 +14,7 @@ from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBloc
 from torch import Tensor, nn
 
 from mm_model.errors import UserError
+from mm_model.nn.injection.layer import AfterBlock
 from mm_model.nn.layers import LayerNorm
 from mm_model.nn.magic_mirror.attention import MagicMirrorAttnProcessor
 from mm_model.nn.magic_mirror.layer_adapter import LayerAdapter
@@ -41,7 +42,12 @@ class MagicMirrorBlock(CogVideoXBlock):
         self.norm2 = base.norm2
         self.ff = base.ff
         self.attn1.set_processor(MagicMirrorAttnProcessor())
-        self.adapter: LayerAdapter | None = None
+        self.adapter: LayerAdapter | AfterBlock | None = None
+
+    @property
+    def mirror(self) -> LayerAdapter | None:
+        """Magic Mirror's adapter of this layer, where it has one."""
+        return self.adapter if isinstance(self.adapter, LayerAdapter) else None
 
     def modulation(
         self, temb: Tensor, id_code: Tensor | None = None, can_scale: float = 1.0
@@ -50,12 +56,13 @@ class MagicMirrorBlock(CogVideoXBlock):
         first = self.norm1.linear(self.norm1.silu(temb))
         second = self.norm2.linear(self.norm2.silu(temb))
         base = torch.cat([first, second], dim=-1)
-        if self.adapter is None:
+        adapter = self.mirror
+        if adapter is None:
             return LayerModulation(base, None)
-        if self.adapter.can is not None and id_code is not None and can_scale != 0.0:
+        if adapter.can is not None and id_code is not None and can_scale != 0.0:
             mu1_vid = first[:, : first.shape[-1] // 6]
-            base = base + can_scale * self.adapter.can(id_code, temb, mu1_vid)
-        face = self.adapter.face_mod(temb) if self.adapter.face_mod is not None else None
+            base = base + can_scale * adapter.can(id_code, temb, mu1_vid)
+        face = adapter.face_mod(temb) if adapter.face_mod is not None else None
         return LayerModulation(base, face)
 
     def forward(
@@ -70,37 +77,68 @@ class MagicMirrorBlock(CogVideoXBlock):
         can_scale: float = 1.0,
         ca_scale: float = 1.0,
         modulation: LayerModulation | None = None,
+        tokens: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """`hidden_states [B,V,d]`, `encoder_hidden_states [B,F+L,d]`, `temb [B,t]` -> same shapes.
 
         Face tokens pass a layer without adapter unchanged. `modulation` replaces the modulation
-        computed from `temb` (tables for known timesteps).
+        computed from `temb` (tables for known timesteps). `tokens [B,F,c]` are for a module behind
+        the block, which `ca_scale` weighs.
         """
-        identity = self.adapter is not None and (face_length > 0 or id_code is not None)
+        video, encoder = self._inside(
+            hidden_states,
+            encoder_hidden_states,
+            temb,
+            rotary=image_rotary_emb,
+            attention_kwargs=attention_kwargs,
+            face_length=face_length,
+            id_code=id_code,
+            scales=(can_scale, ca_scale),
+            modulation=modulation,
+        )
+        if tokens is not None and isinstance(self.adapter, AfterBlock):
+            video = self.adapter(video, tokens, ca_scale)
+        return video, encoder
+
+    def _inside(
+        self,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor,
+        temb: Tensor,
+        *,
+        rotary: Rotary | None,
+        attention_kwargs: Keywords | None,
+        face_length: int,
+        id_code: Tensor | None,
+        scales: tuple[float, float],
+        modulation: LayerModulation | None,
+    ) -> tuple[Tensor, Tensor]:
+        """The block itself, with Magic Mirror's adapter where it has one."""
+        identity = self.mirror is not None and (face_length > 0 or id_code is not None)
         if not identity and modulation is None:
             face = encoder_hidden_states[:, :face_length]
             video, text = super().forward(
                 hidden_states,
                 encoder_hidden_states[:, face_length:],
                 temb,
-                image_rotary_emb,
+                rotary,
                 attention_kwargs,
             )
             return video, (torch.cat([face, text], dim=1) if face_length else text)
         if modulation is None:
-            modulation = self.modulation(temb, id_code, can_scale)
+            modulation = self.modulation(temb, id_code, scales[0])
         face, encoder = None, encoder_hidden_states
-        if self.adapter is None and face_length:
+        if self.mirror is None and face_length:
             face, encoder = encoder.split([face_length, encoder.size(1) - face_length], dim=1)
             face_length = 0
         hidden_states, encoder = self._modulated(
             hidden_states,
             encoder,
             modulation,
-            rotary=image_rotary_emb,
+            rotary=rotary,
             attention_kwargs=attention_kwargs,
             face_length=face_length,
-            ca_scale=ca_scale,
+            ca_scale=scales[1],
         )
         return hidden_states, (torch.cat([face, encoder], dim=1) if face is not None else encoder)
 
@@ -157,12 +195,13 @@ class MagicMirrorBlock(CogVideoXBlock):
         return video, encoder
 
     def _face_stream(self, modulation: LayerModulation) -> tuple[LayerAdapter, Tensor]:
-        if self.adapter is None or modulation.face is None:
+        adapter = self.mirror
+        if adapter is None or modulation.face is None:
             raise UserError(
                 "Face tokens were given, but the adapter has no face stream (use_face is "
                 "false): leave face_tokens out."
             )
-        return self.adapter, modulation.face
+        return adapter, modulation.face
 
 
 def _modulate(norm: nn.LayerNorm, x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ def build_modulation_table(
     for block in blocks:
         plain = block.modulation(temb)
         base = plain.base[:, None]
-        has_can = block.adapter is not None and block.adapter.can is not None
+        has_can = block.mirror is not None and block.mirror.can is not None
         if has_can and id_code is not None and can_scale != 0.0:
             rows = [
                 block.modulation(temb, code.expand(len(temb), -1), can_scale).base
@@ -67,6 +67,6 @@ def modulation_modules(blocks: Iterable[MagicMirrorBlock]) -> list[nn.Module]:
     modules: list[nn.Module] = []
     for block in blocks:
         modules += [block.norm1.linear, block.norm2.linear]
-        if block.adapter is not None:
-            modules += [m for m in (block.adapter.can, block.adapter.face_mod) if m is not None]
+        if block.mirror is not None:
+            modules += [m for m in (block.mirror.can, block.mirror.face_mod) if m is not None]
     return modules

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mm_model.errors import UserError
-from mm_model.nn.magic_mirror.config import AdapterConfig, backbone_family
+from mm_model.nn.injection.config import backbone_family
+from mm_model.nn.magic_mirror.config import AdapterConfig
 
 _FACE_2048 = {"face_dim": 2048, "face_depth": 4, "face_heads": 16, "face_head_dim": 128}
 

@@ -7,10 +7,10 @@ A subclass: base weights keep their names and load by identity; adapter tensors 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import torch
 from diffusers import CogVideoXTransformer3DModel
@@ -19,11 +19,10 @@ from diffusers.utils.peft_utils import apply_lora_scale
 from torch import Tensor, nn
 
 from mm_model.errors import UserError, first_line
-from mm_model.nn.initialise import materialise
+from mm_model.nn.injection.config import InjectionConfig
+from mm_model.nn.injection.layer import AfterBlock
 from mm_model.nn.magic_mirror.attention import MagicMirrorAttnProcessor
 from mm_model.nn.magic_mirror.block import LayerModulation, MagicMirrorBlock, register_for_caching
-from mm_model.nn.magic_mirror.config import AdapterConfig
-from mm_model.nn.magic_mirror.layer_adapter import LayerAdapter
 from mm_model.nn.magic_mirror.modulation import (
     ModulationTable,
     build_modulation_table,
@@ -33,8 +32,12 @@ from mm_model.nn.offload import execution_device, is_offloaded, present
 from mm_model.nn.parts import Keywords, check_lora
 from mm_model.nn.sharing import ADAPTER_PART, refuse_hooks, sharing
 
-if TYPE_CHECKING:
-    from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
+
+class Fitted(Protocol):
+    """What has its place in a transformer's blocks: see `mm_model.nn.injection.port`."""
+
+    config: InjectionConfig
+    layers: nn.ModuleDict
 
 
 class MagicMirrorTransformer3DModel(CogVideoXTransformer3DModel):
@@ -97,39 +100,27 @@ class MagicMirrorTransformer3DModel(CogVideoXTransformer3DModel):
         """DiT width d."""
         return self.config.num_attention_heads * self.config.attention_head_dim
 
-    def attach_layers(
-        self, config: AdapterConfig, dtype: torch.dtype | None = None
-    ) -> dict[int, LayerAdapter]:
-        """Put uninitialised layer adapters into the even layers and return them by layer index.
+    def attach_layers(self, layers: Mapping[int, nn.Module]) -> None:
+        """Put modules into the blocks of these numbers, and none into the others."""
+        self.check_places()
+        self.detach_layers()
+        for number, layer in layers.items():
+            self.transformer_blocks[number].adapter = layer
 
-        Their weights are of `dtype`, or of the backbone's; they compute in that of their inputs.
-        Raises `UserError` when the configuration belongs to another backbone shape.
-        """
-        config.check_backbone(self.config)
-        self._check_places()
-        like = self.proj_out.weight
-        layers: dict[int, LayerAdapter] = {}
-        for index in config.adapter_layers:
-            with torch.device("meta"):
-                adapter = LayerAdapter(config)
-            if not like.is_meta:
-                adapter = materialise(adapter, like.device, dtype or self.dtype)
-            self.transformer_blocks[index].adapter = layers[index] = adapter
-        return layers
-
-    def attach_adapter(self, adapter: MagicMirrorAdapter) -> None:
+    def attach_adapter(self, adapter: Fitted) -> None:
         """Put the layers of an adapter that was made before into this transformer, as they are.
 
         Raises `UserError` when it belongs to another backbone shape.
         """
         adapter.config.check_backbone(self.config)
-        self._check_places()
-        self.detach_layers()
-        for index, layer in adapter.layers.items():
-            self.transformer_blocks[int(index)].adapter = layer
+        self.attach_layers({int(number): layer for number, layer in adapter.layers.items()})
 
-    def _check_places(self) -> None:
-        """Refuse new layers where hooks or another processor would leave them without weights."""
+    def check_places(self) -> None:
+        """Refuse new layers where hooks or another processor would leave them without weights.
+
+        Raises:
+            UserError: the transformer is offloaded, or an attention processor of others is in.
+        """
         if is_offloaded(self):
             raise UserError(
                 "The transformer is offloaded, so an adapter put in now would have no weights; "
@@ -206,7 +197,8 @@ class MagicMirrorTransformer3DModel(CogVideoXTransformer3DModel):
     ) -> Transformer2DModelOutput | tuple[Tensor]:
         """Predict v `[B,T,C,H,W]` for noisy latents `hidden_states` of that shape.
 
-        Identity inputs: `face_tokens [B,F,d]` (x_face), `id_code [B,c]` (projected, flattened
+        Identity inputs: `face_tokens [B,F,d]` (x_face; of any width where modules behind a block
+        read them), `id_code [B,c]` (projected, flattened
         x_id). `id_scale` multiplies the CAN shifts and the cross-attention; at 0, or without
         identity, the base forward runs untouched. `modulation` holds one `LayerModulation` a layer
         (tables).
@@ -259,10 +251,12 @@ class MagicMirrorTransformer3DModel(CogVideoXTransformer3DModel):
         states = self.embedding_dropout(self.patch_embed(encoder_hidden_states, hidden_states))
         text_length = encoder_hidden_states.shape[1]
         encoder, video = states[:, :text_length], states[:, text_length:]
-        face_length = 0
-        if face_tokens is not None:
+        face_length, tokens = 0, None
+        if face_tokens is not None and self._has_face_stream():
             face_length = face_tokens.shape[1]
             encoder = torch.cat([face_tokens.to(encoder.dtype), encoder], dim=1)
+        elif face_tokens is not None:
+            tokens = face_tokens.to(encoder.dtype)
         if id_code is not None:
             id_code = id_code.to(encoder.dtype)
         for index, block in enumerate(self.transformer_blocks):
@@ -276,6 +270,7 @@ class MagicMirrorTransformer3DModel(CogVideoXTransformer3DModel):
                 id_code,
                 *scales,
                 modulation[index] if modulation is not None else None,
+                tokens,
             )
             if torch.is_grad_enabled() and self.gradient_checkpointing:
                 video, encoder = self._gradient_checkpointing_func(block, *inputs)
@@ -283,6 +278,11 @@ class MagicMirrorTransformer3DModel(CogVideoXTransformer3DModel):
                 video, encoder = block(*inputs)
         video = self.norm_out(self.norm_final(video), temb=temb)
         return self._unpatchify(self.proj_out(video), shape)
+
+    def _has_face_stream(self) -> bool:
+        """Whether face tokens run beside the text's; modules behind a block read them as given."""
+        layers = [block.adapter for block in self.transformer_blocks]
+        return not any(isinstance(layer, AfterBlock) for layer in layers)
 
     def _unpatchify(self, tokens: Tensor, shape: torch.Size) -> Tensor:
         """Tokens `[B,V,p*p*(p_t)*C]` -> `[B,T,C,H,W]`, in the base's order of patch dimensions."""

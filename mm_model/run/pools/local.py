@@ -18,10 +18,9 @@ from mm_model import lifeline
 from mm_model.run.pools import child
 from mm_model.run.pools.patience import Patience
 from mm_model.run.pools.port import Crashed, Limits, Start, Task
+from mm_model.waiting import HEARD_SECONDS
 
 _START_SECONDS = 120
-_HEARD_SECONDS = 1.0
-"""Longest wait at a time: Python does not end one for a signal that came just before it began."""
 _PART_BYTES = 1 << 20
 _LONGEST_CONFINED = 64 << 20
 """Bytes that a confined worker may say of one item."""
@@ -122,7 +121,7 @@ def _listen(busy: Sequence["_Worker"], on_tick: Callable[[], None] | None) -> "I
         Exception: what a task raised.
     """
     steps = [worker.patience.step for worker in busy if worker.patience]
-    speaking = wait([worker.pipe for worker in busy], min([*steps, _HEARD_SECONDS]))
+    speaking = wait([worker.pipe for worker in busy], min([*steps, HEARD_SECONDS]))
     for worker in [*busy]:
         if worker.pipe in speaking:
             worker.hear(on_tick)

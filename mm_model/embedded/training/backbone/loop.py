@@ -1,4 +1,4 @@
-"""The resumable training loop of the tiny backbone: Muon, cosine rate, moving average, checkpoints.
+"""The resumable training loop of the backbone: Muon, cosine rate, moving average, checkpoints.
 
 A checkpoint is one sealed safetensors file that holds weights, averages, both moments and the step.
 Data order must be keyed by (seed, step): then a resumed run repeats an uninterrupted one bit for

@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from mm_model import lifeline
 from mm_model.embedded.training import checkpoints
 from mm_model.errors import UserError
 from mm_model.store.atomic import Document
+from mm_model.waiting import outcome
 
 _AHEAD = 3
 _SAY_EVERY = 50
@@ -190,7 +190,7 @@ def _train(
     with ThreadPoolExecutor(1) as pool:
         waiting = [pool.submit(draw, recipe.rng_at(s)) for s in range(first, last)[:_AHEAD]]
         for step in range(first, last):
-            batch = lifeline.outcome(waiting.pop(0))
+            batch = outcome(waiting.pop(0))
             if step + _AHEAD < last:
                 waiting.append(pool.submit(draw, recipe.rng_at(step + _AHEAD)))
             for group in optimiser.param_groups:

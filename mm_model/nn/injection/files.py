@@ -1,5 +1,7 @@
 """Adapter files on disk: `magic_mirror_config.json` and `magic_mirror_adapter.safetensors`.
 
+The names are those of every way in; the configuration's field `class` says which it is.
+
 safetensors only; the configuration records the SHA-256 of the tensor file and is written last, so a
 folder with a configuration is complete. A digest that does not match is refused before loading.
 """
@@ -14,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mm_model.errors import UserError
-from mm_model.nn.magic_mirror.config import AdapterConfig
+from mm_model.nn.injection.config import InjectionConfig
 from mm_model.store import atomic
 
 CONFIG_NAME = "magic_mirror_config.json"
@@ -64,8 +66,7 @@ def load_tensors(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
     if sha256 is not None and sha256_file(path) != sha256:
         raise UserError(
             f"{path} does not have the recorded SHA-256 {sha256[:12]}...; the file is damaged or "
-            "was "
-            "replaced: fetch it again."
+            "was replaced: fetch it again."
         )
     try:
         return load_file(path)
@@ -75,7 +76,7 @@ def load_tensors(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
         ) from error
 
 
-def write_adapter(folder: str | Path, config: AdapterConfig, state: dict[str, Tensor]) -> Path:
+def write_adapter(folder: str | Path, config: InjectionConfig, state: dict[str, Tensor]) -> Path:
     """Write tensors, then the configuration with their digest and dtype."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -86,8 +87,8 @@ def write_adapter(folder: str | Path, config: AdapterConfig, state: dict[str, Te
     return folder
 
 
-def read_adapter_config(folder: str | Path) -> tuple[AdapterConfig, str]:
-    """Configuration and recorded weight digest of an adapter folder."""
+def read_description(folder: str | Path) -> tuple[dict[str, object], str]:
+    """Configuration as it was written, and the recorded digest of the weights."""
     data = load_json(Path(folder) / CONFIG_NAME)
     digest = data.pop(DIGEST_FIELD, None)
     data.pop(DTYPE_FIELD, None)  # the tensor file says it too; this one is for readers
@@ -95,10 +96,4 @@ def read_adapter_config(folder: str | Path) -> tuple[AdapterConfig, str]:
         raise UserError(
             f"{Path(folder) / CONFIG_NAME} records no {DIGEST_FIELD}; save the adapter again."
         )
-    return AdapterConfig.from_dict(data), digest
-
-
-def read_adapter(folder: str | Path) -> tuple[AdapterConfig, dict[str, Tensor]]:
-    """Configuration and tensors, the digest checked first. Raises `UserError` on any defect."""
-    config, digest = read_adapter_config(folder)
-    return config, load_tensors(Path(folder) / WEIGHTS_NAME, digest)
+    return data, digest

@@ -9,8 +9,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from mm_model.nn.cogvideox.rotary import rotary_table
-from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
-from mm_model.nn.magic_mirror.condition import IdentityFeatures
+from mm_model.nn.injection.condition import IdentityFeatures
+from mm_model.nn.injection.port import IdentityInjection
 from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel
 
 
@@ -22,7 +22,7 @@ class MagicMirrorModel(nn.Module):
     """
 
     def __init__(
-        self, transformer: MagicMirrorTransformer3DModel, adapter: MagicMirrorAdapter
+        self, transformer: MagicMirrorTransformer3DModel, adapter: IdentityInjection
     ) -> None:
         super().__init__()
         self.transformer = transformer

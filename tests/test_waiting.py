@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from mm_model.lifeline import outcome
+from mm_model.waiting import outcome
 
 
 def test_the_result_comes_out_and_so_does_an_error() -> None:
