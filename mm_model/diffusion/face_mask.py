@@ -36,7 +36,7 @@ def latent_face_mask(
     """Mask `[T,h,w]` (float 0/1) from `boxes [frames,4]` (pixels) and `valid [frames]`.
 
     Each box grows by `grow` of its size in all (half on each side); latent frame k takes the union
-    over its frames 4k-3..4k, latent frame 0 frame 0 (model spec 2.7).
+    over its frames 4k-3..4k, latent frame 0 frame 0.
     """
     height, width = latent_size
     frames = len(boxes)

@@ -1,7 +1,7 @@
 """Frame counts that the CogVideoX VAE can carry, and how latent frames map to frames.
 
 Legal counts are 1 and 8k+1 up to a stated maximum; others are refused, because the VAE would give
-back another number of frames than it took (model spec 1.4).
+back another number of frames than it took.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def draw_drops(
     identity: float,
     both: float,
 ) -> ConditionDrops:
-    """Condition dropping for guidance (model spec 2.8): text only, identity only, or both.
+    """Condition dropping for guidance (choice): text only, identity only, or both.
 
     The three events exclude each other, with the given probabilities.
     """

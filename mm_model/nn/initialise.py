@@ -36,6 +36,7 @@ def reset_module(module: nn.Module, generator: torch.Generator) -> None:
     """Linear layers: U(+-fan_in^-1/2) for weight and bias; LayerNorm: identity. In module order."""
     for child in module.modules():
         if isinstance(child, nn.Linear):
+            # torch's own bound for linear layers, from a generator of ours.
             bound = child.in_features**-0.5
             fill_uniform(child.weight, bound, generator)
             if child.bias is not None:

@@ -37,7 +37,7 @@ def identity_window(
 ) -> tuple[int, int, int, int]:
     """Latent window (left, top, right, bottom) around a pixel box, grown by `margin` of its size.
 
-    Sides are even and at least 16 cells where the grid is that large (model spec 2.7).
+    Sides are even and at least 16 cells where the grid is that large.
     """
     height, width = latent_size
     x0, y0, x1, y1 = (float(v) for v in box)

@@ -35,7 +35,7 @@ def schedule():
 
 
 def test_alpha_bar_golden_values(schedule):
-    """Measured values of the 5B schedule (model specification, section 1.5)."""
+    """Measured values of the 5B schedule."""
     golden = {0: 0.9992, 100: 0.887, 200: 0.737, 300: 0.565, 337: 0.5, 500: 0.241, 700: 0.055}
     for t, value in golden.items():
         assert schedule.alpha_bar(torch.tensor([t])).item() == pytest.approx(value, abs=6e-4)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _LARGEST = 9
+"""Frames of the encoder's first chunk (the decoder's has 3 latents): no chunk ends within it."""
 _LAST = torch.channels_last
 
 

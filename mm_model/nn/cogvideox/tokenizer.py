@@ -18,8 +18,11 @@ from mm_model.store.walk import why
 FILES = ("tokenizer.json", "spiece.model")
 """A tokenizer folder holds one of these: ours the first, CogVideoX's the second."""
 SPACE = "\u2581"
+# In T5's own order: the text encoder's embeddings know padding as 0 and the end as 1.
 SPECIAL = (("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0))
 ALPHABET = string.ascii_letters + string.digits + string.punctuation
+# Scores of a segmentation add up and the highest wins: one word before two pieces, and a piece
+# before two letters.
 _WORD_SCORE, _PIECE_SCORE, _CHARACTER_SCORE = -2.0, -6.0, -12.0
 
 

@@ -53,6 +53,7 @@ def warp(images: Tensor, matrices: Tensor, size: int) -> Tensor:
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     points = torch.stack([x, y, torch.ones_like(x)], dim=-1).reshape(1, -1, 3)
     source = points @ inverse.transpose(1, 2)
+    # Pixel centres lie at whole numbers, as for OpenCV: -1 and 1 are the outermost centres.
     scale = torch.tensor([max(width - 1, 1), max(height - 1, 1)], device=images.device)
     grid = (source / scale * 2 - 1).reshape(count, size, size, 2).to(images.dtype)
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=True)

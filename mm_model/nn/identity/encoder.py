@@ -1,5 +1,4 @@
-"""`IdentityEncoder`: the frozen eyes of the model (CLIP vision tower, tau_id, conditioning
-recogniser).
+"""`IdentityEncoder`: what looks at references, frozen (CLIP, tau_id, conditioning recogniser).
 
 It turns reference pictures and raw recogniser vectors into features; the trained rest is the
 adapter's. Loads from an `identity_encoder/` folder or a PhotoMaker-V2 file, safetensors only.
@@ -125,8 +124,7 @@ class IdentityEncoder(nn.Module):
         """`pixels [B,R,3,S,S]` (CLIP-normalised), raw `embedding [B,R,E]`, `mask [B,R]` True if
         real.
 
-        The last hidden state feeds tau_id, the penultimate one is kept for tau_face (model spec
-        2.1).
+        The last hidden state feeds tau_id, the penultimate one is kept for tau_face.
         """
         batch, refs = pixels.shape[:2]
         width = self.perceiver_config["embedding_dim"]
@@ -141,6 +139,9 @@ class IdentityEncoder(nn.Module):
         flat = pixels.flatten(0, 1).to(self.device, self.dtype)
         raw = embedding.to(self.device, self.dtype)
         with present(self):
+            # Two taps of one pass: PhotoMaker-V2's tau_id was trained on the last hidden state,
+            # before the final norm. tau_face gets the penultimate layer (paper v1, A.5), its class
+            # token too.
             out = self.vision_model(pixel_values=flat, output_hidden_states=True)
             x_id = self.id_perceiver(raw.flatten(0, 1), out.last_hidden_state)
         x_id = x_id.reshape(batch, refs, *x_id.shape[1:])

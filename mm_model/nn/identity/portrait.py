@@ -20,7 +20,7 @@ LARGEST = 1024
 """Longest side in pixels of a portrait: four times what the largest encoder reads (design choice).
 It bounds the memory of alignment, and the aligned face is sampled without gaps."""
 
-_EDGE = 127
+_EDGE = 127  # grey, near the mean that CLIP's normalisation takes away: as good as nothing there
 
 
 @dataclass(frozen=True, eq=False)

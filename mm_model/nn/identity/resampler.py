@@ -38,6 +38,7 @@ class PerceiverAttention(nn.Module):
             for x in (query, key, value)
         )
         if mask is not None:
+            # Latents always see each other: a softmax over padding alone has no value.
             own = torch.ones(batch, count, dtype=torch.bool, device=mask.device)
             mask = torch.cat([mask, own], dim=1)[:, None, None, :]
         out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
@@ -136,6 +137,7 @@ class IdPerceiver(nn.Module):
         """Raw `embedding [M,E]`, last CLIP hidden state `context [M,P,C]` -> x_id `[M,2,dim]`."""
         tokens = self.token_proj(embedding).reshape(-1, self.num_tokens, self.dim)
         tokens = self.token_norm(tokens)
+        # The published weights are trained as a correction to the recogniser's own tokens.
         return tokens + self.perceiver_resampler(tokens, context)
 
 
@@ -147,6 +149,7 @@ class FacePerceiver(_Resampler):
 
     def __init__(self, num_latents: int, dim: int, **sizes: int) -> None:
         super().__init__(dim, **sizes)
+        # Of about unit length, whatever the width.
         self.latents = nn.Parameter(torch.randn(1, num_latents, dim) / dim**0.5)
 
     def forward(self, context: Tensor, reference_mask: Tensor | None = None) -> Tensor:
@@ -158,11 +161,13 @@ class FacePerceiver(_Resampler):
         if reference_mask is not None:
             mask = reference_mask[:, :, None].expand(batch, refs, count).flatten(1)
         latents = self.latents.to(context.dtype).expand(batch, -1, -1)
+        # All references side by side: always as many tokens, in no order of the pictures (choice).
         return self.resample(latents, context.flatten(1, 2), mask)
 
     @torch.no_grad()
     def copy_from(self, source: PerceiverResampler) -> None:
         """Warm start from tau_id's resampler; raises `ValueError` when the sizes differ."""
+        # The queries stay random: tau_id has none of its own, its come from the recogniser.
         state = source.state_dict()
         own = {name: value for name, value in self.state_dict().items() if name != "latents"}
         if {k: v.shape for k, v in state.items()} != {k: v.shape for k, v in own.items()}:

@@ -17,7 +17,7 @@ from mm_model.records import CaptionProblem
 
 TRIGGER = "img"
 CLASS_WORDS = ("man", "woman", "boy", "girl", "baby", "person", "child", "lady", "guy", "gentleman")
-TOKENS_PER_REFERENCE = 2
+TOKENS_PER_REFERENCE = 2  # of the identity perceiver (paper v1, A.5)
 MOST_REFERENCES = 4
 """The most references that any stage or request shows at once."""
 _WORD = re.compile(r"\w+(?:['’-]\w+)*")
@@ -137,6 +137,8 @@ def place_identity(
             CaptionProblem.NO_PIECE,
             f"The tokenizer gives no piece for the word {parsed.class_word!r}; reword the prompt.",
         )
+    # The last piece, as in PhotoMaker, whose trigger follows the word. Copies are made before T5,
+    # so that it reads as many words as identity tokens will stand there.
     at, copies = inside[-1], references * tokens_per_reference
     ids = ids[:at] + [ids[at]] * copies + ids[at + 1 :]
     unread: tuple[str, ...] = ()

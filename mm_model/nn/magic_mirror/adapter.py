@@ -130,8 +130,10 @@ class MagicMirrorAdapter(IdentityInjection):
             if part is not None:
                 reset_module(part, generator)
         zero_(self.text_fusion.fc2)
+        # Small and all different: 32 tokens that begin alike would be one token 32 times.
         fill_normal(self.null_id, 0.02, generator)
         if self.face_perceiver is not None:
+            # Queries of about unit length, as the published resamplers begin.
             fill_normal(self.face_perceiver.latents, self.config.face_dim**-0.5, generator)
             fill_normal(self.null_face, 0.02, generator)
         for index, layer in self.layers.items():
@@ -162,6 +164,8 @@ class MagicMirrorAdapter(IdentityInjection):
         """
         mask = features.mask.to(torch.bool)
         x_id = features.x_id
+        # The paper takes one or more references (v1, 3) and does not say how several meet. CAN gets
+        # their mean, the perceiver the tokens of all of them, the text each in a place of its own.
         weight = mask[:, :, None, None].to(x_id.dtype)
         mean = (torch.where(mask[:, :, None, None], x_id, 0) * weight).sum(1)
         mean = mean / weight.sum(1).clamp(min=1)
@@ -182,6 +186,8 @@ class MagicMirrorAdapter(IdentityInjection):
         self, batch: int, references: int = 1, dtype: torch.dtype | None = None
     ) -> IdentityCondition:
         """The learned "no identity" condition: same shapes, text never fused."""
+        # Guidance needs a forecast without identity, which the paper (v1) does not describe.
+        # Learned stand-ins keep every shape, so nothing has to be masked (choice).
         dtype = dtype or self.dtype
         x_face = None
         with present(self):

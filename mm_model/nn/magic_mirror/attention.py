@@ -44,9 +44,14 @@ class MagicMirrorAttnProcessor:
         `face_attention` adds SDPA(q before RoPE, norm_k(W_k face), W_v face) scaled by `ca_scale`,
         before the shared output projection or through its own (`ca_out_proj`).
         """
+        # Faces in front of the text: all of diffusers that cuts by the encoder's length leaves them
+        # out of the rotation with it.
         prefix = encoder_hidden_states.size(1)
         tokens = torch.cat([encoder_hidden_states, hidden_states], dim=1)
         query, key, value = self._project(attn, tokens)
+        # Face tokens have no place, so how much a pixel asks of them must not depend on its own:
+        # the cross-attention takes the query before rotation. The paper writes W_q(x_full)
+        # (v1, 3.3) and leaves the rotation open.
         plain_query = query
         if image_rotary_emb is not None:
             query = _rotate(query, prefix, image_rotary_emb)
@@ -108,6 +113,8 @@ class MagicMirrorAttnProcessor:
         marks = torch.zeros_like(value)
         marks[:, :, :face] = 1.0
         share = self._sdpa(query, key, marks)[..., :1].float()
+        # A negative gate would give weights outside [0, 1]. In float32: beside a clip's tokens few
+        # face tokens have so small a share that `1 - share` is 1 in bfloat16.
         weight = gate.to(value.dtype).float().clamp(min=0.0) * share
         weight = weight / (1.0 - share + weight).clamp(min=torch.finfo(torch.float32).tiny)
         return others + weight.to(others.dtype) * (faces - others)
@@ -129,6 +136,9 @@ def _project_out(
     def merge(x: Tensor) -> Tensor:
         return x.transpose(1, 2).reshape(x.shape[0], x.shape[2], -1)
 
+    # The paper adds the two attentions (v1, 3.3) and does not say on which side of the output
+    # projection. Before the base's costs no weights; one of its own is the other reading, at
+    # 0.2B more of them in the 5B model.
     own = face_attention.to_out if face_attention is not None else None
     if crossed is not None and own is None:
         out = out + crossed

@@ -60,6 +60,7 @@ class MagicMirrorBlock(CogVideoXBlock):
         if adapter is None:
             return LayerModulation(base, None)
         if adapter.can is not None and id_code is not None and can_scale != 0.0:
+            # CogVideoXLayerNormZero's order: shift, scale, gate of the video, then of the text.
             mu1_vid = first[:, : first.shape[-1] // 6]
             base = base + can_scale * adapter.can(id_code, temb, mu1_vid)
         face = adapter.face_mod(temb) if adapter.face_mod is not None else None
@@ -128,6 +129,8 @@ class MagicMirrorBlock(CogVideoXBlock):
         if modulation is None:
             modulation = self.modulation(temb, id_code, scales[0])
         face, encoder = None, encoder_hidden_states
+        # Odd layers have no modulation for faces (paper v1, 4.1: even layers are adapted), so face
+        # tokens go round them rather than through the text's.
         if self.mirror is None and face_length:
             face, encoder = encoder.split([face_length, encoder.size(1) - face_length], dim=1)
             face_length = 0
@@ -154,6 +157,7 @@ class MagicMirrorBlock(CogVideoXBlock):
         ca_scale: float,
     ) -> tuple[Tensor, Tensor]:
         """The block with given modulation; `encoder [B,F+L,d]` holds `face_length` face tokens."""
+        # Six of norm1 and six of norm2; CAN keeps that order, so one addition reaches all of them.
         chunks = modulation.base.chunk(12, dim=-1)
         norms = (self.norm1.norm, self.norm2.norm)
         face_norms: tuple[LayerNorm | None, ...] = (None, None)
@@ -161,6 +165,8 @@ class MagicMirrorBlock(CogVideoXBlock):
         extra: Keywords = {}
         if face_length:
             adapter, face = self._face_stream(modulation)
+            # Projections and feed-forward are the base's, frozen: the paper gives faces a
+            # modulation and a cross-attention of their own, no more (v1, 3.3).
             face_norms = (adapter.face_norm1, adapter.face_norm2)
             face_chunks = face.chunk(6, dim=-1)
             extra = {
@@ -190,6 +196,8 @@ class MagicMirrorBlock(CogVideoXBlock):
             else:
                 out = self.ff(torch.cat([packed, states], dim=1))
                 out_encoder, out_video = out[:, : packed.size(1)], out[:, packed.size(1) :]
+            # To the stream as it came in, as the pretrained block does. The paper's line adds to
+            # the modulated value (v1, 3.3), which these weights were not trained for.
             video = video + gate[:, None] * out_video
             encoder = _gated_add(encoder, out_encoder, e_gate, f_gate, face_length)
         return video, encoder

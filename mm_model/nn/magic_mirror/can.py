@@ -23,8 +23,12 @@ class ConditionedAdaNorm(nn.Module):
 
     def __init__(self, code_dim: int, time_dim: int, width: int, hidden: int) -> None:
         super().__init__()
+        # The layer's number enters by weights of its own: each adapted layer has its predictor.
         self.fc1 = Linear(code_dim + time_dim + width, hidden)
+        # 12: the block has two norms, each a shift, a scale and a gate, for video and for text.
         self.fc2 = Linear(hidden, 12 * width)
+        # Zero, as the paper has every new modulation predictor (v1, A.5): at the start the base's
+        # modulation is what it was. fc2 has a gradient at once, fc1 from the second step on.
         nn.init.zeros_(self.fc2.weight)
         nn.init.zeros_(self.fc2.bias)
 
@@ -34,6 +38,7 @@ class ConditionedAdaNorm(nn.Module):
         Order: video mu, sigma, gamma and text mu, sigma, gamma of the first norm, then the same of
         the second one.
         """
+        # mu1_vid tells the layer's distribution from others' (paper v1, 3.3: its identifier).
         return self.fc2(F.silu(self.fc1(torch.cat([code, temb, mu1_vid], dim=-1))))
 
 
@@ -42,7 +47,10 @@ class FaceModulation(nn.Module):
 
     def __init__(self, time_dim: int, width: int) -> None:
         super().__init__()
+        # The paper's "two-layer MLP" is made like the base's own predictor (v1, A.5), and that is
+        # SiLU and one linear layer: we read it so.
         self.linear = Linear(time_dim, 6 * width)
+        # With gates of zero the face tokens leave each layer as they came.
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 

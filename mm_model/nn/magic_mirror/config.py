@@ -19,6 +19,7 @@ IDENTITY_DESCRIPTION = "identity_encoder.json"
 
 def even_layers(num_layers: int) -> tuple[int, ...]:
     """Indices 0, 2, 4, ... below `num_layers`: the layers that carry an adapter (0-based)."""
+    # "Even index" (paper v1, 4.1) counted from 0. Counted from 1 it would be 21 of 42 layers too.
     return tuple(range(0, num_layers, 2))
 
 
@@ -44,10 +45,12 @@ class AdapterConfig(InjectionConfig):
     face_head_dim: int
     can_code: int
     can_hidden: int
+    # Both numbers are the paper's (v1, A.5).
     face_tokens: int = 32
     id_tokens: int = 2
     face_ff_mult: int = 4
     adapter_layers: tuple[int, ...] = ()
+    # The paper's: faces concatenated with text and video. The others begin as the exact base.
     attention_mode: str = "joint"
     ca_out_proj: str = "shared"
     use_can: bool = True

@@ -1,4 +1,4 @@
-"""Text fusion: identity tokens replace the T5 outputs at the identity positions (model spec 2.5).
+"""Text fusion: identity tokens replace the T5 outputs at the identity positions.
 
 Outside the identity mask the text is passed on bit-identical; with the zero-initialised last layer
 nothing changes at all.
@@ -23,6 +23,7 @@ class TextFusion(nn.Module):
         super().__init__()
         self.norm = LayerNorm(text_dim + id_dim)
         self.fc1 = Linear(text_dim + id_dim, text_dim)
+        # No norm behind it: the transformer was trained on T5's outputs at the scale they have.
         self.fc2 = Linear(text_dim, text_dim)
         nn.init.zeros_(self.fc2.weight)
         nn.init.zeros_(self.fc2.bias)
@@ -61,6 +62,7 @@ def fuse_text(
         )
     if not bool(active.any()) or scale == 0.0:
         return text_embeds
+    # Both sides count row by row, and in a row reference by reference: they meet in that order.
     identity = x_id[valid].reshape(-1, width).to(text_embeds.dtype)
     fused = fusion(text_embeds[text_mask], identity, scale)
     out = text_embeds.clone()

@@ -25,6 +25,7 @@ class DecoupledCrossAttention(nn.Module):
         self.head_dim = head_dim
         self.to_k = Linear(width, width)
         self.to_v = Linear(width, width)
+        # The eps of the base's own norms of queries and keys, whose weights it begins with.
         self.norm_k = LayerNorm(head_dim, eps=1e-6)
         self.to_out = Linear(width, width) if own_out else None
 
@@ -40,6 +41,8 @@ class DecoupledCrossAttention(nn.Module):
     @torch.no_grad()
     def reset(self, attn: nn.Module) -> None:
         """Initial weights: keys as in the base's attention `attn`, values zero."""
+        # The paper re-initialises W_k and W_v (v1, 3.3) and gives no values. Keys that compare as
+        # the base's do and values of zero add nothing at first, and W_v has a gradient at once.
         self.to_k.weight.copy_(attn.to_k.weight)
         if attn.to_k.bias is not None:
             self.to_k.bias.copy_(attn.to_k.bias)
@@ -70,6 +73,7 @@ class LayerAdapter(nn.Module):
         self.ca: DecoupledCrossAttention | None = None
         if config.use_face:
             self.face_mod = FaceModulation(config.time_dim, d)
+            # Copies of the base's that are trained; its own, shared by text and video, is frozen.
             self.face_norm1 = LayerNorm(d, eps=config.norm_eps)
             self.face_norm2 = LayerNorm(d, eps=config.norm_eps)
         if config.use_ca:
@@ -89,8 +93,7 @@ class LayerAdapter(nn.Module):
     def reset(self, block: nn.Module, generator: torch.Generator) -> None:
         """Initial weights: neutral CAN and cross-attention, face norms and W_k copied from `block`.
 
-        W_v = 0 makes the cross-attention zero at the start while its gradient is not (model spec
-        table 3.3 row 5); the gate of `gated_joint` starts at 0, the exact base.
+        The gate of `gated_joint` starts at 0, the exact base.
         """
         reset_module(self, generator)
         if self.can is not None:

@@ -1,7 +1,8 @@
 """Presets of adapter sizes, and the published configuration of the CogVideoX-5B components.
 
 Sizes are data. The paper leaves the sizes of CAN and the face perceiver open; `paper` is the
-literal reading that prints as its 12.8 B (model spec 3.1), the others are alternatives.
+literal reading that prints as its 12.8 B: a hidden width of 512 in CAN would make 12.4 B. The
+others are alternatives.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from mm_model.errors import UserError
 from mm_model.nn.injection.config import backbone_family
 from mm_model.nn.magic_mirror.config import AdapterConfig
 
+# The sizes of PhotoMaker-V2's identity perceiver, whose weights are published.
 _FACE_2048 = {"face_dim": 2048, "face_depth": 4, "face_heads": 16, "face_head_dim": 128}
 
 PRESETS: dict[str, dict[str, int | bool]] = {
+    # 256: the two identity tokens together are as wide as the time embedding they meet in CAN.
     "paper": {**_FACE_2048, "can_code": 256, "can_hidden": 1024},
     "paper_wide": {
         "face_dim": 3072,

@@ -216,6 +216,7 @@ class MagicMirrorTransformer3DModel(CogVideoXTransformer3DModel):
         if face_tokens is not None and not no_identity:
             self._check_processors(b for b in self.transformer_blocks if b.adapter is not None)
         if no_identity and modulation is None:
+            # The very code of the base, so that without identity not a bit differs.
             return super().forward(**base_inputs, return_dict=return_dict)
         if no_identity:
             face_tokens = id_code = None

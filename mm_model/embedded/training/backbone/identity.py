@@ -1,7 +1,7 @@
 """Training of the identity side without the video DiT: vision encoder and identity perceiver.
 
 From one portrait of a person they predict the identity numbers and category, and the vision
-features of another portrait of the same person (decision 27). The heads are dropped afterwards.
+features of another portrait of the same person. The heads are dropped afterwards.
 """
 
 from __future__ import annotations

@@ -38,7 +38,8 @@ RECOGNIZER_B: Mapping[str, Any] = {
     "blocks": [1, 2, 2, 2],
     "stem_stride": 2,
 }
-"""Architecture of the judge: deeper and narrower (decision 29: other people, seed, layout)."""
+"""Architecture of the judge: deeper and narrower. With people and a seed of its own it errs in its
+own way."""
 
 
 def _may_train(people: range) -> None:
