@@ -1,6 +1,7 @@
 """Fixtures every area shares: real test media, quiet libraries, one torch thread."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,17 @@ def consents_aside(
     """What tests state is recorded below a folder of theirs."""
     folder = tmp_path_factory.getbasetemp() / "likeness"
     monkeypatch.setenv("MM_CONSENTS", str(folder / "consents.jsonl"))
+
+
+@pytest.fixture(autouse=True)
+def everybody_has_a_turn() -> Iterator[None]:
+    """A test that puts this process before all others would starve what comes after it."""
+    if not hasattr(os, "sched_getscheduler"):  # macOS
+        yield
+        return
+    before = os.sched_getscheduler(0)
+    yield
+    assert os.sched_getscheduler(0) == before
 
 
 @pytest.fixture(scope="session")

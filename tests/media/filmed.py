@@ -1,5 +1,8 @@
 """Clips made for tests: any codec, size, pixel shape, colour tags, and turn."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,6 +54,20 @@ def turned(content: bytes, name: str | None) -> bytes:
     return content[:at] + packed + content[at + 36 :]
 
 
+@contextmanager
+def usual_turn() -> Iterator[None]:
+    """Afterwards this thread waits its turn as before.
+
+    SVT-AV1, run by root, moves the thread that opens it before all others of the machine
+    (SCHED_FIFO, 99): it and every process that it starts then leave nobody else the processor.
+    """
+    policy, parameter = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameter)
+
+
 def encoded(
     path: Path,
     frames: np.ndarray,
@@ -62,7 +79,7 @@ def encoded(
 ) -> Path:
     import av
 
-    with av.open(str(path), "w") as container:
+    with usual_turn(), av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=8, options=options or {"crf": "12"})
         stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], pix_fmt
         if sar is not None:

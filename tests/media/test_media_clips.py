@@ -13,6 +13,7 @@ from mm_model.media.examine import MediaLimits, examine
 from mm_model.media.failure import MediaError
 from mm_model.media.probe import probe
 from mm_model.records import Reason
+from tests.media.filmed import usual_turn
 
 _TURN_RIGHT = (0, 65536, 0, -65536, 0, 0, 64 << 16, 0, 1 << 30)
 
@@ -35,7 +36,7 @@ def turned(content: bytes, matrix: tuple[int, ...] = _TURN_RIGHT) -> bytes:
 def with_codec(path: Path, codec: str, frames: np.ndarray) -> Path:
     import av
 
-    with av.open(str(path), "w") as container:
+    with usual_turn(), av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=8)
         stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
         for picture in frames:
