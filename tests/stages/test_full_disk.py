@@ -18,7 +18,7 @@ from mm_model.commands import cli
 from mm_model.errors import MachineError, UserError, of_machine
 from mm_model.media.encode import write_mp4
 from mm_model.media.sheet import picture_bytes
-from mm_model.nn.magic_mirror import checkpoint
+from mm_model.nn.injection import files
 from mm_model.store import atomic, sealed, tables
 from mm_model.train import state
 
@@ -46,7 +46,7 @@ WRITERS: dict[str, Callable[[Path], object]] = {
         target, [{"x": float(v)} for v in NOISE.ravel()[:60000] / 7], ["x"], {"x": "number"}
     ),
     "a.mp4": lambda target: write_mp4(target, np.stack([NOISE] * 9), 8),
-    "weights.safetensors": lambda target: checkpoint.save_tensors(
+    "weights.safetensors": lambda target: files.save_tensors(
         target, {"x": torch.from_numpy(NOISE)}
     ),
 }
