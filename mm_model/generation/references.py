@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,6 @@ from mm_model.nn.identity.portrait import Photograph, portrait
 
 Detect = Callable[[np.ndarray], Face | None]
 """Finds the one face of a picture, uint8 [H,W,3] RGB and upright, in its pixels."""
-
-CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 @dataclass(frozen=True)
@@ -64,16 +62,22 @@ class IdentityInput:
         return len(self.pixels)
 
 
+@cache
+def _clip_processor(size: int) -> Any:
+    from transformers import CLIPImageProcessorPil
+
+    return CLIPImageProcessorPil(
+        size={"shortest_edge": size}, crop_size={"height": size, "width": size}
+    )
+
+
 def clip_pixels(image: Image, size: int) -> Tensor:
-    """Shorter side to `size`, centre crop, CLIP mean and deviation: `[3,size,size]`."""
-    image = image.convert("RGB")
-    scale = size / min(image.size)
-    width, height = (max(size, round(side * scale)) for side in image.size)
-    left, top = (width - size) // 2, (height - size) // 2
-    image = image.resize((width, height), resample=3).crop((left, top, left + size, top + size))
-    array = torch.from_numpy(np.asarray(image, dtype=np.float32) / 255.0).permute(2, 0, 1)
-    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (CLIP_MEAN, CLIP_STD))
-    return (array - mean) / std
+    """Shorter side to `size`, centre crop, CLIP mean and deviation: `[3,size,size]`.
+
+    As PhotoMaker prepares its pictures (transformers' `CLIPImageProcessor`).
+    """
+    found = _clip_processor(size)(image.convert("RGB"), return_tensors="pt")
+    return found["pixel_values"][0]
 
 
 def aligned_face(image: Image, landmarks: np.ndarray | Tensor) -> Tensor:

@@ -13,6 +13,11 @@ REDUCED_SIDE = 160
 
 _BINS = 8
 
+# Why not PySceneDetect 0.7, measured on clips of 13 frames that join 41 pairs of people: its
+# adaptive detector sees no cut without two frames before and three behind it, nor one of several in
+# a row; its content detector takes quick pans for cuts; its histogram misses one pair. This measure
+# finds all of them at every place. Like theirs it takes a sudden change of light for a cut.
+
 
 class MotionMeter:
     """Feed reduced frames in order; read `motion`, `cut` and `digest` at the end.

@@ -39,6 +39,19 @@ def test_a_cut_stands_out_from_any_pan() -> None:
     assert pan < 0.45 < cut <= 1
 
 
+@pytest.mark.parametrize("place", range(1, 13))
+def test_a_cut_is_seen_wherever_it_stands_in_a_short_clip(place: int) -> None:
+    day, night = scenery(1, 13, shift=2), [frame // 4 for frame in scenery(2, 13, shift=2)]
+    assert measured(day[:place] + night[place:]).cut > 0.45
+
+
+@pytest.mark.parametrize("every", [1, 2, 3])
+def test_cuts_in_a_row_hide_none_of_each_other(every: int) -> None:
+    day, night = scenery(1, 13, shift=2), [frame // 4 for frame in scenery(2, 13, shift=2)]
+    clip = [(day, night)[n // every % 2][n] for n in range(13)]
+    assert measured(clip).cut > 0.45
+
+
 def test_one_frame_has_no_motion() -> None:
     meter = measured(scenery(1, number=1))
     assert meter.motion is None and meter.cut is None

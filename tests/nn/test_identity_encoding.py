@@ -11,7 +11,6 @@ from mm_model.facepack.port import Face
 from mm_model.generation.references import (
     IdentityInput,
     batch_references,
-    clip_pixels,
     prepare_references,
 )
 from mm_model.nn.identity.align import align_faces, similarity_transform, template, warp
@@ -260,12 +259,6 @@ def picture(size=(90, 60)):
     return Image.fromarray(
         np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), np.uint8)
     )
-
-
-def test_clip_pixels_are_normalised_and_cropped():
-    out = clip_pixels(Image.new("RGB", (90, 60), (255, 255, 255)), 28)
-    assert out.shape == (3, 28, 28)
-    assert out[0, 0, 0].item() == pytest.approx((1 - 0.48145466) / 0.26862954, abs=1e-5)
 
 
 def test_reference_pictures_need_faces_or_a_detector():

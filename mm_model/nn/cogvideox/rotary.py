@@ -1,6 +1,7 @@
 """Rotary position tables for a latent grid, as CogVideoX's pipeline lays them out.
 
-Kept apart from the pipeline so that training needs no pipeline import.
+Kept apart from the pipeline: diffusers' module of it (0.7 s beside what training has loaded) is
+imported with the first table, not with the networks.
 """
 
 from __future__ import annotations
@@ -13,20 +14,6 @@ from diffusers.models.embeddings import get_3d_rotary_pos_embed
 from torch import Tensor
 
 from mm_model.nn.parts import Keywords
-
-
-def crop_region(
-    grid: tuple[int, int], base: tuple[int, int]
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Region of the base grid (height, width) that a grid of another aspect covers, centred."""
-    height, width = grid
-    base_height, base_width = base
-    if height / width > base_height / base_width:
-        new = (base_height, round(base_height / height * width))
-    else:
-        new = (round(base_width / width * height), base_width)
-    top, left = round((base_height - new[0]) / 2.0), round((base_width - new[1]) / 2.0)
-    return (top, left), (top + new[0], left + new[1])
 
 
 def rotary_table(
@@ -42,11 +29,14 @@ def rotary_table(
     p, p_t = config["patch_size"], config["patch_size_t"]
     grid = (latent_height // p, latent_width // p)
     base = (config["sample_height"] // p, config["sample_width"] // p)
-    shape: Keywords = {
-        "crops_coords": crop_region(grid, base),
-        "temporal_size": latent_frames,
-    }
-    if p_t is not None:
+    if p_t is None:
+        from diffusers.pipelines.cogvideo.pipeline_cogvideox import get_resize_crop_region_for_grid
+
+        shape: Keywords = {
+            "crops_coords": get_resize_crop_region_for_grid(grid, base[1], base[0]),
+            "temporal_size": latent_frames,
+        }
+    else:
         steps = (latent_frames + p_t - 1) // p_t
         shape = {
             "crops_coords": None,

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from mm_model.embedded.training.backbone import pixels, render
 from mm_model.embedded.training.backbone.recipe import digest
-from mm_model.generation.references import CLIP_MEAN, CLIP_STD
 from mm_model.nn.identity.align import align_faces
 from mm_model.nn.identity.recognizer import recognizer_digest
 from mm_model.progress import each
@@ -72,7 +71,9 @@ def clip_normalised(crops: np.ndarray) -> Tensor:
 
 @lru_cache(maxsize=1)
 def _statistics() -> tuple[Tensor, Tensor]:
-    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (CLIP_MEAN, CLIP_STD))
+    from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
+
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (OPENAI_CLIP_MEAN, OPENAI_CLIP_STD))
     return mean, std
 
 
