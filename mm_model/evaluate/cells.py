@@ -8,10 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
-from mm_model.evaluate import metrics
 from mm_model.evaluate.looks import Look
 from mm_model.evaluate.people import Subject
 from mm_model.facepack.port import FacePack, unit
+from mm_model.metrics import identity as metrics
 from mm_model.nn.identity.portrait import Seen
 
 

@@ -6,10 +6,11 @@ from functools import partial
 import numpy as np
 import pytest
 
-from mm_model.evaluate import goals, ladder, metrics
+from mm_model.evaluate import goals, ladder
 from mm_model.evaluate.cells import Cell
 from mm_model.evaluate.intervals import wilson_interval
 from mm_model.evaluate.study import rungs
+from mm_model.metrics import identity as metrics
 
 pytestmark = pytest.mark.capability("ladder", scale="T")
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mm_model.evaluate import metrics
 from mm_model.evaluate.intervals import mean_interval, paired_interval
+from mm_model.metrics import identity as metrics
 
 pytestmark = pytest.mark.capability("metrics and controls", scale="T")
 
