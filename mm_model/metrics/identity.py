@@ -1,10 +1,12 @@
-"""The face metrics of both papers, as pure functions of boxes, landmarks and embeddings.
+"""Who it is: similarity to a person's pictures, rank among all, and faces found. Pure functions.
 
 Definitions follow the evaluation notes in docs/evaluation.md; a value that cannot be had is None,
 never 0. Embeddings are unit vectors; NaN rows mark frames without a face.
 """
 
 import numpy as np
+
+from mm_model.metrics.port import Column, Evidence, Formula, Need, needing
 
 WORST_SIMILARITY = 0.0
 """Score of a frame without a face in the penalised similarity."""
@@ -35,82 +37,6 @@ def face_found_rate(faces: np.ndarray) -> float:
     return float(np.isfinite(faces).all(axis=1).mean()) if len(faces) else 0.0
 
 
-def box_normalised(landmarks: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Landmarks `[...,5,2]` in units of their own box `[...,4]`."""
-    corner = boxes[..., None, :2]
-    return (landmarks - corner) / (boxes[..., None, 2:] - corner)
-
-
-def fm_ref(
-    landmarks: np.ndarray,
-    boxes: np.ndarray,
-    reference_landmarks: np.ndarray,
-    reference_boxes: np.ndarray,
-) -> float | None:
-    """Face motion against the reference, convention `box-sum-mean`.
-
-    Per-landmark distance in box units, summed over the five, averaged over references and frames.
-    `landmarks [T,5,2]`, `boxes [T,4]` (NaN rows without a face), references `[K,...]`.
-    """
-    found = np.isfinite(boxes).all(axis=1)
-    if not found.any() or not len(reference_boxes):
-        return None
-    ours = box_normalised(landmarks[found], boxes[found])
-    theirs = box_normalised(reference_landmarks, reference_boxes)
-    distance = np.linalg.norm(ours[:, None] - theirs[None], axis=-1).sum(axis=-1)
-    return float(distance.mean())
-
-
-def overlap(first: np.ndarray, second: np.ndarray) -> float:
-    """Intersection over union of two boxes `[4]`."""
-    width = min(first[2], second[2]) - max(first[0], second[0])
-    height = min(first[3], second[3]) - max(first[1], second[1])
-    both = max(width, 0.0) * max(height, 0.0)
-    areas = [(b[2] - b[0]) * (b[3] - b[1]) for b in (first, second)]
-    return both / (sum(areas) - both) if both > 0 else 0.0
-
-
-def fm_inter(
-    landmarks: np.ndarray,
-    boxes: np.ndarray,
-    faces: np.ndarray,
-    frame_size: tuple[int, int],
-    reduction: str = "max",
-) -> float | None:
-    """Face motion between consecutive frames that both show a face.
-
-    Coordinates over frame width and height, distance summed over the five landmarks, then the
-    maximum over pairs (`max`) or their 95th percentile (`p95`). A pair whose boxes hardly overlap
-    and whose embeddings differ is a switch of face and is left out.
-    """
-    height, width = frame_size
-    scaled = landmarks / np.array([width, height])
-    values = []
-    for t in range(1, len(boxes)):
-        pair = boxes[t - 1 : t + 1]
-        if not np.isfinite(pair).all():
-            continue
-        switched = overlap(*pair) < 0.1 and float(faces[t - 1] @ faces[t]) < 0.2
-        if not switched:
-            values.append(np.linalg.norm(scaled[t] - scaled[t - 1], axis=-1).sum())
-    if not values:
-        return None
-    return float(np.max(values) if reduction == "max" else np.percentile(values, 95))
-
-
-def landmark_jitter(landmarks: np.ndarray, frame_size: tuple[int, int]) -> float | None:
-    """Trembling: mean over frames of the landmarks' second difference, summed over the five.
-
-    `landmarks [T,5,2]` in pixels (NaN rows without a face), lengths over frame width and height. An
-    even motion has none. None when no three consecutive frames show a face.
-    """
-    height, width = frame_size
-    scaled = landmarks / np.array([width, height])
-    bends = np.linalg.norm(scaled[2:] - 2 * scaled[1:-1] + scaled[:-2], axis=-1).sum(axis=-1)
-    bends = bends[np.isfinite(bends)]
-    return float(bends.mean()) if len(bends) else None
-
-
 def copy_paste_gap(faces: np.ndarray, *, shown: np.ndarray, withheld: np.ndarray) -> float | None:
     """Similarity to the shown references minus similarity to withheld ones of the same person.
 
@@ -139,3 +65,90 @@ def recognised(probe: np.ndarray | None, gallery: np.ndarray, own: int) -> bool:
     cosines = gallery @ probe
     others = np.delete(cosines, own)
     return bool(np.isfinite(cosines[own]) and (cosines[own] > others).all())
+
+
+def _similarity(seen: Evidence) -> tuple[float | None, ...]:
+    faces, gallery = seen.embeddings, seen.gallery
+    return (
+        identity_similarity(faces, gallery.withheld),
+        penalised_similarity(faces, gallery.withheld),
+        penalised_similarity(faces, gallery.shown),
+        copy_paste_gap(faces, shown=gallery.shown, withheld=gallery.withheld),
+    )
+
+
+def _rank(seen: Evidence) -> tuple[float]:
+    return (float(recognised(centroid(seen.embeddings), seen.everybody, seen.own)),)
+
+
+def _found(seen: Evidence) -> tuple[float]:
+    return (face_found_rate(seen.embeddings),)
+
+
+METRICS = (
+    Formula(
+        name="similarity",
+        needs=needing(Need.EMBEDDINGS, Need.REFERENCE),
+        columns=(
+            Column(
+                name="identity_similarity",
+                meaning="mean cosine with the withheld pictures, over frames with a face",
+                better="higher",
+            ),
+            Column(
+                name="identity_similarity_penalised",
+                meaning="the same, where a frame without a face counts 0",
+                better="higher",
+                mean="identity",
+                heading="identity, withheld pictures",
+                least=-1.0001,
+                most=1.0001,
+                always=True,
+                convention="mean_ref on withheld pictures, frames without a face score 0",
+            ),
+            Column(
+                name="identity_shown_penalised",
+                meaning="mean cosine with the shown pictures; a copy scores high",
+                mean="identity_shown",
+                heading="identity, shown reference",
+            ),
+            Column(
+                name="copy_paste_gap",
+                meaning="similarity to the shown pictures minus that to the withheld ones",
+                better="lower",
+                mean="copy_paste_gap",
+            ),
+        ),
+        of=_similarity,
+    ),
+    Formula(
+        name="rank",
+        needs=needing(Need.EMBEDDINGS, Need.EVERYBODY),
+        columns=(
+            Column(
+                name="rank1",
+                meaning="1 where the judge names the right one of all tested people, else 0",
+                better="higher",
+                mean="rank1",
+            ),
+        ),
+        of=_rank,
+    ),
+    Formula(
+        name="face_found",
+        needs=needing(Need.EMBEDDINGS),
+        columns=(
+            Column(
+                name="face_found_rate",
+                meaning="share of frames with a face",
+                better="higher",
+                mean="face_found_rate",
+                heading="face found",
+                least=0,
+                most=1,
+                always=True,
+            ),
+        ),
+        of=_found,
+    ),
+)

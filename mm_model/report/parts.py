@@ -4,13 +4,16 @@ Only formatting lives here: every number comes from a stage's report, metrics or
 """
 
 import base64
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from mm_model.metrics import table as metrics
 from mm_model.store import documents, tables
+from mm_model.store.atomic import Document
 
 if TYPE_CHECKING:
     from mm_model.report.page import Found
@@ -57,13 +60,6 @@ code {{ background:#eef1f6; border-radius:5px; padding:1px 6px }}
 pre {{ background:#eef1f6; border-radius:8px; padding:12px; overflow-x:auto }}
 """
 
-_MEASURES = (
-    ("identity", "identity, withheld pictures ↑"),
-    ("identity_shown", "identity, shown reference"),
-    ("face_found_rate", "face found ↑"),
-    ("fm_ref", "FM_ref"),
-    ("fm_inter", "FM_inter"),
-)
 _VARIANTS = {
     "base": "base, no identity",
     "pretrain": "after pretraining",
@@ -177,26 +173,33 @@ def numbers(found: "Found") -> str:
     if path is None or not path.is_file():
         return ""
     summary = documents.read(path)
-    head = "".join(f"<th>{text}</th>" for _, text in _MEASURES)
-    rows = "".join(
-        f"<tr><td>{text}</td>"
-        + "".join(_number(summary["variants"][name].get(key)) for key, _ in _MEASURES)
-        + "</tr>"
-        for name, text in _VARIANTS.items()
-        if name in summary["variants"]
-    )
     gain = summary["gain"]["finetune_over_base"]
     said = "not to be had"
     if gain["low"] is not None:
         said = f"{gain['value']:+.3f} (95% interval {gain['low']:+.3f} to {gain['high']:+.3f})"
+    table, proxies = _means(summary, metrics.headings()), ""
+    if columns := metrics.headings(proxies=True):
+        proxies = f"<p>Proxies, which stand in for a metric:</p>{_means(summary, columns)}"
     return (
         f'<h2>Numbers</h2><div class="card"><p>Identity gain of the adapter over the base on '
-        f"{summary['people']} held-out people: <b>{said}</b>.</p><table><tr><th></th>{head}"
-        f"</tr>{rows}</table>"
+        f"{summary['people']} held-out people: <b>{said}</b>.</p>{table}"
         '<p class="soft">Identity is the mean cosine of the judge, a recogniser that no loss, '
         "filter or conditioning used; frames without a face score 0. Intervals: bootstrap over "
-        "people.</p></div>"
+        f"people.</p>{proxies}</div>"
     )
+
+
+def _means(summary: Document, columns: Sequence[tuple[str, str]]) -> str:
+    """A row a variant, a column a mean."""
+    head = "".join(f"<th>{text}</th>" for _, text in columns)
+    rows = "".join(
+        f"<tr><td>{text}</td>"
+        + "".join(_number(summary["variants"][name].get(key)) for key, _ in columns)
+        + "</tr>"
+        for name, text in _VARIANTS.items()
+        if name in summary["variants"]
+    )
+    return f"<table><tr><th></th>{head}</tr>{rows}</table>"
 
 
 def release(found: "Found") -> str:
