@@ -20,7 +20,7 @@ WARMTH = Field(
     "warmth",
     whole=False,
     default=lambda _: 1.0,
-    check=between(Code.GUIDANCE, 0, 2),
+    check=between(Code.NUMBER, 0, 2),
     option="warmth",
     help="how warm",
     says="0 to 2",
