@@ -74,7 +74,7 @@ class Field:
 
 
 def between(code: Code, low: float, high: float | Callable[[Model], float]) -> Check:
-    """A check for a number from `low` to `high`; `Code.NUMBER` where it needs no code of its own."""
+    """A check for a number from `low` to `high`; `Code.NUMBER` where it has no code of its own."""
 
     def check(name: str, value: Any, model: Model) -> None:
         most = high(model) if callable(high) else high

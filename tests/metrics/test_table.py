@@ -278,13 +278,8 @@ def test_a_clip_without_a_face_has_no_motion_and_the_worst_identity() -> None:
         embeddings=np.full((4, 2), np.nan),
     )
     found = table.opened(CONTEXT).measure(nobody)
-    none = {name for name, value in found.items() if value is None}
-    assert none == {
-        "identity_similarity",
-        "copy_paste_gap",
-        "fm_ref",
-        "fm_inter",
-        "fm_inter_p95",
-        "jitter",
-    }
+    for name in ("identity_similarity", "copy_paste_gap"):
+        assert found[name] is None
+    for name in ("fm_ref", "fm_inter", "fm_inter_p95", "jitter"):
+        assert found[name] is None
     assert (found["identity_similarity_penalised"], found["rank1"]) == (0.0, 0.0)
