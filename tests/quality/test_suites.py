@@ -138,8 +138,7 @@ def _good(stage: str, profile: Profile) -> dict[str, pd.DataFrame]:
                 "identity": "id-1",
                 "prompt": "a man",
                 "seed": 1,
-                "identity_similarity_penalised": 0.5,
-                "face_found_rate": 1.0,
+                **{one.column: _inside(one) for one in bounds("evaluate")},
             }
         )
         people = pd.DataFrame(
@@ -164,6 +163,10 @@ def _write(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
 
 def bounds(stage: str) -> Sequence[Bound]:
     return stages.load(stage).bounds()
+
+
+def _inside(bound: Bound) -> float:
+    return next((end for end in (bound.most, bound.least) if end is not None), 0.5)
 
 
 MUTANTS = {
