@@ -166,7 +166,7 @@ def bounds(stage: str) -> Sequence[Bound]:
 
 
 def _inside(bound: Bound) -> float:
-    return next((end for end in (bound.most, bound.least) if end is not None), 0.5)
+    return next((float(end) for end in (bound.most, bound.least) if end is not None), 0.5)
 
 
 MUTANTS = {
