@@ -196,7 +196,7 @@ def test_views_never_fail_a_stage_and_the_next_run_makes_them(
         views.rebuild(layout, VIEWS)
     said = capsys.readouterr().out.splitlines()
     names = [view.name for view in VIEWS]
-    assert names[:1] == ["catalogue"] and "report page" in names
+    assert {"catalogue", "report page"} <= set(names)
     assert [line.split(" (")[0] for line in said] == [f"The {name} was not made" for name in names]
     calls: list[str] = []
 
