@@ -5,7 +5,7 @@ one reason of the closed list below, with the value measured and the threshold i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
 
 from mm_model.decisions import faces, ingest, pairs
@@ -34,6 +34,17 @@ class CaptionProblem(StrEnum):
     LATE_SUBJECT = "CAPTION_LATE_SUBJECT"
     NO_PIECE = "CAPTION_NO_PIECE"
     MARK = "CAPTION_MARK"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What the audit asks of a measured column: never null where `always`, and a range."""
+
+    column: str
+    _: KW_ONLY
+    always: bool = False
+    least: float | None = None
+    most: float | None = None
 
 
 class Role(StrEnum):

@@ -1,21 +1,25 @@
-"""Cells (variant, person, seed): what was seen in one clip, measured against one person's gallery.
+"""Cells (variant, person, seed): what was measured of one clip, judged as one person.
 
 A value that cannot be had is None. Nothing is generated or averaged here.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from mm_model.evaluate import metrics
 from mm_model.evaluate.looks import Look
 from mm_model.evaluate.people import Subject
 from mm_model.facepack.port import FacePack, unit
+from mm_model.metrics import identity, table
+from mm_model.metrics.port import Evidence, Gallery
 from mm_model.nn.identity.portrait import Photograph
+from mm_model.store.atomic import written_aside
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cell:
     """One clip of one variant: what was made and what was measured (None = not to be had)."""
 
@@ -25,33 +29,7 @@ class Cell:
     prompt: str
     seed: int
     video: str
-    identity_similarity: float | None
-    identity_similarity_penalised: float
-    identity_shown_penalised: float
-    copy_paste_gap: float | None
-    rank1: float
-    face_found_rate: float
-    fm_ref: float | None
-    fm_inter: float | None
-    fm_inter_p95: float | None
-    jitter: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Gallery:
-    """Unit embeddings of a person's pictures, and where the shown face's landmarks lie."""
-
-    shown: np.ndarray
-    withheld: np.ndarray
-    landmarks: np.ndarray
-    boxes: np.ndarray
-
-    @cached_property
-    def centroid(self) -> np.ndarray:
-        """Unit mean `[E]` of all pictures, shown and withheld; NaN when none could be embedded."""
-        pictures = np.concatenate([self.shown, self.withheld])
-        found = metrics.centroid(pictures)
-        return found if found is not None else np.full(pictures.shape[1], np.nan)
+    values: Mapping[str, float | None]
 
 
 def gallery_of(person: Subject, judge: FacePack) -> Gallery:
@@ -65,44 +43,59 @@ def gallery_of(person: Subject, judge: FacePack) -> Gallery:
         withheld=embedded(person.withheld),
         landmarks=np.stack([one.face.landmarks.astype(float) for one in person.shown]),
         boxes=np.stack([one.face.box.astype(float) for one in person.shown]),
+        pictures=tuple((one.pixels, one.face) for one in (*person.shown, *person.withheld)),
     )
 
 
-def measure(
-    *,
-    variant: str,
-    person: Subject,
-    seed: int,
-    video: str,
+def everybody(galleries: Sequence[Gallery]) -> np.ndarray:
+    """Unit mean `[P,E]` of each person's pictures, shown and withheld.
+
+    NaN where none of them could be embedded.
+    """
+    means = []
+    for one in galleries:
+        pictures = np.concatenate([one.shown, one.withheld])
+        found = identity.centroid(pictures)
+        means.append(found if found is not None else np.full(pictures.shape[1], np.nan))
+    return np.stack(means)
+
+
+def evidence(
+    frames: np.ndarray,
     look: Look,
-    galleries: list[Gallery],
+    *,
+    fps: int,
+    prompt: str,
+    galleries: Sequence[Gallery],
+    means: np.ndarray,
     judged_as: int,
-) -> Cell:
-    """All measures of a person's clip against the gallery number `judged_as`, among all others."""
-    gallery = galleries[judged_as]
-    inter = {
-        kind: metrics.fm_inter(look.landmarks, look.boxes, look.faces, look.size, kind)
-        for kind in ("max", "p95")
-    }
-    everyone = np.stack([one.centroid for one in galleries])
-    return Cell(
-        cell_id=f"{variant}/{person.identity}/{seed}",
-        variant=variant,
-        identity=person.identity,
-        prompt=person.prompt,
-        seed=seed,
-        video=video,
-        identity_similarity=metrics.identity_similarity(look.faces, gallery.withheld),
-        identity_similarity_penalised=metrics.penalised_similarity(look.faces, gallery.withheld)
-        or 0.0,
-        identity_shown_penalised=metrics.penalised_similarity(look.faces, gallery.shown) or 0.0,
-        copy_paste_gap=metrics.copy_paste_gap(
-            look.faces, shown=gallery.shown, withheld=gallery.withheld
-        ),
-        rank1=float(metrics.recognised(metrics.centroid(look.faces), everyone, judged_as)),
-        face_found_rate=metrics.face_found_rate(look.faces),
-        fm_ref=metrics.fm_ref(look.landmarks, look.boxes, gallery.landmarks, gallery.boxes),
-        fm_inter=inter["max"],
-        fm_inter_p95=inter["p95"],
-        jitter=metrics.landmark_jitter(look.landmarks, look.size),
+) -> Evidence:
+    """What the metrics are given of a clip that is judged as person `judged_as` of all."""
+    return Evidence(
+        frames=frames,
+        fps=fps,
+        size=look.size,
+        boxes=look.boxes,
+        landmarks=look.landmarks,
+        embeddings=look.faces,
+        gallery=galleries[judged_as],
+        everybody=means,
+        own=judged_as,
+        prompt=prompt,
     )
+
+
+def framed(cells: Sequence[Cell]) -> pd.DataFrame:
+    """A row a cell. A measured column is a number also where no cell has a value."""
+    rows = []
+    for cell in cells:
+        said = {name: value for name, value in vars(cell).items() if name != "values"}
+        rows.append({**said, **cell.values})
+    frame = pd.DataFrame(rows)
+    return frame.astype({column.name: "float64" for column in table.columns()})
+
+
+def write(path: Path, cells: Sequence[Cell]) -> None:
+    """`cells.parquet`."""
+    with written_aside(path) as aside:
+        framed(cells).to_parquet(aside, index=False)

@@ -8,6 +8,9 @@ pictures that were not shown to the model. Every change of the code that would b
 anew: a release is what was evaluated.
 """
 
+from collections.abc import Sequence
+
+from mm_model.records import Bound
 from mm_model.run.stage import Job, Report, Stage
 from mm_model.serving import code
 
@@ -19,6 +22,13 @@ def run(job: Job) -> Report:
     return run_study(job)
 
 
+def bounds() -> Sequence[Bound]:
+    """What the metrics say of their columns."""
+    from mm_model.metrics import table
+
+    return table.bounds()
+
+
 STAGE = Stage(
     name="evaluate",
     title="Scores on held-out people",
@@ -28,4 +38,5 @@ STAGE = Stage(
     models=("backbone", "facepack", "judge"),
     run=run,
     code=code.digest,
+    bounds=bounds,
 )

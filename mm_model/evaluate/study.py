@@ -1,6 +1,5 @@
 """The evaluation stage's work: clips, cells, then means with intervals, ladder and goals."""
 
-from dataclasses import asdict
 from functools import partial
 
 import numpy as np
@@ -9,31 +8,22 @@ import torch
 
 from mm_model.errors import UserError
 from mm_model.evaluate import goals, ladder, sheets, variants
-from mm_model.evaluate.cells import Cell, gallery_of, measure
+from mm_model.evaluate.cells import Cell, everybody, evidence, framed, gallery_of, write
 from mm_model.evaluate.intervals import mean_interval, paired_interval
 from mm_model.evaluate.looks import look_at
 from mm_model.evaluate.people import Subject, held_out_people, training_people
 from mm_model.facepack.port import FacePack, open_judge, open_pack
 from mm_model.generation.backbone import Backbone, load_backbone
+from mm_model.metrics import table as metrics
+from mm_model.metrics.port import Context
+from mm_model.metrics.table import Instruments
 from mm_model.records import TESTED_COLUMNS, Counts
 from mm_model.run import views
 from mm_model.run.stage import Job, Report
 from mm_model.serving import code
 from mm_model.settings import EvaluateSettings
 from mm_model.store import digests, tables
-from mm_model.store.atomic import Document, write_json, written_aside
-
-MEASURES = {
-    "identity": "identity_similarity_penalised",
-    "identity_shown": "identity_shown_penalised",
-    "copy_paste_gap": "copy_paste_gap",
-    "rank1": "rank1",
-    "face_found_rate": "face_found_rate",
-    "fm_ref": "fm_ref",
-    "fm_inter": "fm_inter",
-    "fm_inter_p95": "fm_inter_p95",
-    "jitter": "jitter",
-}
+from mm_model.store.atomic import Document, write_json
 
 
 def _cells(
@@ -43,10 +33,12 @@ def _cells(
     *,
     pack: FacePack,
     judge: FacePack,
+    instruments: Instruments,
 ) -> list[Cell]:
     """Write, read back, look at and measure every clip; save strips for the report page."""
     rules, sizes = job.profile.evaluate, job.profile.model
     galleries = [gallery_of(person, judge) for person in people]
+    means = everybody(galleries)
     seeds = variants.seeds_of(len(people), rules.clips_per_person)
     work = [
         (name, p, c, clip)
@@ -65,41 +57,54 @@ def _cells(
         if name == "finetune" and len(people) > 1:
             judged.append(("shuffled", (p + 1) % len(people)))
         cells += [
-            measure(
+            Cell(
+                cell_id=f"{variant}/{people[p].identity}/{seed}",
                 variant=variant,
-                person=people[p],
+                identity=people[p].identity,
+                prompt=people[p].prompt,
                 seed=seed,
                 video=f"videos/{stem}.mp4",
-                look=look,
-                galleries=galleries,
-                judged_as=gallery,
+                values=instruments.measure(
+                    evidence(
+                        frames,
+                        look,
+                        fps=sizes.fps,
+                        prompt=people[p].prompt,
+                        galleries=galleries,
+                        means=means,
+                        judged_as=judged_as,
+                    )
+                ),
             )
-            for variant, gallery in judged
+            for variant, judged_as in judged
         ]
     return cells
 
 
-def _known(job: Job, backbone: Backbone, *, pack: FacePack, judge: FacePack) -> list[Cell]:
+def _known(
+    job: Job, backbone: Backbone, *, pack: FacePack, judge: FacePack, instruments: Instruments
+) -> list[Cell]:
     """The adapter on people it was trained on, for the ladder only."""
     people = training_people(job, backbone)
     if not people:
         return []
     made = variants.generated(job, backbone, people, ("finetune",))
     clips = {ladder.TRAINING_PEOPLE: made["finetune"]}
-    return _cells(job, people, clips, pack=pack, judge=judge)
+    rank = instruments.only("rank")
+    return _cells(job, people, clips, pack=pack, judge=judge, instruments=rank)
 
 
 def summarise(cells: list[Cell], rules: EvaluateSettings, seed: int) -> Document:
     """Means over people with intervals, the paired gains, and every person's numbers."""
-    frame = pd.DataFrame([asdict(cell) for cell in cells])
+    frame, means = framed(cells), metrics.means()
     people = sorted(frame["identity"].unique())
     per_person: dict[str, dict[str, list[float | None]]] = {}
     for variant, group in frame.groupby("variant", sort=False):
-        table = group.groupby("identity")[list(dict.fromkeys(MEASURES.values()))].mean()
+        table = group.groupby("identity")[list(means.values())].mean()
         table = table.reindex(people)
         per_person[str(variant)] = {
             name: [None if pd.isna(v) else float(v) for v in table[column]]
-            for name, column in MEASURES.items()
+            for name, column in means.items()
         }
     draws = rules.bootstrap_draws
     summary = {
@@ -130,7 +135,9 @@ def summarise(cells: list[Cell], rules: EvaluateSettings, seed: int) -> Document
 
 def rungs(cells: list[Cell]) -> list[Document]:
     """The ladder: people recognised, a person's clips counting equally, over people."""
-    frame = pd.DataFrame([{"v": c.variant, "person": c.identity, "named": c.rank1} for c in cells])
+    frame = pd.DataFrame(
+        [{"v": c.variant, "person": c.identity, "named": c.values["rank1"]} for c in cells]
+    )
     shares = frame.groupby(["v", "person"], sort=False)["named"].mean().groupby("v", sort=False)
     hits = {str(v): (float(named.sum()), len(named)) for v, named in shares}
     return ladder.climb(hits)
@@ -169,9 +176,7 @@ def _conditions(job: Job, people: list[Subject], *, pack: FacePack, judge: FaceP
         "judge": judge.describe(),
         "pack": pack.describe(),
         "conventions": {
-            "identity": "mean_ref on withheld pictures, frames without a face score 0",
-            "fm_ref": "box-sum-mean",
-            "fm_inter": "frame-sum-max, consecutive frames with a face",
+            **metrics.conventions(),
             "interval": "percentile bootstrap over people, 95%",
             "ladder": "rank 1: mean of all pictures against the mean over one clip, clips of a "
             "person sharing one hit; Wilson 95% over people",
@@ -198,15 +203,17 @@ def run_study(job: Job) -> Report:
     made = [variants.controls(backbone, person, job.profile.model) for person in people]
     for name in variants.CONTROLS[:-1]:
         clips[name] = [[m[name]] if name in m else [] for m in made]
-    cells = _cells(job, people, clips, pack=pack, judge=judge)
-    known = _known(job, backbone, pack=pack, judge=judge)
-    with written_aside(job.out / "cells.parquet") as aside:
-        pd.DataFrame([asdict(cell) for cell in cells]).to_parquet(aside, index=False)
+    instruments = metrics.opened(Context(pack=pack, judge=judge, device=job.profile.run.device))
+    cells = _cells(job, people, clips, pack=pack, judge=judge, instruments=instruments)
+    known = _known(job, backbone, pack=pack, judge=judge, instruments=instruments)
+    write(job.out / "cells.parquet", cells)
     summary = summarise(cells, job.profile.evaluate, job.profile.run.seed)
     summary["ladder"] = rungs([*cells, *known])
     steps = {name: job.profile.trainings[name].steps for name in variants.MODELS[1:]}
     summary["curve"] = curve(summary, **steps)
     summary["measured"] = _measured(job, measured)
+    summary |= instruments.told()
+    notes += [f"{name}: not measured, {why}." for name, why in instruments.unavailable.items()]
     conditions = _conditions(job, people, pack=pack, judge=judge)
     write_json(job.out / "metrics.json", {**summary, **conditions})
     for make in (sheets.save_overview, sheets.save_contact):

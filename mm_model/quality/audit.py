@@ -13,6 +13,7 @@ from typing import Any
 
 from mm_model.errors import AuditError, UserError
 from mm_model.quality.suites import Check, suite_of
+from mm_model.records import Bound
 from mm_model.settings import Profile
 from mm_model.store import atomic, documents
 
@@ -35,14 +36,18 @@ class Verdict:
     sentence: str
 
 
-def audit(stage: str, folder: Path, profile: Profile) -> list[Verdict]:
+def audit(
+    stage: str, folder: Path, profile: Profile, bounds: Sequence[Bound] = ()
+) -> list[Verdict]:
     """Check the tables of `folder`, write `audit.json` there, and stop on a critical failure.
+
+    `bounds`: see `suites.suite_of`.
 
     Raises:
         AuditError: a critical expectation failed; the message names stage, expectation, table,
             column and rows.
     """
-    checks = suite_of(stage, profile)
+    checks = suite_of(stage, profile, bounds)
     if not checks:
         raise AuditError(f"The suite of stage '{stage}' is empty: nothing was audited.")
     verdicts: list[Verdict] = []
@@ -67,7 +72,9 @@ def audit(stage: str, folder: Path, profile: Profile) -> list[Verdict]:
     return verdicts
 
 
-def require_passed(stage: str, folder: Path, profile: Profile) -> None:
+def require_passed(
+    stage: str, folder: Path, profile: Profile, bounds: Sequence[Bound] = ()
+) -> None:
     """Return if `folder` holds the good verdict of this stage's whole suite.
 
     For whoever publishes: an audit that never ran, or whose error was caught, leaves none.
@@ -77,7 +84,8 @@ def require_passed(stage: str, folder: Path, profile: Profile) -> None:
     """
     said = documents.read_or_empty(folder / NAME)
     told = [(v["expectation"], v["table"], v["column"]) for v in said.get("expectations", ())]
-    asked = [(c.snake_name, c.table, c.column) for c in suite_of(stage, profile)]
+    suite = suite_of(stage, profile, bounds)
+    asked = [(check.snake_name, check.table, check.column) for check in suite]
     whole = sorted(map(str, told)) == sorted(map(str, asked))
     if said.get("stage") != stage or said.get("success") is not True or not whole:
         raise AuditError(

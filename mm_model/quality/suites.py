@@ -5,7 +5,7 @@ so a defect in a filter is caught by the suite.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 
 from mm_model.decisions.table import DECISIONS, reasons
@@ -18,6 +18,7 @@ from mm_model.records import (
     TARGETS_COLUMNS,
     TESTED_COLUMNS,
     TRAIN,
+    Bound,
     CaptionProblem,
     Role,
     Status,
@@ -300,25 +301,18 @@ def _training(rules: TrainSettings) -> list[Check]:
     ]
 
 
-def _evaluate(profile: Profile) -> list[Check]:
+def _evaluate(profile: Profile, bounds: Sequence[Bound]) -> list[Check]:
     table, people = "cells.parquet", "people.parquet"
     return [
         _floor(table, profile.evaluate.row_floor),
-        *(
-            _present(table, column)
-            for column in (
-                "cell_id",
-                "variant",
-                "identity",
-                "prompt",
-                "seed",
-                "identity_similarity_penalised",
-                "face_found_rate",
-            )
-        ),
+        *(_present(table, name) for name in ("cell_id", "variant", "identity", "prompt", "seed")),
+        *(_present(table, bound.column) for bound in bounds if bound.always),
         _unique(table, "cell_id"),
-        _range(table, "identity_similarity_penalised", -1.0001, 1.0001),
-        _range(table, "face_found_rate", 0, 1),
+        *(
+            _range(table, bound.column, bound.least, bound.most)
+            for bound in bounds
+            if (bound.least, bound.most) != (None, None)
+        ),
         _floor(people, 1),
         _columns(people, TESTED_COLUMNS),
         *(_present(people, column) for column in TESTED_COLUMNS),
@@ -340,8 +334,11 @@ def _register(_: Profile) -> list[Check]:
     ]
 
 
-def suite_of(stage: str, profile: Profile) -> list[Check]:
-    """The expectations of a stage under a profile, floors first."""
+def suite_of(stage: str, profile: Profile, bounds: Sequence[Bound] = ()) -> list[Check]:
+    """The expectations of a stage under a profile, floors first.
+
+    `bounds` are those of the columns that the stage measures (`run.stage.Stage.bounds`).
+    """
     suites = {
         "sources": _sources,
         "ingest": _ingest,
@@ -349,7 +346,7 @@ def suite_of(stage: str, profile: Profile) -> list[Check]:
         "pairs": _pairs,
         "pretrain": lambda p: _training(p.pretrain),
         "finetune": lambda p: _training(p.finetune),
-        "evaluate": _evaluate,
+        "evaluate": lambda p: _evaluate(p, bounds),
         "register": _register,
     }
     checks = suites[stage](profile)

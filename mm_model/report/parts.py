@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from mm_model.metrics import table as metrics
 from mm_model.report.templating import fill
 from mm_model.store import documents, tables
 from mm_model.store.atomic import Document
@@ -16,13 +17,6 @@ from mm_model.store.atomic import Document
 if TYPE_CHECKING:
     from mm_model.report.page import StageOutput
 
-_MEASURES = {
-    "identity": "identity, withheld pictures ↑",
-    "identity_shown": "identity, shown reference",
-    "face_found_rate": "face found ↑",
-    "fm_ref": "FM_ref",
-    "fm_inter": "FM_inter",
-}
 _VARIANTS = {
     "base": "base, no identity",
     "pretrain": "after pretraining",
@@ -111,7 +105,8 @@ def numbers(found: "StageOutput") -> str:
         "numbers.html",
         people=summary["people"],
         gain=summary["gain"]["finetune_over_base"],
-        measures=_MEASURES,
+        measures=metrics.headings(),
+        proxies=metrics.headings(proxies=True),
         variants=_VARIANTS,
         values=summary["variants"],
     )

@@ -216,8 +216,9 @@ def _made(job: Job, input_digests: dict[str, str]) -> Report:
     if others:
         job.say("goes on with work that other code began")
     report = _compute(stage, job)
-    audit.audit(stage.name, job.out, job.profile)
-    audit.require_passed(stage.name, job.out, job.profile)
+    bounds = stage.bounds()
+    audit.audit(stage.name, job.out, job.profile, bounds)
+    audit.require_passed(stage.name, job.out, job.profile, bounds)
     then, now = now, made_by.record(stage.name)  # somebody may have written while this ran
     manifest.seal(
         job.out,

@@ -4,12 +4,12 @@ A stage computes into `job.out` and returns a `Report`. It does not know who cal
 audits or publishes itself, and keeps whatever a resume needs in `job.work`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from mm_model.records import Counts
+from mm_model.records import Bound, Counts
 from mm_model.run.views import Views, grow
 from mm_model.settings import Params, Profile
 from mm_model.store.atomic import Document
@@ -55,6 +55,7 @@ class Stage:
     judge, backbone). Raise `version` when the same inputs would give another result. `code` is
     the digest of source files each of whose changes counts, whatever `version` says. `confirm`
     says whether an output that looks up to date still holds in the outside world (a registry).
+    `bounds` are what the audit asks of the columns that the stage measures.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Stage:
     run: Callable[["Job"], Report]
     confirm: Callable[["Job"], bool] | None = None
     code: Callable[[], str] | None = None
+    bounds: Callable[[], Sequence[Bound]] = tuple
 
     def settings(self, profile: Profile) -> Document:
         """What of profile and code may change the result, as JSON-able values."""

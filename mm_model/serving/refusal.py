@@ -37,6 +37,7 @@ class Code(StrEnum):
     GUIDANCE = "guidance"
     SIZE = "size"
     SEED = "seed"
+    NUMBER = "number"
     BUSY = "busy"
     STOPPING = "stopping"
     NOT_JSON = "not_json"

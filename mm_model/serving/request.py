@@ -6,47 +6,28 @@ base64 but opens no picture, loads no model and never quotes a value it was sent
 
 import base64
 import binascii
-import secrets
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mm_model.diffusion.frames import check_frame_count
-from mm_model.errors import UserError
+from mm_model.serving import fields
 from mm_model.serving.consent import Consent, read_consent
 from mm_model.serving.policy import check_prompt
 from mm_model.serving.refusal import Code, Refusal
 from mm_model.settings import ServeSettings
 from mm_model.store.atomic import Document
 
-FIELDS = (
-    "prompt",
-    "reference_images",
-    "consent",
-    "num_frames",
-    "num_inference_steps",
-    "seed",
-    "height",
-    "width",
-    "guidance_scale",
-)
-MAX_SEED = 2**32 - 1
+FIELDS = ("prompt", "reference_images", "consent", *(one.name for one in fields.FIELDS))
 
 
-@dataclass(frozen=True)
-class Request:
+@dataclass(frozen=True, kw_only=True)
+class Request(fields.Numbers):
     """A record within all limits. `references` are encoded pictures, not opened yet."""
 
     prompt: str
     references: tuple[bytes, ...]
     consent: Consent
-    num_frames: int
-    steps: int
-    seed: int
-    height: int
-    width: int
-    guidance: float
 
 
 def one_record(handed: Any) -> Document:
@@ -95,24 +76,12 @@ def read(handed: Any, limits: ServeSettings, default_frames: int) -> Request:
     _present(record)
     prompt = _prompt(record["prompt"], limits.max_prompt_characters)
     check_prompt(prompt, consent.basis)
-    height, width = _size(record, limits)
+    model = fields.Model(limits, default_frames)
+    _size(record, model)
     return Request(
         consent=consent,
         prompt=prompt,
-        num_frames=_frames(_whole(record, "num_frames", default_frames), limits.max_frames),
-        steps=_between(
-            _whole(record, "num_inference_steps", limits.default_steps),
-            1,
-            limits.max_steps,
-            "num_inference_steps",
-            Code.STEPS,
-        ),
-        seed=_between(
-            _whole(record, "seed", secrets.randbelow(MAX_SEED + 1)), 0, MAX_SEED, "seed", Code.SEED
-        ),
-        height=height,
-        width=width,
-        guidance=_guidance(record, limits),
+        **fields.read(record, model),
         references=_references(record["reference_images"], limits),
     )
 
@@ -153,51 +122,11 @@ def _prompt(value: Any, longest: int) -> str:
     return value.strip()
 
 
-def _whole(record: Mapping[str, Any], name: str, default: int) -> int:
-    value = record.get(name)
-    if value is None:
-        return default
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise Refusal(Code.WRONG_TYPE, f"{name} must be a whole number.")
-    return value
-
-
-def _between(value: int, low: int, high: int, name: str, code: Code) -> int:
-    if not low <= value <= high:
-        raise Refusal(code, f"{name} must lie between {low} and {high}.")
-    return value
-
-
-def _frames(count: int, most: int) -> int:
-    try:
-        return check_frame_count(count, most)
-    except UserError:
-        raise Refusal(
-            Code.FRAME_COUNT,
-            f"num_frames must be 1 or 8k+1 (9, 17, 25, ...) and at most {most}.",
-        ) from None
-
-
-def _guidance(record: Mapping[str, Any], limits: ServeSettings) -> float:
-    value = record.get("guidance_scale")
-    if value is None:
-        return limits.default_guidance
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise Refusal(Code.WRONG_TYPE, "guidance_scale must be a number.")
-    if not 1 <= value <= limits.max_guidance:  # false for NaN as well
-        raise Refusal(
-            Code.GUIDANCE, f"guidance_scale must lie between 1 and {limits.max_guidance:g}."
-        )
-    return float(value)
-
-
-def _size(record: Mapping[str, Any], limits: ServeSettings) -> tuple[int, int]:
-    height = _whole(record, "height", limits.sizes[0][0])
-    width = _whole(record, "width", limits.sizes[0][1])
-    if (height, width) not in limits.sizes:
-        allowed = ", ".join(f"{high}x{wide}" for high, wide in limits.sizes)
+def _size(record: Mapping[str, Any], model: fields.Model) -> None:
+    size = tuple(one.read(record, model) for one in fields.by_option()["size"])
+    if size not in model.limits.sizes:
+        allowed = ", ".join(f"{high}x{wide}" for high, wide in model.limits.sizes)
         raise Refusal(Code.SIZE, f"height and width must be one of {allowed} (height x width).")
-    return height, width
 
 
 def _references(value: Any, limits: ServeSettings) -> tuple[bytes, ...]:

@@ -1,15 +1,16 @@
 """The ladder and the goals: hits worked out by hand, links that fail, too few people."""
 
-from dataclasses import fields
 from functools import partial
 
 import numpy as np
 import pytest
 
-from mm_model.evaluate import goals, ladder, metrics
+from mm_model.evaluate import goals, ladder
 from mm_model.evaluate.cells import Cell
 from mm_model.evaluate.intervals import wilson_interval
 from mm_model.evaluate.study import rungs
+from mm_model.metrics.identity import centroid, copy_paste_gap, recognised
+from mm_model.metrics.motion import landmark_jitter
 
 pytestmark = pytest.mark.capability("ladder", scale="T")
 
@@ -19,20 +20,20 @@ NONE = np.full(2, np.nan)
 
 def test_a_probe_is_recognised_by_its_nearest_gallery_row() -> None:
     probe = np.array([0.8, 0.6])
-    assert metrics.recognised(probe, GALLERY, 0)
-    assert not metrics.recognised(probe, GALLERY, 1)
+    assert recognised(probe, GALLERY, 0)
+    assert not recognised(probe, GALLERY, 1)
 
 
 def test_a_clip_without_a_face_and_a_tie_are_not_recognised() -> None:
-    assert not metrics.recognised(None, GALLERY, 0)
-    assert not metrics.recognised(np.array([1.0, 1.0]) / np.sqrt(2), GALLERY, 0)
+    assert not recognised(None, GALLERY, 0)
+    assert not recognised(np.array([1.0, 1.0]) / np.sqrt(2), GALLERY, 0)
 
 
 def test_the_probe_of_a_clip_is_the_mean_over_frames_with_a_face() -> None:
-    assert metrics.centroid(np.stack([GALLERY[0], NONE, GALLERY[1]])) == pytest.approx(
+    assert centroid(np.stack([GALLERY[0], NONE, GALLERY[1]])) == pytest.approx(
         np.array([1, 1]) / np.sqrt(2)
     )
-    assert metrics.centroid(np.stack([NONE, NONE])) is None
+    assert centroid(np.stack([NONE, NONE])) is None
 
 
 def test_wilson_interval_of_golden_shares() -> None:
@@ -107,16 +108,16 @@ def test_a_copied_reference_fails_and_a_missing_value_is_no_verdict() -> None:
 
 def test_an_even_motion_does_not_tremble_and_a_shaken_one_does() -> None:
     marks = np.ones((5, 5, 2)) * np.arange(5)[:, None, None]
-    assert metrics.landmark_jitter(marks, (10, 10)) == pytest.approx(0.0)
+    assert landmark_jitter(marks, (10, 10)) == pytest.approx(0.0)
     shaken = marks.copy()
     shaken[2, 0, 0] += 1.0  # one landmark: second differences 0.1, 0.2, 0.1 of the frame
-    assert metrics.landmark_jitter(shaken, (10, 10)) == pytest.approx(0.4 / 3)
-    assert metrics.landmark_jitter(marks[:2], (10, 10)) is None
+    assert landmark_jitter(shaken, (10, 10)) == pytest.approx(0.4 / 3)
+    assert landmark_jitter(marks[:2], (10, 10)) is None
 
 
 def test_the_gap_of_a_copy_is_positive() -> None:
     shown, withheld = GALLERY[:1], np.array([[0.6, 0.8]])
-    gap = partial(metrics.copy_paste_gap, shown=shown, withheld=withheld)
+    gap = partial(copy_paste_gap, shown=shown, withheld=withheld)
     assert gap(shown) == pytest.approx(0.4)
     assert gap(np.array([[0.8, 0.6]])) == pytest.approx(-0.16)
     assert gap(NONE[None]) is None
@@ -124,8 +125,15 @@ def test_the_gap_of_a_copy_is_positive() -> None:
 
 def test_clips_of_a_person_share_one_hit() -> None:
     def cell(variant: str, person: str, named: float) -> Cell:
-        values = dict.fromkeys((field.name for field in fields(Cell)), 0.0)
-        return Cell(**{**values, "variant": variant, "identity": person, "rank1": named})
+        return Cell(
+            cell_id="",
+            variant=variant,
+            identity=person,
+            prompt="",
+            seed=0,
+            video="",
+            values={"rank1": named},
+        )
 
     cells = [cell("true_clip", p, 1.0) for p in "ab"]
     cells += [cell("finetune", "a", named) for named in (1.0, 0.0, 0.0, 1.0)]

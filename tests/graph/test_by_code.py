@@ -20,13 +20,13 @@ pytestmark = pytest.mark.capability("STRICT=1", scale="T")
 CHANGES = {
     "nn/magic_mirror/block.py": ("base + can_scale *", "base - 5 * can_scale *"),
     "media/sniff.py": ('_AVIF_BRANDS = {b"avif", ', "_AVIF_BRANDS = {"),
-    "evaluate/metrics.py": ("mean(", "max("),
+    "metrics/identity.py": ("mean(", "max("),
 }
 
 NOT_SERVED = {
     "nn/cogvideox/rotary.py": ("/ 2.0), round((base_w", "/ 3.0), round((base_w"),
     "media/examine.py": ("pixels > limits.max_pixels", "pixels >= limits.max_pixels"),
-    "evaluate/metrics.py": CHANGES["evaluate/metrics.py"],
+    "metrics/identity.py": CHANGES["metrics/identity.py"],
 }
 """Lines whose change neither runs an evaluation again nor stops a registration."""
 
@@ -75,7 +75,7 @@ def test_three_changed_lines_are_told_with_their_stages(done: Tree) -> None:
 
 def test_strict_runs_what_other_code_made_and_what_follows(done: Tree) -> None:
     before = manifest.read(done.root / "data/tiny/evaluate")
-    done.change_code("evaluate/metrics.py", *CHANGES["evaluate/metrics.py"])
+    done.change_code("metrics/identity.py", *CHANGES["metrics/identity.py"])
     client, checks = _run(done, **{by_code.STRICT_TAG: "1"})
     assert done.executed() == ["evaluate", "register"]
     assert _failed(checks) == set()
@@ -91,10 +91,10 @@ def test_strict_runs_what_other_code_made_and_what_follows(done: Tree) -> None:
 @pytest.mark.slow
 def test_what_the_run_cache_restores_is_judged_too(done: Tree) -> None:
     """DVC's run cache knows no code: it gives back the newest result of equal inputs."""
-    old, new = CHANGES["evaluate/metrics.py"]
-    done.change_code("evaluate/metrics.py", old, new)
+    old, new = CHANGES["metrics/identity.py"]
+    done.change_code("metrics/identity.py", old, new)
     done.dagster("evaluate", **{by_code.STRICT_TAG: "1"})
-    done.change_code("evaluate/metrics.py", new, old)
+    done.change_code("metrics/identity.py", new, old)
     done.set("evaluate", "people", 3)
     done.dagster("evaluate")
     shutil.copy(REPOSITORY / "profiles" / "tiny.yaml", done.root / "profiles")
@@ -112,11 +112,11 @@ def test_what_the_run_cache_restores_is_judged_too(done: Tree) -> None:
 
 def test_the_sensor_tells_a_change_once_without_a_run(done: Tree) -> None:
     done.tick_outside_runs()
-    done.change_code("evaluate/metrics.py", *CHANGES["evaluate/metrics.py"])
+    done.change_code("metrics/identity.py", *CHANGES["metrics/identity.py"])
     assert done.tick_outside_runs() == 1, "of all that it told before nothing is told again"
     key = dg.AssetCheckKey(dg.AssetKey("evaluate"), "code")
     record = done.instance.get_latest_asset_check_evaluation_record(key)
-    assert "mm_model/evaluate/metrics.py" in record.event.asset_check_evaluation.description
+    assert "mm_model/metrics/identity.py" in record.event.asset_check_evaluation.description
     assert done.tick_outside_runs() == 0
     assert done.stale() == {}, "its version says that it counts as fresh"
 

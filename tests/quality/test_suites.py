@@ -1,7 +1,7 @@
 """Every suite stops its own mutants, in words that name the expectation and the rows."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,8 @@ import pytest
 from mm_model.errors import AuditError, UserError
 from mm_model.quality import audit
 from mm_model.quality.suites import suite_of
-from mm_model.records import FACES_COLUMNS, INGEST_COLUMNS, PAIRS_COLUMNS, SOURCES_COLUMNS
+from mm_model.records import FACES_COLUMNS, INGEST_COLUMNS, PAIRS_COLUMNS, SOURCES_COLUMNS, Bound
+from mm_model.run import stages
 from mm_model.run.stages import NAMES
 from mm_model.settings import Profile, TrainSettings, load_profile
 
@@ -82,7 +83,7 @@ def _trained(rules: TrainSettings) -> dict[str, pd.DataFrame]:
 def _evaluate(_: Profile) -> dict[str, pd.DataFrame]:
     cell = {"cell_id": _names("c"), "variant": "base", "identity": "id-1"}
     asked = {"prompt": "a man", "seed": 1}
-    measured = {"identity_similarity_penalised": 0.5, "face_found_rate": 1.0}
+    measured = {one.column: _inside(one) for one in bounds("evaluate")}
     people = {"picture": _names("p"), "identity": "id-1", "split": "held_out", "role": "shown"}
     cells = pd.DataFrame({**cell, **asked, **measured})
     return {"cells.parquet": cells, "people.parquet": pd.DataFrame(people)}
@@ -116,6 +117,14 @@ def _write(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
         table.to_parquet(folder / name)
 
 
+def bounds(stage: str) -> Sequence[Bound]:
+    return stages.load(stage).bounds()
+
+
+def _inside(bound: Bound) -> float:
+    return next((float(end) for end in (bound.most, bound.least) if end is not None), 0.5)
+
+
 MUTANTS = {
     "sources": ("inventory.parquet", "source_id", "s0000"),
     "ingest": ("samples.parquet", "width", 12),
@@ -131,7 +140,7 @@ MUTANTS = {
 @pytest.mark.parametrize("stage", NAMES)
 def test_a_good_table_passes(stage: str, tmp_path: Path, profile: Profile) -> None:
     _write(tmp_path, _good(stage, profile))
-    verdicts = audit.audit(stage, tmp_path, profile)
+    verdicts = audit.audit(stage, tmp_path, profile, bounds(stage))
     assert all(verdict.success for verdict in verdicts)
     assert json.loads((tmp_path / "audit.json").read_text())["success"] is True
 
@@ -143,7 +152,7 @@ def test_one_bad_row_stops_the_stage_by_name(stage: str, tmp_path: Path, profile
     tables[table].loc[len(tables[table]) - 1, column] = value
     _write(tmp_path, tables)
     with pytest.raises(AuditError) as stopped:
-        audit.audit(stage, tmp_path, profile)
+        audit.audit(stage, tmp_path, profile, bounds(stage))
     said = str(stopped.value)
     assert f"stage '{stage}'" in said and "expect_" in said and f"column '{column}'" in said
     assert f"(row {len(tables[table]) - 1})" in said
@@ -155,7 +164,7 @@ def test_one_bad_row_stops_the_stage_by_name(stage: str, tmp_path: Path, profile
 def test_an_empty_table_stops_the_stage(stage: str, tmp_path: Path, profile: Profile) -> None:
     _write(tmp_path, {name: table.iloc[:0] for name, table in _good(stage, profile).items()})
     with pytest.raises(AuditError, match="expect_table_row_count_to_be_between"):
-        audit.audit(stage, tmp_path, profile)
+        audit.audit(stage, tmp_path, profile, bounds(stage))
 
 
 @pytest.mark.parametrize("stage", NAMES)
@@ -165,7 +174,7 @@ def test_a_missing_column_stops_the_stage(stage: str, tmp_path: Path, profile: P
     tables[table] = tables[table].drop(columns=column)
     _write(tmp_path, tables)
     with pytest.raises(AuditError, match=f"has no column '{column}'"):
-        audit.audit(stage, tmp_path, profile)
+        audit.audit(stage, tmp_path, profile, bounds(stage))
 
 
 def test_a_missing_table_names_the_file(tmp_path: Path, profile: Profile) -> None:
@@ -213,7 +222,7 @@ def test_who_is_where_he_may_not_be_stops_the_stage(
     tables[f"{table}.parquet"].loc[7, column] = value
     _write(tmp_path, tables)
     with pytest.raises(AuditError, match=f"column '{column}'"):
-        audit.audit(stage, tmp_path, profile)
+        audit.audit(stage, tmp_path, profile, bounds(stage))
 
 
 def test_few_targets_stop_a_training(tmp_path: Path, profile: Profile) -> None:
@@ -242,7 +251,7 @@ def test_the_floor_of_a_stage_is_that_of_its_own_section(stage: str, profile: Pr
         name: getattr(profile, name).model_copy(update={"row_floor": floor})
         for name, floor in FLOORS.items()
     }
-    checks = suite_of(stage, profile.model_copy(update=parts))
+    checks = suite_of(stage, profile.model_copy(update=parts), bounds(stage))
     counts = [one for one in checks if one.expectation == "ExpectTableRowCountToBeBetween"]
     floors = {
         one.keywords["min_value"]
@@ -275,6 +284,6 @@ def test_a_warning_lets_the_stage_go_on(
 
 def test_every_stage_has_a_floor_and_a_not_null(profile: Profile) -> None:
     for stage in NAMES:
-        checks = suite_of(stage, profile)
+        checks = suite_of(stage, profile, bounds(stage))
         assert checks[0].expectation == "ExpectTableRowCountToBeBetween", stage
         assert any(c.expectation == "ExpectColumnValuesToNotBeNull" for c in checks), stage

@@ -186,14 +186,15 @@ def test_the_page_shows_each_variant_s_own_clip_and_number(chain: Chain) -> None
 
 
 def test_the_page_s_table_of_numbers_is_the_summary(chain: Chain, summary: dict) -> None:
-    from mm_model.report.parts import _MEASURES, _VARIANTS
+    from mm_model.metrics.table import headings
+    from mm_model.report.parts import _VARIANTS
 
     text = html.unescape(page.render(chain.layout))
     table = text[text.index("<h2>Numbers") : text.index("Identity is the mean cosine of the judge")]
     for variant, title in _VARIANTS.items():
         row = re.search(rf"<tr><td>{re.escape(title)}</td>(.*?)</tr>", table)[1]
         told = re.findall(r'<td class="n">(-?\d+\.\d+)', row)
-        values = [summary["variants"][variant][name]["value"] for name in _MEASURES]
+        values = [summary["variants"][variant][name]["value"] for name, _ in headings()]
         assert told == [f"{value:.3f}" for value in values if value is not None], variant
 
 

@@ -60,7 +60,7 @@ def test_a_clip_that_somebody_wrote_meanwhile_stays(
     free = tmp_path / f"clip-{len(others) + 1}.mp4"
     assert status == 0 and out.splitlines()[-1] == str(free)
     assert {(tmp_path / name).read_bytes() for name in others} == {b"another's"}
-    assert read(free.with_suffix(".json")).arguments.seed == 7
+    assert read(free.with_suffix(".json")).arguments.numbers["seed"] == 7
 
 
 def test_what_is_no_photograph_is_said_at_once(

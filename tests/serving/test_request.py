@@ -16,7 +16,7 @@ from PIL import Image
 
 from mm_model.facepack.detect import Sighting
 from mm_model.facepack.port import Face
-from mm_model.serving import gate, mirror, request
+from mm_model.serving import gate, mirror, page, request
 from mm_model.serving.config import of_profile
 from mm_model.serving.refusal import Code, Refusal
 from mm_model.settings import ServeSettings, load_profile
@@ -277,6 +277,7 @@ def test_the_readme_names_every_refusal_and_field() -> None:
     text = (ROOT / "mlflow" / "README.md").read_text()
     assert [code for code in Code if f"`{code}`" not in text] == []
     assert [name for name in request.FIELDS if f"`{name}`" not in text] == []
+    assert text == page.page(text), "python -m mm_model.serving.page mlflow/README.md"
 
 
 class WatchedEngine(FakeEngine):

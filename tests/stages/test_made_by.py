@@ -119,7 +119,7 @@ def _status(capsys: Any, *options: str) -> tuple[int, str]:
             {"ingest"},
             "mm_model/media/examine.py (_checked_size)",
         ),
-        ("evaluate/metrics.py", "mean()", "max()", {"evaluate"}, "mm_model/evaluate/metrics.py ("),
+        ("metrics/identity.py", "mean()", "max()", {"evaluate"}, "mm_model/metrics/identity.py ("),
         (
             "store/tables.py",
             "def write(",

@@ -6,6 +6,9 @@ from typing import Any
 
 from mm_model.commands.generate import interrupt
 from mm_model.errors import UserError
+from mm_model.serving import fields
+from mm_model.serving.fields import Field
+from mm_model.store.atomic import Document
 from mm_model.store.named import path
 
 _SIZE = re.compile(r"(\d+)x(\d+)")
@@ -36,11 +39,8 @@ def add_to(commands: Any) -> None:
         help="the clip; its record is written beside it as .json",
     )
     command.add_argument("--force", action="store_true", help="replace files that are there")
-    command.add_argument("--seed", type=int, help="drawn and told when absent")
-    command.add_argument("--frames", type=int, help="1 or 8k+1")
-    command.add_argument("--size", metavar="HEIGHTxWIDTH", help="in pixels, as in 480x720")
-    command.add_argument("--steps", type=int, help="denoising steps")
-    command.add_argument("--guidance", type=float, help="how closely the prompt is followed")
+    for option, together in fields.by_option().items():
+        _add(command, option, together)
     command.add_argument(
         "--adapter",
         default="champion",
@@ -59,6 +59,17 @@ def add_to(commands: Any) -> None:
         "names photographs that were moved, -o writes the clip",
     )
     command.set_defaults(act=run)
+
+
+def _add(command: argparse.ArgumentParser, option: str, together: tuple[Field, ...]) -> None:
+    """An option that gives a number, or several with an x between them."""
+    first = together[0]
+    if len(together) > 1:
+        names = "x".join(one.name.upper() for one in together)
+        command.add_argument(f"--{option}", metavar=names, help=first.help)
+    else:
+        kind = int if first.whole else float
+        command.add_argument(f"--{option}", type=kind, help=first.help)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -101,27 +112,28 @@ def _run(options: argparse.Namespace) -> None:
             "Give at least one photograph with --ref (REF=... for make) and a sentence with "
             "--prompt (PROMPT=...)."
         )
-    height, width = _size(options.size)
+    values: Document = {}
+    for option, together in fields.by_option().items():
+        given = _given(options, option)
+        both = _size(given) if len(together) > 1 else (given,)
+        values |= {one.name: value for one, value in zip(together, both, strict=True)}
     wish = work.Wish(
         tuple(options.ref),
         options.prompt,
         consent=options.consent,
         adapter=options.adapter,
         facepack=options.facepack,
-        values={
-            "seed": options.seed,
-            "num_frames": options.frames,
-            "num_inference_steps": options.steps,
-            "guidance_scale": options.guidance,
-            "height": height,
-            "width": width,
-        },
+        values=values,
     )
     _say(str(work.make(layout, wish, options.out, options.force, _say)))
 
 
 def _say(line: str) -> None:
     print(line, flush=True)
+
+
+def _given(options: argparse.Namespace, option: str) -> Any:
+    return getattr(options, option.replace("-", "_"))
 
 
 def _size(text: str | None) -> tuple[int | None, int | None]:
@@ -135,8 +147,8 @@ def _size(text: str | None) -> tuple[int | None, int | None]:
 
 def _refuse_changes(options: argparse.Namespace) -> None:
     """A record says all of a clip; anything else would be another clip."""
-    given = ("prompt", "consent", "seed", "frames", "size", "steps", "guidance", "facepack")
-    changed = [name for name in given if getattr(options, name) is not None]
+    given = ("prompt", "consent", *fields.by_option(), "facepack")
+    changed = [name for name in given if _given(options, name) is not None]
     changed += ["adapter"] if options.adapter != "champion" else []
     if changed:
         raise UserError(

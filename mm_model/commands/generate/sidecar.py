@@ -11,6 +11,7 @@ from dataclasses import KW_ONLY, asdict, dataclass, field
 from pathlib import Path
 
 from mm_model.errors import UserError
+from mm_model.serving import fields
 from mm_model.serving.config import ServingConfig
 from mm_model.store import digests
 from mm_model.store.atomic import Document
@@ -35,19 +36,35 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Arguments:
-    """What was asked for, silent values filled in. references: paths, in their order."""
+    """What was asked for, silent values filled in. references: paths, in their order. numbers: by
+    their names in a request.
+    """
 
     prompt: str
     references: list[str]
     consent: dict[str, str]
-    seed: int
-    num_frames: int
-    num_inference_steps: int
-    guidance_scale: float
-    height: int
-    width: int
     adapter: str
     facepack: str | None
+    numbers: dict[str, float]
+
+    def as_dict(self) -> Document:
+        """As a record has it, the numbers beside the rest."""
+        said = asdict(self)
+        return said | said.pop("numbers")
+
+    @classmethod
+    def of(cls, said: Document) -> "Arguments":
+        """From what a record has.
+
+        Raises:
+            KeyError: a number is absent that every record has.
+            TypeError: something is no argument, or one is absent.
+        """
+        rest, numbers = dict(said), {}
+        for one in fields.FIELDS:
+            if one.name in rest or not one.later:
+                numbers[one.name] = rest.pop(one.name)
+        return cls(**rest, numbers=numbers)
 
 
 @dataclass(frozen=True)
@@ -72,7 +89,7 @@ class Sidecar:
 
     def as_dict(self) -> Document:
         """JSON-ready, with a digest over all of it."""
-        content = {"format": FORMAT, **asdict(self)}
+        content = {"format": FORMAT, **asdict(self), "arguments": self.arguments.as_dict()}
         return {**content, "record_sha256": digests.of_value(content)}
 
     def elsewhere(self, other: "Sidecar") -> list[str]:
@@ -106,7 +123,7 @@ def read(path: Path) -> Sidecar:
                 f"{path} is a record of form {form}, and this code reads form {FORMAT}: use the "
                 "code that made the clip."
             )
-        arguments = Arguments(**said.pop("arguments"))
+        arguments = Arguments.of(said.pop("arguments"))
         found = Sidecar(arguments=arguments, **said)
     except OSError as error:
         raise UserError(
@@ -130,7 +147,6 @@ def _is_whole(found: Sidecar) -> bool:
         (asked.prompt, text),
         (asked.adapter, text),
         (asked.facepack, texts),
-        (asked.seed, (int,)),
         (asked.references, (list,)),
         (asked.consent, (dict,)),
         (found.release, texts),
@@ -142,6 +158,8 @@ def _is_whole(found: Sidecar) -> bool:
         (found.values, (dict,)),
     ]
     whole = all(isinstance(value, kind) for value, kind in kinds)
+    for one in fields.FIELDS:
+        whole &= one.name not in asked.numbers or one.fits(asked.numbers[one.name])
     return whole and all(isinstance(value, str) for value in asked.references)
 
 

@@ -5,18 +5,26 @@ A server's sentence speaks of fields, and of who runs it; somebody at a terminal
 
 import re
 
+from mm_model.serving import fields
 from mm_model.serving.refusal import Code, Refusal
 
+_SAME = (
+    "prompt",
+    "consent",
+    *(one.name for one in fields.FIELDS if one.name == one.option),
+)
+"""Fields whose options are called like them: a plain word, which a sentence begins with."""
 _OPTIONS = {
-    "num_inference_steps": "--steps",
-    "num_frames": "--frames",
-    "guidance_scale": "--guidance",
-    "height and width": "--size",
+    **{
+        " and ".join(one.name for one in together): f"--{option}"
+        for option, together in fields.by_option().items()
+        if option not in _SAME
+    },
     "reference_images must hold": "--ref may name",
     "reference_images": "--ref",
 }
 _FIELD = re.compile("|".join(map(re.escape, _OPTIONS)))
-_FIRST = re.compile(r"^(prompt|seed|consent)\b")
+_FIRST = re.compile(rf"^({'|'.join(_SAME)})\b")
 _SEND = re.compile(r"\bsend\b")
 _UNRECORDED = (
     "so the request is not served: tell who runs this server, and try again later",

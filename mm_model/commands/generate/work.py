@@ -21,7 +21,7 @@ from mm_model.commands.generate.model import Choice, chosen
 from mm_model.commands.generate.sidecar import Arguments, Sidecar
 from mm_model.errors import UserError, of_machine
 from mm_model.progress import Steps
-from mm_model.serving import code, request
+from mm_model.serving import code, fields, request
 from mm_model.serving.refusal import Code, Refusal
 from mm_model.store import atomic, digests
 from mm_model.store.atomic import Document
@@ -61,7 +61,7 @@ def make(layout: Layout, wish: Wish, target: Path | None, force: bool, say: Say)
     seed = wish.values.get("seed")
     values = {
         **wish.values,
-        "seed": secrets.randbelow(request.MAX_SEED + 1) if seed is None else seed,
+        "seed": secrets.randbelow(fields.MAX_SEED + 1) if seed is None else seed,
     }
     target = target or layout.root / "work" / layout.profile / "clips" / f"{values['seed']}.mp4"
     otherwise = f"--seed {values['seed']} (SEED={values['seed']} for make) makes the same one"
@@ -136,24 +136,13 @@ def _again(
     shown = asked.photographs(paths, choice.config.serve)
     if shown.digests != before.references_sha256:
         raise UserError(_other_photographs(before, shown))
-    values = {
-        name: getattr(asked_for, name)
-        for name in (
-            "seed",
-            "num_frames",
-            "num_inference_steps",
-            "guidance_scale",
-            "height",
-            "width",
-        )
-    }
     wish = Wish(
         paths,
         asked_for.prompt,
         consent=None,
         adapter=asked_for.adapter,
         facepack=facepack,
-        values=values,
+        values=dict(asked_for.numbers),
     )
     made = _made(choice, shown, asked_for.consent, wish, say)
     if target is not None:
@@ -217,14 +206,9 @@ def _arguments(
         prompt=wish.prompt,
         references=[str(path.resolve()) for path in shown.paths],
         consent=consent,
-        seed=wanted.seed,
-        num_frames=wanted.num_frames,
-        num_inference_steps=wanted.steps,
-        guidance_scale=wanted.guidance,
-        height=wanted.height,
-        width=wanted.width,
         adapter=_lasting(wish.adapter),
         facepack=None if wish.facepack is None else str(wish.facepack.resolve()),
+        numbers=fields.recorded(wanted),
     )
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mm_model.evaluate import metrics
 from mm_model.evaluate.intervals import mean_interval, paired_interval
+from mm_model.metrics import identity, motion
 
 pytestmark = pytest.mark.capability("metrics and controls", scale="T")
 
@@ -16,37 +16,37 @@ MARKS = np.array([[2.0, 4.0], [8.0, 4.0], [5.0, 10.0], [3.0, 16.0], [7.0, 16.0]]
 
 
 def test_identity_is_the_mean_over_frames_and_references() -> None:
-    assert metrics.identity_similarity(np.stack([A, HALF]), np.stack([A, B])) == pytest.approx(
+    assert identity.identity_similarity(np.stack([A, HALF]), np.stack([A, B])) == pytest.approx(
         (1 + 0 + 2 * np.sqrt(0.5)) / 4
     )
 
 
 def test_frames_without_a_face_score_zero_in_the_penalised_form() -> None:
     faces = np.stack([A, NONE, NONE, A])
-    assert metrics.identity_similarity(faces, A[None]) == 1.0
-    assert metrics.penalised_similarity(faces, A[None]) == 0.5
-    assert metrics.face_found_rate(faces) == 0.5
+    assert identity.identity_similarity(faces, A[None]) == 1.0
+    assert identity.penalised_similarity(faces, A[None]) == 0.5
+    assert identity.face_found_rate(faces) == 0.5
 
 
 def test_a_clip_without_any_face_has_no_similarity_but_the_worst_penalised_one() -> None:
     faces = np.stack([NONE, NONE])
-    assert metrics.identity_similarity(faces, A[None]) is None
-    assert metrics.penalised_similarity(faces, A[None]) == 0.0
+    assert identity.identity_similarity(faces, A[None]) is None
+    assert identity.penalised_similarity(faces, A[None]) == 0.0
 
 
 def test_fm_ref_of_the_reference_itself_is_zero() -> None:
-    value = metrics.fm_ref(MARKS[None], BOX[None], MARKS[None], BOX[None])
+    value = motion.fm_ref(MARKS[None], BOX[None], MARKS[None], BOX[None])
     assert value == 0.0
 
 
 def test_fm_ref_ignores_position_and_size_of_the_face() -> None:
     moved, box = MARKS * 3 + 50, BOX * 3 + 50
-    assert metrics.fm_ref(moved[None], box[None], MARKS[None], BOX[None]) == pytest.approx(0)
+    assert motion.fm_ref(moved[None], box[None], MARKS[None], BOX[None]) == pytest.approx(0)
 
 
 def test_fm_ref_sums_the_five_distances_in_box_units() -> None:
     shifted = MARKS + np.array([1.0, 0.0])
-    value = metrics.fm_ref(shifted[None], BOX[None], MARKS[None], BOX[None])
+    value = motion.fm_ref(shifted[None], BOX[None], MARKS[None], BOX[None])
     assert value == pytest.approx(5 * 0.1)
 
 
@@ -59,25 +59,25 @@ def _walk(steps: list[float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def test_fm_inter_is_the_largest_step_over_the_frame() -> None:
     marks, boxes, faces = _walk([1.0, 4.0, 2.0])
-    assert metrics.fm_inter(marks, boxes, faces, (50, 100)) == pytest.approx(5 * 0.04)
+    assert motion.fm_inter(marks, boxes, faces, (50, 100)) == pytest.approx(5 * 0.04)
 
 
 def test_fm_inter_does_not_bridge_a_frame_without_a_face() -> None:
     marks, boxes, faces = _walk([1.0, 4.0, 1.0])
     boxes[2] = np.nan
-    assert metrics.fm_inter(marks, boxes, faces, (50, 100)) == pytest.approx(5 * 0.01)
+    assert motion.fm_inter(marks, boxes, faces, (50, 100)) == pytest.approx(5 * 0.01)
 
 
 def test_fm_inter_leaves_a_switch_of_face_out() -> None:
     marks, boxes, faces = _walk([1.0, 60.0, 1.0])
     faces[2:] = B
-    assert metrics.fm_inter(marks, boxes, faces, (50, 100)) == pytest.approx(5 * 0.01)
+    assert motion.fm_inter(marks, boxes, faces, (50, 100)) == pytest.approx(5 * 0.01)
     same = np.repeat(A[None], 4, axis=0)
-    assert metrics.fm_inter(marks, boxes, same, (50, 100)) == pytest.approx(5 * 0.6)
+    assert motion.fm_inter(marks, boxes, same, (50, 100)) == pytest.approx(5 * 0.6)
 
 
 def test_one_frame_has_no_motion_between_frames() -> None:
-    assert metrics.fm_inter(MARKS[None], BOX[None], A[None], (50, 100)) is None
+    assert motion.fm_inter(MARKS[None], BOX[None], A[None], (50, 100)) is None
 
 
 def test_an_interval_holds_its_mean_and_repeats_with_its_seed() -> None:

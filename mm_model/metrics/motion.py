@@ -1,38 +1,12 @@
-"""The face metrics of both papers, as pure functions of boxes, landmarks and embeddings.
+"""How it moves: landmarks against the reference and from frame to frame. Pure functions.
 
 Definitions follow the evaluation notes in docs/evaluation.md; a value that cannot be had is None,
-never 0. Embeddings are unit vectors; NaN rows mark frames without a face.
+never 0. NaN rows mark frames without a face.
 """
 
 import numpy as np
 
-WORST_SIMILARITY = 0.0
-"""Score of a frame without a face in the penalised similarity."""
-
-
-def identity_similarity(faces: np.ndarray, references: np.ndarray) -> float | None:
-    """`mean_ref`: mean over frames with a face and over references of the cosine.
-
-    `faces [T,E]` (NaN rows without a face), `references [K,E]`. None without any face or reference.
-    """
-    found = faces[np.isfinite(faces).all(axis=1)]
-    if not len(found) or not len(references):
-        return None
-    return float((found @ references.T).mean())
-
-
-def penalised_similarity(faces: np.ndarray, references: np.ndarray) -> float | None:
-    """`identity_similarity` with every frame that shows no face scored 0 (the worst value)."""
-    if not len(references) or not len(faces):
-        return None
-    share = face_found_rate(faces)
-    value = identity_similarity(faces, references)
-    return share * value + (1 - share) * WORST_SIMILARITY if value is not None else WORST_SIMILARITY
-
-
-def face_found_rate(faces: np.ndarray) -> float:
-    """Frames with an accepted face over frames examined."""
-    return float(np.isfinite(faces).all(axis=1).mean()) if len(faces) else 0.0
+from mm_model.metrics.port import Column, Evidence, Formula, Need, needing
 
 
 def box_normalised(landmarks: np.ndarray, boxes: np.ndarray) -> np.ndarray:
@@ -111,31 +85,67 @@ def landmark_jitter(landmarks: np.ndarray, frame_size: tuple[int, int]) -> float
     return float(bends.mean()) if len(bends) else None
 
 
-def copy_paste_gap(faces: np.ndarray, *, shown: np.ndarray, withheld: np.ndarray) -> float | None:
-    """Similarity to the shown references minus similarity to withheld ones of the same person.
-
-    Frames without a face are left out. None without a face or without a reference of either kind.
-    """
-    ours, theirs = identity_similarity(faces, shown), identity_similarity(faces, withheld)
-    return ours - theirs if ours is not None and theirs is not None else None
+def _from_reference(seen: Evidence) -> tuple[float | None]:
+    gallery = seen.gallery
+    return (fm_ref(seen.landmarks, seen.boxes, gallery.landmarks, gallery.boxes),)
 
 
-def centroid(faces: np.ndarray) -> np.ndarray | None:
-    """Unit mean `[E]` of the rows that hold a face; None when there is none."""
-    found = faces[np.isfinite(faces).all(axis=1)]
-    if not len(found):
-        return None
-    mean = found.mean(axis=0)
-    return mean / max(float(np.linalg.norm(mean)), 1e-12)
+def _from_frame_to_frame(seen: Evidence) -> tuple[float | None, ...]:
+    return tuple(
+        fm_inter(seen.landmarks, seen.boxes, seen.embeddings, seen.size, reduction)
+        for reduction in ("max", "p95")
+    )
 
 
-def recognised(probe: np.ndarray | None, gallery: np.ndarray, own: int) -> bool:
-    """Rank 1: whether the probe is nearer to its own row of `gallery [P,E]` than to any other.
+def _trembling(seen: Evidence) -> tuple[float | None]:
+    return (landmark_jitter(seen.landmarks, seen.size),)
 
-    A clip without any face (None) is not recognised; neither is a tie.
-    """
-    if probe is None:
-        return False
-    cosines = gallery @ probe
-    others = np.delete(cosines, own)
-    return bool(np.isfinite(cosines[own]) and (cosines[own] > others).all())
+
+METRICS = (
+    Formula(
+        name="from_reference",
+        needs=needing(Need.FACES, Need.REFERENCE),
+        columns=(
+            Column(
+                name="fm_ref",
+                meaning="distance of the landmarks from the reference's, in face boxes",
+                mean="fm_ref",
+                heading="FM_ref",
+                convention="box-sum-mean",
+            ),
+        ),
+        of=_from_reference,
+    ),
+    Formula(
+        name="from_frame_to_frame",
+        needs=needing(Need.FACES, Need.EMBEDDINGS),
+        columns=(
+            Column(
+                name="fm_inter",
+                meaning="largest distance of the landmarks between frames, in frame sizes",
+                mean="fm_inter",
+                heading="FM_inter",
+                convention="frame-sum-max, consecutive frames with a face",
+            ),
+            Column(
+                name="fm_inter_p95",
+                meaning="its 95th percentile over the frames",
+                mean="fm_inter_p95",
+            ),
+        ),
+        of=_from_frame_to_frame,
+    ),
+    Formula(
+        name="trembling",
+        needs=needing(Need.FACES),
+        columns=(
+            Column(
+                name="jitter",
+                meaning="mean second difference of the landmarks, in frame sizes",
+                better="lower",
+                mean="jitter",
+            ),
+        ),
+        of=_trembling,
+    ),
+)

@@ -1,0 +1,154 @@
+"""Who it is: similarity to a person's pictures, rank among all, and faces found. Pure functions.
+
+Definitions follow the evaluation notes in docs/evaluation.md; a value that cannot be had is None,
+never 0. Embeddings are unit vectors; NaN rows mark frames without a face.
+"""
+
+import numpy as np
+
+from mm_model.metrics.port import Column, Evidence, Formula, Need, needing
+
+WORST_SIMILARITY = 0.0
+"""Score of a frame without a face in the penalised similarity."""
+
+
+def identity_similarity(faces: np.ndarray, references: np.ndarray) -> float | None:
+    """`mean_ref`: mean over frames with a face and over references of the cosine.
+
+    `faces [T,E]` (NaN rows without a face), `references [K,E]`. None without any face or reference.
+    """
+    found = faces[np.isfinite(faces).all(axis=1)]
+    if not len(found) or not len(references):
+        return None
+    return float((found @ references.T).mean())
+
+
+def penalised_similarity(faces: np.ndarray, references: np.ndarray) -> float | None:
+    """`identity_similarity` with every frame that shows no face scored 0 (the worst value)."""
+    if not len(references) or not len(faces):
+        return None
+    share = face_found_rate(faces)
+    value = identity_similarity(faces, references)
+    return share * value + (1 - share) * WORST_SIMILARITY if value is not None else WORST_SIMILARITY
+
+
+def face_found_rate(faces: np.ndarray) -> float:
+    """Frames with an accepted face over frames examined."""
+    return float(np.isfinite(faces).all(axis=1).mean()) if len(faces) else 0.0
+
+
+def copy_paste_gap(faces: np.ndarray, *, shown: np.ndarray, withheld: np.ndarray) -> float | None:
+    """Similarity to the shown references minus similarity to withheld ones of the same person.
+
+    Frames without a face are left out. None without a face or without a reference of either kind.
+    """
+    ours, theirs = identity_similarity(faces, shown), identity_similarity(faces, withheld)
+    return ours - theirs if ours is not None and theirs is not None else None
+
+
+def centroid(faces: np.ndarray) -> np.ndarray | None:
+    """Unit mean `[E]` of the rows that hold a face; None when there is none."""
+    found = faces[np.isfinite(faces).all(axis=1)]
+    if not len(found):
+        return None
+    mean = found.mean(axis=0)
+    return mean / max(float(np.linalg.norm(mean)), 1e-12)
+
+
+def recognised(probe: np.ndarray | None, gallery: np.ndarray, own: int) -> bool:
+    """Rank 1: whether the probe is nearer to its own row of `gallery [P,E]` than to any other.
+
+    A clip without any face (None) is not recognised; neither is a tie.
+    """
+    if probe is None:
+        return False
+    cosines = gallery @ probe
+    others = np.delete(cosines, own)
+    return bool(np.isfinite(cosines[own]) and (cosines[own] > others).all())
+
+
+def _similarity(seen: Evidence) -> tuple[float | None, ...]:
+    faces, gallery = seen.embeddings, seen.gallery
+    return (
+        identity_similarity(faces, gallery.withheld),
+        penalised_similarity(faces, gallery.withheld),
+        penalised_similarity(faces, gallery.shown),
+        copy_paste_gap(faces, shown=gallery.shown, withheld=gallery.withheld),
+    )
+
+
+def _rank(seen: Evidence) -> tuple[float]:
+    return (float(recognised(centroid(seen.embeddings), seen.everybody, seen.own)),)
+
+
+def _found(seen: Evidence) -> tuple[float]:
+    return (face_found_rate(seen.embeddings),)
+
+
+METRICS = (
+    Formula(
+        name="similarity",
+        needs=needing(Need.EMBEDDINGS, Need.REFERENCE),
+        columns=(
+            Column(
+                name="identity_similarity",
+                meaning="mean cosine with the withheld pictures, over frames with a face",
+                better="higher",
+            ),
+            Column(
+                name="identity_similarity_penalised",
+                meaning="the same, where a frame without a face counts 0",
+                better="higher",
+                mean="identity",
+                heading="identity, withheld pictures",
+                least=-1.0001,
+                most=1.0001,
+                always=True,
+                convention="mean_ref on withheld pictures, frames without a face score 0",
+            ),
+            Column(
+                name="identity_shown_penalised",
+                meaning="mean cosine with the shown pictures; a copy scores high",
+                mean="identity_shown",
+                heading="identity, shown reference",
+            ),
+            Column(
+                name="copy_paste_gap",
+                meaning="similarity to the shown pictures minus that to the withheld ones",
+                better="lower",
+                mean="copy_paste_gap",
+            ),
+        ),
+        of=_similarity,
+    ),
+    Formula(
+        name="rank",
+        needs=needing(Need.EMBEDDINGS, Need.EVERYBODY),
+        columns=(
+            Column(
+                name="rank1",
+                meaning="1 where the judge names the right one of all tested people, else 0",
+                better="higher",
+                mean="rank1",
+            ),
+        ),
+        of=_rank,
+    ),
+    Formula(
+        name="face_found",
+        needs=needing(Need.EMBEDDINGS),
+        columns=(
+            Column(
+                name="face_found_rate",
+                meaning="share of frames with a face",
+                better="higher",
+                mean="face_found_rate",
+                heading="face found",
+                least=0,
+                most=1,
+                always=True,
+            ),
+        ),
+        of=_found,
+    ),
+)

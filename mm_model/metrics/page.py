@@ -1,0 +1,72 @@
+"""The page of all metrics, written from the table: `python -m mm_model.metrics.page FILE`."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from mm_model.metrics import table
+from mm_model.metrics.port import Column, Metric, Need
+
+_HEAD = """# Metrics
+
+What is measured of every clip, real or generated. This page is written by
+`python -m mm_model.metrics.page docs/metrics.md`; change the metrics instead
+([ports.md](ports.md#a-metric)). How they are meant, and the controls beside them:
+[evaluation.md](evaluation.md).
+
+Each is a column of `cells.parquet`, a row a clip. A value that cannot be had is null, never 0.
+Where it has a mean, `metrics.json` holds that over people, with its interval and under that name,
+for every variant. A bare number (a cosine, a share, a length over another) has no unit. Better says
+which way is good, where one is. Bounds are what the audit asks.
+"""
+_ROWS = ("| Column | is | unit | better | mean | bounds | needs |", "|---" * 7 + "|")
+_NEEDS = """## Needs
+
+| Need | is |
+|---|---|"""
+_MEANT = {
+    Need.FRAMES: "the frames, as a viewer gets them from the file, and how many a second",
+    Need.FACES: "box and five landmarks of the largest face of each frame, by the pipeline's pack",
+    Need.EMBEDDINGS: "the judge's embedding of that face",
+    Need.REFERENCE: "the person's pictures, those shown to the model and those withheld",
+    Need.EVERYBODY: "the judge's mean embedding of every tested person's pictures",
+    Need.PROMPT: "the prompt",
+}
+
+
+def text() -> str:
+    """The whole page."""
+    parts = [_HEAD, *_ROWS, *_rows(one for one in table.METRICS if not one.proxy)]
+    if stand_ins := [one for one in table.METRICS if one.proxy]:
+        parts += ["", _PROXIES, *_ROWS, *_rows(stand_ins)]
+    needs = [f"| {need} | {_MEANT[need]} |" for need in Need]
+    return "\n".join([*parts, "", _NEEDS, *needs, ""])
+
+
+_PROXIES = """## Proxies
+
+They stand in for a metric that cannot be had. They are never in one column or one table with it.
+"""
+
+
+def _rows(metrics: Iterable[Metric]) -> list[str]:
+    return [_row(one, column) for one in metrics for column in one.columns]
+
+
+def _row(metric: Metric, column: Column) -> str:
+    needs = ", ".join(need for need in Need if need in metric.needs)
+    mean = f"`{column.mean}`" if column.mean else ""
+    return (
+        f"| `{column.name}` | {column.meaning} | {column.unit} | {column.better or ''} | {mean} | "
+        f"{_bounds(column)} | {needs} |"
+    )
+
+
+def _bounds(column: Column) -> str:
+    said = [f"from {column.least:g}"] if column.least is not None else []
+    said += [f"to {column.most:g}"] if column.most is not None else []
+    return ", ".join([" ".join(said)] * bool(said) + ["never null"] * column.always)
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(text(), encoding="utf-8")
