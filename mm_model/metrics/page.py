@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mm_model.metrics import table
-from mm_model.metrics.port import Column, Metric, Need
+from mm_model.metrics.port import Column, Evident, Metric
 
 _HEAD = """# Metrics
 
@@ -25,12 +25,12 @@ _NEEDS = """## Needs
 | Need | is |
 |---|---|"""
 _MEANT = {
-    Need.FRAMES: "the frames, as a viewer gets them from the file, and how many a second",
-    Need.FACES: "box and five landmarks of the largest face of each frame, by the pipeline's pack",
-    Need.EMBEDDINGS: "the judge's embedding of that face",
-    Need.REFERENCE: "the person's pictures, those shown to the model and those withheld",
-    Need.EVERYBODY: "the judge's mean embedding of every tested person's pictures",
-    Need.PROMPT: "the prompt",
+    Evident.FRAMES: "the frames, as a viewer gets them from the file, and how many a second",
+    Evident.FACES: "box and five landmarks of each frame's largest face, by the pipeline's pack",
+    Evident.EMBEDDINGS: "the judge's embedding of that face",
+    Evident.REFERENCE: "the person's pictures, those shown to the model and those withheld",
+    Evident.EVERYBODY: "the judge's mean embedding of every tested person's pictures",
+    Evident.PROMPT: "the prompt",
 }
 
 
@@ -39,7 +39,7 @@ def text() -> str:
     parts = [_HEAD, *_ROWS, *_rows(one for one in table.METRICS if not one.proxy)]
     if stand_ins := [one for one in table.METRICS if one.proxy]:
         parts += ["", _PROXIES, *_ROWS, *_rows(stand_ins)]
-    needs = [f"| {need} | {_MEANT[need]} |" for need in Need]
+    needs = [f"| {need} | {_MEANT[need]} |" for need in Evident]
     return "\n".join([*parts, "", _NEEDS, *needs, ""])
 
 
@@ -54,7 +54,7 @@ def _rows(metrics: Iterable[Metric]) -> list[str]:
 
 
 def _row(metric: Metric, column: Column) -> str:
-    needs = ", ".join(need for need in Need if need in metric.needs)
+    needs = ", ".join(need for need in Evident if need in metric.needs)
     mean = f"`{column.mean}`" if column.mean else ""
     return (
         f"| `{column.name}` | {column.meaning} | {column.unit} | {column.better or ''} | {mean} | "

@@ -20,16 +20,16 @@ from mm_model.metrics.port import (
     Column,
     Context,
     Evidence,
+    Evident,
     Formula,
     Gallery,
     Metric,
-    Need,
     Opened,
     Unavailable,
     Values,
     needing,
 )
-from mm_model.quality import audit as judge
+from mm_model.quality import audit
 from mm_model.report import parts
 from mm_model.settings import Profile, load_profile
 
@@ -54,7 +54,7 @@ class Turning:
     """A learned metric of two columns that counts how often it was loaded."""
 
     name: str = "turning"
-    needs: frozenset[Need] = needing(Need.FRAMES)
+    needs: frozenset[Evident] = needing(Evident.FRAMES)
     columns: tuple[Column, ...] = (TURNED, NODS)
     proxy: bool = False
     weights: str | None = "abc"
@@ -76,7 +76,7 @@ def _stand_in() -> Formula:
     column = Column(name="proxy_blur", meaning="a guess", mean="proxy_blur", heading="blur")
     return Formula(
         name="proxy_blur",
-        needs=needing(Need.FRAMES),
+        needs=needing(Evident.FRAMES),
         columns=(column,),
         of=lambda seen: (0.25,),
         proxy=True,
@@ -178,10 +178,10 @@ def test_one_more_metric_reaches_all_that_is_written(
     assert "<th>turned, degrees ↑</th>" in parts.numbers(SimpleNamespace(folder=folder))
     row = "| `turned` | how far the head turns | degrees | higher | `turning` | from 0 to 180 |"
     assert f"{row} frames |" in page.text()
-    judge.audit("evaluate", folder, profile, evaluate.STAGE.bounds())
+    audit.audit("evaluate", folder, profile, evaluate.STAGE.bounds())
     cells.assign(turned=200.0).to_parquet(folder / "cells.parquet")
     with pytest.raises(AuditError, match="turned"):
-        judge.audit("evaluate", folder, profile, evaluate.STAGE.bounds())
+        audit.audit("evaluate", folder, profile, evaluate.STAGE.bounds())
 
 
 def _schema(folder: Path) -> Any:

@@ -130,7 +130,7 @@ def test_every_published_output_holds_the_whole_verdict_of_its_own_suite(
 ) -> None:
     said = json.loads((chain.output(stage) / audit.NAME).read_text())
     assert (said["stage"], said["success"], said["sentence"]) == (stage, True, None)
-    bounds = runner.registry.load(stage).bounds()
+    bounds = runner.stages.load(stage).bounds()
     asked = [(c.snake_name, c.table, c.column) for c in suite_of(stage, chain.profile, bounds)]
     told = [(e["expectation"], e["table"], e["column"]) for e in said["expectations"]]
     assert sorted(told, key=str) == sorted(asked, key=str)
