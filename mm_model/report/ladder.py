@@ -6,21 +6,13 @@ HTML and SVG fragments of what `metrics.json` says; nothing is computed but plac
 from html import escape
 from typing import TYPE_CHECKING
 
-from mm_model.evaluate import goals
+from mm_model.metrics import goals
 from mm_model.store import documents
 from mm_model.store.atomic import Document
 
 if TYPE_CHECKING:
     from mm_model.report.page import Found
 
-_GOALS = {
-    "motion_over_true": "motion, over the true clips'",
-    "jitter_over_true": "trembling of landmarks, over the true clips'",
-    "copy_paste_gap": "copy-paste gap: shown minus withheld similarity",
-    "face_found_base": "face found, base",
-    "face_found_finetune": "face found, adapter",
-    "face_found_true_clip": "face found, true clips",
-}
 _POINTS = {
     "base": ("base", "#66707f"),
     "pretrain": ("pretrained", "#3a6ea5"),
@@ -82,7 +74,7 @@ def motion(found: "Found") -> str:
     if not summary or not summary.get("goals"):
         return ""
     rows = "".join(
-        f"<tr><td>{_GOALS[goal['name']]}</td>"
+        f"<tr><td>{goals.titles()[goal['name']]}</td>"
         f'<td class="n">{"" if goal["value"] is None else format(goal["value"], ".2f")}</td>'
         f'<td class="n">{_bounds(goal)}</td>{_verdict(goal["passed"])}</tr>'
         for goal in summary["goals"]
