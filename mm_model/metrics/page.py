@@ -4,7 +4,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from mm_model.metrics import table
+from mm_model.metrics import goals, table
+from mm_model.metrics.goals import Goal
 from mm_model.metrics.port import Column, Evident, Metric
 
 _HEAD = """# Metrics
@@ -20,6 +21,12 @@ for every variant. A bare number (a cosine, a share, a length over another) has 
 which way is good, where one is. Bounds are what the audit asks.
 """
 _ROWS = ("| Column | is | unit | better | mean | bounds | needs |", "|---" * 7 + "|")
+_GOALS = """## Goals
+
+Figures made of the means, under `goals` in `metrics.json`, and the range each should lie in.
+
+| Goal | is | range |
+|---|---|---|"""
 _NEEDS = """## Needs
 
 | Need | is |
@@ -40,7 +47,8 @@ def text() -> str:
     if stand_ins := [one for one in table.METRICS if one.proxy]:
         parts += ["", _PROXIES, *_ROWS, *_rows(stand_ins)]
     needs = [f"| {need} | {_MEANT[need]} |" for need in Evident]
-    return "\n".join([*parts, "", _NEEDS, *needs, ""])
+    made = [f"| `{goal.name}` | {goal.title} | {_range(goal)} |" for goal in goals.GOALS]
+    return "\n".join([*parts, "", _GOALS, *made, "", _NEEDS, *needs, ""])
 
 
 _PROXIES = """## Proxies
@@ -63,9 +71,16 @@ def _row(metric: Metric, column: Column) -> str:
 
 
 def _bounds(column: Column) -> str:
-    said = [f"from {column.least:g}"] if column.least is not None else []
-    said += [f"to {column.most:g}"] if column.most is not None else []
-    return ", ".join([" ".join(said)] * bool(said) + ["never null"] * column.always)
+    said = _range(column)
+    return ", ".join([said] * bool(said) + ["never null"] * column.always)
+
+
+def _range(bounded: Column | Goal) -> str:
+    if bounded.least is not None and bounded.most is not None:
+        return f"{bounded.least:g} to {bounded.most:g}"
+    if bounded.least is not None:
+        return f"at least {bounded.least:g}"
+    return "" if bounded.most is None else f"at most {bounded.most:g}"
 
 
 if __name__ == "__main__":
