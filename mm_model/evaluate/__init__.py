@@ -1,1 +1,1 @@
-"""The stage `evaluate`: clips to compare, controls, metrics, intervals, ladder and goals."""
+"""The stage `evaluate`: clips to compare, controls, cells, means with intervals, and the ladder."""

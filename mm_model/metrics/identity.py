@@ -6,7 +6,7 @@ never 0. Embeddings are unit vectors; NaN rows mark frames without a face.
 
 import numpy as np
 
-from mm_model.metrics.port import ClipNeed, Column, Evidence, Formula, needing
+from mm_model.metrics.port import Column, Evidence, Evident, Formula, needing
 
 WORST_SIMILARITY = 0.0
 """Score of a frame without a face in the penalised similarity."""
@@ -88,7 +88,7 @@ def _found(seen: Evidence) -> tuple[float]:
 METRICS = (
     Formula(
         name="similarity",
-        needs=needing(ClipNeed.EMBEDDINGS, ClipNeed.REFERENCE),
+        needs=needing(Evident.EMBEDDINGS, Evident.REFERENCE),
         columns=(
             Column(
                 name="identity_similarity",
@@ -123,7 +123,7 @@ METRICS = (
     ),
     Formula(
         name="rank",
-        needs=needing(ClipNeed.EMBEDDINGS, ClipNeed.EVERYBODY),
+        needs=needing(Evident.EMBEDDINGS, Evident.EVERYBODY),
         columns=(
             Column(
                 name="rank1",
@@ -136,7 +136,7 @@ METRICS = (
     ),
     Formula(
         name="face_found",
-        needs=needing(ClipNeed.EMBEDDINGS),
+        needs=needing(Evident.EMBEDDINGS),
         columns=(
             Column(
                 name="face_found_rate",

@@ -6,7 +6,7 @@ never 0. NaN rows mark frames without a face.
 
 import numpy as np
 
-from mm_model.metrics.port import ClipNeed, Column, Evidence, Formula, needing
+from mm_model.metrics.port import Column, Evidence, Evident, Formula, needing
 
 
 def box_normalised(landmarks: np.ndarray, boxes: np.ndarray) -> np.ndarray:
@@ -104,7 +104,7 @@ def _trembling(seen: Evidence) -> tuple[float | None]:
 METRICS = (
     Formula(
         name="from_reference",
-        needs=needing(ClipNeed.FACES, ClipNeed.REFERENCE),
+        needs=needing(Evident.FACES, Evident.REFERENCE),
         columns=(
             Column(
                 name="fm_ref",
@@ -118,7 +118,7 @@ METRICS = (
     ),
     Formula(
         name="from_frame_to_frame",
-        needs=needing(ClipNeed.FACES, ClipNeed.EMBEDDINGS),
+        needs=needing(Evident.FACES, Evident.EMBEDDINGS),
         columns=(
             Column(
                 name="fm_inter",
@@ -137,7 +137,7 @@ METRICS = (
     ),
     Formula(
         name="trembling",
-        needs=needing(ClipNeed.FACES),
+        needs=needing(Evident.FACES),
         columns=(
             Column(
                 name="jitter",

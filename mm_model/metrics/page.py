@@ -4,8 +4,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from mm_model.metrics import table
-from mm_model.metrics.port import ClipNeed, Column, Metric
+from mm_model.metrics import goals, table
+from mm_model.metrics.goals import Goal
+from mm_model.metrics.port import Column, Evident, Metric
 
 _HEAD = """# Metrics
 
@@ -20,18 +21,23 @@ for every variant. A bare number (a cosine, a share, a length over another) has 
 which way is good, where one is. Bounds are what the audit asks.
 """
 _ROWS = ("| Column | is | unit | better | mean | bounds | needs |", "|---" * 7 + "|")
+_GOALS = """## Goals
+
+Figures made of the means, under `goals` in `metrics.json`, and the range each should lie in.
+
+| Goal | is | range |
+|---|---|---|"""
 _NEEDS = """## Needs
 
 | Need | is |
 |---|---|"""
 _MEANT = {
-    ClipNeed.FRAMES: "the frames, as a viewer gets them from the file, and how many a second",
-    ClipNeed.FACES: "box and five landmarks of the largest face of each frame, by the pipeline's "
-    "pack",
-    ClipNeed.EMBEDDINGS: "the judge's embedding of that face",
-    ClipNeed.REFERENCE: "the person's pictures, those shown to the model and those withheld",
-    ClipNeed.EVERYBODY: "the judge's mean embedding of every tested person's pictures",
-    ClipNeed.PROMPT: "the prompt",
+    Evident.FRAMES: "the frames, as a viewer gets them from the file, and how many a second",
+    Evident.FACES: "box and five landmarks of each frame's largest face, by the pipeline's pack",
+    Evident.EMBEDDINGS: "the judge's embedding of that face",
+    Evident.REFERENCE: "the person's pictures, those shown to the model and those withheld",
+    Evident.EVERYBODY: "the judge's mean embedding of every tested person's pictures",
+    Evident.PROMPT: "the prompt",
 }
 
 
@@ -40,8 +46,9 @@ def text() -> str:
     parts = [_HEAD, *_ROWS, *_rows(one for one in table.METRICS if not one.proxy)]
     if stand_ins := [one for one in table.METRICS if one.proxy]:
         parts += ["", _PROXIES, *_ROWS, *_rows(stand_ins)]
-    needs = [f"| {need} | {_MEANT[need]} |" for need in ClipNeed]
-    return "\n".join([*parts, "", _NEEDS, *needs, ""])
+    needs = [f"| {need} | {_MEANT[need]} |" for need in Evident]
+    made = [f"| `{goal.name}` | {goal.title} | {_range(goal)} |" for goal in goals.GOALS]
+    return "\n".join([*parts, "", _GOALS, *made, "", _NEEDS, *needs, ""])
 
 
 _PROXIES = """## Proxies
@@ -55,7 +62,7 @@ def _rows(metrics: Iterable[Metric]) -> list[str]:
 
 
 def _row(metric: Metric, column: Column) -> str:
-    needs = ", ".join(need for need in ClipNeed if need in metric.needs)
+    needs = ", ".join(need for need in Evident if need in metric.needs)
     mean = f"`{column.mean}`" if column.mean else ""
     return (
         f"| `{column.name}` | {column.meaning} | {column.unit} | {column.better or ''} | {mean} | "
@@ -64,9 +71,16 @@ def _row(metric: Metric, column: Column) -> str:
 
 
 def _bounds(column: Column) -> str:
-    said = [f"from {column.least:g}"] if column.least is not None else []
-    said += [f"to {column.most:g}"] if column.most is not None else []
-    return ", ".join([" ".join(said)] * bool(said) + ["never null"] * column.always)
+    said = _range(column)
+    return ", ".join([said] * bool(said) + ["never null"] * column.always)
+
+
+def _range(bounded: Column | Goal) -> str:
+    if bounded.least is not None and bounded.most is not None:
+        return f"{bounded.least:g} to {bounded.most:g}"
+    if bounded.least is not None:
+        return f"at least {bounded.least:g}"
+    return "" if bounded.most is None else f"at most {bounded.most:g}"
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ STAND_IN = "proxy_"
 """How the name of a proxy and of its columns begins."""
 
 
-class ClipNeed(StrEnum):
+class Evident(StrEnum):
     """What a metric is given of a clip; each names the fields of `Evidence` that it may read."""
 
     FRAMES = "frames"
@@ -37,12 +37,12 @@ class ClipNeed(StrEnum):
 
 
 _FIELDS = {
-    ClipNeed.FRAMES: ("frames", "fps"),
-    ClipNeed.FACES: ("boxes", "landmarks"),
-    ClipNeed.EMBEDDINGS: ("embeddings",),
-    ClipNeed.REFERENCE: ("gallery",),
-    ClipNeed.EVERYBODY: ("everybody", "own"),
-    ClipNeed.PROMPT: ("prompt",),
+    Evident.FRAMES: ("frames", "fps"),
+    Evident.FACES: ("boxes", "landmarks"),
+    Evident.EMBEDDINGS: ("embeddings",),
+    Evident.REFERENCE: ("gallery",),
+    Evident.EVERYBODY: ("everybody", "own"),
+    Evident.PROMPT: ("prompt",),
 }
 
 
@@ -150,7 +150,7 @@ class Metric(Protocol):
     def name(self) -> str: ...
 
     @property
-    def needs(self) -> frozenset[ClipNeed]: ...
+    def needs(self) -> frozenset[Evident]: ...
 
     @property
     def columns(self) -> tuple[Column, ...]: ...
@@ -172,7 +172,7 @@ class Formula:
     """A metric that is arithmetic on what was seen. `of` gives a value a column, in their order."""
 
     name: str
-    needs: frozenset[ClipNeed]
+    needs: frozenset[Evident]
     columns: tuple[Column, ...]
     of: Callable[[Evidence], tuple[float | None, ...]]
     proxy: bool = False
@@ -188,6 +188,6 @@ class Formula:
         return {column.name: value for column, value in zip(self.columns, found, strict=True)}
 
 
-def needing(*needs: ClipNeed) -> frozenset[ClipNeed]:
+def needing(*needs: Evident) -> frozenset[Evident]:
     """A metric's needs."""
     return frozenset(needs)

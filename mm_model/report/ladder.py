@@ -5,7 +5,7 @@ Of what `metrics.json` says; nothing is computed but places on the plots.
 
 from typing import TYPE_CHECKING
 
-from mm_model.evaluate import goals
+from mm_model.metrics import goals
 from mm_model.report.templating import fill
 from mm_model.store import documents
 from mm_model.store.atomic import Document
@@ -13,14 +13,6 @@ from mm_model.store.atomic import Document
 if TYPE_CHECKING:
     from mm_model.report.page import StageOutput
 
-_GOALS = {
-    "motion_over_true": "motion, over the true clips'",
-    "jitter_over_true": "trembling of landmarks, over the true clips'",
-    "copy_paste_gap": "copy-paste gap: shown minus withheld similarity",
-    "face_found_base": "face found, base",
-    "face_found_finetune": "face found, adapter",
-    "face_found_true_clip": "face found, true clips",
-}
 _POINTS = {
     "base": ("base", "#66707f"),
     "pretrain": ("pretrained", "#3a6ea5"),
@@ -51,7 +43,7 @@ def motion(found: "StageOutput") -> str:
     if not summary or not summary.get("goals"):
         return ""
     front = _front(summary["variants"])
-    return fill("motion.html", goals=summary["goals"], titles=_GOALS, front=front)
+    return fill("motion.html", goals=summary["goals"], titles=goals.titles(), front=front)
 
 
 def _front(variants: Document, width: int = 640, height: int = 300) -> Document | None:

@@ -15,12 +15,12 @@ from mm_model.errors import AuditError
 from mm_model.evaluate import cells as written
 from mm_model.evaluate import stage as evaluate
 from mm_model.evaluate import study
-from mm_model.metrics import page, table
+from mm_model.metrics import goals, page, table
 from mm_model.metrics.port import (
-    ClipNeed,
     Column,
     Context,
     Evidence,
+    Evident,
     Formula,
     Gallery,
     Metric,
@@ -30,6 +30,7 @@ from mm_model.metrics.port import (
     needing,
 )
 from mm_model.quality import audit
+from mm_model.report import ladder as verdicts
 from mm_model.report import parts
 from mm_model.settings import Profile, load_profile
 
@@ -54,7 +55,7 @@ class Turning:
     """A learned metric of two columns that counts how often it was loaded."""
 
     name: str = "turning"
-    needs: frozenset[ClipNeed] = needing(ClipNeed.FRAMES)
+    needs: frozenset[Evident] = needing(Evident.FRAMES)
     columns: tuple[Column, ...] = (TURNED, NODS)
     proxy: bool = False
     weights: str | None = "abc"
@@ -76,7 +77,7 @@ def _stand_in() -> Formula:
     column = Column(name="proxy_blur", meaning="a guess", mean="proxy_blur", heading="blur")
     return Formula(
         name="proxy_blur",
-        needs=needing(ClipNeed.FRAMES),
+        needs=needing(Evident.FRAMES),
         columns=(column,),
         of=lambda seen: (0.25,),
         proxy=True,
@@ -176,7 +177,7 @@ def test_one_more_metric_reaches_all_that_is_written(
     assert said["weights"] == {"turning": "abc"} and "unavailable" not in said
     assert turning.loaded == 1, "once a run, not once a clip"
     assert "<th>turned, degrees ↑</th>" in parts.numbers(SimpleNamespace(folder=folder))
-    row = "| `turned` | how far the head turns | degrees | higher | `turning` | from 0 to 180 |"
+    row = "| `turned` | how far the head turns | degrees | higher | `turning` | 0 to 180 |"
     assert f"{row} frames |" in page.text()
     audit.audit("evaluate", folder, profile, evaluate.STAGE.bounds())
     cells.assign(turned=200.0).to_parquet(folder / "cells.parquet")
@@ -242,6 +243,19 @@ def test_a_proxy_stands_in_tables_of_its_own(left: Any, monkeypatch: pytest.Monk
 def test_what_may_not_stand_in_one_table_is_refused(wrong: Metric, why: str) -> None:
     with pytest.raises(TypeError, match=why):
         table.check((*table.METRICS, wrong))
+
+
+@pytest.mark.parametrize(("value", "passed"), [(0.9, True), (0.4, False), (None, None)])
+def test_one_more_goal_reaches_summary_page_and_documentation(
+    left: Any, monkeypatch: pytest.MonkeyPatch, value: float | None, passed: bool | None
+) -> None:
+    further = goals.Goal(name="turned_over_true", title="it turns", of=lambda _: value, least=0.5)
+    monkeypatch.setattr(goals, "GOALS", (*goals.GOALS, further))
+    folder = left()
+    *_, said = _said(folder)["goals"]
+    assert (said["name"], said["value"], said["passed"]) == ("turned_over_true", value, passed)
+    assert "<td>it turns</td>" in verdicts.motion(SimpleNamespace(folder=folder))
+    assert "| `turned_over_true` | it turns | at least 0.5 |" in page.text()
 
 
 class _Told:
