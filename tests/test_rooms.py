@@ -1,5 +1,6 @@
 """The rooms of the library: imports run down, and the page that shows them tells the truth."""
 
+import ast
 import re
 
 import pytest
@@ -40,6 +41,17 @@ def test_a_room_imports_only_what_lies_below_it() -> None:
         if PLACE[other] >= PLACE[room]
     ]
     assert not upward
+
+
+def test_imports_name_their_module_in_full() -> None:
+    """A relative import is seen by none of the tests beside this one."""
+    relative = [
+        f"{path.relative_to(rooms.ROOT)}:{node.lineno}"
+        for path in rooms.PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.level
+    ]
+    assert relative == [], "write the module in full: from mm_model.<room> import ..."
 
 
 def test_a_stage_reads_another_one_s_code_in_two_places_only() -> None:

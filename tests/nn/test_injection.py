@@ -155,6 +155,25 @@ def test_one_way_in_takes_the_place_of_another(tmp_path: Path) -> None:
     assert torch.equal(pipes.clip(pipe, pipes.PLAIN), pipes.clip(pipes.plain(), pipes.PLAIN))
 
 
+@pytest.mark.parametrize("kind", [BehindBlocks, MagicMirrorAdapter])
+def test_an_adapter_that_another_of_its_kind_replaced_is_refused(
+    kind: type[IdentityInjection],
+) -> None:
+    """Two releases of one kind have equal places and classes: only the modules tell them apart."""
+    transformer = opened().transformer
+    wanted = WANTED | {"preset": "tiny" if kind is MagicMirrorAdapter else kind.PRESETS[0]}
+    first, second = (
+        kind.fresh(transformer, tiny.identity_encoder(), wanted, seed=seed) for seed in (4, 5)
+    )
+    second.require_in(transformer)
+    with pytest.raises(UserError, match="another adapter took their place"):
+        first.require_in(transformer)
+    transformer.attach_adapter(first)
+    first.require_in(transformer)
+    with pytest.raises(UserError, match="another adapter took their place"):
+        second.require_in(transformer)
+
+
 def test_an_adapter_of_no_known_way_in_is_refused(tmp_path: Path) -> None:
     pipe = opened()
     fresh(TextAlone, pipe.transformer).save_pretrained(tmp_path)

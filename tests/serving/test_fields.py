@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from mm_model.commands.generate import command
 from mm_model.commands.generate.sidecar import Arguments
 from mm_model.serving import fields, page, request
+from mm_model.serving.engine import PipelineEngine
 from mm_model.serving.fields import Field, Model, between
 from mm_model.serving.refusal import Code, Refusal
 from mm_model.settings import load_profile
@@ -86,3 +88,38 @@ def test_the_table_in_a_page_is_replaced_and_nothing_else() -> None:
     said = page.page(text)
     assert said.startswith("before\n") and said.endswith("\nafter\n") and "outdated" not in said
     assert page.page(said) == said
+
+
+class _Method:
+    """Keeps what it was asked for."""
+
+    def enroll(self, references: Any) -> str:
+        return "somebody"
+
+    def generate(self, subjects: Any, shots: Any, sampling: Any, on_step: Any) -> Any:
+        self.asked = (shots, sampling)
+        yield None
+
+
+def _handed_on(wanted: request.Request, monkeypatch: pytest.MonkeyPatch) -> Any:
+    import torch
+
+    engine, method = object.__new__(PipelineEngine), _Method()
+    monkeypatch.setattr(engine, "_method", method, raising=False)
+    monkeypatch.setattr(engine, "_placed", lambda *_: None)
+    told = SimpleNamespace(threads=torch.get_num_threads(), face_guidance="keep")
+    monkeypatch.setattr(engine, "_config", told, raising=False)
+    engine.generate(wanted, [])
+    return method.asked
+
+
+@pytest.mark.parametrize("one", fields.FIELDS, ids=lambda one: one.name)
+def test_what_is_asked_for_reaches_what_makes_the_clip(
+    one: Field, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = {each.attribute: each.default(MODEL) for each in fields.FIELDS}
+    wanted = request.Request(consent=None, prompt="a man", references=(), **numbers)
+    other = dataclasses.replace(wanted, **{one.attribute: numbers[one.attribute] + 1})
+    assert _handed_on(wanted, monkeypatch) != _handed_on(other, monkeypatch), (
+        f"{one.name} changes no clip: hand it on in mm_model/serving/engine.py"
+    )
