@@ -167,7 +167,7 @@ DECISIONS = (
         reasons=(Reason.FACE_NONE,),
         measures=(DETECTION_SCORE,),
         thresholds=(Threshold("faces.detection_above"), Threshold("faces.padded_detection_above")),
-        judge=_no_face,
+        rule=_no_face,
     ),
     Decision(
         "broken_track",
@@ -176,7 +176,7 @@ DECISIONS = (
         reasons=(Reason.FACE_TRACK_BROKEN,),
         measures=(FOUND_SHARE,),
         thresholds=(Threshold("faces.found_share_min"),),
-        judge=_broken_track,
+        rule=_broken_track,
     ),
     Decision(
         "many_faces",
@@ -185,7 +185,7 @@ DECISIONS = (
         reasons=(Reason.FACE_MANY,),
         measures=(MANY_SHARE, MOST_FACES, BYSTANDERS),
         thresholds=(Threshold("faces.max_faces"), Threshold("faces.bystander_below")),
-        judge=_many,
+        rule=_many,
     ),
     least(
         "small_face",

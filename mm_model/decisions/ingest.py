@@ -121,7 +121,7 @@ DECISIONS = (
         reasons=(Reason.FMT_TOO_SMALL,),
         measures=(SHORTER_SIDE,),
         thresholds=(Threshold("ingest.min_side"),),
-        judge=_too_small,
+        rule=_too_small,
     ),
     most(
         "strip",
@@ -140,7 +140,7 @@ DECISIONS = (
         reasons=(Reason.VID_TOO_SHORT,),
         measures=(NUM_FRAMES,),
         thresholds=(Threshold("ingest.min_frames"),),
-        judge=_too_short,
+        rule=_too_short,
     ),
     Decision(
         "too_long",
@@ -149,7 +149,7 @@ DECISIONS = (
         reasons=(Reason.VID_TOO_LONG,),
         measures=(NUM_FRAMES,),
         thresholds=(Threshold("ingest.max_frames"),),
-        judge=_too_long,
+        rule=_too_long,
     ),
     Decision(
         "still",
@@ -158,7 +158,7 @@ DECISIONS = (
         reasons=(Reason.CONTENT_STATIC,),
         measures=(MOTION,),
         thresholds=(Threshold("ingest.static_below"),),
-        judge=_still,
+        rule=_still,
     ),
     most(
         "cut",

@@ -84,7 +84,7 @@ OF_PICTURES = (
         reasons=(Reason.PAIR_NO_FACE,),
         measures=(REFERENCE_SCORE,),
         thresholds=(Threshold("faces.detection_above"), Threshold("faces.padded_detection_above")),
-        judge=_no_face,
+        rule=_no_face,
     ),
     Decision(
         "made_many_faces",
@@ -93,7 +93,7 @@ OF_PICTURES = (
         reasons=(Reason.PAIR_MANY_FACES,),
         measures=(REFERENCE_FACES,),
         thresholds=(Threshold("faces.max_faces"),),
-        judge=_many_faces,
+        rule=_many_faces,
     ),
 )
 OF_PAIRS = (
@@ -104,7 +104,7 @@ OF_PAIRS = (
         reasons=(Reason.PAIR_LOW_COSINE,),
         measures=(COSINE,),
         thresholds=(Threshold("pairs.cosine_above"),),
-        judge=_unlike,
+        rule=_unlike,
     ),
 )
 DECISIONS = (*OF_PICTURES, *OF_PAIRS)

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 
 class Need(StrEnum):
-    """The least that must be read of a sample before it can be judged."""
+    """The least that must be read of a sample before it can be decided on."""
 
     HEADER = "header"
     PIXELS = "pixels"
@@ -40,12 +40,13 @@ class Measure:
 class Threshold:
     """A value of a profile, `<section>.<field>`.
 
-    type: given for a field that no section declares by itself: the table adds it there, and a
-    profile that does not name it has null, which switches the filter off.
+    within: lowest and highest value with any sense, given for a field that no section declares by
+    itself: the table adds it there, and a profile that does not name it has null, which switches
+    the filter off.
     """
 
     key: str
-    type: Any = None
+    within: tuple[float, float] | None = None
 
     @property
     def section(self) -> str:
@@ -67,15 +68,15 @@ class Broken(NamedTuple):
     threshold: float | None
 
 
-Judge = Callable[[Any, Any], Broken | None]
-"""`judge(seen, section)`: how the rule is broken, or None."""
+Rule = Callable[[Any, Any], Broken | None]
+"""`rule(seen, section)`: how it is broken, or None."""
 
 
 @dataclass(frozen=True)
 class Decision:
     """One filter. `rejects` says of which samples, as the end of a sentence.
 
-    judge: None where a reader refuses by itself, before there is anything else to be seen. keeps:
+    rule: None where a reader refuses by itself, before there is anything else to be seen. keeps:
     on which side of its first threshold a kept sample's first measure lies, where that is all.
     """
 
@@ -85,14 +86,14 @@ class Decision:
     reasons: tuple[str, ...]
     measures: tuple[Measure, ...]
     thresholds: tuple[Threshold, ...]
-    judge: Judge | None = None
+    rule: Rule | None = None
     keeps: Literal["from", "up to"] | None = None
 
 
 def first_broken(decisions: Iterable[Decision], seen: Any, section: Any) -> Broken | None:
     """The first rule that a sample breaks, in the order of the decisions; None of none."""
     for decision in decisions:
-        if decision.judge is not None and (broken := decision.judge(seen, section)):
+        if decision.rule is not None and (broken := decision.rule(seen, section)):
             return broken
     return None
 
@@ -113,7 +114,7 @@ def least(
     `message` may name the `value`.
     """
 
-    def judge(seen: Any, section: Any) -> Broken | None:
+    def rule(seen: Any, section: Any) -> Broken | None:
         bound, found = getattr(section, threshold.field), value(seen)
         if bound is None or (found is not None and found >= bound):
             return None
@@ -126,7 +127,7 @@ def least(
         reasons=(reason,),
         measures=(measure,),
         thresholds=(threshold,),
-        judge=judge,
+        rule=rule,
         keeps="from",
     )
 
@@ -147,7 +148,7 @@ def most(
     `message` may name the `value`.
     """
 
-    def judge(seen: Any, section: Any) -> Broken | None:
+    def rule(seen: Any, section: Any) -> Broken | None:
         bound, found = getattr(section, threshold.field), value(seen)
         if bound is None or found is None or found <= bound:
             return None
@@ -160,7 +161,7 @@ def most(
         reasons=(reason,),
         measures=(measure,),
         thresholds=(threshold,),
-        judge=judge,
+        rule=rule,
         keeps="up to",
     )
 

@@ -1,7 +1,7 @@
 """The one table of filters: who asks what, in which order, with which values of a profile."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from mm_model.decisions import faces, ingest, pairs
 from mm_model.decisions.port import Decision, Measure, Threshold
@@ -39,7 +39,7 @@ def thresholds(section: str) -> list[Threshold]:
 def extended(section: str) -> Callable[[type[S]], type[S]]:
     """A decorator of a profile's section: it holds every value that a filter reads of it.
 
-    A field that the section does not declare itself is added as the filter types it, null where a
+    A field that the section does not declare itself is added as the filter bounds it, null where a
     profile is silent.
 
     Raises:
@@ -47,15 +47,19 @@ def extended(section: str) -> Callable[[type[S]], type[S]]:
     """
 
     def check(kind: Any) -> Any:
-        from pydantic import create_model
+        from pydantic import Field, create_model
 
-        added: dict[str, Any] = {}
+        added: dict[str, Any] = {}  # pydantic's own form: field to its type and default
         for bound in thresholds(section):
             if bound.field in kind.model_fields:
                 continue
-            if bound.type is None:
-                raise TypeError(f"{bound.key} is read by a filter and is no field of {section}")
-            added[bound.field] = (bound.type | None, None)
+            if bound.within is None:
+                raise TypeError(
+                    f"{bound.key} is read by a filter and is no field of {section}: declare it "
+                    "there, or give the threshold its `within`"
+                )
+            low, high = bound.within
+            added[bound.field] = (Annotated[float, Field(ge=low, le=high)] | None, None)
         if not added:
             return kind
         return create_model(

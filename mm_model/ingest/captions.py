@@ -1,6 +1,6 @@
 """Which caption a kept file gets: its own where every later stage can use it, else the template.
 
-The judge is the function that training itself places identities with, asked here with the same
+What decides is the function that training itself places identities with, asked here with the same
 tokenizer, so that no caption can stop a stage that has the pictures already. Loads a tokenizer and
 no model.
 """
@@ -69,11 +69,11 @@ class Captions:
         }
 
 
-def caption_kept(rows: Sequence[Row], given: dict[str, Row], judge: Captions) -> None:
+def caption_kept(rows: Sequence[Row], given: dict[str, Row], captioner: Captions) -> None:
     """Fill in, in place, the caption columns of every kept row; `given` is captions.json."""
     for row in rows:
         if row["status"] == Status.KEPT:
-            row |= judge.of(given.get(row["source_id"]))
+            row |= captioner.of(given.get(row["source_id"]))
 
 
 def replaced(kept: Sequence[Row]) -> list[Row]:

@@ -40,7 +40,7 @@ def run(job: Job) -> Report:
     captions = json.loads((job.inputs["sources"] / "captions.json").read_text())
     items = files.planned(inventory)
     rules = job.profile.ingest
-    judge = Captions(job.model("backbone"), rules.caption_template)
+    captioner = Captions(job.model("backbone"), rules.caption_template)
     allowance = sandbox.Allowance(
         rules.decode_seconds,
         rules.decode_memory_mb,
@@ -62,7 +62,7 @@ def run(job: Job) -> Report:
     (job.out / "files").mkdir()
     for row, item in zip(rows, items, strict=True):
         files.copy(row, item, job)
-    caption_kept(rows, captions, judge)
+    caption_kept(rows, captions, captioner)
     tables.write(job.out / "samples.parquet", rows, INGEST_COLUMNS, _TYPES)
     return report(job, rows, checked)
 

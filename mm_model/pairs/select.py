@@ -100,7 +100,7 @@ def candidates_for(
         yield from (reference for reference in turn if reference is not None)
 
 
-def judge(target: str, embedding: np.ndarray, reference: Reference, rules: PairRules) -> Candidate:
+def decide(target: str, embedding: np.ndarray, reference: Reference, rules: PairRules) -> Candidate:
     """Keep the pair unless its reference has a flaw or it breaks a rule of `decisions.pairs`.
 
     A picture that could not be made makes the pair failed. The cosine is told wherever it exists.
@@ -161,6 +161,6 @@ def pairs_for(
     for reference in candidates_for(target, references, rules.kinds, seed):
         if kept == wanted or len(tried) == TRIES_PER_PAIR * wanted:
             break
-        tried.append(judge(target, embedding, reference, rules))
+        tried.append(decide(target, embedding, reference, rules))
         kept += tried[-1].status == Status.KEPT
     return tried

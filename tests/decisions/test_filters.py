@@ -24,7 +24,7 @@ def _squinting(**change: Any) -> Decision:
     values = {
         "needs": Need.FACES,
         "measure": SQUINT,
-        "threshold": Threshold("faces.max_squint", float),
+        "threshold": Threshold("faces.max_squint", within=(0, 180)),
         "reason": "FACE_SQUINTS",
         "rejects": "squints",
         "value": lambda seen: seen.squint,

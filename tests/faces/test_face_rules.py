@@ -1,7 +1,6 @@
 """The rules on one sample, in their order, at their boundaries, and on real files."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,20 +10,23 @@ from mm_model.facepack.port import face_of
 from mm_model.faces.examine import KEPT, decide, examine
 from mm_model.faces.pictures import Pictures
 from mm_model.faces.row import TRACK_FIELDS, SampleTask, embeddings_of, look, tracks_of
+from mm_model.settings import load_profile
 from tests.faces.faked import FakePack, face
 
 pytestmark = pytest.mark.capability("face filters", scale="T")
 
-RULES = SimpleNamespace(
-    detection_above=0.5,
-    padded_detection_above=0.65,
-    pads=(0.25,),
-    frames_examined=None,
-    found_share_min=0.6,
-    min_face=40,
-    min_sharpness=10,
-    max_faces=1,
-    bystander_below=0.25,
+RULES = load_profile(Path(__file__).parents[2], "tiny").faces.model_copy(
+    update={
+        "detection_above": 0.5,
+        "padded_detection_above": 0.65,
+        "pads": (0.25,),
+        "frames_examined": None,
+        "found_share_min": 0.6,
+        "min_face": 40,
+        "min_sharpness": 10,
+        "max_faces": 1,
+        "bystander_below": 0.25,
+    }
 )
 GOOD = {
     "examined": 10,
@@ -115,7 +117,7 @@ def test_a_long_clip_is_read_in_portions_and_gives_the_same(
 
 def test_only_the_frames_asked_for_are_examined(tmp_path: Path) -> None:
     pack = FakePack(lambda image: [face(10, 12, 60)])
-    rules = SimpleNamespace(**(vars(RULES) | {"frames_examined": 4}))
+    rules = RULES.model_copy(update={"frames_examined": 4})
     examined = examine(pack, _clip(tmp_path, _noise(17)), rules)
     assert [frame for frame, _, _ in examined.tracks] == [0, 5, 10, 16]
     assert len(pack.shown) == 4
@@ -124,7 +126,7 @@ def test_only_the_frames_asked_for_are_examined(tmp_path: Path) -> None:
 def test_a_second_person_in_a_clip_is_seen(tmp_path: Path) -> None:
     pack = FakePack(lambda image: [face(2, 12, 42), face(50, 12, 44)])
     assert examine(pack, _clip(tmp_path, _noise(9)), RULES).decision.reason == "FACE_MANY"
-    two = SimpleNamespace(**(vars(RULES) | {"max_faces": 2}))
+    two = RULES.model_copy(update={"max_faces": 2})
     assert examine(pack, _clip(tmp_path, _noise(9)), two).decision == KEPT
 
 
@@ -210,7 +212,7 @@ def test_a_passer_by_close_to_the_camera_is_no_bystander(tmp_path: Path) -> None
             return []
         return [small, large] if next(times) in (3, 4, 5) else [small]
 
-    rules = SimpleNamespace(**(vars(RULES) | {"min_face": 5}))
+    rules = RULES.model_copy(update={"min_face": 5})
     examined = examine(FakePack(sees), _clip(tmp_path, _noise(9)), rules)
     assert examined.decision.reason == "FACE_MANY"
     assert all(found.short_side == 12 for _, _, found in examined.tracks)
@@ -219,7 +221,7 @@ def test_a_passer_by_close_to_the_camera_is_no_bystander(tmp_path: Path) -> None
 @pytest.mark.parametrize("change", [{"min_face": 99}, {"min_sharpness": 1e9}, {"max_faces": 1}])
 def test_what_was_measured_is_told_of_rejected_files_too(tmp_path: Path, change: dict) -> None:
     pack = FakePack(lambda image: [face(2, 12, 42, 0.75), face(50, 12, 44, 0.8)])
-    rules = SimpleNamespace(**(vars(RULES) | {"max_faces": 2} | change))
+    rules = RULES.model_copy(update={"max_faces": 2} | change)
     row = look(pack, SampleTask("ab" * 8, _photo(tmp_path), "image", 1, 96, 96, rules))
     assert row["status"] == "rejected"
     assert (row["found_share"], row["face_size"], row["most_faces"]) == (1, 44, 2)

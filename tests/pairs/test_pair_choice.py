@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_model.pairs.select import Reference, candidates_for, judge, pairs_for
+from mm_model.pairs.select import Reference, candidates_for, decide, pairs_for
 from mm_model.records import Reason
 
 pytestmark = pytest.mark.capability("synthetic pairs", scale="T")
@@ -36,7 +36,7 @@ EMBEDDING = np.array([1.0, 0.0])
     [(0.65, "rejected"), (0.6500001, "kept"), (0.64, "rejected"), (1.0, "kept")],
 )
 def test_the_cosine_must_be_above_not_at_the_threshold(cosine: float, status: str) -> None:
-    pair = judge(TARGET, EMBEDDING, _reference("r", cosine), _rules(0.65))
+    pair = decide(TARGET, EMBEDDING, _reference("r", cosine), _rules(0.65))
     assert pair.status == status
     assert (pair.reason is None) == (status == "kept")
 
@@ -44,17 +44,17 @@ def test_the_cosine_must_be_above_not_at_the_threshold(cosine: float, status: st
 def test_not_a_number_is_rejected() -> None:
     dead = Reference("r", "id-0001", "b" * 16, np.full(2, np.nan))
     for threshold in (-1.0, 0.65):
-        assert judge(TARGET, EMBEDDING, dead, _rules(threshold)).reason == "PAIR_LOW_COSINE"
+        assert decide(TARGET, EMBEDDING, dead, _rules(threshold)).reason == "PAIR_LOW_COSINE"
     unknown = np.full(2, np.nan)
-    assert judge(TARGET, unknown, _reference("r"), _rules(-1.0)).reason == "PAIR_LOW_COSINE"
+    assert decide(TARGET, unknown, _reference("r"), _rules(-1.0)).reason == "PAIR_LOW_COSINE"
     missing = Reference("r", "id-0001", None, None)
-    assert judge(TARGET, EMBEDDING, missing, _rules(-1.0)).reason == "PAIR_LOW_COSINE"
+    assert decide(TARGET, EMBEDDING, missing, _rules(-1.0)).reason == "PAIR_LOW_COSINE"
 
 
 def test_a_synthesised_picture_without_one_face_is_rejected_for_that() -> None:
     for flaw in (Reason.PAIR_NO_FACE, Reason.PAIR_MANY_FACES):
         made = Reference("made-1", "id-0001", None, _at(1.0), 7, flaw)
-        assert judge(TARGET, EMBEDDING, made, _rules(0.0)).reason == flaw
+        assert decide(TARGET, EMBEDDING, made, _rules(0.0)).reason == flaw
 
 
 def _library() -> list[Reference]:
