@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mm_model.decisions.faces import FaceMeasurements
+from mm_model.decisions.table import thresholds
 from mm_model.facepack.port import face_of
 from mm_model.faces.examine import KEPT, decide, examine
 from mm_model.faces.pictures import Pictures
@@ -16,7 +17,8 @@ from tests.faces.faked import FakePack, face
 pytestmark = pytest.mark.capability("face filters", scale="T")
 
 RULES = load_profile(Path(__file__).parents[2], "tiny").faces.model_copy(
-    update={
+    update=dict.fromkeys(one.field for one in thresholds("faces") if one.within)  # off here
+    | {
         "detection_above": 0.5,
         "padded_detection_above": 0.65,
         "pads": (0.25,),
