@@ -1,11 +1,12 @@
-"""Finished outputs go on counting when this project moves a file that DVC knows a stage by.
+"""Finished outputs go on counting when we move or part a file that DVC knows a stage by.
 
-DVC would find the old path gone, remove the output and make it again: days of training, for a
+DVC would find another file there, remove the output and make it again: days of training, for a
 rename. So `make run` looks first, and `python -m orchestration.bring_over` does for those who call
 DVC themselves. An output is taken over when its own manifest says that it is this very work
 (stage, version, settings, inputs, weights) and every byte is as it was sealed. DVC records it.
 """
 
+import hashlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from mm_model.store import manifest
 from mm_model.store.layout import Layout
 from orchestration import dvc_lock
 from orchestration.dvc_command import dvc, environment
+from orchestration.same_work import SAME_WORK
 
 
 def moved(entry: dvc_lock.Entry, root: Path) -> list[str]:
@@ -29,6 +31,17 @@ def moved(entry: dvc_lock.Entry, root: Path) -> list[str]:
         if not path.startswith("data/")
         and path not in nodes()[entry.stage].code
         and not (root / path).exists()
+    ]
+
+
+def rewritten(entry: dvc_lock.Entry, root: Path) -> list[str]:
+    """Files that the lock holds in an earlier form which did the very work of today's."""
+    return [
+        path
+        for path, recorded in sorted(entry.dependencies.items())
+        if recorded in SAME_WORK.get(path, ())
+        and (root / path).is_file()
+        and hashlib.md5((root / path).read_bytes(), usedforsecurity=False).hexdigest() != recorded
     ]
 
 
@@ -43,21 +56,23 @@ def outputs(root: Path) -> Iterator[str]:
     again: set[str] = set()
     settled = False
     for name, entry in dvc_lock.entries(root, params.profile).items():
-        gone = moved(entry, root)
+        gone, parted = moved(entry, root), rewritten(entry, root)
         if again & set(nodes()[name].takes):
             again.add(name)  # it follows what is made again
             continue
-        if not gone:
+        if not gone and not parted:
             continue
         if (reason := _other_work(name, params, profile, layout)) is not None:
             again.add(name)
-            yield f"{name}: its code moved and its output is made again, since {reason}."
+            how = "moved" if gone else "was parted"
+            yield f"{name}: its code {how} and its output is made again, since {reason}."
             continue
         if not settled:
             _dvc(root, "repro", "--single-item", SETTINGS)  # what stages are compared by
             settled = True
         _dvc(root, "commit", "--force", name)
-        yield f"{name}: its output counts on, though {gone[0]} lies elsewhere now."
+        how = f"{gone[0]} lies elsewhere" if gone else f"{parted[0]} is written otherwise"
+        yield f"{name}: its output counts on, though {how} now."
 
 
 def _dvc(root: Path, *arguments: str) -> None:
@@ -99,7 +114,7 @@ def main() -> int:
                 said = True
                 print(line, flush=True)
             if not said:
-                print("Nothing moved: every stage is known by a file that lies there.")
+                print("Nothing to bring over: every stage is known by a file that lies here.")
     except UserError as error:
         print(f"Stopped: {error}", file=sys.stderr)
         return BUSY if isinstance(error, BusyError) else 1

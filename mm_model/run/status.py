@@ -83,7 +83,7 @@ def of_tree(root: Path, params: Params, package: Path = closure.PACKAGE) -> list
 
 def reasons(stage: Stage, params: Params, profile: Profile, layout: Layout) -> tuple[str, ...]:
     """Why a stage would run, whatever code made its output; none where it is up to date."""
-    return _Inspection(params, profile, layout, closure.PACKAGE).at(stage)[1]
+    return _Inspection(params, profile, layout, closure.PACKAGE).at(stage, whatever_code=True)[1]
 
 
 @dataclass
@@ -97,7 +97,9 @@ class _Inspection:
         self._models: dict[str, str] = {}
         self._locked = locked.stages(self.layout.root)
 
-    def at(self, stage: Stage) -> tuple[manifest.Manifest | None, tuple[str, ...]]:
+    def at(
+        self, stage: Stage, whatever_code: bool = False
+    ) -> tuple[manifest.Manifest | None, tuple[str, ...]]:
         """The manifest of the stage's output, and why it would run."""
         output = self.layout.output(stage.name)
         if not (output / manifest.NAME).is_file():
@@ -107,7 +109,8 @@ class _Inspection:
         except UserError as error:
             return None, (str(error),)
         try:
-            return made, tuple(self._changes(stage, made))
+            found = self._changes(stage, made)
+            return made, tuple(found or ([] if whatever_code else self._own_file(stage)))
         except UserError as error:
             return made, (str(error),)
 
@@ -128,7 +131,7 @@ class _Inspection:
             taken = {name: str(digest) for name, digest in inputs.items()}
             if made.fingerprint != runner.fingerprint_of(stage, self.profile, taken, models):
                 found.append(f"changed: {' or '.join(stage.models)}")
-        return found or self._own_file(stage)
+        return found
 
     def _own_file(self, stage: Stage) -> list[str]:
         """DVC takes the stage's own file byte by byte, with its comments."""

@@ -1,5 +1,6 @@
 """A file of ours that moves makes nobody's finished outputs again; anything else still does."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,58 @@ def test_nothing_is_made_again_for_a_moved_file(done: Tree) -> None:
     done.dvc("repro")
     assert done.executed() == []
     assert list(bring_over.outputs(done.root)) == []
+
+
+def rewrite(tree: Tree, monkeypatch: pytest.MonkeyPatch, *stages: str) -> None:
+    """Write the stages' own files otherwise; the list holds what they were."""
+    known = {}
+    for stage in stages:
+        path = tree.root / "source" / file_of(stage)
+        name = path.relative_to(tree.root).as_posix()
+        known[name] = (hashlib.md5(path.read_bytes()).hexdigest(),)
+        path.write_text(path.read_text() + "\n# otherwise\n")
+    monkeypatch.setattr(bring_over, "SAME_WORK", known)
+
+
+def test_nothing_is_made_again_for_a_file_that_is_written_otherwise(
+    done: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rewrite(done, monkeypatch, "sources", "faces")
+    said = list(bring_over.outputs(done.root))
+    assert [line.split(":")[0] for line in said] == ["sources", "faces"]
+    assert all("counts on" in line and "is written otherwise now" in line for line in said)
+    assert done.is_clean()
+    done.dvc("repro")
+    assert done.executed() == []
+    assert list(bring_over.outputs(done.root)) == []
+
+
+def test_a_file_that_is_written_otherwise_and_stands_on_no_list_is_other_work(
+    done: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rewrite(done, monkeypatch, "faces")
+    monkeypatch.setattr(bring_over, "SAME_WORK", {})
+    assert list(bring_over.outputs(done.root)) == []
+    done.dvc("repro", "faces")
+    assert done.executed() == ["faces"]
+
+
+def test_a_listed_file_with_other_settings_is_other_work(
+    done: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rewrite(done, monkeypatch, "pairs")
+    done.set("pairs", "cosine_above", 0.7)
+    (said,) = bring_over.outputs(done.root)
+    assert said == (
+        "pairs: its code was parted and its output is made again, since its settings changed."
+    )
+
+
+def test_the_list_names_files_that_stages_are_known_by_and_nothing_of_today(root: Path) -> None:
+    known = {f"mm_model/{file_of(stage)}" for stage in STAGES}
+    for path, earlier in bring_over.SAME_WORK.items():
+        assert path in known
+        assert hashlib.md5((root / path).read_bytes()).hexdigest() not in earlier
 
 
 def test_other_settings_or_another_version_are_other_work(
