@@ -270,5 +270,5 @@ def test_code_is_laid_out_by_the_formatter(root: Path) -> None:
     marks = 0
     for package in ("mm_model", "assets", "orchestration", "benchmarks", "tests"):
         for path in (root / package).rglob("*.py"):
-            marks += len(re.findall(r"# fmt: (?:skip|off)$", path.read_text(), re.MULTILINE))
+            marks += len(re.findall(r"# fmt: (?:skip|off)", path.read_text(), re.MULTILINE))
     assert marks <= 20

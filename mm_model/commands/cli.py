@@ -10,6 +10,7 @@ import argparse
 import io
 import json
 import os
+import select
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -289,7 +290,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = parser().parse_args(arguments)
         kept = _KEPT.get(options.command, "")
-        return options.act(options) or 0
+        status = options.act(options) or 0
+        sys.stdout.flush()
+        return status
     except UserError as error:
         print(f"Stopped: {error}", file=sys.stderr)
         return BUSY if isinstance(error, BusyError) else 1
@@ -298,11 +301,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(said, file=sys.stderr)
         return INTERRUPTED
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _unheard():
+            return 1
         fault = named.fault(error, _given(options)) or of_machine(error, kept or _WORK_STAYS)
         if fault is None:
             raise
         print(f"Stopped: {fault}", file=sys.stderr)
         return 1
+
+
+def _unheard() -> bool:
+    """Whether nobody reads what is printed any more (`| head`); then it goes nowhere."""
+    try:
+        ours = sys.stdout.fileno()
+    except OSError:  # no file
+        return False
+    ends = select.poll()
+    ends.register(ours, 0)
+    if gone := bool(ends.poll(0)):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), ours)
+    return gone
 
 
 def _given(options: argparse.Namespace) -> list[object]:

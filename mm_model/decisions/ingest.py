@@ -20,6 +20,7 @@ from mm_model.decisions.port import (
 from mm_model.decisions.reasons import Reason
 
 Facts = dict[str, Any]
+"""What a header or frame said, of as many kinds as there are measures."""
 
 
 def aspect_of(width: int, height: int) -> float:

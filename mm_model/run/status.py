@@ -47,7 +47,7 @@ class StageStatus:
     def line(self) -> str:
         """All of it in one line."""
         why = "; ".join(self.reasons) or (f"after {', '.join(self.after)}" if self.after else "")
-        code = self.code.sentence(None) if self.code else ""
+        code = self.code.sentence() if self.code else ""
         return f"{self.state}{': ' if why else ''}{why}{'; ' if code else ''}{code}"
 
     def as_dict(self) -> Document:

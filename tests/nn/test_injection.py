@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 from typing import Any, get_args
@@ -194,4 +195,18 @@ def test_no_two_ways_in_share_a_name_or_a_preset() -> None:
 
 def test_a_profile_may_name_every_preset_and_no_other() -> None:
     allowed = get_args(ModelSettings.model_fields["preset"].annotation)
-    assert {*allowed} == {name for kind in REAL for name in kind.PRESETS}
+    presets = {name for kind in REAL for name in kind.PRESETS}
+    assert {*allowed} == presets, (
+        "a preset stands in ModelSettings.preset (mm_model/settings/sections.py) and its class in "
+        "INJECTIONS (mm_model/nn/injection/table.py)"
+    )
+
+
+def test_every_way_in_stands_in_the_table(root: Path) -> None:
+    found = set()
+    for path in (root / "mm_model").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
+                found |= {node.name} if "IdentityInjection" in bases else set()
+    assert found == {kind.__name__ for kind in REAL}, "INJECTIONS, mm_model/nn/injection/table.py"

@@ -97,7 +97,9 @@ def test_again_asks_for_every_value_of_the_clip(generate: Any, tmp_path: Path) -
     first, once_more, other = (wanted for wanted, _ in generate.engine.calls)
     names = [field.name for field in dataclasses.fields(Request)]
     assert {n: getattr(once_more, n) for n in names} == {n: getattr(first, n) for n in names}
-    assert [n for n in names if getattr(first, n) == getattr(other, n)] == [], "left at its default"
+    assert [n for n in names if getattr(first, n) == getattr(other, n)] == [], (
+        "left at its default here: ask for it in `clip` above"
+    )
     assert generate.models[:2] == [(str(adapter), pack)] * 2
     records = [json.loads(path.with_suffix(".json").read_text()) for path in (clip, twin)]
     differing = {name for name, value in records[0].items() if records[1][name] != value}

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +114,15 @@ def test_a_value_that_no_file_says_is_told_as_such(tree: Path, monkeypatch: Any)
     monkeypatch.setattr(show, "resolved", lambda *_: (profile, written))
     (line,) = (one for one in show.text(tree, "tiny").splitlines() if "max_faces" in one)
     assert line.endswith("# default in code")
+
+
+def test_whoever_reads_the_first_line_alone_gets_no_trace(tree: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "mm_model", "config", "show"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as shown:
+        shown.stdout.close()
+        said = shown.stderr.read()
+    assert (said, shown.returncode) == ("", 1)

@@ -105,7 +105,7 @@ class InjectionConfig:
                 f"The adapter configuration has unknown fields {unknown} or lacks {missing}; it "
                 "was written by another version of this program."
             )
-        values: dict[str, Any] = {
+        values: dict[str, Any] = {  # of as many kinds as the file has fields
             n: tuple(v) if isinstance(v, list) else v for n, v in data.items()
         }
         return cls(**values)

@@ -185,7 +185,10 @@ class IdentityInjection(nn.Module, ABC):
         return adapter
 
     def is_in(self, transformer: nn.Module) -> bool:
-        """Whether these very modules sit in the blocks of `transformer`, and no others."""
+        """Whether these very modules sit in the blocks of `transformer`, and no others.
+
+        A way in without modules is in every transformer that holds none.
+        """
         blocks = getattr(transformer, "transformer_blocks", ())
         held = {str(n): layer for n, b in enumerate(blocks) if (layer := _layer(b)) is not None}
         return held.keys() == set(self.layers) and all(

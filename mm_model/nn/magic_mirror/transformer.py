@@ -261,22 +261,24 @@ class MagicMirrorTransformer3DModel(CogVideoXTransformer3DModel):
         if id_code is not None:
             id_code = id_code.to(encoder.dtype)
         for index, block in enumerate(self.transformer_blocks):
-            inputs = (
-                video,
-                encoder,
-                temb,
-                image_rotary_emb,
-                attention_kwargs,
-                face_length,
-                id_code,
-                *scales,
-                modulation[index] if modulation is not None else None,
-                tokens,
-            )
+            inputs: Keywords = {
+                "hidden_states": video,
+                "encoder_hidden_states": encoder,
+                "temb": temb,
+                "image_rotary_emb": image_rotary_emb,
+                "attention_kwargs": attention_kwargs,
+                "face_length": face_length,
+                "id_code": id_code,
+                "can_scale": scales[0],
+                "ca_scale": scales[1],
+                "modulation": modulation[index] if modulation is not None else None,
+                "tokens": tokens,
+            }
             if torch.is_grad_enabled() and self.gradient_checkpointing:
-                video, encoder = self._gradient_checkpointing_func(block, *inputs)
+                # checkpointing of diffusers hands over by place alone: the order is forward's
+                video, encoder = self._gradient_checkpointing_func(block, *inputs.values())
             else:
-                video, encoder = block(*inputs)
+                video, encoder = block(**inputs)
         video = self.norm_out(self.norm_final(video), temb=temb)
         return self._unpatchify(self.proj_out(video), shape)
 
