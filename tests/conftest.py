@@ -1,6 +1,8 @@
 """Fixtures every area shares: real test media, quiet libraries, one torch thread."""
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,10 @@ os.environ.setdefault("DVC_NO_ANALYTICS", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+if threading.current_thread() is threading.main_thread():
+    # A shell hands its background jobs SIGINT ignored; tests of Ctrl-C would wait for ever.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from tests import capabilities
 from tests.forbidden import Forbidden
