@@ -55,7 +55,7 @@ from mm_model.faces.row import TRACK_FIELDS, SampleTask, look, tracks_of
 from mm_model.facepack.port import face_of
 from mm_model.media.images import load_image
 from mm_model.pairs import make as making
-from mm_model.pairs.synthesizer import Identity, Portrait
+from mm_model.pairs.synthesizer import Identity, IdentityPicture
 from mm_model.serving import gate
 from mm_model.serving.refusal import Refusal
 from mm_model.settings import load_profile
@@ -77,7 +77,7 @@ row = look(pack, SampleTask("ab" * 8, path, "image", 1, width, height, rules))
 said = {"status": row["status"], "reason": row["reason"], "message": row["message"]}
 if row["status"] == "kept":
     entry = dict(zip(TRACK_FIELDS, tracks_of(row)[0].tolist()))
-    portrait = Portrait("ab" * 8, path, None, width, height, face_of(entry))
+    portrait = IdentityPicture("ab" * 8, path, None, width, height, face_of(entry))
     order = making.Order("made", Identity("id", None, False, (portrait,)), "augment", 3,
                          path.parent, rules)
     said["made"] = making.make(pack, order)
