@@ -16,8 +16,14 @@ os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 if threading.current_thread() is threading.main_thread():
-    # A shell hands its background jobs SIGINT ignored; tests of Ctrl-C would wait for ever.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A shell hands its background jobs SIGINT ignored, nohup SIGHUP; what is started here would
+    # inherit that, and tests of Ctrl-C and of a closed terminal would wait for ever.
+    for number, usual in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 from tests import capabilities
 from tests.forbidden import Forbidden
