@@ -36,7 +36,7 @@ export GX_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help setup run dev serve generate releases rollback unpin test test-slow test-endurance lint figures page weights example clean
+.PHONY: help setup run dev serve generate releases rollback unpin test test-slow test-endurance test-figures lint figures page weights example clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -97,8 +97,8 @@ generate: setup ## Make a video (REF=photo or folder PROMPT='a woman smiles' CON
 example: setup ## Write an example request for the served model
 	@$(BIN)/python -m mm_model example
 
-figures: setup ## Print the last run's figures as JSON
-	@$(BIN)/python -m mm_model figures
+figures: setup ## Print the last run's figures as JSON (AGAINST=docs/runs/tiny.json compares them)
+	@$(BIN)/python -m mm_model figures $${AGAINST:+--against "$$AGAINST"}
 
 page: setup ## Rebuild the report page
 	@$(BIN)/python -m mm_model page
@@ -111,10 +111,13 @@ test: setup ## Run all tests (but those that take minutes)
 	@$(PYTEST)
 
 test-slow: setup ## Run the tests that take minutes
-	@$(PYTEST) -m 'slow and not endurance'
+	@$(PYTEST) -m 'slow and not endurance and not figures'
 
 test-endurance: setup ## Run the repetitions that take up to an hour
 	@$(PYTEST) -m endurance
+
+test-figures: run ## Run the main job and hold its figures against the stored run's
+	@$(PYTEST) -m figures
 
 lint: setup ## Check style and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

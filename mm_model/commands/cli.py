@@ -116,10 +116,17 @@ def _status(options: argparse.Namespace) -> int:
     return 0 if all(one.is_current for one in found) else NOT_CURRENT
 
 
-def _figures(_: argparse.Namespace) -> None:
-    from mm_model.report import figures
+def _figures(options: argparse.Namespace) -> int:
+    from mm_model.report import against, figures
 
-    print(json.dumps(figures.collect(_layout()), indent=1, sort_keys=True))
+    stored = against.read(options.against) if options.against else None
+    found = figures.collect(_layout())
+    if stored is None:
+        print(json.dumps(found, indent=1, sort_keys=True))
+        return 0
+    comparison = against.compare(found, stored)
+    print("\n".join(comparison.sentences))
+    return 0 if comparison.holds else 1
 
 
 def _catalogue(options: argparse.Namespace) -> None:
@@ -224,6 +231,9 @@ def parser() -> argparse.ArgumentParser:
     config.add_to(commands)
 
     command = commands.add_parser("figures", help="print the last run's figures as JSON")
+    command.add_argument(
+        "--against", type=named.path, help="hold them against a stored run's intervals instead"
+    )
     command.set_defaults(act=_figures)
 
     command = commands.add_parser("catalogue", help="rebuild the SQL catalogue from the manifests")

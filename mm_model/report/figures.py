@@ -30,8 +30,15 @@ def collect(layout: Layout) -> Document:
     summary = _json(layout.output("evaluate") / "metrics.json")
     keep = (
         "people",
+        "headline",
+        "judges",
         "variants",
+        "named",
+        "twins",
+        "by_judge",
         "gain",
+        "candidate",
+        "stages",
         "ladder",
         "goals",
         "curve",

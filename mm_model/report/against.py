@@ -1,0 +1,177 @@
+"""A run's figures held against those of a stored run: does each lie within the stored interval?
+
+What two judges say is compared only where both runs were judged by the same weights.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mm_model.errors import UserError
+from mm_model.metrics import table
+from mm_model.metrics.port import Evident
+
+
+class _Figures(BaseModel):
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+
+class Span(_Figures):
+    """A mean with its 95% interval; None where it cannot be had."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+class Named(_Figures):
+    """People named right, of how many, and the interval of the share."""
+
+    hits: float
+    people: int
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def share(self) -> Span:
+        """As a share of the people."""
+        value = self.hits / self.people if self.people else None
+        return Span(value=value, low=self.low, high=self.high)
+
+
+class Judge(_Figures):
+    """What is known of a judge; `pack` describes its weights."""
+
+    pack: dict[str, Any] = {}
+
+    @property
+    def digest(self) -> str | None:
+        """Digest of its weights."""
+        found = self.pack.get("digest")
+        return str(found) if found is not None else None
+
+
+class Evaluation(_Figures):
+    """The part of `make figures` that is compared."""
+
+    variants: dict[str, dict[str, Span]]
+    gain: dict[str, Span] = {}
+    judges: dict[str, Judge] = {}
+    headline: str | None = None
+    named: dict[str, dict[str, Named]] = {}
+
+    def digest(self, judge: str | None) -> str | None:
+        """Digest of a judge's weights; None where there is no such judge."""
+        return self.judges[judge].digest if judge in self.judges else None
+
+
+class Stored(_Figures):
+    """What `make figures` printed."""
+
+    profile: str
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How many figures were compared, a sentence for each that lies outside, and what was not."""
+
+    compared: int
+    outside: tuple[str, ...]
+    passed_over: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether something was compared and all of it lies within."""
+        return self.compared > 0 and not self.outside
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What to tell people."""
+        account = f"{self.compared} figures compared, {len(self.outside)} outside their interval."
+        return (*self.outside, *self.passed_over, account)
+
+
+def read(path: Path) -> Stored:
+    """The figures in a file that `make figures` wrote.
+
+    Raises:
+        UserError: there is no such file, or it holds something else.
+    """
+    try:
+        return Stored.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): name a stored run.") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise UserError(
+            f"{path} holds no figures of a run ({where}: {first['msg']}): store one with "
+            "'make figures > FILE'."
+        ) from None
+
+
+def compare(now: dict[str, Any], stored: Stored) -> Comparison:
+    """Hold what `figures.collect` says now against a stored run."""
+    try:
+        ours = Stored.model_validate(json.loads(json.dumps(now)))
+    except ValidationError:
+        raise UserError("This tree has no evaluation to compare: start with 'make run'.") from None
+    if ours.profile != stored.profile:
+        raise UserError(
+            f"The stored run is of profile '{stored.profile}', this one of '{ours.profile}': "
+            "compare runs of one profile."
+        )
+    same, passed_over = _judges(ours.evaluation, stored.evaluation)
+    compared, outside = 0, []
+    for name, mine, theirs in _pairs(ours.evaluation, stored.evaluation, same):
+        if theirs.low is None or theirs.high is None:
+            continue
+        compared += 1
+        if mine.value is None or not theirs.low <= mine.value <= theirs.high:
+            said = "not to be had" if mine.value is None else f"{mine.value:.4f}"
+            outside.append(f"{name}: {said}, stored {theirs.low:.4f} to {theirs.high:.4f}.")
+    return Comparison(compared, tuple(outside), passed_over)
+
+
+def _judges(ours: Evaluation, theirs: Evaluation) -> tuple[set[str], tuple[str, ...]]:
+    """Judges whose weights are equal in both runs, and a sentence on each other one."""
+    same, said = set(), []
+    for name in sorted({*ours.judges, *theirs.judges}):
+        if name not in ours.judges or name not in theirs.judges:
+            where = "the stored run" if name in theirs.judges else "this run"
+            said.append(f"Judge {name} judged only {where}: not compared.")
+        elif ours.digest(name) != theirs.digest(name):
+            said.append(f"Judge {name} has other weights than in the stored run: not compared.")
+        else:
+            same.add(name)
+    return same, tuple(said)
+
+
+def _pairs(
+    ours: Evaluation, theirs: Evaluation, same: set[str]
+) -> Iterator[tuple[str, Span, Span]]:
+    """Name, this run's figure and the stored one, of all that can be compared."""
+    none = Span(value=None)
+    alike = ours.headline == theirs.headline and (ours.headline is None or ours.headline in same)
+    judged = {
+        column.mean
+        for metric in table.METRICS
+        if Evident.EMBEDDINGS in metric.needs
+        for column in metric.columns
+    }
+    for variant, measures in theirs.variants.items():
+        for name, span in measures.items():
+            if alike or name not in judged:
+                yield f"{variant}.{name}", ours.variants.get(variant, {}).get(name, none), span
+    if alike:
+        for name, span in theirs.gain.items():
+            yield f"gain.{name}", ours.gain.get(name, none), span
+    for judge in sorted(same & set(theirs.named)):
+        for variant, named in theirs.named[judge].items():
+            mine = ours.named.get(judge, {}).get(variant)
+            yield f"named.{judge}.{variant}", mine.share if mine else none, named.share
