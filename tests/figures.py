@@ -1,7 +1,8 @@
 """What README and docs/results.md quote of stored runs, so that no figure is written by hand.
 
-`python -m tests.figures store [NAME]` keeps the last run's figures (`make figures`) below docs/runs,
-under that name or its profile's. `python -m tests.figures` writes the pages' parts between markers anew. Goals are judged by today's bounds, not by the run's.
+`python -m tests.figures store [NAME]` keeps the last run's figures (`make figures`) below
+docs/runs, under that name or its profile's. `python -m tests.figures` writes the pages' parts
+between markers anew. Goals are judged by today's bounds, not by the run's.
 """
 
 import json
