@@ -12,7 +12,13 @@ from pathlib import Path
 import yaml
 
 FILE = Path(__file__).resolve().parent.parent / "dvc.yaml"
-INPUT_ASSETS = {"sources": "raw", "facepack": "facepack", "judge": "judge", "backbone": "backbone"}
+INPUT_ASSETS = {
+    "sources": "raw",
+    "facepack": "facepack",
+    "judge": "judge",
+    "judges": "judges",
+    "backbone": "backbone",
+}
 """Entries of `params.yaml` that stages read, and the asset that stands for each."""
 
 SETTINGS = "settings"

@@ -24,5 +24,6 @@ def _given(name: str, description: str) -> dg.SourceAsset:
 
 raw = _given("raw", "Photographs and clips as they were given, or the recipe that draws people.")
 facepack = _given("facepack", "Face pack that filters, pairs and gives evaluation landmarks.")
-judge = _given("judge", "Recogniser of the headline identity figure; no training used it.")
+judge = _given("judge", "The house's judge: a recogniser that no training used.")
+judges = _given("judges", "Shelf of outside recognisers that judge as well; may be empty.")
 backbone = _given("backbone", "Frozen video pipeline with its identity encoder.")

@@ -31,6 +31,7 @@ _MEANING = {
     "sources": "a folder of photographs and clips, or a recipe of procedural people",
     "facepack": "InsightFace-format pack: filters, pairs, evaluation landmarks",
     "judge": "recogniser that no loss, filter or conditioning ever used",
+    "judges": "shelf of outsiders that judge too (make judges); may be empty",
     "backbone": "frozen CogVideoX pipeline folder with its identity encoder",
 }
 _COMMENT_COLUMN = 47
@@ -39,6 +40,7 @@ _EMBEDDED = {
     "sources": "profiles/people.yaml",
     "facepack": "weights/tiny/facepack/models/tiny",
     "judge": "weights/tiny/judge/models/judge",
+    "judges": "weights/judges",
     "backbone": "weights/tiny/backbone",
 }
 """The shipped inputs, all of them ours."""
@@ -150,7 +152,7 @@ def _number_of_files(folder: Path, said: str | None) -> int:
 
 
 def params_text(values: dict[str, str]) -> str:
-    """The text of a params.yaml with these five values, comments included.
+    """The text of a params.yaml with these values, comments included.
 
     Raises:
         ValueError: not exactly the keys of `settings.Params`.

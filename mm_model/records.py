@@ -216,3 +216,16 @@ REFERENCES_COLUMNS = (
     "score",
     *(f"{axis}{point}" for point in range(5) for axis in ("kx", "ky")),
 )
+
+JUDGED_MEASURES = (
+    "identity_similarity",
+    "identity_similarity_penalised",
+    "identity_shown_penalised",
+    "copy_paste_gap",
+    "rank1",
+    "own_face_found_rate",
+)
+"""What every judge says of a clip; the last is of outsiders alone."""
+
+JUDGED_COLUMNS = ("cell_id", "judge", *JUDGED_MEASURES)
+"""A row a clip of `cells.parquet` and judge."""

@@ -50,6 +50,7 @@ _KEPT = {
     "use": "the choice may be half made: give it again",
     "status": _UNCHANGED,
     "config": _OLD_STAYS,
+    "judges": "what stood on the shelf stays as it is",
     "figures": _UNCHANGED,
     "catalogue": _OLD_STAYS,
     "page": _OLD_STAYS,
@@ -114,6 +115,19 @@ def _status(options: argparse.Namespace) -> int:
     else:
         print(status.text(params, found, chosen))
     return 0 if all(one.is_current for one in found) else NOT_CURRENT
+
+
+def _judges(options: argparse.Namespace) -> None:
+    from mm_model.judges import install
+    from mm_model.settings import load_params
+    from mm_model.store import lease
+
+    root = repository_root()
+    shelf = root / load_params(root).judges
+    with lease.held(Layout(root, "").lease, "A change of the shelf of judges"):
+        put = install.put_pack(shelf, options.facepack) if options.facepack else None
+        put = put or install.put_dlib(shelf)
+    print(f"{Layout(root, '').relative(put)} judges the next evaluation ('make run').")
 
 
 def _figures(options: argparse.Namespace) -> int:
@@ -229,6 +243,10 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(act=_status)
 
     config.add_to(commands)
+
+    command = commands.add_parser("judges", help="put an outside recogniser on the shelf of judges")
+    command.add_argument("--facepack", type=named.path, help="a pack; dlib's when absent")
+    command.set_defaults(act=_judges)
 
     command = commands.add_parser("figures", help="print the last run's figures as JSON")
     command.add_argument(

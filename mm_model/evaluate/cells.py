@@ -1,10 +1,11 @@
 """Cells (variant, person, seed): what was measured of one clip, judged as one person.
 
-A value that cannot be had is None. Nothing is generated or averaged here.
+`values` are by the headline judge; `judged` is what each judge says of who it is. A value that
+cannot be had is None. Nothing is generated or averaged here.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pandas as pd
 from mm_model.evaluate.looks import Look
 from mm_model.evaluate.people import Subject
 from mm_model.facepack.port import FacePack, unit
+from mm_model.judges.port import Judge
 from mm_model.metrics import identity, table
 from mm_model.metrics.port import Evidence, Gallery
 from mm_model.nn.identity.portrait import Photograph
@@ -30,6 +32,21 @@ class Cell:
     seed: int
     video: str
     values: Mapping[str, float | None]
+    judged: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What one judge knows of all tested people: their galleries and `everybody [P,E]`."""
+
+    galleries: Sequence[Gallery]
+    everybody: np.ndarray
+
+    @classmethod
+    def of(cls, people: Sequence[Subject], judge: Judge) -> "Known":
+        """Embed every picture of everybody."""
+        galleries = [gallery_of(person, judge.pack) for person in people]
+        return cls(galleries, everybody(galleries))
 
 
 def gallery_of(person: Subject, judge: FacePack) -> Gallery:
@@ -66,20 +83,20 @@ def evidence(
     *,
     fps: int,
     prompt: str,
-    galleries: Sequence[Gallery],
-    means: np.ndarray,
+    judge: Judge,
+    known: Known,
     judged_as: int,
 ) -> Evidence:
-    """What the metrics are given of a clip that is judged as person `judged_as` of all."""
+    """What the metrics are given of a clip that `judge` sees as person `judged_as` of all."""
     return Evidence(
         frames=frames,
         fps=fps,
         size=look.size,
         boxes=look.boxes,
         landmarks=look.landmarks,
-        embeddings=look.faces,
-        gallery=galleries[judged_as],
-        everybody=means,
+        embeddings=look.faces[judge.name],
+        gallery=known.galleries[judged_as],
+        everybody=known.everybody,
         own=judged_as,
         prompt=prompt,
     )
@@ -89,7 +106,7 @@ def framed(cells: Sequence[Cell]) -> pd.DataFrame:
     """A row a cell. A measured column is a number also where no cell has a value."""
     rows = []
     for cell in cells:
-        said = {name: value for name, value in vars(cell).items() if name != "values"}
+        said = {k: value for k, value in vars(cell).items() if k not in ("values", "judged")}
         rows.append({**said, **cell.values})
     frame = pd.DataFrame(rows)
     return frame.astype({column.name: "float64" for column in table.columns()})

@@ -1,25 +1,30 @@
-"""What a detector and the judge see in a clip: the one pass every face metric reads.
+"""What a detector and the judges see in a clip: the one pass every face metric reads.
 
-The pipeline's pack finds faces and landmarks; the judge, whose recogniser no loss, filter or
-conditioning ever used, tells who they are.
+The pipeline's pack finds faces and landmarks; every judge tells who they are, and an outsider's own
+detector whether it finds a face there too.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mm_model.facepack.detect import chosen_faces
 from mm_model.facepack.port import Face, FacePack, unit
+from mm_model.judges.port import Judge
 from mm_model.settings import FacesSettings
 
 
 @dataclass(frozen=True)
 class Look:
-    """Per frame: `boxes [T,4]`, `landmarks [T,5,2]`, unit `faces [T,E]`; NaN where no face is."""
+    """Per frame: `boxes [T,4]`, `landmarks [T,5,2]`, and by judge unit `faces [T,E]`; NaN where no
+    face is. `found`: share of frames with a face by each outsider's own detector.
+    """
 
     boxes: np.ndarray
     landmarks: np.ndarray
-    faces: np.ndarray
+    faces: Mapping[str, np.ndarray]
+    found: Mapping[str, float]
     size: tuple[int, int]
 
     def __len__(self) -> int:
@@ -31,15 +36,23 @@ def largest(faces: tuple[Face, ...]) -> Face | None:
     return max(faces, key=lambda face: face.area, default=None)
 
 
-def look_at(frames: np.ndarray, *, pack: FacePack, judge: FacePack, rules: FacesSettings) -> Look:
-    """Detect and embed every frame of `frames` uint8 `[T,H,W,3]`."""
+def look_at(
+    frames: np.ndarray, *, pack: FacePack, judges: Sequence[Judge], rules: FacesSettings
+) -> Look:
+    """Detect every frame of `frames` uint8 `[T,H,W,3]` once and let every judge embed it."""
     count = len(frames)
     boxes = np.full((count, 4), np.nan)
     landmarks = np.full((count, 5, 2), np.nan)
-    embeddings = np.full((count, judge.width), np.nan)
+    faces = {one.name: np.full((count, one.pack.width), np.nan) for one in judges}
     for t, frame in enumerate(frames):
         face = largest(chosen_faces(pack, frame, rules).faces)
         if face is not None:
             boxes[t], landmarks[t] = face.box, face.landmarks
-            embeddings[t] = unit(judge.embed(frame, face))
-    return Look(boxes, landmarks, embeddings, frames.shape[1:3])
+            for one in judges:
+                faces[one.name][t] = unit(one.pack.embed(frame, face))
+    found = {one.name: _found(one.pack, frames, rules) for one in judges if one.detects}
+    return Look(boxes, landmarks, faces, found, frames.shape[1:3])
+
+
+def _found(pack: FacePack, frames: np.ndarray, rules: FacesSettings) -> float:
+    return float(np.mean([bool(chosen_faces(pack, frame, rules).faces) for frame in frames]))

@@ -1,11 +1,11 @@
 """Evaluate on held-out people: base, after pretraining, after fine-tuning, and the controls.
 
 takes  ingest, faces, pairs, pretrain, finetune
-gives  cells.parquet (one row per clip), people.parquet (their pictures), metrics.json, videos/,
-       strips/
-Identity comes from the judge, a recogniser that no loss, filter or conditioning ever used, against
-pictures that were not shown to the model. Every change of the code that would be served is measured
-anew: a release is what was evaluated.
+gives  cells.parquet (one row per clip), judged.parquet (one row per clip and judge),
+       people.parquet (their pictures), metrics.json, videos/, strips/
+Identity comes from judges, recognisers that no loss, filter or conditioning ever used, against
+pictures that were not shown to the model; the headline is by the best outsider on the shelf.
+Every change of the code that would be served is measured anew: a release is what was evaluated.
 """
 
 from collections.abc import Sequence
@@ -32,10 +32,10 @@ def bounds() -> Sequence[Bound]:
 STAGE = Stage(
     name="evaluate",
     title="Scores on held-out people",
-    version=5,
+    version=6,
     takes=("ingest", "faces", "pairs", "pretrain", "finetune"),
     sections=("run", "model", "faces", "evaluate"),
-    models=("backbone", "facepack", "judge"),
+    models=("backbone", "facepack", "judge", "judges"),
     run=run,
     code=code.digest,
     bounds=bounds,

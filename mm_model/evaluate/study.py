@@ -1,19 +1,23 @@
-"""The evaluation stage's work: clips, cells, then means with intervals, ladder and goals."""
+"""The evaluation stage's work: clips, cells, then means with intervals, judges and goals."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
 from mm_model.errors import UserError
-from mm_model.evaluate import ladder, sheets, variants
-from mm_model.evaluate.cells import Cell, everybody, evidence, framed, gallery_of, write
+from mm_model.evaluate import judged, ladder, sheets, variants
+from mm_model.evaluate.cells import Cell, Known, evidence, framed, write
 from mm_model.evaluate.intervals import mean_interval, paired_interval
-from mm_model.evaluate.looks import look_at
+from mm_model.evaluate.looks import Look, look_at
 from mm_model.evaluate.people import Subject, held_out_people, training_people
 from mm_model.facepack.port import FacePack, open_judge, open_pack
 from mm_model.generation.backbone import Backbone, load_backbone
+from mm_model.judges.shelf import Bench, open_judges
 from mm_model.metrics import goals
 from mm_model.metrics import table as metrics
 from mm_model.metrics.port import Context
@@ -27,19 +31,35 @@ from mm_model.store import digests, tables
 from mm_model.store.atomic import Document, write_json
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Eyes:
+    """Who looks at every clip: the pipeline's pack, the judges, and the metrics."""
+
+    pack: FacePack
+    bench: Bench
+    instruments: Instruments
+
+    def measured(
+        self, look: Look, known: Mapping[str, Known], **of_clip: Any
+    ) -> dict[str, Mapping[str, float | None]]:
+        """By judge, what it says of who a clip shows."""
+        found: dict[str, Mapping[str, float | None]] = {}
+        asked = self.instruments.only(*judged.METRICS)
+        for one in self.bench.judges:
+            seen = evidence(look=look, judge=one, known=known[one.name], **of_clip)
+            values = asked.measure(seen)
+            said = {column: values[column] for column in judged.columns()}
+            found[one.name] = {**said, judged.OWN_FACE: look.found.get(one.name)}
+        return found
+
+
 def _cells(
-    job: Job,
-    people: list[Subject],
-    clips: dict[str, list[list[np.ndarray]]],
-    *,
-    pack: FacePack,
-    judge: FacePack,
-    instruments: Instruments,
+    job: Job, people: list[Subject], clips: dict[str, list[list[np.ndarray]]], eyes: _Eyes
 ) -> list[Cell]:
     """Write, read back, look at and measure every clip; save strips for the report page."""
     rules, sizes = job.profile.evaluate, job.profile.model
-    galleries = [gallery_of(person, judge) for person in people]
-    means = everybody(galleries)
+    judges, headline = eyes.bench.judges, eyes.bench.headline
+    known = {one.name: Known.of(people, one) for one in judges}
     seeds = variants.seeds_of(len(people), rules.clips_per_person)
     work = [
         (name, p, c, clip)
@@ -53,46 +73,42 @@ def _cells(
         stem = f"{people[p].identity}_{name}_{seed}"
         frames = variants.through_file(clip, job.out / f"videos/{stem}.mp4", sizes.fps)
         sheets.save_strip(frames, job, stem)
-        look = look_at(frames, pack=pack, judge=judge, rules=job.profile.faces)
-        judged = [(name, p)]
+        look = look_at(frames, pack=eyes.pack, judges=judges, rules=job.profile.faces)
+        whose = [(name, p)]
         if name == "finetune" and len(people) > 1:
-            judged.append(("shuffled", (p + 1) % len(people)))
-        cells += [
-            Cell(
-                cell_id=f"{variant}/{people[p].identity}/{seed}",
-                variant=variant,
-                identity=people[p].identity,
-                prompt=people[p].prompt,
-                seed=seed,
-                video=f"videos/{stem}.mp4",
-                values=instruments.measure(
-                    evidence(
-                        frames,
-                        look,
-                        fps=sizes.fps,
-                        prompt=people[p].prompt,
-                        galleries=galleries,
-                        means=means,
-                        judged_as=judged_as,
-                    )
-                ),
+            whose.append(("shuffled", (p + 1) % len(people)))
+        for variant, judged_as in whose:
+            of_clip: dict[str, Any] = {
+                "frames": frames,
+                "fps": sizes.fps,
+                "prompt": people[p].prompt,
+                "judged_as": judged_as,
+            }
+            seen = evidence(look=look, judge=headline, known=known[headline.name], **of_clip)
+            cells.append(
+                Cell(
+                    cell_id=f"{variant}/{people[p].identity}/{seed}",
+                    variant=variant,
+                    identity=people[p].identity,
+                    prompt=people[p].prompt,
+                    seed=seed,
+                    video=f"videos/{stem}.mp4",
+                    values=eyes.instruments.measure(seen),
+                    judged=eyes.measured(look, known, **of_clip),
+                )
             )
-            for variant, judged_as in judged
-        ]
     return cells
 
 
-def _known(
-    job: Job, backbone: Backbone, *, pack: FacePack, judge: FacePack, instruments: Instruments
-) -> list[Cell]:
+def _known(job: Job, backbone: Backbone, eyes: _Eyes) -> list[Cell]:
     """The adapter on people it was trained on, for the ladder only."""
     people = training_people(job, backbone)
     if not people:
         return []
     made = variants.generated(job, backbone, people, ("finetune",))
     clips = {ladder.TRAINING_PEOPLE: made["finetune"]}
-    rank = instruments.only("rank")
-    return _cells(job, people, clips, pack=pack, judge=judge, instruments=rank)
+    only = replace(eyes, instruments=eyes.instruments.only(*judged.METRICS))
+    return _cells(job, people, clips, only)
 
 
 def summarise(cells: list[Cell], rules: EvaluateSettings, seed: int) -> Document:
@@ -134,16 +150,6 @@ def summarise(cells: list[Cell], rules: EvaluateSettings, seed: int) -> Document
     }
 
 
-def rungs(cells: list[Cell]) -> list[Document]:
-    """The ladder: people recognised, a person's clips counting equally, over people."""
-    frame = pd.DataFrame(
-        [{"v": c.variant, "person": c.identity, "named": c.values["rank1"]} for c in cells]
-    )
-    shares = frame.groupby(["v", "person"], sort=False)["named"].mean().groupby("v", sort=False)
-    hits = {str(v): (float(named.sum()), len(named)) for v, named in shares}
-    return ladder.climb(hits)
-
-
 def curve(summary: Document, *, pretrain: int, finetune: int) -> list[Document]:
     """Identity and faces found over steps of both stages, from the base at 0 to the end."""
     ends = {"base": 0, "pretrain": pretrain, "finetune": pretrain + finetune}
@@ -179,8 +185,8 @@ def _conditions(job: Job, people: list[Subject], *, pack: FacePack, judge: FaceP
         "conventions": {
             **metrics.conventions(),
             "interval": "percentile bootstrap over people, 95%",
-            "ladder": "rank 1: mean of all pictures against the mean over one clip, clips of a "
-            "person sharing one hit; Wilson 95% over people",
+            "ladder": "rank 1 by each judge: mean of all pictures against the mean over one clip, "
+            "clips of a person sharing one hit; Wilson 95% over people",
             "motion": "fm_inter_p95 minus that of the still control",
         },
         "sampler": rules.model_dump(),
@@ -192,9 +198,11 @@ def run_study(job: Job) -> Report:
     torch.set_num_threads(job.profile.run.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     measured = code.measured(job.inputs["finetune"] / "adapter")
-    backbone = load_backbone(job.model("backbone"), job.profile.run)
     pack = open_pack(job.model("facepack"), job.profile.faces.detection_size)
-    judge = open_judge(job.model("judge"), job.profile.faces.detection_size)
+    house = open_judge(job.model("judge"), job.profile.faces.detection_size)
+    bench = open_judges(job.model("judges"), house=house, used=[pack])
+    judge = bench.headline.pack
+    backbone = load_backbone(job.model("backbone"), job.profile.run)
     people, notes = held_out_people(job, backbone)
     sheets.save_references(job, people)
     rows = [row for person in people for row in person.rows()]
@@ -205,15 +213,19 @@ def run_study(job: Job) -> Report:
     for name in variants.CONTROLS[:-1]:
         clips[name] = [[m[name]] if name in m else [] for m in made]
     instruments = metrics.opened(Context(pack=pack, judge=judge, device=job.profile.run.device))
-    cells = _cells(job, people, clips, pack=pack, judge=judge, instruments=instruments)
-    known = _known(job, backbone, pack=pack, judge=judge, instruments=instruments)
+    eyes = _Eyes(pack=pack, bench=bench, instruments=instruments)
+    cells = _cells(job, people, clips, eyes)
+    known = _known(job, backbone, eyes)
     write(job.out / "cells.parquet", cells)
-    summary = summarise(cells, job.profile.evaluate, job.profile.run.seed)
-    summary["ladder"] = rungs([*cells, *known])
+    judged.write(job.out / "judged.parquet", cells)
+    rules, seed = job.profile.evaluate, job.profile.run.seed
+    summary = summarise(cells, rules, seed)
+    summary |= judged.summary(cells, known, bench, draws=rules.bootstrap_draws, seed=seed)
     steps = {name: job.profile.trainings[name].steps for name in variants.MODELS[1:]}
     summary["curve"] = curve(summary, **steps)
     summary["measured"] = _measured(job, measured)
     summary |= instruments.told()
+    notes += bench.notes
     notes += [f"{name}: not measured, {why}." for name, why in instruments.unavailable.items()]
     conditions = _conditions(job, people, pack=pack, judge=judge)
     write_json(job.out / "metrics.json", {**summary, **conditions})
@@ -232,6 +244,8 @@ def _report(
         for name, value in summary["variants"].get(variant, {}).items():
             flat[f"{variant}_{name}"] = value["value"]
     flat.update({f"rank1_{rung['variant']}": rung["rank1"] for rung in summary["ladder"]})
+    for judge, variants_named in summary["named"].items():
+        flat.update({f"named_{judge}_{v}": one["hits"] for v, one in variants_named.items()})
     flat.update({f"goal_{goal['name']}": goal["value"] for goal in summary["goals"]})
     gain = summary["gain"]["finetune_over_base"]
     flat.update({f"identity_gain_{key}": gain[key] for key in ("value", "low", "high")})

@@ -17,6 +17,9 @@ from mm_model.store.atomic import Document
 STRIDE = 32
 """The coarsest stride of the detectors: their input side is a multiple of it."""
 
+DLIB_FILE = "dlib_face_recognition_resnet_model_v1.dat"
+"""What tells a dlib pack."""
+
 
 @dataclass(frozen=True, eq=False)
 class Face:
@@ -116,8 +119,8 @@ def open_pack(
     """Open the face pack in `folder` for a detector input of `detection_size` pixels square.
 
     With `keep_fixed_size` a detector that takes one size only is opened at that one. A folder with
-    `face_detection_yunet*.onnx` is an OpenCV pack, any other folder with `.onnx` files an
-    InsightFace pack (`<root>/models/<name>`).
+    `face_detection_yunet*.onnx` is an OpenCV pack, one with `DLIB_FILE` a dlib pack, any other
+    folder with `.onnx` files an InsightFace pack (`<root>/models/<name>`).
 
     Raises:
         UserError: the folder is absent or empty, or the size does not fit the detector.
@@ -128,6 +131,10 @@ def open_pack(
             f"faces.detection_size is {detection_size}: choose a multiple of {STRIDE} in the "
             "profile."
         )
+    if (folder / DLIB_FILE).is_file():
+        from mm_model.facepack.dlib import DlibPack
+
+        return DlibPack(folder, detection_size)
     if not folder.is_dir() or not any(folder.glob("*.onnx")):
         raise UserError(
             f"{folder} holds no face pack (.onnx files): point FACEPACK (params.yaml: facepack) to "

@@ -1,7 +1,8 @@
 """Who it is: similarity to a person's pictures, rank among all, and faces found. Pure functions.
 
 Definitions follow the evaluation notes in docs/evaluation.md; a value that cannot be had is None,
-never 0. Embeddings are unit vectors; NaN rows mark frames without a face.
+never 0. Embeddings may have any length: only their directions count. NaN rows mark frames without a
+face, and so do zeros, which have no direction.
 """
 
 import numpy as np
@@ -12,15 +13,27 @@ WORST_SIMILARITY = 0.0
 """Score of a frame without a face in the penalised similarity."""
 
 
+def units(rows: np.ndarray) -> np.ndarray:
+    """Every row `[N,E]` at length one; NaN where it is zero or not finite."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(np.isfinite(lengths) & (lengths > 0), lengths, np.nan)
+
+
+def _seen(faces: np.ndarray) -> np.ndarray:
+    """The rows that hold a face, at length one."""
+    scaled = units(faces)
+    return scaled[np.isfinite(scaled).all(axis=1)]
+
+
 def identity_similarity(faces: np.ndarray, references: np.ndarray) -> float | None:
     """`mean_ref`: mean over frames with a face and over references of the cosine.
 
     `faces [T,E]` (NaN rows without a face), `references [K,E]`. None without any face or reference.
     """
-    found = faces[np.isfinite(faces).all(axis=1)]
+    found = _seen(faces)
     if not len(found) or not len(references):
         return None
-    return float((found @ references.T).mean())
+    return float((found @ units(references).T).mean())
 
 
 def penalised_similarity(faces: np.ndarray, references: np.ndarray) -> float | None:
@@ -34,7 +47,7 @@ def penalised_similarity(faces: np.ndarray, references: np.ndarray) -> float | N
 
 def face_found_rate(faces: np.ndarray) -> float:
     """Frames with an accepted face over frames examined."""
-    return float(np.isfinite(faces).all(axis=1).mean()) if len(faces) else 0.0
+    return len(_seen(faces)) / len(faces) if len(faces) else 0.0
 
 
 def copy_paste_gap(faces: np.ndarray, *, shown: np.ndarray, withheld: np.ndarray) -> float | None:
@@ -48,7 +61,7 @@ def copy_paste_gap(faces: np.ndarray, *, shown: np.ndarray, withheld: np.ndarray
 
 def centroid(faces: np.ndarray) -> np.ndarray | None:
     """Unit mean `[E]` of the rows that hold a face; None when there is none."""
-    found = faces[np.isfinite(faces).all(axis=1)]
+    found = _seen(faces)
     if not len(found):
         return None
     mean = found.mean(axis=0)
@@ -62,7 +75,7 @@ def recognised(probe: np.ndarray | None, gallery: np.ndarray, own: int) -> bool:
     """
     if probe is None:
         return False
-    cosines = gallery @ probe
+    cosines = units(gallery) @ probe
     others = np.delete(cosines, own)
     return bool(np.isfinite(cosines[own]) and (cosines[own] > others).all())
 

@@ -13,6 +13,7 @@ from mm_model.records import (
     FACES_COLUMNS,
     HELD_OUT,
     INGEST_COLUMNS,
+    JUDGED_COLUMNS,
     PAIRS_COLUMNS,
     SOURCES_COLUMNS,
     TARGETS_COLUMNS,
@@ -87,6 +88,16 @@ def _present(table: str, column: str, kept: bool = False) -> Check:
 
 def _unique(table: str, column: str) -> Check:
     return Check(table, "ExpectColumnValuesToBeUnique", meaning="never twice", column=column)
+
+
+def _unique_together(table: str, columns: tuple[str, ...]) -> Check:
+    return Check(
+        table,
+        "ExpectCompoundColumnsToBeUnique",
+        meaning=f"{' and '.join(columns)} never twice together",
+        column=None,
+        keywords={"column_list": list(columns)},
+    )
 
 
 def _one_of(table: str, column: str, values: list[str]) -> Check:
@@ -302,7 +313,7 @@ def _training(rules: TrainSettings) -> list[Check]:
 
 
 def _evaluate(profile: Profile, bounds: Sequence[Bound]) -> list[Check]:
-    table, people = "cells.parquet", "people.parquet"
+    table, people, judged = "cells.parquet", "people.parquet", "judged.parquet"
     return [
         _floor(table, profile.evaluate.row_floor),
         *(_present(table, name) for name in ("cell_id", "variant", "identity", "prompt", "seed")),
@@ -313,6 +324,14 @@ def _evaluate(profile: Profile, bounds: Sequence[Bound]) -> list[Check]:
             for bound in bounds
             if (bound.least, bound.most) != (None, None)
         ),
+        _floor(judged, profile.evaluate.row_floor),
+        _columns(judged, JUDGED_COLUMNS),
+        *(_present(judged, column) for column in (*JUDGED_COLUMNS[:2], "rank1")),
+        _unique_together(judged, JUDGED_COLUMNS[:2]),
+        _present(judged, "identity_similarity_penalised"),
+        _range(judged, "identity_similarity_penalised", -1.0001, 1.0001),
+        _range(judged, "rank1", 0, 1),
+        _range(judged, "own_face_found_rate", 0, 1),
         _floor(people, 1),
         _columns(people, TESTED_COLUMNS),
         *(_present(people, column) for column in TESTED_COLUMNS),

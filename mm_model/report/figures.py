@@ -42,6 +42,7 @@ def collect(layout: Layout) -> Document:
         "ladder",
         "goals",
         "curve",
+        "headline",
         "test_set_digest",
         "conventions",
     )
@@ -58,5 +59,12 @@ def collect(layout: Layout) -> Document:
         "seconds": {name: timings[name]["seconds"] for name in NAMES if name in timings},
         "run": documents.read_or_empty(work / "last_run.json"),
         "evaluation": {key: summary[key] for key in keep if key in summary},
+        "named": {
+            judge: {
+                variant: {"hits": one["hits"], "people": one["people"]}
+                for variant, one in variants.items()
+            }
+            for judge, variants in summary.get("named", {}).items()
+        },
         "release": _json(layout.output("register") / "release.json"),
     }

@@ -52,8 +52,8 @@ class Stage:
 
     `takes` names the stages whose outputs it reads; `sections` the parts of the profile that
     may change its result; `models` the entries of `params.yaml` it reads (sources, facepack,
-    judge, backbone). Raise `version` when the same inputs would give another result. `code` is
-    the digest of source files each of whose changes counts, whatever `version` says. `confirm`
+    judge, judges, backbone). Raise `version` when the same inputs would give another result. `code`
+    is the digest of source files each of whose changes counts, whatever `version` says. `confirm`
     says whether an output that looks up to date still holds in the outside world (a registry).
     `bounds` are what the audit asks of the columns that the stage measures.
     """
@@ -96,7 +96,7 @@ class Job:
     views: Views = ()
 
     def model(self, name: str) -> Path:
-        """Absolute path of an entry of `params.yaml` (sources, facepack, judge, backbone)."""
+        """Absolute path of an entry of `params.yaml` (facepack, judge, judges, ...)."""
         return (self.layout.root / getattr(self.params, name)).resolve()
 
     def say(self, text: str) -> None:

@@ -327,6 +327,7 @@ class Params(Section):
     sources: bounds.Path
     facepack: bounds.Path
     judge: bounds.Path
+    judges: bounds.Path
     backbone: bounds.Path
 
 

@@ -8,7 +8,7 @@ import pytest
 from mm_model.evaluate import ladder
 from mm_model.evaluate.cells import Cell
 from mm_model.evaluate.intervals import wilson_interval
-from mm_model.evaluate.study import rungs
+from mm_model.evaluate.judged import hits_of
 from mm_model.metrics import goals
 from mm_model.metrics.identity import centroid, copy_paste_gap, recognised
 from mm_model.metrics.motion import landmark_jitter
@@ -133,12 +133,13 @@ def test_clips_of_a_person_share_one_hit() -> None:
             prompt="",
             seed=0,
             video="",
-            values={"rank1": named},
+            values={},
+            judged={"tiny": {"rank1": named}},
         )
 
     cells = [cell("true_clip", p, 1.0) for p in "ab"]
     cells += [cell("finetune", "a", named) for named in (1.0, 0.0, 0.0, 1.0)]
     cells += [cell("finetune", "b", 1.0)]
-    true, ours = rungs(cells)
+    true, ours = ladder.climb(hits_of(cells, "tiny"))
     assert (true["hits"], true["people"], ours["hits"], ours["people"]) == (2.0, 2, 1.5, 2)
     assert ours["rank1"] == 0.75

@@ -169,6 +169,7 @@ def _plant(root: Path) -> None:
         "sources": "raw",
         "facepack": "weights/facepack",
         "judge": "weights/judge",
+        "judges": "weights/judges",
         "backbone": "weights/backbone",
     }
     (root / "params.yaml").write_text(yaml.safe_dump({"profile": "tiny", **given}))

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mm_model.evaluate.intervals import mean_interval, paired_interval
 from mm_model.metrics import identity, motion
@@ -19,6 +21,33 @@ def test_identity_is_the_mean_over_frames_and_references() -> None:
     assert identity.identity_similarity(np.stack([A, HALF]), np.stack([A, B])) == pytest.approx(
         (1 + 0 + 2 * np.sqrt(0.5)) / 4
     )
+
+
+@given(st.lists(st.floats(1e-3, 1e3), min_size=8, max_size=8), st.integers(0, 2**16))
+def test_only_the_direction_of_an_embedding_counts(lengths: list[float], seed: int) -> None:
+    """A judge may hand over its embeddings as long as they are."""
+    draw = np.random.default_rng(seed)
+    vectors = draw.normal(size=(8, 6))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    longer = vectors * np.array(lengths)[:, None]
+
+    def said(rows: np.ndarray) -> list:
+        faces, shown, withheld, everybody = rows[:3], rows[3:4], rows[4:6], rows[5:]
+        probe = identity.centroid(faces)
+        return [
+            identity.identity_similarity(faces, withheld),
+            identity.penalised_similarity(np.vstack([faces, np.full((1, 6), np.nan)]), withheld),
+            identity.copy_paste_gap(faces, shown=shown, withheld=withheld),
+            *(identity.recognised(probe, everybody, own) for own in range(3)),
+        ]
+
+    assert said(longer) == pytest.approx(said(vectors))
+
+
+def test_an_embedding_of_zeros_is_no_face() -> None:
+    faces = np.stack([A, 0 * A])
+    assert identity.identity_similarity(faces, A[None]) == 1.0
+    assert identity.face_found_rate(faces) == 0.5
 
 
 def test_frames_without_a_face_score_zero_in_the_penalised_form() -> None:

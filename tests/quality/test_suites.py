@@ -11,7 +11,14 @@ import pytest
 from mm_model.errors import AuditError, UserError
 from mm_model.quality import audit
 from mm_model.quality.suites import suite_of
-from mm_model.records import FACES_COLUMNS, INGEST_COLUMNS, PAIRS_COLUMNS, SOURCES_COLUMNS, Bound
+from mm_model.records import (
+    FACES_COLUMNS,
+    INGEST_COLUMNS,
+    JUDGED_MEASURES,
+    PAIRS_COLUMNS,
+    SOURCES_COLUMNS,
+    Bound,
+)
 from mm_model.run import stages
 from mm_model.run.stages import NAMES
 from mm_model.settings import Profile, TrainSettings, load_profile
@@ -86,7 +93,13 @@ def _evaluate(_: Profile) -> dict[str, pd.DataFrame]:
     measured = {one.column: _inside(one) for one in bounds("evaluate")}
     people = {"picture": _names("p"), "identity": "id-1", "split": "held_out", "role": "shown"}
     cells = pd.DataFrame({**cell, **asked, **measured})
-    return {"cells.parquet": cells, "people.parquet": pd.DataFrame(people)}
+    said = dict.fromkeys(JUDGED_MEASURES, 0.5)
+    judged = pd.DataFrame({"cell_id": _names("c"), "judge": "tiny", **said})
+    return {
+        "cells.parquet": cells,
+        "judged.parquet": judged,
+        "people.parquet": pd.DataFrame(people),
+    }
 
 
 def _register(_: Profile) -> dict[str, pd.DataFrame]:
@@ -223,6 +236,17 @@ def test_who_is_where_he_may_not_be_stops_the_stage(
     _write(tmp_path, tables)
     with pytest.raises(AuditError, match=f"column '{column}'"):
         audit.audit(stage, tmp_path, profile, bounds(stage))
+
+
+def test_a_judge_that_says_two_things_of_one_clip_stops_the_stage(
+    tmp_path: Path, profile: Profile
+) -> None:
+    tables = _good("evaluate", profile)
+    again = tables["judged.parquet"].iloc[:1]
+    tables["judged.parquet"] = pd.concat([tables["judged.parquet"], again.assign(rank1=0.0)])
+    _write(tmp_path, tables)
+    with pytest.raises(AuditError, match="cell_id and judge never twice together"):
+        audit.audit("evaluate", tmp_path, profile, bounds("evaluate"))
 
 
 def test_few_targets_stop_a_training(tmp_path: Path, profile: Profile) -> None:

@@ -100,6 +100,7 @@ class House:
             "sources": "none",
             "facepack": "weights/pack",
             "judge": "weights/pack",
+            "judges": "weights/judges",
             "backbone": "weights/backbone",
         }
         (root / "params.yaml").write_text(yaml.safe_dump(places))

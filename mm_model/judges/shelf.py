@@ -1,0 +1,129 @@
+"""The shelf of judges: which outsiders stand on it, and all judges of a run, opened.
+
+A shelf is a folder with one face pack a folder, as `make judges` puts it there. A pack that the run
+uses itself is no outsider. What is damaged is refused by name before anything is computed.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mm_model.errors import UserError
+from mm_model.facepack.port import FacePack, open_judge
+from mm_model.judges.port import COLOUR_NAME, HOUSE_NAME, Judge, Kind, headline_of, in_order
+from mm_model.store import digests
+
+README = "README.md"
+MANIFEST = "manifest.json"
+"""Beside a pack on the shelf: its files with their digests, as they were put there."""
+
+DETECTION_SIZE = 640
+"""Input side in pixels of an outsider's own detector (InsightFace's usual size)."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
+_TITLES = {
+    "insightface": "a recogniser in InsightFace's format",
+    "opencv": "OpenCV's recogniser",
+    "dlib": "dlib's recogniser",
+}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """All judges of a run, the house's first; `notes` are sentences on who is not among them."""
+
+    judges: tuple[Judge, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def headline(self) -> Judge:
+        """The judge that gives the headlines."""
+        return headline_of(self.judges)
+
+
+def on_shelf(shelf: Path) -> list[Path]:
+    """The folders of outsiders, the best first; none where there is no shelf.
+
+    Raises:
+        UserError: something lies there that is no folder of a judge, or has a name of no use.
+    """
+    if not shelf.is_dir():
+        return []
+    found = {}
+    for path in sorted(shelf.iterdir()):
+        if path.name == README or path.name.startswith("."):
+            continue
+        taken = path.name in (HOUSE_NAME, COLOUR_NAME)
+        if not path.is_dir() or not _NAME.fullmatch(path.name) or taken:
+            raise UserError(
+                f"{path} is no judge: the shelf holds a folder a judge, named in small letters and "
+                f"digits, not {HOUSE_NAME} and not {COLOUR_NAME}; rename or remove it."
+            )
+        found[path.name] = path
+    return [found[name] for name in in_order(found)]
+
+
+def open_judges(shelf: Path, *, house: FacePack, used: Sequence[FacePack]) -> Bench:
+    """The house's judge, who stands on `shelf`, and the control.
+
+    `used` are the packs that the run itself works with: with `house`, they are no outsiders.
+
+    Raises:
+        UserError: a pack on the shelf is damaged; the sentence names it and the way out.
+    """
+    judges = [
+        Judge(name=HOUSE_NAME, kind=Kind.HOUSE, title="the house's own recogniser", pack=house)
+    ]
+    notes = []
+    known = {pack.digest: "this run works with it itself" for pack in (house, *used)}
+    for folder in on_shelf(shelf):
+        pack = opened(folder)
+        if pack.digest in known:
+            notes.append(f"{folder.name} is no judge here: {known[pack.digest]}.")
+            continue
+        known[pack.digest] = f"it is the judge {folder.name} once more"
+        title = _TITLES.get(str(pack.describe().get("adapter")), "a recogniser")
+        judges.append(Judge(name=folder.name, kind=Kind.OUTSIDER, title=title, pack=pack))
+    if len(judges) == 1:
+        notes.append(
+            "no outsider judged: the figures are by the house's own judge; 'make judges' puts one "
+            "on the shelf"
+        )
+    return Bench((*judges, *_controls()), tuple(notes))
+
+
+def opened(folder: Path) -> FacePack:
+    """The pack of a judge, held to the digests it was put there with.
+
+    Raises:
+        UserError: it is damaged or no pack.
+    """
+    try:
+        _as_put(folder)
+        return open_judge(folder, DETECTION_SIZE)
+    except UserError as error:
+        said = str(error).strip().removesuffix(".")
+        raise UserError(
+            f"The judge {folder.name} cannot be opened ({said}): put it on the shelf again with "
+            f"'make judges', or remove {folder}."
+        ) from None
+
+
+def _as_put(folder: Path) -> None:
+    path = folder / MANIFEST
+    if not path.is_file():
+        return
+    try:
+        listed = json.loads(path.read_text("utf-8"))["files"]
+        files = {str(name): str(digest) for name, digest in listed.items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(f"{path.name} names no files") from None
+    for name, digest in files.items():
+        if not (folder / name).is_file() or digests.of_file(folder / name) != digest:
+            raise UserError(f"{name} is missing or damaged")
+
+
+def _controls() -> list[Judge]:
+    return []

@@ -1,0 +1,151 @@
+"""The shelf: who judges, who is passed over, whose figures are the headlines, what is refused."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mm_model.errors import UserError
+from mm_model.facepack.port import FacePack, open_judge, open_pack
+from mm_model.judges import install
+from mm_model.judges.port import Judge, Kind, headline_of
+from mm_model.judges.shelf import open_judges
+
+pytestmark = pytest.mark.capability("ladder", scale="T")
+
+
+@pytest.fixture(scope="module")
+def house(root: Path) -> FacePack:
+    return open_judge(root / "weights" / "tiny" / "judge" / "models" / "judge", 128)
+
+
+@pytest.fixture(scope="module")
+def pipeline(tiny_facepack: Path) -> FacePack:
+    return open_pack(tiny_facepack, 128)
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Path:
+    (tmp_path / "judges").mkdir()
+    (tmp_path / "judges" / "README.md").write_text("what it is")
+    return tmp_path / "judges"
+
+
+def outsider(shelf: Path, root: Path, name: str) -> Path:
+    """A pack of other bytes than the house's: its detector with the pipeline's recogniser."""
+    weights = root / "weights" / "tiny"
+    (shelf / name).mkdir()
+    for part, place in (("detector", "judge/models/judge"), ("recognizer", "facepack/models/tiny")):
+        shutil.copyfile(weights / place / f"{part}.onnx", shelf / name / f"{part}.onnx")
+    return shelf / name
+
+
+def test_an_empty_shelf_leaves_the_house_alone_and_says_how_to_fill_it(
+    shelf: Path, house: FacePack, pipeline: FacePack
+) -> None:
+    for place in (shelf, shelf / "nowhere"):
+        bench = open_judges(place, house=house, used=[pipeline])
+        assert bench.headline.name == "tiny" and bench.headline.pack is house
+        assert [one.name for one in bench.judges if one.kind is Kind.OUTSIDER] == []
+        assert "make judges" in bench.notes[0]
+
+
+def test_an_outsider_gives_the_headlines(
+    shelf: Path, root: Path, house: FacePack, pipeline: FacePack
+) -> None:
+    outsider(shelf, root, "dlib")
+    bench = open_judges(shelf, house=house, used=[pipeline])
+    assert bench.headline.name == "dlib" and bench.notes == ()
+    assert bench.headline.told()["kind"] == "outsider"
+    assert bench.headline.pack.digest not in (house.digest, pipeline.digest)
+
+
+@pytest.mark.parametrize("place", ["judge/models/judge", "facepack/models/tiny"])
+def test_a_pack_that_the_run_uses_is_no_outsider(
+    shelf: Path, root: Path, house: FacePack, pipeline: FacePack, place: str
+) -> None:
+    shutil.copytree(root / "weights" / "tiny" / place, shelf / "real")
+    bench = open_judges(shelf, house=house, used=[pipeline])
+    assert bench.headline.name == "tiny"
+    assert bench.notes[0].startswith("real is no judge here")
+
+
+def test_one_pack_under_two_names_judges_once(
+    shelf: Path, root: Path, house: FacePack, pipeline: FacePack
+) -> None:
+    shutil.copytree(outsider(shelf, root, "dlib"), shelf / "real")
+    bench = open_judges(shelf, house=house, used=[pipeline])
+    assert [one.name for one in bench.judges if one.kind is Kind.OUTSIDER] == ["real"]
+    assert "dlib is no judge here: it is the judge real once more" in bench.notes[0]
+
+
+def test_the_real_one_comes_before_dlib_and_a_control_never(house: FacePack) -> None:
+    def judges(*names: tuple[str, Kind]) -> list[Judge]:
+        return [Judge(name=name, kind=kind, title="", pack=house) for name, kind in names]
+
+    ours, control = ("tiny", Kind.HOUSE), ("colour", Kind.CONTROL)
+    others = [(name, Kind.OUTSIDER) for name in ("another", "dlib", "real")]
+    assert headline_of(judges(control, ours, *others)).name == "real"
+    assert headline_of(judges(control, ours, *others[:2])).name == "dlib"
+    assert headline_of(judges(control, ours, *others[:1])).name == "another"
+    assert headline_of(judges(control, ours)).name == "tiny"
+    with pytest.raises(ValueError, match="neither an outsider nor the house's own"):
+        headline_of(judges(control))
+
+
+def damaged(folder: Path) -> None:
+    path = folder / "recognizer.onnx"
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def changed(folder: Path) -> None:
+    install._put(folder.parent / "real", folder, ("detector.onnx", "recognizer.onnx"))
+    shutil.rmtree(folder)
+    path = folder.parent / "real" / "recognizer.onnx"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def emptied(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+
+
+def misnamed(folder: Path) -> None:
+    folder.rename(folder.parent / "tiny")
+
+
+def a_file(folder: Path) -> None:
+    (folder.parent / "pack.zip").write_bytes(b"PK")
+
+
+@pytest.mark.parametrize("harm", [damaged, changed, emptied, misnamed, a_file])
+def test_a_damaged_shelf_is_one_sentence_with_the_way_out(
+    shelf: Path, root: Path, house: FacePack, pipeline: FacePack, harm: object
+) -> None:
+    assert callable(harm)
+    harm(outsider(shelf, root, "other"))
+    with pytest.raises(UserError) as refused:
+        open_judges(shelf, house=house, used=[pipeline])
+    said = str(refused.value)
+    assert "remove" in said and str(shelf) in said and "\n" not in said
+
+
+def test_only_what_judges_is_put_on_the_shelf(shelf: Path, tiny_facepack: Path) -> None:
+    source = Path(shutil.copytree(tiny_facepack, shelf.parent / "models" / "mine"))
+    (source / "readme.txt").write_text("a page")
+    place = install.put_pack(shelf, shelf.parent / "mine")
+    files = {"detector.onnx", "recognizer.onnx"}
+    assert {path.name for path in place.iterdir()} == {*files, "manifest.json"}
+    assert set(json.loads((place / "manifest.json").read_text())["files"]) == files
+    assert [path.name for path in shelf.iterdir() if path.is_dir()] == ["real"]
+
+
+def test_what_is_no_pack_leaves_the_shelf_as_it_was(shelf: Path, root: Path) -> None:
+    before = outsider(shelf, root, "real")
+    (shelf.parent / "nothing").mkdir()
+    with pytest.raises(UserError, match="holds no face pack"):
+        install.put_pack(shelf, shelf.parent / "nothing")
+    assert (before / "recognizer.onnx").is_file()
