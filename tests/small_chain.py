@@ -92,7 +92,6 @@ OTHER: dict[str, dict[str, Any]] = {
     },
     "evaluate": {
         "inference_steps": 3,
-        "bootstrap_draws": 200,
         "clips_per_person": 2,
         "guidance_scale": 3.0,
         "face_guidance": "base",

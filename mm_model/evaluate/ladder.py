@@ -8,7 +8,7 @@ arithmetic on hits; the judge looks elsewhere (evaluate/study.py).
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, asdict, dataclass
 
-from mm_model.evaluate.intervals import wilson_interval
+from mm_model.metrics.intervals import wilson_interval
 from mm_model.store.atomic import Document
 
 TRAINING_PEOPLE = "training_people"

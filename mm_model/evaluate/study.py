@@ -9,7 +9,7 @@ import torch
 from mm_model.errors import UserError
 from mm_model.evaluate import ladder, sheets, variants
 from mm_model.evaluate.cells import Cell, everybody, evidence, framed, gallery_of, write
-from mm_model.evaluate.intervals import mean_interval, paired_interval
+from mm_model.metrics.intervals import mean_interval, paired_interval
 from mm_model.evaluate.looks import look_at
 from mm_model.evaluate.people import Subject, held_out_people, training_people
 from mm_model.facepack.port import FacePack, open_judge, open_pack

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mm_model.evaluate.intervals import mean_interval, paired_interval
+from mm_model.metrics.intervals import mean_interval, paired_interval
 from mm_model.metrics import identity, motion
 
 pytestmark = pytest.mark.capability("metrics and controls", scale="T")
