@@ -8,6 +8,7 @@ and how often it errs: docs/decisions/promotion.md.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -71,7 +72,7 @@ def decide(
             said.append((True, common.note))
         if not same_adapter:
             said.append(_rises(challenger, champion, common, rule.confidence))
-    against = [*before, *_window(earlier)]
+    against = [*before, *window(earlier)]
     held = [(one, common) for one in against if not (common := Common.of(challenger, one)).why]
     if held:
         confidence = 1 - (1 - rule.confidence) / (3 * len(held))
@@ -84,7 +85,7 @@ def decide(
     return Promotion(all(passed for passed, _ in said), tuple(text for _, text in ordered))
 
 
-def _window(earlier: Sequence[Metrics]) -> Sequence[Metrics]:
+def window(earlier: Sequence[Any]) -> Sequence[Any]:
     """The oldest, so that small losses cannot add up over many promotions, and the last ones."""
     return earlier if len(earlier) <= WINDOW else (earlier[0], *earlier[-WINDOW:])
 
@@ -177,9 +178,7 @@ def _band(
     return True, f"{shown} keeps within the tolerated {tolerated:.0%}: at most {text}."
 
 
-def _change(
-    found: np.ndarray, measure: str, tolerated: float
-) -> tuple[np.ndarray, float, bool]:
+def _change(found: np.ndarray, measure: str, tolerated: float) -> tuple[np.ndarray, float, bool]:
     """Change by person, its limit, and whether it leads away from the true clips (or there are
     none). Motion changes as a logarithm of a ratio, faces as a difference of shares.
     """

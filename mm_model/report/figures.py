@@ -34,6 +34,8 @@ def collect(layout: Layout) -> Document:
         "gain",
         "ladder",
         "goals",
+        "candidate",
+        "stages",
         "curve",
         "test_set_digest",
         "conventions",

@@ -7,10 +7,10 @@ import pytest
 
 from mm_model.evaluate import ladder
 from mm_model.evaluate.cells import Cell
-from mm_model.metrics.intervals import wilson_interval
 from mm_model.evaluate.study import rungs
 from mm_model.metrics import goals
 from mm_model.metrics.identity import centroid, copy_paste_gap, recognised
+from mm_model.metrics.intervals import wilson_interval
 from mm_model.metrics.motion import landmark_jitter
 
 pytestmark = pytest.mark.capability("ladder", scale="T")

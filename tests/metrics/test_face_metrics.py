@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mm_model.metrics.intervals import mean_interval, paired_interval
 from mm_model.metrics import identity, motion
+from mm_model.metrics.intervals import mean_interval, paired_interval
 
 pytestmark = pytest.mark.capability("metrics and controls", scale="T")
 
