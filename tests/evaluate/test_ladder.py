@@ -41,7 +41,7 @@ def test_wilson_interval_of_golden_shares() -> None:
     assert wilson_interval(141, 200) == pytest.approx((0.6384129, 0.7638606), abs=1e-6)
     assert wilson_interval(0, 200) == pytest.approx((0.0, 0.0188453), abs=1e-6)
     assert wilson_interval(200, 200) == pytest.approx((0.9811547, 1.0), abs=1e-6)
-    assert wilson_interval(0, 0) is None
+    assert wilson_interval(0, 0) is None and wilson_interval(3, 3) is None
 
 
 def test_every_rung_is_held_against_the_link_it_hangs_on() -> None:

@@ -226,7 +226,8 @@ def test_the_ladder_s_known_people_are_shown_by_the_fine_tuned_adapter(
     job = chain.job("evaluate", tmp_path)
     known = training_people(job, backbone)
     made = variants.generated(job, backbone, known, ("pretrain", "finetune"))
-    seeds = variants.seeds_of(len(known), chain.profile.evaluate.clips_per_person)
+    names = [person.identity for person in known]
+    seeds = variants.seeds_of(names, chain.profile.evaluate.clips_per_person)
     for number, person in enumerate(known):
         for clip, seed in enumerate(seeds[number]):
             name = f"videos/{person.identity}_training_people_{seed}.mp4"
