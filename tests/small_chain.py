@@ -29,7 +29,7 @@ from tests.profiles import whole
 
 PEOPLE = {
     "train_people": 6,
-    "held_out_people": 3,
+    "held_out_people": 4,
     "photos_per_person": 3,
     "clips_per_person": 1,
     "size": 128,

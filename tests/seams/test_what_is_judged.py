@@ -213,7 +213,7 @@ def test_the_models_are_asked_the_same_and_answer_differently(
         for first, second in itertools.combinations(clips, 2):
             assert np.abs(clips[first] - clips[second]).mean() > 0.02, (first, second)
     base = chosen[chosen["variant"] == "base"]
-    assert base["seed"].is_unique and len(base) == 3 * chain.profile.evaluate.clips_per_person
+    assert base["seed"].is_unique and len(base) == 4 * chain.profile.evaluate.clips_per_person
 
 
 def test_the_ladder_s_known_people_are_shown_by_the_fine_tuned_adapter(
