@@ -121,7 +121,7 @@ def test_the_timelapse_shows_the_references_and_every_sampled_step(
         *(f"pretrain, step {step}" for step in (0, 3, 6)),
         *(f"finetune, step {step}" for step in (0, 2, 4)),
     ]
-    assert len(references) == len(steps[0].clips) == 3
+    assert len(references) == len(steps[0].clips) == 4
     assert all(clip.shape == (9, HEIGHT, WIDTH, 3) for moment in steps for clip in moment.clips)
     with Image.open(timelapse.build(layout, tmp_path / "t.webp", people=(0, 2))) as film:
         assert film.n_frames >= 6 * 9 - 8, "equal neighbours may be merged"

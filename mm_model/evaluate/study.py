@@ -179,7 +179,7 @@ def _conditions(job: Job, people: list[Subject], *, pack: FacePack, judge: FaceP
         "pack": pack.describe(),
         "conventions": {
             **metrics.conventions(),
-            "interval": "Student's t over people, 95%, widened for skewness as Hall does; none "
+            "interval": "Student's t over people, 95%, on Hall's scale for skewness; none "
             "below four people",
             "ladder": "rank 1: mean of all pictures against the mean over one clip, clips of a "
             "person sharing one hit; Wilson 95% from four people on",
