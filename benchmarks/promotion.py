@@ -1,10 +1,11 @@
 """How often the promotion rule errs, on made figures of people: nothing is trained or generated.
 
-Assumed, from what was measured at tiny scale (docs/results.md): people differ in identity by 0.10;
-a version's figure of a person strays by 0.019 for its training and 0.067 for each clip, so that the
-paired difference of two equal versions strays by 0.10 a person with one clip, 0.07 with two. The logarithm of
-motion differs by 0.5 between people and strays by 0.1 and 0.35 likewise; one clip in ten loses up
-to half of its faces. The true clips move as the first champion does.
+Assumed of tiny scale, and to be put right when more trainings were compared: people differ in
+identity by 0.10; a version's figure of a person strays by 0.019 for its training and 0.067 for each
+clip, so that the paired difference of two equal versions strays by 0.10 a person with one clip,
+0.07 with two. The logarithm of motion differs by 0.5 between people and strays by 0.1 and 0.35
+likewise; one clip in ten loses up to half of its faces. The true clips move as the first champion
+does. Figures are independent between versions, though equal noise seeds tie them in truth.
 
 `ratio` is the share of the claims that hold; each is printed with its figure.
 """

@@ -92,7 +92,7 @@ OTHER: dict[str, dict[str, Any]] = {
     },
     "evaluate": {
         "inference_steps": 3,
-        "clips_per_person": 2,
+        "clips_per_person": 3,
         "guidance_scale": 3.0,
         "face_guidance": "base",
     },
