@@ -29,7 +29,7 @@ from tests.profiles import whole
 
 PEOPLE = {
     "train_people": 6,
-    "held_out_people": 3,
+    "held_out_people": 4,
     "photos_per_person": 3,
     "clips_per_person": 1,
     "size": 128,
@@ -92,8 +92,7 @@ OTHER: dict[str, dict[str, Any]] = {
     },
     "evaluate": {
         "inference_steps": 3,
-        "bootstrap_draws": 200,
-        "clips_per_person": 2,
+        "clips_per_person": 3,
         "guidance_scale": 3.0,
         "face_guidance": "base",
     },

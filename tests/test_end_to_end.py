@@ -94,7 +94,7 @@ def test_the_ladder_has_a_rung_for_every_link(layout: Layout) -> None:
         "training_people",
         "finetune",
     ]
-    assert all(rung["passed"] is None for rung in found["ladder"]), "three people prove nothing"
+    assert all(rung["passed"] is None for rung in found["ladder"]), "four people prove nothing"
     assert {goal["name"] for goal in found["goals"]} >= {"motion_over_true", "copy_paste_gap"}
     trained = layout.output("evaluate").glob("videos/*_training_people_*.mp4")
     pairs = pd.read_parquet(layout.output("pairs") / "pairs.parquet")
@@ -121,7 +121,7 @@ def test_the_timelapse_shows_the_references_and_every_sampled_step(
         *(f"pretrain, step {step}" for step in (0, 3, 6)),
         *(f"finetune, step {step}" for step in (0, 2, 4)),
     ]
-    assert len(references) == len(steps[0].clips) == 3
+    assert len(references) == len(steps[0].clips) == 4
     assert all(clip.shape == (9, HEIGHT, WIDTH, 3) for moment in steps for clip in moment.clips)
     with Image.open(timelapse.build(layout, tmp_path / "t.webp", people=(0, 2))) as film:
         assert film.n_frames >= 6 * 9 - 8, "equal neighbours may be merged"

@@ -11,9 +11,9 @@ import pandas as pd
 
 from mm_model.evaluate import ladder
 from mm_model.evaluate.cells import Cell
-from mm_model.evaluate.intervals import mean_interval, wilson_interval
 from mm_model.judges.shelf import Bench
 from mm_model.metrics import table as metrics
+from mm_model.metrics.intervals import mean_interval, wilson_interval
 from mm_model.records import JUDGED_COLUMNS, JUDGED_MEASURES
 from mm_model.store import tables
 from mm_model.store.atomic import Document
@@ -67,12 +67,13 @@ def hits_of(cells: Sequence[Cell], judge: str) -> dict[str, tuple[float, int]]:
 
 
 def named(hits: Mapping[str, tuple[float, int]]) -> Document:
-    """People named right by short name of a variant, with Wilson's 95% interval of their share."""
+    """People named right by short name of a variant, with Wilson's 95% interval of their share
+    (None below four people)."""
     found = {}
     for variant, short in SHORT.items():
         right, people = hits.get(variant) or (0.0, 0)
-        if (interval := wilson_interval(right, people)) is not None:
-            low, high = interval
+        if people:
+            low, high = wilson_interval(right, people) or (None, None)
             found[short] = {"hits": right, "people": people, "low": low, "high": high}
     return found
 
@@ -82,7 +83,7 @@ def _per_person(frame: pd.DataFrame, column: str, people: Sequence[str]) -> list
     return [None if pd.isna(value) else float(value) for value in values]
 
 
-def by_variant(cells: Sequence[Cell], judge: str, *, draws: int, seed: int) -> Document:
+def by_variant(cells: Sequence[Cell], judge: str) -> Document:
     """Identity by one judge for every variant, and the percentage it is of the VAE's true clips.
 
     `face_found` is by the judge's own detector, where it has one.
@@ -94,10 +95,10 @@ def by_variant(cells: Sequence[Cell], judge: str, *, draws: int, seed: int) -> D
     found: dict[str, Document] = {}
     for variant, group in frame.groupby("v", sort=False):
         values = _per_person(group, "identity_similarity_penalised", people)
-        found[str(variant)] = {"identity": mean_interval(values, draws=draws, seed=seed)}
+        found[str(variant)] = {"identity": mean_interval(values)}
         if group[OWN_FACE].notna().any():
             seen = _per_person(group, OWN_FACE, people)
-            found[str(variant)]["face_found"] = mean_interval(seen, draws=draws, seed=seed)
+            found[str(variant)]["face_found"] = mean_interval(seen)
     best = found.get(_CEILING, {}).get("identity", {}).get("value")
     for measured in found.values():
         value = measured["identity"]["value"]
@@ -110,9 +111,6 @@ def summary(
     cells: Sequence[Cell],
     known: Sequence[Cell],
     bench: Bench,
-    *,
-    draws: int,
-    seed: int,
 ) -> Document:
     """The part of `metrics.json` that says what each judge said.
 
@@ -127,9 +125,7 @@ def summary(
         "named": {name: named(found) for name, found in hits.items()},
         "ladder": ladders[headline.name],
         "ladders": ladders,
-        "by_judge": {
-            one.name: by_variant(cells, one.name, draws=draws, seed=seed) for one in judges
-        },
+        "by_judge": {one.name: by_variant(cells, one.name) for one in judges},
     }
 
 

@@ -8,7 +8,7 @@ arithmetic on hits; the judge looks elsewhere (evaluate/study.py).
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, asdict, dataclass
 
-from mm_model.evaluate.intervals import wilson_interval
+from mm_model.metrics.intervals import wilson_interval
 from mm_model.store.atomic import Document
 
 TRAINING_PEOPLE = "training_people"
@@ -71,8 +71,8 @@ class Rung:
     hits: float
     people: int
     rank1: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     needed: float | None
     passed: bool | None
     mend: str | None
@@ -86,10 +86,9 @@ def climb(hits: Mapping[str, tuple[float, int]]) -> list[Document]:
     rungs = []
     for link in CHAIN:
         found, people = hits.get(link.variant) or (0, 0)
-        interval = wilson_interval(found, people)
-        if interval is None:
+        if not people:
             continue  # nobody was judged
-        rank1, (low, high) = found / people, interval
+        rank1, (low, high) = found / people, wilson_interval(found, people) or (None, None)
         needed = _needed(link, hits)
         passed = rank1 >= needed - 1e-9 if needed is not None and people >= FEWEST else None
         rungs.append(

@@ -10,23 +10,21 @@ import pandas as pd
 import torch
 
 from mm_model.errors import UserError
-from mm_model.evaluate import judged, ladder, sheets, variants
+from mm_model.evaluate import candidate, judged, ladder, sheets, tested, variants
 from mm_model.evaluate.cells import Cell, Known, evidence, framed, write
-from mm_model.evaluate.intervals import mean_interval, paired_interval
 from mm_model.evaluate.looks import Look, look_at
 from mm_model.evaluate.people import Subject, held_out_people, training_people
 from mm_model.facepack.port import FacePack, open_judge, open_pack
 from mm_model.generation.backbone import Backbone, load_backbone
 from mm_model.judges.shelf import Bench, open_judges
-from mm_model.metrics import goals
 from mm_model.metrics import table as metrics
+from mm_model.metrics.intervals import mean_interval, paired_interval
 from mm_model.metrics.port import Context
 from mm_model.metrics.table import Instruments
 from mm_model.records import TESTED_COLUMNS, Counts
 from mm_model.run import views
 from mm_model.run.stage import Job, Report
 from mm_model.serving import code
-from mm_model.settings import EvaluateSettings
 from mm_model.store import digests, tables
 from mm_model.store.atomic import Document, write_json
 
@@ -60,7 +58,7 @@ def _cells(
     rules, sizes = job.profile.evaluate, job.profile.model
     judges, headline = eyes.bench.judges, eyes.bench.headline
     known = {one.name: Known.of(people, one) for one in judges}
-    seeds = variants.seeds_of(len(people), rules.clips_per_person)
+    seeds = variants.seeds_of([p.identity for p in people], rules.clips_per_person)
     work = [
         (name, p, c, clip)
         for name, by_person in clips.items()
@@ -111,7 +109,7 @@ def _known(job: Job, backbone: Backbone, eyes: _Eyes) -> list[Cell]:
     return _cells(job, people, clips, only)
 
 
-def summarise(cells: list[Cell], rules: EvaluateSettings, seed: int) -> Document:
+def summarise(cells: list[Cell]) -> Document:
     """Means over people with intervals, the paired gains, and every person's numbers."""
     frame, means = framed(cells), metrics.means()
     people = sorted(frame["identity"].unique())
@@ -123,16 +121,13 @@ def summarise(cells: list[Cell], rules: EvaluateSettings, seed: int) -> Document
             name: [None if pd.isna(v) else float(v) for v in table[column]]
             for name, column in means.items()
         }
-    draws = rules.bootstrap_draws
     summary = {
-        variant: {name: mean_interval(v, draws=draws, seed=seed) for name, v in values.items()}
+        variant: {name: mean_interval(v) for name, v in values.items()}
         for variant, values in per_person.items()
     }
 
     def gain(first: str, second: str) -> dict:
-        return paired_interval(
-            per_person[first]["identity"], per_person[second]["identity"], draws=draws, seed=seed
-        )
+        return paired_interval(per_person[first]["identity"], per_person[second]["identity"])
 
     gains = {
         "finetune_over_base": gain("finetune", "base"),
@@ -140,12 +135,16 @@ def summarise(cells: list[Cell], rules: EvaluateSettings, seed: int) -> Document
     }
     if "shuffled" in per_person:
         gains["finetune_over_shuffled"] = gain("finetune", "shuffled")
+    chosen = candidate.choose(summary, per_person)
+    gains["candidate_over_base"] = gain(chosen.stage, "base")
     return {
         "people": len(people),
         "identities": people,
         "variants": summary,
         "gain": gains,
-        "goals": goals.judge(summary),
+        "candidate": chosen.stage,
+        "stages": {"identity": chosen.identity, "sentence": chosen.sentence},
+        "goals": chosen.goals,
         "per_person": per_person,
     }
 
@@ -167,26 +166,29 @@ def curve(summary: Document, *, pretrain: int, finetune: int) -> list[Document]:
     return sorted(points, key=lambda point: point["step"])
 
 
-def _measured(job: Job, before: Document) -> Document:
+def _measured(job: Job, stage: str, before: Document) -> Document:
     """With what was measured, unless it was changed meanwhile."""
-    if before != code.measured(job.inputs["finetune"] / "adapter"):
+    if before != code.measured(job.inputs[stage] / "adapter"):
         raise UserError("The code was changed while it was evaluated: run again.")
     return before
 
 
 def _conditions(job: Job, people: list[Subject], *, pack: FacePack, judge: FacePack) -> dict:
     rules = job.profile.evaluate
-    prompts = [[p.identity, p.prompt, len(p.shown), len(p.withheld)] for p in people]
-    pictures = [digests.of_bytes(q.pixels.tobytes()) for p in people for q in p.shown + p.withheld]
+    alike = tested.conditions(job.profile, judge.digest, metrics.conventions())
+    tests = tested.by_person(people, rules.clips_per_person)
     return {
-        "test_set_digest": digests.of_value([prompts, pictures, rules.model_dump(), judge.digest]),
+        "tests": tests,
+        "conditions_digest": alike,
+        "test_set_digest": digests.of_value([tests, alike]),
         "judge": judge.describe(),
         "pack": pack.describe(),
         "conventions": {
             **metrics.conventions(),
-            "interval": "percentile bootstrap over people, 95%",
+            "interval": "Student's t over people, 95%, on Hall's scale for skewness; none "
+            "below four people",
             "ladder": "rank 1 by each judge: mean of all pictures against the mean over one clip, "
-            "clips of a person sharing one hit; Wilson 95% over people",
+            "clips of a person sharing one hit; Wilson 95% from four people on",
             "motion": "fm_inter_p95 minus that of the still control",
         },
         "sampler": rules.model_dump(),
@@ -197,7 +199,7 @@ def run_study(job: Job) -> Report:
     """The evaluation stage. Raises UserError when there is no held-out person."""
     torch.set_num_threads(job.profile.run.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    measured = code.measured(job.inputs["finetune"] / "adapter")
+    measured = {s: code.measured(job.inputs[s] / "adapter") for s in candidate.STAGES}
     pack = open_pack(job.model("facepack"), job.profile.faces.detection_size)
     house = open_judge(job.model("judge"), job.profile.faces.detection_size)
     bench = open_judges(job.model("judges"), house=house, used=[pack])
@@ -218,12 +220,12 @@ def run_study(job: Job) -> Report:
     known = _known(job, backbone, eyes)
     write(job.out / "cells.parquet", cells)
     judged.write(job.out / "judged.parquet", cells)
-    rules, seed = job.profile.evaluate, job.profile.run.seed
-    summary = summarise(cells, rules, seed)
-    summary |= judged.summary(cells, known, bench, draws=rules.bootstrap_draws, seed=seed)
+    summary = summarise(cells)
+    summary |= judged.summary(cells, known, bench)
     steps = {name: job.profile.trainings[name].steps for name in variants.MODELS[1:]}
     summary["curve"] = curve(summary, **steps)
-    summary["measured"] = _measured(job, measured)
+    stage = summary["candidate"]
+    summary["measured"] = _measured(job, stage, measured[stage])
     summary |= instruments.told()
     notes += bench.notes
     notes += [f"{name}: not measured, {why}." for name, why in instruments.unavailable.items()]
@@ -247,7 +249,10 @@ def _report(
     for judge, variants_named in summary["named"].items():
         flat.update({f"named_{judge}_{v}": one["hits"] for v, one in variants_named.items()})
     flat.update({f"goal_{goal['name']}": goal["value"] for goal in summary["goals"]})
-    gain = summary["gain"]["finetune_over_base"]
+    gain = summary["gain"]["candidate_over_base"]
+    notes += (summary["stages"]["sentence"],)
+    if gain["low"] is None:
+        notes += (f"{summary['people']} people are too few for an interval: it takes four.",)
     flat.update({f"identity_gain_{key}": gain[key] for key in ("value", "low", "high")})
     if gain["low"] is not None and gain["low"] <= 0:
         notes += (

@@ -3,6 +3,7 @@
 Every clip, real or generated, passes the same H.264 encoding before anything is measured.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,18 +21,20 @@ from mm_model.methods.port import Method, Shot
 from mm_model.nn.cogvideox import folded_vae
 from mm_model.run.stage import Job
 from mm_model.settings import ModelSettings
+from mm_model.store import digests
 from mm_model.train.milestones import milestone_folders
 
 MODELS = ("base", "pretrain", "finetune")
 CONTROLS = ("true_clip", "vae_round_trip", "static_reference", "shuffled")
-SEED = 5000
 
 
-def seeds_of(people: int, clips_per_person: int) -> list[list[int]]:
-    """Sampling seeds by person and clip; the same for every model."""
-    return [
-        [SEED + p * clips_per_person + c for c in range(clips_per_person)] for p in range(people)
-    ]
+def seeds_of(identities: Sequence[str], clips_per_person: int) -> list[list[int]]:
+    """Sampling seeds by person and clip; the same for every model.
+
+    A person's seeds depend on nobody else, so that further people leave them as they are.
+    """
+    digits = [digests.of_value(["noise", name])[:6] for name in identities]
+    return [[int(one, 16) * 100 + c for c in range(clips_per_person)] for one in digits]
 
 
 def milestones(job: Job) -> dict[str, Path]:
@@ -48,7 +51,7 @@ def generated(
 ) -> dict[str, list[list[np.ndarray]]]:
     """Clips `[F,H,W,3]` by model, person and seed."""
     rules, sizes = job.profile.evaluate, job.profile.model
-    seeds = seeds_of(len(people), rules.clips_per_person)
+    seeds = seeds_of([p.identity for p in people], rules.clips_per_person)
     shots = [
         Shot(
             prompt=person.prompt,

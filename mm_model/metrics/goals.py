@@ -19,7 +19,8 @@ ADAPTER = "finetune"
 class Goal:
     """A figure of the summary's variants and the range it should lie in; None is no bound.
 
-    `of` is None where what it is made of cannot be had. `title` is its row on the report page.
+    `of` is None where what it is made of cannot be had. `title` is its row on the report page. A
+    release must pass what `decides`.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Goal:
     of: Callable[[Mapping[str, Any]], float | None]
     least: float | None = None
     most: float | None = None
+    decides: bool = False
 
     def judged(self, summary: Mapping[str, Any]) -> Document:
         """Value, bounds, and whether it passed: None without a value."""
@@ -40,6 +42,7 @@ class Goal:
             "least": self.least,
             "most": self.most,
             "passed": passed,
+            "decides": self.decides,
         }
 
 
@@ -93,6 +96,7 @@ GOALS = (
         title="copy-paste gap: shown minus withheld similarity",
         of=lambda summary: _value(summary, ADAPTER, "copy_paste_gap"),
         most=0.05,
+        decides=True,
     ),
     _faces("base", "face found, base"),
     _faces(ADAPTER, "face found, adapter"),

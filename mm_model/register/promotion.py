@@ -1,25 +1,30 @@
 """The promotion rule: when may a new version take the place of the champion.
 
-A pure function of two evaluations (`metrics.json` of the stage evaluate) and the profile's rule.
-It reads no file and moves no alias; what cannot be compared is never promoted.
+A pure function of evaluations (`metrics.json` of the stage evaluate) and the profile's rule. It
+reads no file and moves no alias; what cannot be compared is never promoted. The rule in plain words
+and how often it errs: docs/decisions/promotion.md.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from mm_model.metrics.intervals import FEWEST, known, mean_of
+from mm_model.register import floors
+from mm_model.register.people import Common, Metrics, candidate, has
 from mm_model.settings import RegisterSettings
 
-_OURS = "finetune"
-_BASE = "base"
-_DRAWS = 10_000
-_MIN_PAIRS = 3
-_NOT_PROMOTED = "Not promoted: it stays the challenger."
-_KEPT_UP = (("fm_inter", "motion"), ("face_found_rate", "share of frames with a face"))
+WINDOW = 5
+"""So many of the last champions a new one is held against, beside the oldest one known."""
 
-Metrics = Mapping[str, Any]
+MOTION = ("translation", "fm_inter")
+"""The measure of motion: the first that the new version has."""
+
+FACES = "face_found_rate"
+_NOT_PROMOTED = "Not promoted: it stays the challenger."
 
 
 @dataclass(frozen=True)
@@ -36,119 +41,157 @@ class Promotion:
         return (*self.comparisons, verdict)
 
 
+Check = tuple[bool, str]
+
+
 def decide(
     challenger: Metrics,
     champion: Metrics | None,
     rule: RegisterSettings,
+    earlier: Sequence[Metrics] = (),
     same_adapter: bool = False,
 ) -> Promotion:
     """Hold `challenger` against `champion`, or against the base without identity if there is none.
 
-    Identity must rise by more than its interval (the lower end of the paired difference's
-    `rule.confidence` interval lies above zero); motion (fm_inter) and the share of frames with a
-    face must fall by less than `rule.max_relative_drop` from the champion's. A first champion is
-    held to identity alone: what moves in a clip of nobody in particular is no measure for it.
-    `same_adapter`: the two differ in code or configuration only; then nothing may fall, and nothing
-    need rise for the newer one to take the place.
+    The deciding goals must pass. Identity, paired over people, must rise (the lower end of its
+    `rule.confidence` interval lies above zero). It must not be told apart as lower than that of an
+    earlier champion, nor motion or faces as changed by more than `rule.tolerated_change`, unless
+    they come nearer to the true clips'; these refusals share one error rate (Bonferroni).
+    `earlier`: champions before the present one, oldest first; the oldest and the last five count.
+    `same_adapter`: the two differ in code or configuration only; then nothing need rise.
     """
-    if champion is not None:
-        ours, theirs = (one.get("test_set_digest") for one in (challenger, champion))
-        if ours is None or ours != theirs:
-            reason = (
-                "Not comparable with the champion: the two were evaluated on different test sets "
-                f"({_short(ours)} and {_short(theirs)}); evaluate both on one to promote."
-            )
-            return Promotion(False, (reason,))
-    checks = [
-        _kept_up(challenger, champion, "identity", "identity", rule.max_relative_drop)
-        if same_adapter and champion is not None
-        else _identity(challenger, champion, rule)
-    ]
-    for metric, name in _KEPT_UP:
-        checks.append(_kept_up(challenger, champion, metric, name, rule.max_relative_drop))
-    return Promotion(all(passed for passed, _ in checks), tuple(sentence for _, sentence in checks))
-
-
-def lower_bound(differences: np.ndarray, confidence: float) -> float:
-    """Lower end of the two-sided percentile bootstrap interval of the mean of `differences` [N].
-
-    Fixed seed: the same numbers give the same bound.
-    """
-    chosen = np.random.default_rng(0).integers(len(differences), size=(_DRAWS, len(differences)))
-    return float(np.quantile(differences[chosen].mean(axis=1), (1 - confidence) / 2))
-
-
-def _identity(
-    challenger: Metrics, champion: Metrics | None, rule: RegisterSettings
-) -> tuple[bool, str]:
+    said: list[Check] = [floors.kept(challenger)]
+    before = [champion] if champion is not None else []
     if champion is None:
-        gain = (challenger.get("gain") or {}).get("finetune_over_base") or {}
-        value, low = gain.get("value"), gain.get("low")
-        if value is None or low is None:
-            return False, "Identity: the gain over the base is unavailable."
-        who = "the base without identity"
+        said.append(_over_base(challenger))
     else:
-        pairs = _pairs(challenger, champion)
-        if len(pairs) < _MIN_PAIRS:
-            return False, (
-                f"Identity: only {len(pairs)} people were measured for both versions, "
-                f"{_MIN_PAIRS} are needed."
-            )
-        differences = pairs[:, 0] - pairs[:, 1]
-        value, low = float(differences.mean()), lower_bound(differences, rule.confidence)
-        who = "the champion"
+        common = Common.of(challenger, champion)
+        if common.why is not None:
+            return Promotion(False, (common.why,))
+        if common.note:
+            said.append((True, common.note))
+        if not same_adapter:
+            said.append(_rises(challenger, champion, common, rule.confidence))
+    against = [*before, *window(earlier)]
+    held = [(one, common) for one in against if not (common := Common.of(challenger, one)).why]
+    if held:
+        confidence = 1 - (1 - rule.confidence) / (3 * len(held))
+        said.append(_no_ratchet(challenger, held, confidence))
+        for measure, title in ((_motion(challenger), "Motion"), (FACES, "Faces found")):
+            tolerated = rule.tolerated_change
+            said.append(_band(challenger, held, (measure, title), tolerated, confidence))
+    # What refuses comes first.
+    ordered = sorted(said, key=lambda check: check[0])
+    return Promotion(all(passed for passed, _ in said), tuple(text for _, text in ordered))
+
+
+def window(earlier: Sequence[Any]) -> Sequence[Any]:
+    """The oldest, so that small losses cannot add up over many promotions, and the last ones."""
+    return earlier if len(earlier) <= WINDOW else (earlier[0], *earlier[-WINDOW:])
+
+
+def _motion(metrics: Metrics) -> str:
+    return next((name for name in MOTION if has(metrics, name)), MOTION[-1])
+
+
+def _over_base(challenger: Metrics) -> Check:
+    gains = challenger.get("gain") or {}
+    gain = gains.get("candidate_over_base") or gains.get(f"{candidate(challenger)}_over_base") or {}
+    value, low = known(gain.get("value")), known(gain.get("low"))
+    if value is None or low is None:
+        return False, (
+            "Identity: the gain over the base is unavailable; it takes an interval, so "
+            f"{FEWEST} held-out people at least."
+        )
     word = "rises" if low > 0 else "does not rise"
     return low > 0, (
-        f"Identity {word} against {who} by more than its interval: difference {value:+.4f}, "
-        f"lower end of the {rule.confidence:.0%} interval {low:+.4f}."
+        f"Identity {word} against the base without identity by more than its interval: difference "
+        f"{value:+.4f}, lower end of the 95% interval {low:+.4f}."
     )
 
 
-def _pairs(challenger: Metrics, champion: Metrics) -> np.ndarray:
-    """Identity per person of both versions, float64 [N, 2], people without both left out."""
-    columns = [
-        ((one.get("per_person") or {}).get(_OURS) or {}).get("identity") or []
-        for one in (challenger, champion)
-    ]
-    if len(columns[0]) != len(columns[1]):
-        return np.empty((0, 2))
-    kept = [pair for pair in zip(*columns, strict=True) if None not in pair]
-    return np.array(kept, dtype=np.float64).reshape(-1, 2)
-
-
-def _kept_up(
-    challenger: Metrics, champion: Metrics | None, metric: str, name: str, drop: float
-) -> tuple[bool, str]:
-    ours = _value(challenger, _OURS, metric)
-    title = f"{name[0].upper()}{name[1:]} ({metric})"
-    if champion is None:
-        base = _value(challenger, _BASE, metric)
-        return True, (
-            f"{title}: {_shown(ours)}, {_shown(base)} for the base; "
-            "a first champion has no predecessor to fall from."
+def _rises(challenger: Metrics, champion: Metrics, common: Common, confidence: float) -> Check:
+    found = common.figures(challenger, champion, "identity")
+    if (ends := mean_of(found[:, 0] - found[:, 1], confidence)) is None:
+        return False, (
+            f"Identity: only {len(found)} people were measured for both versions, "
+            f"{FEWEST} are needed."
         )
-    before = _value(champion, _OURS, metric)
-    if before is None:
-        return True, f"{title}: unavailable for the champion, so there is nothing to fall from."
-    if ours is None:
-        return False, f"{title}: unavailable for the new version, {before:.4f} for the champion."
-    limit = before * (1 - drop) if before > 0 else before
-    passed = ours > limit if before > 0 else ours >= limit
-    word = "keeps up" if passed else "falls too far"
-    return passed, (
-        f"{title} {word}: {ours:.4f} against {before:.4f} for the champion, "
-        f"must fall by less than {drop:.0%}."
+    word = "rises" if ends[0] > 0 else "does not rise"
+    return ends[0] > 0, (
+        f"Identity {word} against the champion by more than its interval: difference "
+        f"{np.mean(found[:, 0] - found[:, 1]):+.4f}, lower end of the {confidence:.0%} interval "
+        f"{ends[0]:+.4f}."
     )
 
 
-def _shown(value: float | None) -> str:
-    return "unavailable" if value is None else f"{value:.4f}"
+Held = Sequence[tuple[Metrics, Common]]
 
 
-def _value(metrics: Metrics, variant: str, metric: str) -> float | None:
-    known = ((metrics.get("variants") or {}).get(variant) or {}).get(metric) or {}
-    return known.get("value")
+def _no_ratchet(challenger: Metrics, held: Held, confidence: float) -> Check:
+    compared = 0
+    for theirs, common in held:
+        found = common.figures(challenger, theirs, "identity")
+        difference = found[:, 0] - found[:, 1]
+        if (ends := mean_of(difference, confidence)) is None:
+            continue
+        compared += 1
+        if ends[1] < 0:
+            return False, (
+                "Identity falls below that of the best of the last champions: difference "
+                f"{difference.mean():+.4f}, upper end of the {confidence:.1%} interval "
+                f"{ends[1]:+.4f}."
+            )
+    if not compared:
+        return False, "Identity: no champion has enough people in common to be compared on."
+    return True, f"Identity is not below that of the last champions ({compared} compared)."
 
 
-def _short(digest: str | None) -> str:
-    return digest[:12] if digest else "none"
+def _band(
+    challenger: Metrics, held: Held, named: tuple[str, str], tolerated: float, confidence: float
+) -> Check:
+    """Whether a measure stays within what is tolerated of every champion that has it."""
+    measure, title = named
+    shown = f"{title} ({measure})"
+    owners = [(theirs, common) for theirs, common in held if has(theirs, measure)]
+    if not owners:
+        return True, f"{shown}: unavailable for the champion, so there is nothing to be held to."
+    if not has(challenger, measure):
+        return False, f"{shown}: unavailable for the new version, known for the champion."
+    furthest: tuple[float, str] | None = None
+    for theirs, common in owners:
+        found = common.figures(challenger, theirs, measure)
+        change, limit, away = _change(found, measure, tolerated)
+        if (ends := mean_of(change, confidence)) is None:
+            return False, f"{shown}: only {len(found)} people in common, {FEWEST} are needed."
+        mean = float(change.mean())
+        text = f"{found[:, 0].mean():.4f} against {found[:, 1].mean():.4f}"
+        if away and (ends[1] < -limit or ends[0] > limit):
+            word = "falls too far" if mean < 0 else "rises too far"
+            return False, (
+                f"{shown} {word} from one of the last champions: {text}, told apart by more than "
+                f"the tolerated {tolerated:.0%}."
+            )
+        if furthest is None or abs(mean) > furthest[0]:
+            furthest = (abs(mean), text)
+    text = furthest[1] if furthest else ""
+    return True, f"{shown} keeps within the tolerated {tolerated:.0%}: at most {text}."
+
+
+def _change(found: np.ndarray, measure: str, tolerated: float) -> tuple[np.ndarray, float, bool]:
+    """Change by person, its limit, and whether it leads away from the true clips (or there are
+    none). Motion changes as a logarithm of a ratio, faces as a difference of shares.
+    """
+    if measure == FACES:
+        values, limit, aim = found, tolerated, np.ones(len(found))
+    else:
+        # A tenth of the usual motion on both sides keeps the ratio of two still clips at one.
+        usual = max(float(np.median(np.abs(found[:, 1]))) if len(found) else 0.0, 1e-6)
+        values = np.log(np.maximum(found, 0) + usual / 10)
+        limit, aim = math.log1p(tolerated), values[:, 2]
+    told = np.isfinite(aim)
+    away = True
+    if told.sum() >= FEWEST:
+        off = [abs(float((values[told, k] - aim[told]).mean())) for k in (0, 1)]
+        away = off[0] > off[1]
+    return values[:, 0] - values[:, 1], limit, away

@@ -1,6 +1,6 @@
-"""Stage `register`: the finetuned adapter becomes one version of the registered model.
+"""Stage `register`: the better stage's adapter becomes one version of the registered model.
 
-takes  finetune, evaluate
+takes  pretrain, finetune, evaluate
 gives  release.json, release.parquet; a version in the registry
 It packs adapter, backbone, face pack, served code and evaluation, decides on promotion, moves the
 alias unless a person pinned it. It trains and measures nothing; the same
@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mm_model.records import Counts
+from mm_model.register.people import candidate
 from mm_model.register.tags import NUMBERS, metrics_of, number, tags_of
 from mm_model.run.stage import Job, Report, Stage
 from mm_model.store import atomic, documents, tables
@@ -26,7 +27,7 @@ _MARKS = {
 
 
 def run(job: Job) -> Report:
-    """Register the adapter of `finetune` with the numbers of `evaluate`."""
+    """Register the adapter that `evaluate` found to be the candidate, with its numbers."""
     from mm_model.register import origin, versions
 
     tree = origin.checked(job.layout)
@@ -61,6 +62,7 @@ def run(job: Job) -> Report:
         {"version": release.version, "promoted": release.promoted, **numbers},
         notes=(
             *release.sentences,
+            *([said] if (said := (metrics.get("stages") or {}).get("sentence")) else []),
             *_MARKS.get(tree.state, ()),
             f"Serve it with: {release.serve_command}",
         ),
@@ -95,7 +97,7 @@ def _package(job: Job, metrics: Document) -> Any:
     from mm_model.register.package import package
 
     folders = {
-        "adapter": job.inputs["finetune"] / "adapter",
+        "adapter": job.inputs[candidate(metrics)] / "adapter",
         "backbone": job.model("backbone"),
         "facepack": job.model("facepack"),
     }
@@ -105,8 +107,8 @@ def _package(job: Job, metrics: Document) -> Any:
 STAGE = Stage(
     name="register",
     title="Register the model",
-    version=2,
-    takes=("finetune", "evaluate"),
+    version=3,
+    takes=("pretrain", "finetune", "evaluate"),
     sections=("register", "serve", "model", "faces", "ingest", "evaluate", "run"),
     models=("backbone", "facepack", "judge"),
     run=run,

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from mm_model.errors import UserError
+from mm_model.register.people import candidate
 from mm_model.run.stage import Job
 from mm_model.store import digests, manifest
 from mm_model.store.atomic import Document
@@ -24,8 +25,10 @@ def metrics_of(folder: Path) -> Document:
 
 
 def number(metrics: Document, name: str) -> float | None:
-    """A value of the fine-tuned adapter, None where it could not be measured."""
-    return ((metrics.get("variants") or {}).get("finetune") or {}).get(name, {}).get("value")
+    """A value of the candidate, None where it could not be measured."""
+    return (
+        ((metrics.get("variants") or {}).get(candidate(metrics)) or {}).get(name, {}).get("value")
+    )
 
 
 def tags_of(job: Job, metrics: Document, tree: str) -> dict[str, str]:
@@ -33,6 +36,7 @@ def tags_of(job: Job, metrics: Document, tree: str) -> dict[str, str]:
     from mm_model.tracking.tracker import git_revision
 
     tags: Document = {
+        "candidate": candidate(metrics),
         "fingerprint": job.fingerprint,
         "profile": job.layout.profile,
         "profile_digest": job.profile.digest,

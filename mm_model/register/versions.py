@@ -270,17 +270,17 @@ def _decision(
     rule: RegisterSettings,
     found: pins.Standing,
 ) -> promotion.Promotion:
-    champion = found.champion
+    champion, earlier = found.champion, _earlier(client, layout, rule.model_name, found)
     if champion is None:
-        return promotion.decide(metrics, None, rule)
+        return promotion.decide(metrics, None, rule, earlier)
     if (why := _does_not_count(client, layout, champion)) is not None:
-        first = promotion.decide(metrics, None, rule)
+        first = promotion.decide(metrics, None, rule, earlier)
         return promotion.Promotion(first.promote, (why, *first.comparisons))
     theirs, known = kept(client, layout, champion)
     if theirs is None or known is None:
-        return promotion.decide(metrics, {}, rule)
+        return promotion.decide(metrics, {}, rule, earlier)
     if not all(ours.parts[part] == theirs.parts[part] for part in card.WEIGHTS):
-        return promotion.decide(metrics, known, rule)
+        return promotion.decide(metrics, known, rule, earlier)
     if int(version.version) < int(champion.version):  # else two trees would take turns for ever
         return promotion.Promotion(
             False,
@@ -293,7 +293,21 @@ def _decision(
         return promotion.Promotion(
             True, (f"It is what version {champion.version}, the champion, is, evaluated anew.",)
         )
-    return promotion.decide(metrics, known, rule, same_adapter=True)
+    return promotion.decide(metrics, known, rule, earlier, same_adapter=True)
+
+
+def _earlier(
+    client: "MlflowClient", layout: Layout, name: str, found: pins.Standing
+) -> list[Document]:
+    """Evaluations of the champions before the present one, oldest first, as far as they are kept.
+
+    One that is newer than the present champion was left behind by a person and does not count.
+    """
+    there = {int(one.version): one for one in numbered(client, name)}
+    before = dict.fromkeys(found.earlier)
+    numbers = [one for one in before if one in there and one < (found.number or one + 1)]
+    evaluations = (kept(client, layout, there[one])[1] for one in promotion.window(numbers))
+    return [one for one in evaluations if one is not None]
 
 
 def _does_not_count(client: "MlflowClient", layout: Layout, champion: "ModelVersion") -> str | None:

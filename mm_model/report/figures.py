@@ -41,6 +41,8 @@ def collect(layout: Layout) -> Document:
         "stages",
         "ladder",
         "goals",
+        "candidate",
+        "stages",
         "curve",
         "headline",
         "test_set_digest",

@@ -104,7 +104,7 @@ def numbers(found: "StageOutput") -> str:
     return fill(
         "numbers.html",
         people=summary["people"],
-        gain=summary["gain"]["finetune_over_base"],
+        gain=summary["gain"].get("candidate_over_base") or summary["gain"]["finetune_over_base"],
         measures=metrics.headings(),
         proxies=metrics.headings(proxies=True),
         variants=_VARIANTS,

@@ -64,7 +64,6 @@ Few = Annotated[int, Field(ge=1, le=1000)]
 """A number of things of which each costs time: pairs of a target, requests, faces."""
 References = Annotated[int, Field(ge=1, le=4)]
 """Pictures of one person that the prompt can name."""
-Draws = Annotated[int, Field(ge=1, le=10_000_000)]
 Threads = Annotated[int, Field(ge=1, le=1024)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Step = Annotated[int, Field(ge=0, le=100_000_000)]

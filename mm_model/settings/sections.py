@@ -240,7 +240,6 @@ class EvaluateSettings(Section):
     inference_steps: bounds.SamplerSteps
     guidance_scale: bounds.Guidance
     face_guidance: FaceGuidance
-    bootstrap_draws: bounds.Draws
     row_floor: Count
 
 
@@ -248,7 +247,7 @@ class RegisterSettings(Section):
     """The promotion rule: identity must rise by more than its interval, the rest may not fall."""
 
     model_name: bounds.Name
-    max_relative_drop: Share
+    tolerated_change: Share
     confidence: bounds.InnerShare
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from mm_model.evaluate import ladder
 from mm_model.evaluate.cells import Cell
-from mm_model.evaluate.intervals import wilson_interval
 from mm_model.evaluate.judged import hits_of
 from mm_model.metrics import goals
 from mm_model.metrics.identity import centroid, copy_paste_gap, recognised
+from mm_model.metrics.intervals import wilson_interval
 from mm_model.metrics.motion import landmark_jitter
 
 pytestmark = pytest.mark.capability("ladder", scale="T")
@@ -41,7 +41,7 @@ def test_wilson_interval_of_golden_shares() -> None:
     assert wilson_interval(141, 200) == pytest.approx((0.6384129, 0.7638606), abs=1e-6)
     assert wilson_interval(0, 200) == pytest.approx((0.0, 0.0188453), abs=1e-6)
     assert wilson_interval(200, 200) == pytest.approx((0.9811547, 1.0), abs=1e-6)
-    assert wilson_interval(0, 0) is None
+    assert wilson_interval(0, 0) is None and wilson_interval(3, 3) is None
 
 
 def test_every_rung_is_held_against_the_link_it_hangs_on() -> None:

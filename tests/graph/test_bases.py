@@ -46,7 +46,7 @@ def test_a_value_moves_into_a_base_without_any_work(done: Tree) -> None:
 
 def test_dagster_sees_a_bases_value_too(done: Tree) -> None:
     done.tick_outside_runs()
-    _edit(done, "common", "register", max_relative_drop=0.1)
+    _edit(done, "common", "register", tolerated_change=0.2)
     assert list(done.stale()) == ["register"]
     assert done.dagster("register").success
     assert done.executed() == ["register"]

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_model.evaluate.intervals import mean_interval, paired_interval
 from mm_model.metrics import identity, motion
+from mm_model.metrics.intervals import mean_interval, paired_interval
 
 pytestmark = pytest.mark.capability("metrics and controls", scale="T")
 
@@ -109,24 +109,27 @@ def test_one_frame_has_no_motion_between_frames() -> None:
     assert motion.fm_inter(MARKS[None], BOX[None], A[None], (50, 100)) is None
 
 
-def test_an_interval_holds_its_mean_and_repeats_with_its_seed() -> None:
+def test_an_interval_holds_its_mean_and_leans_where_the_values_are_skewed() -> None:
     values = [0.1, 0.5, 0.3, 0.9, 0.2]
-    first = mean_interval(values, draws=2000, seed=1)
-    assert first == mean_interval(values, draws=2000, seed=1)
-    assert first["low"] < first["value"] < first["high"]
+    first = mean_interval(values)
     assert first["value"] == pytest.approx(0.4)
+    assert first["high"] - 0.4 > 0.4 - first["low"] > 0
+    even = mean_interval([1.0, 2.0, 3.0, 4.0])  # Student: 2.5 +- 3.1824 * 1.29099 / 2
+    assert (even["low"], even["high"]) == pytest.approx((0.44573, 4.55427), abs=1e-4)
+    assert mean_interval([*values, float("nan")]) == first
 
 
 def test_missing_people_are_left_out_and_never_zero() -> None:
-    assert mean_interval([0.4, None], draws=100, seed=1) == {
+    assert mean_interval([0.4, None]) == {
         "value": 0.4,
         "low": None,
         "high": None,
         "people": 1,
     }
-    assert mean_interval([None], draws=100, seed=1)["value"] is None
+    assert mean_interval([None])["value"] is None
+    assert mean_interval([0.4, 0.5, 0.6])["low"] is None, "three people give no interval"
 
 
 def test_a_constant_paired_gain_has_an_interval_of_no_width() -> None:
-    gain = paired_interval([0.5, 0.7, 0.2], [0.3, 0.5, 0.0], draws=500, seed=1)
+    gain = paired_interval([0.5, 0.7, 0.2, 0.3], [0.3, 0.5, 0.0, 0.1])
     assert gain["low"] == pytest.approx(0.2) and gain["high"] == pytest.approx(0.2)

@@ -142,7 +142,7 @@ def left(tmp_path: Path, profile: Profile) -> Any:
         instruments = table.opened(CONTEXT)
         cells = _cells(instruments)
         written.write(tmp_path / "cells.parquet", cells)
-        summary = study.summarise(cells, profile.evaluate, 0) | instruments.told()
+        summary = study.summarise(cells) | instruments.told()
         (tmp_path / "metrics.json").write_text(json.dumps(summary, allow_nan=False))
         people = {"picture": ["p"], "identity": "id-1", "split": "held_out", "role": "shown"}
         pd.DataFrame(people).to_parquet(tmp_path / "people.parquet")

@@ -213,7 +213,7 @@ def test_the_models_are_asked_the_same_and_answer_differently(
         for first, second in itertools.combinations(clips, 2):
             assert np.abs(clips[first] - clips[second]).mean() > 0.02, (first, second)
     base = chosen[chosen["variant"] == "base"]
-    assert base["seed"].is_unique and len(base) == 3 * chain.profile.evaluate.clips_per_person
+    assert base["seed"].is_unique and len(base) == 4 * chain.profile.evaluate.clips_per_person
 
 
 def test_the_ladder_s_known_people_are_shown_by_the_fine_tuned_adapter(
@@ -226,7 +226,8 @@ def test_the_ladder_s_known_people_are_shown_by_the_fine_tuned_adapter(
     job = chain.job("evaluate", tmp_path)
     known = training_people(job, backbone)
     made = variants.generated(job, backbone, known, ("pretrain", "finetune"))
-    seeds = variants.seeds_of(len(known), chain.profile.evaluate.clips_per_person)
+    names = [person.identity for person in known]
+    seeds = variants.seeds_of(names, chain.profile.evaluate.clips_per_person)
     for number, person in enumerate(known):
         for clip, seed in enumerate(seeds[number]):
             name = f"videos/{person.identity}_training_people_{seed}.mp4"

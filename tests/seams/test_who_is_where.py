@@ -136,7 +136,7 @@ def nearest(known: dict, x_id: torch.Tensor) -> str:
 def test_who_is_watched_is_held_out(chain: Chain, stage: str) -> None:
     folder = chain.output(stage) / "samples"
     watched = json.loads((folder / "people.json").read_text())
-    assert len(watched) == 3
+    assert len(watched) == 4
     for person in watched:
         number = chain.people[person["identity"]]
         (own,) = chain.of(number, "clip")
@@ -149,7 +149,7 @@ def test_who_is_tested_is_held_out_and_the_ladder_s_known_are_trained_on(chain: 
         name: {f.side for f in chain.truth.values() if f.person == number}
         for name, number in chain.people.items()
     }
-    assert len(set(cells["identity"])) == 3
+    assert len(set(cells["identity"])) == 4
     assert all(sides[name] == {"held_out"} for name in cells["identity"])
     known = [
         path.name.split("_")[0]
@@ -179,7 +179,7 @@ def test_shown_and_withheld_pictures_are_disjoint_and_of_the_person(
     from mm_model.evaluate.people import held_out_people
 
     people, notes = held_out_people(chain.job("evaluate", tmp_path), backbone)
-    assert not notes and len(people) == 3
+    assert not notes and len(people) == 4
     for person in people:
         shown, withheld = (
             {one.pixels.tobytes() for one in group} for group in (person.shown, person.withheld)

@@ -59,8 +59,15 @@ def random_adapter(backbone: Path, folder: Path, seed: int = 0) -> None:
     adapter.save_pretrained(folder)
 
 
-def metrics(identity: list[float], test_set: str = "a" * 64, **others: float) -> dict[str, Any]:
-    """An evaluation in the schema of `metrics.json`; identity of finetune per person."""
+def metrics(
+    identity: list[float],
+    test_set: str = "a" * 64,
+    *,
+    copy_paste_gap: float | None = 0.0,
+    candidate: str = "finetune",
+    **others: float | None,
+) -> dict[str, Any]:
+    """An evaluation in the schema of `metrics.json`; identity of the candidate per person."""
     mean = sum(identity) / len(identity)
     values = {"face_found_rate": 0.9, "fm_ref": 0.1, "fm_inter": 0.2, **others}
     number = {name: {"value": v, "low": v, "high": v} for name, v in values.items()}
@@ -72,9 +79,28 @@ def metrics(identity: list[float], test_set: str = "a" * 64, **others: float) ->
     }
     return {
         "people": len(identity),
-        "variants": {"base": base, "finetune": ours},
-        "gain": {"finetune_over_base": {"value": mean, "low": mean - 0.05, "high": mean + 0.05}},
-        "per_person": {"finetune": {"identity": identity}},
+        "identities": [f"p{k}" for k in range(len(identity))],
+        "variants": {"base": base, candidate: ours},
+        "candidate": candidate,
+        "gain": {"candidate_over_base": {"value": mean, "low": mean - 0.05, "high": mean + 0.05}},
+        "goals": [
+            {
+                "name": "copy_paste_gap",
+                "value": copy_paste_gap,
+                "least": None,
+                "most": 0.05,
+                "passed": None if copy_paste_gap is None else copy_paste_gap <= 0.05,
+                "decides": True,
+            }
+        ],
+        "per_person": {
+            candidate: {
+                "identity": identity,
+                **{
+                    name: [values[name]] * len(identity) for name in ("fm_inter", "face_found_rate")
+                },
+            }
+        },
         "test_set_digest": test_set,
     }
 
@@ -122,6 +148,14 @@ class House:
         adapter.mkdir(parents=True, exist_ok=True)
         (adapter / "magic_mirror_config.json").write_text(json.dumps({"mark": mark}))
         self._seal("finetune")
+        self._other_stage()
+
+    def _other_stage(self) -> None:
+        """An adapter of pretraining that is told from that of fine-tuning."""
+        other = self.layout.output("pretrain") / "adapter"
+        other.mkdir(parents=True, exist_ok=True)
+        (other / "magic_mirror_config.json").write_text(json.dumps({"mark": "pretrain"}))
+        self._seal("pretrain")
 
     def real_weights(self) -> None:
         """A random backbone and adapter of the real classes."""
@@ -129,12 +163,14 @@ class House:
         random_backbone(backbone)
         random_adapter(backbone, self.layout.output("finetune") / "adapter")
         self._seal("finetune")
+        self._other_stage()
 
     def evaluated(self, numbers: dict[str, Any]) -> None:
         """Publish an evaluation."""
         folder = self.layout.output("evaluate")
         folder.mkdir(parents=True, exist_ok=True)
-        measured = code.measured(self.layout.output("finetune") / "adapter")
+        stage = numbers.get("candidate", "finetune")
+        measured = code.measured(self.layout.output(stage) / "adapter")
         (folder / "metrics.json").write_text(json.dumps({"measured": measured, **numbers}))
         self._seal("evaluate")
 

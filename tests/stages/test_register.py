@@ -172,6 +172,27 @@ def test_another_test_set_is_not_comparable(house: House) -> None:
     assert "different test sets" in release["sentences"][0]
 
 
+def test_the_candidate_s_adapter_is_what_is_registered(house: House) -> None:
+    house.evaluated(metrics([0.3, 0.4, 0.5, 0.4], candidate="pretrain"))
+    release = house.register()
+    adapter = house.layout.output("pretrain") / "adapter"
+    assert release["adapter_digest"] == digests.of_folder(adapter)
+    tags = standing(house)[1]["tags"]
+    assert tags["candidate"] == "pretrain"
+    assert float(tags["evaluation_identity"]) == pytest.approx(0.4)
+
+
+def test_champions_before_the_present_one_are_held_against_too(house: House) -> None:
+    """The second adapter moves less by a little, and so does the third: together too much."""
+    house.register()
+    less = metrics([0.4, 0.5, 0.6, 0.5], fm_inter=0.193)
+    assert next_adapter(house, "two", less)["aliases"] == ["champion"]
+    still_less = metrics([0.5, 0.6, 0.7, 0.6], fm_inter=0.186)
+    release = next_adapter(house, "three", still_less)
+    assert release["aliases"] == ["challenger"]
+    assert "falls too far from one of the last champions" in release["sentences"][0]
+
+
 def test_a_first_version_without_gain_is_no_champion_but_can_be_served(house: House) -> None:
     house.evaluated({**GOOD, "gain": None})
     release = house.register()
