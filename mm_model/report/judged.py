@@ -1,0 +1,116 @@
+"""The page's tables of all judges: whom they name, whom they tell from twins, and likeness."""
+
+from typing import TYPE_CHECKING
+
+from mm_model.report import summary as told
+from mm_model.report.templating import fill
+from mm_model.store.atomic import Document
+
+if TYPE_CHECKING:
+    from mm_model.report.page import StageOutput
+
+_KINDS = {
+    "house": "of this project",
+    "outsider": "took no part",
+    "control": "control, sees colours only",
+}
+
+
+def judged(found: "StageOutput") -> str:
+    """A row a variant, a column a judge; an empty text before anybody was judged."""
+    summary = told.read(found)
+    if not summary:
+        return ""
+    tables = [
+        _table("How many people each judge names right, of all tested", summary, _named(summary)),
+        _table(
+            "Colour twins: how often each judge picks the person among four others "
+            "of the same colours",
+            summary,
+            _twins(summary),
+        ),
+        _table(
+            "Identity by each judge, and its share of what the VAE keeps", summary, _by(summary)
+        ),
+    ]
+    shown = [table for table in tables if table["rows"]]
+    return fill("judged.html", tables=shown) if shown else ""
+
+
+Cells = dict[str, dict[str, Document]]
+"""By judge and short variant: `text`, and `beside` in small."""
+
+
+def _table(caption: str, summary: Document, cells: Cells) -> Document:
+    known = told.judges(summary)
+    columns = [name for name in known if cells.get(name)]
+    columns += [name for name in cells if name not in known and cells[name]]
+    used = {variant for name in columns for variant in cells[name]}
+    order = [*told.NAMED, *sorted(used - set(told.NAMED))]
+    return {
+        "caption": caption,
+        "columns": [
+            {
+                "title": known.get(name, {}).get("title", name),
+                "kind": _KINDS.get(str(known.get(name, {}).get("kind")), ""),
+            }
+            for name in columns
+        ],
+        "rows": [
+            {
+                "title": told.NAMED.get(variant) or told.VARIANTS.get(variant) or variant,
+                "chosen": variant == told.candidate(summary),
+                "cells": [cells[name].get(variant) for name in columns],
+            }
+            for variant in order
+            if variant in used
+        ],
+    }
+
+
+def _named(summary: Document) -> Cells:
+    return {
+        judge: {variant: _share(entry) for variant, entry in rows.items()}
+        for judge, rows in told.named(summary).items()
+    }
+
+
+def _share(entry: Document) -> Document:
+    text = f"{told.count(entry['hits'])} of {told.count(entry['people'])}"
+    known = told.told({"value": None, **entry})
+    return {"text": text, "beside": _interval(known, ".0%")}
+
+
+def _interval(known: Document, form: str) -> str:
+    if known["low"] is None or known["high"] is None:
+        return ""
+    return f"{known['low']:{form}} to {known['high']:{form}}"
+
+
+def _twins(summary: Document) -> Cells:
+    def cell(entry: Document) -> Document:
+        text = f"{told.count(entry['hits'])} of {told.count(entry['people'])}"
+        chance = entry.get("chance")
+        return {"text": text, "beside": "" if chance is None else f"chance {told.count(chance)}"}
+
+    return {
+        judge: {variant: cell(entry) for variant, entry in rows.items() if entry}
+        for judge, rows in (summary.get("twins") or {}).items()
+        if rows
+    }
+
+
+def _by(summary: Document) -> Cells:
+    long = {name: short for short, name in told.SHORT.items()}
+    found: Cells = {}
+    for judge, rows in (summary.get("by_judge") or {}).items():
+        for variant, entry in rows.items():
+            identity = told.told(entry.get("identity"), summary.get("people"))
+            if identity["value"] is None:
+                continue
+            ceiling = entry.get("ceiling")
+            beside = [f"{ceiling:.0f}% of the VAE's"] if ceiling is not None else []
+            beside += [interval] if (interval := _interval(identity, ".2f")) else []
+            cell = {"text": f"{identity['value']:.3f}", "beside": "; ".join(beside)}
+            found.setdefault(judge, {})[long.get(variant, variant)] = cell
+    return found
