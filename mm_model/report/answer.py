@@ -21,8 +21,8 @@ _WHO = {
     "control": "A control",
 }
 _FROM = {
-    "true": "From their true clips: {}. More cannot be asked.",
-    "vae": "From true clips packed and unpacked by the video model: {}. More no clip keeps.",
+    "true": "From their true clips: {}, the most that can be asked.",
+    "vae": "From true clips packed and unpacked by the video model: {}.",
     "base": "From clips made without their photograph: {}.",
     "pretrain": "From clips made after training on pictures: {}.",
     "finetune": "From clips made after training on clips as well: {}.",
@@ -33,12 +33,10 @@ _FROM = {
 def answer(evaluated: "StageOutput", registered: "StageOutput", film: str = "") -> str:
     """Lead, rungs, motion, verdict, and the film of the training where there is one."""
     summary, release = told.read(evaluated), _release(registered)
-    facts: Document = {"lead": None, "rungs": [], "further": [], "notes": [], "judge": None}
-    if summary is not None:
-        facts = _facts(summary)
+    facts = _facts(summary or {})
     return fill(
         "answer.html",
-        **facts,
+        facts=facts,
         judged=summary is not None,
         verdict=_verdict(release),
         why=(release or {}).get("sentences") or [],
@@ -77,7 +75,8 @@ def _facts(summary: Document) -> Document:
             if short in mine
         ],
         "further": [*_twins(summary, first, chosen), *_moves(summary, chosen), *_floors(summary)],
-        "notes": _notes(summary, known),
+        "stages": (summary.get("stages") or {}).get("sentence"),
+        "outsider": any(judge.get("kind") == "outsider" for judge in known.values()),
     }
 
 
@@ -164,13 +163,3 @@ def _floors(summary: Document) -> list[str]:
     said = f"It reaches {len(asked) - len(missed)} of {len(asked)} {what}"
     names = "; ".join(f"{title(one)}: {one['value']:.2f}, asked {bounds(one)}" for one in missed)
     return [f"{said}. Not: {names}." if missed else f"{said}."]
-
-
-def _notes(summary: Document, known: dict[str, Document]) -> list[str]:
-    said = [text] if (text := (summary.get("stages") or {}).get("sentence")) else []
-    if not any(judge.get("kind") == "outsider" for judge in known.values()):
-        said.append(
-            "No outsider judged: every figure is the house judge's. `make judges` brings a "
-            "recogniser that has nothing to do with this project; then run again."
-        )
-    return said

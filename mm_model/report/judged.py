@@ -17,9 +17,9 @@ _KINDS = {
 
 
 def judged(found: "StageOutput") -> str:
-    """A row a variant, a column a judge; an empty text before anybody was judged."""
+    """A row a variant, a column a judge; an empty text where one judge alone looked."""
     summary = told.read(found)
-    if not summary:
+    if not summary or not any(summary.get(key) for key in ("named", "twins", "by_judge")):
         return ""
     tables = [
         _table("How many people each judge names right, of all tested", summary, _named(summary)),

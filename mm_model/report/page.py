@@ -103,8 +103,9 @@ def render(layout: Layout) -> str:
         partial(page_ladder.motion, found["evaluate"]),
         partial(page_ladder.curve, found["evaluate"]),
         partial(parts.numbers, found["evaluate"]),
-        partial(parts.header, profile.title, layout.profile, list(found.values()), TITLES),
     ]
+    states = partial(parts.header, profile.title, layout.profile, list(found.values()), TITLES)
+    sections.insert(len(sections) if finished else 1, states)
     for stage, frames in trained:
         sections.append(partial(training, stage, TITLES[stage.stage], frames))
     for name in ("sources", "ingest", "faces", "pairs"):

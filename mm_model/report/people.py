@@ -49,7 +49,7 @@ def people(found: "StageOutput") -> str:
         for identity, group in cells.groupby("identity")
     }
     best, worst = best_and_worst(ranked(cells, chosen))
-    large = [("The closest", best), ("The furthest off", worst)]
+    large = [("Kept best", best), ("Kept worst", worst)]
     return fill(
         "people.html",
         groups=[(title, [cards[name] for name in names]) for title, names in large if names],
