@@ -54,8 +54,10 @@ def _verdict(release: Document | None) -> tuple[str, str]:
     if release is None:
         return "waiting", "Not released yet."
     version = f"Version {release['version']}" if release.get("version") else "The release"
-    if "champion" in (release.get("aliases") or ()) or release.get("promoted"):
-        return "yes", f"Promoted: {version[0].lower()}{version[1:]} is the champion."
+    if release.get("promoted"):
+        return "yes", f"{version} was promoted: it is the champion."
+    if "champion" in (release.get("aliases") or ()):
+        return "yes", f"{version} is the champion."
     if release.get("promoted") is None:
         return "waiting", f"{version} is registered."
     return "no", f"{version} was not promoted; it stays the challenger."

@@ -103,7 +103,10 @@ def test_where_one_judge_looked_there_is_no_table_of_judges(layout: Layout) -> N
 @pytest.mark.parametrize(
     ("release", "said"),
     [
-        ({"version": 3, "promoted": True, "aliases": ["champion"]}, "version 3 is the champion."),
+        (
+            {"version": 3, "promoted": True, "aliases": ["champion"]},
+            "3 was promoted: it is the champion.",
+        ),
         ({"version": 4, "promoted": False, "aliases": ["challenger"]}, "4 was not promoted"),
         ({"version": 4, "promoted": False, "aliases": ["champion"]}, "4 is the champion"),
     ],
