@@ -1,5 +1,6 @@
 """The page's tables of all judges: whom they name, whom they tell from twins, and likeness."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mm_model.report import summary as told
@@ -9,6 +10,7 @@ from mm_model.store.atomic import Document
 if TYPE_CHECKING:
     from mm_model.report.page import StageOutput
 
+_CONTROLS = ("static_reference", "shuffled")
 _KINDS = {
     "house": "of this project",
     "outsider": "took no part",
@@ -21,18 +23,7 @@ def judged(found: "StageOutput") -> str:
     summary = told.read(found)
     if not summary or not any(summary.get(key) for key in ("named", "twins", "by_judge")):
         return ""
-    tables = [
-        _table("How many people each judge names right, of all tested", summary, _named(summary)),
-        _table(
-            "Colour twins: how often each judge picks the person among four others "
-            "of the same colours",
-            summary,
-            _twins(summary),
-        ),
-        _table(
-            "Identity by each judge, and its share of what the VAE keeps", summary, _by(summary)
-        ),
-    ]
+    tables = [_table(caption, summary, cells(summary)) for caption, cells in _TABLES]
     shown = [table for table in tables if table["rows"]]
     return fill("judged.html", tables=shown) if shown else ""
 
@@ -46,7 +37,7 @@ def _table(caption: str, summary: Document, cells: Cells) -> Document:
     columns = [name for name in known if cells.get(name)]
     columns += [name for name in cells if name not in known and cells[name]]
     used = {variant for name in columns for variant in cells[name]}
-    order = [*told.NAMED, *sorted(used - set(told.NAMED))]
+    titles = {**told.NAMED, **{name: told.VARIANTS[name] for name in _CONTROLS}}
     return {
         "caption": caption,
         "columns": [
@@ -58,11 +49,11 @@ def _table(caption: str, summary: Document, cells: Cells) -> Document:
         ],
         "rows": [
             {
-                "title": told.NAMED.get(variant) or told.VARIANTS.get(variant) or variant,
+                "title": title,
                 "chosen": variant == told.candidate(summary),
                 "cells": [cells[name].get(variant) for name in columns],
             }
-            for variant in order
+            for variant, title in titles.items()
             if variant in used
         ],
     }
@@ -101,16 +92,42 @@ def _twins(summary: Document) -> Cells:
 
 
 def _by(summary: Document) -> Cells:
-    long = {name: short for short, name in told.SHORT.items()}
+    def cell(entry: Document, identity: Document) -> Document:
+        ceiling = entry.get("ceiling")
+        beside = [f"{ceiling:.0f}% of the VAE's"] if ceiling is not None else []
+        beside += [interval] if (interval := _interval(identity, ".2f")) else []
+        return {"text": f"{identity['value']:.3f}", "beside": "; ".join(beside)}
+
+    return _means(summary, "identity", cell)
+
+
+def _seen(summary: Document) -> Cells:
+    def cell(_: Document, seen: Document) -> Document:
+        return {"text": f"{seen['value']:.0%}", "beside": _interval(seen, ".0%")}
+
+    return _means(summary, "face_found", cell)
+
+
+def _means(
+    summary: Document, measure: str, cell: Callable[[Document, Document], Document]
+) -> Cells:
+    """What `cell` makes of each judge's entry and its mean, where there is one."""
+    short = {name: key for key, name in told.SHORT.items()}
     found: Cells = {}
     for judge, rows in (summary.get("by_judge") or {}).items():
         for variant, entry in rows.items():
-            identity = told.told(entry.get("identity"), summary.get("people"))
-            if identity["value"] is None:
-                continue
-            ceiling = entry.get("ceiling")
-            beside = [f"{ceiling:.0f}% of the VAE's"] if ceiling is not None else []
-            beside += [interval] if (interval := _interval(identity, ".2f")) else []
-            cell = {"text": f"{identity['value']:.3f}", "beside": "; ".join(beside)}
-            found.setdefault(judge, {})[long.get(variant, variant)] = cell
+            mean = told.told(entry.get(measure), summary.get("people"))
+            if mean["value"] is not None:
+                found.setdefault(judge, {})[short.get(variant, variant)] = cell(entry, mean)
     return found
+
+
+_TABLES: tuple[tuple[str, Callable[[Document], Cells]], ...] = (
+    ("How many people each judge names right, of all tested", _named),
+    (
+        "Colour twins: how often each judge picks the person among four others of the same colours",
+        _twins,
+    ),
+    ("Identity by each judge, and its share of what the VAE keeps", _by),
+    ("Frames in which each judge's own detector finds a face", _seen),
+)

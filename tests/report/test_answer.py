@@ -94,6 +94,7 @@ def test_every_judge_and_every_twin_stands_in_a_table(layout: Layout) -> None:
     assert "after pretraining 3.5 of 21 12% to 23% 9 of 21" in said
     assert "after pretraining 7 of 21 chance 4.2 9 of 21 chance 4.2 4 of 21" in said
     assert "after pretraining 0.210 38% of the VAE's; 0.15 to 0.27" in said
+    assert "after pretraining 97% 94% to 100%" in said and "step_140" not in said
 
 
 def test_where_one_judge_looked_there_is_no_table_of_judges(layout: Layout) -> None:
