@@ -126,7 +126,8 @@ def _moves(page: Any, what: str) -> bool:
 
 def test_clips_play_until_the_space_bar_stops_them(browser: Any, pages: dict[str, Path]) -> None:
     page = opened(browser, pages["chain"])
-    assert _moves(page, STRIPS) and _moves(page, MOMENTS)
+    page.wait_for_timeout(2500)
+    assert _moves(page, STRIPS) and _moves(page, MOMENTS), "not once, but again and again"
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.closest('label').innerText").strip() == (
         "Stop all clips"
