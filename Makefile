@@ -36,7 +36,7 @@ export GX_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help setup run dev serve generate releases rollback unpin browser test test-slow test-endurance lint figures page weights example clean
+.PHONY: help setup run dev serve generate releases rollback unpin test test-slow test-endurance lint figures page weights example clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -107,6 +107,7 @@ page: setup ## Rebuild the report page
 # the rest goes on. worksteal keeps a file's tests together and never starts the dead test again.
 PYTEST = $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal --max-worker-restart 100
 
+.PHONY: browser
 browser: setup ## Install what tests of the report page need besides Debian's chromium
 	@command -v chromium >/dev/null || { echo "There is no chromium: apt-get install chromium"; exit 1; }
 	@command -v npm >/dev/null || { echo "There is no npm: apt-get install npm"; exit 1; }
