@@ -118,6 +118,12 @@ page: setup ## Rebuild the report page
 # the rest goes on. worksteal keeps a file's tests together and never starts the dead test again.
 PYTEST = $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal --max-worker-restart 100
 
+.PHONY: browser
+browser: setup ## Install what tests of the report page need besides Debian's chromium
+	@command -v chromium >/dev/null || { echo "There is no chromium: apt-get install chromium"; exit 1; }
+	@command -v npm >/dev/null || { echo "There is no npm: apt-get install npm"; exit 1; }
+	@npm ci --silent --no-audit --no-fund --prefix tests/report
+
 test: setup ## Run all tests (but those that take minutes)
 	@$(PYTEST)
 

@@ -6,44 +6,49 @@ Of what `metrics.json` says; nothing is computed but places on the plots.
 from typing import TYPE_CHECKING
 
 from mm_model.metrics import goals
+from mm_model.report import summary as told
+from mm_model.report.answer import bounds, title
 from mm_model.report.templating import fill
-from mm_model.store import documents
 from mm_model.store.atomic import Document
 
 if TYPE_CHECKING:
     from mm_model.report.page import StageOutput
 
 _POINTS = {
-    "base": ("base", "#66707f"),
-    "pretrain": ("pretrained", "#3a6ea5"),
-    "finetune": ("fine-tuned", "#2f8f5b"),
-    "true_clip": ("true clip", "#1c2430"),
-    "vae_round_trip": ("true clip through the VAE", "#8a6d3b"),
-    "static_reference": ("still reference", "#c2553f"),
-    "shuffled": ("another person", "#b7791f"),
+    "base": "base",
+    "pretrain": "pretrained",
+    "finetune": "fine-tuned",
+    "true_clip": "true clip",
+    "vae_round_trip": "true clip through the VAE",
+    "static_reference": "still reference",
+    "shuffled": "another person",
 }
-
-
-def _summary(found: "StageOutput") -> Document | None:
-    path = found.folder / "metrics.json" if found.folder else None
-    return documents.read(path) if path is not None and path.is_file() else None
 
 
 def ladder(found: "StageOutput") -> str:
     """Rank-1 of every link against what the link before it leaves possible."""
-    summary = _summary(found)
+    summary = told.read(found)
     if not summary or not summary.get("ladder"):
         return ""
-    return fill("ladder.html", rungs=summary["ladder"])
+    rungs = [
+        {**rung, "low": None, "high": None} if told.few(rung["people"]) else rung
+        for rung in summary["ladder"]
+    ]
+    judge = told.judges(summary).get(told.headline(summary)) or {}
+    intervals = any(rung["low"] is not None for rung in rungs)
+    return fill("ladder.html", rungs=rungs, intervals=intervals, judge=judge.get("title"))
 
 
 def motion(found: "StageOutput") -> str:
     """Goals of motion and honesty, and where every variant stands between identity and motion."""
-    summary = _summary(found)
+    summary = told.read(found)
     if not summary or not summary.get("goals"):
         return ""
-    front = _front(summary["variants"])
-    return fill("motion.html", goals=summary["goals"], titles=goals.titles(), front=front)
+    shown = [
+        {"decides": False, **goal, "title": title(goal), "bounds": bounds(goal)}
+        for goal in summary["goals"]
+    ]
+    return fill("motion.html", goals=shown, front=_front(summary["variants"]))
 
 
 def _front(variants: Document, width: int = 640, height: int = 300) -> Document | None:
@@ -65,11 +70,11 @@ def _front(variants: Document, width: int = 640, height: int = 300) -> Document 
 
     marks: list[Document] = []
     for name, place in sorted(places.items(), key=lambda item: -item[1][1]):
-        (x, y), (label, colour) = at(*place), _POINTS[name]
+        (x, y), label = at(*place), _POINTS[name]
         words = y + 4  # a label steps down until it covers no other
         while any(abs(words - m["words"]) < 13 and abs(x - m["x"]) < 170 for m in marks):
             words += 2
-        mark = {"x": x, "y": y, "words": words, "label": label, "colour": colour}
+        mark = {"x": x, "y": y, "words": words, "label": label, "name": name}
         marks.append({**mark, "motion": place[0], "identity": place[1]})
     return {
         "width": width,
@@ -84,12 +89,18 @@ def _front(variants: Document, width: int = 640, height: int = 300) -> Document 
 
 def curve(found: "StageOutput", width: int = 640, height: int = 220) -> str:
     """Identity over the steps of both stages with its intervals, from the base to the end."""
-    points = (_summary(found) or {}).get("curve", [])
-    known = [p for p in points if p["identity"]["low"] is not None]
+    summary = told.read(found) or {}
+    points = [
+        {**point, "identity": told.told(point["identity"], summary.get("people"))}
+        for point in summary.get("curve") or []
+    ]
+    known = [p for p in points if p["identity"]["value"] is not None]
     if len(known) < 2:
         return ""
-    low = min(0.0, *(p["identity"]["low"] for p in known))
-    high, last = max(p["identity"]["high"] for p in known), max(known[-1]["step"], 1)
+    ends = [
+        e for p in known for k in ("value", "low", "high") if (e := p["identity"][k]) is not None
+    ]
+    low, high, last = min(0.0, *ends), max(ends), max(known[-1]["step"], 1)
 
     def at(step: float, value: float) -> tuple[float, float]:
         return (
@@ -101,9 +112,10 @@ def curve(found: "StageOutput", width: int = 640, height: int = 220) -> str:
     for point in known:
         mean = point["identity"]
         x, y = at(point["step"], mean["value"])
-        ends = {end: at(0, mean[end])[1] for end in ("low", "high")}
+        spread = {end: None if (e := mean[end]) is None else at(0, e)[1] for end in ("low", "high")}
         marks.append(
-            {"x": x, "y": y, **ends, "variant": point["variant"], "identity": mean["value"]}
+            {"x": x, "y": y, **spread, "variant": point["variant"], "identity": mean["value"]}
         )
     places = {"width": width, "height": height, "low": low, "high": high, "last": last}
-    return fill("curve.html", marks=marks, **places)
+    intervals = any(mark["low"] is not None for mark in marks)
+    return fill("curve.html", marks=marks, intervals=intervals, **places)

@@ -12,6 +12,10 @@ from pathlib import Path
 from mm_model.errors import UserError
 from mm_model.report import ladder as page_ladder
 from mm_model.report import parts
+from mm_model.report.answer import answer
+from mm_model.report.film import film
+from mm_model.report.judged import judged
+from mm_model.report.people import people
 from mm_model.report.templating import fill
 from mm_model.report.training import training
 from mm_model.run.stages import NAMES
@@ -85,17 +89,25 @@ def render(layout: Layout) -> str:
     profile = load_profile(layout.root, layout.profile)
     found = {name: find(layout, name) for name in NAMES}
     finished = all(item.done for item in found.values())
+    trained = [
+        (found[name], training.sample_frames) for name, training in profile.trainings.items()
+    ]
+    moment = profile.model.num_frames / profile.model.fps
     sections: list[Callable[[], str]] = [
-        partial(parts.header, profile.title, layout.profile, list(found.values()), TITLES),
-        partial(parts.people, found["evaluate"]),
+        lambda: answer(
+            found["evaluate"], found["register"], _section(partial(film, trained, moment))
+        ),
+        partial(people, found["evaluate"]),
+        partial(judged, found["evaluate"]),
         partial(page_ladder.ladder, found["evaluate"]),
         partial(page_ladder.motion, found["evaluate"]),
         partial(page_ladder.curve, found["evaluate"]),
         partial(parts.numbers, found["evaluate"]),
     ]
-    for name in ("pretrain", "finetune"):
-        frames = getattr(profile, name).sample_frames
-        sections.append(partial(training, found[name], TITLES[name], frames))
+    states = partial(parts.header, profile.title, layout.profile, list(found.values()), TITLES)
+    sections.insert(len(sections) if finished else 1, states)
+    for stage, frames in trained:
+        sections.append(partial(training, stage, TITLES[stage.stage], frames))
     for name in ("sources", "ingest", "faces", "pairs"):
         sections.append(partial(parts.data, found[name], TITLES[name]))
     sections.append(partial(parts.release, found["register"]))
@@ -104,7 +116,9 @@ def render(layout: Layout) -> str:
         title=profile.title,
         finished=finished,
         frames=profile.model.num_frames,
-        seconds=profile.model.num_frames / profile.model.fps,
+        seconds=moment,
+        width=profile.model.width,
+        height=profile.model.height,
         sections=[text for make in sections if (text := _section(make))],
     )
 

@@ -7,25 +7,13 @@ import base64
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from mm_model.metrics import table as metrics
+from mm_model.report import summary as told
 from mm_model.report.templating import fill
-from mm_model.store import documents, tables
-from mm_model.store.atomic import Document
+from mm_model.store import documents
 
 if TYPE_CHECKING:
     from mm_model.report.page import StageOutput
-
-_VARIANTS = {
-    "base": "base, no identity",
-    "pretrain": "after pretraining",
-    "finetune": "after fine-tuning",
-    "true_clip": "true clip",
-    "vae_round_trip": "true clip through the VAE",
-    "static_reference": "control: still reference",
-    "shuffled": "control: another person's pictures",
-}
 
 
 def embedded(path: Path) -> str:
@@ -63,52 +51,28 @@ def data(found: "StageOutput", title: str) -> str:
     )
 
 
-def people(found: "StageOutput") -> str:
-    """Every held-out person: reference, models, true clip, playing in step."""
-    folder = found.folder
-    if folder is None or not (folder / "cells.parquet").is_file():
-        return ""
-    cells = tables.read(folder / "cells.parquet")
-    columns = [
-        v for v in ("base", "pretrain", "finetune", "true_clip") if v in set(cells["variant"])
-    ]
-    return fill(
-        "people.html",
-        columns=[_VARIANTS[name] for name in columns],
-        people=[
-            {
-                "reference": embedded(folder / "references" / f"{identity}.jpg"),
-                "prompt": group["prompt"].iloc[0],
-                "clips": [_clip(folder, group, name) for name in columns],
-            }
-            for identity, group in cells.groupby("identity")
-        ],
-    )
-
-
-def _clip(folder: Path, group: pd.DataFrame, variant: str) -> Document | None:
-    chosen = group[group["variant"] == variant]
-    if chosen.empty:
-        return None
-    row = chosen.iloc[0]
-    strip = folder / "strips" / (Path(row["video"]).stem + ".jpg")
-    return {"strip": embedded(strip), "identity": row["identity_similarity_penalised"]}
-
-
 def numbers(found: "StageOutput") -> str:
     """Means over people with 95% intervals, and the paired gain."""
-    path = found.folder / "metrics.json" if found.folder else None
-    if path is None or not path.is_file():
+    summary = told.read(found)
+    if summary is None:
         return ""
-    summary = documents.read(path)
+    chosen, people = told.candidate(summary), summary["people"]
+    measures, proxies = metrics.headings(), metrics.headings(proxies=True)
+    values = {
+        name: {key: told.told(means.get(key), people) for key, _ in (*measures, *proxies)}
+        for name, means in summary["variants"].items()
+    }
+    gains = summary["gain"]
     return fill(
         "numbers.html",
-        people=summary["people"],
-        gain=summary["gain"].get("candidate_over_base") or summary["gain"]["finetune_over_base"],
-        measures=metrics.headings(),
-        proxies=metrics.headings(proxies=True),
-        variants=_VARIANTS,
-        values=summary["variants"],
+        people=people,
+        gain=told.told(gains.get("candidate_over_base") or gains["finetune_over_base"], people),
+        measures=measures,
+        proxies=proxies,
+        variants=told.VARIANTS,
+        values=values,
+        chosen=chosen,
+        intervals=(summary.get("conventions") or {}).get("interval"),
     )
 
 

@@ -176,7 +176,7 @@ def test_one_more_metric_reaches_all_that_is_written(
     assert said["per_person"]["finetune"]["turning"] == [30.0, 30.0]
     assert said["weights"] == {"turning": "abc"} and "unavailable" not in said
     assert turning.loaded == 1, "once a run, not once a clip"
-    assert "<th>turned, degrees ↑</th>" in parts.numbers(SimpleNamespace(folder=folder))
+    assert '<th scope="col">turned, degrees ↑</th>' in parts.numbers(SimpleNamespace(folder=folder))
     row = "| `turned` | how far the head turns | degrees | higher | `turning` | 0 to 180 |"
     assert f"{row} frames |" in page.text()
     audit.audit("evaluate", folder, profile, evaluate.STAGE.bounds())
@@ -223,7 +223,7 @@ def test_a_proxy_stands_in_tables_of_its_own(left: Any, monkeypatch: pytest.Monk
     assert parts.numbers(SimpleNamespace(folder=folder)).count("<table>") == 1
     _add(monkeypatch, _stand_in())
     real, proxies = parts.numbers(SimpleNamespace(folder=left())).split("Proxies, which stand in")
-    assert "<th>blur</th>" in proxies and "blur" not in real
+    assert '<th scope="col">blur</th>' in proxies and "blur" not in real
     assert "FM_ref" in real and "FM_ref" not in proxies
     assert "proxy_blur" not in plain
     assert "proxy_blur" in page.text().split("## Proxies")[1]
@@ -254,7 +254,7 @@ def test_one_more_goal_reaches_summary_page_and_documentation(
     folder = left()
     *_, said = _said(folder)["goals"]
     assert (said["name"], said["value"], said["passed"]) == ("turned_over_true", value, passed)
-    assert "<td>it turns</td>" in verdicts.motion(SimpleNamespace(folder=folder))
+    assert '<th scope="row">it turns</th>' in verdicts.motion(SimpleNamespace(folder=folder))
     assert "| `turned_over_true` | it turns | at least 0.5 |" in page.text()
 
 

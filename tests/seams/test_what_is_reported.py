@@ -165,36 +165,41 @@ def test_dagster_shows_the_report_and_the_verdict(chain: Chain, stage: str, tmp_
 
 def test_the_page_shows_each_variant_s_own_clip_and_number(chain: Chain) -> None:
     text, folder = page.render(chain.layout), chain.output("evaluate")
-    table = text[text.index("<h2>Held-out people") : text.index("<h2>The ladder")]
+    shown = text[text.index("<h2>Held-out people") : text.index("<h2>The ladder")]
+    strips = {
+        place: base64.b64decode(found)
+        for place, found in re.findall(r"\.(clip-\d+)\{background-image:url\(.*?,(.*?)\)", shown)
+    }
     cells = chain.table("evaluate", "cells")
-    _, *rows = table.split("<tr>")[1:]
     order = sorted(set(cells["identity"]))
-    assert len(rows) == len(order)
-    for identity, row in zip(order, rows, strict=True):
-        pictures = [
-            base64.b64decode(found)
-            for found in re.findall(r"data:image/jpeg;base64,([A-Za-z0-9+/=]+)", row)
-        ]
+    _, *cards = shown[shown.index("<summary>All") : shown.index("<style>")].split("<article")
+    assert len(cards) == len(order)
+    for identity, card in zip(order, cards, strict=True):
         own = cells[cells["identity"] == identity].groupby("variant").first()
-        names = ("base", "pretrain", "finetune", "true_clip")
-        strips = [Path(own.loc[name, "video"]).stem + ".jpg" for name in names]
-        assert pictures == [
-            (folder / "references" / f"{identity}.jpg").read_bytes(),
-            *((folder / "strips" / name).read_bytes() for name in strips),
+        names = ("true_clip", "base", "pretrain", "finetune")
+        (reference,) = re.findall(r"data:image/jpeg;base64,([A-Za-z0-9+/=]+)", card)
+        assert base64.b64decode(reference) == (folder / f"references/{identity}.jpg").read_bytes()
+        assert [strips[place] for place in re.findall(r'class="play (clip-\d+)"', card)] == [
+            (folder / "strips" / f"{Path(own.loc[name, 'video']).stem}.jpg").read_bytes()
+            for name in names
         ]
-        told = [float(value) for value in re.findall(r"identity (-?\d+\.\d+)", row)]
+        told = [float(value) for value in re.findall(r"identity (-?\d+\.\d+)", card)]
         expected = [own.loc[name, "identity_similarity_penalised"] for name in names]
         assert told == pytest.approx(expected, abs=0.0051)
+        right = [
+            words == "named right" for words in re.findall(r"named right|taken for another", card)
+        ]
+        assert right == [bool(own.loc[name, "rank1"]) for name in names]
 
 
 def test_the_page_s_table_of_numbers_is_the_summary(chain: Chain, summary: dict) -> None:
     from mm_model.metrics.table import headings
-    from mm_model.report.parts import _VARIANTS
+    from mm_model.report.summary import VARIANTS
 
     text = html.unescape(page.render(chain.layout))
     table = text[text.index("<h2>Numbers") : text.index("Identity is the mean cosine of the judge")]
-    for variant, title in _VARIANTS.items():
-        row = re.search(rf"<tr><td>{re.escape(title)}</td>(.*?)</tr>", table)[1]
+    for variant, title in VARIANTS.items():
+        row = re.search(rf"<th scope=.row.>{re.escape(title)}</th>(.*?)</tr>", table)[1]
         told = re.findall(r'<td class="n">(-?\d+\.\d+)', row)
         values = [summary["variants"][variant][name]["value"] for name, _ in headings()]
         assert told == [f"{value:.3f}" for value in values if value is not None], variant
