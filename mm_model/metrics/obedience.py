@@ -33,6 +33,10 @@ ACTIONS = {
 }
 """Actions that can be read: name to its words in a sentence."""
 
+OF_THE_FACE = ("smiles", "opens the mouth", "raises the eyebrows", "blinks", "talks")
+"""Those of the face alone. A head that turns or tips seems to do some of them, so none of them
+outdoes what the head does."""
+
 AIMLESS = ("nods", "shakes the head", "blinks", "talks")
 """Those that look the same when time runs backwards."""
 
@@ -50,16 +54,16 @@ class _Typical:
     """What procedural people do on average (people 10000 to 10019)."""
 
     yaw: float = 22.0
-    shake: float = 28.0
+    shake: float = 24.0
     rise: float = 0.15
-    nod: float = 0.20
+    nod: float = 0.165
     roll: float = 12.0
     size: float = 0.27
     smile: float = 1.25
     mouth: float = 0.30
-    talk: float = 0.60
+    talk: float = 0.42
     brows: float = 1.9
-    blink: float = 0.35
+    blink: float = 0.23
 
 
 _MEAN = _Typical()
@@ -86,6 +90,7 @@ def strengths(frames: np.ndarray, landmarks: np.ndarray, boxes: np.ndarray) -> d
     if held is None or seen.sum() < max(_LEAST_FRAMES, len(frames) / 2):
         return {}
     face = expression.expression(frames, landmarks)
+    opening = _net(face.mouth) / _MEAN.mouth
     turn, rise = _net(held.yaw) / _MEAN.yaw, _net(held.y) / _MEAN.rise
     tilt, closer = _net(pose.roll(frames, landmarks)) / _MEAN.roll, _net(held.size) / _MEAN.size
     return {
@@ -97,8 +102,9 @@ def strengths(frames: np.ndarray, landmarks: np.ndarray, boxes: np.ndarray) -> d
         "shakes the head": _to_and_fro(held.yaw) / _MEAN.shake,
         "tilts left": -tilt,
         "tilts right": tilt,
-        "smiles": _net(face.smile) / _MEAN.smile,
-        "opens the mouth": _net(face.mouth) / _MEAN.mouth,
+        # Lips that part move as a smile's do.
+        "smiles": _net(face.smile) / _MEAN.smile - max(opening, 0.0),
+        "opens the mouth": opening,
         "raises the eyebrows": _net(face.brows) / _MEAN.brows,
         "blinks": _dip(face.eyes) / _MEAN.blink,
         "talks": _flutter(face.mouth) / _MEAN.talk,
@@ -110,7 +116,12 @@ def strengths(frames: np.ndarray, landmarks: np.ndarray, boxes: np.ndarray) -> d
 def does(found: dict[str, float], action: str) -> bool:
     """Whether strengths say that the action was done, and that no other one outdoes it."""
     ours = found[action]
-    return ours >= STRONG and ours >= OUTDONE * max(found.values())
+    rivals = [
+        strength
+        for name, strength in found.items()
+        if action in OF_THE_FACE or name not in OF_THE_FACE
+    ]
+    return ours >= STRONG and ours >= OUTDONE * max(rivals)
 
 
 def _net(curve: np.ndarray) -> float:
