@@ -129,7 +129,7 @@ def summarise(cells: list[Cell], rules: EvaluateSettings, seed: int) -> Document
         "identities": people,
         "variants": summary,
         "gain": gains,
-        "goals": goals.judge(summary),
+        "goals": goals.judge({"variants": summary, "per_person": per_person}),
         "per_person": per_person,
     }
 
@@ -181,7 +181,6 @@ def _conditions(job: Job, people: list[Subject], *, pack: FacePack, judge: FaceP
             "interval": "percentile bootstrap over people, 95%",
             "ladder": "rank 1: mean of all pictures against the mean over one clip, clips of a "
             "person sharing one hit; Wilson 95% over people",
-            "motion": "fm_inter_p95 minus that of the still control",
         },
         "sampler": rules.model_dump(),
     }

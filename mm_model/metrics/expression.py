@@ -47,7 +47,7 @@ class Expression:
 
 
 def canvas(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """The face of `frame [H,W,3]` at `landmarks [5,2]` on the canvas: brightness over its cheeks'."""
+    """The face of `frame [H,W,3]` at `landmarks [5,2]`, its brightness over that of its cheeks."""
     anchors = np.stack([landmarks[0], landmarks[1], landmarks[3:].mean(axis=0)])
     way = cv2.getAffineTransform(anchors.astype(np.float32), _ANCHORS)
     grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float32)

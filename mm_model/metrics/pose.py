@@ -19,6 +19,9 @@ PITCH_DEGREES = 62.0
 _SIDE = 40
 """Side in pixels of the patch whose rotation is followed."""
 
+_FASTEST = 45.0
+"""Degrees from frame to frame beyond which the two patches were not laid on each other at all."""
+
 _AROUND = 1.3
 """Half that patch's side, in distances from eyes to mouth."""
 
@@ -111,4 +114,5 @@ def _rotation(first: np.ndarray, second: np.ndarray) -> float:
         _, way = cv2.findTransformECC(first, second, way, cv2.MOTION_AFFINE, until, None, 5)
     except cv2.error:  # nothing to go by, such as a patch of one colour
         return 0.0
-    return float(np.degrees(np.arctan2(way[1, 0] - way[0, 1], way[0, 0] + way[1, 1])))
+    turned = float(np.degrees(np.arctan2(way[1, 0] - way[0, 1], way[0, 0] + way[1, 1])))
+    return turned if abs(turned) <= _FASTEST else 0.0

@@ -43,7 +43,9 @@ def motion(found: "StageOutput") -> str:
     if not summary or not summary.get("goals"):
         return ""
     front = _front(summary["variants"])
-    return fill("motion.html", goals=summary["goals"], titles=goals.titles(), front=front)
+    known = goals.titles()  # an evaluation of before may hold a goal that is no more
+    titles = {goal["name"]: known.get(goal["name"], goal["name"]) for goal in summary["goals"]}
+    return fill("motion.html", goals=summary["goals"], titles=titles, front=front)
 
 
 def _front(variants: Document, width: int = 640, height: int = 300) -> Document | None:
