@@ -33,8 +33,9 @@ def choose(summary: Mapping[str, Any], per_person: PerPerson) -> Candidate:
 
     `summary` holds means by variant, `per_person` the figures of each person.
     """
-    judged = {stage: _goals(summary, stage) for stage in STAGES}
-    failed = {stage: {g["name"] for g in judged[stage] if _fails(g)} for stage in STAGES}
+    study = {"variants": summary, "per_person": per_person}
+    judged = {stage: goals.judge(study, stage) for stage in STAGES}
+    failed = {stage: set(goals.refused(judged[stage])) for stage in STAGES}
     identity = paired_interval(
         per_person["finetune"]["identity"], per_person["pretrain"]["identity"]
     )
@@ -51,14 +52,6 @@ def choose(summary: Mapping[str, Any], per_person: PerPerson) -> Candidate:
     elif high is not None and high < 0 and not failed["pretrain"]:
         stage, why = "pretrain", "fine-tuning lost likeness"
     return Candidate(stage, identity, _sentence(stage, why, value, low, high), judged[stage])
-
-
-def _goals(summary: Mapping[str, Any], stage: str) -> list[Document]:
-    return goals.judge({**summary, goals.ADAPTER: summary[stage]})
-
-
-def _fails(goal: Document) -> bool:
-    return bool(goal.get("decides")) and goal["passed"] is False
 
 
 def _sentence(

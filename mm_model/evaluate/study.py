@@ -189,7 +189,6 @@ def _conditions(job: Job, people: list[Subject], *, pack: FacePack, judge: FaceP
             "below four people",
             "ladder": "rank 1 by each judge: mean of all pictures against the mean over one clip, "
             "clips of a person sharing one hit; Wilson 95% from four people on",
-            "motion": "fm_inter_p95 minus that of the still control",
         },
         "sampler": rules.model_dump(),
     }

@@ -1,43 +1,83 @@
-"""Goals: is the video alive, steady, and no copy of the picture it was shown?
+"""Goals: is the video alive, does it do what it is told, and is it no copy of what it was shown?
 
-Each is a figure made of means of a study, and the range it should lie in. Pure arithmetic on the
-summary. Motion is the 95th percentile of FM_inter minus the noise floor, the same measure on a
-still picture that went through the same file.
+Each is a figure of a study and the range it should lie in. Those that `decides` marks are floors: a
+model that misses one is not released. Motion is held person by person against the person's own true
+clip, since a mean over people can be carried by two that are smeared. Pure arithmetic.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mm_model.store.atomic import Document
 
 ADAPTER = "finetune"
-"""The variant that is judged."""
+"""The variant that is judged where none is named."""
+
+TRUE = "true_clip"
+
+BAND = (0.4, 2.5)
+"""Within which share of one's own true clip's a figure of motion is alike."""
+
+STEADY = 1.5
+"""Up to which share of one's own true clip's a clip trembles no more than it."""
+
+DIRECTED = 0.5
+"""Forwards is asked for only where the true clips reach this: else the judge cannot tell."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a goal may read: `variants` (means) and `per_person` (lists, one value a person in one
+    order) of `metrics.json`, and the variant that is judged."""
+
+    variants: Mapping[str, Any]
+    per_person: Mapping[str, Mapping[str, Sequence[float | None]]]
+    variant: str = ADAPTER
+
+    def mean(self, variant: str, measure: str) -> float | None:
+        """A mean; None where it cannot be had."""
+        return self.variants.get(variant, {}).get(measure, {}).get("value")
+
+    def alike(self, measure: str, least: float, most: float) -> float | None:
+        """Share of people whose figure over their own true clip's lies from least to most.
+
+        Whoever has no figure, for want of a face, is not alike. People without a true clip, or
+        with one at rest, are not counted; None without anybody.
+        """
+        ours = self.per_person.get(self.variant, {}).get(measure, [])
+        true = self.per_person.get(TRUE, {}).get(measure, [])
+        pairs = [(o, t) for o, t in zip(ours, true, strict=False) if t]
+        if not pairs:
+            return None
+        inside = [o is not None and least <= o / t <= most for o, t in pairs]
+        return sum(inside) / len(inside)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """A figure of the summary's variants and the range it should lie in; None is no bound.
+    """A figure of a study and the range it should lie in; None is no bound.
 
-    `of` is None where what it is made of cannot be had. `title` is its row on the report page. A
-    release must pass what `decides`.
+    `of` is None where what it is made of cannot be had. `title` is its row on the report page.
+    `decides`: a release must pass it.
     """
 
     name: str
     title: str
-    of: Callable[[Mapping[str, Any]], float | None]
+    of: Callable[[Study], float | None]
     least: float | None = None
     most: float | None = None
     decides: bool = False
 
-    def judged(self, summary: Mapping[str, Any]) -> Document:
+    def judged(self, study: Study) -> Document:
         """Value, bounds, and whether it passed: None without a value."""
-        value, passed = self.of(summary), None
+        value, passed = self.of(study), None
         if value is not None:
             above = self.least is None or value >= self.least
             passed = above and (self.most is None or value <= self.most)
         return {
             "name": self.name,
+            "title": self.title,
             "value": value,
             "least": self.least,
             "most": self.most,
@@ -46,63 +86,102 @@ class Goal:
         }
 
 
-def _value(summary: Mapping[str, Any], variant: str, measure: str) -> float | None:
-    return summary.get(variant, {}).get(measure, {}).get("value")
-
-
-def motion(summary: Mapping[str, Any], variant: str) -> float | None:
-    """FM_inter (p95) of a variant above the noise floor of the still control."""
-    value, floor = (_value(summary, v, "fm_inter_p95") for v in (variant, "static_reference"))
+def motion(variants: Mapping[str, Any], variant: str) -> float | None:
+    """FM_inter (p95) of a variant above the noise floor of the still control, for the front."""
+    study = Study(variants, {})
+    value, floor = (study.mean(v, "fm_inter_p95") for v in (variant, "static_reference"))
     return value - floor if value is not None and floor is not None else None
 
 
-def _ratio(value: float | None, true: float | None) -> float | None:
-    return value / true if value is not None and true else None
+def _forwards(study: Study) -> float | None:
+    true = study.mean(TRUE, "forwards")
+    return study.mean(study.variant, "forwards") if true is not None and true >= DIRECTED else None
 
 
-def _motion_over_true(summary: Mapping[str, Any]) -> float | None:
-    return _ratio(motion(summary, ADAPTER), motion(summary, "true_clip"))
+def _obeyed_over_true(study: Study) -> float | None:
+    ours, true = (study.mean(name, "obeyed") for name in (study.variant, TRUE))
+    return ours / true if ours is not None and true else None
 
 
-def _jitter_over_true(summary: Mapping[str, Any]) -> float | None:
-    return _ratio(*(_value(summary, name, "jitter") for name in (ADAPTER, "true_clip")))
-
-
-def _faces(variant: str, title: str) -> Goal:
+def _mean(
+    name: str,
+    title: str,
+    variant: str | None,
+    measure: str,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    decides: bool = False,
+) -> Goal:
+    """A goal on a mean; of the judged variant where none is named."""
     return Goal(
-        name=f"face_found_{variant}",
+        name=name,
         title=title,
-        of=lambda summary: _value(summary, variant, "face_found_rate"),
-        least=0.9,
+        of=lambda study: study.mean(variant or study.variant, measure),
+        least=least,
+        most=most,
+        decides=decides,
+    )
+
+
+def _within(
+    measure: str, what: str, *, least: float, suffix: str = "", decides: bool = False
+) -> Goal:
+    return Goal(
+        name=f"{measure}{suffix or '_alike'}",
+        title=f"people whose {what} is {BAND[0]:g} to {BAND[1]:g} times their true clip's",
+        of=lambda study: study.alike(measure, *BAND),
+        least=least,
+        decides=decides,
     )
 
 
 GOALS = (
-    Goal(
-        name="motion_over_true",
-        title="motion, over the true clips'",
-        of=_motion_over_true,
-        least=0.6,
-        most=1.4,
+    _mean(
+        "face_found_floor",
+        "face found, adapter (floor)",
+        None,
+        "face_found_rate",
+        least=0.8,
+        decides=True,
     ),
+    _within("translation", "translation", least=0.4, suffix="_floor", decides=True),
     Goal(
-        name="jitter_over_true",
-        title="trembling of landmarks, over the true clips'",
-        of=_jitter_over_true,
-        most=1.5,
+        name="forwards_floor",
+        title="does what it is told forwards, minus backwards",
+        of=_forwards,
+        least=0.1,
+        decides=True,
     ),
-    Goal(
-        name="copy_paste_gap",
-        title="copy-paste gap: shown minus withheld similarity",
-        of=lambda summary: _value(summary, ADAPTER, "copy_paste_gap"),
+    _mean(
+        "copy_paste_gap",
+        "copy-paste gap: shown minus withheld similarity",
+        None,
+        "copy_paste_gap",
         most=0.05,
         decides=True,
     ),
-    _faces("base", "face found, base"),
-    _faces(ADAPTER, "face found, adapter"),
-    _faces("true_clip", "face found, true clips"),
+    _mean("face_found_adapter", "face found, adapter", None, "face_found_rate", least=0.9),
+    _mean("face_found_base", "face found, base", "base", "face_found_rate", least=0.9),
+    _mean("face_found_true_clip", "face found, true clips", TRUE, "face_found_rate", least=0.9),
+    _mean("eyes_present_adapter", "eyes present, adapter", None, "eyes_present", least=0.9),
+    _within("translation", "translation", least=0.6),
+    _within("turn", "turn of the head", least=0.6),
+    _within("expression", "change of mouth and eyes", least=0.6),
+    Goal(
+        name="steady",
+        title=f"people whose trembling is at most {STEADY:g} times their true clip's",
+        of=lambda study: study.alike("trembling", 0.0, STEADY),
+        least=0.6,
+    ),
+    Goal(
+        name="obeyed_over_true",
+        title="does what it is told, over the true clips'",
+        of=_obeyed_over_true,
+        least=0.5,
+    ),
 )
-"""In the order in which they are shown."""
+"""In the order in which they are shown: floors first."""
 
 
 def titles() -> dict[str, str]:
@@ -110,6 +189,15 @@ def titles() -> dict[str, str]:
     return {goal.name: goal.title for goal in GOALS}
 
 
-def judge(summary: Mapping[str, Any]) -> list[Document]:
-    """The goals with their verdicts, as plain records."""
-    return [goal.judged(summary) for goal in GOALS]
+def judge(study: Mapping[str, Any], variant: str = ADAPTER) -> list[Document]:
+    """The goals with their verdicts on a variant, as plain records.
+
+    `study` holds `variants` and `per_person` as `metrics.json` does.
+    """
+    told = Study(study["variants"], study.get("per_person", {}), variant)
+    return [goal.judged(told) for goal in GOALS]
+
+
+def refused(judged: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of the deciding goals that were missed."""
+    return [goal["name"] for goal in judged if goal["decides"] and goal["passed"] is False]

@@ -72,19 +72,6 @@ def fm_inter(
     return float(np.max(values) if reduction == "max" else np.percentile(values, 95))
 
 
-def landmark_jitter(landmarks: np.ndarray, frame_size: tuple[int, int]) -> float | None:
-    """Trembling: mean over frames of the landmarks' second difference, summed over the five.
-
-    `landmarks [T,5,2]` in pixels (NaN rows without a face), lengths over frame width and height. An
-    even motion has none. None when no three consecutive frames show a face.
-    """
-    height, width = frame_size
-    scaled = landmarks / np.array([width, height])
-    bends = np.linalg.norm(scaled[2:] - 2 * scaled[1:-1] + scaled[:-2], axis=-1).sum(axis=-1)
-    bends = bends[np.isfinite(bends)]
-    return float(bends.mean()) if len(bends) else None
-
-
 def _from_reference(seen: Evidence) -> tuple[float | None]:
     gallery = seen.gallery
     return (fm_ref(seen.landmarks, seen.boxes, gallery.landmarks, gallery.boxes),)
@@ -95,10 +82,6 @@ def _from_frame_to_frame(seen: Evidence) -> tuple[float | None, ...]:
         fm_inter(seen.landmarks, seen.boxes, seen.embeddings, seen.size, reduction)
         for reduction in ("max", "p95")
     )
-
-
-def _trembling(seen: Evidence) -> tuple[float | None]:
-    return (landmark_jitter(seen.landmarks, seen.size),)
 
 
 METRICS = (
@@ -134,18 +117,5 @@ METRICS = (
             ),
         ),
         of=_from_frame_to_frame,
-    ),
-    Formula(
-        name="trembling",
-        needs=needing(Evident.FACES),
-        columns=(
-            Column(
-                name="jitter",
-                meaning="mean second difference of the landmarks, in frame sizes",
-                better="lower",
-                mean="jitter",
-            ),
-        ),
-        of=_trembling,
     ),
 )

@@ -23,10 +23,11 @@ which way is good, where one is. Bounds are what the audit asks.
 _ROWS = ("| Column | is | unit | better | mean | bounds | needs |", "|---" * 7 + "|")
 _GOALS = """## Goals
 
-Figures made of the means, under `goals` in `metrics.json`, and the range each should lie in.
+Figures of the study, under `goals` in `metrics.json`, and the range each should lie in. A release
+must pass those that decide.
 
-| Goal | is | range |
-|---|---|---|"""
+| Goal | is | range | decides |
+|---|---|---|---|"""
 _NEEDS = """## Needs
 
 | Need | is |
@@ -47,7 +48,10 @@ def text() -> str:
     if stand_ins := [one for one in table.METRICS if one.proxy]:
         parts += ["", _PROXIES, *_ROWS, *_rows(stand_ins)]
     needs = [f"| {need} | {_MEANT[need]} |" for need in Evident]
-    made = [f"| `{goal.name}` | {goal.title} | {_range(goal)} |" for goal in goals.GOALS]
+    made = [
+        f"| `{goal.name}` | {goal.title} | {_range(goal)} | {_yes(goal.decides)} |"
+        for goal in goals.GOALS
+    ]
     return "\n".join([*parts, "", _GOALS, *made, "", _NEEDS, *needs, ""])
 
 
@@ -73,6 +77,10 @@ def _row(metric: Metric, column: Column) -> str:
 def _bounds(column: Column) -> str:
     said = _range(column)
     return ", ".join([said] * bool(said) + ["never null"] * column.always)
+
+
+def _yes(decides: bool) -> str:
+    return "yes" if decides else ""
 
 
 def _range(bounded: Column | Goal) -> str:
