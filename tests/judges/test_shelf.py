@@ -13,8 +13,6 @@ from mm_model.judges import install
 from mm_model.judges.port import Judge, Kind, headline_of
 from mm_model.judges.shelf import open_judges
 
-pytestmark = pytest.mark.capability("ladder", scale="T")
-
 
 @pytest.fixture(scope="module")
 def house(root: Path) -> FacePack:
