@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mm_model.errors import UserError
 from mm_model.facepack.port import FacePack, open_judge
+from mm_model.judges.colour import ColourJudge
 from mm_model.judges.port import COLOUR_NAME, HOUSE_NAME, Judge, Kind, headline_of, in_order
 from mm_model.store import digests
 
@@ -126,4 +127,5 @@ def _as_put(folder: Path) -> None:
 
 
 def _controls() -> list[Judge]:
-    return []
+    title = "colours of skin and hair alone"
+    return [Judge(name=COLOUR_NAME, kind=Kind.CONTROL, title=title, pack=ColourJudge())]
