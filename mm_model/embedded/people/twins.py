@@ -1,50 +1,58 @@
-"""Colour twins: people of one person's colours, with faces of other shapes.
+"""Colour twins: other people with somebody's colours, hair style, beard and glasses.
 
-A twin shares skin, hair, beard, glasses, age and category with the person; what lies between
-forehead and chin differs. Who tells them apart by colour alone is at chance. Twins are in no split:
-nothing trains on them, and they exist only while they are drawn.
+What is left to tell them apart is shape: of the face, eyes, brows, nose, mouth, ears. Their seeds lie
+beyond every split, so no twin is anybody's training or test person.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
 from mm_model.embedded.people.people import TRAIT_NAMES, Person
 
-TWINS = 4
-"""How many twins a person has; between the person and them, chance is one in five."""
+COUNT = 4
+"""Twins of a person."""
 
-SHAPES = (
-    "jaw",
-    "chin",
-    "eye_size",
-    "eye_roundness",
-    "eye_tilt",
-    "brow_thickness",
-    "brow_slope",
-    "brow_arch",
-    "mouth_width",
-    "upper_lip",
-    "lower_lip",
+FIRST_SEED = 1_000_000_000
+"""Least seed of a twin."""
+
+SHAPE = (
+    *("face_width", "face_length", "jaw", "chin", "cheeks", "temples"),
+    *("eye_spacing", "eye_size", "eye_roundness", "eye_tilt"),
+    *("brow_thickness", "brow_height", "brow_slope", "brow_arch"),
+    *("nose_length", "nose_width", "nose_bridge"),
+    *("mouth_width", "mouth_height", "upper_lip", "lower_lip", "ear_size"),
 )
-"""The identity numbers in which a twin differs."""
+"""Traits that differ; all others are the person's. Volume of hair and height of the forehead are
+kept too: they change how much shade and scalp lie where hair is looked for, and so its colour."""
 
 _STREAM = 0x7717
 
 
 @lru_cache(maxsize=4096)
-def twin(person: Person, number: int) -> Person:
-    """The twin `number`, from 0 to `TWINS` - 1; the same every time.
+def twin(person: Person, k: int) -> Person:
+    """Twin `k` (0 to 3) of `person`. Every trait of `SHAPE` lies a quarter of its range away.
+
+    Distances go round from 1 to 0, so that a twin is as ordinary as anybody.
 
     Raises:
-        ValueError: there is no such twin.
+        ValueError: `k` is out of range, or `person` is a twin.
     """
-    if not 0 <= number < TWINS:
-        raise ValueError(f"a person has {TWINS} twins, numbered from 0; {number} is none")
-    drawn = np.random.default_rng([_STREAM, person.seed, number]).random(len(SHAPES))
-    other = dict(zip(SHAPES, drawn, strict=True))
-    pairs = zip(TRAIT_NAMES, person.traits, strict=True)
-    return replace(person, traits=tuple(float(other.get(name, value)) for name, value in pairs))
+    if not 0 <= k < COUNT:
+        raise ValueError(f"twins are numbered from 0 to {COUNT - 1}, not {k}")
+    if person.seed >= FIRST_SEED:
+        raise ValueError(f"person {person.seed} is a twin and has none")
+    rng = np.random.default_rng([_STREAM, person.seed, k])
+    moved = dict(zip(SHAPE, rng.uniform(0.25, 0.75, len(SHAPE)), strict=True))
+    traits = tuple(
+        (value + float(moved[name])) % 1.0 if name in moved else value
+        for name, value in zip(TRAIT_NAMES, person.traits, strict=True)
+    )
+    return Person(FIRST_SEED + COUNT * person.seed + k, person.category, traits)
+
+
+def twins(person: Person) -> tuple[Person, ...]:
+    """All twins of `person`, in order."""
+    return tuple(twin(person, k) for k in range(COUNT))
