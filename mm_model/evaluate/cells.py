@@ -94,6 +94,7 @@ def evidence(
         size=look.size,
         boxes=look.boxes,
         landmarks=look.landmarks,
+        counts=look.counts,
         embeddings=look.faces[judge.name],
         gallery=known.galleries[judged_as],
         everybody=known.everybody,

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mm_model.metrics import identity, motion
+from mm_model.metrics import identity, motion, steadiness
 from mm_model.metrics.port import (
     STAND_IN,
     Column,
@@ -17,7 +17,7 @@ from mm_model.metrics.port import (
 )
 from mm_model.records import Bound
 
-METRICS: tuple[Metric, ...] = (*identity.METRICS, *motion.METRICS)
+METRICS: tuple[Metric, ...] = (*identity.METRICS, *motion.METRICS, *steadiness.METRICS)
 """In the order of their columns."""
 
 

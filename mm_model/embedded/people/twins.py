@@ -1,7 +1,7 @@
 """Colour twins: other people with somebody's colours, hair style, beard and glasses.
 
-What is left to tell them apart is shape: of the face, eyes, brows, nose, mouth, ears. Their seeds lie
-beyond every split, so no twin is anybody's training or test person.
+What is left to tell them apart is shape: of the face, eyes, brows, nose, mouth, ears. Their seeds
+lie beyond every split, so no twin is anybody's training or test person.
 """
 
 from __future__ import annotations
