@@ -1,92 +1,106 @@
-"""The forced choice that colour cannot solve: is it the person, or a twin of the same colours?
+"""The forced choice between a person and colour twins, for people who are drawn.
 
-For each tested procedural person, the person and the colour twins of the world
-(`embedded/people/twins.py`) are photographed anew, all five in the same poses, places and light. A
-judge names the clip by the nearest of the five; chance is one in five. No clip is made for it.
+A judge that knows colours alone is at chance here; one that sees the face is not. Photographs of the
+twins are drawn in memory, as the sources draw a person's. Where people are not drawn, there is none.
 """
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from mm_model.embedded.people.clips import photograph
 from mm_model.embedded.people.people import Person, person
-from mm_model.embedded.people.twins import TWINS, twin
-from mm_model.facepack.port import Face, FacePack, unit
-from mm_model.metrics.identity import centroid, recognised
+from mm_model.embedded.people.sources import seed_of
+from mm_model.embedded.people.twins import COUNT, twins
+from mm_model.evaluate.looks import look_at
+from mm_model.facepack.port import FacePack
+from mm_model.judges.port import Judge
+from mm_model.metrics.identity import centroid
+from mm_model.run.stage import Job
+from mm_model.settings import FacesSettings
+from mm_model.sources.recipe import PROCEDURAL
 from mm_model.store.atomic import Document
 
 PHOTOGRAPHS = 4
-"""Photographs of each of the five."""
+"""Drawn of each twin (design choice)."""
 
-_SIDE = 128
-_STREAM = 0x7A11
-_SUBJECT = re.compile(r"person_(\d+)")
+CHANCE = 1 / (1 + COUNT)
+
+NOT_DRAWN = "no forced choice between colour twins: not all tested people are drawn."
+
+_STREAM = 0x2717
 
 
-@dataclass(frozen=True, eq=False)
-class Five:
-    """Photographs RGB uint8 of a person and the twins, with the true face in each; own ones first.
-
-    The same number of each, in the same shots and poses.
+def drawn_people(job: Job, identities: Sequence[str]) -> list[Person] | None:
+    """Who stands behind each identity, as the folders of its samples say; None where somebody is
+    not drawn, or an identity mixes two people.
     """
-
-    photographs: tuple[tuple[tuple[np.ndarray, Face], ...], ...]
-
-    def gallery(self, judge: FacePack) -> np.ndarray:
-        """The judge's mean embedding of each of the five, unit float32 [5, E]; NaN without any."""
-        rows = []
-        for pictures in self.photographs:
-            found = np.stack([unit(judge.embed(pixels, face)) for pixels, face in pictures])
-            mean = centroid(found)
-            rows.append(mean if mean is not None else np.full(judge.width, np.nan))
-        return np.stack(rows)
-
-
-def five(subject: str | None) -> Five | None:
-    """The five of a drawn person by the name of the source's folder; None for anybody else."""
-    named = _SUBJECT.fullmatch(subject or "")
-    if named is None:
-        return None
-    who = person(int(named[1]))
-    everyone = (who, *(twin(who, number) for number in range(TWINS)))
-    return Five(
-        tuple(
-            tuple(_taken(one, who.seed, number) for number in range(PHOTOGRAPHS))
-            for one in everyone
-        )
-    )
+    ingest = pd.read_parquet(job.inputs["ingest"] / "samples.parquet")
+    faces = pd.read_parquet(job.inputs["faces"] / "samples.parquet").query("status == 'kept'")
+    told = ingest.set_index("sample_id")[["subject", "consent"]]
+    found = []
+    for name in identities:
+        rows = told.loc[faces[faces["identity"] == name]["sample_id"]]
+        subjects = set(rows["subject"])
+        if len(subjects) != 1 or set(rows["consent"]) != {PROCEDURAL.basis}:
+            return None
+        seed = seed_of(str(subjects.pop()))
+        if seed is None:
+            return None
+        found.append(person(seed))
+    return found
 
 
-def _taken(one: Person, seed: int, number: int) -> tuple[np.ndarray, Face]:
-    frame = photograph(one, np.random.default_rng([_STREAM, seed, number]), _SIDE)
-    return frame.image, Face(frame.box.astype(np.float32), 1.0, frame.landmarks.astype(np.float32))
+def twin_galleries(
+    who: Person, judges: Sequence[Judge], *, pack: FacePack, rules: FacesSettings, size: int
+) -> dict[str, np.ndarray]:
+    """By judge, the unit mean embedding `[4,E]` of photographs of each twin of `who`.
+
+    Photographs are `size` pixels wide; `pack` finds the faces. NaN rows where it finds none.
+    """
+    rows: dict[str, list[np.ndarray]] = {one.name: [] for one in judges}
+    for k, twin in enumerate(twins(who)):
+        rng = np.random.default_rng([_STREAM, who.seed, k])
+        pictures = np.stack([photograph(twin, rng, size).image for _ in range(PHOTOGRAPHS)])
+        look = look_at(pictures, pack=pack, judges=judges, rules=rules)
+        for one in judges:
+            mean = centroid(look.faces[one.name])
+            rows[one.name].append(mean if mean is not None else np.full(one.pack.width, np.nan))
+    return {name: np.stack(found) for name, found in rows.items()}
 
 
-def choices(
+def chosen(probe: np.ndarray | None, own: np.ndarray, twins: np.ndarray) -> bool:
+    """Whether `probe [E]` is nearer to the person's `own [E]` than to every row of `twins [4,E]`.
+
+    A clip without a face (None), a tie, and a person without an embedding are no choice. A twin
+    without an embedding (NaN) cannot be chosen.
+    """
+    if probe is None or not np.isfinite(own).all():
+        return False
+    others = twins[np.isfinite(twins).all(axis=1)]
+    return bool((others @ probe < own @ probe).all())
+
+
+def forced_choice(
     probes: Mapping[str, Sequence[Sequence[np.ndarray | None]]],
-    galleries: Sequence[np.ndarray | None],
+    own: np.ndarray,
+    twins: Sequence[np.ndarray],
 ) -> Document:
-    """Of each variant: people chosen right, of how many, and by chance.
+    """One judge's record: by variant `hits`, `people` and what `chance` would hit.
 
-    `probes`: by variant and person the centroids [E] of the clips, None where a clip shows no face;
-    a person's clips share one hit, a clip without a face chooses nobody. `galleries`: [5, E] by
-    person, own row first; None for a person without twins, who is left out. Empty where nobody has
-    any.
+    `probes` holds by variant and person the unit centroids of the person's clips (None without a
+    face); they share one hit. People without a clip of the variant do not count. `own [P,E]` are
+    means of the people's pictures, `twins` a gallery `[4,E]` a person.
     """
     found: Document = {}
     for variant, by_person in probes.items():
         shares = [
-            float(np.mean([recognised(probe, gallery, 0) for probe in clips]))
-            for clips, gallery in zip(by_person, galleries, strict=True)
-            if gallery is not None and clips
+            float(np.mean([chosen(probe, own[p], twins[p]) for probe in clips]))
+            for p, clips in enumerate(by_person)
+            if clips
         ]
         if shares:
-            found[variant] = {
-                "hits": float(sum(shares)),
-                "people": len(shares),
-                "chance": len(shares) / (TWINS + 1),
-            }
+            people = len(shares)
+            found[variant] = {"hits": sum(shares), "people": people, "chance": people * CHANCE}
     return found

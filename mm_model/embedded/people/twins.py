@@ -19,14 +19,14 @@ FIRST_SEED = 1_000_000_000
 """Least seed of a twin."""
 
 SHAPE = (
-    *("face_width", "face_length", "jaw", "chin", "cheeks", "temples"),
+    *("face_width", "jaw", "chin", "cheeks", "temples"),
     *("eye_spacing", "eye_size", "eye_roundness", "eye_tilt"),
     *("brow_thickness", "brow_height", "brow_slope", "brow_arch"),
-    *("nose_length", "nose_width", "nose_bridge"),
-    *("mouth_width", "mouth_height", "upper_lip", "lower_lip", "ear_size"),
+    *("nose_bridge", "mouth_width", "upper_lip", "lower_lip", "ear_size"),
 )
-"""Traits that differ; all others are the person's. Volume of hair and height of the forehead are
-kept too: they change how much shade and scalp lie where hair is looked for, and so its colour."""
+"""Traits that differ; all others are the person's. Length of face and nose, width of the nose,
+height of mouth and forehead, and the hair's volume are kept too: they change where a control of
+colours measures, and how much shade lies there, so that it would see the shape."""
 
 _STREAM = 0x7717
 
