@@ -328,7 +328,6 @@ def _evaluate(profile: Profile, bounds: Sequence[Bound]) -> list[Check]:
         _columns(judged, JUDGED_COLUMNS),
         *(_present(judged, column) for column in (*JUDGED_COLUMNS[:2], "rank1")),
         _unique_together(judged, JUDGED_COLUMNS[:2]),
-        _present(judged, "identity_similarity_penalised"),
         _range(judged, "identity_similarity_penalised", -1.0001, 1.0001),
         _range(judged, "rank1", 0, 1),
         _range(judged, "own_face_found_rate", 0, 1),

@@ -37,7 +37,6 @@ def test_the_folder_tells_the_adapter(folder: Path, pack: FacePack) -> None:
     assert pack.describe()["files"].keys() == set(FILES)
 
 
-@pytest.mark.capability("face detection", scale="R")
 @pytest.mark.parametrize("name", ["source_s9.jpg", "source_s10.jpg", "driving_d8.jpg"])
 def test_it_finds_the_face_that_insightface_finds(
     pack: FacePack, real_media: Path, real_facepack: Path, name: str
@@ -50,7 +49,6 @@ def test_it_finds_the_face_that_insightface_finds(
     assert apart.max() < 0.15, apart
 
 
-@pytest.mark.capability("face detection", scale="R")
 def test_a_person_is_nearer_to_herself_than_to_others(pack: FacePack, real_media: Path) -> None:
     found = []
     for name in ("source_s5.jpg", "source_s9.jpg", "source_s10.jpg", "driving_d8.jpg"):

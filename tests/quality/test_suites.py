@@ -11,7 +11,14 @@ import pytest
 from mm_model.errors import AuditError, UserError
 from mm_model.quality import audit
 from mm_model.quality.suites import suite_of
-from mm_model.records import FACES_COLUMNS, INGEST_COLUMNS, PAIRS_COLUMNS, SOURCES_COLUMNS, Bound
+from mm_model.records import (
+    FACES_COLUMNS,
+    INGEST_COLUMNS,
+    JUDGED_MEASURES,
+    PAIRS_COLUMNS,
+    SOURCES_COLUMNS,
+    Bound,
+)
 from mm_model.run import stages
 from mm_model.run.stages import NAMES
 from mm_model.settings import Profile, TrainSettings, load_profile
