@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from mm_model.errors import UserError
-from mm_model.evaluate import judged, ladder, sheets, variants
+from mm_model.evaluate import judged, ladder, sheets, twins, variants
 from mm_model.evaluate.cells import Cell, Known, evidence, framed, write
 from mm_model.evaluate.intervals import mean_interval, paired_interval
 from mm_model.evaluate.looks import Look, look_at
@@ -20,6 +20,7 @@ from mm_model.generation.backbone import Backbone, load_backbone
 from mm_model.judges.shelf import Bench, open_judges
 from mm_model.metrics import goals
 from mm_model.metrics import table as metrics
+from mm_model.metrics.identity import centroid
 from mm_model.metrics.port import Context
 from mm_model.metrics.table import Instruments
 from mm_model.records import TESTED_COLUMNS, Counts
@@ -95,6 +96,7 @@ def _cells(
                     video=f"videos/{stem}.mp4",
                     values=eyes.instruments.measure(seen),
                     judged=eyes.measured(look, known, **of_clip),
+                    centroids={name: centroid(faces) for name, faces in look.faces.items()},
                 )
             )
     return cells
@@ -225,7 +227,9 @@ def run_study(job: Job) -> Report:
     summary["curve"] = curve(summary, **steps)
     summary["measured"] = _measured(job, measured)
     summary |= instruments.told()
-    notes += bench.notes
+    told, remarks = twins.study(job, people, cells, bench.judges, pack)
+    summary |= told
+    notes += [*bench.notes, *remarks]
     notes += [f"{name}: not measured, {why}." for name, why in instruments.unavailable.items()]
     conditions = _conditions(job, people, pack=pack, judge=judge)
     write_json(job.out / "metrics.json", {**summary, **conditions})

@@ -1,7 +1,8 @@
 """The forced choice between a person and colour twins, for people who are drawn.
 
-A judge that knows colours alone is at chance here; one that sees the face is not. Photographs of the
-twins are drawn in memory, as the sources draw a person's. Where people are not drawn, there is none.
+A judge that knows colours alone is at chance here; one that sees the face is not. Photographs of
+the twins are drawn in memory, as the sources draw a person's. Where people are not drawn, there is
+no choice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,13 +14,16 @@ from mm_model.embedded.people.clips import photograph
 from mm_model.embedded.people.people import Person, person
 from mm_model.embedded.people.sources import seed_of
 from mm_model.embedded.people.twins import COUNT, twins
+from mm_model.evaluate.cells import Cell, Known
+from mm_model.evaluate.judged import SHORT
+from mm_model.evaluate.ladder import TRAINING_PEOPLE
 from mm_model.evaluate.looks import look_at
+from mm_model.evaluate.people import Subject
 from mm_model.facepack.port import FacePack
 from mm_model.judges.port import Judge
 from mm_model.metrics.identity import centroid
 from mm_model.run.stage import Job
 from mm_model.settings import FacesSettings
-from mm_model.sources.recipe import PROCEDURAL
 from mm_model.store.atomic import Document
 
 PHOTOGRAPHS = 4
@@ -38,15 +42,13 @@ def drawn_people(job: Job, identities: Sequence[str]) -> list[Person] | None:
     """
     ingest = pd.read_parquet(job.inputs["ingest"] / "samples.parquet")
     faces = pd.read_parquet(job.inputs["faces"] / "samples.parquet").query("status == 'kept'")
-    told = ingest.set_index("sample_id")[["subject", "consent"]]
+    told = ingest.set_index("sample_id")[["subject", "synthetic"]]
     found = []
     for name in identities:
         rows = told.loc[faces[faces["identity"] == name]["sample_id"]]
         subjects = set(rows["subject"])
-        if len(subjects) != 1 or set(rows["consent"]) != {PROCEDURAL.basis}:
-            return None
-        seed = seed_of(str(subjects.pop()))
-        if seed is None:
+        seed = seed_of(str(subjects.pop())) if len(subjects) == 1 else None
+        if seed is None or not rows["synthetic"].all():
             return None
         found.append(person(seed))
     return found
@@ -104,3 +106,47 @@ def forced_choice(
             people = len(shares)
             found[variant] = {"hits": sum(shares), "people": people, "chance": people * CHANCE}
     return found
+
+
+def study(
+    job: Job,
+    people: Sequence[Subject],
+    cells: Sequence[Cell],
+    judges: Sequence[Judge],
+    pack: FacePack,
+) -> tuple[Document, list[str]]:
+    """What `metrics.json` holds under `twins`, by judge and variant, and notes.
+
+    Photographs of twins are as large as the person's. Nothing and a note where somebody of the
+    tested `people` is not drawn.
+    """
+    drawn = drawn_people(job, [one.identity for one in people])
+    if drawn is None:
+        return {}, [NOT_DRAWN]
+    galleries = [
+        twin_galleries(
+            who,
+            judges,
+            pack=pack,
+            rules=job.profile.faces,
+            size=min(subject.shown[0].pixels.shape[:2]),
+        )
+        for who, subject in zip(drawn, people, strict=True)
+    ]
+    found = {}
+    for one in judges:
+        probes = {
+            short: [
+                [
+                    cell.centroids[one.name]
+                    for cell in cells
+                    if (cell.variant, cell.identity) == (variant, subject.identity)
+                ]
+                for subject in people
+            ]
+            for variant, short in SHORT.items()
+            if variant != TRAINING_PEOPLE
+        }
+        own = Known.of(people, one).everybody
+        found[one.name] = forced_choice(probes, own, [each[one.name] for each in galleries])
+    return {"twins": found}, []
