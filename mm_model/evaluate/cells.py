@@ -1,7 +1,7 @@
 """Cells (variant, person, seed): what was measured of one clip, judged as one person.
 
-`values` are by the headline judge; `judged` is what each judge says of who it is. A value that
-cannot be had is None. Nothing is generated or averaged here.
+`values` are by the headline judge; `judged` is what each judge says of who it is, `centroids` the
+unit mean of the faces that it saw. A value that cannot be had is None. No clip is generated here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,6 +33,7 @@ class Cell:
     video: str
     values: Mapping[str, float | None]
     judged: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    centroids: Mapping[str, np.ndarray | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ def evidence(
         size=look.size,
         boxes=look.boxes,
         landmarks=look.landmarks,
+        counts=look.counts,
         embeddings=look.faces[judge.name],
         gallery=known.galleries[judged_as],
         everybody=known.everybody,
@@ -106,7 +108,11 @@ def framed(cells: Sequence[Cell]) -> pd.DataFrame:
     """A row a cell. A measured column is a number also where no cell has a value."""
     rows = []
     for cell in cells:
-        said = {k: value for k, value in vars(cell).items() if k not in ("values", "judged")}
+        said = {
+            k: value
+            for k, value in vars(cell).items()
+            if k not in ("values", "judged", "centroids")
+        }
         rows.append({**said, **cell.values})
     frame = pd.DataFrame(rows)
     return frame.astype({column.name: "float64" for column in table.columns()})

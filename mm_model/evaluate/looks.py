@@ -17,12 +17,14 @@ from mm_model.settings import FacesSettings
 
 @dataclass(frozen=True)
 class Look:
-    """Per frame: `boxes [T,4]`, `landmarks [T,5,2]`, and by judge unit `faces [T,E]`; NaN where no
-    face is. `found`: share of frames with a face by each outsider's own detector.
+    """Per frame: `boxes [T,4]`, `landmarks [T,5,2]`, and by judge unit `faces [T,E]` of the largest
+    face, NaN where none is; `counts [T]` faces. `found`: share of frames with a face by each
+    outsider's own detector.
     """
 
     boxes: np.ndarray
     landmarks: np.ndarray
+    counts: np.ndarray
     faces: Mapping[str, np.ndarray]
     found: Mapping[str, float]
     size: tuple[int, int]
@@ -43,15 +45,17 @@ def look_at(
     count = len(frames)
     boxes = np.full((count, 4), np.nan)
     landmarks = np.full((count, 5, 2), np.nan)
+    counts = np.zeros(count, int)
     faces = {one.name: np.full((count, one.pack.width), np.nan) for one in judges}
     for t, frame in enumerate(frames):
-        face = largest(chosen_faces(pack, frame, rules).faces)
+        seen = chosen_faces(pack, frame, rules).faces
+        face, counts[t] = largest(seen), len(seen)
         if face is not None:
             boxes[t], landmarks[t] = face.box, face.landmarks
             for one in judges:
                 faces[one.name][t] = unit(one.pack.embed(frame, face))
     found = {one.name: _found(one.pack, frames, rules) for one in judges if one.detects}
-    return Look(boxes, landmarks, faces, found, frames.shape[1:3])
+    return Look(boxes, landmarks, counts, faces, found, frames.shape[1:3])
 
 
 def _found(pack: FacePack, frames: np.ndarray, rules: FacesSettings) -> float:

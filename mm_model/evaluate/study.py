@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from mm_model.errors import UserError
-from mm_model.evaluate import candidate, judged, ladder, sheets, tested, variants
+from mm_model.evaluate import candidate, judged, ladder, sheets, tested, twins, variants
 from mm_model.evaluate.cells import Cell, Known, evidence, framed, write
 from mm_model.evaluate.looks import Look, look_at
 from mm_model.evaluate.people import Subject, held_out_people, training_people
@@ -18,6 +18,7 @@ from mm_model.facepack.port import FacePack, open_judge, open_pack
 from mm_model.generation.backbone import Backbone, load_backbone
 from mm_model.judges.shelf import Bench, open_judges
 from mm_model.metrics import table as metrics
+from mm_model.metrics.identity import centroid
 from mm_model.metrics.intervals import mean_interval, paired_interval
 from mm_model.metrics.port import Context
 from mm_model.metrics.table import Instruments
@@ -93,6 +94,7 @@ def _cells(
                     video=f"videos/{stem}.mp4",
                     values=eyes.instruments.measure(seen),
                     judged=eyes.measured(look, known, **of_clip),
+                    centroids={name: centroid(faces) for name, faces in look.faces.items()},
                 )
             )
     return cells
@@ -226,7 +228,9 @@ def run_study(job: Job) -> Report:
     stage = summary["candidate"]
     summary["measured"] = _measured(job, stage, measured[stage])
     summary |= instruments.told()
-    notes += bench.notes
+    told, remarks = twins.study(job, people, cells, bench.judges, pack)
+    summary |= told
+    notes += [*bench.notes, *remarks]
     notes += [f"{name}: not measured, {why}." for name, why in instruments.unavailable.items()]
     conditions = _conditions(job, people, pack=pack, judge=judge)
     write_json(job.out / "metrics.json", {**summary, **conditions})

@@ -38,7 +38,7 @@ class Evident(StrEnum):
 
 _FIELDS = {
     Evident.FRAMES: ("frames", "fps"),
-    Evident.FACES: ("boxes", "landmarks"),
+    Evident.FACES: ("boxes", "landmarks", "counts"),
     Evident.EMBEDDINGS: ("embeddings",),
     Evident.REFERENCE: ("gallery",),
     Evident.EVERYBODY: ("everybody", "own"),
@@ -66,8 +66,9 @@ class Evidence:
 
     `frames` RGB uint8 `[T,H,W,3]` as a viewer gets them, `fps` frames a second, `size` height and
     width. Per frame `boxes [T,4]`, `landmarks [T,5,2]` in pixels, the judge's unit `embeddings
-    [T,E]`; NaN where no face is. `everybody [P,E]` holds the mean embedding of each tested person's
-    pictures, `own` the row of the one whose `gallery` this is.
+    [T,E]` of the largest face, NaN where none is; `counts [T]` says how many there are. `everybody
+    [P,E]` holds the mean embedding of each tested person's pictures, `own` the row of the one whose
+    `gallery` this is.
     """
 
     frames: np.ndarray
@@ -75,6 +76,7 @@ class Evidence:
     size: tuple[int, int]
     boxes: np.ndarray
     landmarks: np.ndarray
+    counts: np.ndarray
     embeddings: np.ndarray
     gallery: Gallery
     everybody: np.ndarray

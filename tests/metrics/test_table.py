@@ -100,6 +100,7 @@ def evidence(**change: Any) -> Evidence:
         "size": (50, 100),
         "boxes": np.stack([box] * 3 + [np.full(4, np.nan)]),
         "landmarks": np.stack([marks] * 3 + [np.full((5, 2), np.nan)]),
+        "counts": np.array([1, 1, 2, 0]),
         "embeddings": np.stack([one] * 3 + [np.full(2, np.nan)]),
         "gallery": Gallery(
             shown=one[None], withheld=one[None], landmarks=marks[None], boxes=box[None]

@@ -56,6 +56,14 @@ def subject_name(seed: int) -> str:
     return f"person_{seed:05d}"
 
 
+def seed_of(name: str) -> int | None:
+    """The seed of the procedural subject whose folder has this name; None for any other name."""
+    digits = name.removeprefix("person_")
+    if not (digits.isascii() and digits.isdecimal()) or name != subject_name(int(digits)):
+        return None
+    return int(digits)
+
+
 def write_sources(
     folder: Path,
     *,

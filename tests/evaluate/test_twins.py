@@ -1,0 +1,104 @@
+"""The forced choice between a person and colour twins."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mm_model.embedded.people.people import person
+from mm_model.embedded.people.sources import seed_of, subject_name
+from mm_model.evaluate import twins
+from mm_model.facepack.port import open_pack
+from mm_model.judges.colour import ColourJudge
+from mm_model.judges.port import Judge, Kind
+from mm_model.settings import load_profile
+
+EYE = np.eye(5)
+OTHERS = EYE[1:]
+
+
+def test_the_nearest_is_chosen_and_a_tie_is_no_choice() -> None:
+    assert twins.chosen(EYE[0], EYE[0], OTHERS)
+    assert not twins.chosen(EYE[1], EYE[0], OTHERS)
+    assert not twins.chosen((EYE[0] + EYE[1]) / np.sqrt(2), EYE[0], OTHERS)
+
+
+def test_nobody_is_chosen_without_a_face() -> None:
+    assert not twins.chosen(None, EYE[0], OTHERS)
+    assert not twins.chosen(EYE[0], np.full(5, np.nan), OTHERS)
+    unseen = np.vstack([OTHERS[:3], np.full((1, 5), np.nan)])
+    assert twins.chosen(EYE[0], EYE[0], unseen)
+
+
+def test_a_person_s_clips_share_one_hit_and_chance_counts_people() -> None:
+    probes = {"base": [[EYE[0], EYE[1]], [EYE[0]], []], "true": [[None], [], []], "vae": [[]]}
+    own = np.stack([EYE[0]] * 3)
+    found = twins.forced_choice(probes, own, [OTHERS] * 3)
+    assert found == {
+        "base": {"hits": 1.5, "people": 2, "chance": pytest.approx(0.4)},
+        "true": {"hits": 0.0, "people": 1, "chance": pytest.approx(0.2)},
+    }
+
+
+def _job(folder: Path, subjects: list[str | None], synthetic: bool = True) -> Any:
+    names = [f"s{i}" for i in range(len(subjects))]
+    for stage in ("ingest", "faces"):
+        (folder / stage).mkdir()
+    pd.DataFrame({"sample_id": names, "subject": subjects, "synthetic": synthetic}).to_parquet(
+        folder / "ingest" / "samples.parquet"
+    )
+    pd.DataFrame(
+        {"sample_id": names, "identity": ["id-1", "id-1", "id-2"], "status": "kept"}
+    ).to_parquet(folder / "faces" / "samples.parquet")
+    return SimpleNamespace(inputs={name: folder / name for name in ("ingest", "faces")})
+
+
+def test_drawn_people_are_known_by_the_folders_of_their_samples(tmp_path: Path) -> None:
+    job = _job(tmp_path, [subject_name(50_003), subject_name(50_003), subject_name(50_001)])
+    assert twins.drawn_people(job, ["id-2", "id-1"]) == [person(50_001), person(50_003)]
+
+
+@pytest.mark.parametrize(
+    "subjects",
+    [
+        ["person_50003", "person_50004", "person_50001"],
+        ["anna", "anna", "person_50001"],
+        [None, None, "person_50001"],
+    ],
+)
+def test_others_have_no_twins(tmp_path: Path, subjects: list[str | None]) -> None:
+    assert twins.drawn_people(_job(tmp_path, subjects), ["id-1", "id-2"]) is None
+
+
+def test_pictures_of_a_user_are_not_taken_for_drawn_ones(tmp_path: Path) -> None:
+    job = _job(tmp_path, ["person_50001"] * 3, synthetic=False)
+    assert twins.drawn_people(job, ["id-1"]) is None
+
+
+@pytest.mark.parametrize("name", ["person_7", "person_+0007", "person_", "anna", "person_0000７"])
+def test_another_folder_s_name_is_no_seed(name: str) -> None:
+    assert seed_of(name) is None
+    assert seed_of(subject_name(7)) == 7
+
+
+def test_a_gallery_of_twins_holds_four_unlike_rows_and_is_drawn_equal_again(root: Path) -> None:
+    rules = load_profile("tiny").faces
+    pack = open_pack(root / "weights/tiny/facepack/models/tiny", rules.detection_size)
+    judges = [
+        Judge(name="tiny", kind=Kind.HOUSE, title="", pack=pack),
+        Judge(name="colour", kind=Kind.CONTROL, title="", pack=ColourJudge()),
+    ]
+    first, again = (
+        twins.twin_galleries(person(50_000), judges, pack=pack, rules=rules, size=64)
+        for _ in range(2)
+    )
+    assert {name: rows.shape for name, rows in first.items()} == {
+        "tiny": (4, pack.width),
+        "colour": (4, 6),
+    }
+    assert np.isfinite(first["tiny"]).all()
+    assert (np.triu(first["tiny"] @ first["tiny"].T, 1) < 0.999).all()
+    assert all(np.array_equal(first[name], again[name]) for name in first)
