@@ -172,7 +172,7 @@ def test_one_more_metric_reaches_all_that_is_written(
     cells = pd.read_parquet(folder / "cells.parquet")
     assert (cells["turned"] == 30).all() and (cells["nods"] == 2).all()
     said = _said(folder)
-    mean = {"value": 30.0, "low": 30.0, "high": 30.0, "people": 2}
+    mean = {"value": 30.0, "low": None, "high": None, "people": 2}
     assert said["variants"]["base"]["turning"] == mean
     assert said["per_person"]["finetune"]["turning"] == [30.0, 30.0]
     assert said["weights"] == {"turning": "abc"} and "unavailable" not in said
