@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mm_model.metrics import extent, identity, motion, obedience
+from mm_model.metrics import copying, extent, identity, motion, obedience
 from mm_model.metrics.port import (
     STAND_IN,
     Column,
@@ -19,6 +19,7 @@ from mm_model.records import Bound
 
 METRICS: tuple[Metric, ...] = (
     *identity.METRICS,
+    *copying.METRICS,
     *motion.METRICS,
     *extent.METRICS,
     *obedience.METRICS,

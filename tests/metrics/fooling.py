@@ -1,4 +1,4 @@
-"""Clips made to fool the figures, and which figure catches which: `python -m tests.metrics.fooling`.
+"""Clips made to fool the figures, and what catches which: `python -m tests.metrics.fooling`.
 
 Writes docs/fooling.md. With the folder of another pack as argument, identity is by that pack.
 """
@@ -183,6 +183,9 @@ def _gallery(seen: Scene, judge: FacePack) -> Gallery:
         withheld=theirs,
         landmarks=np.stack([f.landmarks for f in faces] or [np.zeros((5, 2))]),
         boxes=np.stack([f.box for f in faces] or [np.ones(4)]),
+        pictures=tuple(
+            (p, f) for p, f in zip((*seen.shown, *seen.withheld), found, strict=True) if f
+        ),
     )
 
 
@@ -239,9 +242,7 @@ def verdicts(found: dict[str, dict[str, list[float | None]]]) -> dict[str, dict[
                 "per_person": {v: found[k] for v, k in named.items()},
             }
         )
-        gain = paired_interval(
-            found[kind]["identity"], found[BASE]["identity"], draws=500, seed=1
-        )
+        gain = paired_interval(found[kind]["identity"], found[BASE]["identity"], draws=500, seed=1)
         missed = goals.refused(judged)
         if gain["low"] is None or gain["low"] <= 0:
             missed.append("identity gain")
@@ -259,6 +260,8 @@ _SHOWN = {
     "translation_floor": "translation",
     "forwards_floor": "forwards",
     "copy_paste_gap": "copy-paste gap",
+    "pixel_gap": "pixel gap",
+    "one_person_floor": "one person",
     "identity gain": "identity gain",
     "steady": "steady",
     "obeyed_over_true": "obeyed",
@@ -269,12 +272,12 @@ def text(told: dict[str, dict[str, Any]], people: int, judge: str) -> str:
     """The page."""
     head = f"""# What fools the figures
 
-Clips that are made to fool an evaluation, of {people} held-out procedural people each, and the rule
-that refuses them. Written by `python -m tests.metrics.fooling`; identity by the {judge}. Figures are
-those of [evaluation.md](evaluation.md); a gain is over a stranger of the same category who does the
-same. A kind is refused where it misses one deciding goal or its identity gain is not told apart
-from 0. The border and the half rate are honest changes of a true clip: they must pass, and read
-nearly as it does.
+Clips that are made to fool an evaluation, of {people} held-out procedural people each, and what
+refuses them. Written by `python -m tests.metrics.fooling`; identity by the {judge}. Figures are
+those of [evaluation.md](evaluation.md); a gain is over a stranger of the same category who does
+the same. A kind is refused where it misses one deciding goal or its identity gain is not told
+apart from 0. The border and the half rate are harmless changes of a true clip: they must pass, and
+read nearly as it does.
 
 | Clip | {" | ".join(_SHOWN.values())} | refused by |
 |---|{"---:|" * len(_SHOWN)}---|

@@ -15,10 +15,12 @@ def _study(**change: dict[str, Any]) -> dict[str, Any]:
         "face_found_rate": 1.0,
         "eyes_present": 1.0,
         "copy_paste_gap": 0.0,
+        "pixel_gap": 0.0,
         "obeyed": 0.6,
         "forwards": 0.5,
     }
-    moved = dict.fromkeys(("translation", "turn", "expression", "trembling"), [1.0, 1.0])
+    names = ("translation", "turn", "expression", "trembling", "one_person")
+    moved = {name: [1.0, 1.0] for name in names}
     ours = means | change.get("means", {})
     variants = {"base": means, "finetune": ours, "true_clip": means | change.get("true", {})}
     return {
@@ -47,6 +49,8 @@ def test_the_floors_alone_decide() -> None:
         "translation_floor",
         "forwards_floor",
         "copy_paste_gap",
+        "pixel_gap",
+        "one_person_floor",
     }
 
 

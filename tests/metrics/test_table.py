@@ -294,6 +294,14 @@ def test_a_clip_without_a_face_has_no_motion_and_the_worst_identity() -> None:
     found = table.opened(CONTEXT).measure(nobody)
     for name in ("identity_similarity", "copy_paste_gap"):
         assert found[name] is None
-    for name in ("fm_ref", "fm_inter", "fm_inter_p95", "translation", "turn", "expression", "trembling"):
+    for name in (
+        "fm_ref",
+        "fm_inter",
+        "fm_inter_p95",
+        "translation",
+        "turn",
+        "expression",
+        "trembling",
+    ):
         assert found[name] is None
     assert (found["identity_similarity_penalised"], found["rank1"]) == (0.0, 0.0)
