@@ -12,7 +12,7 @@ import numpy as np
 from mm_model.metrics import expression, pose
 from mm_model.metrics.port import Column, Evidence, Evident, Formula, needing
 
-_LEAST_FRAMES = 4
+_LEAST_FRAMES = 3
 
 _BENDS = 3
 """Degree of the smooth curve through a second's landmarks that is taken for motion."""
@@ -39,7 +39,7 @@ def spread(curve: np.ndarray) -> float:
 def a_second(curves: tuple[np.ndarray, ...], fps: float) -> float | None:
     """Spread of curves `[T]` together (root of the sum of squares) in a second, mean over seconds.
 
-    None where fewer than half of the frames, or fewer than four, are there.
+    None where fewer than half of the frames, or fewer than three, are there.
     """
     if not enough(np.isfinite(curves[0])):
         return None

@@ -22,6 +22,9 @@ BAND = (0.4, 2.5)
 STEADY = 1.5
 """Up to which share of one's own true clip's a clip trembles no more than it."""
 
+SAME = 0.5
+"""From which share of one's own true clip's likeness from frame to frame one stays the same."""
+
 DIRECTED = 0.5
 """Forwards is asked for only where the true clips reach this: else the judge cannot tell."""
 
@@ -159,6 +162,22 @@ GOALS = (
         None,
         "copy_paste_gap",
         most=0.05,
+        decides=True,
+    ),
+    _mean(
+        "pixel_gap",
+        "the same in pixels: a picture that is pasted",
+        None,
+        "pixel_gap",
+        least=-0.25,
+        most=0.15,
+        decides=True,
+    ),
+    Goal(
+        name="one_person_floor",
+        title=f"people who stay one person at least {SAME:g} times as surely as their true clip",
+        of=lambda study: study.alike("one_person", SAME, float("inf")),
+        least=0.7,
         decides=True,
     ),
     _mean("face_found_adapter", "face found, adapter", None, "face_found_rate", least=0.9),

@@ -80,6 +80,17 @@ def recognised(probe: np.ndarray | None, gallery: np.ndarray, own: int) -> bool:
     return bool(np.isfinite(cosines[own]) and (cosines[own] > others).all())
 
 
+def one_person(faces: np.ndarray) -> float | None:
+    """How surely the frames show one person: 10th percentile of the cosines between any two.
+
+    `faces [T,E]`; frames without a face are left out. None with fewer than two.
+    """
+    found = faces[np.isfinite(faces).all(axis=1)]
+    if len(found) < 2:
+        return None
+    return float(np.percentile((found @ found.T)[np.triu_indices(len(found), 1)], 10))
+
+
 def _similarity(seen: Evidence) -> tuple[float | None, ...]:
     faces, gallery = seen.embeddings, seen.gallery
     return (
@@ -94,8 +105,8 @@ def _rank(seen: Evidence) -> tuple[float]:
     return (float(recognised(centroid(seen.embeddings), seen.everybody, seen.own)),)
 
 
-def _found(seen: Evidence) -> tuple[float]:
-    return (face_found_rate(seen.embeddings),)
+def _found(seen: Evidence) -> tuple[float | None, ...]:
+    return face_found_rate(seen.embeddings), one_person(seen.embeddings)
 
 
 METRICS = (
@@ -160,6 +171,14 @@ METRICS = (
                 least=0,
                 most=1,
                 always=True,
+            ),
+            Column(
+                name="one_person",
+                meaning="cosine between two frames, 10th percentile: low where another one appears",
+                better="higher",
+                mean="one_person",
+                least=-1.0001,
+                most=1.0001,
             ),
         ),
         of=_found,

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mm_model.metrics import extent, identity, motion, obedience, steadiness
+from mm_model.metrics import copying, extent, identity, motion, obedience, steadiness
 from mm_model.metrics.port import (
     STAND_IN,
     Column,
@@ -20,6 +20,7 @@ from mm_model.records import Bound
 METRICS: tuple[Metric, ...] = (
     *identity.METRICS,
     *steadiness.METRICS,
+    *copying.METRICS,
     *motion.METRICS,
     *extent.METRICS,
     *obedience.METRICS,
