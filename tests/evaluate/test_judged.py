@@ -1,4 +1,4 @@
-"""What judges say: people named by each, its ladder, identity beside the ceiling, whose headline."""
+"""What judges say: people named by each, its ladder, its ceiling, and whose headline counts."""
 
 from pathlib import Path
 from types import SimpleNamespace
