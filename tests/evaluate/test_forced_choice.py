@@ -1,5 +1,6 @@
 """The forced choice between a person and colour twins."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,12 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mm_model.embedded.people.clips import photograph
 from mm_model.embedded.people.people import person
 from mm_model.embedded.people.sources import seed_of, subject_name
-from mm_model.evaluate import twins
-from mm_model.facepack.port import open_pack
+from mm_model.evaluate import cells, twins
+from mm_model.evaluate.people import Subject
+from mm_model.facepack.port import Face, open_pack
 from mm_model.judges.colour import ColourJudge
 from mm_model.judges.port import Judge, Kind
+from mm_model.nn.identity.portrait import Photograph
 from mm_model.settings import load_profile
 
 EYE = np.eye(5)
@@ -82,6 +86,50 @@ def test_pictures_of_a_user_are_not_taken_for_drawn_ones(tmp_path: Path) -> None
 def test_another_folder_s_name_is_no_seed(name: str) -> None:
     assert seed_of(name) is None
     assert seed_of(subject_name(7)) == 7
+
+
+def test_a_study_of_drawn_people_has_a_record_a_judge_and_variant(
+    tmp_path: Path, root: Path
+) -> None:
+    rules = load_profile("tiny").faces
+    pack = open_pack(root / "weights/tiny/facepack/models/tiny", rules.detection_size)
+    judge = Judge(name="tiny", kind=Kind.HOUSE, title="", pack=pack)
+    seeds = {"id-1": 50_003, "id-2": 50_001}
+    job = _job(tmp_path, [subject_name(seeds[name]) for name in ("id-1", "id-1", "id-2")])
+    job.profile = load_profile("tiny")
+    people = [_subject(name, seed) for name, seed in seeds.items()]
+    own = cells.Known.of(people, judge).everybody
+    said: dict[str, Any] = {"prompt": "", "seed": 1, "video": "", "values": {}}
+    seen = [
+        cells.Cell(
+            cell_id="", variant=variant, identity=name, centroids={"tiny": probe}, judged={}, **said
+        )
+        for variant, probes in (("true_clip", own), ("base", (None, own[1])), ("shuffled", own))
+        for name, probe in zip(seeds, probes, strict=True)
+    ]
+    found, notes = twins.study(job, people, seen, [judge], pack)
+    whole = {"people": 2, "chance": pytest.approx(0.4)}
+    assert notes == []
+    assert found == {
+        "twins": {"tiny": {"true": {"hits": 2, **whole}, "base": {"hits": 1, **whole}}}
+    }
+
+    stranger = [replace(people[0], identity="id-3"), people[1]]
+    assert twins.study(job, stranger, seen, [judge], pack) == ({}, [twins.NOT_DRAWN])
+
+
+def _subject(identity: str, seed: int) -> Subject:
+    drawn = photograph(person(seed), np.random.default_rng(seed), 64)
+    seen = (Photograph.of(drawn.image, Face(drawn.box, 0.9, drawn.landmarks)),)
+    return Subject(
+        identity=identity,
+        split="held_out",
+        prompt="",
+        shown=seen,
+        withheld=seen,
+        names=(),
+        true_clip=None,
+    )
 
 
 def test_a_gallery_of_twins_holds_four_unlike_rows_and_is_drawn_equal_again(root: Path) -> None:
