@@ -50,7 +50,7 @@ class Study:
         """
         ours = self.per_person.get(self.variant, {}).get(measure, [])
         true = self.per_person.get(TRUE, {}).get(measure, [])
-        pairs = [(o, t) for o, t in zip(ours, true, strict=False) if t]
+        pairs = [(o, t) for o, t in zip(ours, true, strict=False) if t and t > 0]
         if not pairs:
             return None
         inside = [o is not None and least <= o / t <= most for o, t in pairs]
