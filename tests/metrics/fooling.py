@@ -13,7 +13,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from mm_model.evaluate.intervals import mean_interval, paired_interval
 
 from mm_model.embedded.people.caption import caption
 from mm_model.embedded.people.clips import clip, photograph
@@ -25,6 +24,7 @@ from mm_model.evaluate.variants import through_file
 from mm_model.facepack.detect import chosen_faces
 from mm_model.facepack.port import FacePack, open_judge, open_pack, unit
 from mm_model.metrics import goals, table
+from mm_model.metrics.intervals import mean_interval, paired_interval
 from mm_model.metrics.port import Context, Evidence, Gallery
 from mm_model.settings import load_profile
 
@@ -231,7 +231,7 @@ def verdicts(found: dict[str, dict[str, list[float | None]]]) -> dict[str, dict[
     """
 
     def means(kind: str) -> dict[str, Any]:
-        return {n: mean_interval(v, draws=500, seed=1) for n, v in found[kind].items()}
+        return {n: mean_interval(v) for n, v in found[kind].items()}
 
     told: dict[str, dict[str, Any]] = {}
     for kind in KINDS:
@@ -242,7 +242,7 @@ def verdicts(found: dict[str, dict[str, list[float | None]]]) -> dict[str, dict[
                 "per_person": {v: found[k] for v, k in named.items()},
             }
         )
-        gain = paired_interval(found[kind]["identity"], found[BASE]["identity"], draws=500, seed=1)
+        gain = paired_interval(found[kind]["identity"], found[BASE]["identity"])
         missed = goals.refused(judged)
         if gain["low"] is None or gain["low"] <= 0:
             missed.append("identity gain")
