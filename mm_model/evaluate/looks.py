@@ -55,7 +55,7 @@ def look_at(
             for one in judges:
                 faces[one.name][t] = unit(one.pack.embed(frame, face))
     found = {one.name: _found(one.pack, frames, rules) for one in judges if one.detects}
-    return Look(boxes, landmarks, counts, faces, found, frames.shape[1:3])
+    return Look(boxes, landmarks, counts, faces=faces, found=found, size=frames.shape[1:3])
 
 
 def _found(pack: FacePack, frames: np.ndarray, rules: FacesSettings) -> float:

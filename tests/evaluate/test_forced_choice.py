@@ -91,12 +91,12 @@ def test_another_folder_s_name_is_no_seed(name: str) -> None:
 def test_a_study_of_drawn_people_has_a_record_a_judge_and_variant(
     tmp_path: Path, root: Path
 ) -> None:
-    rules = load_profile("tiny").faces
+    rules = load_profile(root, "tiny").faces
     pack = open_pack(root / "weights/tiny/facepack/models/tiny", rules.detection_size)
     judge = Judge(name="tiny", kind=Kind.HOUSE, title="", pack=pack)
     seeds = {"id-1": 50_003, "id-2": 50_001}
     job = _job(tmp_path, [subject_name(seeds[name]) for name in ("id-1", "id-1", "id-2")])
-    job.profile = load_profile("tiny")
+    job.profile = load_profile(root, "tiny")
     people = [_subject(name, seed) for name, seed in seeds.items()]
     own = cells.Known.of(people, judge).everybody
     said: dict[str, Any] = {"prompt": "", "seed": 1, "video": "", "values": {}}
@@ -133,7 +133,7 @@ def _subject(identity: str, seed: int) -> Subject:
 
 
 def test_a_gallery_of_twins_holds_four_unlike_rows_and_is_drawn_equal_again(root: Path) -> None:
-    rules = load_profile("tiny").faces
+    rules = load_profile(root, "tiny").faces
     pack = open_pack(root / "weights/tiny/facepack/models/tiny", rules.detection_size)
     judges = [
         Judge(name="tiny", kind=Kind.HOUSE, title="", pack=pack),
