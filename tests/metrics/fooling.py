@@ -23,6 +23,7 @@ from mm_model.evaluate.looks import largest, look_at
 from mm_model.evaluate.variants import through_file
 from mm_model.facepack.detect import chosen_faces
 from mm_model.facepack.port import FacePack, open_judge, open_pack, unit
+from mm_model.judges.port import Judge, Kind
 from mm_model.metrics import goals, table
 from mm_model.metrics.intervals import mean_interval, paired_interval
 from mm_model.metrics.port import Context, Evidence, Gallery
@@ -195,6 +196,7 @@ def measured(people: int, judge: FacePack) -> dict[str, dict[str, list[float | N
     scenes = [scene(place) for place in range(people)]
     galleries = [_gallery(one, judge) for one in scenes]
     means, pack = everybody(galleries), _pack()
+    asked = Judge(name="asked", kind=Kind.HOUSE, title="the judge", pack=judge)
     instruments = table.opened(Context(pack=pack, judge=judge, device="cpu"))
     made = KINDS | {BASE: lambda s: s.stranger}
     found: dict[str, dict[str, list[float | None]]] = {}
@@ -204,7 +206,7 @@ def measured(people: int, judge: FacePack) -> dict[str, dict[str, list[float | N
             found[kind] = {name: [] for name in table.means()}
             for own, one in enumerate(scenes):
                 frames = through_file(np.ascontiguousarray(make(one)), Path(folder, "a.mp4"), fps)
-                look = look_at(frames, pack=pack, judge=judge, rules=rules)
+                look = look_at(frames, pack=pack, judges=[asked], rules=rules)
                 values = instruments.measure(
                     Evidence(
                         frames=frames,
@@ -212,7 +214,8 @@ def measured(people: int, judge: FacePack) -> dict[str, dict[str, list[float | N
                         size=look.size,
                         boxes=look.boxes,
                         landmarks=look.landmarks,
-                        embeddings=look.faces,
+                        counts=look.counts,
+                        embeddings=look.faces[asked.name],
                         gallery=galleries[own],
                         everybody=means,
                         own=own,

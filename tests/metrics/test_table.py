@@ -13,8 +13,8 @@ import pytest
 
 from mm_model.errors import AuditError
 from mm_model.evaluate import cells as written
+from mm_model.evaluate import judged, study
 from mm_model.evaluate import stage as evaluate
-from mm_model.evaluate import study
 from mm_model.metrics import goals, page, table
 from mm_model.metrics.port import (
     Column,
@@ -30,6 +30,7 @@ from mm_model.metrics.port import (
     needing,
 )
 from mm_model.quality import audit
+from mm_model.records import JUDGED_MEASURES
 from mm_model.report import ladder as verdicts
 from mm_model.report import parts
 from mm_model.settings import Profile, load_profile
@@ -122,6 +123,7 @@ def _cells(instruments: table.Instruments) -> list[written.Cell]:
             seed=1,
             video="",
             values=instruments.measure(evidence()),
+            judged={"tiny": dict.fromkeys(JUDGED_MEASURES, 0.5)},
         )
         for variant in ("base", "pretrain", "finetune")
         for person in ("id-1", "id-2")
@@ -143,6 +145,7 @@ def left(tmp_path: Path, profile: Profile) -> Any:
         instruments = table.opened(CONTEXT)
         cells = _cells(instruments)
         written.write(tmp_path / "cells.parquet", cells)
+        judged.write(tmp_path / "judged.parquet", cells)
         summary = study.summarise(cells) | instruments.told()
         (tmp_path / "metrics.json").write_text(json.dumps(summary, allow_nan=False))
         people = {"picture": ["p"], "identity": "id-1", "split": "held_out", "role": "shown"}
