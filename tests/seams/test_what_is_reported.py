@@ -259,6 +259,8 @@ def test_the_timelapse_shows_each_person_s_own_clip_at_each_step(chain: Chain) -
 def test_the_contact_sheet_shows_everybody_under_the_right_model(chain: Chain) -> None:
     import cv2
 
+    from mm_model.evaluate.sheets import CONTACT_COLUMNS
+
     folder, cells = chain.output("evaluate"), chain.table("evaluate", "cells")
     sheet = pixels(folder / "contact.jpg").astype(int)
     high, wide, gap = 2 * HEIGHT, 2 * WIDTH, 4
@@ -269,8 +271,9 @@ def test_the_contact_sheet_shows_everybody_under_the_right_model(chain: Chain) -
         shown += [
             film(folder / own.loc[name, "video"])[4] for name in ("true_clip", "base", "finetune")
         ]
-        for column, picture in enumerate(shown, start=5 * number):
-            left = gap + column * (wide + gap)
-            cell = sheet[gap : gap + high, left : left + wide]
+        row, place = divmod(number, CONTACT_COLUMNS)
+        for column, picture in enumerate(shown, start=5 * place):
+            top, left = gap + row * (high + gap), gap + column * (wide + gap)
+            cell = sheet[top : top + high, left : left + wide]
             large = cv2.resize(picture, (wide, high), interpolation=cv2.INTER_CUBIC)
             assert np.abs(cell - large).mean() < 6, (identity, column)
