@@ -67,7 +67,7 @@ def test_a_crash_is_one_failed_test_and_a_summary(root: Path, tmp_path: Path) ->
 
 def test_slow_tests_run_the_same_way(root: Path) -> None:
     usual, slow = command(root, "test"), command(root, "test-slow")
-    assert slow == [*usual, "-m", "slow and not endurance"]
+    assert slow == [*usual, "-m", "slow and not endurance and not figures"]
     assert command(root, "test-endurance") == [*usual, "-m", "endurance"]
 
 
@@ -96,4 +96,7 @@ def test_integration_runs_all_kinds_and_fails_with_any(
         text=True,
         env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
     )
-    assert (done.stdout.split(), done.returncode) == (["lint", "test", "test-slow"], expected)
+    assert (done.stdout.split(), done.returncode) == (
+        ["browser", "lint", "test", "test-slow", "test-figures"],
+        expected,
+    )

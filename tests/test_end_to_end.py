@@ -126,8 +126,8 @@ def test_the_timelapse_shows_the_references_and_every_sampled_step(
     with Image.open(timelapse.build(layout, tmp_path / "t.webp", people=(0, 2))) as film:
         assert film.n_frames >= 6 * 9 - 8, "equal neighbours may be merged"
         assert film.width > 4 * timelapse.SIDE
-    with pytest.raises(UserError, match="numbers from 0 to 2"):
-        timelapse.build(layout, tmp_path / "t.webp", people=(3,))
+    with pytest.raises(UserError, match="numbers from 0 to 3"):
+        timelapse.build(layout, tmp_path / "t.webp", people=(4,))
     with pytest.raises(UserError, match=r"\.webp or a \.gif"):
         timelapse.build(layout, tmp_path / "t.mp4")
 

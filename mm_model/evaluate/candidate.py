@@ -19,7 +19,7 @@ PerPerson = Mapping[str, Mapping[str, Sequence[float | None]]]
 
 
 @dataclass(frozen=True)
-class Candidate:
+class ChosenStage:
     """`identity`: paired interval of fine-tuning minus pretraining. `goals` are the stage's."""
 
     stage: str
@@ -28,7 +28,7 @@ class Candidate:
     goals: list[Document]
 
 
-def choose(summary: Mapping[str, Any], per_person: PerPerson) -> Candidate:
+def choose(summary: Mapping[str, Any], per_person: PerPerson) -> ChosenStage:
     """The candidate of a study of both stages, and a sentence that says why.
 
     `summary` holds means by variant, `per_person` the figures of each person.
@@ -51,7 +51,7 @@ def choose(summary: Mapping[str, Any], per_person: PerPerson) -> Candidate:
         stage, why = "pretrain", f"fine-tuning fails {', '.join(sorted(worse))}"
     elif high is not None and high < 0 and not failed["pretrain"]:
         stage, why = "pretrain", "fine-tuning lost likeness"
-    return Candidate(stage, identity, _sentence(stage, why, value, low, high), judged[stage])
+    return ChosenStage(stage, identity, _sentence(stage, why, value, low, high), judged[stage])
 
 
 def _sentence(

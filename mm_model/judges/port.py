@@ -21,7 +21,7 @@ PREFERRED = ("real", "dlib")
 """Outsiders by name, the best first; others follow in the order of their names."""
 
 
-class Standing(StrEnum):
+class Lineage(StrEnum):
     """What stands behind a judge: trained here, trained elsewhere, or no recogniser at all."""
 
     HOUSE = "house"
@@ -34,14 +34,14 @@ class Judge:
     """A recogniser under a name. An outsider's own detector also says where it finds a face."""
 
     name: str
-    kind: Standing
+    kind: Lineage
     title: str
     pack: FacePack
 
     @property
     def detects(self) -> bool:
         """Whether its own detector is asked too."""
-        return self.kind is Standing.OUTSIDER
+        return self.kind is Lineage.OUTSIDER
 
     def told(self) -> Document:
         """What `metrics.json` says of it."""
@@ -61,10 +61,10 @@ def headline_of(judges: Iterable[Judge]) -> Judge:
         ValueError: there is neither.
     """
     known = list(judges)
-    outsiders = {one.name: one for one in known if one.kind is Standing.OUTSIDER}
+    outsiders = {one.name: one for one in known if one.kind is Lineage.OUTSIDER}
     for name in in_order(outsiders):
         return outsiders[name]
     for one in known:
-        if one.kind is Standing.HOUSE:
+        if one.kind is Lineage.HOUSE:
             return one
     raise ValueError("no judge can give the headlines: neither an outsider nor the house's own")

@@ -13,7 +13,7 @@ from pathlib import Path
 from mm_model.errors import UserError
 from mm_model.facepack.port import FacePack, open_judge
 from mm_model.judges.colour import ColourJudge
-from mm_model.judges.port import COLOUR_NAME, HOUSE_NAME, Judge, Standing, headline_of, in_order
+from mm_model.judges.port import COLOUR_NAME, HOUSE_NAME, Judge, Lineage, headline_of, in_order
 from mm_model.store import digests
 
 README = "README.md"
@@ -75,7 +75,7 @@ def open_judges(shelf: Path, *, house: FacePack, used: Sequence[FacePack]) -> Be
         UserError: a pack on the shelf is damaged; the sentence names it and the way out.
     """
     judges = [
-        Judge(name=HOUSE_NAME, kind=Standing.HOUSE, title="the house's own recogniser", pack=house)
+        Judge(name=HOUSE_NAME, kind=Lineage.HOUSE, title="the house's own recogniser", pack=house)
     ]
     notes = []
     known = {pack.digest: "this run works with it itself" for pack in (house, *used)}
@@ -86,7 +86,7 @@ def open_judges(shelf: Path, *, house: FacePack, used: Sequence[FacePack]) -> Be
             continue
         known[pack.digest] = f"it is the judge {folder.name} once more"
         title = _TITLES.get(str(pack.describe().get("adapter")), "a recogniser")
-        judges.append(Judge(name=folder.name, kind=Standing.OUTSIDER, title=title, pack=pack))
+        judges.append(Judge(name=folder.name, kind=Lineage.OUTSIDER, title=title, pack=pack))
     if len(judges) == 1:
         notes.append(
             "no outsider judged: the figures are by the house's own judge; 'make judges' puts one "
@@ -128,4 +128,4 @@ def _as_put(folder: Path) -> None:
 
 def _controls() -> list[Judge]:
     title = "colours of skin and hair alone"
-    return [Judge(name=COLOUR_NAME, kind=Standing.CONTROL, title=title, pack=ColourJudge())]
+    return [Judge(name=COLOUR_NAME, kind=Lineage.CONTROL, title=title, pack=ColourJudge())]

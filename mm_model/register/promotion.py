@@ -61,6 +61,7 @@ def decide(
     `same_adapter`: the two differ in code or configuration only; then nothing need rise.
     """
     said: list[Check] = [floors.kept(challenger)]
+    rise, tolerated = rule.confidence, rule.tolerated_change
     before = [champion] if champion is not None else []
     if champion is None:
         said.append(_over_base(challenger))
@@ -71,14 +72,13 @@ def decide(
         if common.note:
             said.append((True, common.note))
         if not same_adapter:
-            said.append(_rises(challenger, champion, common, rule.confidence))
+            said.append(_rises(challenger, champion, common, rise))
     against = [*before, *window(earlier)]
     held = [(one, common) for one in against if not (common := Common.of(challenger, one)).why]
     if held:
-        confidence = 1 - (1 - rule.confidence) / (3 * len(held))
+        confidence = 1 - (1 - rise) / (3 * len(held))
         said.append(_no_ratchet(challenger, held, confidence))
         for measure, title in ((_motion(challenger), "Motion"), (FACES, "Faces found")):
-            tolerated = rule.tolerated_change
             said.append(_band(challenger, held, (measure, title), tolerated, confidence))
     # What refuses comes first.
     ordered = sorted(said, key=lambda check: check[0])

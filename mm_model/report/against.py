@@ -43,7 +43,7 @@ class Named(_Figures):
         return Span(value=value, low=self.low, high=self.high)
 
 
-class Judge(_Figures):
+class JudgedBy(_Figures):
     """What is known of a judge; `pack` describes its weights."""
 
     pack: dict[str, Any] = {}
@@ -60,7 +60,7 @@ class Evaluation(_Figures):
 
     variants: dict[str, dict[str, Span]]
     gain: dict[str, Span] = {}
-    judges: dict[str, Judge] = {}
+    judges: dict[str, JudgedBy] = {}
     headline: str | None = None
     named: dict[str, dict[str, Named]] = {}
 

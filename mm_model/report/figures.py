@@ -41,10 +41,7 @@ def collect(layout: Layout) -> Document:
         "stages",
         "ladder",
         "goals",
-        "candidate",
-        "stages",
         "curve",
-        "headline",
         "test_set_digest",
         "conventions",
     )

@@ -16,7 +16,7 @@ from mm_model.evaluate import cells, twins
 from mm_model.evaluate.people import Subject
 from mm_model.facepack.port import Face, open_pack
 from mm_model.judges.colour import ColourJudge
-from mm_model.judges.port import Judge, Standing
+from mm_model.judges.port import Judge, Lineage
 from mm_model.nn.identity.portrait import Photograph
 from mm_model.settings import load_profile
 
@@ -93,7 +93,7 @@ def test_a_study_of_drawn_people_has_a_record_a_judge_and_variant(
 ) -> None:
     rules = load_profile(root, "tiny").faces
     pack = open_pack(root / "weights/tiny/facepack/models/tiny", rules.detection_size)
-    judge = Judge(name="tiny", kind=Standing.HOUSE, title="", pack=pack)
+    judge = Judge(name="tiny", kind=Lineage.HOUSE, title="", pack=pack)
     seeds = {"id-1": 50_003, "id-2": 50_001}
     job = _job(tmp_path, [subject_name(seeds[name]) for name in ("id-1", "id-1", "id-2")])
     job.profile = load_profile(root, "tiny")
@@ -136,8 +136,8 @@ def test_a_gallery_of_twins_holds_four_unlike_rows_and_is_drawn_equal_again(root
     rules = load_profile(root, "tiny").faces
     pack = open_pack(root / "weights/tiny/facepack/models/tiny", rules.detection_size)
     judges = [
-        Judge(name="tiny", kind=Standing.HOUSE, title="", pack=pack),
-        Judge(name="colour", kind=Standing.CONTROL, title="", pack=ColourJudge()),
+        Judge(name="tiny", kind=Lineage.HOUSE, title="", pack=pack),
+        Judge(name="colour", kind=Lineage.CONTROL, title="", pack=ColourJudge()),
     ]
     first, again = (
         twins.twin_galleries(person(50_000), judges, pack=pack, rules=rules, size=64)

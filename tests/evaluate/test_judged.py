@@ -9,15 +9,15 @@ import pytest
 
 from mm_model.evaluate import judged
 from mm_model.evaluate.cells import Cell
-from mm_model.judges.port import Judge, Standing
+from mm_model.judges.port import Judge, Lineage
 from mm_model.judges.shelf import Bench
 from mm_model.records import JUDGED_MEASURES
 
 PACK = cast(Any, SimpleNamespace(describe=lambda: {"adapter": "fake"}))
 BENCH = Bench(
     (
-        Judge(name="tiny", kind=Standing.HOUSE, title="ours", pack=PACK),
-        Judge(name="dlib", kind=Standing.OUTSIDER, title="theirs", pack=PACK),
+        Judge(name="tiny", kind=Lineage.HOUSE, title="ours", pack=PACK),
+        Judge(name="dlib", kind=Lineage.OUTSIDER, title="theirs", pack=PACK),
     )
 )
 

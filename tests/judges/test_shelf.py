@@ -10,7 +10,7 @@ import pytest
 from mm_model.errors import UserError
 from mm_model.facepack.port import FacePack, open_judge, open_pack
 from mm_model.judges import install
-from mm_model.judges.port import Judge, Standing, headline_of
+from mm_model.judges.port import Judge, Lineage, headline_of
 from mm_model.judges.shelf import open_judges
 
 
@@ -46,7 +46,7 @@ def test_an_empty_shelf_leaves_the_house_alone_and_says_how_to_fill_it(
     for place in (shelf, shelf / "nowhere"):
         bench = open_judges(place, house=house, used=[pipeline])
         assert bench.headline.name == "tiny" and bench.headline.pack is house
-        assert [one.name for one in bench.judges if one.kind is Standing.OUTSIDER] == []
+        assert [one.name for one in bench.judges if one.kind is Lineage.OUTSIDER] == []
         assert "make judges" in bench.notes[0]
 
 
@@ -75,16 +75,16 @@ def test_one_pack_under_two_names_judges_once(
 ) -> None:
     shutil.copytree(outsider(shelf, root, "dlib"), shelf / "real")
     bench = open_judges(shelf, house=house, used=[pipeline])
-    assert [one.name for one in bench.judges if one.kind is Standing.OUTSIDER] == ["real"]
+    assert [one.name for one in bench.judges if one.kind is Lineage.OUTSIDER] == ["real"]
     assert "dlib is no judge here: it is the judge real once more" in bench.notes[0]
 
 
 def test_the_real_one_comes_before_dlib_and_a_control_never(house: FacePack) -> None:
-    def judges(*names: tuple[str, Standing]) -> list[Judge]:
+    def judges(*names: tuple[str, Lineage]) -> list[Judge]:
         return [Judge(name=name, kind=kind, title="", pack=house) for name, kind in names]
 
-    ours, control = ("tiny", Standing.HOUSE), ("colour", Standing.CONTROL)
-    others = [(name, Standing.OUTSIDER) for name in ("another", "dlib", "real")]
+    ours, control = ("tiny", Lineage.HOUSE), ("colour", Lineage.CONTROL)
+    others = [(name, Lineage.OUTSIDER) for name in ("another", "dlib", "real")]
     assert headline_of(judges(control, ours, *others)).name == "real"
     assert headline_of(judges(control, ours, *others[:2])).name == "dlib"
     assert headline_of(judges(control, ours, *others[:1])).name == "another"

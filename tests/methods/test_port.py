@@ -205,7 +205,10 @@ def test_an_evaluation_knows_a_method_by_its_port(monkeypatch: Any, root: Path) 
     )
     dark = Photograph(np.full((64, 64, 3), 10, np.uint8), photograph(0).face)
     light = Photograph(np.full((64, 64, 3), 240, np.uint8), photograph(0).face)
-    people: Any = [SimpleNamespace(prompt="a man", shown=(seen,)) for seen in (dark, light)]
+    people: Any = [
+        SimpleNamespace(identity=name, prompt="a man", shown=(seen,))
+        for name, seen in (("id-1", dark), ("id-2", light))
+    ]
     clips = variants.generated(job, None, people)
     assert set(clips) == set(variants.MODELS)
     for rows in clips.values():

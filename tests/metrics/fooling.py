@@ -23,7 +23,7 @@ from mm_model.evaluate.looks import largest, look_at
 from mm_model.evaluate.variants import through_file
 from mm_model.facepack.detect import chosen_faces
 from mm_model.facepack.port import FacePack, open_judge, open_pack, unit
-from mm_model.judges.port import Judge, Standing
+from mm_model.judges.port import Judge, Lineage
 from mm_model.metrics import goals, table
 from mm_model.metrics.intervals import mean_interval, paired_interval
 from mm_model.metrics.port import Context, Evidence, Gallery
@@ -156,7 +156,7 @@ KINDS: dict[str, Callable[[Scene], np.ndarray]] = {
     "shown face pasted on": _pasted,
     "smeared": lambda s: np.stack([cv2.GaussianBlur(f, (0, 0), 4) for f in s.true]),
 }
-"""Standing of clip to how it is made. The first three are honest."""
+"""Lineage of clip to how it is made. The first three are honest."""
 
 HONEST = tuple(KINDS)[:3]
 BASE = "base"
@@ -191,12 +191,12 @@ def _gallery(seen: Scene, judge: FacePack) -> Gallery:
 
 
 def measured(people: int, judge: FacePack) -> dict[str, dict[str, list[float | None]]]:
-    """Standing to the means of `metrics.json`, a value a person."""
+    """Lineage to the means of `metrics.json`, a value a person."""
     rules = load_profile(ROOT, "tiny").faces
     scenes = [scene(place) for place in range(people)]
     galleries = [_gallery(one, judge) for one in scenes]
     means, pack = everybody(galleries), _pack()
-    asked = Judge(name="asked", kind=Standing.HOUSE, title="the judge", pack=judge)
+    asked = Judge(name="asked", kind=Lineage.HOUSE, title="the judge", pack=judge)
     instruments = table.opened(Context(pack=pack, judge=judge, device="cpu"))
     made = KINDS | {BASE: lambda s: s.stranger}
     found: dict[str, dict[str, list[float | None]]] = {}
@@ -228,7 +228,7 @@ def measured(people: int, judge: FacePack) -> dict[str, dict[str, list[float | N
 
 
 def verdicts(found: dict[str, dict[str, list[float | None]]]) -> dict[str, dict[str, Any]]:
-    """Standing to `refused` (rule to whatever missed it) and the `value` of every goal and gain.
+    """Lineage to `refused` (rule to whatever missed it) and the `value` of every goal and gain.
 
     The rule of the gain: identity above the base's, its interval above 0.
     """

@@ -66,7 +66,6 @@ def test_the_figures_of_an_earlier_run_answer_by_the_house_judge(layout: Layout)
     assert "From their true clips: 21 of 21" in said and "trained on: 13 of 21." in said
     assert "without their photograph: 2.5 of 21." in said, "clips of a person share one hit"
     assert "No outsider judged" in said and "make judges" in said
-    assert "The clips move 0.87 times as much as the true ones." in said
     assert "1 of 2 goals" in said and "Not: copy-paste gap" in said
     assert "Colour" not in said and "obey" not in said and "sentence says" not in said
 

@@ -178,7 +178,8 @@ def test_a_clip_is_the_same_in_whatever_batch_it_is_made(chain: Any, backbone: A
 
     backbone.transformer.detach_layers()
     pipe = pipeline_of(backbone, given_adapter(chain.output("finetune"), backbone))
-    cells = chain.table("evaluate", "cells").query("variant == 'base'").iloc[::2]
+    cells = chain.table("evaluate", "cells").query("variant == 'base'")
+    cells = cells.drop_duplicates("identity").iloc[:3]
     shown = [
         [Photograph.of(*one) for one in chain.pictures(name)[:2]] for name in cells["identity"]
     ]

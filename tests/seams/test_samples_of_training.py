@@ -21,10 +21,10 @@ def test_samples_show_the_adapter_that_is_being_trained(
 ) -> None:
     folder = chain.output(stage) / "samples"
     strips = [pixels(folder / f"step_{step:06d}.strip.jpg").astype(int) for step in steps]
-    assert all(strip.shape == (3 * HEIGHT, 9 * WIDTH, 3) for strip in strips)
+    assert all(strip.shape == (4 * HEIGHT, 9 * WIDTH, 3) for strip in strips)
     for before, after in itertools.pairwise(strips):
         assert np.abs(before - after).mean() > 0.05
-    people = np.split(strips[-1], 3)
+    people = np.split(strips[-1], 4)
     assert all(np.abs(a - b).mean() > 1 for a, b in itertools.pairwise(people))
 
 
@@ -73,7 +73,7 @@ def test_the_references_beside_the_samples_are_those_of_the_people_in_their_orde
 ) -> None:
     folder = chain.output(stage) / "samples"
     watched = json.loads((folder / "people.json").read_text())
-    for person, shown in zip(watched, np.split(pixels(folder / "references.jpg"), 3), strict=True):
+    for person, shown in zip(watched, np.split(pixels(folder / "references.jpg"), 4), strict=True):
         square = shown[:, 8:72]  # of a square stretched to the clip's shape
         found = {
             identity: max(sought(square, one) for one, _ in chain.pictures(identity))
