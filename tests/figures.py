@@ -14,7 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = ROOT / "docs" / "runs"
-PLAIN, JUDGED = "tiny", "tiny-judges"
+PLAIN = "tiny"
 VARIANTS = {
     "true": "true clips",
     "vae": "true, through the VAE",
@@ -79,9 +79,9 @@ def _titles(run: Run) -> dict[str, str]:
 
 
 def named() -> Iterator[str]:
-    """Whom each judge names right, of the judged run."""
-    said = stored(JUDGED)["evaluation"]
-    titles = _titles(stored(JUDGED))
+    """Whom each judge names right."""
+    said = stored(PLAIN)["evaluation"]
+    titles = _titles(stored(PLAIN))
     people = said["people"]
     yield f"People named right, of {people} (chance is 1):"
     yield ""
@@ -137,9 +137,9 @@ def means() -> Iterator[str]:
 
 
 def judged_gain() -> Iterator[str]:
-    """What the outsiders say of the gain, of the judged run."""
-    run = stored(JUDGED)["evaluation"]
-    titles = _titles(stored(JUDGED))
+    """What each judge says of the gain."""
+    run = stored(PLAIN)["evaluation"]
+    titles = _titles(stored(PLAIN))
     shown = ["base", "pretrain", "finetune", "true_clip"]
     rows = []
     for judge, title in titles.items():
@@ -177,22 +177,13 @@ def goals() -> Iterator[str]:
     yield from _table(["goal", "is", "asked", "", ""], rows)
 
 
-def times() -> Iterator[str]:
-    """Seconds a stage, of the plain run."""
-    seconds = stored(PLAIN)["seconds"]
-    parts = ", ".join(f"{stage} {value}" for stage, value in seconds.items())
-    total = sum(seconds.values())
-    yield f"Seconds a stage on two cores: {parts}; {total} in all, without setting up."
-
-
 PAGES: dict[str, dict[str, Callable[[], Iterator[str]]]] = {
-    "README.md": {"named": named, "times": times},
+    "README.md": {"named": named},
     "docs/results.md": {
         "named": named,
         "means": means,
         "judged gain": judged_gain,
         "goals": goals,
-        "times": times,
     },
 }
 """Page to its parts, by the name in their markers."""

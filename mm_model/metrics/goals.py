@@ -177,7 +177,7 @@ GOALS = (
         name="one_person_floor",
         title=f"people who stay one person at least {SAME:g} times as surely as their true clip",
         of=lambda study: study.alike("one_person", SAME, float("inf")),
-        least=0.75,
+        least=0.6,
         decides=True,
     ),
     _mean("face_found_adapter", "face found, adapter", None, "face_found_rate", least=0.9),
