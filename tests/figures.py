@@ -130,7 +130,7 @@ def means() -> Iterator[str]:
     pairs = {
         "finetune_over_base": "after clips, over the base",
         "pretrain_over_base": "after pictures, over the base",
-        "finetune_over_shuffled": "after clips, own over another person's pictures",
+        "candidate_over_shuffled": "the candidate, own over another person's pictures",
     }
     rows = [[title, _span(gains[name], "+.3f")] for name, title in pairs.items() if name in gains]
     yield from _table(["identity, paired", "difference (95% interval)"], rows)

@@ -111,14 +111,16 @@ def summary(
     cells: Sequence[Cell],
     known: Sequence[Cell],
     bench: Bench,
+    candidate: str,
 ) -> Document:
     """The part of `metrics.json` that says what each judge said.
 
-    `known` are clips of people that the adapter was trained on: they count as named, no more.
+    The ladder is climbed by the `candidate`, a training stage. `known` are its clips of people
+    that it was trained on: they count as named, no more.
     """
     judges, headline = bench.judges, bench.headline
     hits = {one.name: hits_of([*cells, *known], one.name) for one in judges}
-    ladders = {name: _rungs(found, name) for name, found in hits.items()}
+    ladders = {name: _rungs(found, name, candidate) for name, found in hits.items()}
     return {
         "judges": {one.name: one.told() for one in judges},
         "headline": headline.name,
@@ -129,5 +131,5 @@ def summary(
     }
 
 
-def _rungs(hits: Mapping[str, tuple[float, int]], judge: str) -> list[Document]:
-    return [{**rung, "judge": judge} for rung in ladder.climb(hits)]
+def _rungs(hits: Mapping[str, tuple[float, int]], judge: str, candidate: str) -> list[Document]:
+    return [{**rung, "judge": judge} for rung in ladder.climb(hits, candidate)]

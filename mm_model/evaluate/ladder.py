@@ -5,14 +5,20 @@ of one clip; several clips of a person share that person's hit, so intervals cou
 arithmetic on hits; the judge looks elsewhere (evaluate/study.py).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass
 
 from mm_model.metrics.intervals import wilson_interval
 from mm_model.store.atomic import Document
 
+CANDIDATE = "finetune"
+"""The variant that is climbed where none is named."""
+
 TRAINING_PEOPLE = "training_people"
 """The variant's name of the adapter's clips of people it was trained on."""
+
+KEPT = 0.9
+"""Whoever keeps this share of the rung before lost nothing more: that rung is to be mended."""
 
 FEWEST = 10
 """Fewer people than this are measured but not judged: chance alone would pass or fail a rung."""
@@ -78,14 +84,16 @@ class Rung:
     mend: str | None
 
 
-def climb(hits: Mapping[str, tuple[float, int]]) -> list[Document]:
+def climb(hits: Mapping[str, tuple[float, int]], candidate: str = CANDIDATE) -> list[Document]:
     """The rungs that were measured, in the order of the chain, as plain records.
 
-    `hits` by variant: people recognised and people. A link that fails names what to mend.
+    `hits` by variant: people recognised and people. `candidate` is the training stage whose adapter
+    is climbed. A link that fails names what to mend: the link before where nothing more was lost.
     """
-    rungs = []
+    rungs: list[Rung] = []
     for link in CHAIN:
-        found, people = hits.get(link.variant) or (0, 0)
+        variant = candidate if link.variant == CANDIDATE else link.variant
+        found, people = hits.get(variant) or (0, 0)
         if not people:
             continue  # nobody was judged
         rank1, (low, high) = found / people, wilson_interval(found, people) or (None, None)
@@ -93,7 +101,7 @@ def climb(hits: Mapping[str, tuple[float, int]]) -> list[Document]:
         passed = rank1 >= needed - 1e-9 if needed is not None and people >= FEWEST else None
         rungs.append(
             Rung(
-                link.variant,
+                variant,
                 link.title,
                 hits=found,
                 people=people,
@@ -102,10 +110,17 @@ def climb(hits: Mapping[str, tuple[float, int]]) -> list[Document]:
                 high=high,
                 needed=needed,
                 passed=passed,
-                mend=link.mend if passed is False else None,
+                mend=_mend(link, rank1, rungs) if passed is False else None,
             )
         )
     return [asdict(rung) for rung in rungs]
+
+
+def _mend(link: Link, rank1: float, before: Sequence[Rung]) -> str:
+    last = before[-1] if before else None
+    if last is not None and last.passed is False and rank1 >= KEPT * last.rank1:
+        return f"The link before ({last.title}): this one keeps what is left there."
+    return link.mend
 
 
 def _needed(link: Link, hits: Mapping[str, tuple[float, int]]) -> float | None:

@@ -41,26 +41,28 @@ def _shown(
 
 
 def save_overview(
-    job: Job, people: list[Subject], clips: dict[str, list[list[np.ndarray]]]
+    job: Job, people: list[Subject], clips: dict[str, list[list[np.ndarray]]], candidate: str
 ) -> None:
     """One picture of the first people: reference, then three frames of each variant."""
     rows = []
     for p, person in enumerate(people[:OVERVIEW_PEOPLE]):
         still, made = _shown(job, person, clips, p)
         row = [still]
-        for name in ("base", "finetune", "true_clip"):
+        for name in ("base", candidate, "true_clip"):
             clip = made[name]
             row += [clip[0], clip[len(clip) // 2], clip[-1]]
         rows.append(row)
     _save_grid(job, rows, OVERVIEW, 128)
 
 
-def save_contact(job: Job, people: list[Subject], clips: dict[str, list[list[np.ndarray]]]) -> None:
+def save_contact(
+    job: Job, people: list[Subject], clips: dict[str, list[list[np.ndarray]]], candidate: str
+) -> None:
     """Everybody in one picture: reference, then a middle frame of true clip, base and adapter."""
     cells = []
     for p, person in enumerate(people):
         still, made = _shown(job, person, clips, p)
-        middles = [made[n][len(made[n]) // 2] for n in ("true_clip", "base", "finetune")]
+        middles = [made[n][len(made[n]) // 2] for n in ("true_clip", "base", candidate)]
         cells.append([still, *middles, np.full_like(still, 245)])
     rows = [
         [picture for cell in cells[i : i + CONTACT_COLUMNS] for picture in cell]

@@ -32,7 +32,7 @@ def bounds() -> Sequence[Bound]:
 STAGE = Stage(
     name="evaluate",
     title="Scores on held-out people",
-    version=6,
+    version=7,
     takes=("ingest", "faces", "pairs", "pretrain", "finetune"),
     sections=("run", "model", "faces", "evaluate"),
     models=("backbone", "facepack", "judge", "judges"),

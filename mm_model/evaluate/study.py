@@ -29,6 +29,8 @@ from mm_model.serving import code
 from mm_model.store import digests, tables
 from mm_model.store.atomic import Document, write_json
 
+_SHUFFLED = "shuffled"
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Eyes:
@@ -74,8 +76,8 @@ def _cells(
         sheets.save_strip(frames, job, stem)
         look = look_at(frames, pack=eyes.pack, judges=judges, rules=job.profile.faces)
         whose = [(name, p)]
-        if name == "finetune" and len(people) > 1:
-            whose.append(("shuffled", (p + 1) % len(people)))
+        if name in candidate.STAGES and len(people) > 1:
+            whose.append((_shuffled(name), (p + 1) % len(people)))
         for variant, judged_as in whose:
             of_clip: dict[str, Any] = {
                 "frames": frames,
@@ -100,22 +102,41 @@ def _cells(
     return cells
 
 
-def _known(job: Job, backbone: Backbone, eyes: _Eyes) -> list[Cell]:
-    """The adapter on people it was trained on, for the ladder only."""
+def _shuffled(stage: str) -> str:
+    """A stage's clips judged as other people; in the end the candidate's are the control."""
+    return f"{_SHUFFLED} {stage}"
+
+
+def _with_control(cells: list[Cell], stage: str) -> list[Cell]:
+    """The candidate's shuffled cells under the control's name, without those of the other stage."""
+    kept = []
+    for cell in cells:
+        if cell.variant == _shuffled(stage):
+            cell_id = cell.cell_id.replace(cell.variant, _SHUFFLED, 1)
+            kept.append(replace(cell, variant=_SHUFFLED, cell_id=cell_id))
+        elif not cell.variant.startswith(f"{_SHUFFLED} "):
+            kept.append(cell)
+    return kept
+
+
+def _known(job: Job, backbone: Backbone, eyes: _Eyes, stage: str) -> list[Cell]:
+    """A stage's adapter on people it was trained on, for the ladder only."""
     people = training_people(job, backbone)
     if not people:
         return []
-    made = variants.generated(job, backbone, people, ("finetune",))
-    clips = {ladder.TRAINING_PEOPLE: made["finetune"]}
+    made = variants.generated(job, backbone, people, (stage,))
+    clips = {ladder.TRAINING_PEOPLE: made[stage]}
     only = replace(eyes, instruments=eyes.instruments.only(*judged.METRICS))
     return _cells(job, people, clips, only)
 
 
-def summarise(cells: list[Cell]) -> Document:
-    """Means over people with intervals, the paired gains, and every person's numbers."""
+_PerPerson = dict[str, dict[str, list[float | None]]]
+
+
+def _figures(cells: list[Cell], people: list[str]) -> tuple[_PerPerson, Document]:
+    """By variant, every person's numbers and their means with intervals."""
     frame, means = framed(cells), metrics.means()
-    people = sorted(frame["identity"].unique())
-    per_person: dict[str, dict[str, list[float | None]]] = {}
+    per_person: _PerPerson = {}
     for variant, group in frame.groupby("variant", sort=False):
         table = group.groupby("identity")[list(means.values())].mean()
         table = table.reindex(people)
@@ -123,10 +144,22 @@ def summarise(cells: list[Cell]) -> Document:
             name: [None if pd.isna(v) else float(v) for v in table[column]]
             for name, column in means.items()
         }
-    summary = {
+    return per_person, {
         variant: {name: mean_interval(v) for name, v in values.items()}
         for variant, values in per_person.items()
     }
+
+
+def summarise(cells: list[Cell]) -> tuple[Document, list[Cell]]:
+    """Means over people with intervals, the paired gains, and every person's numbers.
+
+    Also the cells that remain: of the stages' clips judged as other people, the candidate's.
+    """
+    people = sorted({cell.identity for cell in cells})
+    per_person, summary = _figures(cells, people)
+    chosen = candidate.choose(summary, per_person)
+    cells = _with_control(cells, chosen.stage)
+    per_person, summary = _figures(cells, people)
 
     def gain(first: str, second: str) -> dict:
         return paired_interval(per_person[first]["identity"], per_person[second]["identity"])
@@ -135,10 +168,9 @@ def summarise(cells: list[Cell]) -> Document:
         "finetune_over_base": gain("finetune", "base"),
         "pretrain_over_base": gain("pretrain", "base"),
     }
-    if "shuffled" in per_person:
-        gains["finetune_over_shuffled"] = gain("finetune", "shuffled")
-    chosen = candidate.choose(summary, per_person)
     gains["candidate_over_base"] = gain(chosen.stage, "base")
+    if _SHUFFLED in per_person:
+        gains["candidate_over_shuffled"] = gain(chosen.stage, _SHUFFLED)
     return {
         "people": len(people),
         "identities": people,
@@ -148,7 +180,7 @@ def summarise(cells: list[Cell]) -> Document:
         "stages": {"identity": chosen.identity, "sentence": chosen.sentence},
         "goals": chosen.goals,
         "per_person": per_person,
-    }
+    }, cells
 
 
 def curve(summary: Document, *, pretrain: int, finetune: int) -> list[Document]:
@@ -218,14 +250,14 @@ def run_study(job: Job) -> Report:
     instruments = metrics.opened(Context(pack=pack, judge=judge, device=job.profile.run.device))
     eyes = _Eyes(pack=pack, bench=bench, instruments=instruments)
     cells = _cells(job, people, clips, eyes)
-    known = _known(job, backbone, eyes)
+    summary, cells = summarise(cells)
+    stage = summary["candidate"]
+    known = _known(job, backbone, eyes, stage)
     write(job.out / "cells.parquet", cells)
     judged.write(job.out / "judged.parquet", cells)
-    summary = summarise(cells)
-    summary |= judged.summary(cells, known, bench)
+    summary |= judged.summary(cells, known, bench, stage)
     steps = {name: job.profile.trainings[name].steps for name in variants.MODELS[1:]}
     summary["curve"] = curve(summary, **steps)
-    stage = summary["candidate"]
     summary["measured"] = _measured(job, stage, measured[stage])
     summary |= instruments.told()
     told, remarks = twins.study(job, people, cells, bench.judges, pack)
@@ -235,7 +267,7 @@ def run_study(job: Job) -> Report:
     conditions = _conditions(job, people, pack=pack, judge=judge)
     write_json(job.out / "metrics.json", {**summary, **conditions})
     for make in (sheets.save_overview, sheets.save_contact):
-        views.attempt("contact sheet", partial(make, job, people, clips), views.WITHOUT)
+        views.attempt("contact sheet", partial(make, job, people, clips, stage), views.WITHOUT)
     names = (sheets.OVERVIEW, sheets.CONTACT)
     pictures = tuple(name for name in names if (job.out / name).is_file())
     return _report(summary, cells, tuple(notes), pictures)
@@ -245,7 +277,7 @@ def _report(
     summary: dict, cells: list[Cell], notes: tuple[str, ...], pictures: tuple[str, ...]
 ) -> Report:
     flat: dict[str, float | int | None] = {"people": summary["people"]}
-    for variant in (*variants.MODELS, "true_clip", "shuffled"):
+    for variant in (*variants.MODELS, "true_clip", _SHUFFLED):
         for name, value in summary["variants"].get(variant, {}).items():
             flat[f"{variant}_{name}"] = value["value"]
     flat.update({f"rank1_{rung['variant']}": rung["rank1"] for rung in summary["ladder"]})

@@ -71,9 +71,10 @@ def centroid(faces: np.ndarray) -> np.ndarray | None:
 def recognised(probe: np.ndarray | None, gallery: np.ndarray, own: int) -> bool:
     """Rank 1: whether the probe is nearer to its own row of `gallery [P,E]` than to any other.
 
-    A clip without any face (None) is not recognised; neither is a tie.
+    A clip without any face (None) is not recognised; neither is a tie, nor anybody in a gallery of
+    one, where nothing is chosen.
     """
-    if probe is None:
+    if probe is None or len(gallery) < 2:
         return False
     cosines = units(gallery) @ probe
     others = np.delete(cosines, own)
@@ -85,7 +86,7 @@ def one_person(faces: np.ndarray) -> float | None:
 
     `faces [T,E]`; frames without a face are left out. None with fewer than two.
     """
-    found = faces[np.isfinite(faces).all(axis=1)]
+    found = _seen(faces)
     if len(found) < 2:
         return None
     return float(np.percentile((found @ found.T)[np.triu_indices(len(found), 1)], 10))

@@ -1,6 +1,6 @@
-"""What a training would be refused for, told before the stages that lead up to it do any work.
+"""What a run would be refused for later, told before the stages that lead up to it do any work.
 
-Reads settings and the backbone's description only; imports nothing heavy.
+Settings and the backbone's description are read; judges are opened where there are outsiders.
 """
 
 import json
@@ -13,6 +13,9 @@ from mm_model.settings import Profile
 TRAININGS = ("pretrain", "finetune")
 LEADING = ("sources", "ingest", "faces", "pairs", *TRAININGS)
 """Stages that a training still follows."""
+
+COSTLY = ("sources", *TRAININGS)
+"""Stages before which the judges are tried: the first one, and those that take the time."""
 
 
 def refuse_blind_recognizer(profile: Profile, backbone: Path) -> None:
@@ -42,3 +45,15 @@ def refuse_blind_recognizer(profile: Profile, backbone: Path) -> None:
         f"{path}: the recogniser is {what}, so the identity loss would teach nothing: set "
         f"{fields} to 0, or name a backbone whose recogniser is a torch one."
     )
+
+
+def refuse_damaged_judges(shelf: Path) -> None:
+    """An outsider that cannot be opened would stop the evaluation, after all trainings.
+
+    Raises:
+        UserError: something on the shelf is no judge or is damaged; the sentence names it.
+    """
+    from mm_model.judges.shelf import on_shelf, opened
+
+    for folder in on_shelf(shelf):
+        opened(folder)

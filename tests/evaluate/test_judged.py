@@ -44,7 +44,7 @@ KNOWN = [cell("training_people", person, 0.3, 1.0) for person in "xy"]
 
 
 def test_each_judge_names_people_and_the_best_outsider_gives_the_headline() -> None:
-    said = judged.summary(CELLS, KNOWN, BENCH)
+    said = judged.summary(CELLS, KNOWN, BENCH, "finetune")
     assert said["headline"] == "dlib" and said["ladder"] == said["ladders"]["dlib"]
     assert {rung["judge"] for rung in said["ladders"]["tiny"]} == {"tiny"}
     ours = {name: (one["hits"], one["people"]) for name, one in said["named"]["tiny"].items()}
@@ -57,8 +57,15 @@ def test_each_judge_names_people_and_the_best_outsider_gives_the_headline() -> N
     }
 
 
+def test_the_ladder_is_climbed_by_the_candidate() -> None:
+    cells = [*CELLS, *(cell("pretrain", person, 0.5, 1.0) for person in "abc")]
+    for stage, hits in (("pretrain", 3), ("finetune", 0)):
+        rung = judged.summary(cells, KNOWN, BENCH, stage)["ladders"]["tiny"][-1]
+        assert (rung["variant"], rung["hits"]) == (stage, hits)
+
+
 def test_the_ceiling_is_the_judge_s_own_and_faces_are_found_by_outsiders_alone() -> None:
-    said = judged.summary(CELLS, KNOWN, BENCH)["by_judge"]
+    said = judged.summary(CELLS, KNOWN, BENCH, "finetune")["by_judge"]
     for name, identity in (("tiny", 0.4), ("dlib", 0.2)):
         assert said[name]["finetune"]["identity"]["value"] == pytest.approx(identity)
         assert said[name]["finetune"]["ceiling"] == pytest.approx(50)
@@ -68,7 +75,7 @@ def test_the_ceiling_is_the_judge_s_own_and_faces_are_found_by_outsiders_alone()
 
 def test_without_clips_through_the_vae_there_is_no_ceiling() -> None:
     cells = [one for one in CELLS if one.variant != "vae_round_trip"]
-    said = judged.summary(cells, [], BENCH)["by_judge"]
+    said = judged.summary(cells, [], BENCH, "finetune")["by_judge"]
     assert said["tiny"]["finetune"]["ceiling"] is None
 
 

@@ -23,6 +23,11 @@ def test_a_probe_is_recognised_by_its_nearest_gallery_row() -> None:
     assert not recognised(probe, GALLERY, 1)
 
 
+def test_nobody_is_recognised_where_nobody_else_stands() -> None:
+    assert not recognised(GALLERY[0], GALLERY[:1], 0)
+    assert recognised(GALLERY[0], GALLERY[:2], 0)
+
+
 def test_a_clip_without_a_face_and_a_tie_are_not_recognised() -> None:
     assert not recognised(None, GALLERY, 0)
     assert not recognised(np.array([1.0, 1.0]) / np.sqrt(2), GALLERY, 0)
@@ -54,6 +59,22 @@ def test_every_rung_is_held_against_the_link_it_hangs_on() -> None:
     assert [rung["passed"] for rung in rungs.values()] == [True, True, False, True]
     assert rungs[ladder.TRAINING_PEOPLE]["mend"].startswith("Backbone or adapter")
     assert rungs["finetune"]["mend"] is None
+
+
+def test_a_link_that_loses_nothing_more_names_the_one_before() -> None:
+    hits = {
+        "true_clip": (20, 20),
+        "vae_round_trip": (10, 20),
+        ladder.TRAINING_PEOPLE: (3, 20),
+        "pretrain": (3, 20),
+    }
+    _, vae, known, ours = ladder.climb(hits, "pretrain")
+    assert vae["mend"].startswith("The VAE") and known["mend"].startswith("Backbone or adapter")
+    assert ours["variant"] == "pretrain" and "adapter, training people" in ours["mend"]
+    ours = ladder.climb({**hits, "pretrain": (2, 20)}, "pretrain")[-1]
+    assert ours["mend"].startswith("Generalisation")
+    ours = ladder.climb({**hits, ladder.TRAINING_PEOPLE: (16, 20)}, "pretrain")[-1]
+    assert ours["mend"].startswith("Generalisation"), "the link before did not fail"
 
 
 def test_few_people_are_measured_but_not_judged() -> None:

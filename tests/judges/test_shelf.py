@@ -6,12 +6,15 @@ from pathlib import Path
 
 import onnx
 import pytest
+import yaml
 
 from mm_model.errors import UserError
 from mm_model.facepack.port import FacePack, open_judge, open_pack
 from mm_model.judges import install
 from mm_model.judges.port import Judge, Lineage, headline_of
 from mm_model.judges.shelf import open_judges
+from mm_model.run import feasible, runner
+from tests.profiles import whole
 
 
 @pytest.fixture(scope="module")
@@ -148,3 +151,20 @@ def test_what_is_no_pack_leaves_the_shelf_as_it_was(shelf: Path, root: Path) -> 
     with pytest.raises(UserError, match="holds no face pack"):
         install.put_pack(shelf, shelf.parent / "nothing")
     assert (before / "recognizer.onnx").is_file()
+
+
+@pytest.mark.parametrize("stage", feasible.COSTLY)
+def test_a_damaged_judge_is_told_before_anything_is_computed(
+    root: Path, tmp_path: Path, stage: str
+) -> None:
+    house = tmp_path / "house"
+    (house / "profiles").mkdir(parents=True)
+    (house / "profiles" / "tiny.yaml").write_text(yaml.safe_dump(whole(root, "tiny")))
+    (house / "params.yaml").write_text((root / "params.yaml").read_text())
+    (house / "weights" / "judges").mkdir(parents=True)
+    judge = outsider(house / "weights" / "judges", root, "dlib") / "recognizer.onnx"
+    judge.write_bytes(judge.read_bytes()[:5000])
+    before = sorted(house.rglob("*"))
+    with pytest.raises(UserError, match=r"judge dlib cannot be opened.*make judges"):
+        runner.run(stage, house)
+    assert sorted(house.rglob("*")) == before

@@ -146,7 +146,7 @@ def left(tmp_path: Path, profile: Profile) -> Any:
         cells = _cells(instruments)
         written.write(tmp_path / "cells.parquet", cells)
         judged.write(tmp_path / "judged.parquet", cells)
-        summary = study.summarise(cells) | instruments.told()
+        summary = study.summarise(cells)[0] | instruments.told()
         (tmp_path / "metrics.json").write_text(json.dumps(summary, allow_nan=False))
         people = {"picture": ["p"], "identity": "id-1", "split": "held_out", "role": "shown"}
         pd.DataFrame(people).to_parquet(tmp_path / "people.parquet")
