@@ -62,7 +62,8 @@ class Goal:
     """A figure of a study and the range it should lie in; None is no bound.
 
     `of` is None where what it is made of cannot be had. `title` is its row on the report page.
-    `decides`: a release must pass it.
+    `decides`: a release must pass it. Without a value it applies all the same, and is missed, where
+    the true clips have a mean of `asks` (always without a name), `asks_least` at least.
     """
 
     name: str
@@ -71,13 +72,17 @@ class Goal:
     least: float | None = None
     most: float | None = None
     decides: bool = False
+    asks: str | None = None
+    asks_least: float = -float("inf")
 
     def judged(self, study: Study) -> Document:
-        """Value, bounds, and whether it passed: None without a value."""
+        """Value, bounds, whether it passed (None without a value) and whether it applies."""
         value, passed = self.of(study), None
         if value is not None:
             above = self.least is None or value >= self.least
             passed = above and (self.most is None or value <= self.most)
+        true = study.mean(TRUE, self.asks) if self.asks else None
+        asked = self.asks is None or (true is not None and true >= self.asks_least)
         return {
             "name": self.name,
             "title": self.title,
@@ -86,6 +91,7 @@ class Goal:
             "most": self.most,
             "passed": passed,
             "decides": self.decides,
+            "applies": value is not None or asked,
         }
 
 
@@ -121,6 +127,7 @@ def _mean(
         name=name,
         title=title,
         of=lambda study: study.mean(variant or study.variant, measure),
+        asks=measure,
         least=least,
         most=most,
         decides=decides,
@@ -134,6 +141,7 @@ def _within(
         name=f"{measure}{suffix or '_alike'}",
         title=f"people whose {what} is {BAND[0]:g} to {BAND[1]:g} times their true clip's",
         of=lambda study: study.alike(measure, *BAND),
+        asks=measure,
         least=least,
         decides=decides,
     )
@@ -153,6 +161,8 @@ GOALS = (
         name="forwards_floor",
         title="does what it is told forwards, minus backwards",
         of=_forwards,
+        asks="forwards",
+        asks_least=DIRECTED,
         least=0.1,
         decides=True,
     ),
@@ -177,7 +187,16 @@ GOALS = (
         name="one_person_floor",
         title=f"people who stay one person at least {SAME:g} times as surely as their true clip",
         of=lambda study: study.alike("one_person", SAME, float("inf")),
+        asks="one_person",
         least=0.6,
+        decides=True,
+    ),
+    _mean(
+        "faces_in_frame",
+        "faces in a frame; one is meant",
+        None,
+        "faces_per_frame",
+        most=1.25,
         decides=True,
     ),
     _mean("face_found_adapter", "face found, adapter", None, "face_found_rate", least=0.9),
@@ -191,12 +210,14 @@ GOALS = (
         name="steady",
         title=f"people whose trembling is at most {STEADY:g} times their true clip's",
         of=lambda study: study.alike("trembling", 0.0, STEADY),
+        asks="trembling",
         least=0.6,
     ),
     Goal(
         name="obeyed_over_true",
         title="does what it is told, over the true clips'",
         of=_obeyed_over_true,
+        asks="obeyed",
         least=0.5,
     ),
 )
@@ -218,5 +239,9 @@ def judge(study: Mapping[str, Any], variant: str = ADAPTER) -> list[Document]:
 
 
 def refused(judged: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Names of the deciding goals that were missed."""
-    return [goal["name"] for goal in judged if goal["decides"] and goal["passed"] is False]
+    """Names of the deciding goals that were missed, those without a value that apply included."""
+    return [
+        goal["name"]
+        for goal in judged
+        if goal["decides"] and goal["applies"] and goal["passed"] is not True
+    ]

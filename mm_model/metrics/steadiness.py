@@ -1,13 +1,14 @@
 """Whether it stays one and the same person: drift, switches, and how many faces a frame shows.
 
-Pure functions without weights. Embeddings are unit vectors; NaN rows mark frames without a face. A
-value that cannot be had is None, never 0.
+Pure functions without weights. Of embeddings only directions count; NaN rows mark frames without
+a face. A value that cannot be had is None, never 0.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from mm_model.metrics.identity import units
 from mm_model.metrics.port import Column, Evidence, Evident, Formula, needing
 
 
@@ -28,7 +29,7 @@ def similarities(faces: np.ndarray, references: np.ndarray) -> np.ndarray:
     """Mean cosine `[T]` of each frame of `faces [T,E]` with `references [K,E]`; NaN without."""
     if not len(references):
         return np.full(len(faces), np.nan)
-    return (faces @ references.T).mean(axis=1)
+    return (units(faces) @ units(references).T).mean(axis=1)
 
 
 def decay(values: np.ndarray) -> Decay | None:
@@ -51,8 +52,8 @@ def switches(faces: np.ndarray, pictures: np.ndarray) -> float | None:
     neighbouring frames of `faces [T,E]` that both show a face are steps. None without a step, or
     with fewer than two different pictures.
     """
-    known = pictures[np.isfinite(pictures).all(axis=1)]
-    known = np.unique(known, axis=0)
+    faces, known = units(faces), units(pictures)
+    known = np.unique(known[np.isfinite(known).all(axis=1)], axis=0)
     both = np.isfinite(faces).all(axis=1)
     both = both[1:] & both[:-1]
     if len(known) < 2 or not both.any():

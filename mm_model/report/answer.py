@@ -157,11 +157,19 @@ def _floors(summary: Document) -> list[str]:
     """How many of the goals that decide, or of all where none does, are reached, and which not."""
     all_goals = summary.get("goals") or []
     deciding = [goal for goal in all_goals if goal.get("decides")]
-    asked = [goal for goal in deciding or all_goals if goal.get("passed") is not None]
+    asked = [
+        goal
+        for goal in deciding or all_goals
+        if goal.get("passed") is not None or (deciding and goal.get("applies"))
+    ]
     if not asked:
         return []
     missed = [goal for goal in asked if not goal["passed"]]
     what = "floors that a release must pass" if deciding else "goals of motion and honesty"
     said = f"It reaches {len(asked) - len(missed)} of {len(asked)} {what}"
-    names = "; ".join(f"{title(one)}: {one['value']:.2f}, asked {bounds(one)}" for one in missed)
+    names = "; ".join(f"{title(one)}: {_had(one)}, asked {bounds(one)}" for one in missed)
     return [f"{said}. Not: {names}." if missed else f"{said}."]
+
+
+def _had(goal: Document) -> str:
+    return "cannot be had" if goal["value"] is None else f"{goal['value']:.2f}"

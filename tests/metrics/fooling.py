@@ -265,6 +265,7 @@ _SHOWN = {
     "copy_paste_gap": "copy-paste gap",
     "pixel_gap": "pixel gap",
     "one_person_floor": "one person",
+    "faces_in_frame": "faces a frame",
     "identity gain": "identity gain",
     "steady": "steady",
     "obeyed_over_true": "obeyed",

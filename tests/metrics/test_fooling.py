@@ -21,7 +21,7 @@ REFUSED_BY = {
     "one true frame, frozen": "translation_floor",
     "no face": "face_found_floor",
     "a face in every other frame": "face_found_floor",
-    "two people side by side": "identity gain",  # of so few people; on the page by one person
+    "two people side by side": "faces_in_frame",
     "another person from the middle on": "one_person_floor",
     "shown face pasted on": "pixel_gap",
     "smeared": "face_found_floor",

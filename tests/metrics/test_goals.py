@@ -18,6 +18,7 @@ def _study(**change: dict[str, Any]) -> dict[str, Any]:
         "pixel_gap": 0.0,
         "obeyed": 0.6,
         "forwards": 0.5,
+        "faces_per_frame": 1.0,
     }
     names = ("translation", "turn", "expression", "trembling", "one_person")
     moved = {name: [1.0, 1.0] for name in names}
@@ -51,6 +52,7 @@ def test_the_floors_alone_decide() -> None:
         "copy_paste_gap",
         "pixel_gap",
         "one_person_floor",
+        "faces_in_frame",
     }
 
 
@@ -86,7 +88,25 @@ def test_forwards_is_not_asked_for_where_the_true_clips_do_not_tell(true: float 
 
 def test_a_missing_value_is_no_verdict() -> None:
     judged = goals.judge({"variants": {}, "per_person": {}})
-    assert {(one["value"], one["passed"]) for one in judged} == {(None, None)}
+    assert {(one["value"], one["passed"], one["applies"]) for one in judged} == {
+        (None, None, False)
+    }
+    assert goals.refused(judged) == []
+
+
+@pytest.mark.parametrize("goal", ["face_found_floor", "translation_floor", "pixel_gap"])
+def test_what_cannot_be_had_is_missed_where_the_true_clips_have_it(goal: str) -> None:
+    study = _study(means={"face_found_rate": None, "pixel_gap": None})
+    study["per_person"]["finetune"].pop("translation")
+    study["variants"]["true_clip"]["translation"] = {"value": 1.0}
+    assert goal in goals.refused(goals.judge(study))
+    del study["variants"]["true_clip"]
+    study["per_person"].pop("true_clip")
+    assert goal not in goals.refused(goals.judge(study))
+
+
+def test_two_faces_in_a_frame_miss_a_floor() -> None:
+    assert goals.refused(goals.judge(_study(means={"faces_per_frame": 1.8}))) == ["faces_in_frame"]
 
 
 def test_another_variant_can_be_judged() -> None:

@@ -85,6 +85,17 @@ def test_an_outsider_s_figures_lead_and_the_candidate_s_count(layout: Layout) ->
     assert "No outsider" not in said
 
 
+def test_a_floor_that_cannot_be_had_is_missed_where_it_applies(layout: Layout) -> None:
+    def change(said: dict) -> dict:
+        said = newer(said)
+        said["goals"][0] |= {"value": None, "passed": None, "applies": True}
+        return said
+
+    _metrics(layout, change)
+    assert "1 of 2 floors" in (said := _answer(layout))
+    assert "moves: cannot be had, asked at least 0.4." in said
+
+
 def test_every_judge_and_every_twin_stands_in_a_table(layout: Layout) -> None:
     _metrics(layout, newer)
     said = _words(page.render(layout).split("<h2>The judges</h2>")[1].split("</section>")[0])

@@ -91,6 +91,7 @@ def metrics(
                 "most": 0.05,
                 "passed": None if copy_paste_gap is None else copy_paste_gap <= 0.05,
                 "decides": True,
+                "applies": True,
             }
         ],
         "per_person": {

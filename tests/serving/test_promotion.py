@@ -71,13 +71,11 @@ def test_the_first_champion_must_pass_the_floors_too() -> None:
     assert "no goal that decides" in decide(first, None, RULE).sentences[0]
 
 
-@pytest.mark.parametrize(("of_true_clips", "promoted"), [(0.01, False), (None, True)])
-def test_a_floor_without_a_figure_refuses_where_the_true_clips_have_one(
-    of_true_clips: float | None, promoted: bool
-) -> None:
+@pytest.mark.parametrize("applies", [True, False])
+def test_a_floor_without_a_figure_refuses_where_it_applies(applies: bool) -> None:
     first = metrics(BETTER, copy_paste_gap=None)
-    first["variants"]["true_clip"] = {"copy_paste_gap": {"value": of_true_clips}}
-    assert decide(first, None, RULE).promote is promoted
+    first["goals"][0]["applies"] = applies
+    assert decide(first, None, RULE).promote is not applies
 
 
 def test_a_champion_without_a_figure_is_nothing_to_fall_from() -> None:
