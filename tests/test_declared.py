@@ -44,9 +44,7 @@ NEVER_IMPORTED = {
 # In modules that a released model carries, inside functions that serving never calls: clustering,
 # reading clips, tables and the catalogue.
 NEVER_SERVED = {
-    "scipy.sparse",
-    "scipy.sparse.csgraph",
-    "sklearn.cluster",
+    "faiss",
     "decord",
     "sqlalchemy",
     "pyarrow",

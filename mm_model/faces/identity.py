@@ -11,17 +11,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mm_model.facepack.port import unit
+from mm_model.faces.linkage import average_linkage, nearest
 from mm_model.records import HELD_OUT, TRAIN
-
-_BLOCK = 2048
 
 
 def clusters(vectors: np.ndarray, above: float) -> np.ndarray:
     """Average-linkage clusters of unit vectors float32 [N, D]; int64 labels [N].
 
     Two groups are joined while the mean cosine between them is greater than `above`. Labels count
-    from 0 in order of first appearance. Exact, yet never an N x N table: every join needs one
-    pair above the threshold, so the connected parts of that graph are clustered one by one.
+    from 0 in order of first appearance. How, and from where on not exactly: `faces/linkage.py`.
 
     Raises:
         ValueError: a vector is not finite.
@@ -29,44 +27,7 @@ def clusters(vectors: np.ndarray, above: float) -> np.ndarray:
     vectors = np.asarray(vectors, np.float32)
     if not np.isfinite(vectors).all():
         raise ValueError("an embedding is not finite and cannot be clustered")
-    parts = _connected(vectors, above)
-    labels = np.zeros(len(vectors), np.int64)
-    offset = 0
-    for part in range(int(parts.max(initial=-1)) + 1):
-        rows = np.flatnonzero(parts == part)
-        inner = _average_linkage(vectors[rows], above)
-        labels[rows] = inner + offset
-        offset += int(inner.max()) + 1
-    return first_appearance(labels)
-
-
-def _connected(vectors: np.ndarray, above: float) -> np.ndarray:
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    number = len(vectors)
-    rows, columns = [], []
-    for start in range(0, number, _BLOCK):
-        cosine = vectors[start : start + _BLOCK] @ vectors.T
-        near = np.nonzero(cosine > above - 1e-5)  # float32 products: never lose a true pair
-        rows.append(near[0] + start)
-        columns.append(near[1])
-    if not number:
-        return np.zeros(0, np.int64)
-    links = np.concatenate(rows), np.concatenate(columns)
-    graph = coo_array((np.ones(len(links[0]), bool), links), shape=(number, number))
-    return connected_components(graph, directed=False)[1]
-
-
-def _average_linkage(vectors: np.ndarray, above: float) -> np.ndarray:
-    from sklearn.cluster import AgglomerativeClustering
-
-    if len(vectors) == 1:
-        return np.zeros(1, np.int64)
-    distance = np.clip(1.0 - vectors.astype(np.float64) @ vectors.T.astype(np.float64), 0, None)
-    return AgglomerativeClustering(
-        n_clusters=None, metric="precomputed", linkage="average", distance_threshold=1.0 - above
-    ).fit_predict(distance)
+    return first_appearance(average_linkage(vectors, above))
 
 
 def first_appearance(labels: Sequence[object] | np.ndarray) -> np.ndarray:
@@ -164,9 +125,15 @@ def nearest_across(means: np.ndarray, labels: np.ndarray, held_out: np.ndarray) 
     `held_out` is a flag for each sample. None unless both sides hold somebody.
     """
     sides: list[list[np.ndarray]] = [[], []]
-    for label in np.unique(labels):
-        rows = labels == label
-        sides[int(held_out[rows][0])].append(mean_unit(means[rows]))
+    for rows in _by_label(labels):
+        sides[int(held_out[rows[0]])].append(mean_unit(means[rows]))
     if not sides[0] or not sides[1]:
         return None
-    return float((np.stack(sides[0]) @ np.stack(sides[1]).T).max())
+    return nearest(*(np.stack(side) for side in sides))
+
+
+def _by_label(labels: np.ndarray) -> list[np.ndarray]:
+    """The rows of each label."""
+    order = np.argsort(labels, kind="stable")
+    starts = np.flatnonzero(np.diff(labels[order])) + 1
+    return np.split(order, starts) if len(labels) else []

@@ -185,7 +185,7 @@ if action == "write":
     drawn = people([10_001, 10_002], photos=int(sys.argv[3]) // 2, clips=0)
     write_ingest(place / "data/tiny/ingest", [enlarged(s, n) for n, s in enumerate(drawn)])
 else:
-    import cv2, onnxruntime, scipy.sparse, sklearn.cluster, pyarrow.parquet
+    import cv2, onnxruntime, faiss, pyarrow.parquet
     from mm_model.facepack.port import open_pack
     open_pack(Path("weights/tiny/facepack/models/tiny"), 128)
     idle = mib("VmRSS")

@@ -1,12 +1,14 @@
 """Who is who: clusters, purity, and a split that never tears a person apart."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_model.facepack.port import unit
-from mm_model.faces import identity
+from mm_model.faces import identity, linkage
 
 pytestmark = pytest.mark.capability("people told apart", scale="T")
 
@@ -37,19 +39,57 @@ def test_average_linkage_does_not_chain() -> None:
     assert identity.clusters(vectors, 0.85).tolist() == [0, 0, 1, 1]
 
 
-def test_clustering_part_by_part_equals_clustering_at_once() -> None:
+@pytest.mark.parametrize("above", [0.05, 0.2, 0.35, 0.5, 0.7])
+@pytest.mark.parametrize(("people", "pictures", "noise"), [(12, 6, 0.7), (40, 5, 1.2), (3, 60, 2)])
+def test_clusters_are_those_of_average_linkage_on_the_whole_table(
+    people: int, pictures: int, noise: float, above: float
+) -> None:
     from sklearn.cluster import AgglomerativeClustering
 
-    vectors, _ = _crowd(12, 6, 0.7)
+    vectors, _ = _crowd(people, pictures, noise)
     distance = np.clip(1 - vectors.astype(float) @ vectors.T.astype(float), 0, None)
-    for above in (0.2, 0.35, 0.5, 0.7):
-        at_once = AgglomerativeClustering(
-            n_clusters=None, metric="precomputed", linkage="average", distance_threshold=1 - above
-        ).fit_predict(distance)
-        assert (
-            identity.clusters(vectors, above).tolist()
-            == identity.first_appearance(at_once).tolist()
-        )
+    at_once = AgglomerativeClustering(
+        n_clusters=None, metric="precomputed", linkage="average", distance_threshold=1 - above
+    ).fit_predict(distance)
+    assert identity.clusters(vectors, above).tolist() == identity.first_appearance(at_once).tolist()
+
+
+@pytest.mark.parametrize("whole", [100, 5000])
+def test_many_are_clustered_as_few_are(whole: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neighbours that were looked for give the clusters that all pairs give, every time."""
+    vectors, names = _crowd(300, 8, 0.5)
+    exact = identity.clusters(vectors, 0.6)
+    monkeypatch.setattr(linkage, "EXACT", 100)
+    monkeypatch.setattr(linkage, "WHOLE", whole)
+    monkeypatch.setattr(linkage, "NEAREST", 6)  # fewer than a person has pictures
+    searched = identity.clusters(vectors, 0.6)
+    assert identity.purity(exact.tolist(), names) == 1
+    assert identity.purity(searched.tolist(), exact.tolist()) == 1
+    assert identity.completeness(searched.tolist(), exact.tolist()) > 0.99
+    assert (identity.clusters(vectors, 0.6) == searched).all()
+
+
+def test_memory_of_many_is_no_table_of_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is far from anybody, so that all are in one connected part of the pairs."""
+    rng = np.random.default_rng(1)
+    vectors = rng.normal(size=(12_000, 16)).astype(np.float32) + 0.8
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    monkeypatch.setattr(linkage, "EXACT", 1000)
+    tracemalloc.start()
+    labels = identity.clusters(vectors, 0.75)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 1 < labels.max() < 6000
+    assert peak < 12_000**2, "a byte a pair"
+
+
+def test_the_nearest_across_is_the_same_by_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, _ = _crowd(400, 1, 0.0)
+    labels, held_out = np.arange(400), np.arange(400) % 2 == 0
+    exact = identity.nearest_across(vectors, labels, held_out)
+    assert exact == pytest.approx((vectors[::2] @ vectors[1::2].T).max(), abs=1e-6)
+    monkeypatch.setattr(linkage, "EXACT", 50)
+    assert identity.nearest_across(vectors, labels, held_out) == pytest.approx(exact, abs=1e-5)
 
 
 def test_people_far_apart_are_told_apart() -> None:
