@@ -2,8 +2,9 @@
 
 People of ten pictures each, 128 numbers a picture; two pictures of a person have a mean cosine of
 about 0.65, two people resemble one another a little, as faces do. Neither side is so small that all
-pairs are looked at. A search in cells, whose number grows with the root of the number of embeddings,
-may cost the root of ten times as much for each of ten times as many; a table of all pairs costs ten.
+pairs are looked at. A search in cells, whose number grows with the root of the number of
+embeddings, may cost the root of ten times as much for each of ten times as many; a table of all
+pairs costs ten times as much.
 """
 
 import argparse
