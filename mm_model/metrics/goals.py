@@ -112,6 +112,12 @@ def _obeyed_over_true(study: Study) -> float | None:
     return ours / true if ours is not None and true else None
 
 
+def _pixel_gap_over_true(study: Study) -> float | None:
+    """The true clips' own gap differs from one set of people to the next as light and poses do."""
+    ours, true = (study.mean(name, "pixel_gap") for name in (study.variant, TRUE))
+    return ours - true if ours is not None and true is not None else None
+
+
 def _mean(
     name: str,
     title: str,
@@ -174,11 +180,11 @@ GOALS = (
         most=0.05,
         decides=True,
     ),
-    _mean(
-        "pixel_gap",
-        "the same in pixels: a picture that is pasted",
-        None,
-        "pixel_gap",
+    Goal(
+        name="pixel_gap",
+        title="the same in pixels, minus the true clips': a picture that is pasted",
+        of=_pixel_gap_over_true,
+        asks="pixel_gap",
         least=-0.25,
         most=0.15,
         decides=True,
