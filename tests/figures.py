@@ -15,6 +15,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = ROOT / "docs" / "runs"
 PLAIN = "tiny"
+"""`make run` and nothing else: what anybody's run is compared with."""
+
+JUDGED = "tiny-judges"
+"""The same with outsiders on the shelf (`make judges`, `make judges FACEPACK=...`)."""
+
 VARIANTS = {
     "true": "true clips",
     "vae": "true, through the VAE",
@@ -80,8 +85,8 @@ def _titles(run: Run) -> dict[str, str]:
 
 def named() -> Iterator[str]:
     """Whom each judge names right."""
-    said = stored(PLAIN)["evaluation"]
-    titles = _titles(stored(PLAIN))
+    said = stored(JUDGED)["evaluation"]
+    titles = _titles(stored(JUDGED))
     people = said["people"]
     yield f"People named right, of {people} (chance is 1):"
     yield ""
@@ -138,8 +143,8 @@ def means() -> Iterator[str]:
 
 def judged_gain() -> Iterator[str]:
     """What each judge says of the gain."""
-    run = stored(PLAIN)["evaluation"]
-    titles = _titles(stored(PLAIN))
+    run = stored(JUDGED)["evaluation"]
+    titles = _titles(stored(JUDGED))
     shown = ["base", "pretrain", "finetune", "true_clip"]
     rows = []
     for judge, title in titles.items():

@@ -128,16 +128,33 @@ def _moves(summary: Document, variant: str) -> list[str]:
     face = _mean(summary, variant, "face_found_rate")
     alike, over = (_goal(summary, name) for name in ("translation_floor", "motion_over_true"))
     if face is not None:
-        said.append(f"A face is there in {face:.0%} of the frames.")
+        other = _other(summary, variant)
+        said.append(f"The run's own detector finds a face in {face:.0%} of the frames{other}.")
     if alike is not None:
         said.append(f"{alike:.0%} of the people move about as much as in their true clip.")
     elif over is not None:
         said.append(f"The clips move {over:.2f} times as much as the true ones.")
-    obeyed, true = (_mean(summary, name, "obeyed") for name in (variant, "true_clip"))
+    obeyed, base, true = (_mean(summary, v, "obeyed") for v in (variant, "base", "true_clip"))
     if obeyed is not None:
-        beside = "" if true is None else f", the true clips in {true:.0%}"
-        said.append(f"They do what the sentence says in {obeyed:.0%} of the clips{beside}.")
+        beside = [f"those made without the photograph in {base:.0%}"] if base is not None else []
+        beside += [f"the true clips in {true:.0%}"] if true is not None else []
+        words = ", ".join(["They do what the sentence says in {:.0%} of the clips", *beside])
+        said.append(f"{words.format(obeyed)}.")
     return said
+
+
+def _other(summary: Document, variant: str) -> str:
+    """What the headline judge's own detector finds, beside the true clips', where it has one."""
+    named = told.headline(summary)
+    known = (summary.get("by_judge") or {}).get(named) or {}
+    ours, true = ((known.get(v) or {}).get("face_found") for v in (variant, "true_clip"))
+    if not ours or ours.get("value") is None:
+        return ""
+    judge = told.judges(summary).get(named) or {}
+    words = f", that of {judge.get('title') or named} in {ours['value']:.0%}"
+    if true and true.get("value") is not None:
+        words += f" (of true clips in {true['value']:.0%})"
+    return words
 
 
 def bounds(goal: Document) -> str:

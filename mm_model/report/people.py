@@ -56,6 +56,7 @@ def people(found: "StageOutput") -> str:
         large=("true_clip", "base", chosen),
         everybody=list(cards.values()),
         chosen=chosen,
+        stranger=_stranger(told.read(found) or {}),
         strips=strips,
     )
 
@@ -88,3 +89,9 @@ def _clip(
         "identity": None if pd.isna(likeness) else float(likeness),
         "named": None if named is None or pd.isna(named) else bool(named),
     }
+
+
+def _stranger(summary: Document) -> float | None:
+    """What the judge makes of the same clips and other people's pictures."""
+    shuffled = (summary.get("variants") or {}).get("shuffled") or {}
+    return (shuffled.get("identity") or {}).get("value")

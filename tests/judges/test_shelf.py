@@ -2,9 +2,12 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import onnx
+import onnx.numpy_helper
 import pytest
 import yaml
 
@@ -35,12 +38,35 @@ def shelf(tmp_path: Path) -> Path:
 
 
 def outsider(shelf: Path, root: Path, name: str) -> Path:
-    """The house's judge under another maker's name: other bytes, so another digest."""
+    """The house's judge with its weights shaken: a recogniser that says something else."""
     folder = Path(shutil.copytree(root / "weights/tiny/judge/models/judge", shelf / name))
     model = onnx.load(str(folder / "recognizer.onnx"))
-    model.producer_name = "another"
+    rng = np.random.default_rng(5)
+    for weights in model.graph.initializer:
+        values = onnx.numpy_helper.to_array(weights)
+        if values.ndim > 1 and values.dtype.kind == "f":
+            shaken = values * rng.normal(1, 0.5, values.shape).astype(values.dtype)
+            weights.CopyFrom(onnx.numpy_helper.from_array(shaken, weights.name))
     onnx.save(model, str(folder / "recognizer.onnx"))
     return folder
+
+
+def _saved_anew(folder: Path) -> None:
+    for path in folder.glob("*.onnx"):
+        model = onnx.load(str(path))
+        model.doc_string = "another"
+        onnx.save(model, str(path))
+
+
+def _renamed(folder: Path) -> None:
+    for number, path in enumerate(sorted(folder.glob("*.onnx"))):
+        path.rename(path.with_name(f"{number}-{path.name}"))
+
+
+def _other_detector(folder: Path) -> None:
+    model = onnx.load(str(folder / "detector.onnx"))
+    model.producer_name = "another"
+    onnx.save(model, str(folder / "detector.onnx"))
 
 
 def test_an_empty_shelf_leaves_the_house_alone_and_says_how_to_fill_it(
@@ -63,11 +89,19 @@ def test_an_outsider_gives_the_headlines(
     assert bench.headline.pack.digest not in (house.digest, pipeline.digest)
 
 
+@pytest.mark.parametrize("disguise", [None, _saved_anew, _renamed, _other_detector])
 @pytest.mark.parametrize("place", ["judge/models/judge", "facepack/models/tiny"])
-def test_a_pack_that_the_run_uses_is_no_outsider(
-    shelf: Path, root: Path, house: FacePack, pipeline: FacePack, place: str
+def test_a_pack_that_the_run_uses_is_no_outsider_in_any_disguise(
+    shelf: Path,
+    root: Path,
+    house: FacePack,
+    pipeline: FacePack,
+    place: str,
+    disguise: Callable[[Path], None] | None,
 ) -> None:
-    shutil.copytree(root / "weights" / "tiny" / place, shelf / "real")
+    folder = Path(shutil.copytree(root / "weights" / "tiny" / place, shelf / "real"))
+    if disguise is not None:
+        disguise(folder)
     bench = open_judges(shelf, house=house, used=[pipeline])
     assert bench.headline.name == "tiny"
     assert bench.notes[0].startswith("real is no judge here")

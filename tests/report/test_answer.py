@@ -80,6 +80,8 @@ def test_an_outsider_s_figures_lead_and_the_candidate_s_count(layout: Layout) ->
     assert "four others of the same colours it picks 7 of 21; guessing gives 4.2." in said
     assert "38% of the people move about as much as in their true clip." in said
     assert "in 12% of the clips, the true clips in 88%." in said
+    assert "The run's own detector finds a face in 97% of the frames, that of InsightFace" in said
+    assert "w600k_r50 in 97% (of true clips" not in said, "unknown of true clips"
     assert "1 of 2 floors that a release must pass. Not: moves: 0.38, asked at least 0.4." in said
     assert SENTENCE in said and "Judge: InsightFace format" in said
     assert "No outsider" not in said
