@@ -4,7 +4,15 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mm_model.metrics import copying, extent, identity, motion, obedience, steadiness
+from mm_model.metrics import (
+    copying,
+    deformation,
+    extent,
+    identity,
+    motion,
+    obedience,
+    steadiness,
+)
 from mm_model.metrics.port import (
     STAND_IN,
     Column,
@@ -23,6 +31,7 @@ METRICS: tuple[Metric, ...] = (
     *copying.METRICS,
     *motion.METRICS,
     *extent.METRICS,
+    *deformation.METRICS,
     *obedience.METRICS,
 )
 """In the order of their columns."""

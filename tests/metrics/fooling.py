@@ -26,6 +26,7 @@ from mm_model.facepack.port import FacePack, open_judge, open_pack, unit
 from mm_model.judges.port import Judge, Lineage
 from mm_model.metrics import goals, table
 from mm_model.metrics.intervals import mean_interval, paired_interval
+from mm_model.metrics.obedience import action_of
 from mm_model.metrics.port import Context, Evidence, Gallery
 from mm_model.settings import load_profile
 
@@ -41,7 +42,10 @@ _ACTIONS = (
 
 @dataclass(frozen=True)
 class Scene:
-    """A person's true clip, two strangers of the same category doing the same, and photographs."""
+    """A person's true clip, two strangers of the same category doing the same, and photographs.
+
+    `further` is one that is neither shown nor withheld; `place` the person's number.
+    """
 
     prompt: str
     true: np.ndarray
@@ -49,6 +53,8 @@ class Scene:
     other: np.ndarray
     shown: tuple[np.ndarray, ...]
     withheld: tuple[np.ndarray, ...]
+    further: np.ndarray
+    place: int
 
 
 @cache
@@ -72,6 +78,8 @@ def scene(place: int) -> Scene:
         acted(seed + 140),
         pictures(1),
         pictures(3),
+        pictures(5)[0],
+        place,
     )
 
 
@@ -97,6 +105,32 @@ def _slid(picture: np.ndarray) -> np.ndarray:
 
 def _shaken(picture: np.ndarray) -> np.ndarray:
     return _moved(picture, np.random.default_rng(_STREAM).integers(-2, 3, (FRAMES, 2)))
+
+
+def _led(picture: np.ndarray, prompt: str) -> np.ndarray:
+    """The picture moved as the sentence says, as far as that goes: leant, grown, up and down."""
+    action, frames = action_of(prompt), []
+    for u in np.linspace(0, 1, FRAMES):
+        lean = {"tilts left": 14 * u, "tilts right": -14 * u}.get(str(action), 0.0)
+        grown = {"walks closer": 1 + 0.35 * u, "steps back": 1.3 - 0.3 * u}.get(str(action), 1.0)
+        down = {"looks up": -7 * u, "looks down": 7 * u, "nods": 6 * np.sin(2 * np.pi * u)}
+        way = cv2.getRotationMatrix2D((SIZE / 2, SIZE / 2), lean, grown)
+        way[:, 2] += [6 * np.sin(2.2 * u) - 2, down.get(str(action), 0.0)]
+        frames.append(cv2.warpAffine(picture, way, (SIZE, SIZE), borderMode=cv2.BORDER_REPLICATE))
+    return np.stack(frames)
+
+
+def _shuffled(seen: Scene) -> np.ndarray:
+    return seen.true[np.random.default_rng(seen.place).permutation(FRAMES)]
+
+
+def _enlarged(frames: np.ndarray) -> np.ndarray:
+    return np.stack([cv2.resize(frame, (2 * SIZE, 2 * SIZE)) for frame in frames])
+
+
+def _stopped(frames: np.ndarray) -> np.ndarray:
+    half = FRAMES // 2
+    return np.concatenate([frames[: half + 1], np.repeat(frames[half][None], FRAMES - half - 1, 0)])
 
 
 def _halves(seen: Scene) -> np.ndarray:
@@ -138,14 +172,22 @@ KINDS: dict[str, Callable[[Scene], np.ndarray]] = {
     "true clip": lambda s: s.true,
     "letterboxed": lambda s: _bordered(s.true),
     "half the frames a second": lambda s: s.true[::2],
+    "of twice the size": lambda s: _enlarged(s.true),
     "another person": lambda s: s.other,
     "reversed": lambda s: s.true[::-1],
+    "frames shuffled": _shuffled,
+    "still from the middle on": lambda s: _stopped(s.true),
     "red and blue swapped": lambda s: s.true[..., ::-1],
     "shown photograph, still": lambda s: _still(s.shown[0]),
     "shown photograph, sliding": lambda s: _slid(s.shown[0]),
     "withheld photograph, sliding": lambda s: _slid(s.withheld[0]),
     "withheld photograph, shaking": lambda s: _shaken(s.withheld[0]),
     "withheld photograph, growing": lambda s: _moved(s.withheld[0], np.zeros((FRAMES, 2)), 0.03),
+    "another photograph, moved as told": lambda s: _led(s.further, s.prompt),
+    "one true frame, moved as told": lambda s: _led(s.true[FRAMES // 2], s.prompt),
+    "shown or withheld by turns, moved as told": lambda s: _led(
+        (s.shown if s.place % 2 else s.withheld)[0], s.prompt
+    ),
     "one true frame, frozen": lambda s: _still(s.true[FRAMES // 2]),
     "no face": lambda s: np.full_like(s.true, s.true.mean()),
     "a face in every other frame": _every_other,
@@ -156,9 +198,9 @@ KINDS: dict[str, Callable[[Scene], np.ndarray]] = {
     "shown face pasted on": _pasted,
     "smeared": lambda s: np.stack([cv2.GaussianBlur(f, (0, 0), 4) for f in s.true]),
 }
-"""Lineage of clip to how it is made. The first three are honest."""
+"""Lineage of clip to how it is made. The first four are honest."""
 
-HONEST = tuple(KINDS)[:3]
+HONEST = tuple(KINDS)[:4]
 BASE = "base"
 """The clips that a gain is counted against: a stranger of the same category does the same."""
 
@@ -261,9 +303,11 @@ def verdicts(found: dict[str, dict[str, list[float | None]]]) -> dict[str, dict[
 _SHOWN = {
     "face_found_floor": "faces",
     "translation_floor": "translation",
+    "alive_floor": "face changes",
     "forwards_floor": "forwards",
     "copy_paste_gap": "copy-paste gap",
     "pixel_gap": "pixel gap",
+    "pixel_gap_by_person": "by person",
     "one_person_floor": "one person",
     "faces_in_frame": "faces a frame",
     "identity gain": "identity gain",
@@ -280,8 +324,8 @@ Clips that are made to fool an evaluation, of {people} held-out procedural peopl
 refuses them. Written by `python -m tests.metrics.fooling`; identity by the {judge}. Figures are
 those of [evaluation.md](evaluation.md); a gain is over a stranger of the same category who does
 the same. A kind is refused where it misses one deciding goal or its identity gain is not told
-apart from 0. The border and the half rate are harmless changes of a true clip: they must pass, and
-read nearly as it does.
+apart from 0. The border, the half rate and the size are harmless changes of a true clip: they must
+pass, and read nearly as it does.
 
 | Clip | {" | ".join(_SHOWN.values())} | refused by |
 |---|{"---:|" * len(_SHOWN)}---|

@@ -12,6 +12,11 @@ pytestmark = pytest.mark.capability("metrics and controls", scale="T")
 REFUSED_BY = {
     "another person": "identity gain",
     "reversed": "forwards_floor",
+    "frames shuffled": "forwards_floor",
+    "still from the middle on": "alive_floor",
+    "another photograph, moved as told": "alive_floor",
+    "one true frame, moved as told": "alive_floor",
+    "shown or withheld by turns, moved as told": "pixel_gap_by_person",
     "red and blue swapped": "identity gain",
     "shown photograph, still": "translation_floor",
     "shown photograph, sliding": "pixel_gap",

@@ -20,8 +20,8 @@ def _study(**change: dict[str, Any]) -> dict[str, Any]:
         "forwards": 0.5,
         "faces_per_frame": 1.0,
     }
-    names = ("translation", "turn", "expression", "trembling", "one_person")
-    moved = {name: [1.0, 1.0] for name in names}
+    names = ("translation", "turn", "expression", "trembling", "one_person", "deformation")
+    moved = {name: [1.0, 1.0] for name in names} | {"pixel_gap": [0.0, 0.0]}
     ours = means | change.get("means", {})
     variants = {"base": means, "finetune": ours, "true_clip": means | change.get("true", {})}
     return {
@@ -48,9 +48,11 @@ def test_the_floors_alone_decide() -> None:
     assert deciding == {
         "face_found_floor",
         "translation_floor",
+        "alive_floor",
         "forwards_floor",
         "copy_paste_gap",
         "pixel_gap",
+        "pixel_gap_by_person",
         "one_person_floor",
         "faces_in_frame",
     }
@@ -103,6 +105,16 @@ def test_what_cannot_be_had_is_missed_where_the_true_clips_have_it(goal: str) ->
     del study["variants"]["true_clip"]
     study["per_person"].pop("true_clip")
     assert goal not in goals.refused(goals.judge(study))
+
+
+def test_copies_that_cancel_in_the_mean_are_seen_person_by_person() -> None:
+    assert goals.refused(goals.judge(_study(moved={"pixel_gap": [0.5, -0.5]}))) == [
+        "pixel_gap_by_person"
+    ]
+
+
+def test_a_face_that_never_changes_is_not_alive() -> None:
+    assert goals.refused(goals.judge(_study(moved={"deformation": [0.1, 0.2]}))) == ["alive_floor"]
 
 
 def test_two_faces_in_a_frame_miss_a_floor() -> None:
