@@ -2,6 +2,7 @@
 
 Fine-tuning on clips comes last and is taken, unless it fails a deciding goal that pretraining
 passes, or pretraining keeps the person better by more than the interval and passes all of them.
+Where each fails a goal that the other passes, the one that keeps the person better is taken.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,8 +48,19 @@ def choose(summary: Mapping[str, Any], per_person: PerPerson) -> ChosenStage:
         why = "it keeps the person better"
     elif high < 0:
         why = "pretraining keeps the person better but does not pass what every release must"
-    if worse := failed["finetune"] - failed["pretrain"]:
-        stage, why = "pretrain", f"fine-tuning fails {', '.join(sorted(worse))}"
+    fails = {
+        one: ", ".join(sorted(failed[one] - failed[other]))
+        for one, other in (STAGES, reversed(STAGES))
+    }
+    if all(fails.values()):
+        if high is not None and high < 0:
+            stage, why = "pretrain", "it keeps the person better"
+        why += (
+            f"; both fail what every release must, fine-tuning {fails['finetune']}, pretraining "
+            f"{fails['pretrain']}"
+        )
+    elif fails["finetune"]:
+        stage, why = "pretrain", f"fine-tuning fails {fails['finetune']}"
     elif high is not None and high < 0 and not failed["pretrain"]:
         stage, why = "pretrain", "fine-tuning lost likeness"
     return ChosenStage(stage, identity, _sentence(stage, why, value, low, high), judged[stage])

@@ -91,14 +91,14 @@ def by_variant(cells: Sequence[Cell], judge: str) -> Document:
     frame = pd.DataFrame(
         [{"v": c.variant, "person": c.identity, **c.judged[judge]} for c in cells]
     ).astype(dict.fromkeys((*columns(), OWN_FACE), "float64"))
-    people = sorted(frame["person"].unique())
+    people, limits = sorted(frame["person"].unique()), metrics.limits()["identity"]
     found: dict[str, Document] = {}
     for variant, group in frame.groupby("v", sort=False):
         values = _per_person(group, "identity_similarity_penalised", people)
-        found[str(variant)] = {"identity": mean_interval(values)}
+        found[str(variant)] = {"identity": mean_interval(values, within=limits)}
         if group[OWN_FACE].notna().any():
             seen = _per_person(group, OWN_FACE, people)
-            found[str(variant)]["face_found"] = mean_interval(seen)
+            found[str(variant)]["face_found"] = mean_interval(seen, within=(0, 1))
     best = found.get(_CEILING, {}).get("identity", {}).get("value")
     for measured in found.values():
         value = measured["identity"]["value"]

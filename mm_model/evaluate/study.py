@@ -135,7 +135,7 @@ _PerPerson = dict[str, dict[str, list[float | None]]]
 
 def _figures(cells: list[Cell], people: list[str]) -> tuple[_PerPerson, Document]:
     """By variant, every person's numbers and their means with intervals."""
-    frame, means = framed(cells), metrics.means()
+    frame, means, limits = framed(cells), metrics.means(), metrics.limits()
     per_person: _PerPerson = {}
     for variant, group in frame.groupby("variant", sort=False):
         table = group.groupby("identity")[list(means.values())].mean()
@@ -145,7 +145,7 @@ def _figures(cells: list[Cell], people: list[str]) -> tuple[_PerPerson, Document
             for name, column in means.items()
         }
     return per_person, {
-        variant: {name: mean_interval(v) for name, v in values.items()}
+        variant: {name: mean_interval(v, within=limits[name]) for name, v in values.items()}
         for variant, values in per_person.items()
     }
 
@@ -209,7 +209,9 @@ def _measured(job: Job, stage: str, before: Document) -> Document:
 
 def _conditions(job: Job, people: list[Subject], *, pack: FacePack, judge: FacePack) -> dict:
     rules = job.profile.evaluate
-    alike = tested.conditions(job.profile, judge.digest, metrics.conventions())
+    alike = tested.conditions(
+        job.profile, judge=judge.digest, pack=pack.digest, conventions=metrics.conventions()
+    )
     tests = tested.by_person(people, rules.clips_per_person)
     return {
         "tests": tests,
@@ -219,8 +221,8 @@ def _conditions(job: Job, people: list[Subject], *, pack: FacePack, judge: FaceP
         "pack": pack.describe(),
         "conventions": {
             **metrics.conventions(),
-            "interval": "Student's t over people, 95%, on Hall's scale for skewness; none "
-            "below four people",
+            "interval": "Student's t over people, 95%, on Hall's scale for skewness, cut to the "
+            "figure's bounds; none below four people",
             "ladder": "rank 1 by each judge: mean of all pictures against the mean over one clip, "
             "clips of a person sharing one hit; Wilson 95% from four people on",
         },

@@ -24,15 +24,27 @@ def by_person(people: Sequence[Subject], clips_per_person: int) -> dict[str, str
     }
 
 
-def conditions(profile: Profile, judge: str, conventions: Mapping[str, str]) -> str:
-    """Digest of all else: sampler, clip size, digest of the judge, how figures are computed."""
+_CLIP = {"num_frames", "height", "width", "fps", "crop_margin", "reference_margin"}
+_DETECTION = {
+    "detection_size",
+    "detection_above",
+    "padded_detection_above",
+    "pads",
+    "bystander_below",
+}
+
+
+def conditions(profile: Profile, *, judge: str, pack: str, conventions: Mapping[str, str]) -> str:
+    """Digest of all else: sampler, size and cut of clips and references, how faces are found,
+    digests of the judge and of the pack that finds them, how figures are computed."""
     apart = {"people", "row_floor"}  # who is tested is said person by person
-    sizes = profile.model
     return digests.of_value(
         [
-            profile.evaluate.model_dump(exclude=apart),
-            [sizes.num_frames, sizes.height, sizes.width, sizes.fps],
+            profile.evaluate.model_dump(mode="json", exclude=apart),
+            profile.model.model_dump(mode="json", include=_CLIP),
+            profile.faces.model_dump(mode="json", include=_DETECTION),
             judge,
+            pack,
             dict(conventions),
         ]
     )

@@ -72,15 +72,18 @@ def twin_galleries(
     return {name: np.stack(found) for name, found in rows.items()}
 
 
-def chosen(probe: np.ndarray | None, own: np.ndarray, twins: np.ndarray) -> bool:
+def chosen(probe: np.ndarray | None, own: np.ndarray, twins: np.ndarray) -> bool | None:
     """Whether `probe [E]` is nearer to the person's `own [E]` than to every row of `twins [4,E]`.
 
     A clip without a face (None), a tie, and a person without an embedding are no choice. A twin
-    without an embedding (NaN) cannot be chosen.
+    without an embedding (NaN) cannot be chosen; None where no twin has one: nothing was put to
+    choice.
     """
+    others = twins[np.isfinite(twins).all(axis=1)]
+    if not len(others):
+        return None
     if probe is None or not np.isfinite(own).all():
         return False
-    others = twins[np.isfinite(twins).all(axis=1)]
     return bool((others @ probe < own @ probe).all())
 
 
@@ -92,15 +95,20 @@ def forced_choice(
     """One judge's record: by variant `hits`, `people` and what `chance` would hit.
 
     `probes` holds by variant and person the unit centroids of the person's clips (None without a
-    face); they share one hit. People without a clip of the variant do not count. `own [P,E]` are
+    face); they share one hit. People without a clip of the variant, or without a twin that has an
+    embedding, do not count. `own [P,E]` are
     means of the people's pictures, `twins` a gallery `[4,E]` a person.
     """
     found: Document = {}
     for variant, by_person in probes.items():
-        shares = [
-            float(np.mean([chosen(probe, own[p], twins[p]) for probe in clips]))
+        choices = [
+            [chosen(probe, own[p], twins[p]) for probe in clips]
             for p, clips in enumerate(by_person)
-            if clips
+        ]
+        shares = [
+            float(np.mean([one is True for one in made]))
+            for made in choices
+            if made and None not in made
         ]
         if shares:
             people = len(shares)

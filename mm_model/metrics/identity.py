@@ -28,17 +28,18 @@ def _seen(faces: np.ndarray) -> np.ndarray:
 def identity_similarity(faces: np.ndarray, references: np.ndarray) -> float | None:
     """`mean_ref`: mean over frames with a face and over references of the cosine.
 
-    `faces [T,E]` (NaN rows without a face), `references [K,E]`. None without any face or reference.
+    `faces [T,E]` (NaN rows without a face), `references [K,E]` (NaN rows without an embedding are
+    left out). None without any face or reference.
     """
-    found = _seen(faces)
-    if not len(found) or not len(references):
+    found, pictures = _seen(faces), _seen(references)
+    if not len(found) or not len(pictures):
         return None
-    return float((found @ units(references).T).mean())
+    return float((found @ pictures.T).mean())
 
 
 def penalised_similarity(faces: np.ndarray, references: np.ndarray) -> float | None:
     """`identity_similarity` with every frame that shows no face scored 0 (the worst value)."""
-    if not len(references) or not len(faces):
+    if not len(_seen(references)) or not len(faces):
         return None
     share = face_found_rate(faces)
     value = identity_similarity(faces, references)
@@ -78,7 +79,8 @@ def recognised(probe: np.ndarray | None, gallery: np.ndarray, own: int) -> bool:
         return False
     cosines = units(gallery) @ probe
     others = np.delete(cosines, own)
-    return bool(np.isfinite(cosines[own]) and (cosines[own] > others).all())
+    others = others[np.isfinite(others)]  # whoever has no embedding cannot be named
+    return bool(np.isfinite(cosines[own]) and len(others) and (cosines[own] > others).all())
 
 
 def one_person(faces: np.ndarray) -> float | None:
@@ -155,6 +157,8 @@ METRICS = (
                 meaning="1 where the judge names the right one of all tested people, else 0",
                 better="higher",
                 mean="rank1",
+                least=0,
+                most=1,
             ),
         ),
         of=_rank,

@@ -55,16 +55,23 @@ def _hall(reach: float, skew: float, count: int) -> float:
 
 
 def mean_interval(
-    values: Sequence[float | None], *, confidence: float = 0.95
+    values: Sequence[float | None],
+    *,
+    confidence: float = 0.95,
+    within: tuple[float | None, float | None] = (None, None),
 ) -> dict[str, float | int | None]:
     """Mean over people with its interval; people without a finite value are left out and counted.
 
-    Fewer than `FEWEST` values give no interval (None), none gives no value.
+    Fewer than `FEWEST` values give no interval (None), none gives no value. The interval is cut to
+    `within`, the least and the most that a value can be (None is no bound).
     """
     found = np.array([v for v in map(known, values) if v is not None], float)
     if not len(found):
         return {"value": None, "low": None, "high": None, "people": 0}
     low, high = mean_of(found, confidence) or (None, None)
+    least, most = within
+    low = max(low, least) if low is not None and least is not None else low
+    high = min(high, most) if high is not None and most is not None else high
     return {"value": float(found.mean()), "low": low, "high": high, "people": len(found)}
 
 

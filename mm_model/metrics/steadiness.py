@@ -26,10 +26,15 @@ class Decay:
 
 
 def similarities(faces: np.ndarray, references: np.ndarray) -> np.ndarray:
-    """Mean cosine `[T]` of each frame of `faces [T,E]` with `references [K,E]`; NaN without."""
-    if not len(references):
+    """Mean cosine `[T]` of each frame of `faces [T,E]` with `references [K,E]`; NaN without.
+
+    References without an embedding (NaN) are left out.
+    """
+    known = units(references)
+    known = known[np.isfinite(known).all(axis=1)]
+    if not len(known):
         return np.full(len(faces), np.nan)
-    return (units(faces) @ units(references).T).mean(axis=1)
+    return (units(faces) @ known.T).mean(axis=1)
 
 
 def decay(values: np.ndarray) -> Decay | None:

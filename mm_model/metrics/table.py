@@ -73,6 +73,11 @@ def means() -> dict[str, str]:
     return {column.mean: column.name for column in columns() if column.mean}
 
 
+def limits() -> dict[str, tuple[float | None, float | None]]:
+    """Name of a mean to the least and the most that its column can be; None is no bound."""
+    return {column.mean: (column.least, column.most) for column in columns() if column.mean}
+
+
 def headings(*, proxies: bool = False) -> tuple[tuple[str, str], ...]:
     """Mean and head of each column of the report page's table; proxies have one of their own."""
     shown = (column for column in columns(proxies=proxies) if column.heading)

@@ -45,7 +45,9 @@ class Common:
             return cls(
                 why="Not comparable with the champion: the two were evaluated on different test "
                 f"sets ({_short(sets[0])} and {_short(sets[1])}) under different conditions "
-                "(sampler, judge or how figures are computed); evaluate both alike to promote."
+                "(sampler, detector, judge or how figures are computed); to hold later versions "
+                "against this one, choose it with 'python -m mm_model rollback --to' and its "
+                "number, then 'python -m mm_model unpin'."
             )
         tests = [one.get("tests") or {} for one in (ours, theirs)]
         same = [n for n in mine if n in others and tests[0].get(n) == tests[1].get(n) is not None]

@@ -59,7 +59,8 @@ class Pin:
 class Standing:
     """Where the alias points now, what registration set, and the pin if a person chose.
 
-    `earlier` are the versions that were champion, oldest first, without the present one.
+    `earlier` are the versions that were champion before the present one, oldest first, without
+    those that a person went back from.
     """
 
     champion: "ModelVersion | None"
@@ -78,17 +79,17 @@ def standing(client: "MlflowClient", name: str) -> Standing:
     champion = alias_version(client, name, CHAMPION)
     number = None if champion is None else int(champion.version)
     said = _object(tags.get(_SET))
-    earlier = tuple(one for one in said.get("earlier", []) if one != number)
+    earlier = tuple(said.get("earlier", []))
     pin = _pin(tags.get(_PIN))
     ours = [said[key] for key in ("version", "moving") if key in said]
     meant = ours[:1] if pin is None else [pin.version]
     if number is None and meant and not _exists(client, name, meant[0]):
         pin = None  # the alias went with its version, no choice is left to be kept
-    elif pin is not None and pin.version != number:
-        pin = _noticed(number)  # moved again since, with MLflow itself
+    elif pin is not None and pin.version != number:  # moved again since, with MLflow itself
+        earlier, pin = _after(earlier, pin.version, number), _noticed(number)
     elif pin is None and ours and number not in ours:
-        pin = _noticed(number)
-    return Standing(champion, pin, earlier)
+        earlier, pin = _after(earlier, ours[0], number), _noticed(number)
+    return Standing(champion, pin, tuple(one for one in earlier if one != number))
 
 
 def settle(client: "MlflowClient", name: str) -> Standing:
@@ -96,6 +97,7 @@ def settle(client: "MlflowClient", name: str) -> Standing:
     found = standing(client, name)
     tags = client.get_registered_model(name).tags
     if found.pin is not None and _pin(tags.get(_PIN)) != found.pin:
+        _write(client, name, _object(tags.get(_SET)).get("version"), found.earlier)
         client.set_registered_model_tag(name, _PIN, json.dumps(asdict(found.pin)))
     elif found.pin is None:
         _drop_pin(client, name, tags)
@@ -127,10 +129,11 @@ def pin(client: "MlflowClient", name: str, version: int, reason: str) -> Pin:
     before = standing(client, name)
     made = Pin(version, _person(), _now(), " ".join(reason.split())[:_LONGEST])
     client.set_registered_model_alias(name, CHAMPION, str(version))
-    client.set_registered_model_tag(name, _PIN, json.dumps(asdict(made)))
     if before.number != version:
         said = _object(client.get_registered_model(name).tags.get(_SET))
-        _write(client, name, said.get("version"), _with(before))
+        earlier = _after(before.earlier, before.number, version)
+        _write(client, name, said.get("version"), earlier)
+    client.set_registered_model_tag(name, _PIN, json.dumps(asdict(made)))
     return made
 
 
@@ -164,6 +167,20 @@ def _with(before: Standing) -> tuple[int, ...]:
     return before.earlier if before.number is None else (*before.earlier, before.number)
 
 
+def _after(earlier: tuple[int, ...], old: int | None, new: int | None) -> tuple[int, ...]:
+    """The champions before `new`, to which a person moved the alias from `old`.
+
+    Whoever goes back leaves what came since behind: it is no measure any more. Whoever takes the
+    alias away leaves `old` behind.
+    """
+    if new is None:
+        return tuple(one for one in earlier if one != old)
+    path = tuple(dict.fromkeys((*earlier, old))) if old is not None else earlier
+    if new in path:
+        return path[: path.index(new)]
+    return tuple(one for one in path if one < new)
+
+
 def _write(
     client: "MlflowClient",
     name: str,
@@ -171,7 +188,9 @@ def _write(
     earlier: tuple[int, ...],
     more: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    said = {"version": version, "earlier": earlier[-_KEPT:], **more}
+    if len(earlier) > _KEPT:  # the oldest stays: against it small losses are seen to add up
+        earlier = (earlier[0], *earlier[1 - _KEPT :])
+    said = {"version": version, "earlier": earlier, **more}
     client.set_registered_model_tag(name, _SET, json.dumps(said))
 
 

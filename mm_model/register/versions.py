@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mm_model.errors import UserError, first_line, of_machine
-from mm_model.register import card, pins, promotion, shelf
+from mm_model.register import card, floors, pins, promotion, shelf
 from mm_model.register.package import EVALUATION, Package
 from mm_model.register.pins import CHALLENGER, CHAMPION
 from mm_model.register.served import DIGEST_TAG
@@ -290,9 +290,9 @@ def _decision(
             ),
         )
     if all(ours.parts[part] == theirs.parts[part] for part in ("code", "configuration")):
-        return promotion.Promotion(
-            True, (f"It is what version {champion.version}, the champion, is, evaluated anew.",)
-        )
+        passed, said = floors.kept(metrics)
+        anew = f"It is what version {champion.version}, the champion, is, evaluated anew."
+        return promotion.Promotion(passed, (anew, said) if passed else (said, anew))
     return promotion.decide(metrics, known, rule, earlier, same_adapter=True)
 
 

@@ -39,6 +39,35 @@ def test_the_better_stage_is_the_candidate(
     assert gap == gaps[("pretrain", "finetune").index(stage)], "the goals are the candidate's"
 
 
+@pytest.mark.parametrize(
+    ("change", "stage", "words"),
+    [
+        (0.05, "finetune", "it keeps the person better"),
+        (0.0, "finetune", "the later one is taken"),
+        (-0.03, "pretrain", "it keeps the person better"),
+    ],
+)
+def test_where_each_fails_what_the_other_passes_the_better_one_is_taken(
+    change: float, stage: str, words: str
+) -> None:
+    summary, per_person = _study(change, (0.3, 0.0))
+    summary["finetune"]["faces_per_frame"] = {"value": 2.0}
+    found = choose(summary, per_person)
+    assert found.stage == stage and words in found.sentence
+    assert "fine-tuning faces_in_frame, pretraining copy_paste_gap" in found.sentence
+
+
+def test_a_mean_that_is_lower_by_chance_is_not_told_apart() -> None:
+    summary, per_person = _study(0.0)
+    per_person["finetune"]["identity"] = [
+        value + stray for value, stray in zip(PEOPLE, (-0.1, 0.08, -0.09, 0.09, -0.03), strict=True)
+    ]
+    found = choose(summary, per_person)
+    value, high = found.identity["value"], found.identity["high"]
+    assert value is not None and value < 0 and high is not None and high > 0
+    assert found.stage == "finetune" and "not told apart" in found.sentence
+
+
 def test_three_people_tell_nothing_apart() -> None:
     summary, per_person = _study(-0.1)
     few = {stage: {"identity": by["identity"][:3]} for stage, by in per_person.items()}

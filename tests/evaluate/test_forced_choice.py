@@ -37,6 +37,16 @@ def test_nobody_is_chosen_without_a_face() -> None:
     assert twins.chosen(EYE[0], EYE[0], unseen)
 
 
+def test_a_person_without_a_measurable_twin_does_not_count() -> None:
+    unseen = np.full((4, 5), np.nan)
+    assert twins.chosen(EYE[0], EYE[0], unseen) is None
+    assert twins.chosen(None, EYE[0], unseen) is None
+    own = np.stack([EYE[0]] * 2)
+    found = twins.forced_choice({"true": [[EYE[0]], [EYE[0]]]}, own, [unseen, OTHERS])
+    assert found == {"true": {"hits": 1.0, "people": 1, "chance": pytest.approx(0.2)}}
+    assert twins.forced_choice({"true": [[EYE[0]], []]}, own, [unseen, OTHERS]) == {}
+
+
 def test_a_person_s_clips_share_one_hit_and_chance_counts_people() -> None:
     probes = {"base": [[EYE[0], EYE[1]], [EYE[0]], []], "true": [[None], [], []], "vae": [[]]}
     own = np.stack([EYE[0]] * 3)

@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
 from mm_model.evaluate import tested
 from mm_model.evaluate.people import Subject
@@ -45,20 +47,59 @@ def test_a_person_s_test_is_told_by_prompt_pictures_and_clips() -> None:
     for other in (
         replace(ben, prompt="ben nods"),
         replace(ben, shown=ann.shown),
+        replace(ben, withheld=ann.withheld),
         replace(ben, shown=ben.shown + ben.withheld, withheld=()),
     ):
         assert tested.by_person([other], 2)["ben"] != said["ben"]
     assert tested.by_person([ben], 1)["ben"] != said["ben"]
 
 
-def test_conditions_say_how_not_who() -> None:
+def _conditions(
+    section: str = "evaluate",
+    *,
+    judge: str = "judge",
+    pack: str = "pack",
+    conventions: dict[str, str] | None = None,
+    **change: Any,
+) -> str:
+    """Of the shipped profile with values of one section changed."""
     profile = load_profile(ROOT, "tiny")
-    fewer = profile.evaluate.model_copy(update={"people": 5})
-    other = profile.model_copy(update={"evaluate": fewer})
-    first = tested.conditions(profile, "judge", {})
-    assert tested.conditions(other, "judge", {}) == first
-    steps = profile.evaluate.model_copy(update={"inference_steps": 3})
-    slower = profile.model_copy(update={"evaluate": steps})
-    assert tested.conditions(slower, "judge", {}) != first
-    assert tested.conditions(profile, "another judge", {}) != first
-    assert tested.conditions(profile, "judge", {"identity": "another way"}) != first
+    other = getattr(profile, section).model_copy(update=change)
+    return tested.conditions(
+        profile.model_copy(update={section: other}),
+        judge=judge,
+        pack=pack,
+        conventions=conventions or {},
+    )
+
+
+def test_conditions_say_how_not_who() -> None:
+    first = _conditions()
+    assert _conditions(people=5) == first
+    assert _conditions("faces", held_out_share=0.5) == first, "who is tested is said by person"
+    assert _conditions(inference_steps=3) != first
+    assert _conditions(judge="another judge") != first
+    assert _conditions(pack="another pack") != first
+    assert _conditions(conventions={"identity": "another way"}) != first
+
+
+@pytest.mark.parametrize(
+    ("section", "change"),
+    [
+        ("faces", {"detection_size": 64}),
+        ("faces", {"detection_above": 0.11}),
+        ("faces", {"padded_detection_above": 0.11}),
+        ("faces", {"pads": ()}),
+        ("faces", {"bystander_below": 0.11}),
+        ("model", {"num_frames": 5}),
+        ("model", {"height": 32}),
+        ("model", {"width": 32}),
+        ("model", {"fps": 4}),
+        ("model", {"crop_margin": 5.0}),
+        ("model", {"reference_margin": 5.0}),
+    ],
+)
+def test_conditions_tell_how_faces_are_found_and_clips_are_cut(
+    section: str, change: dict[str, Any]
+) -> None:
+    assert _conditions(section, **change) != _conditions()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_model.metrics import identity, motion
+from mm_model.metrics import identity, motion, steadiness
 from mm_model.metrics.intervals import mean_interval, paired_interval
 
 pytestmark = pytest.mark.capability("metrics and controls", scale="T")
@@ -48,6 +48,23 @@ def test_an_embedding_of_zeros_is_no_face() -> None:
     faces = np.stack([A, 0 * A])
     assert identity.identity_similarity(faces, A[None]) == 1.0
     assert identity.face_found_rate(faces) == 0.5
+
+
+def test_a_picture_without_an_embedding_is_left_out() -> None:
+    pictures = np.stack([A, NONE])
+    for of in (identity.identity_similarity, identity.penalised_similarity):
+        assert of(np.stack([HALF, HALF]), pictures) == pytest.approx(np.sqrt(0.5))
+        assert of(np.stack([A]), NONE[None]) is None
+    gap = identity.copy_paste_gap(A[None], shown=pictures, withheld=np.stack([NONE, HALF]))
+    assert gap == pytest.approx(1 - np.sqrt(0.5))
+    assert steadiness.similarities(A[None], pictures) == pytest.approx([1.0])
+    assert np.isnan(steadiness.similarities(A[None], NONE[None])).all()
+
+
+def test_whoever_has_no_embedding_keeps_nobody_from_being_named() -> None:
+    assert identity.recognised(A, np.stack([A, B, NONE]), 0)
+    assert not identity.recognised(A, np.stack([NONE, B]), 0)
+    assert not identity.recognised(A, np.stack([A, NONE]), 0), "nothing was to be chosen from"
 
 
 def test_frames_without_a_face_score_zero_in_the_penalised_form() -> None:
@@ -117,6 +134,17 @@ def test_an_interval_holds_its_mean_and_leans_where_the_values_are_skewed() -> N
     even = mean_interval([1.0, 2.0, 3.0, 4.0])  # Student: 2.5 +- 3.1824 * 1.29099 / 2
     assert (even["low"], even["high"]) == pytest.approx((0.44573, 4.55427), abs=1e-4)
     assert mean_interval([*values, float("nan")]) == first
+
+
+def test_an_interval_ends_where_the_figure_does() -> None:
+    shares = [1.0, 1.0, 0.9, 1.0, 1.0]
+    free = mean_interval(shares)
+    assert free["high"] > 1 > free["low"]
+    cut = mean_interval(shares, within=(0, 1))
+    assert (cut["low"], cut["high"]) == (free["low"], 1)
+    turned = mean_interval([1 - one for one in shares], within=(0, 1))
+    assert turned["low"] == 0
+    assert mean_interval([0.4], within=(0, 1))["low"] is None
 
 
 def test_missing_people_are_left_out_and_never_zero() -> None:

@@ -128,7 +128,8 @@ def test_added_people_leave_the_others_comparable() -> None:
     decision = decide(challenger, champion, RULE)
     assert decision.promote, decision.sentences
     assert any("compared on the 6 people that both have" in text for text in decision.sentences)
-    assert not decide(_tested(BETTER, "abcdef", "other"), champion, RULE).promote
+    other = decide(_tested(BETTER, "abcdef", "other"), champion, RULE)
+    assert not other.promote and "rollback --to" in other.sentences[0]
 
 
 @pytest.mark.parametrize("names", ["abcDEF", "uvwxyz"])
