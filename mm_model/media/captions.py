@@ -120,6 +120,15 @@ def caption_of(text: str, place: str = "the caption file") -> str:
     raise CaptionError(CaptionProblem.EMPTY, f"{place} holds no visible text")
 
 
+def first_line(content: bytes) -> str | CaptionError | None:
+    """The first line of text in a file of captions, or why it gives none; None of no text."""
+    try:
+        lines = map(clean, _decoded(content[:MAX_BYTES]).splitlines())
+    except CaptionError as error:
+        return error
+    return next((line for line in lines if line), None)
+
+
 def _decoded(content: bytes) -> str:
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
     try:

@@ -1,8 +1,9 @@
 """The consent record of a folder of real people: on what basis their pictures may be used.
 
 Read from `consent.yaml` in the folder, from its `source.yaml` (a licence is a basis), or named for
-the whole folder in the profile. Without one, nothing of the folder is read further. There are no age weights: the record states adulthood. Its
-words go into the file of consents (`mm_model.store.consents`) and nowhere else.
+the whole folder in the profile. Without one, nothing of the folder is read further. There are no
+age weights: the record states adulthood. Its words go into the file of consents
+(`mm_model.store.consents`) and nowhere else.
 """
 
 import fnmatch
@@ -74,7 +75,7 @@ def consent_for(
     Raises:
         UserError: no record, or one that is incomplete or cannot be read.
     """
-    if record := _own(folder, terms_of(folder) if terms is None else terms):
+    if record := _own(folder, terms):
         return record
     if stated is not None:
         return ConsentRecord(stated)
@@ -110,8 +111,8 @@ def statements(records: Iterable[ConsentRecord]) -> list[Statement]:
     return list(dict.fromkeys(record.statement for record in records if record.statement))
 
 
-def _own(folder: Path, terms: Terms) -> ConsentRecord | None:
-    """The record that lies in the folder, if any."""
+def _own(folder: Path, terms: Terms | None) -> ConsentRecord | None:
+    """The record that lies in the folder, if any: its consent.yaml before its source.yaml."""
     path = folder / NAME
     try:
         if path.is_file():
@@ -121,6 +122,7 @@ def _own(folder: Path, terms: Terms) -> ConsentRecord | None:
             f"{path} cannot be read ({why(error)}), so nothing of the folder is used: give this "
             "user permission to read it."
         ) from None
+    terms = terms_of(folder) if terms is None else terms
     if terms.consent or terms.adults:
         return ConsentRecord(terms.statement(), terms=terms)
     return None
