@@ -35,8 +35,8 @@ WHO = "{who}"
 
 _MARKS = re.compile(r"\{[^{}]*\}")
 _SOURCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-_OF_INDEX = ("table", "columns")
-_OF_ITEMS = ("licence", "origin", "people", "captions", "largest_mb")
+_OF_ONE = {"table": "index", "columns": "index", "people": "folder", "largest_mb": "tars"}
+_OF_ITEMS = ("licence", "origin", "captions")
 
 
 def _line(value: str) -> str:
@@ -100,7 +100,12 @@ def _nothing_said(value: Any) -> Any:
 
 
 class Terms(_Strict):
-    """One `source.yaml`. `table` and `columns` are of an index, `sources` of a collection."""
+    """One `source.yaml`.
+
+    `people` says whether first-level folders are people, of a `folder`; `largest_mb` is the largest
+    member that is read, of `tars`; `table` and `columns` are of an `index`, `sources` of a
+    `collection`.
+    """
 
     kind: Kind = "folder"
     licence: Line | None = None
@@ -118,10 +123,11 @@ class Terms(_Strict):
     def _fits_together(self) -> Self:
         given = self.model_fields_set
         many = self.kind == "collection"
-        if stray := [name for name in _OF_INDEX if name in given and self.kind != "index"]:
-            raise ValueError(f"{stray[0]} is for 'kind: index' alone")
         if stray := [name for name in _OF_ITEMS if name in given and many]:
             raise ValueError(f"{stray[0]} is said for each of a collection's sources, not for all")
+        for name, kind in _OF_ONE.items():
+            if name in given and self.kind != kind:
+                raise ValueError(f"{name} is for 'kind: {kind}' alone")
         if many != bool(self.sources):
             raise ValueError("'kind: collection' and 'sources:' go together")
         if self.consent and not self.adults and not self._of_nobody_real():

@@ -70,7 +70,7 @@ class _Table:
 
 
 class Index:
-    """See `port.Source`. In memory: one batch of rows, and 8 bytes a name.
+    """See `port.Source`. In memory: one batch of rows, and a mark a name.
 
     Raises:
         UserError: there is no table, it cannot be read, or it has no column of names.
@@ -81,7 +81,7 @@ class Index:
     def __init__(self, path: Path, told: Told) -> None:
         self._folder, self._told = Path(os.path.realpath(path)), told
         self._tables = [_looked_at(one, told.terms.columns) for one in self._paths()]
-        self._named: set[str] = set()
+        self._named: set[bytes] = set()
 
     def _paths(self) -> list[Path]:
         table = self._told.terms.table
@@ -170,8 +170,8 @@ class Index:
         return Remarks((said + shown(first),) if number else ())
 
 
-def _mark(name: str) -> str:
-    return digests.of_bytes(os.fsencode(Path(name)))[:16]
+def _mark(name: str) -> bytes:
+    return bytes.fromhex(digests.of_bytes(os.fsencode(Path(name)))[:16])
 
 
 def _looked_at(path: Path, named: Columns) -> _Table:

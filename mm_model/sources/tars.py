@@ -7,6 +7,7 @@ item is asked for and let go after it; no name of a member leads to any file. No
 
 import errno
 import json
+import posixpath
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -91,7 +92,7 @@ _UNUSED = "members of no use here"
 
 
 class Tars:
-    """See `port.Source`. In memory: names of the shards, one sample, and 8 bytes a key of a shard.
+    """See `port.Source`. In memory: names of files, one sample, and a mark a key of one tar.
 
     Raises:
         UserError: the folder cannot be listed.
@@ -220,7 +221,7 @@ def _grouped(shard: MediaFile, handle: BinaryIO, notes: _Notes) -> Iterator[Samp
     Raises:
         MediaError: the tar ends early or is damaged; every sample before was yielded.
     """
-    seen: set[str] = set()
+    seen: set[bytes] = set()
     sample: Sample | None = None
     try:
         for member in members(handle):
@@ -247,17 +248,17 @@ def _grouped(shard: MediaFile, handle: BinaryIO, notes: _Notes) -> Iterator[Samp
 
 def _split(name: str) -> tuple[str, str]:
     """Key and ending of a member: its path up to the first dot of the last part, and the rest."""
-    path = Path(name)
-    base, _, ending = path.name.partition(".")
-    return (f"{path.parent}/{base}" if base else ""), ending.lower()
+    folder, slash, last = posixpath.normpath(name).rpartition("/")
+    base, _, ending = last.partition(".")
+    return (folder + slash + base if base else ""), ending.lower()
 
 
 def _is_of_use(ending: str) -> bool:
     return ending in (_CAPTION, _KEYFRAMES, _KNOWN) or ending.rpartition(".")[2] in MEDIA
 
 
-def _twice(key: str, seen: set[str]) -> MediaError | None:
-    mark = digests.of_bytes(key.encode("utf-8", "surrogateescape"))[:16]
+def _twice(key: str, seen: set[bytes]) -> MediaError | None:
+    mark = bytes.fromhex(digests.of_bytes(key.encode("utf-8", "surrogateescape"))[:16])
     if mark in seen:
         return MediaError(
             Reason.IO_TWICE, "the key stands twice in the tar, so nobody knows which is meant"
@@ -302,7 +303,7 @@ def _caption(sample: Sample, read: dict[str, bytes]) -> Said:
         return None
     try:
         # One that was not read for its length is refused for it.
-        return caption_in(read.get(_CAPTION, b" " * (MAX_BYTES + 1)))
+        return caption_in(read[_CAPTION] if _CAPTION in read else b" " * (MAX_BYTES + 1))
     except CaptionError as error:
         return error
 

@@ -46,7 +46,9 @@ REFUSED = {
     "captions: {pool: ['a {name}']}": r"braces is {who}",
     "captions: {pool: []}": "captions.pool",
     "people: cities": "people: Input should be 'folders' or 'unknown'",
-    "largest_mb: 0": "largest_mb",
+    "kind: tars\nlargest_mb: 0": "largest_mb",
+    "largest_mb: 9": "largest_mb is for 'kind: tars' alone",
+    "kind: tars\npeople: unknown": "people is for 'kind: folder' alone",
     "[a, b]": "source.yaml: Input should be a valid dictionary",
     "a: [": "no valid YAML",
 }

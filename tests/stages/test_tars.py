@@ -284,8 +284,9 @@ def test_the_same_tars_give_the_same_rows_in_the_same_order(shards: Path, read: 
 
 
 _COUNT = """
-import resource, sys
+import sys
 from pathlib import Path
+import psutil
 from mm_model.media.consent import ConsentRecord
 from mm_model.media.terms import terms_of
 from mm_model.sources.tars import Tars
@@ -297,13 +298,14 @@ source = Tars(folder, Told(folder, terms_of(folder), ConsentRecord(Statement("li
 total = len(source)
 items = source.items()
 first = next(items)
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-before = peak()
+memory = psutil.Process().memory_info
+before = most = memory().rss
 number, size = 1, len(first.content)
 for item in items:
     number, size = number + 1, size + len(item.content)
-print(total, number, size, peak() - before)
+    if number % 500 == 0:
+        most = max(most, memory().rss)
+print(total, number, size, (most - before) >> 10)
 """
 
 
