@@ -134,7 +134,7 @@ def use_folder(
     load_profile(root, LOCAL)
     print(f"params.yaml: profile {LOCAL} (values of {base}), {files} files in {folder}.")
     ids = ", ".join(statement.id for statement in found) or "the licence beside each file"
-    print(f"Consent: {ids} from {_consent_origin(folder, consent)}.")
+    print(f"Consent: {ids} from {_consent_origin(folder, given, found)}.")
     for line in lowered:
         print(line)
 
@@ -204,12 +204,13 @@ def _from_root(root: Path, path: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
-def _consent_origin(folder: Path, consent: str | None) -> str:
+def _consent_origin(folder: Path, given: Statement | None, found: list[Statement]) -> str:
+    """Where the statements `found` stand; `given` is what CONSENT says."""
+    wins = ", which wins over CONSENT" if given and given not in found else ""
     if (folder / CONSENT_FILE).is_file():
-        ignored = ", which wins over CONSENT" if consent else ""
-        return f"{folder / CONSENT_FILE}{ignored}"
-    if (folder / SOURCE_FILE).is_file() and not consent:
-        return f"what {folder / SOURCE_FILE} says"
+        return f"{folder / CONSENT_FILE}{wins}"
+    if (folder / SOURCE_FILE).is_file() and found != [given]:
+        return f"what {folder / SOURCE_FILE} says{wins}{' and CONSENT' if given in found else ''}"
     return "CONSENT, stating that everyone shown agreed to this use and is an adult"
 
 

@@ -25,8 +25,8 @@ NAME = "consent.yaml"
 
 HOW = (
     f"put a {NAME} there with 'basis: <why these pictures may be used>' and 'adults: true' "
-    "(everyone shown is an adult), or give CONSENT='<basis>' for the whole folder, "
-    "which states the same"
+    "(everyone shown is an adult), or a source.yaml with 'licence: <id>' and 'adults: true', or "
+    "give CONSENT='<basis>' for the whole folder, which states the same"
 )
 
 

@@ -16,6 +16,8 @@ from tests.stages.tarred import picture, say
 
 TERMS = {"kind": "index", "adults": True, "licence": "CC-BY-4.0"}
 
+pytestmark = pytest.mark.capability("shapes of data sets", scale="T")
+
 
 @pytest.fixture
 def folder(small_root: Path, use_sources: Callable) -> Path:

@@ -12,8 +12,11 @@ from mm_model.embedded.people import shapes
 from mm_model.embedded.people.sources import MARK
 from mm_model.embedded.people.split import TRAIN_PEOPLE
 from mm_model.errors import UserError
+from mm_model.quality.audit import audit
 from mm_model.store import tables
 from tests.stages.tarred import picture, say
+
+pytestmark = pytest.mark.capability("shapes of data sets", scale="T")
 
 PEOPLE = TRAIN_PEOPLE[:10]
 EACH = 2
@@ -36,7 +39,11 @@ def through(root: Path, run_stage: Callable, *stages: str) -> list:
 
 
 def test_all_shapes_together_go_from_sources_to_faces(
-    small_root: Path, use_sources: Callable, run_stage: Callable, drawn: tuple[Path, dict]
+    small_root: Path,
+    use_sources: Callable,
+    run_stage: Callable,
+    make_job: Callable,
+    drawn: tuple[Path, dict],
 ) -> None:
     folder, truth = drawn
     use_sources(small_root, folder)
@@ -48,6 +55,9 @@ def test_all_shapes_together_go_from_sources_to_faces(
     assert all(row["source"] == name.split("/")[0] for name, row in listed.items())
     assert {row["licence"] for row in listed.values()} == {shapes.LICENCE}
     assert {row["consent"] for row in listed.values()} == {"synthetic:procedural"}
+    for stage in ("sources", "ingest", "faces"):
+        job = make_job(small_root, stage)
+        audit(stage, job.layout.output(stage), job.profile, job.stage.bounds())
     for name in shapes.SHAPES:
         files = 4 + (name == "web")
         line = f"source {name}: {files} files, 4 kept, licence {shapes.LICENCE}"

@@ -14,6 +14,8 @@ from tests.stages.tarred import TERMS, member, picture, sample, say, tar
 
 USTAR = tarfile.USTAR_FORMAT
 
+pytestmark = pytest.mark.capability("shapes of data sets", scale="T")
+
 
 @pytest.fixture
 def shards(small_root: Path, use_sources: Callable) -> Path:
