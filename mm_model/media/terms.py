@@ -61,7 +61,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Captions(_Strict):
+class CaptionRules(_Strict):
     """Where a caption comes from: the file's own, a keyframe's, else a line of the pool.
 
     `own` false sets captions of the files' own aside. `keyframes` reads the first line of
@@ -113,11 +113,11 @@ class Terms(_Strict):
     consent: Annotated[str, Field(min_length=3, max_length=300)] | None = None
     adults: Literal[True] | None = None
     people: Literal["folders", "unknown"] = "folders"
-    captions: Captions = Captions()
+    captions: CaptionRules = CaptionRules()
     largest_mb: Annotated[int, Field(ge=1, le=65536)] = 256
     table: Below | None = None
     columns: Columns = Columns()
-    sources: Annotated[dict[str, "Entry"], BeforeValidator(_nothing_said)] | None = None
+    sources: Annotated[dict[str, "Part"], BeforeValidator(_nothing_said)] | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -139,7 +139,7 @@ class Terms(_Strict):
 
     @field_validator("sources")
     @classmethod
-    def _plain_names(cls, value: dict[str, "Entry"] | None) -> dict[str, "Entry"] | None:
+    def _plain_names(cls, value: dict[str, "Part"] | None) -> dict[str, "Part"] | None:
         if bad := [name for name in value or () if not _SOURCE.fullmatch(name)]:
             short = bad[0][:32]
             raise ValueError(f"{short!r} is no name of a source: small letters, digits, - and _")
@@ -159,7 +159,7 @@ class Terms(_Strict):
         return Statement(f"{Basis.LICENCE}:{slug(licence)}") if self.adults and licence else None
 
 
-class Entry(Terms):
+class Part(Terms):
     """One source of a collection; `folder` is where it lies, absent: its name."""
 
     folder: Below | None = None
@@ -217,6 +217,8 @@ def _first(error: ValidationError) -> str:
     said = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         said = "there is no such entry"
+    elif first["type"] == "model_type":
+        said = "lines of the form '<name>: <value>' are needed"
     return f"{'.'.join(where)}: {said}" if where else said
 
 
@@ -249,7 +251,7 @@ def parts_of(folder: Path, terms: Terms) -> dict[str, tuple[Path, Terms]]:
     return found
 
 
-def pool_of(folder: Path, captions: Captions) -> tuple[str, ...]:
+def pool_of(folder: Path, captions: CaptionRules) -> tuple[str, ...]:
     """The lines of the pool, read from its file where it names one; empty without a pool.
 
     Raises:

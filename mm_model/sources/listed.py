@@ -13,7 +13,7 @@ from mm_model.media.captions import (
 )
 from mm_model.media.folder import Contents, MediaFile, contents_of
 from mm_model.media.names import shown
-from mm_model.media.terms import Captions
+from mm_model.media.terms import CaptionRules
 from mm_model.records import CaptionProblem
 from mm_model.sources.port import Remarks
 from mm_model.store.walk import why
@@ -31,8 +31,8 @@ class Listed:
         UserError: `folder` itself cannot be listed.
     """
 
-    def __init__(self, folder: Path, rules: Captions | None = None) -> None:
-        found, rules = contents_of(folder), rules or Captions()
+    def __init__(self, folder: Path, rules: CaptionRules | None = None) -> None:
+        found, rules = contents_of(folder), rules or CaptionRules()
         pool = Path(rules.pool) if isinstance(rules.pool, str) else None
         texts = [one for one in found.texts if one.relative != pool]
         self._keyframes: dict[Path, MediaFile] = {}

@@ -49,7 +49,7 @@ REFUSED = {
     "kind: tars\nlargest_mb: 0": "largest_mb",
     "largest_mb: 9": "largest_mb is for 'kind: tars' alone",
     "kind: tars\npeople: unknown": "people is for 'kind: folder' alone",
-    "[a, b]": "source.yaml: Input should be a valid dictionary",
+    "[a, b]": "source.yaml: lines of the form '<name>: <value>' are needed",
     "a: [": "no valid YAML",
 }
 

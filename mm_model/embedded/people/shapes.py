@@ -138,7 +138,9 @@ def write_shapes(
     try:
         for number, (name, write) in enumerate(SHAPES.items()):
             theirs = tuple(person(one) for one in people[number :: len(SHAPES)])
-            drawing = _Drawing(theirs, each, size, num_frames, fps, seed)
+            drawing = _Drawing(
+                theirs, each=each, size=size, num_frames=num_frames, fps=fps, seed=seed
+            )
             (aside / name).mkdir(parents=True)
             files = write(aside / name, drawing)
             mark = {"generator": GENERATOR, "shape": name, "seed": seed, "files": files}
