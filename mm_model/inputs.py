@@ -12,9 +12,10 @@ import yaml
 
 from mm_model.errors import UserError
 from mm_model.media.consent import NAME as CONSENT_FILE
-from mm_model.media.consent import consent_for, keep
+from mm_model.media.consent import consents_of, keep, statements
 from mm_model.media.folder import media_below
 from mm_model.media.names import shown
+from mm_model.media.terms import NAME as SOURCE_FILE
 from mm_model.settings import Params, load_params, load_profile
 from mm_model.settings.bases import BASE, LOCAL, Values, without
 from mm_model.settings.load import holds, resolved
@@ -118,12 +119,11 @@ def use_folder(
                 f"{word}={named} holds this tree itself: name a folder beside or inside it."
             )
     given = stated(consent) if consent and consent.strip() else None
-    record = consent_for(folder, given)
+    found = statements(consents_of(folder, given).values())
     files = _number_of_files(folder, sources)
     profile, lowered = _local_profile(root, base, files, given)
-    for statement in {record.statement, given}:
-        if statement is not None:
-            keep(statement, root)
+    for statement in {*found, *([given] if given else [])}:
+        keep(statement, root)
     params = {
         "profile": LOCAL,
         "sources": _from_root(root, folder),
@@ -133,7 +133,8 @@ def use_folder(
     atomic.write_text(root / "params.yaml", params_text(_EMBEDDED | params))
     load_profile(root, LOCAL)
     print(f"params.yaml: profile {LOCAL} (values of {base}), {files} files in {folder}.")
-    print(f"Consent: {record.statement.id} from {_consent_origin(folder, consent)}.")
+    ids = ", ".join(statement.id for statement in found) or "the licence beside each file"
+    print(f"Consent: {ids} from {_consent_origin(folder, given, found)}.")
     for line in lowered:
         print(line)
 
@@ -203,10 +204,13 @@ def _from_root(root: Path, path: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
-def _consent_origin(folder: Path, consent: str | None) -> str:
+def _consent_origin(folder: Path, given: Statement | None, found: list[Statement]) -> str:
+    """Where the statements `found` stand; `given` is what CONSENT says."""
+    wins = ", which wins over CONSENT" if given and given not in found else ""
     if (folder / CONSENT_FILE).is_file():
-        ignored = ", which wins over CONSENT" if consent else ""
-        return f"{folder / CONSENT_FILE}{ignored}"
+        return f"{folder / CONSENT_FILE}{wins}"
+    if (folder / SOURCE_FILE).is_file() and found != [given]:
+        return f"what {folder / SOURCE_FILE} says{wins}{' and CONSENT' if given in found else ''}"
     return "CONSENT, stating that everyone shown agreed to this use and is an adult"
 
 

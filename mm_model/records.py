@@ -114,6 +114,9 @@ SOURCES_COLUMNS = (
     "synthetic",
     "consent",
     "consent_digest",
+    "source",
+    "licence",
+    "origin",
     *DECISION_COLUMNS,
 )
 

@@ -72,6 +72,10 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
             "turned, mirrored, trimmed, HDR and non-square clips look as a player shows them",
         ),
         Capability(
+            "shapes of data sets",
+            "tars of samples, an index with files, and collections, each with its licence",
+        ),
+        Capability(
             "captions", "words that training could not use are replaced, and the table says so"
         ),
         Capability(

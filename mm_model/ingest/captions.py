@@ -58,7 +58,7 @@ class Captions:
             self._check(self._tokenizer, given["text"], self._length)
         except self._refused as error:
             return self._instead(error.problem, str(error))
-        return {"caption": given["text"], "caption_origin": "sidecar"}
+        return {"caption": given["text"], "caption_origin": given.get("origin", "sidecar")}
 
     def _instead(self, problem: str | None, message: str | None) -> Row:
         return {

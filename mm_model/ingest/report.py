@@ -31,6 +31,7 @@ def report(job: Job, rows: list[Row], checked: list[Row]) -> Report:
         "clips": len(clips),
         "clip_frames": sum(row["num_frames"] for row in clips),
         "captions_from_sidecar": sum(row["caption_origin"] == "sidecar" for row in kept),
+        "captions_from_source": sum(row["caption_origin"] in ("keyframe", "pool") for row in kept),
         "captions_replaced": len(replaced(kept)),
         "kept_share": round(len(kept) / len(rows), 4) if rows else None,
     }

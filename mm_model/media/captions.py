@@ -17,7 +17,8 @@ from mm_model.records import CaptionProblem
 from mm_model.store.walk import why
 
 MAX_CHARACTERS = 500
-_MAX_BYTES = 1 << 20
+MAX_BYTES = 1 << 20
+"""The largest file that is read for a caption."""
 # The mark of UTF-32 begins with that of UTF-16, so it is looked for first.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -87,19 +88,45 @@ def read_caption(sidecar: MediaFile) -> str:
         )
     try:
         with sidecar.path.open("rb") as handle:
-            content = handle.read(_MAX_BYTES + 1)
+            content = handle.read(MAX_BYTES + 1)
     except OSError as error:
         raise CaptionError(
             CaptionProblem.UNREADABLE, f"the caption file cannot be read ({why(error)})"
         ) from None
-    if len(content) > _MAX_BYTES:
+    return caption_in(content)
+
+
+def caption_in(content: bytes) -> str:
+    """The caption that the bytes of a caption file hold.
+
+    Raises:
+        CaptionError: they are more than 1 MiB, or hold no text.
+    """
+    if len(content) > MAX_BYTES:
         raise CaptionError(CaptionProblem.TOO_LARGE, "the caption file is larger than 1 MiB")
-    text = _decoded(content)
+    return caption_of(_decoded(content))
+
+
+def caption_of(text: str, place: str = "the caption file") -> str:
+    """The caption that a text from `place` holds.
+
+    Raises:
+        CaptionError: it holds NUL, or nothing to be seen.
+    """
     if "\0" in text:
-        raise CaptionError(CaptionProblem.NOT_TEXT, "the caption file holds NUL: save it as UTF-8")
+        raise CaptionError(CaptionProblem.NOT_TEXT, f"{place} holds NUL: save it as UTF-8")
     if line := clean(text):
         return line
-    raise CaptionError(CaptionProblem.EMPTY, "the caption file holds no visible text")
+    raise CaptionError(CaptionProblem.EMPTY, f"{place} holds no visible text")
+
+
+def first_line(content: bytes) -> str | CaptionError | None:
+    """The first line of text in a file of captions, or why it gives none; None of no text."""
+    try:
+        lines = map(clean, _decoded(content[:MAX_BYTES]).splitlines())
+    except CaptionError as error:
+        return error
+    return next((line for line in lines if line), None)
 
 
 def _decoded(content: bytes) -> str:

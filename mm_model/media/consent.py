@@ -1,12 +1,14 @@
 """The consent record of a folder of real people: on what basis their pictures may be used.
 
-Read from `consent.yaml` in the folder, or named for the whole folder in the profile. Without one,
-nothing of the folder is read further. There are no age weights: the record states adulthood. Its
-words go into the file of consents (`mm_model.store.consents`) and nowhere else.
+Read from `consent.yaml` in the folder, from its `source.yaml` (a licence is a basis), or named for
+the whole folder in the profile. Without one, nothing of the folder is read further. There are no
+age weights: the record states adulthood. Its words go into the file of consents
+(`mm_model.store.consents`) and nowhere else.
 """
 
 import fnmatch
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mm_model.errors import UserError
+from mm_model.media.terms import Terms, parts_of, terms_of
 from mm_model.store import consents, handwritten
 from mm_model.store.consents import Statement
 from mm_model.store.walk import why
@@ -22,8 +25,8 @@ NAME = "consent.yaml"
 
 HOW = (
     f"put a {NAME} there with 'basis: <why these pictures may be used>' and 'adults: true' "
-    "(everyone shown is an adult), or give CONSENT='<basis>' for the whole folder, "
-    "which states the same"
+    "(everyone shown is an adult), or a source.yaml with 'licence: <id>' and 'adults: true', or "
+    "give CONSENT='<basis>' for the whole folder, which states the same"
 )
 
 
@@ -37,24 +40,79 @@ class _Written(BaseModel):
 
 @dataclass(frozen=True)
 class ConsentRecord:
-    """`statement` covers the files whose relative name matches one of `patterns` (None: all)."""
+    """`statement` covers the files whose relative name matches one of `patterns` (None: all).
 
-    statement: Statement
+    Where `terms` say it, the statement is of a file's own licence, and may be None for a file
+    without any. `prefix` is what patterns see in front of a name.
+    """
+
+    statement: Statement | None
     patterns: tuple[str, ...] | None = None
+    terms: Terms | None = None
+    prefix: str = ""
 
     def covers(self, relative: str) -> bool:
         """Does the record cover the file of this name? In a pattern, `*` matches across folders."""
         if self.patterns is None:
             return True
-        return any(fnmatch.fnmatchcase(relative, pattern) for pattern in self.patterns)
+        name = self.prefix + relative
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.patterns)
+
+    def of(self, relative: str, licence: str | None) -> Statement | None:
+        """The statement for one file of this name and licence; None when nothing covers it."""
+        if not self.covers(relative):
+            return None
+        return self.statement if self.terms is None else self.terms.statement(licence)
 
 
-def consent_for(folder: Path, stated: Statement | None) -> ConsentRecord:
+def consent_for(
+    folder: Path, stated: Statement | None, terms: Terms | None = None
+) -> ConsentRecord:
     """The record of `folder`; `stated` is what counts when the folder holds no record.
+
+    `terms` are what its `source.yaml` says, read when they are not given.
 
     Raises:
         UserError: no record, or one that is incomplete or cannot be read.
     """
+    if record := _own(folder, terms):
+        return record
+    if stated is not None:
+        return ConsentRecord(stated)
+    raise UserError(f"{folder} has no consent record: {HOW}.")
+
+
+def consents_of(folder: Path, stated: Statement | None) -> dict[str, ConsentRecord]:
+    """The record of each source of a collection by its name, of any other folder under "".
+
+    A source without a record of its own goes by the collection's, that one's patterns by names
+    with the source's in front.
+
+    Raises:
+        UserError: as `consent_for`, of a source.
+    """
+    terms = terms_of(folder)
+    if terms.kind != "collection":
+        return {"": consent_for(folder, stated, terms)}
+    above = _own(folder, terms)
+    found = {}
+    for name, (place, said) in parts_of(folder, terms).items():
+        if record := _own(place, said):
+            found[name] = record
+        elif above:
+            found[name] = replace(above, prefix=f"{name}/")
+        else:
+            found[name] = consent_for(place, stated, said)
+    return found
+
+
+def statements(records: Iterable[ConsentRecord]) -> list[Statement]:
+    """What the records state as a whole, each once, in order."""
+    return list(dict.fromkeys(record.statement for record in records if record.statement))
+
+
+def _own(folder: Path, terms: Terms | None) -> ConsentRecord | None:
+    """The record that lies in the folder, if any: its consent.yaml before its source.yaml."""
     path = folder / NAME
     try:
         if path.is_file():
@@ -64,9 +122,10 @@ def consent_for(folder: Path, stated: Statement | None) -> ConsentRecord:
             f"{path} cannot be read ({why(error)}), so nothing of the folder is used: give this "
             "user permission to read it."
         ) from None
-    if stated is not None:
-        return ConsentRecord(stated)
-    raise UserError(f"{folder} has no consent record: {HOW}.")
+    terms = terms_of(folder) if terms is None else terms
+    if terms.consent or terms.adults:
+        return ConsentRecord(terms.statement(), terms=terms)
+    return None
 
 
 def _read(path: Path) -> ConsentRecord:

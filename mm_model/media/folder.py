@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mm_model.errors import UserError
@@ -48,7 +48,7 @@ class Contents:
     """`media` are the candidates, `texts` the files that may hold a caption of one."""
 
     media: list[MediaFile]
-    texts: list[MediaFile]
+    texts: list[MediaFile] = field(default_factory=list)
 
 
 def media_below(folder: Path) -> list[MediaFile]:

@@ -38,6 +38,9 @@ sources = sa.Table(
     sa.Column("synthetic", sa.Boolean, nullable=False),
     sa.Column("consent", sa.String(128)),
     sa.Column("consent_digest", sa.String(64)),
+    sa.Column("source", sa.String(32), index=True),
+    sa.Column("licence", sa.Text),
+    sa.Column("origin", sa.Text),
 )
 
 samples = sa.Table(

@@ -1,14 +1,13 @@
-"""The source that is a folder of strangers' photographs and clips, with a record of consent."""
+"""The source that is a folder of photographs and clips, with a record of consent."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from mm_model.media.consent import consent_for, keep
 from mm_model.media.names import shown
 from mm_model.run.stage import Job
 from mm_model.sources.listed import Listed
 from mm_model.sources.port import Item, Remarks
-from mm_model.store.consents import Statement
+from mm_model.sources.told import Own, Told, told_of
 
 
 def fits(path: Path) -> bool:
@@ -22,35 +21,35 @@ def opened(path: Path, job: Job) -> "Folder":
     Raises:
         UserError: no consent record, or the folder cannot be listed.
     """
-    return Folder(path, job)
+    return Folder(path, told_of(path, job))
 
 
 class Folder:
-    """See `port.Source`."""
+    """See `port.Source`.
+
+    Raises:
+        UserError: the folder cannot be listed.
+    """
 
     synthetic = False
 
-    def __init__(self, path: Path, job: Job) -> None:
-        named = job.profile.sources.consent
-        self._consent = consent_for(path, Statement(named) if named else None)
-        self._statement = keep(self._consent.statement, job.layout.root)
-        self._listed = Listed(path)
+    def __init__(self, path: Path, told: Told) -> None:
+        self._told = told
+        self._listed = Listed(path, told.terms.captions)
 
     def __len__(self) -> int:
         return len(self._listed.media)
 
     def items(self) -> Iterator[Item]:
-        """Each candidate; its first-level folder is who it shows."""
+        """Each candidate; its first-level folder is who it shows, where folders are people."""
+        people = self._told.terms.people == "folders"
         for found in self._listed.media:
-            covered = self._consent.covers(found.relative.as_posix())
-            yield Item(
-                found.relative,
-                content=found.path,
-                problem=found.problem,
+            own = Own(
                 caption=self._listed.caption_of(found),
-                consent=self._statement if covered else None,
-                subject=shown(found.subject) if found.subject else None,
+                keyframe=self._listed.keyframe_of(found),
+                subject=shown(found.subject) if people and found.subject else None,
             )
+            yield self._told.item(found.relative, found.path, found.problem, own)
 
     def remarks(self) -> Remarks:
         """What is to be said of the folder."""

@@ -15,7 +15,7 @@ from mm_model.records import Reason, Status
 from mm_model.rows import Row
 from mm_model.run.stage import Job
 from mm_model.sources.port import Item, Source
-from mm_model.store import atomic, digests
+from mm_model.store import digests
 from mm_model.store.consents import Statement
 from mm_model.store.walk import why
 
@@ -37,11 +37,14 @@ def inventory(job: Job, source: Source) -> tuple[list[Row], dict[str, dict[str, 
                 "split": item.split,
                 "synthetic": source.synthetic,
                 **_stated(item.consent),
+                "source": item.source,
+                "licence": item.licence,
+                "origin": item.origin,
                 **found,
             }
         )
         if item.caption is not None:
-            captions[source_id] = _caption(item.caption)
+            captions[source_id] = _caption(item.caption, item.caption_origin)
     return rows, captions
 
 
@@ -53,9 +56,13 @@ def _kept(item: Item, source_id: str, job: Job) -> tuple[Path, Row]:
     # It has no file of its own yet, and its name may be anything.
     ending = item.name.suffix if _ENDING.fullmatch(item.name.suffix) else ""
     path = job.out / "files" / f"{source_id}{ending}"
-    if item.problem is None:
-        atomic.write_bytes(path, content)
-    return _lasting(job, path), _digested(path, item.problem)
+    if item.problem is not None:
+        return _lasting(job, path), _refused(item.problem)
+    # Nobody sees the output before it is published whole, so it is written where it stays.
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    digest = digests.of_bytes(content)
+    return _lasting(job, path), {"bytes": len(content), "sha256": digest, "status": Status.KEPT}
 
 
 def _lasting(job: Job, path: Path) -> Path:
@@ -84,17 +91,25 @@ def _digested(path: Path, problem: MediaError | None) -> Row:
             problem = MediaError(Reason.IO_UNREADABLE, "no permission to read the file")
         except OSError as error:
             problem = MediaError(Reason.SYS_IO, f"reading failed: {why(error)}")
+    return _refused(problem) | {"bytes": size}
+
+
+def _refused(problem: MediaError) -> Row:
     failed = problem.reason.startswith("SYS_")
     return {
-        "bytes": size,
         "status": Status.FAILED if failed else Status.REJECTED,
         "reason": problem.reason,
+        "reason_value": problem.value,
+        "reason_threshold": problem.threshold,
         "message": problem.message,
     }
 
 
-def _caption(said: str | CaptionError) -> dict[str, str]:
-    """{"text": ...}, or {"problem": ..., "message": ...} where there is none to be read."""
+def _caption(said: str | CaptionError, origin: str | None) -> dict[str, str]:
+    """{"text": ...}, or {"problem": ..., "message": ...} where there is none to be read.
+
+    Beside a text that is not the file's own stands its "origin".
+    """
     if isinstance(said, CaptionError):
         return {"problem": said.problem, "message": str(said)}
-    return {"text": said}
+    return {"text": said} | ({"origin": origin} if origin else {})

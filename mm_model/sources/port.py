@@ -23,6 +23,9 @@ class Item:
     caption: its own, or why that cannot be read; None when it has none. consent: on what basis it
     may be used (a licence is one); None when no record covers it. subject: who is shown, as far as
     the source tells by a name or folder. split: `train` or `held_out`, where the source says so.
+    caption_origin: `keyframe` or `pool` where the source put another in the place of its own.
+    source: of a collection, the name of the one it is from. licence, origin: as the source words
+    them.
     """
 
     name: Path
@@ -32,6 +35,10 @@ class Item:
     consent: Statement | None = None
     subject: str | None = None
     split: str | None = None
+    caption_origin: str | None = None
+    source: str | None = None
+    licence: str | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class Remarks:
 
 
 class Source(Protocol):
-    """Where raw files come from. `synthetic`: all who are shown were drawn, nobody is real."""
+    """Where raw files come from. `synthetic`: all who are shown were drawn here, nobody is real."""
 
     synthetic: bool
 

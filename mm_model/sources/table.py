@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mm_model.run.stage import Job
-from mm_model.sources import folder, recipe
+from mm_model.sources import collection, folder, index, recipe, tars
 from mm_model.sources.port import Source
 
 
@@ -23,7 +23,13 @@ class Kind(Protocol):
         ...
 
 
-SOURCES: dict[str, Kind] = {"folder": folder, "recipe": recipe}
+SOURCES: dict[str, Kind] = {
+    "collection": collection,
+    "tars": tars,
+    "index": index,
+    "folder": folder,
+    "recipe": recipe,
+}
 """Name to module, asked in this order. The last takes what is left, and refuses it in its words."""
 
 

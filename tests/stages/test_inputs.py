@@ -137,3 +137,32 @@ def test_any_path_survives_params_yaml(small_root: Path, path: str) -> None:
     values = load_params(small_root).model_dump() | {"sources": path}
     (small_root / "params.yaml").write_text(params_text(values))
     assert load_params(small_root).sources == path
+
+
+def test_a_folder_that_names_its_licence_needs_no_other_consent(
+    small_root: Path, media: Path, pack: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (media / "source.yaml").write_text("licence: CC-BY-4.0\nadults: true\n")
+    use_folder(small_root, str(media), str(pack), None)
+    assert load_params(small_root).sources == str(media)
+    assert load_profile(small_root, "local").sources.consent is None
+    said = f"Consent: licence:CC-BY-4.0 from what {media / 'source.yaml'} says"
+    assert f"{said}.\n" in capsys.readouterr().out
+    use_folder(small_root, str(media), str(pack), "written:form-1")
+    assert f"{said}, which wins over CONSENT.\n" in capsys.readouterr().out
+
+
+def test_a_collection_needs_a_consent_for_each_of_its_sources(
+    small_root: Path, media: Path, pack: Path, capsys: pytest.CaptureFixture
+) -> None:
+    for name in ("a", "b"):
+        (media / name).mkdir()
+    said = "kind: collection\nsources:\n  a: {licence: MIT, adults: true}\n  b: {licence: MIT}\n"
+    (media / "source.yaml").write_text(said)
+    before = (small_root / "params.yaml").read_bytes()
+    with pytest.raises(UserError, match=r"/b has no consent record"):
+        use_folder(small_root, str(media), str(pack), None)
+    assert (small_root / "params.yaml").read_bytes() == before
+    use_folder(small_root, str(media), str(pack), "written:form-1")
+    said = f"from what {media / 'source.yaml'} says and CONSENT."
+    assert f"Consent: licence:MIT, written:form-1 {said}" in capsys.readouterr().out

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from mm_model.embedded.people import shapes
+from mm_model.embedded.people.split import TRAIN_PEOPLE
 from mm_model.errors import UserError
 from mm_model.records import SOURCES_COLUMNS
 from mm_model.sources import table
+from mm_model.sources.port import Item
 from mm_model.store import digests, tables
 from tests.stages import fake_source
 
@@ -20,6 +23,58 @@ def crate(small_root: Path, use_sources: Callable, monkeypatch: pytest.MonkeyPat
     use_sources(small_root, "media.crate")
     monkeypatch.setattr(table, "SOURCES", {"crate": fake_source, **table.SOURCES})
     return small_root
+
+
+OF_KIND = {
+    "collection": "shapes",
+    "tars": "shapes/laion",
+    "index": "shapes/web",
+    "folder": "shapes/sfhq",
+    "recipe": "profiles/people.yaml",
+}
+"""An entry `sources` of each kind, from the root."""
+
+
+@pytest.mark.parametrize("kind", table.SOURCES)
+def test_every_kind_of_source_keeps_the_port(
+    kind: str, small_root: Path, use_sources: Callable, make_job: Callable
+) -> None:
+    shapes.write_shapes(small_root / "shapes", people=TRAIN_PEOPLE[:5], each=2, size=64)
+    use_sources(small_root, OF_KIND[kind])
+    before = _files(small_root)
+    job = make_job(small_root, "sources")
+    path = job.model("sources")
+    assert next(name for name, one in table.SOURCES.items() if one.fits(path)) == kind
+    job.out.mkdir(parents=True)
+    source = table.open_source(path, job)
+    items = list(source.items())
+    assert len(items) == len(source) > 0
+    assert len({item.name for item in items}) == len(items)
+    assert not any(item.name.is_absolute() or ".." in item.name.parts for item in items)
+    assert all(item.consent is not None and item.consent.id for item in items)
+    assert all(_holds(item) for item in items)
+    again = [_plain(item) for item in source.items()]
+    assert again == [_plain(item) for item in items], "equal items, in one order"
+    remarks = source.remarks()
+    assert all("\n" not in note for note in remarks.notes) and remarks.captions_unused == 0
+    written = {name for name in _files(small_root) - before if not name.is_relative_to(job.work)}
+    assert written == set(), "a source writes below the stage's own folders alone"
+
+
+def _files(root: Path) -> set[Path]:
+    return {path for path in root.rglob("*") if path.is_file()}
+
+
+def _plain(item: Item) -> dict:
+    """What can be compared: exceptions by their words."""
+    return {**vars(item), "problem": str(item.problem), "caption": str(item.caption)}
+
+
+def _holds(item: Item) -> bool:
+    """Has it content, or a reason why not, and never both?"""
+    content = item.content
+    there = content.is_file() if isinstance(content, Path) else bool(content)
+    return there == (item.problem is None)
 
 
 def test_what_a_source_offers_stands_in_the_inventory(crate: Path, run_stage: Callable) -> None:

@@ -152,7 +152,7 @@ def _names(found: list[MediaFile]) -> str:
 
 def _stated(record: records.ConsentRecord) -> dict[str, str] | None:
     """What a record states as basis:evidence; None where it says it in words alone."""
-    if is_of_words(record.statement.id):
+    if record.statement is None or is_of_words(record.statement.id):
         return None
     said = parse(record.statement.id)
     return {"basis": said.basis.value, "evidence": said.evidence}
