@@ -181,9 +181,17 @@ DECISIONS = (
         message="lettering covers too much",
         value=lambda facts: facts["lettering"],
     ),
+    Decision(
+        "alike",
+        needs=Need.PIXELS,
+        rejects="looks like a file that is kept, up to so many bits of its hash",
+        reasons=(Reason.DUP_PERCEPTUAL,),
+        measures=(),
+        thresholds=(Threshold("ingest.alike_within"),),
+    ),
 )
 """In the order in which they are asked. Readers ask the first two, `strip` and `too_long` while
-they open a file."""
+they open a file, and `alike` is asked of all files together."""
 
 MEASURES = tuple(
     measure

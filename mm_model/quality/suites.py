@@ -172,6 +172,20 @@ def _sources(profile: Profile) -> list[Check]:
     ]
 
 
+def _hashes(table: str, within: int | None) -> list[Check]:
+    """A hash has its form, and where copies are rejected no two kept files have the same."""
+    form = {"regex": "^[0-9a-f]{16}(?:[0-9a-f]{16})?$"}
+    said = "16 hex digits of a photograph, 32 of a clip"
+    told = [
+        Check(table, "ExpectColumnValuesToMatchRegex", meaning=said, column="phash", keywords=form)
+    ]
+    if within is not None:
+        once = "ExpectColumnValuesToBeUnique"
+        said = "never twice among kept files"
+        told.append(Check(table, once, meaning=said, column="phash", keywords=_kept_only()))
+    return told
+
+
 def _ingest(profile: Profile) -> list[Check]:
     table, rules = "samples.parquet", profile.ingest
     return [
@@ -196,6 +210,7 @@ def _ingest(profile: Profile) -> list[Check]:
             )
         ),
         _no_words(table),
+        *_hashes(table, rules.alike_within),
         _one_of(table, "caption_problem", [str(problem) for problem in CaptionProblem]),
         _range(table, "shorter_side", rules.min_side, 65535, kept=True),
         _range(table, "aspect", 1, rules.max_aspect, kept=True),

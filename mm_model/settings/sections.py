@@ -85,7 +85,8 @@ class SourcesSettings(Section):
 class IngestSettings(Section):
     """Which raw files are usable: pixels, frames; null switches a rule off.
 
-    `max_aspect` is the longer side over the shorter one.
+    `max_aspect` is the longer side over the shorter one. Files whose perceptual hashes differ in at
+    most `alike_within` of 64 bits are taken for copies.
     """
 
     caption_template: bounds.Text
@@ -99,6 +100,7 @@ class IngestSettings(Section):
     static_below: bounds.Grey | None
     cut_above: Share | None
     text_area_above: Share | None
+    alike_within: bounds.HashBits | None
     row_floor: Count
 
     @model_validator(mode="after")

@@ -57,6 +57,7 @@ def _ingest(_: Profile) -> dict[str, pd.DataFrame]:
     shape = {"width": 128, "height": 128, "num_frames": 1, "shorter_side": 128, "pixels": 16384}
     caption = {"caption": "a man smiles", "caption_origin": "sidecar"}
     files = {"file": _names("f"), "pixel_id": _names("x"), "media": "image", "synthetic": True}
+    files["phash"] = [f"{i:016x}" for i in range(ROWS)]
     measured = {"aspect": 1.0, "lettering": 0.0}
     table = _decided(INGEST_COLUMNS, **names, **shape, **caption, **files, **measured)
     return {"samples.parquet": table}
@@ -204,13 +205,16 @@ def test_a_missing_table_names_the_file(tmp_path: Path, profile: Profile) -> Non
         ("lettering", 0.5),
         ("motion", 0.01),
         ("shorter_side", None),
+        ("phash", "0000000000000003"),
+        ("phash", "no hash"),
     ],
 )
 def test_a_kept_file_beyond_a_rule_of_ingest_stops_the_stage(
-    tmp_path: Path, profile: Profile, column: str, value: float | None
+    tmp_path: Path, profile: Profile, column: str, value: float | str | None
 ) -> None:
     tables = _good("ingest", profile)
-    tables["samples.parquet"][column] = tables["samples.parquet"][column].astype(float)
+    if not isinstance(value, str):
+        tables["samples.parquet"][column] = tables["samples.parquet"][column].astype(float)
     tables["samples.parquet"].loc[7, column] = value
     _write(tmp_path, tables)
     with pytest.raises(AuditError, match=f"column '{column}'"):
