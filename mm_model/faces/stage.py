@@ -52,7 +52,7 @@ def run(job: Job) -> Report:
 STAGE = Stage(
     name="faces",
     title="Faces: detection, tracks, identities",
-    version=3,
+    version=4,
     takes=("ingest",),
     sections=("run", "faces"),
     models=("facepack",),

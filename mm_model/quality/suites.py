@@ -224,6 +224,13 @@ def _ingest(profile: Profile) -> list[Check]:
     ]
 
 
+def _turns(table: str, max_yaw: float | None) -> list[Check]:
+    """Degrees are possible ones, and where a bound is set kept heads are turned by no more."""
+    widest = 90 if max_yaw is None else max_yaw
+    held = [_range(table, "yaw", -widest, widest, kept=True), _range(table, "roll", -180, 180)]
+    return held if max_yaw is None else [_present(table, "yaw", kept=True), *held]
+
+
 def _faces(profile: Profile) -> list[Check]:
     table, rules, tracks = "samples.parquet", profile.faces, "tracks.parquet"
     threshold = min(rules.detection_above, rules.padded_detection_above)
@@ -250,6 +257,7 @@ def _faces(profile: Profile) -> list[Check]:
         _range(table, "face_size", rules.min_face, None, kept=True),
         _range(table, "sharpness", rules.min_sharpness, None, kept=True),
         _range(table, "found_share", rules.found_share_min, 1, kept=True),
+        *_turns(table, rules.max_yaw),
         _range(table, "embedding_norm", 0, None, kept=True, strict_low=True),
         _floor(tracks, rules.row_floor),
         *(_present(tracks, c) for c in ("sample_id", "x1", "y1", "x2", "y2", "score")),

@@ -122,11 +122,12 @@ class IngestSettings(Section):
 class FacesSettings(Section):
     """Which samples show exactly one usable face, and who is who.
 
-    Detection sizes are in pixels of the detector's square input. Faces whose side is under
-    `bystander_below` of the largest one's are not counted. A held-out person known from one file is
-    called doubtful below `doubtful_score` (of two views) and below `doubtful_norm` of the usual
-    length of an embedding; nobody is rejected for it. `identity` says whether people
-    are told apart by clustering embeddings or by the folder a file lies in.
+    Detection sizes are in pixels of the detector's square input. A head may be turned by `max_yaw`
+    degrees; null switches that off. Faces whose side is under `bystander_below` of the largest
+    one's are not counted. A held-out person known from one file is called doubtful below
+    `doubtful_score` (of two views) and below `doubtful_norm` of the usual length of an embedding;
+    nobody is rejected for it. `identity` says whether people are told apart by clustering
+    embeddings or by the folder a file lies in.
     """
 
     detection_size: bounds.Side
@@ -137,6 +138,7 @@ class FacesSettings(Section):
     found_share_min: Share
     min_face: bounds.Length
     min_sharpness: bounds.Sharpness
+    max_yaw: bounds.Turn | None
     max_faces: Few
     bystander_below: Share
     doubtful_score: Share

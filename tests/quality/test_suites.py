@@ -221,6 +221,20 @@ def test_a_kept_file_beyond_a_rule_of_ingest_stops_the_stage(
         audit.audit("ingest", tmp_path, profile)
 
 
+@pytest.mark.parametrize("yaw", [-61.0, 61.0, None])
+def test_a_kept_head_that_is_turned_away_stops_the_stage(
+    tmp_path: Path, profile: Profile, yaw: float | None
+) -> None:
+    tables = _good("faces", profile)
+    tables["samples.parquet"]["yaw"] = 1.0
+    tables["samples.parquet"].loc[7, "yaw"] = yaw
+    _write(tmp_path, tables)
+    audit.audit("faces", tmp_path, profile)
+    bounded = profile.faces.model_copy(update={"max_yaw": 60})
+    with pytest.raises(AuditError, match="column 'yaw'"):
+        audit.audit("faces", tmp_path, profile.model_copy(update={"faces": bounded}))
+
+
 @pytest.mark.parametrize(
     ("stage", "table", "column", "value"),
     [
