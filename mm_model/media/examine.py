@@ -18,6 +18,7 @@ from mm_model.media.frames import Developer, square_size
 from mm_model.media.images import load_picture
 from mm_model.media.likeness import LikenessMeter
 from mm_model.media.probe import best_stream, open_clip, stream_fps
+from mm_model.media.shake import ShakeMeter
 from mm_model.media.shape import refuse_strip
 from mm_model.media.sheet import jpeg_bytes
 from mm_model.media.sniff import CLIP_KINDS, HEAD_BYTES, IMAGE_KINDS, accepted_kind
@@ -43,7 +44,8 @@ class MediaLimits:
 
 def examine(path: Path, limits: MediaLimits, thumbnail: bool = False) -> Row:
     """Facts of one file: media, extension, width, height, num_frames, fps, codec, pixel_id,
-    phash, motion, cut, lettering, notes, sha256 of the bytes seen, and a small JPEG when asked.
+    phash, motion, cut, jitter, lettering, notes, sha256 of the bytes seen, and a small JPEG when
+    asked.
 
     Raises:
         MediaError: the file is unusable, with its reason.
@@ -133,7 +135,8 @@ def _checked_size(stream: "VideoStream", limits: MediaLimits) -> tuple[int, int]
 def _measured(stream: "VideoStream", limits: MediaLimits) -> Row:
     """What only decoding tells."""
     stride = max(1, (declared_frames(stream) or limits.max_frames) // _LETTERING_FRAMES)
-    meter, likeness, first, count = MotionMeter(), LikenessMeter(), None, 0
+    meter, likeness, shake = MotionMeter(), LikenessMeter(), ShakeMeter()
+    first, count = None, 0
     sampled: list[np.ndarray] = []
     developed = Developer(stream)
     for_motion = Developer(stream, REDUCED_SIDE)
@@ -142,6 +145,7 @@ def _measured(stream: "VideoStream", limits: MediaLimits) -> Row:
         reduced = for_motion(frame)
         meter.add(reduced)
         likeness.add(reduced)
+        shake.add(reduced)
         if first is None:
             first = developed(frame)
         if count % stride == 0 and len(sampled) <= _LETTERING_FRAMES:
@@ -160,6 +164,7 @@ def _measured(stream: "VideoStream", limits: MediaLimits) -> Row:
         "phash": likeness.clip,
         "motion": meter.motion,
         "cut": meter.cut,
+        "jitter": shake.jitter,
         "lettering": lettering.lasting_area_share(sampled),
         "notes": for_motion.notes,
         "picture": first,

@@ -207,18 +207,20 @@ def test_a_missing_table_names_the_file(tmp_path: Path, profile: Profile) -> Non
         ("shorter_side", None),
         ("phash", "0000000000000003"),
         ("phash", "no hash"),
+        ("jitter", 1.1),
     ],
 )
 def test_a_kept_file_beyond_a_rule_of_ingest_stops_the_stage(
     tmp_path: Path, profile: Profile, column: str, value: float | str | None
 ) -> None:
+    strict = profile.ingest.model_copy(update={"jitter_above": 1.0})
     tables = _good("ingest", profile)
     if not isinstance(value, str):
         tables["samples.parquet"][column] = tables["samples.parquet"][column].astype(float)
     tables["samples.parquet"].loc[7, column] = value
     _write(tmp_path, tables)
     with pytest.raises(AuditError, match=f"column '{column}'"):
-        audit.audit("ingest", tmp_path, profile)
+        audit.audit("ingest", tmp_path, profile.model_copy(update={"ingest": strict}))
 
 
 @pytest.mark.parametrize("yaw", [-61.0, 61.0, None])

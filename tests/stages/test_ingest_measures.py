@@ -130,6 +130,22 @@ def test_copies_are_rejected_and_name_the_largest_which_stays(
     assert {row["status"] for row in ingested({}).values()} == {"kept"}
 
 
+def test_a_shaken_clip_is_rejected_where_a_bound_is_set_and_a_pan_is_not(
+    small_root: Path, edit_profile: Callable, ingested: Callable
+) -> None:
+    offsets = np.random.default_rng(5).integers(-4, 5, (12, 2)) + 8
+    wide = scenery(8, 128, 128)
+    shaken = np.stack([wide[y : y + 96, x : x + 96] for y, x in offsets])
+    rows = ingested({"shaken.mp4": mp4_bytes(shaken, 8), "panned.mp4": mp4_bytes(footage(2), 8)})
+    assert {row["status"] for row in rows.values()} == {"kept"}, "off unless a profile says so"
+    assert rows["panned.mp4"]["jitter"] < 0.5 < 1.5 < rows["shaken.mp4"]["jitter"]
+    edit_profile(small_root, **{"ingest.jitter_above": 1})
+    rows = ingested({})
+    assert rows["panned.mp4"]["status"] == "kept"
+    assert rows["shaken.mp4"]["reason"] == "CONTENT_JITTER"
+    assert rows["shaken.mp4"]["reason_value"] == rows["shaken.mp4"]["jitter"]
+
+
 def test_strips_are_rejected_by_their_header_with_their_aspect(ingested: Callable) -> None:
     noise = np.random.default_rng(1).integers(0, 255, (64, 1200, 3), np.uint8)
     exif = Image.Exif()
