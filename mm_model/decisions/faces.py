@@ -240,8 +240,16 @@ DECISIONS = (
         thresholds=(Threshold("faces.max_yaw"),),
         rule=_turned_away,
     ),
+    Decision(
+        "redundant",
+        needs=Need.EMBEDDINGS,
+        rejects="is of an identity that looks like another, where `faces.redundant` is reject",
+        reasons=(Reason.DUP_IDENTITY,),
+        measures=(),
+        thresholds=(Threshold("faces.redundant_above"),),
+    ),
 )
-"""In the order in which they are asked."""
+"""In the order in which they are asked; `redundant` of all samples together."""
 
 MEASURES = with_those_of(
     (

@@ -127,7 +127,8 @@ class FacesSettings(Section):
     one's are not counted. A held-out person known from one file is called doubtful below
     `doubtful_score` (of two views) and below `doubtful_norm` of the usual length of an embedding;
     nobody is rejected for it. `identity` says whether people are told apart by clustering
-    embeddings or by the folder a file lies in.
+    embeddings or by the folder a file lies in. Identities whose mean embeddings are nearer than
+    `redundant_above` are reported, or all but one of them rejected; null asks nothing.
     """
 
     detection_size: bounds.Side
@@ -145,6 +146,8 @@ class FacesSettings(Section):
     doubtful_norm: Share
     identity: Literal["clusters", "folders"]
     cluster_above: bounds.Correlation
+    redundant_above: bounds.Correlation | None
+    redundant: Literal["report", "reject"]
     held_out_share: Share
     row_floor: Count
 
