@@ -145,6 +145,7 @@ INGEST_COLUMNS = (
     "caption_problem",
     "caption_message",
     "pixel_id",
+    "phash",
     *DECISION_COLUMNS,
 )
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mm_model.decisions import pose
 from mm_model.decisions.port import (
     Broken,
     Decision,
@@ -122,6 +123,21 @@ OTHER_FACE = Measure(
     "side of the largest further face over the main one's",
     of=lambda seen: seen.other_face,
 )
+YAW = Measure(
+    "yaw",
+    "degrees by which the head is turned to the image's right",
+    each=lambda image, face: float(pose.held(face.landmarks).yaw),
+)
+PITCH = Measure(
+    "pitch",
+    "degrees by which the head is bowed, up to some ten",
+    each=lambda image, face: float(pose.held(face.landmarks).pitch),
+)
+ROLL = Measure(
+    "roll",
+    "degrees by which the head tips to the image's right",
+    each=lambda image, face: float(pose.held(face.landmarks).roll),
+)
 EMBEDDING_NORM = Measure("embedding_norm", "median length of the embeddings, of kept samples")
 
 SECOND_LOOK = (
@@ -157,6 +173,14 @@ def _many(seen: FaceMeasurements, rules: Any) -> Broken | None:
         return None
     said = f"up to {seen.most_faces} faces, {rules.max_faces} allowed"
     return Broken(Reason.FACE_MANY, said, seen.many_share, MANY_FRAMES_SHARE)
+
+
+def _turned_away(seen: FaceMeasurements, rules: Any) -> Broken | None:
+    bound, yaw = rules.max_yaw, seen.median(YAW)
+    if bound is None or abs(yaw) <= bound:
+        return None
+    said = f"the head is turned by {abs(yaw):.0f} degrees"
+    return Broken(Reason.FACE_POSE, said, abs(yaw), bound)
 
 
 DECISIONS = (
@@ -207,8 +231,25 @@ DECISIONS = (
         message="sharpness {value:.1f} of the face crop",
         value=lambda seen: seen.median(SHARPNESS),
     ),
+    Decision(
+        "turned_away",
+        needs=Need.FACES,
+        rejects="shows a head that is turned too far to a side",
+        reasons=(Reason.FACE_POSE,),
+        measures=(YAW,),
+        thresholds=(Threshold("faces.max_yaw"),),
+        rule=_turned_away,
+    ),
+    Decision(
+        "redundant",
+        needs=Need.EMBEDDINGS,
+        rejects="is of an identity that looks like another, where `faces.redundant` is reject",
+        reasons=(Reason.DUP_IDENTITY,),
+        measures=(),
+        thresholds=(Threshold("faces.redundant_above"),),
+    ),
 )
-"""In the order in which they are asked."""
+"""In the order in which they are asked; `redundant` of all samples together."""
 
 MEASURES = with_those_of(
     (
@@ -222,6 +263,9 @@ MEASURES = with_those_of(
         BYSTANDERS,
         OTHER_FACE,
         EMBEDDING_NORM,
+        YAW,
+        PITCH,
+        ROLL,
     ),
     DECISIONS,
 )

@@ -66,6 +66,11 @@ LETTERING = Measure(
     "share of the picture inside lines of lettering",
     of=lambda facts: facts.get("lettering"),
 )
+JITTER = Measure(
+    "jitter",
+    "camera shake of a clip: shift between frames less its smooth part, percent of the longer side",
+    of=lambda facts: facts.get("jitter"),
+)
 NUM_FRAMES = Measure("num_frames", "frames of a clip, 1 of a photograph", "count")
 
 
@@ -172,6 +177,16 @@ DECISIONS = (
         value=lambda facts: facts["cut"] if facts["media"] == "clip" else None,
     ),
     most(
+        "shaken",
+        needs=Need.FRAMES,
+        rejects="is a clip of a shaking camera",
+        reason=Reason.CONTENT_JITTER,
+        measure=JITTER,
+        threshold=Threshold("ingest.jitter_above", within=(0, 100)),
+        message="the camera shakes",
+        value=lambda facts: facts.get("jitter"),
+    ),
+    most(
         "lettering",
         needs=Need.PIXELS,
         rejects="shows too much lettering",
@@ -181,14 +196,22 @@ DECISIONS = (
         message="lettering covers too much",
         value=lambda facts: facts["lettering"],
     ),
+    Decision(
+        "alike",
+        needs=Need.PIXELS,
+        rejects="looks like a file that is kept, up to so many bits of its hash",
+        reasons=(Reason.DUP_PERCEPTUAL,),
+        measures=(),
+        thresholds=(Threshold("ingest.alike_within"),),
+    ),
 )
 """In the order in which they are asked. Readers ask the first two, `strip` and `too_long` while
-they open a file."""
+they open a file, and `alike` is asked of all files together."""
 
 MEASURES = tuple(
     measure
     for measure in with_those_of(
-        (SHORTER_SIDE, ASPECT, PIXELS, SECONDS, MOTION, CUT, LETTERING), DECISIONS
+        (SHORTER_SIDE, ASPECT, PIXELS, SECONDS, MOTION, CUT, JITTER, LETTERING), DECISIONS
     )
     if measure is not NUM_FRAMES  # a fact of every file, with a column of its own
 )

@@ -52,6 +52,14 @@ def average_linkage(vectors: np.ndarray, above: float) -> np.ndarray:
             return labels
 
 
+def near(vectors: np.ndarray, above: float) -> Pairs:
+    """Pairs of rows of `vectors` float32 [N, D] whose dot product is greater than `above`.
+
+    All up to `EXACT` rows and up to rounding; beyond that those among the nearest of each.
+    """
+    return (_all_pairs if len(vectors) <= EXACT else _nearest_pairs)(vectors, above)
+
+
 def nearest(first: np.ndarray, second: np.ndarray) -> float:
     """Largest dot product between a row of `first` [N, D] and one of `second` [M, D].
 

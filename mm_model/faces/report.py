@@ -11,6 +11,7 @@ import numpy as np
 
 from mm_model.faces import identity as people
 from mm_model.faces.doubt import doubt
+from mm_model.faces.redundant import Double
 from mm_model.records import HELD_OUT, TRAIN, Counts, Reason, Row, Status
 from mm_model.settings import FacesSettings
 
@@ -25,12 +26,14 @@ _NAMED = 8
 class FacesOutcome:
     """The outcome. rows: all rows of the table. kept: (row of ingest, row of faces) of what was
     kept before the split was made; labels, means: identity and unit embedding of each of those.
+    doubles: identities that look like another, None where nobody asked.
     """
 
     rows: list[Row]
     kept: list[tuple[Row, Row]]
     labels: np.ndarray
     means: np.ndarray
+    doubles: list[Double] | None = None
 
     @property
     def subjects(self) -> list[str | None]:
@@ -82,6 +85,7 @@ def metrics_of(found: FacesOutcome, rules: FacesSettings) -> Row:
         "identity_purity": people.purity(labels, subjects) if told else None,
         "identity_completeness": people.completeness(labels, subjects) if told else None,
         "nearest_train_held_out_cosine": people.nearest_across(found.means, found.labels, held_out),
+        "identities_redundant": None if found.doubles is None else len(found.doubles),
         "frames_examined": sum(row["frames_examined"] for row in found.rows),
         "padded_frames_share": padded / frames if frames else None,
         "samples_with_bystanders": sum((row["bystanders"] or 0) > 0 for row in kept),
@@ -114,6 +118,13 @@ def notes_of(found: FacesOutcome, metrics: Row, rules: FacesSettings) -> list[st
         notes.append(
             f"{number} kept files show further faces, under {rules.bystander_below:g} of "
             "the main one's side: not counted (column bystanders)."
+        )
+    if found.doubles:
+        one = found.doubles[0]
+        done = "were rejected" if rules.redundant == "reject" else "are kept"
+        notes.append(
+            f"{len(found.doubles)} identities look like another and {done}, e.g. {one.identity} "
+            f"like {one.stays} (cosine {one.cosine:.2f})."
         )
     loose = sum(subject is None for subject in found.subjects)
     if loose and rules.identity == "folders":

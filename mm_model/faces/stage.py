@@ -10,7 +10,7 @@ rejected as a leak.
 import numpy as np
 
 from mm_model.faces import identity as people
-from mm_model.faces import sheet, splits, write
+from mm_model.faces import redundant, sheet, splits, write
 from mm_model.faces.detection import examined, look_again_at_the_doubtful
 from mm_model.faces.report import FacesOutcome, counts_of, metrics_of, notes_of
 from mm_model.faces.row import embeddings_of
@@ -38,11 +38,12 @@ def run(job: Job) -> Report:
     means = means.reshape(-1, description["width"])
     labels = splits.labels(job, [sample for sample, _ in kept], means)
     splits.assign(job, kept, labels)
+    doubles = redundant.settled([row for _, row in kept], means, job.profile.faces)
     look_again_at_the_doubtful(job, kept)
     write.write(job, rows, means[[row["status"] == Status.KEPT for _, row in kept]], description)
     views.attempt("contact sheet", lambda: sheet.sheet(job, samples, rows), views.WITHOUT)
     pictures = ("sheet.jpg",) if (job.out / "sheet.jpg").is_file() else ()
-    found = FacesOutcome(rows, kept, labels, means)
+    found = FacesOutcome(rows, kept, labels, means, doubles)
     metrics = metrics_of(found, job.profile.faces)
     return Report(
         counts_of(rows), metrics, pictures, tuple(notes_of(found, metrics, job.profile.faces))
@@ -52,7 +53,7 @@ def run(job: Job) -> Report:
 STAGE = Stage(
     name="faces",
     title="Faces: detection, tracks, identities",
-    version=3,
+    version=4,
     takes=("ingest",),
     sections=("run", "faces"),
     models=("facepack",),

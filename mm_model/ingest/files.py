@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mm_model.decisions import ingest as filters
-from mm_model.ingest import sandbox
+from mm_model.ingest import alike, sandbox
 from mm_model.media.failure import MediaError
 from mm_model.media.names import opened
 from mm_model.records import Reason, Status
@@ -20,7 +20,7 @@ from mm_model.store import digests
 
 SHEET_SIZE = 72
 _THUMBNAILS_FOR_ALL = 4000
-_FACTS = ("media", "width", "height", "num_frames", "fps", "codec", "pixel_id")
+_FACTS = ("media", "width", "height", "num_frames", "fps", "codec", "pixel_id", "phash")
 _CARRIED = ("source_id", "name", "subject", "split", "synthetic", "consent", "consent_digest")
 
 
@@ -125,6 +125,30 @@ def refuse_equal_pixels(rows: list[Row]) -> None:
         if twin is not row:
             row |= _refusal(Reason.DUP_PIXELS, f"same pixels as {twin['name']}")
             row["file"] = None
+
+
+def refuse_alike(rows: list[Row], within: int | None) -> None:
+    """Reject, in place, every kept file that looks like one that stays; None switches it off.
+
+    Of files that look alike the one of the most pixels stays, then the first in the order of rows.
+    """
+    if within is None:
+        return
+    for media in ("image", "clip"):
+        found = [
+            row
+            for row in rows
+            if row["status"] == Status.KEPT and row["media"] == media and row["phash"]
+        ]
+        found.sort(key=lambda row: -row["pixels"])
+        for row, twin in zip(
+            found, alike.twins([row["phash"] for row in found], within), strict=True
+        ):
+            if twin is not None:
+                how = " mirrored" if twin.mirrored else ""
+                said = f"looks like {found[twin.place]['name']}{how}"
+                row |= _refusal(Reason.DUP_PERCEPTUAL, said, twin.bits, within)
+                row["file"] = None
 
 
 def copy(row: Row, item: Row, job: Job) -> None:

@@ -59,6 +59,7 @@ def run(job: Job) -> Report:
         )
     rows = [files.decided(item, found, rules) for item, found in zip(items, checked, strict=True)]
     files.refuse_equal_pixels(rows)
+    files.refuse_alike(rows, rules.alike_within)
     (job.out / "files").mkdir()
     for row, item in zip(rows, items, strict=True):
         files.copy(row, item, job)
@@ -70,7 +71,7 @@ def run(job: Job) -> Report:
 STAGE = Stage(
     name="ingest",
     title="Usable photographs and clips",
-    version=3,
+    version=4,
     takes=("sources",),
     sections=("ingest",),
     models=("backbone",),

@@ -68,6 +68,11 @@ def colour_histogram(frame: np.ndarray) -> np.ndarray:
     return np.bincount(index.ravel(), minlength=_BINS**3) / index.size
 
 
+def colour_to_grey(picture: np.ndarray) -> np.ndarray:
+    """Luma of an RGB picture [..., 3] as float32 [...] (weights of ITU-R BT.601)."""
+    return picture.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+
+
 def reduced_size(width: int, height: int, longest: int = REDUCED_SIDE) -> tuple[int, int]:
     """(width, height) shrunk to `longest`, never enlarged, at least one pixel each."""
     scale = min(1.0, longest / max(width, height))

@@ -16,7 +16,9 @@ from mm_model.media.content import REDUCED_SIDE, MotionMeter, reduced_size
 from mm_model.media.failure import MediaError
 from mm_model.media.frames import Developer, square_size
 from mm_model.media.images import load_picture
+from mm_model.media.likeness import LikenessMeter
 from mm_model.media.probe import best_stream, open_clip, stream_fps
+from mm_model.media.shake import ShakeMeter
 from mm_model.media.shape import refuse_strip
 from mm_model.media.sheet import jpeg_bytes
 from mm_model.media.sniff import CLIP_KINDS, HEAD_BYTES, IMAGE_KINDS, accepted_kind
@@ -42,7 +44,8 @@ class MediaLimits:
 
 def examine(path: Path, limits: MediaLimits, thumbnail: bool = False) -> Row:
     """Facts of one file: media, extension, width, height, num_frames, fps, codec, pixel_id,
-    motion, cut, lettering, notes, sha256 of the bytes seen, and a small JPEG when asked.
+    phash, motion, cut, jitter, lettering, notes, sha256 of the bytes seen, and a small JPEG when
+    asked.
 
     Raises:
         MediaError: the file is unusable, with its reason.
@@ -75,6 +78,8 @@ def _bytes_of(path: Path) -> bytes:
 def _image(content: bytes, limits: MediaLimits) -> Row:
     picture = load_picture(content, limits.max_pixels, limits.max_aspect)
     height, width = picture.pixels.shape[:2]
+    likeness = LikenessMeter()
+    likeness.add(picture.pixels)
     return {
         "media": "image",
         "width": width,
@@ -85,6 +90,7 @@ def _image(content: bytes, limits: MediaLimits) -> Row:
         "motion": None,
         "cut": None,
         "pixel_id": digests.of_pixels(picture.pixels, f"RGB {width}x{height} "),
+        "phash": likeness.photograph,
         "lettering": lettering.area_share(picture.pixels),
         "notes": list(picture.notes),
         "picture": picture.pixels,
@@ -129,13 +135,17 @@ def _checked_size(stream: "VideoStream", limits: MediaLimits) -> tuple[int, int]
 def _measured(stream: "VideoStream", limits: MediaLimits) -> Row:
     """What only decoding tells."""
     stride = max(1, (declared_frames(stream) or limits.max_frames) // _LETTERING_FRAMES)
-    meter, first, count = MotionMeter(), None, 0
+    meter, likeness, shake = MotionMeter(), LikenessMeter(), ShakeMeter()
+    first, count = None, 0
     sampled: list[np.ndarray] = []
     developed = Developer(stream)
     for_motion = Developer(stream, REDUCED_SIDE)
     for_lettering = Developer(stream, lettering.SIDE)
     for frame in every_frame(stream, limits.max_frames):
-        meter.add(for_motion(frame))
+        reduced = for_motion(frame)
+        meter.add(reduced)
+        likeness.add(reduced)
+        shake.add(reduced)
         if first is None:
             first = developed(frame)
         if count % stride == 0 and len(sampled) <= _LETTERING_FRAMES:
@@ -151,8 +161,10 @@ def _measured(stream: "VideoStream", limits: MediaLimits) -> Row:
         "height": height,
         "num_frames": count,
         "pixel_id": digests.of_pixels(first, shape, f"{meter.digest} "),
+        "phash": likeness.clip,
         "motion": meter.motion,
         "cut": meter.cut,
+        "jitter": shake.jitter,
         "lettering": lettering.lasting_area_share(sampled),
         "notes": for_motion.notes,
         "picture": first,

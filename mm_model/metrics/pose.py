@@ -9,12 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-NOSE_DEPTH = 0.62
-"""How far the nose stands out before the eyes, in distances between them, of a mean face: what
-turns the nose's shift into degrees (a design choice, near a head's proportions)."""
-
-PITCH_DEGREES = 62.0
-"""Degrees of pitch for a shift of the nose by the distance from eyes to mouth (alike)."""
+from mm_model.decisions.pose import held
 
 _SIDE = 40
 """Side in pixels of the patch whose rotation is followed."""
@@ -53,28 +48,17 @@ def curves(landmarks: np.ndarray, boxes: np.ndarray) -> Curves | None:
     height = face_height(boxes)
     if height is None:
         return None
-    eyes = landmarks[:, :2].mean(axis=1)
-    mouth = landmarks[:, 3:].mean(axis=1)
-    across = landmarks[:, 1] - landmarks[:, 0]
-    apart = np.maximum(np.linalg.norm(across, axis=-1), 1e-6)
-    along = across / apart[:, None]
-    down = np.stack([-along[:, 1], along[:, 0]], axis=-1)
-    long = np.maximum(_dot(mouth - eyes, down), 1e-6)
-    nose = landmarks[:, 2] - eyes
+    found = held(landmarks)
     # Turning narrows the distance of the eyes and nodding shortens the face; of both, the greater
     # hardly changes.
-    size = np.maximum(apart, long)
+    size = np.maximum(found.apart, found.long)
     return Curves(
         x=landmarks[..., 0].mean(axis=1) / height,
         y=landmarks[..., 1].mean(axis=1) / height,
-        yaw=np.degrees(np.arctan(_dot(nose, along) / apart / NOSE_DEPTH)),
-        pitch=PITCH_DEGREES * _dot(nose, down) / long,
+        yaw=found.yaw,
+        pitch=found.pitch,
         size=np.log(size / np.nanmedian(size)),
     )
-
-
-def _dot(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    return (first * second).sum(axis=-1)
 
 
 def roll(frames: np.ndarray, landmarks: np.ndarray) -> np.ndarray:

@@ -172,6 +172,20 @@ def _sources(profile: Profile) -> list[Check]:
     ]
 
 
+def _hashes(table: str, within: int | None) -> list[Check]:
+    """A hash has its form, and where copies are rejected no two kept files have the same."""
+    form = {"regex": "^[0-9a-f]{16}(?:[0-9a-f]{16})?$"}
+    said = "16 hex digits of a photograph, 32 of a clip"
+    told = [
+        Check(table, "ExpectColumnValuesToMatchRegex", meaning=said, column="phash", keywords=form)
+    ]
+    if within is not None:
+        once = "ExpectColumnValuesToBeUnique"
+        said = "never twice among kept files"
+        told.append(Check(table, once, meaning=said, column="phash", keywords=_kept_only()))
+    return told
+
+
 def _ingest(profile: Profile) -> list[Check]:
     table, rules = "samples.parquet", profile.ingest
     return [
@@ -196,6 +210,7 @@ def _ingest(profile: Profile) -> list[Check]:
             )
         ),
         _no_words(table),
+        *_hashes(table, rules.alike_within),
         _one_of(table, "caption_problem", [str(problem) for problem in CaptionProblem]),
         _range(table, "shorter_side", rules.min_side, 65535, kept=True),
         _range(table, "aspect", 1, rules.max_aspect, kept=True),
@@ -207,6 +222,13 @@ def _ingest(profile: Profile) -> list[Check]:
         _range(table, "height", rules.min_side, 65535, kept=True),
         _range(table, "num_frames", 1, rules.max_frames, kept=True),
     ]
+
+
+def _turns(table: str, max_yaw: float | None) -> list[Check]:
+    """Degrees are possible ones, and where a bound is set kept heads are turned by no more."""
+    widest = 90 if max_yaw is None else max_yaw
+    held = [_range(table, "yaw", -widest, widest, kept=True), _range(table, "roll", -180, 180)]
+    return held if max_yaw is None else [_present(table, "yaw", kept=True), *held]
 
 
 def _faces(profile: Profile) -> list[Check]:
@@ -235,6 +257,7 @@ def _faces(profile: Profile) -> list[Check]:
         _range(table, "face_size", rules.min_face, None, kept=True),
         _range(table, "sharpness", rules.min_sharpness, None, kept=True),
         _range(table, "found_share", rules.found_share_min, 1, kept=True),
+        *_turns(table, rules.max_yaw),
         _range(table, "embedding_norm", 0, None, kept=True, strict_low=True),
         _floor(tracks, rules.row_floor),
         *(_present(tracks, c) for c in ("sample_id", "x1", "y1", "x2", "y2", "score")),

@@ -91,6 +91,10 @@ Ratio = Annotated[float, Field(ge=1, le=1000)]
 """A longer side over a shorter one."""
 Margin = Annotated[float, Field(ge=1, le=16)]
 """The side of a window in face heights."""
+HashBits = Annotated[int, Field(ge=0, le=8)]
+"""Bits of a perceptual hash; from some ten of 64 on, different pictures differ by no more."""
+Turn = Annotated[float, Field(ge=0, le=90)]
+"""Degrees to either side."""
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Megabytes = Annotated[int, Field(ge=1, le=1_048_576)]
 Bytes = Annotated[int, Field(ge=1, le=2**31)]

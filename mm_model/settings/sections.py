@@ -85,7 +85,8 @@ class SourcesSettings(Section):
 class IngestSettings(Section):
     """Which raw files are usable: pixels, frames; null switches a rule off.
 
-    `max_aspect` is the longer side over the shorter one.
+    `max_aspect` is the longer side over the shorter one. Files whose perceptual hashes differ in at
+    most `alike_within` of 64 bits are taken for copies.
     """
 
     caption_template: bounds.Text
@@ -99,6 +100,7 @@ class IngestSettings(Section):
     static_below: bounds.Grey | None
     cut_above: Share | None
     text_area_above: Share | None
+    alike_within: bounds.HashBits | None
     row_floor: Count
 
     @model_validator(mode="after")
@@ -120,11 +122,13 @@ class IngestSettings(Section):
 class FacesSettings(Section):
     """Which samples show exactly one usable face, and who is who.
 
-    Detection sizes are in pixels of the detector's square input. Faces whose side is under
-    `bystander_below` of the largest one's are not counted. A held-out person known from one file is
-    called doubtful below `doubtful_score` (of two views) and below `doubtful_norm` of the usual
-    length of an embedding; nobody is rejected for it. `identity` says whether people
-    are told apart by clustering embeddings or by the folder a file lies in.
+    Detection sizes are in pixels of the detector's square input. A head may be turned by `max_yaw`
+    degrees; null switches that off. Faces whose side is under `bystander_below` of the largest
+    one's are not counted. A held-out person known from one file is called doubtful below
+    `doubtful_score` (of two views) and below `doubtful_norm` of the usual length of an embedding;
+    nobody is rejected for it. `identity` says whether people are told apart by clustering
+    embeddings or by the folder a file lies in. Identities whose mean embeddings are nearer than
+    `redundant_above` are reported, or all but one of them rejected; null asks nothing.
     """
 
     detection_size: bounds.Side
@@ -135,12 +139,15 @@ class FacesSettings(Section):
     found_share_min: Share
     min_face: bounds.Length
     min_sharpness: bounds.Sharpness
+    max_yaw: bounds.Turn | None
     max_faces: Few
     bystander_below: Share
     doubtful_score: Share
     doubtful_norm: Share
     identity: Literal["clusters", "folders"]
     cluster_above: bounds.Correlation
+    redundant_above: bounds.Correlation | None
+    redundant: Literal["report", "reject"]
     held_out_share: Share
     row_floor: Count
 

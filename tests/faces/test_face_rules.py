@@ -41,12 +41,13 @@ GOOD = {
     "detection_score": 0.9,
     "face_size": 64.0,
     "sharpness": 50.0,
+    "yaw": 0.0,
 }
 
 
 def _seen(**change: float) -> FaceMeasurements:
     values = GOOD | change
-    medians = {name: values.pop(name) for name in ("face_size", "sharpness")}
+    medians = {name: values.pop(name) for name in ("face_size", "sharpness", "yaw")}
     return FaceMeasurements(**values, medians=medians)
 
 
@@ -70,6 +71,16 @@ def test_each_rule_and_their_order(change: dict, reason: str) -> None:
     assert (decision.status, decision.reason) == ("rejected", reason)
     assert decision.reason_threshold is not None
     assert decision.reason_value is None or np.isfinite(decision.reason_value)
+
+
+@pytest.mark.parametrize("yaw", [-60.1, 60.1, float("nan")])
+def test_a_head_turned_to_either_side_is_rejected_where_a_bound_is_set(yaw: float) -> None:
+    strict = RULES.model_copy(update={"max_yaw": 60})
+    decision = decide(_seen(yaw=yaw), strict)
+    assert (decision.reason, decision.reason_threshold) == ("FACE_POSE", 60)
+    assert decision.reason_value == (60.1 if np.isfinite(yaw) else None)
+    assert decide(_seen(yaw=yaw), RULES) == KEPT, "null switches it off"
+    assert decide(_seen(yaw=np.copysign(60, yaw)), strict) == KEPT
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,7 @@ def _ingest(_: Profile) -> dict[str, pd.DataFrame]:
     shape = {"width": 128, "height": 128, "num_frames": 1, "shorter_side": 128, "pixels": 16384}
     caption = {"caption": "a man smiles", "caption_origin": "sidecar"}
     files = {"file": _names("f"), "pixel_id": _names("x"), "media": "image", "synthetic": True}
+    files["phash"] = [f"{i:016x}" for i in range(ROWS)]
     measured = {"aspect": 1.0, "lettering": 0.0}
     table = _decided(INGEST_COLUMNS, **names, **shape, **caption, **files, **measured)
     return {"samples.parquet": table}
@@ -204,17 +205,36 @@ def test_a_missing_table_names_the_file(tmp_path: Path, profile: Profile) -> Non
         ("lettering", 0.5),
         ("motion", 0.01),
         ("shorter_side", None),
+        ("phash", "0000000000000003"),
+        ("phash", "no hash"),
+        ("jitter", 1.1),
     ],
 )
 def test_a_kept_file_beyond_a_rule_of_ingest_stops_the_stage(
-    tmp_path: Path, profile: Profile, column: str, value: float | None
+    tmp_path: Path, profile: Profile, column: str, value: float | str | None
 ) -> None:
+    strict = profile.ingest.model_copy(update={"jitter_above": 1.0})
     tables = _good("ingest", profile)
-    tables["samples.parquet"][column] = tables["samples.parquet"][column].astype(float)
+    if not isinstance(value, str):
+        tables["samples.parquet"][column] = tables["samples.parquet"][column].astype(float)
     tables["samples.parquet"].loc[7, column] = value
     _write(tmp_path, tables)
     with pytest.raises(AuditError, match=f"column '{column}'"):
-        audit.audit("ingest", tmp_path, profile)
+        audit.audit("ingest", tmp_path, profile.model_copy(update={"ingest": strict}))
+
+
+@pytest.mark.parametrize("yaw", [-61.0, 61.0, None])
+def test_a_kept_head_that_is_turned_away_stops_the_stage(
+    tmp_path: Path, profile: Profile, yaw: float | None
+) -> None:
+    tables = _good("faces", profile)
+    tables["samples.parquet"]["yaw"] = 1.0
+    tables["samples.parquet"].loc[7, "yaw"] = yaw
+    _write(tmp_path, tables)
+    audit.audit("faces", tmp_path, profile)
+    bounded = profile.faces.model_copy(update={"max_yaw": 60})
+    with pytest.raises(AuditError, match="column 'yaw'"):
+        audit.audit("faces", tmp_path, profile.model_copy(update={"faces": bounded}))
 
 
 @pytest.mark.parametrize(

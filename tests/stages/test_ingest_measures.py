@@ -100,6 +100,52 @@ def test_every_opened_file_has_its_measures_kept_or_not(ingested: Callable) -> N
     assert rows["copy.png"]["pixels"] == 96 * 128
 
 
+def test_copies_are_rejected_and_name_the_largest_which_stays(
+    small_root: Path, edit_profile: Callable, ingested: Callable
+) -> None:
+    large = scenery(1, 192, 256)
+    small = np.asarray(Image.fromarray(large).resize((128, 96)))
+    clip = footage(2, 24)
+    files = {
+        "a small.jpg": saved(small, "JPEG", quality=60),
+        "b large.jpg": saved(large, "JPEG", quality=90),
+        "c again.jpg": saved(large, "JPEG", quality=70),
+        "d mirrored.png": saved(large[:, ::-1], "PNG"),
+        "e other.jpg": saved(scenery(3), "JPEG"),
+        "f clip.mp4": mp4_bytes(clip, 8),
+        "g clip again.mp4": mp4_bytes(clip, 8, crf=30),
+    }
+    rows = ingested(files)
+    kept = {"b large.jpg", "e other.jpg", "f clip.mp4"}
+    assert {name for name, row in rows.items() if row["status"] == "kept"} == kept
+    for name in set(rows) - kept:
+        row = rows[name]
+        twin = "f clip.mp4" if name.endswith("mp4") else "b large.jpg"
+        mirrored = " mirrored" if "mirrored" in name else ""
+        assert (row["reason"], row["file"]) == ("DUP_PERCEPTUAL", None)
+        assert row["message"] == f"looks like {twin}{mirrored}"
+        assert 0 <= row["reason_value"] <= row["reason_threshold"] == 4
+    assert {len(row["phash"]) for row in rows.values()} == {16, 32}
+    edit_profile(small_root, **{"ingest.alike_within": None})
+    assert {row["status"] for row in ingested({}).values()} == {"kept"}
+
+
+def test_a_shaken_clip_is_rejected_where_a_bound_is_set_and_a_pan_is_not(
+    small_root: Path, edit_profile: Callable, ingested: Callable
+) -> None:
+    offsets = np.random.default_rng(5).integers(-4, 5, (12, 2)) + 8
+    wide = scenery(8, 128, 128)
+    shaken = np.stack([wide[y : y + 96, x : x + 96] for y, x in offsets])
+    rows = ingested({"shaken.mp4": mp4_bytes(shaken, 8), "panned.mp4": mp4_bytes(footage(2), 8)})
+    assert {row["status"] for row in rows.values()} == {"kept"}, "off unless a profile says so"
+    assert rows["panned.mp4"]["jitter"] < 0.5 < 1.5 < rows["shaken.mp4"]["jitter"]
+    edit_profile(small_root, **{"ingest.jitter_above": 1})
+    rows = ingested({})
+    assert rows["panned.mp4"]["status"] == "kept"
+    assert rows["shaken.mp4"]["reason"] == "CONTENT_JITTER"
+    assert rows["shaken.mp4"]["reason_value"] == rows["shaken.mp4"]["jitter"]
+
+
 def test_strips_are_rejected_by_their_header_with_their_aspect(ingested: Callable) -> None:
     noise = np.random.default_rng(1).integers(0, 255, (64, 1200, 3), np.uint8)
     exif = Image.Exif()
