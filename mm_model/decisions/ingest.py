@@ -58,7 +58,7 @@ MOTION = Measure(
 )
 CUT = Measure(
     "cut",
-    "largest histogram distance between neighbouring frames of a clip, 0 to 1",
+    "largest histogram distance of two shots that a clip joins, 0 to 1",
     of=lambda facts: facts.get("cut"),
 )
 LETTERING = Measure(

@@ -70,7 +70,7 @@ def run(job: Job) -> Report:
 STAGE = Stage(
     name="ingest",
     title="Usable photographs and clips",
-    version=3,
+    version=4,
     takes=("sources",),
     sections=("ingest",),
     models=("backbone",),
