@@ -113,7 +113,12 @@ def test_an_absent_package_stops_the_stage_before_a_file_is_opened(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     edit_profile(small_root, **{"ingest.nsfw_above": 0.2})
-    monkeypatch.setattr(looks.importlib.util, "find_spec", lambda _: None)
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *more: None if name == looks.NSFW.module else found(name, *more),
+    )
     with pytest.raises(UserError, match=r"ingest\.nsfw_above asks for .*'make filters'"):
         ingested({"kept.jpg": saved(scenery(1), "JPEG")})
     assert not (small_root / "data/tiny/ingest/samples.parquet").exists()
@@ -127,9 +132,9 @@ def test_text_that_only_ocr_can_tell_is_counted(
     edit_profile(small_root, **{"ingest.text_second_look": [0, 0.05]})
     rows = ingested({"kept.jpg": saved(scenery(1), "JPEG")})
     assert rows["kept.jpg"]["ocr_area"] == 0
-    manifest = (small_root / "data/tiny/ingest/manifest.json").read_text()
-    assert json.loads(manifest)["metrics"]["second_looks"] == 1
-    assert "rapidocr 3.10.0" in manifest
+    report = json.loads((small_root / "data/tiny/ingest/report.json").read_text())
+    assert report["metrics"]["second_looks"] == 1
+    assert any("rapidocr 3.10.0" in note for note in report["notes"])
 
 
 def test_strips_are_rejected_by_their_header_with_their_aspect(ingested: Callable) -> None:
