@@ -36,7 +36,7 @@ export GX_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help setup run dev serve generate judges releases rollback unpin test test-slow test-endurance test-figures lint figures page weights example clean
+.PHONY: help setup run dev serve generate judges filters releases rollback unpin test test-slow test-endurance test-figures lint figures page weights example clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -79,16 +79,20 @@ dev: setup ## Serve Dagster's web page on the graph at 127.0.0.1:$(DEV_PORT)
 serve: setup ## Serve the champion on 127.0.0.1:$(PORT)
 	@$(BIN)/python -m mm_model serve --port $(PORT)
 
-# The extra of pyproject.toml alone: its packages need none that the lock does not hold.
-EXTRA_DLIB = $(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["dlib"])'
+# Extras of pyproject.toml alone: their packages need none that neither they nor the lock hold.
+EXTRAS = $(BIN)/python -c 'import sys, tomllib; known = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; print(*(one for name in sys.argv[1:] for one in known[name]))'
 
 judges: setup ## Put dlib's recogniser on the shelf of judges, or an InsightFace pack (FACEPACK=pack)
 ifdef FACEPACK
 	@$(LATER) $(BIN)/python -m mm_model judges --facepack="$$FACEPACK"
 else
-	@$(INSTALL) --no-deps --no-build-isolation $$($(EXTRA_DLIB))
+	@$(INSTALL) --no-deps --no-build-isolation $$($(EXTRAS) dlib)
 	@$(LATER) $(BIN)/python -m mm_model judges
 endif
+
+filters: setup ## Install what reads text and scores nudity (ingest.text_second_look, ingest.nsfw_above)
+	@$(INSTALL) --no-deps $$($(EXTRAS) ocr nsfw)
+	@$(LATER) $(BIN)/python -m mm_model filters
 
 releases: setup ## List the registered versions and who chose the champion
 	@$(BIN)/python -m mm_model releases

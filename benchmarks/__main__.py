@@ -22,6 +22,8 @@ NAMES = {
     "serving_overhead": "a request at the door over the direct call of the same model",
     "serving_load": "clips a second of many clients at the door over those of one",
     "serving_memory": "memory of the door after 1,000 mixed requests over that after 50",
+    "shot_cuts": "clips whose cuts we tell right over those of the best of other detectors",
+    "text_looks": "pictures whose text the second look tells right over those of the cheap rule",
     "promotion": "share of what is claimed of the promotion rule that holds, simulated",
     "clustering": "CPU time per embedding to tell people apart, of 100,000 over that of 10,000",
 }

@@ -51,6 +51,7 @@ _KEPT = {
     "status": _UNCHANGED,
     "config": _OLD_STAYS,
     "judges": "what stood on the shelf stays as it is",
+    "filters": _UNCHANGED,
     "figures": _UNCHANGED,
     "catalogue": _OLD_STAYS,
     "page": _OLD_STAYS,
@@ -128,6 +129,16 @@ def _judges(options: argparse.Namespace) -> None:
         put = install.put_pack(shelf, options.facepack) if options.facepack else None
         put = put or install.put_dlib(shelf)
     print(f"{Layout(root, '').relative(put)} judges the next evaluation ('make run').")
+
+
+def _filters(_: argparse.Namespace) -> None:
+    from mm_model.media import looks
+
+    looks.opened(looks.Wanted((0, 1), True))
+    for package in looks.PACKAGES:
+        print(f"{package.name} {package.version} ({package.licence}), for {package.setting}:")
+        for path, digest in zip(package.weights(), package.files.values(), strict=True):
+            print(f"  {path.name} sha256 {digest}")
 
 
 def _figures(options: argparse.Namespace) -> int:
@@ -247,6 +258,9 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("judges", help="put an outside recogniser on the shelf of judges")
     command.add_argument("--facepack", type=named.path, help="a pack; dlib's when absent")
     command.set_defaults(act=_judges)
+
+    command = commands.add_parser("filters", help="open the weights of the optional filters")
+    command.set_defaults(act=_filters)
 
     command = commands.add_parser("figures", help="print the last run's figures as JSON")
     command.add_argument(

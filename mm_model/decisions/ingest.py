@@ -58,7 +58,7 @@ MOTION = Measure(
 )
 CUT = Measure(
     "cut",
-    "largest histogram distance between neighbouring frames of a clip, 0 to 1",
+    "largest histogram distance of two shots that a clip joins, 0 to 1",
     of=lambda facts: facts.get("cut"),
 )
 LETTERING = Measure(
@@ -70,6 +70,16 @@ JITTER = Measure(
     "jitter",
     "camera shake of a clip: shift between frames less its smooth part, percent of the longer side",
     of=lambda facts: facts.get("jitter"),
+)
+OCR_AREA = Measure(
+    "ocr_area",
+    "share of the picture inside lines that OCR read, of files that it looked at",
+    of=lambda facts: facts.get("ocr_area"),
+)
+NSFW = Measure(
+    "nsfw",
+    "largest probability that a picture, or one of three frames, is not safe for work",
+    of=lambda facts: facts.get("nsfw"),
 )
 NUM_FRAMES = Measure("num_frames", "frames of a clip, 1 of a photograph", "count")
 
@@ -189,12 +199,32 @@ DECISIONS = (
     most(
         "lettering",
         needs=Need.PIXELS,
-        rejects="shows too much lettering",
+        rejects="shows too much lettering, where OCR does not look",
         reason=Reason.CONTENT_TEXT,
         measure=LETTERING,
         threshold=Threshold("ingest.text_area_above"),
         message="lettering covers too much",
-        value=lambda facts: facts["lettering"],
+        value=lambda facts: facts["lettering"] if facts.get("ocr_area") is None else None,
+    ),
+    most(
+        "text_read",
+        needs=Need.PIXELS,
+        rejects="shows too much text, as OCR reads it",
+        reason=Reason.CONTENT_TEXT,
+        measure=OCR_AREA,
+        threshold=Threshold("ingest.text_area_above"),
+        message="text that can be read covers too much",
+        value=lambda facts: facts.get("ocr_area"),
+    ),
+    most(
+        "nsfw",
+        needs=Need.PIXELS,
+        rejects="is not safe for work",
+        reason=Reason.CONTENT_NSFW,
+        measure=NSFW,
+        threshold=Threshold("ingest.nsfw_above"),
+        message="it is probably not safe for work",
+        value=lambda facts: facts.get("nsfw"),
     ),
     Decision(
         "alike",
@@ -211,7 +241,8 @@ they open a file, and `alike` is asked of all files together."""
 MEASURES = tuple(
     measure
     for measure in with_those_of(
-        (SHORTER_SIDE, ASPECT, PIXELS, SECONDS, MOTION, CUT, JITTER, LETTERING), DECISIONS
+        (SHORTER_SIDE, ASPECT, PIXELS, SECONDS, MOTION, CUT, JITTER, LETTERING, OCR_AREA, NSFW),
+        DECISIONS,
     )
     if measure is not NUM_FRAMES  # a fact of every file, with a column of its own
 )

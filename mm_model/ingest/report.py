@@ -1,12 +1,14 @@
 """What the ingest stage says of its work: counts, notes, and a sheet of what was decoded."""
 
 import base64
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mm_model.ingest.captions import caption_notes, replaced
 from mm_model.ingest.files import SHEET_SIZE
 from mm_model.media.images import load_image
+from mm_model.media.looks import NSFW, OCR, Wanted
 from mm_model.media.sheet import contact_sheet, jpeg_bytes
 from mm_model.records import Counts, Status
 from mm_model.rows import Row
@@ -18,7 +20,7 @@ _SHEET_REJECTED = 24
 _SHEET_COLUMNS = 12
 
 
-def report(job: Job, rows: list[Row], checked: list[Row]) -> Report:
+def report(job: Job, rows: list[Row], checked: list[Row], looks: Wanted) -> Report:
     """The report; it draws the sheet, and goes on without one that cannot be drawn."""
     counts = Counts.of_rows([r["status"] for r in rows], [r.get("reason") for r in rows])
     sheet = job.out / "sheet.jpg"
@@ -35,7 +37,10 @@ def report(job: Job, rows: list[Row], checked: list[Row]) -> Report:
         "captions_replaced": len(replaced(kept)),
         "kept_share": round(len(kept) / len(rows), 4) if rows else None,
     }
-    return Report(counts, metrics, pictures, (*_notes(rows), *caption_notes(kept)))
+    if looks.text_band is not None:
+        metrics["second_looks"] = sum(row["ocr_area"] is not None for row in rows)
+    notes = (*_notes(rows), *_looked(rows, looks), *caption_notes(kept))
+    return Report(counts, metrics, pictures, notes)
 
 
 def _notes(rows: list[Row]) -> tuple[str, ...]:
@@ -54,6 +59,21 @@ def _notes(rows: list[Row]) -> tuple[str, ...]:
             f"{first['message']}"
         )
     return tuple(notes)
+
+
+def _looked(rows: list[Row], looks: Wanted) -> Iterator[str]:
+    """How often each look was taken, with which weights."""
+    for package, column, did in (
+        (OCR, "ocr_area", "read the text of"),
+        (NSFW, "nsfw", "scored"),
+    ):
+        if package in looks.packages:
+            number = sum(row[column] is not None for row in rows)
+            digest = next(iter(package.files.values()))[:12]
+            yield (
+                f"{package.name} {package.version} ({digest}) {did} {number} of {len(rows)} files "
+                f"({package.setting})"
+            )
 
 
 def _sheet(path: Path, rows: list[Row], checked: list[Row]) -> None:

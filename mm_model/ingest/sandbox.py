@@ -8,9 +8,11 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mm_model.media.failure import MediaError
+from mm_model.media.looks import Looks, Wanted
 from mm_model.records import Reason
 from mm_model.run.pools.port import Crashed, Limits, Pool
 from mm_model.run.pools.table import open_pool
@@ -81,10 +83,17 @@ class Sandbox:
 
 
 @contextmanager
-def opened(allowance: Allowance, number: int = 1) -> Iterator[Sandbox]:
-    """A sandbox of `number` workers, each with the allowance for every file."""
+def opened(allowance: Allowance, number: int = 1, looks: Wanted | None = None) -> Iterator[Sandbox]:
+    """A sandbox of `number` workers, each with the allowance for every file and what `looks` ask.
+
+    Raises:
+        UserError: a package that `looks` take is absent.
+    """
+    wanted = looks or Wanted()
+    for package in wanted.packages:
+        package.weights()
     limits = Limits(allowance.seconds, allowance.memory_mb, confined=True)
-    with closing(open_pool(_libraries, number, limits)) as pool:
+    with closing(open_pool(partial(_libraries, wanted), number, limits)) as pool:
         yield Sandbox(allowance, pool)
 
 
@@ -97,8 +106,8 @@ def _oddity(path: Path) -> MediaError | None:
     return None
 
 
-def _libraries() -> None:
-    """What a worker imports before it is confined: the decoders, quiet and on one thread."""
+def _libraries(wanted: Wanted) -> Looks:
+    """What a worker opens before it is confined: decoders, quiet and on one thread, and looks."""
     import warnings
 
     import av
@@ -106,22 +115,26 @@ def _libraries() -> None:
     import PIL.Image
     import PIL.ImageCms
 
-    from mm_model.media import examine  # noqa: F401
+    from mm_model.media import (
+        examine,  # noqa: F401
+        looks,
+    )
 
     PIL.Image.preinit()
     cv2.setNumThreads(1)
     av.logging.set_level(None)
     warnings.simplefilter("ignore")
+    return looks.opened(wanted)
 
 
-def _answer(_: None, request: tuple[Allowance, Path, bool]) -> Document:
+def _answer(looks: Looks, request: tuple[Allowance, Path, bool]) -> Document:
     """In a worker: facts of one file, or its failure, as a JSON-able reply."""
     from mm_model.media.examine import MediaLimits, examine
 
     allowed, path, thumbnail = request
     bounds = MediaLimits(allowed.max_pixels, allowed.max_frames, allowed.max_aspect)
     try:
-        return {"facts": examine(path, bounds, thumbnail)}
+        return {"facts": examine(path, bounds, thumbnail, looks)}
     except MediaError as error:
         return _failure(error)
     except MemoryError:

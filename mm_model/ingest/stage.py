@@ -13,6 +13,7 @@ from mm_model.decisions.port import types
 from mm_model.ingest import files, sandbox
 from mm_model.ingest.captions import Captions, caption_kept
 from mm_model.ingest.report import report
+from mm_model.media.looks import Wanted
 from mm_model.records import INGEST_COLUMNS
 from mm_model.run.stage import Job, Report, Stage
 from mm_model.store import tables
@@ -34,7 +35,8 @@ def run(job: Job) -> Report:
     """Write `samples.parquet` (one row for each inventory row), `files/` and `sheet.jpg`.
 
     Raises:
-        UserError: the caption template cannot be used with the backbone's tokenizer.
+        UserError: the caption template cannot be used with the backbone's tokenizer, or a package
+            that a filter takes is not installed.
     """
     inventory = tables.records(job.inputs["sources"] / "inventory.parquet")
     captions = json.loads((job.inputs["sources"] / "captions.json").read_text())
@@ -48,7 +50,8 @@ def run(job: Job) -> Report:
         rules.max_frames,
         rules.max_aspect,
     )
-    with sandbox.opened(allowance, job.profile.run.threads) as examiner:
+    looks = Wanted(rules.text_second_look, rules.nsfw_above is not None)
+    with sandbox.opened(allowance, job.profile.run.threads, looks) as examiner:
         checked = in_shards(
             job.work / "shards",
             items,
@@ -65,7 +68,7 @@ def run(job: Job) -> Report:
         files.copy(row, item, job)
     caption_kept(rows, captions, captioner)
     tables.write(job.out / "samples.parquet", rows, INGEST_COLUMNS, _TYPES)
-    return report(job, rows, checked)
+    return report(job, rows, checked, looks)
 
 
 STAGE = Stage(

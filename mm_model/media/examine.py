@@ -17,6 +17,7 @@ from mm_model.media.failure import MediaError
 from mm_model.media.frames import Developer, square_size
 from mm_model.media.images import load_picture
 from mm_model.media.likeness import LikenessMeter
+from mm_model.media.looks import READ_SIDE, Looks
 from mm_model.media.probe import best_stream, open_clip, stream_fps
 from mm_model.media.shake import ShakeMeter
 from mm_model.media.shape import refuse_strip
@@ -27,6 +28,7 @@ from mm_model.records import Reason, Row
 from mm_model.store import digests
 
 if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
 THUMBNAIL_SIDE = 96
@@ -42,10 +44,12 @@ class MediaLimits:
     max_aspect: float | None = None
 
 
-def examine(path: Path, limits: MediaLimits, thumbnail: bool = False) -> Row:
+def examine(
+    path: Path, limits: MediaLimits, thumbnail: bool = False, looks: Looks | None = None
+) -> Row:
     """Facts of one file: media, extension, width, height, num_frames, fps, codec, pixel_id,
-    phash, motion, cut, jitter, lettering, notes, sha256 of the bytes seen, and a small JPEG when
-    asked.
+    phash, motion, cut, jitter, lettering, ocr_area and nsfw where `looks` has them, notes, sha256
+    of the bytes seen, and a small JPEG when asked.
 
     Raises:
         MediaError: the file is unusable, with its reason.
@@ -57,7 +61,7 @@ def examine(path: Path, limits: MediaLimits, thumbnail: bool = False) -> Row:
     kind, note = accepted_kind(content[:HEAD_BYTES], path.suffix.lower())
     media, facts_of = ("clip", _clip) if kind in CLIP_KINDS else ("image", _image)
     try:
-        facts = facts_of(content, limits)
+        facts = facts_of(content, limits, looks or Looks())
     except MediaError as failure:
         raise failure.knowing(media=media) from None
     picture = facts.pop("picture")
@@ -75,11 +79,12 @@ def _bytes_of(path: Path) -> bytes:
         raise MediaError(Reason.IO_UNREADABLE, f"cannot be read: {error.strerror}") from None
 
 
-def _image(content: bytes, limits: MediaLimits) -> Row:
+def _image(content: bytes, limits: MediaLimits, looks: Looks) -> Row:
     picture = load_picture(content, limits.max_pixels, limits.max_aspect)
     height, width = picture.pixels.shape[:2]
     likeness = LikenessMeter()
     likeness.add(picture.pixels)
+    lettered = lettering.area_share(picture.pixels)
     return {
         "media": "image",
         "width": width,
@@ -91,13 +96,15 @@ def _image(content: bytes, limits: MediaLimits) -> Row:
         "cut": None,
         "pixel_id": digests.of_pixels(picture.pixels, f"RGB {width}x{height} "),
         "phash": likeness.photograph,
-        "lettering": lettering.area_share(picture.pixels),
+        "lettering": lettered,
+        "ocr_area": looks.text_of(lettered, [picture.pixels]),
+        "nsfw": looks.nsfw_of([picture.pixels]),
         "notes": list(picture.notes),
         "picture": picture.pixels,
     }
 
 
-def _clip(content: bytes, limits: MediaLimits) -> Row:
+def _clip(content: bytes, limits: MediaLimits, looks: Looks) -> Row:
     with open_clip(content) as container:
         stream = best_stream(container)
         width, height = _checked_size(stream, limits)
@@ -108,7 +115,7 @@ def _clip(content: bytes, limits: MediaLimits) -> Row:
             "codec": stream.codec_context.name,
         }
         try:
-            return known | _measured(stream, limits)
+            return known | _measured(stream, limits, looks)
         except MediaError as failure:
             raise failure.knowing(**known) from None
 
@@ -132,15 +139,47 @@ def _checked_size(stream: "VideoStream", limits: MediaLimits) -> tuple[int, int]
     return width, height
 
 
-def _measured(stream: "VideoStream", limits: MediaLimits) -> Row:
+class _Samples:
+    """Few frames of a clip, spread over it: for lettering, and larger ones where `looks` ask."""
+
+    def __init__(self, stream: "VideoStream", stride: int, looks: Looks) -> None:
+        self._stride, self._looks = stride, looks
+        self._for_lettering = Developer(stream, lettering.SIDE)
+        self._for_looks = Developer(stream, READ_SIDE)
+        self._small: list[np.ndarray] = []
+        self._large: list[np.ndarray] = []
+        self._last: VideoFrame | None = None
+
+    def see(self, frame: "VideoFrame", number: int) -> None:
+        """Take the next frame, if it is one of them."""
+        self._last = frame
+        if number % self._stride or len(self._small) > _LETTERING_FRAMES:
+            return
+        self._small.append(self._for_lettering(frame))
+        if self._looks.any:
+            self._large.append(self._for_looks(frame))
+
+    def facts(self) -> Row:
+        """What they tell. Nudity is looked for in three: first, middle and last of the clip."""
+        lettered = lettering.lasting_area_share(self._small)
+        three = self._large[:1] + self._large[len(self._large) // 2 :][:1]
+        if self._looks.any and self._last is not None:
+            three.append(self._for_looks(self._last))
+        return {
+            "lettering": lettered,
+            "ocr_area": self._looks.text_of(lettered, self._large),
+            "nsfw": self._looks.nsfw_of(three),
+        }
+
+
+def _measured(stream: "VideoStream", limits: MediaLimits, looks: Looks) -> Row:
     """What only decoding tells."""
     stride = max(1, (declared_frames(stream) or limits.max_frames) // _LETTERING_FRAMES)
     meter, likeness, shake = MotionMeter(), LikenessMeter(), ShakeMeter()
     first, count = None, 0
-    sampled: list[np.ndarray] = []
     developed = Developer(stream)
     for_motion = Developer(stream, REDUCED_SIDE)
-    for_lettering = Developer(stream, lettering.SIDE)
+    samples = _Samples(stream, stride, looks)
     for frame in every_frame(stream, limits.max_frames):
         reduced = for_motion(frame)
         meter.add(reduced)
@@ -148,8 +187,7 @@ def _measured(stream: "VideoStream", limits: MediaLimits) -> Row:
         shake.add(reduced)
         if first is None:
             first = developed(frame)
-        if count % stride == 0 and len(sampled) <= _LETTERING_FRAMES:
-            sampled.append(for_lettering(frame))
+        samples.see(frame, count)
         count += 1
     if first is None:
         raise MediaError(Reason.VID_DECODE_ERROR, "no frame can be decoded", 0, 1)
@@ -165,7 +203,7 @@ def _measured(stream: "VideoStream", limits: MediaLimits) -> Row:
         "motion": meter.motion,
         "cut": meter.cut,
         "jitter": shake.jitter,
-        "lettering": lettering.lasting_area_share(sampled),
+        **samples.facts(),
         "notes": for_motion.notes,
         "picture": first,
     }

