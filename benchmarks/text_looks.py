@@ -181,7 +181,7 @@ def run(given: Any) -> Result:
     """Look at every picture both ways, print the table."""
     rules = load_profile(repository_root(), "paper").ingest
     bound = rules.text_area_above or 0.0
-    reader = looks.opened(looks.Wanted((0, 1))).text
+    reader = looks.opened(looks.WantedLooks((0, 1))).text
     assert reader is not None
     seen = [
         _seen(kind, text, picture, reader) for kind, text, picture in made(given.each, given.seed)
