@@ -197,7 +197,14 @@ def _seen(kind: str, text: bool, picture: np.ndarray, reader: looks.Look) -> See
     cheap = lettering.area_share(picture)
     between = time.process_time()
     read = reader(picture)
-    return Seen(kind, text, cheap, between - started, read, time.process_time() - between)
+    return Seen(
+        kind,
+        text,
+        cheap=cheap,
+        cheap_seconds=between - started,
+        read=read,
+        read_seconds=time.process_time() - between,
+    )
 
 
 def _called(one: Seen, band: tuple[float, float], bound: float) -> bool:
