@@ -181,7 +181,7 @@ def run(given: Any) -> Result:
     """Look at every picture both ways, print the table."""
     rules = load_profile(repository_root(), "paper").ingest
     bound = rules.text_area_above or 0.0
-    reader = looks.opened(looks.Wanted((0, 1))).text
+    reader = looks.opened(looks.WantedLooks((0, 1))).text
     assert reader is not None
     seen = [
         _seen(kind, text, picture, reader) for kind, text, picture in made(given.each, given.seed)
@@ -197,7 +197,14 @@ def _seen(kind: str, text: bool, picture: np.ndarray, reader: looks.Look) -> See
     cheap = lettering.area_share(picture)
     between = time.process_time()
     read = reader(picture)
-    return Seen(kind, text, cheap, between - started, read, time.process_time() - between)
+    return Seen(
+        kind,
+        text,
+        cheap=cheap,
+        cheap_seconds=between - started,
+        read=read,
+        read_seconds=time.process_time() - between,
+    )
 
 
 def _called(one: Seen, band: tuple[float, float], bound: float) -> bool:

@@ -134,7 +134,7 @@ def _judges(options: argparse.Namespace) -> None:
 def _filters(_: argparse.Namespace) -> None:
     from mm_model.media import looks
 
-    looks.opened(looks.Wanted((0, 1), True))
+    looks.opened(looks.WantedLooks((0, 1), True))
     for package in looks.PACKAGES:
         print(f"{package.name} {package.version} ({package.licence}), for {package.setting}:")
         for path, digest in zip(package.weights(), package.files.values(), strict=True):
@@ -255,12 +255,7 @@ def parser() -> argparse.ArgumentParser:
 
     config.add_to(commands)
 
-    command = commands.add_parser("judges", help="put an outside recogniser on the shelf of judges")
-    command.add_argument("--facepack", type=named.path, help="a pack; dlib's when absent")
-    command.set_defaults(act=_judges)
-
-    command = commands.add_parser("filters", help="open the weights of the optional filters")
-    command.set_defaults(act=_filters)
+    _add_weights(commands)
 
     command = commands.add_parser("figures", help="print the last run's figures as JSON")
     command.add_argument(
@@ -285,6 +280,15 @@ def parser() -> argparse.ArgumentParser:
     _add_releases(commands)
     _add_replies(commands)
     return root
+
+
+def _add_weights(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser("judges", help="put an outside recogniser on the shelf of judges")
+    command.add_argument("--facepack", type=named.path, help="a pack; dlib's when absent")
+    command.set_defaults(act=_judges)
+
+    command = commands.add_parser("filters", help="open the weights of the optional filters")
+    command.set_defaults(act=_filters)
 
 
 def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

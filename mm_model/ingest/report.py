@@ -8,7 +8,7 @@ from typing import Any
 from mm_model.ingest.captions import caption_notes, replaced
 from mm_model.ingest.files import SHEET_SIZE
 from mm_model.media.images import load_image
-from mm_model.media.looks import NSFW, OCR, Wanted
+from mm_model.media.looks import NSFW, OCR, WantedLooks
 from mm_model.media.sheet import contact_sheet, jpeg_bytes
 from mm_model.records import Counts, Status
 from mm_model.rows import Row
@@ -20,7 +20,7 @@ _SHEET_REJECTED = 24
 _SHEET_COLUMNS = 12
 
 
-def report(job: Job, rows: list[Row], checked: list[Row], looks: Wanted) -> Report:
+def report(job: Job, rows: list[Row], checked: list[Row], looks: WantedLooks) -> Report:
     """The report; it draws the sheet, and goes on without one that cannot be drawn."""
     counts = Counts.of_rows([r["status"] for r in rows], [r.get("reason") for r in rows])
     sheet = job.out / "sheet.jpg"
@@ -61,7 +61,7 @@ def _notes(rows: list[Row]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _looked(rows: list[Row], looks: Wanted) -> Iterator[str]:
+def _looked(rows: list[Row], looks: WantedLooks) -> Iterator[str]:
     """How often each look was taken, with which weights."""
     for package, column, did in (
         (OCR, "ocr_area", "read the text of"),

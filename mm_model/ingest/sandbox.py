@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from mm_model.media.failure import MediaError
-from mm_model.media.looks import Looks, Wanted
+from mm_model.media.looks import Looks, WantedLooks
 from mm_model.records import Reason
 from mm_model.run.pools.port import Crashed, Limits, Pool
 from mm_model.run.pools.table import open_pool
@@ -83,13 +83,15 @@ class Sandbox:
 
 
 @contextmanager
-def opened(allowance: Allowance, number: int = 1, looks: Wanted | None = None) -> Iterator[Sandbox]:
+def opened(
+    allowance: Allowance, number: int = 1, looks: WantedLooks | None = None
+) -> Iterator[Sandbox]:
     """A sandbox of `number` workers, each with the allowance for every file and what `looks` ask.
 
     Raises:
         UserError: a package that `looks` take is absent.
     """
-    wanted = looks or Wanted()
+    wanted = looks or WantedLooks()
     for package in wanted.packages:
         package.weights()
     limits = Limits(allowance.seconds, allowance.memory_mb, confined=True)
@@ -106,7 +108,7 @@ def _oddity(path: Path) -> MediaError | None:
     return None
 
 
-def _libraries(wanted: Wanted) -> Looks:
+def _libraries(wanted: WantedLooks) -> Looks:
     """What a worker opens before it is confined: decoders, quiet and on one thread, and looks."""
     import warnings
 

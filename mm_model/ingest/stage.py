@@ -13,7 +13,7 @@ from mm_model.decisions.port import types
 from mm_model.ingest import files, sandbox
 from mm_model.ingest.captions import Captions, caption_kept
 from mm_model.ingest.report import report
-from mm_model.media.looks import Wanted
+from mm_model.media.looks import WantedLooks
 from mm_model.records import INGEST_COLUMNS
 from mm_model.run.stage import Job, Report, Stage
 from mm_model.store import tables
@@ -50,7 +50,7 @@ def run(job: Job) -> Report:
         rules.max_frames,
         rules.max_aspect,
     )
-    looks = Wanted(rules.text_second_look, rules.nsfw_above is not None)
+    looks = WantedLooks(rules.text_second_look, rules.nsfw_above is not None)
     with sandbox.opened(allowance, job.profile.run.threads, looks) as examiner:
         checked = in_shards(
             job.work / "shards",

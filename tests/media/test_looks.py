@@ -1,5 +1,6 @@
 """Looks with optional weights: what is asked, what is refused, and what three frames tell."""
 
+import dataclasses
 import importlib.util
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from mm_model.media.examine import MediaLimits, examine
 LIMITS = MediaLimits(1 << 20, 100)
 
 
-def needs(package: looks.Package) -> None:
+def needs(package: looks.WeightPackage) -> None:
     """Skip where an optional package is absent."""
     if importlib.util.find_spec(package.module) is None:
         pytest.skip(f"{package.name} is not installed (make filters)")
@@ -63,7 +64,7 @@ def test_the_largest_score_of_first_middle_and_last_frame_counts(tmp_path: Path)
         seen.append(float(picture[..., 0].mean()))
         return seen[-1] / 255
 
-    facts = examine(path, LIMITS, looks=looks.Looks(looks.Wanted(nsfw=True), nsfw=red))
+    facts = examine(path, LIMITS, looks=looks.Looks(looks.WantedLooks(nsfw=True), nsfw=red))
     assert len(seen) == 3 and facts["nsfw"] == max(seen) / 255
     assert seen == pytest.approx([0, 96, 192], abs=16)
     assert facts["ocr_area"] is None
@@ -76,7 +77,7 @@ def test_text_is_read_only_where_the_cheap_rule_is_unsure() -> None:
         asked.append(picture)
         return 0.25
 
-    unsure = looks.Looks(looks.Wanted((0.01, 0.1)), text=read)
+    unsure = looks.Looks(looks.WantedLooks((0.01, 0.1)), text=read)
     pictures = [plain(0, 0, 0)] * 3
     assert [unsure.text_of(value, pictures) for value in (0.009, 0.11, None)] == [None] * 3
     assert not asked
@@ -86,10 +87,10 @@ def test_text_is_read_only_where_the_cheap_rule_is_unsure() -> None:
 
 @pytest.mark.parametrize("package", looks.PACKAGES, ids=lambda one: one.name)
 def test_an_absent_package_is_named_with_the_way_out(
-    package: looks.Package, monkeypatch: pytest.MonkeyPatch
+    package: looks.WeightPackage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(looks.importlib.util, "find_spec", lambda _: None)
-    wanted = looks.Wanted((0, 1)) if package is looks.OCR else looks.Wanted(nsfw=True)
+    wanted = looks.WantedLooks((0, 1)) if package is looks.OCR else looks.WantedLooks(nsfw=True)
     said = rf"{package.setting} asks for the package {package.name}.*'make filters'"
     with (
         pytest.raises(UserError, match=said),
@@ -99,7 +100,9 @@ def test_an_absent_package_is_named_with_the_way_out(
 
 
 def test_another_file_than_the_noted_one_is_refused() -> None:
-    other = looks.Package("p", "1", "mm_model.media", "", "ingest.x", {"looks.py": "0" * 64})
+    other = dataclasses.replace(
+        looks.OCR, name="p", version="1", module="mm_model.media", files={"looks.py": "0" * 64}
+    )
     with pytest.raises(UserError, match=r"looks\.py is not the file of p 1 .*make filters"):
         other.weights()
 
@@ -115,7 +118,7 @@ def test_a_confined_worker_reads_text_and_scores(tmp_path: Path) -> None:
     paths = [tmp_path / "bare.png", tmp_path / "written.png"]
     paths[0].write_bytes(encode_picture(plain(120, 120, 120, 320), ".png"))
     paths[1].write_bytes(encode_picture(written, ".png"))
-    with sandbox.opened(allowance, 1, looks.Wanted((0, 1), True)) as examiner:
+    with sandbox.opened(allowance, 1, looks.WantedLooks((0, 1), True)) as examiner:
         bare, lettered = (examiner.check(path) for path in paths)
     assert bare["ocr_area"] == 0 and lettered["ocr_area"] > 0.05
     assert 0 <= bare["nsfw"] < 0.5
