@@ -73,7 +73,8 @@ def paper() -> list[Funnel]:
 def funnel(title: str, steps: list[tuple[str, int]]) -> Funnel:
     """Bars whose widths are to the largest as their counts."""
     most = max((count for _, count in steps), default=0) or 1
-    made, last = [], None
+    made: list[Step] = []
+    last: int | None = None
     for name, count in steps:
         share = None if last is None or not last else count / last
         made.append(Step(name, count, share, (WIDTH - 8) * count / most))

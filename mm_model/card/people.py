@@ -55,11 +55,10 @@ def population(outputs: Mapping[str, DataOutput]) -> Population | None:
         return None
     everybody = _everybody(outputs)
     known = any(one.category != UNKNOWN for one in everybody)
-    balance: dict[str, tuple[int, int, int]] = {
-        name: (0, 0, 0) for name in (*(CATEGORIES if known else ()),)
-    }
+    nobody = (0, 0, 0)
+    balance = dict.fromkeys(CATEGORIES if known else (), nobody)
     for one in everybody:
-        train, held_out, samples = balance.get(one.category, (0, 0, 0))
+        train, held_out, samples = balance.get(one.category, nobody)
         train, held_out = train + (one.side == TRAIN), held_out + (one.side == HELD_OUT)
         balance[one.category] = train, held_out, samples + one.samples
     ranked = sorted(everybody, key=lambda one: (-one.samples, one.name))

@@ -71,7 +71,7 @@ def _told(identity: str | None) -> tuple[str, str]:
     if identity is None:
         return "none", "no record covers these files"
     if not consents.ID.fullmatch(identity):
-        return ("others" if " more" in identity else "no id"), "not shown"
+        return (identity, "") if identity.endswith(" more") else ("no id", "not shown")
     if consents.is_of_words(identity):
         return identity, "stated in words, which are kept apart"
     return identity, _BASES[consents.Basis(identity.partition(":")[0])]
