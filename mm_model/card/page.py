@@ -171,9 +171,7 @@ def _rights(layout: Layout, found: Mapping[str, outputs.DataOutput]) -> str:
     )
 
 
-def _drift(
-    found: Mapping[str, outputs.DataOutput], now: Document, before: Document | None
-) -> str:
+def _drift(found: Mapping[str, outputs.DataOutput], now: Document, before: Document | None) -> str:
     same = before is not None and before.get("name") == now["name"]
     return _fill(
         "drift.html",

@@ -22,7 +22,7 @@ _BASES = {
 
 
 @dataclass(frozen=True)
-class Entry:
+class Listing:
     """A line of a list: what it is called, what it means, and how many files have it."""
 
     name: str
@@ -34,9 +34,9 @@ class Entry:
 class Rights:
     """Lists by number of files; licences and origins are None where nothing records them."""
 
-    licences: tuple[Entry, ...] | None
-    origins: tuple[Entry, ...] | None
-    consents: tuple[Entry, ...]
+    licences: tuple[Listing, ...] | None
+    origins: tuple[Listing, ...] | None
+    consents: tuple[Listing, ...]
     all_drawn: bool
 
 
@@ -50,14 +50,14 @@ def rights(outputs: Mapping[str, DataOutput]) -> Rights | None:
         licences=_listed(tally(table, "licence")) if "licence" in table.column_names else None,
         origins=_listed(tally(table, "origin")) if "origin" in table.column_names else None,
         consents=tuple(
-            Entry(*_told(name), files) for name, files in _first(tally(table, "consent"))
+            Listing(*_told(name), files) for name, files in _first(tally(table, "consent"))
         ),
         all_drawn=bool(drawn) and all(drawn),
     )
 
 
-def _listed(found: dict[str | None, int]) -> tuple[Entry, ...]:
-    return tuple(Entry(name or NOT_RECORDED, "", files) for name, files in _first(found))
+def _listed(found: dict[str | None, int]) -> tuple[Listing, ...]:
+    return tuple(Listing(name or NOT_RECORDED, "", files) for name, files in _first(found))
 
 
 def _first(found: dict[str | None, int]) -> list[tuple[str | None, int]]:

@@ -12,7 +12,7 @@ _UNKNOWN = Shown(None, "not opened: no consent covers it, or it could not be rea
 
 
 @dataclass(frozen=True)
-class Cell:
+class SheetCell:
     """A sample on a sheet: its name, its pictures (target and reference of a pair), the value."""
 
     name: str
@@ -24,8 +24,8 @@ class Cell:
 class Sheet:
     """The samples nearest a filter's bound, on either side."""
 
-    kept: tuple[Cell, ...]
-    rejected: tuple[Cell, ...]
+    kept: tuple[SheetCell, ...]
+    rejected: tuple[SheetCell, ...]
 
 
 def sheets(
@@ -41,10 +41,10 @@ def sheets(
     pictures = album.shown(place for found in where.values() for place in found if place)
     named_rows = dict(rows)
 
-    def cell(stage: str, near: Near) -> Cell:
+    def cell(stage: str, near: Near) -> SheetCell:
         key = stage, near.place
         found = tuple(pictures[place] if place else _UNKNOWN for place in where[key])
-        return Cell(_name(stage, named_rows[key], named), found, near.value)
+        return SheetCell(_name(stage, named_rows[key], named), found, near.value)
 
     return [
         Sheet(

@@ -54,6 +54,7 @@ _KEPT = {
     "figures": _UNCHANGED,
     "catalogue": _OLD_STAYS,
     "page": _OLD_STAYS,
+    "dataset-card": _OLD_STAYS,
     "timelapse": _OLD_STAYS,
     "serve": "nothing is served, and no release was changed",
     "generate": "no clip was made",
@@ -153,6 +154,12 @@ def _page(_: argparse.Namespace) -> None:
     from mm_model.report import page
 
     print(page.build(_layout()))
+
+
+def _dataset_card(options: argparse.Namespace) -> None:
+    from mm_model.card import page as card
+
+    print(card.build(_layout(), options.target, options.blur))
 
 
 def _timelapse(options: argparse.Namespace) -> None:
@@ -260,6 +267,13 @@ def parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("page", help="rebuild the report page and print its path")
     command.set_defaults(act=_page)
+
+    command = commands.add_parser("dataset-card", help="write a page about the dataset's version")
+    command.add_argument(
+        "target", nargs="?", type=named.path, help="the .html to write; beside the report page"
+    )
+    command.add_argument("--blur", action="store_true", help="make every face unknowable")
+    command.set_defaults(act=_dataset_card)
 
     command = commands.add_parser("timelapse", help="write training as an animated WebP or GIF")
     command.add_argument("target", type=named.path, help="the .webp or .gif to write")
