@@ -14,6 +14,7 @@ from mm_model.card.histogram import Histogram, drawn
 from mm_model.card.outputs import DataOutput, equal, numbers
 from mm_model.decisions.faces import MANY_FRAMES_SHARE
 from mm_model.decisions.ingest import NUM_FRAMES
+from mm_model.decisions.pairs import OF_PICTURES
 from mm_model.decisions.port import Decision, Measure
 from mm_model.decisions.table import DECISIONS
 from mm_model.records import Status
@@ -78,7 +79,7 @@ def values_of(decision: Decision, profile: Profile) -> list[tuple[str, float]]:
 
 def _view(output: DataOutput, decision: Decision, profile: Profile) -> FilterView:
     measure = decision.measures[0] if decision.measures else None
-    names = ("status", "reason", "reason_value", "reason_threshold", "media")
+    names = ("status", "reason", "reason_value", "reason_threshold", "media", "kind")
     table = output.columns(*names, *([measure.name] if measure else []))
     bounds = values_of(decision, profile)
     kept = equal(table, "status", Status.KEPT)
@@ -106,6 +107,8 @@ def _view(output: DataOutput, decision: Decision, profile: Profile) -> FilterVie
     values = np.where(mine & np.isfinite(told), told, values)
     if measure is NUM_FRAMES:  # a photograph has one, and nobody asks for more
         values = np.where(equal(table, "media", "image"), np.nan, values)
+    if decision in OF_PICTURES:  # other pictures are not asked
+        values = np.where(equal(table, "kind", "synthetic"), values, np.nan)
     bound = np.full(len(values), bounds[0][1] if bounds else np.nan)
     bound = np.where(mine & np.isfinite(held_to), held_to, bound)
     known = np.isfinite(values)

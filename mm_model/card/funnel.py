@@ -51,12 +51,12 @@ def ours(outputs: Mapping[str, DataOutput]) -> list[Funnel]:
     files: list[tuple[str, int]] = []
     if outputs["sources"].there:
         counts = outputs["sources"].counts
-        files += [("files found", counts.total), ("listed by sources", counts.kept)]
-    for stage, title in (("ingest", "usable: ingest"), ("faces", "one face: faces")):
+        files += [("files found", counts.total), ("listed (sources)", counts.kept)]
+    for stage, title in (("ingest", "usable (ingest)"), ("faces", "one face (faces)")):
         if outputs[stage].there:
             files.append((title, outputs[stage].counts.kept))
     if (number := kinds.targets(outputs)) is not None:
-        files.append(("with a reference: pairs", number))
+        files.append(("has a reference (pairs)", number))
     found = [funnel("Files of this dataset", files)] if files else []
     if outputs["pairs"].there:
         counts = outputs["pairs"].counts

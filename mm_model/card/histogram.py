@@ -54,12 +54,16 @@ class Scale:
 
 @dataclass(frozen=True)
 class Histogram:
-    """What is drawn. lines: name, value and place of each bound; most: the tallest bars' counts."""
+    """What is drawn. lines: name, value and place of each bound; most: the tallest bars' counts;
+    least, largest: of values and bounds.
+    """
 
     scale: Scale
     bars: tuple[Bar, ...]
     lines: tuple[tuple[str, float, float], ...]
     most: dict[str, int] = field(default_factory=dict)
+    least: float = math.nan
+    largest: float = math.nan
     axis: int = _AXIS
 
 
@@ -102,4 +106,6 @@ def drawn(
             bars.append(Bar(kind, x, y, end - x - 1, deep, int(counts[place])))
             y += deep
     lines = tuple((name, value, scale.at(value)) for name, value in bounds)
-    return Histogram(scale, tuple(bar for bar in bars if bar.count), lines, most)
+    shown = np.concatenate([values[np.isfinite(values)], [value for _, value in bounds]])
+    ends = float(shown.min()), float(shown.max())
+    return Histogram(scale, tuple(bar for bar in bars if bar.count), lines, most, *ends)

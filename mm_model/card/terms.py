@@ -133,7 +133,9 @@ def of_folder(folder: Path) -> Terms:
 
 def _weights(layout: Layout, part: str, path: str, *, shapes: bool) -> Weights:
     folder = layout.root / path
-    return Weights(part, layout.relative(folder), shapes, of_folder(folder))
+    inside = folder.is_relative_to(layout.root)  # where else somebody keeps things is not told
+    where = folder.relative_to(layout.root).as_posix() if inside else folder.name
+    return Weights(part, where, shapes, of_folder(folder))
 
 
 def _facepack(layout: Layout, params: Params, outputs: Mapping[str, DataOutput]) -> Weights:
@@ -182,7 +184,7 @@ def _said(folder: Path) -> Terms | None:
 
 def _made_here(folder: Path, names: list[str]) -> bool:
     """Whether a manifest of our trainings, in the folder or above it, lists all its weights."""
-    for above in (folder, *folder.parents[:2]):
+    for above in (folder, *folder.parents[:3]):
         for path in (above / "manifest.json", above / "facepack" / "manifest.json"):
             if not path.is_file():
                 continue
