@@ -130,7 +130,7 @@ class Places:
             outputs["ingest"], samples, "file", "media", "num_frames", "source_id", "reason"
         )
         faces = outputs["faces"]
-        self._faces = _by_id(faces, samples, "most_faces", "bystanders") if faces.there else {}
+        self._faces = _by_id(faces, samples, "most_faces", "bystanders")
         self._tracks: dict[str, list[Row]] = {}
         path = faces.folder / "tracks.parquet"
         names = ("sample_id", "frame", *_CORNERS)
@@ -200,6 +200,8 @@ def _box(row: Row) -> tuple[float, ...]:
 
 
 def _by_id(output: DataOutput, samples: set[str], *names: str) -> dict[str, Row]:
+    if not output.there:
+        return {}
     found = _rows_in(output.table, samples, "sample_id", *names)
     return {row["sample_id"]: row for row in found}
 
