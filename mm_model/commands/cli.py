@@ -158,8 +158,13 @@ def _page(_: argparse.Namespace) -> None:
 
 def _dataset_card(options: argparse.Namespace) -> None:
     from mm_model.card import page as card
+    from mm_model.report import page
 
-    print(card.build(_layout(), options.target, options.blur))
+    layout = _layout()
+    made = card.build(layout, options.target, options.blur)
+    if made == card.usual_place(layout) and layout.page.is_file():
+        page.build(layout)  # it names the card now
+    print(made)
 
 
 def _timelapse(options: argparse.Namespace) -> None:

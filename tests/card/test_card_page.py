@@ -12,6 +12,7 @@ import pytest
 from mm_model.card import page
 from mm_model.commands import cli
 from mm_model.errors import UserError
+from mm_model.report import page as report
 from mm_model.store.layout import Layout
 from tests.card.small import face, layout_at, publish, refused
 
@@ -186,3 +187,11 @@ def test_the_command_writes_it_where_it_is_told(
     assert "Faces are blurred" in place.read_text() and (place.parent / "card.json").is_file()
     assert cli.main(["dataset-card"]) == 0
     assert "Faces are blurred" not in page.usual_place(layout).read_text()
+
+
+def test_the_report_page_leads_to_a_card_that_is_there(layout: Layout) -> None:
+    publish(layout, "sources", [{"source_id": "r"}])
+    assert "dataset-card.html" not in report.render(layout)
+    place = page.build(layout)
+    assert f'href="{place.name}"' in report.render(layout)
+    assert place.parent == layout.page.parent
