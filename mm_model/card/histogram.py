@@ -99,11 +99,11 @@ def drawn(
     for place in range(len(edges) - 1):
         x, end = scale.at(edges[place]), scale.at(edges[place + 1])
         tall = (_AXIS - _TOP) * up[place] / max(1, most["kept"])
-        bars.append(Bar("kept", x, _AXIS - tall, end - x - 1, tall, int(up[place])))
+        bars.append(Bar("kept", x, _AXIS - tall, end - x - 1, tall, count=int(up[place])))
         y = float(_AXIS)
         for kind, counts in (("rejected", mine), ("other", others)):
             deep = (_FLOOR - _AXIS) * counts[place] / max(1, most["rejected"])
-            bars.append(Bar(kind, x, y, end - x - 1, deep, int(counts[place])))
+            bars.append(Bar(kind, x, y, end - x - 1, deep, count=int(counts[place])))
             y += deep
     lines = tuple((name, value, scale.at(value)) for name, value in bounds)
     shown = np.concatenate([values[np.isfinite(values)], [value for _, value in bounds]])

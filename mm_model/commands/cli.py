@@ -270,6 +270,15 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--url", help="database URL; SQLite below work/ when absent")
     command.set_defaults(act=_catalogue)
 
+    _add_pages(commands)
+    _add_serve(commands)
+    generate.add_to(commands)
+    _add_releases(commands)
+    _add_replies(commands)
+    return root
+
+
+def _add_pages(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser("page", help="rebuild the report page and print its path")
     command.set_defaults(act=_page)
 
@@ -284,12 +293,6 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("target", type=named.path, help="the .webp or .gif to write")
     command.add_argument("--people", type=int, nargs="+", help="whom to show; the first three")
     command.set_defaults(act=_timelapse)
-
-    _add_serve(commands)
-    generate.add_to(commands)
-    _add_releases(commands)
-    _add_replies(commands)
-    return root
 
 
 def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
