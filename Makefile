@@ -15,7 +15,7 @@ DEV_PORT ?= 3000
 TEST_WORKERS ?= 2
 # What a person writes is taken as it was written ($100 stays $100, also from the environment), and
 # reaches a recipe's shell through the environment alone.
-WRITTEN := SOURCES FACEPACK CONSENT PROFILE STRICT REF PROMPT OUT SEED ADAPTER FRAMES SIZE STEPS GUIDANCE FORCE
+WRITTEN := SOURCES FACEPACK CONSENT PROFILE STRICT REF PROMPT OUT SEED ADAPTER FRAMES SIZE STEPS GUIDANCE FORCE BLUR
 $(foreach name,$(WRITTEN),$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 # UV=1 installs with uv, which must be on PATH; pip otherwise.
 ifeq ($(UV),1)
@@ -36,7 +36,7 @@ export GX_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help setup run dev serve generate judges filters releases rollback unpin test test-slow test-endurance test-figures lint figures page weights example clean
+.PHONY: help setup run dev serve generate judges filters releases rollback unpin test test-slow test-endurance test-figures lint figures page card weights example clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -117,6 +117,9 @@ figures: setup ## Print the last run's figures as JSON (AGAINST=docs/runs/tiny.j
 
 page: setup ## Rebuild the report page
 	@$(BIN)/python -m mm_model page
+
+card: setup ## Write the dataset card (OUT=card.html BLUR=1)
+	@$(BIN)/python -m mm_model dataset-card $${OUT:+"$$OUT"} $$([ "$$BLUR" = 1 ] && echo --blur)
 
 # Tests run in worker processes: one that dies (a crash in native code) is one failed test by name, and
 # the rest goes on. worksteal keeps a file's tests together and never starts the dead test again.

@@ -18,6 +18,7 @@ ORDER = (
     {"pairs", "serving", "embedded.training"},
     {"evaluate", "register"},
     {"report"},
+    {"card"},
     {"commands"},
 )
 """Floors, lowest first: a room may import what lies below its own."""

@@ -55,6 +55,7 @@ _KEPT = {
     "figures": _UNCHANGED,
     "catalogue": _OLD_STAYS,
     "page": _OLD_STAYS,
+    "dataset-card": _OLD_STAYS,
     "timelapse": _OLD_STAYS,
     "serve": "nothing is served, and no release was changed",
     "generate": "no clip was made",
@@ -166,6 +167,17 @@ def _page(_: argparse.Namespace) -> None:
     print(page.build(_layout()))
 
 
+def _dataset_card(options: argparse.Namespace) -> None:
+    from mm_model.card import page as card
+    from mm_model.report import page
+
+    layout = _layout()
+    made = card.build(layout, options.target, options.blur)
+    if made == card.usual_place(layout) and layout.page.is_file():
+        page.build(layout)  # it names the card now
+    print(made)
+
+
 def _timelapse(options: argparse.Namespace) -> None:
     from mm_model.report import timelapse
 
@@ -267,14 +279,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--url", help="database URL; SQLite below work/ when absent")
     command.set_defaults(act=_catalogue)
 
-    command = commands.add_parser("page", help="rebuild the report page and print its path")
-    command.set_defaults(act=_page)
-
-    command = commands.add_parser("timelapse", help="write training as an animated WebP or GIF")
-    command.add_argument("target", type=named.path, help="the .webp or .gif to write")
-    command.add_argument("--people", type=int, nargs="+", help="whom to show; the first three")
-    command.set_defaults(act=_timelapse)
-
+    _add_pages(commands)
     _add_serve(commands)
     generate.add_to(commands)
     _add_releases(commands)
@@ -289,6 +294,23 @@ def _add_weights(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
     command = commands.add_parser("filters", help="open the weights of the optional filters")
     command.set_defaults(act=_filters)
+
+
+def _add_pages(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser("page", help="rebuild the report page and print its path")
+    command.set_defaults(act=_page)
+
+    command = commands.add_parser("dataset-card", help="write a page about the dataset's version")
+    command.add_argument(
+        "target", nargs="?", type=named.path, help="the .html to write; beside the report page"
+    )
+    command.add_argument("--blur", action="store_true", help="make every face unknowable")
+    command.set_defaults(act=_dataset_card)
+
+    command = commands.add_parser("timelapse", help="write training as an animated WebP or GIF")
+    command.add_argument("target", type=named.path, help="the .webp or .gif to write")
+    command.add_argument("--people", type=int, nargs="+", help="whom to show; the first three")
+    command.set_defaults(act=_timelapse)
 
 
 def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

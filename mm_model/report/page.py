@@ -115,6 +115,7 @@ def render(layout: Layout) -> str:
         "page.html",
         title=profile.title,
         finished=finished,
+        card=(layout.page.parent / "dataset-card.html").is_file(),
         frames=profile.model.num_frames,
         seconds=moment,
         width=profile.model.width,

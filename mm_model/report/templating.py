@@ -3,14 +3,16 @@
 import functools
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+
+_HERE = "mm_model.report"
 
 
 @functools.cache
-def _environment() -> Environment:
+def _environment(rooms: tuple[str, ...]) -> Environment:
     made = Environment(
-        loader=PackageLoader("mm_model.report"),
+        loader=ChoiceLoader([PackageLoader(room) for room in rooms]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -26,4 +28,9 @@ def fill(name: str, **values: Any) -> Markup:
     Raises:
         jinja2.UndefinedError: the template names a value that is not there.
     """
-    return Markup(_environment().get_template(name).render(values))
+    return fill_from((_HERE,), name, **values)
+
+
+def fill_from(rooms: tuple[str, ...], name: str, /, **values: Any) -> Markup:
+    """As `fill`, with a template of the first of `rooms` that has one; ours may be included."""
+    return Markup(_environment((*rooms, _HERE)).get_template(name).render(values))

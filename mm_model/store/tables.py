@@ -15,6 +15,7 @@ from mm_model.store import atomic, recovery
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 _ARROW = {"text": "string", "number": "float64", "count": "int64", "flag": "bool"}
 
@@ -86,6 +87,19 @@ def records(path: Path) -> list[Row]:
 
     with _readable(path):
         return pq.read_table(path).to_pylist()
+
+
+def columns(path: Path, names: Sequence[str]) -> "pa.Table":
+    """Those of the columns `names` that the table has; no other is read.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    import pyarrow.parquet as pq
+
+    with _readable(path):
+        known = set(pq.read_schema(path).names)
+        return pq.read_table(path, columns=[name for name in names if name in known])
 
 
 @contextlib.contextmanager

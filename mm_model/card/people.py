@@ -1,0 +1,116 @@
+"""Who is in a dataset: how often, on which side, and of which of the paper's seven categories.
+
+Categories are known where people were drawn: their source says so of each file. There is no age
+model, so of real people they stay unknown.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mm_model.card.outputs import DataOutput, equal
+from mm_model.records import HELD_OUT, TRAIN, Status
+from mm_model.store import documents
+
+UNKNOWN = "unknown: no age model"
+MOST_NAMED = 60
+"""How many people are listed; of more, those with the most and with the fewest samples."""
+
+
+@dataclass
+class Somebody:
+    """One identity: its side and category, and what is kept of it."""
+
+    name: str
+    side: str
+    category: str = UNKNOWN
+    images: int = 0
+    clips: int = 0
+    pairs: int = 0
+
+    @property
+    def samples(self) -> int:
+        """Photographs and clips together."""
+        return self.images + self.clips
+
+
+@dataclass(frozen=True)
+class Population:
+    """Everybody. balance: category to (training people, held-out people, samples), the seven first
+    and none where it is known of nobody. listed: those who are named on the page.
+    """
+
+    train: int
+    held_out: int
+    samples: tuple[int, ...]
+    balance: Mapping[str, tuple[int, int, int]]
+    listed: tuple[Somebody, ...]
+
+
+def population(outputs: Mapping[str, DataOutput]) -> Population | None:
+    """The people of the kept samples; None before stage `faces` has run."""
+    from mm_model.embedded.people.people import CATEGORIES
+
+    if not outputs["faces"].there:
+        return None
+    everybody = _everybody(outputs)
+    known = any(one.category != UNKNOWN for one in everybody)
+    nobody = (0, 0, 0)
+    balance = dict.fromkeys(CATEGORIES if known else (), nobody)
+    for one in everybody:
+        train, held_out, samples = balance.get(one.category, nobody)
+        train, held_out = train + (one.side == TRAIN), held_out + (one.side == HELD_OUT)
+        balance[one.category] = train, held_out, samples + one.samples
+    ranked = sorted(everybody, key=lambda one: (-one.samples, one.name))
+    half = MOST_NAMED // 2
+    return Population(
+        train=sum(one.side == TRAIN for one in everybody),
+        held_out=sum(one.side == HELD_OUT for one in everybody),
+        samples=tuple(one.samples for one in ranked),
+        balance=balance,
+        listed=tuple(ranked if len(ranked) <= MOST_NAMED else (*ranked[:half], *ranked[-half:])),
+    )
+
+
+def _everybody(outputs: Mapping[str, DataOutput]) -> list[Somebody]:
+    names = ("identity", "split", "media", "status", "name")
+    table = outputs["faces"].columns(*names)
+    table = table.filter(equal(table, "status", Status.KEPT))
+    categories = _categories(outputs)
+    found: dict[str, Somebody] = {}
+    told: dict[str, Counter[str]] = defaultdict(Counter)
+    columns = (table[name].to_pylist() for name in ("identity", "split", "media", "name"))
+    for identity, side, media, name in zip(*columns, strict=True):
+        one = found.setdefault(str(identity), Somebody(str(identity), str(side)))
+        one.clips += media == "clip"
+        one.images += media != "clip"
+        if name in categories:
+            told[one.name][categories[name]] += 1
+    for name, seen in told.items():
+        found[name].category = seen.most_common(1)[0][0]
+    if outputs["pairs"].there:
+        pairs = outputs["pairs"].columns("identity", "status")
+        kept = pairs.filter(equal(pairs, "status", Status.KEPT))
+        for row in kept["identity"].value_counts().to_pylist():
+            if row["values"] in found:
+                found[row["values"]].pairs = row["counts"]
+    return list(found.values())
+
+
+def _categories(outputs: Mapping[str, DataOutput]) -> dict[str, str]:
+    """File to category, of drawn people alone."""
+    from mm_model.embedded.people.people import CATEGORIES
+    from mm_model.sources.recipe import MARK
+
+    sources = outputs["sources"]
+    if not sources.there:
+        return {}
+    drawn = sources.columns("synthetic")["synthetic"].to_pylist()
+    if not drawn or not all(drawn):
+        return {}
+    found = {}
+    for call in documents.read_or_empty(sources.folder / "files" / MARK).get("calls", []):
+        for name, truth in call.get("files", {}).items():
+            if truth.get("category") in CATEGORIES:
+                found[name] = truth["category"]
+    return found
