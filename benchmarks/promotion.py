@@ -14,6 +14,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -205,9 +206,13 @@ def of_shares(draws: int) -> Iterator[str]:
     rng = np.random.default_rng(5)
     for share in (0.9, 0.05):
         for people in (4, 10, PEOPLE):
-            found = _intervals(lambda n=people, p=share: rng.binomial(2, p, n) / 2, draws)
+            found = _intervals(partial(_two_clips, rng, share, people), draws)
             held = float(np.mean([low <= share <= high for low, high in found]))
-            yield f"share {share} of two clips, {people} people: the interval holds it in {held:.2f}"
+            yield f"share {share} of two clips, {people} people: held in {held:.2f} of draws"
+
+
+def _two_clips(rng: np.random.Generator, share: float, people: int) -> np.ndarray:
+    return rng.binomial(2, share, people) / 2
 
 
 def _intervals(drawn: Callable[[], np.ndarray], draws: int) -> Iterator[tuple[float, float]]:
