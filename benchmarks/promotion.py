@@ -14,10 +14,12 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import binom
 
 from benchmarks.result import Result
 from mm_model.metrics.intervals import mean_of
@@ -109,17 +111,26 @@ def _goal(
 
 @dataclass(frozen=True)
 class Claim:
-    """A figure of the simulation and the bound it is held to."""
+    """A figure of the simulation and the bound it is held to; of how many `draws` it is a share, 0
+    where it is none."""
 
     title: str
     value: float
     bound: float
     at_most: bool = True
+    draws: int = 0
 
     @property
     def holds(self) -> bool:
         """Whether the figure keeps its bound."""
         return self.value <= self.bound if self.at_most else self.value >= self.bound
+
+    def plausible(self, chance: float = 0.01) -> bool:
+        """Whether a share at its bound strays as far as this one in more than `chance` of cases."""
+        hits = round(self.value * self.draws)
+        if self.at_most:
+            return bool(binom.sf(hits - 1, self.draws, self.bound) > chance)
+        return bool(binom.cdf(hits, self.draws, self.bound) > chance)
 
     def line(self) -> str:
         """A row of the table."""
@@ -189,6 +200,21 @@ def coverage(draws: int, people: int = _FEW) -> float:
     )
 
 
+def of_shares(draws: int) -> Iterator[str]:
+    """How often a 95% interval holds the mean of figures that lie at an end of their range: shares
+    of two clips a person, by people; the intervals of metrics are cut to the range alone."""
+    rng = np.random.default_rng(5)
+    for share in (0.9, 0.05):
+        for people in (4, 10, PEOPLE):
+            found = _intervals(partial(_two_clips, rng, share, people), draws)
+            held = float(np.mean([low <= share <= high for low, high in found]))
+            yield f"share {share} of two clips, {people} people: held in {held:.2f} of draws"
+
+
+def _two_clips(rng: np.random.Generator, share: float, people: int) -> np.ndarray:
+    return rng.binomial(2, share, people) / 2
+
+
 def _intervals(drawn: Callable[[], np.ndarray], draws: int) -> Iterator[tuple[float, float]]:
     for _ in range(draws):
         found = mean_of(drawn())
@@ -203,41 +229,58 @@ def claims(rule: RegisterSettings, clips: int, draws: int) -> list[Claim]:
     better = 0.3 + 2 * _GAIN
     lost = max(creep(rule, clips, max(draws // 20, 4), loss)[0] for loss in (0.02, 0.05, 0.1))
     return [
-        Claim("equal versions promoted", _share(draws, 1, clips, _against(rule, Version())), 0.05),
+        Claim(
+            "equal versions promoted",
+            _share(draws, 1, clips, _against(rule, Version())),
+            0.05,
+            draws=draws,
+        ),
         Claim(
             "equal versions that pass all but identity's rise",
             _share(draws, 2, clips, _against(rule, Version(), same=True)),
             0.9,
             at_most=False,
+            draws=draws,
         ),
         Claim(
             f"identity +{_GAIN}: promoted, {clips} clips a person",
             _share(draws, 3, clips, _against(rule, gain)),
             0.8,
             at_most=False,
+            draws=draws,
         ),
-        Claim(f"95% interval of {_FEW} people holds the mean", coverage(10 * draws), 0.93, False),
+        Claim(
+            f"95% interval of {_FEW} people holds the mean",
+            coverage(10 * draws),
+            0.93,
+            at_most=False,
+            draws=10 * draws,
+        ),
         Claim(f"motion lost in up to {PROMOTIONS} promotions in a row", lost, 0.4),
         Claim(
             "motion times four, identity +0.1: promoted",
             _share(few, 5, clips, _against(rule, Version(identity=better, motion=4))),
             0,
+            draws=few,
         ),
         Claim(
             "copy-paste gap 0.3, identity +0.1: promoted",
             _share(few, 6, clips, _against(rule, Version(identity=better, gap=0.3))),
             0,
+            draws=few,
         ),
         Claim(
             "first champion that stands still, 30% faces: promoted",
             _share(few, 7, clips, _first(rule, Version(identity=better, motion=0.02, faces=0.3))),
             0,
+            draws=few,
         ),
         Claim(
             "first champion as good as it should be: promoted",
             _share(few, 8, clips, _first(rule, Version())),
             0.95,
             at_most=False,
+            draws=few,
         ),
     ]
 
@@ -256,4 +299,6 @@ def run(options: argparse.Namespace) -> Result:
     made = claims(profile.register_, clips, options.draws)
     for claim in made:
         print(claim.line(), file=sys.stderr)
+    for line in of_shares(10 * options.draws):
+        print(line, file=sys.stderr)
     return Result(float(np.mean([c.holds for c in made])), GOAL, options.draws, at_most=False)

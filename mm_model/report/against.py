@@ -161,9 +161,9 @@ def compare(now: dict[str, Any], stored: Stored) -> Comparison:
             "compare runs of one profile."
         )
     same, passed_over = _judges(ours.evaluation, stored.evaluation)
-    said, apart = _tests(ours.evaluation, stored.evaluation, same)
+    remarks, apart = _tests(ours.evaluation, stored.evaluation, same)
     if apart:
-        return Comparison(0, (), (*said, *passed_over), apart)
+        return Comparison(0, (), (*remarks, *passed_over), apart)
     compared, outside = 0, []
     for name, mine, theirs in _pairs(ours.evaluation, stored.evaluation, same):
         if theirs.low is None or theirs.high is None:
@@ -172,7 +172,7 @@ def compare(now: dict[str, Any], stored: Stored) -> Comparison:
         if mine.value is None or not theirs.low <= mine.value <= theirs.high:
             said = "not to be had" if mine.value is None else f"{mine.value:.4f}"
             outside.append(f"{name}: {said}, stored {theirs.low:.4f} to {theirs.high:.4f}.")
-    return Comparison(compared, tuple(outside), (*said, *passed_over))
+    return Comparison(compared, tuple(outside), (*remarks, *passed_over))
 
 
 def _tests(

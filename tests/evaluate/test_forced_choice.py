@@ -109,20 +109,27 @@ def test_a_study_of_drawn_people_has_a_record_a_judge_and_variant(
     job.profile = load_profile(root, "tiny")
     people = [_subject(name, seed) for name, seed in seeds.items()]
     own = cells.Known.of(people, judge).everybody
+    (twin, *_) = twins.twin_galleries(
+        person(seeds["id-2"]), [judge], pack=pack, rules=rules, size=64
+    )["tiny"]
     said: dict[str, Any] = {"prompt": "", "seed": 1, "video": "", "values": {}}
     seen = [
         cells.Cell(
             cell_id="", variant=variant, identity=name, centroids={"tiny": probe}, judged={}, **said
         )
-        for variant, probes in (("true_clip", own), ("base", (None, own[1])), ("shuffled", own))
+        for variant, probes in (
+            ("true_clip", own),
+            ("vae_round_trip", (own[0], twin)),
+            ("base", (None, own[1])),
+            ("shuffled", own),
+        )
         for name, probe in zip(seeds, probes, strict=True)
     ]
     found, notes = twins.study(job, people, seen, [judge], pack)
     whole = {"people": 2, "chance": pytest.approx(0.4)}
     assert notes == []
-    assert found == {
-        "twins": {"tiny": {"true": {"hits": 2, **whole}, "base": {"hits": 1, **whole}}}
-    }
+    one = {"hits": 1, **whole}
+    assert found == {"twins": {"tiny": {"true": {"hits": 2, **whole}, "vae": one, "base": one}}}
 
     stranger = [replace(people[0], identity="id-3"), people[1]]
     assert twins.study(job, stranger, seen, [judge], pack) == ({}, [twins.NOT_DRAWN])

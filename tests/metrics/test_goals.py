@@ -67,6 +67,18 @@ def test_motion_is_judged_person_by_person_and_not_by_the_mean() -> None:
     assert found["translation_alike"]["passed"] is False
 
 
+def test_motion_of_three_times_the_true_clip_s_or_a_third_is_not_alike() -> None:
+    found = _judged(
+        moved={"translation": [3.0, 0.3, 2.4, 0.5]}, true_moved={"translation": [1.0] * 4}
+    )
+    assert found["translation_floor"]["value"] == 0.5
+
+
+def test_what_is_obeyed_is_the_judged_variant_s_own() -> None:
+    found = _judged(means={"obeyed": 0.2})["obeyed_over_true"]
+    assert (found["value"], found["passed"]) == (pytest.approx(1 / 3), False)
+
+
 def test_whoever_has_no_figure_is_not_alike_and_whoever_has_no_true_clip_is_not_counted() -> None:
     ours = {"translation": [1.0, None, 1.0, 9.0]}
     found = _judged(moved=ours, true_moved={"translation": [1.0, 1.0, None, 0.0]})

@@ -7,7 +7,8 @@ from mm_model.embedded.people import action as world
 from mm_model.embedded.people.clips import clip
 from mm_model.embedded.people.people import person
 from mm_model.embedded.people.shot import shot
-from mm_model.metrics import extent, obedience
+from mm_model.metrics import extent, obedience, pose, table
+from tests.metrics.test_table import CONTEXT, evidence
 
 pytestmark = pytest.mark.capability("metrics and controls", scale="T")
 
@@ -53,6 +54,16 @@ def test_a_drawn_person_does_it_and_backwards_the_opposite(action: str, opposite
     back = obedience.strengths(*(part[::-1] for part in drawn))
     assert obedience.does(there, action) and not obedience.does(there, opposite)
     assert obedience.does(back, opposite) and not obedience.does(back, action)
+
+
+def test_a_head_that_tips_to_the_side_turns() -> None:
+    frames, landmarks, boxes = _drawn("tilts left")
+    values = table.opened(CONTEXT).measure(
+        evidence(frames=frames, landmarks=landmarks, boxes=boxes, embeddings=np.ones((9, 2)))
+    )
+    tipped = extent.a_second((pose.roll(frames, landmarks),), 8)
+    assert values["turn"] is not None and tipped is not None
+    assert values["turn"] >= tipped > 5
 
 
 def test_a_face_at_rest_does_nothing() -> None:

@@ -164,6 +164,40 @@ def test_the_page_is_what_the_table_says(root: Path) -> None:
     assert said == page.text(), "python -m mm_model.metrics.page docs/metrics.md"
 
 
+def test_a_copy_of_the_shown_picture_has_a_gap_above_zero() -> None:
+    one, other = np.eye(2)
+    known = evidence().gallery
+    copied = Gallery(
+        shown=one[None], withheld=other[None], landmarks=known.landmarks, boxes=known.boxes
+    )
+    found = table.opened(CONTEXT).measure(evidence(gallery=copied))
+    assert found["copy_paste_gap"] == 1.0
+    assert found["identity_similarity_penalised"] == 0.0
+    assert found["identity_shown_penalised"] == 0.75
+
+
+def test_no_interval_leaves_what_its_column_can_be() -> None:
+    """Shares of a few people lie near an end; Student's interval would go beyond."""
+    right = {"rank1": (1.0, 1.0, 0.9, 1.0, 1.0), "face_found_rate": (0.0, 0.0, 0.1, 0.0, 0.0)}
+    cells = [
+        written.Cell(
+            cell_id=f"{variant}/{k}/1",
+            variant=variant,
+            identity=f"id-{k}",
+            prompt="",
+            seed=1,
+            video="",
+            values=dict.fromkeys((column.name for column in table.columns()), 0.5)
+            | {name: values[k] for name, values in right.items()},
+        )
+        for variant in ("base", "pretrain", "finetune")
+        for k in range(5)
+    ]
+    means = study.summarise(cells)[0]["variants"]["finetune"]
+    assert means["rank1"]["high"] == 1 > means["rank1"]["low"] > 0
+    assert means["face_found_rate"]["low"] == 0 < means["face_found_rate"]["high"] < 1
+
+
 def test_one_more_metric_reaches_all_that_is_written(
     left: Any, profile: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -151,6 +151,34 @@ def test_other_code_of_the_same_adapter_need_not_rise_and_may_not_fall() -> None
     assert not decide(fallen, metrics(OLD), RULE, same_adapter=True).promote
 
 
+def _lower(spreads: float, held: int) -> bool:
+    """Whether identity that is lower by so many spreads of the mean passes, `held` champions."""
+    strays = [0.01 * one for one in (-1, 1, -1, 1, 0, 0)]
+    fall = spreads * 0.01 * (4 / 5 / 6) ** 0.5
+    challenger = metrics([v - fall + s for v, s in zip(OLD, strays, strict=True)])
+    before = [metrics(OLD)] * (held - 1)
+    return decide(challenger, metrics(OLD), RULE, before, same_adapter=True).promote
+
+
+def test_all_refusals_share_one_error_rate() -> None:
+    """Student's t of six people is 2.57 at 95%, 3.53 for one of three looks, 4.22 of six."""
+    assert _lower(3.0, held=1), "told apart by itself, but not among three looks"
+    assert not _lower(3.9, held=1)
+    assert _lower(3.9, held=2), "six looks ask for more"
+    assert not _lower(4.6, held=2)
+
+
+def test_half_of_the_people_must_be_tested_alike() -> None:
+    many = [*OLD, *OLD[:4]]
+    better = [value + 0.05 for value in many]
+    decision = decide(_tested(better, "abcdEFGHIJ"), _tested(many, "abcdefghij"), RULE)
+    assert not decision.promote
+    assert (
+        "only 4 of 10 people" in decision.sentences[0] and "5 are needed" in decision.sentences[0]
+    )
+    assert decide(_tested(better, "abcdeFGHIJ"), _tested(many, "abcdefghij"), RULE).promote
+
+
 def test_an_empty_evaluation_is_never_promoted() -> None:
     assert not decide({}, None, RULE).promote
     assert not decide({}, {}, RULE).promote
