@@ -74,7 +74,7 @@ def run(job: Job) -> Report:
 STAGE = Stage(
     name="ingest",
     title="Usable photographs and clips",
-    version=4,
+    version=5,
     takes=("sources",),
     sections=("ingest",),
     models=("backbone",),
