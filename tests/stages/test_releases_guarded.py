@@ -1,4 +1,4 @@
-"""Two people or two processes at one registry; a release that comes from a server's store."""
+"""Two people or two processes at one registry; releases of a server, or evaluated anew."""
 
 from __future__ import annotations
 
