@@ -31,6 +31,7 @@ GOAL = 1.0
 PEOPLE = 21
 ATTEMPTS = 40
 PROMOTIONS = 20
+Judged = Callable[["World"], bool]
 _GAIN = 0.05
 _FEW = 4
 
@@ -222,62 +223,53 @@ def _intervals(drawn: Callable[[], np.ndarray], draws: int) -> Iterator[tuple[fl
             yield found
 
 
+def _coverage(draws: int) -> Claim:
+    title = f"95% interval of {_FEW} people holds the mean"
+    return Claim(title, coverage(draws), 0.93, at_most=False, draws=draws)
+
+
 def claims(rule: RegisterSettings, clips: int, draws: int) -> list[Claim]:
     """What docs/decisions/promotion.md says of the rule, measured anew."""
     few = max(draws // 4, 20)
-    gain = Version(identity=0.3 + _GAIN)
     better = 0.3 + 2 * _GAIN
+    gain = _against(rule, Version(identity=0.3 + _GAIN))
     lost = max(creep(rule, clips, max(draws // 20, 4), loss)[0] for loss in (0.02, 0.05, 0.1))
+
+    def share(title: str, seed: int, judged: Judged, many: int = draws) -> tuple[str, float]:
+        return title, _share(many, seed, clips, judged)
+
+    fast = _against(rule, Version(identity=better, motion=4))
+    copied = _against(rule, Version(identity=better, gap=0.3))
+    still = _first(rule, Version(identity=better, motion=0.02, faces=0.3))
+    equal, same = _against(rule, Version()), _against(rule, Version(), same=True)
     return [
+        Claim(*share("equal versions promoted", 1, equal), 0.05, draws=draws),
         Claim(
-            "equal versions promoted",
-            _share(draws, 1, clips, _against(rule, Version())),
-            0.05,
-            draws=draws,
-        ),
-        Claim(
-            "equal versions that pass all but identity's rise",
-            _share(draws, 2, clips, _against(rule, Version(), same=True)),
+            *share("equal versions that pass all but identity's rise", 2, same),
             0.9,
             at_most=False,
             draws=draws,
         ),
         Claim(
-            f"identity +{_GAIN}: promoted, {clips} clips a person",
-            _share(draws, 3, clips, _against(rule, gain)),
+            *share(f"identity +{_GAIN}: promoted, {clips} clips a person", 3, gain),
             0.8,
             at_most=False,
             draws=draws,
         ),
-        Claim(
-            f"95% interval of {_FEW} people holds the mean",
-            coverage(10 * draws),
-            0.93,
-            at_most=False,
-            draws=10 * draws,
-        ),
+        _coverage(10 * draws),
         Claim(f"motion lost in up to {PROMOTIONS} promotions in a row", lost, 0.4),
-        Claim(
-            "motion times four, identity +0.1: promoted",
-            _share(few, 5, clips, _against(rule, Version(identity=better, motion=4))),
-            0,
-            draws=few,
+        *(
+            Claim(*share(title, seed, judged, few), 0, draws=few)
+            for title, seed, judged in (
+                ("motion times four, identity +0.1: promoted", 5, fast),
+                ("copy-paste gap 0.3, identity +0.1: promoted", 6, copied),
+                ("first champion that stands still, 30% faces: promoted", 7, still),
+            )
         ),
         Claim(
-            "copy-paste gap 0.3, identity +0.1: promoted",
-            _share(few, 6, clips, _against(rule, Version(identity=better, gap=0.3))),
-            0,
-            draws=few,
-        ),
-        Claim(
-            "first champion that stands still, 30% faces: promoted",
-            _share(few, 7, clips, _first(rule, Version(identity=better, motion=0.02, faces=0.3))),
-            0,
-            draws=few,
-        ),
-        Claim(
-            "first champion as good as it should be: promoted",
-            _share(few, 8, clips, _first(rule, Version())),
+            *share(
+                "first champion as good as it should be: promoted", 8, _first(rule, Version()), few
+            ),
             0.95,
             at_most=False,
             draws=few,

@@ -66,6 +66,9 @@ def test_a_mean_that_is_lower_by_chance_is_not_told_apart() -> None:
     value, high = found.identity["value"], found.identity["high"]
     assert value is not None and value < 0 and high is not None and high > 0
     assert found.stage == "finetune" and "not told apart" in found.sentence
+    summary["pretrain"]["copy_paste_gap"] = {"value": 0.3}
+    summary["finetune"]["faces_per_frame"] = {"value": 2.0}
+    assert choose(summary, per_person).stage == "finetune"
 
 
 def test_three_people_tell_nothing_apart() -> None:

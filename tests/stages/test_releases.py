@@ -312,32 +312,6 @@ def test_changed_code_that_spoils_a_figure_is_no_champion(house: House) -> None:
     assert champion(house) == 2
 
 
-def test_evaluated_anew_the_floors_hold_too(house: House) -> None:
-    house.evaluated(metrics([0.4, 0.5, 0.6, 0.5], test_set="b" * 64, copy_paste_gap=0.3))
-    release = house.register()
-    assert (release["version"], release["aliases"]) == (3, ["challenger"])
-    assert "copy_paste_gap is 0.300" in release["sentences"][0]
-    assert champion(house) == 2
-    house.evaluated(metrics([0.4, 0.5, 0.6, 0.5], test_set="b" * 64))
-    assert house.register()["aliases"] == ["champion"]
-
-
-def test_what_cannot_be_compared_names_commands_that_mend_it(house: House, capsys: Any) -> None:
-    """After a change of the conditions: the way that the sentence names leads on."""
-    house.stub_weights("three")
-    house.evaluated(metrics([0.5, 0.6, 0.7, 0.6], test_set="b" * 64))
-    release = house.register()
-    assert release["aliases"] == ["challenger"]
-    (said,) = [one for one in release["sentences"] if "different conditions" in one]
-    assert "rollback --to" in said and "'python -m mm_model unpin'" in said
-    say(capsys, "rollback", "--to", "3")
-    say(capsys, "unpin")
-    assert champion(house) == 3
-    house.stub_weights("four")
-    house.evaluated(metrics([0.6, 0.7, 0.8, 0.7], test_set="b" * 64))
-    assert house.register()["aliases"] == ["champion"]
-
-
 @pytest.mark.parametrize("part", ["backbone", "pack"])
 def test_other_weights_beside_the_same_adapter_must_do_better(house: House, part: str) -> None:
     """Only where code or configuration alone differ need nothing rise."""

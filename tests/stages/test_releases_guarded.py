@@ -1,4 +1,4 @@
-"""Two people or two processes at one registry; a release that comes from a server's store."""
+"""Two people or two processes at one registry; releases of a server, or evaluated anew."""
 
 from __future__ import annotations
 
@@ -133,3 +133,29 @@ def test_where_a_rollback_went_from_is_remembered(house: House, capsys: Any) -> 
     say(capsys, "rollback", "--to", "3")
     say(capsys, "rollback")
     assert champion(house) == 1
+
+
+def test_evaluated_anew_the_floors_hold_too(house: House) -> None:
+    house.evaluated(metrics([0.4, 0.5, 0.6, 0.5], test_set="b" * 64, copy_paste_gap=0.3))
+    release = house.register()
+    assert (release["version"], release["aliases"]) == (3, ["challenger"])
+    assert "copy_paste_gap is 0.300" in release["sentences"][0]
+    assert champion(house) == 2
+    house.evaluated(metrics([0.4, 0.5, 0.6, 0.5], test_set="b" * 64))
+    assert house.register()["aliases"] == ["champion"]
+
+
+def test_what_cannot_be_compared_names_commands_that_mend_it(house: House, capsys: Any) -> None:
+    """After a change of the conditions: the way that the sentence names leads on."""
+    house.stub_weights("three")
+    house.evaluated(metrics([0.5, 0.6, 0.7, 0.6], test_set="b" * 64))
+    release = house.register()
+    assert release["aliases"] == ["challenger"]
+    (said,) = [one for one in release["sentences"] if "different conditions" in one]
+    assert "rollback --to" in said and "'python -m mm_model unpin'" in said
+    say(capsys, "rollback", "--to", "3")
+    say(capsys, "unpin")
+    assert champion(house) == 3
+    house.stub_weights("four")
+    house.evaluated(metrics([0.6, 0.7, 0.8, 0.7], test_set="b" * 64))
+    assert house.register()["aliases"] == ["champion"]
