@@ -23,8 +23,8 @@ STEADY = 1.5
 """Up to which share of one's own true clip's a clip trembles no more than it."""
 
 ALIVE = 0.3
-"""From which share of one's own true clip's change of the face on it is no moved picture. 0.2 to 0.6
-of the people reach it in moved pictures, 0.8 to 0.9 in true clips behind the VAE and adapters'."""
+"""From which share of one's own true clip's change of the face on it is no moved picture. In moved
+pictures 0.2 to 0.6 of the people reach it, in true clips behind the VAE and adapters' 0.8 to 0.9."""
 
 SAME = 0.5
 """From which share of one's own true clip's likeness from frame to frame one stays the same."""
