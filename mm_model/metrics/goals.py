@@ -24,7 +24,7 @@ STEADY = 1.5
 
 ALIVE = 0.3
 """From which share of one's own true clip's change of the face on it is no moved picture. In moved
-pictures 0.2 to 0.6 of the people reach it, in true clips behind the VAE and adapters' 0.8 to 0.9."""
+pictures 0.2 to 0.6 of the people reach it, 0.8 to 0.9 behind the VAE and in adapters' clips."""
 
 SAME = 0.5
 """From which share of one's own true clip's likeness from frame to frame one stays the same."""
