@@ -28,7 +28,7 @@ class Use(StrEnum):
 
 
 @dataclass(frozen=True)
-class Terms:
+class WeightTerms:
     """A verdict, and because of what."""
 
     use: Use
@@ -45,7 +45,7 @@ class Weights:
     part: str
     where: str
     shapes: bool
-    terms: Terms
+    terms: WeightTerms
 
 
 FREE_PATH = (
@@ -53,20 +53,23 @@ FREE_PATH = (
     "OpenCV's (YuNet, MIT, with SFace, Apache-2.0) or dlib's (CC0)."
 )
 
-_INSIGHTFACE = Terms(
+_INSIGHTFACE = WeightTerms(
     Use.RESEARCH,
     "named as InsightFace names its own models, which are for non-commercial research (its code is "
     "MIT)",
 )
-_BY_NAME: tuple[tuple[tuple[str, ...], Terms], ...] = (
-    (("face_detection_yunet*.onnx",), Terms(Use.COMMERCIAL, "OpenCV's YuNet: MIT, by its name")),
+_BY_NAME: tuple[tuple[tuple[str, ...], WeightTerms], ...] = (
+    (
+        ("face_detection_yunet*.onnx",),
+        WeightTerms(Use.COMMERCIAL, "OpenCV's YuNet: MIT, by its name"),
+    ),
     (
         ("face_recognition_sface*.onnx",),
-        Terms(Use.COMMERCIAL, "OpenCV's SFace: Apache-2.0, by its name"),
+        WeightTerms(Use.COMMERCIAL, "OpenCV's SFace: Apache-2.0, by its name"),
     ),
     (
         ("dlib_face_recognition_resnet_model_v1.dat", "shape_predictor_5_face_landmarks.dat"),
-        Terms(Use.COMMERCIAL, "dlib's models: CC0, by their names"),
+        WeightTerms(Use.COMMERCIAL, "dlib's models: CC0, by their names"),
     ),
     (
         (
@@ -88,11 +91,11 @@ _LINE = re.compile(r"^(?:terms\s*:)?\s*(research-only|commercial-ok)\b[\s:,;-]*(
 _WEIGHTS = (".onnx", ".dat", ".safetensors", ".bin", ".pt", ".pth")
 _LARGEST = 1 << 16
 _COGVIDEOX = {
-    42: Terms(
+    42: WeightTerms(
         Use.RESEARCH,
         "of CogVideoX-5B's shape: free for research, for trade its makers ask for a registration",
     ),
-    30: Terms(Use.COMMERCIAL, "of CogVideoX-2B's shape, which is Apache-2.0"),
+    30: WeightTerms(Use.COMMERCIAL, "of CogVideoX-2B's shape, which is Apache-2.0"),
 }
 
 
@@ -106,7 +109,7 @@ def of_run(layout: Layout, params: Params, outputs: Mapping[str, DataOutput]) ->
     lineage = strictest(found)
     because = "; ".join(f"{one.part}: {one.terms.use}" for one in found if one.shapes)
     trained = "trained by 'pretrain' and 'finetune' from these and the dataset"
-    return [*found, Weights("adapters", trained, True, Terms(lineage, because))]
+    return [*found, Weights("adapters", trained, True, WeightTerms(lineage, because))]
 
 
 def strictest(weights: Iterable[Weights]) -> Use:
@@ -115,20 +118,20 @@ def strictest(weights: Iterable[Weights]) -> Use:
     return next((use for use in Use if use in uses), Use.UNKNOWN)
 
 
-def of_folder(folder: Path) -> Terms:
+def of_folder(folder: Path) -> WeightTerms:
     """The terms of the weights in a folder."""
     try:
         if not folder.is_dir():
-            return Terms(Use.UNKNOWN, "the folder is not there")
+            return WeightTerms(Use.UNKNOWN, "the folder is not there")
         names = [name for name in digests.files_below(folder) if name.endswith(_WEIGHTS)]
         said = _said(folder)
         if said is not None:
             return said
         if _made_here(folder, names):
-            return Terms(Use.COMMERCIAL, "trained here on drawn people: ours, Apache-2.0")
+            return WeightTerms(Use.COMMERCIAL, "trained here on drawn people: ours, Apache-2.0")
         return _by_shape(folder) or _by_names(names)
     except OSError as error:
-        return Terms(Use.UNKNOWN, f"the folder cannot be read ({error.strerror})")
+        return WeightTerms(Use.UNKNOWN, f"the folder cannot be read ({error.strerror})")
 
 
 def _weights(layout: Layout, part: str, path: str, *, shapes: bool) -> Weights:
@@ -163,7 +166,7 @@ def _shelf(shelf: Path) -> list[Path]:
         return []
 
 
-def _said(folder: Path) -> Terms | None:
+def _said(folder: Path) -> WeightTerms | None:
     """What a file `terms` or a licence in the folder says; None where there is neither."""
     files = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_file()}
     for name, path in files.items():
@@ -173,12 +176,14 @@ def _said(folder: Path) -> Terms | None:
             text = handle.read(_LARGEST).decode("utf-8", "replace")
         if line := _LINE.search(text):
             why = f": {line[2].strip()[:120]}" if line[2].strip() else ""
-            return Terms(Use(line[1].lower()), f"{path.name} in its folder says so{why}")
+            return WeightTerms(Use(line[1].lower()), f"{path.name} in its folder says so{why}")
         plain = " ".join(text.lower().split())
         for words, use, title in _TEXTS:
             if words in plain:
-                return Terms(use, f"{path.name} in its folder: {title}")
-        return Terms(Use.UNKNOWN, f"{path.name} in its folder is no licence that is known here")
+                return WeightTerms(use, f"{path.name} in its folder: {title}")
+        return WeightTerms(
+            Use.UNKNOWN, f"{path.name} in its folder is no licence that is known here"
+        )
     return None
 
 
@@ -198,7 +203,7 @@ def _made_here(folder: Path, names: list[str]) -> bool:
     return False
 
 
-def _by_shape(folder: Path) -> Terms | None:
+def _by_shape(folder: Path) -> WeightTerms | None:
     """Of a CogVideoX pipeline's folder, told by its transformer and the encoder beside it."""
     path = folder / "transformer" / "config.json"
     if not path.is_file():
@@ -209,23 +214,25 @@ def _by_shape(folder: Path) -> Terms | None:
         layers = None
     found = _COGVIDEOX.get(layers)
     if found is None:
-        return Terms(Use.UNKNOWN, "no shape of published weights, and nobody says whose it is")
+        return WeightTerms(
+            Use.UNKNOWN, "no shape of published weights, and nobody says whose it is"
+        )
     if found.use is Use.COMMERCIAL and (folder / "identity_encoder").is_dir():
-        return Terms(Use.UNKNOWN, f"{found.because}; of its identity encoder nothing is said")
+        return WeightTerms(Use.UNKNOWN, f"{found.because}; of its identity encoder nothing is said")
     return found
 
 
-def _by_names(names: Iterable[str]) -> Terms:
+def _by_names(names: Iterable[str]) -> WeightTerms:
     found = []
     for name in names:
         plain = name.rpartition("/")[2].lower()
         known = [terms for patterns, terms in _BY_NAME if _any(plain, patterns)]
-        nobody = Terms(Use.UNKNOWN, f"nothing says on what terms {plain} may be used")
+        nobody = WeightTerms(Use.UNKNOWN, f"nothing says on what terms {plain} may be used")
         found.append(known[0] if known else nobody)
     for use in Use:
         if because := list(dict.fromkeys(one.because for one in found if one.use is use)):
-            return Terms(use, "; ".join(because))
-    return Terms(Use.UNKNOWN, "no weights lie there")
+            return WeightTerms(use, "; ".join(because))
+    return WeightTerms(Use.UNKNOWN, "no weights lie there")
 
 
 def _any(name: str, patterns: tuple[str, ...]) -> bool:

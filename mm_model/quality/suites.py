@@ -1,7 +1,6 @@
 """What must hold of each stage's tables: row floor, then not-null, then ranges.
 
-The expectations look at the written file, with thresholds from the same profile the stage used,
-so a defect in a filter is caught by the suite.
+They look at the written file, with the thresholds of the profile: a filter's defect is caught.
 """
 
 import re

@@ -154,9 +154,9 @@ def run(name: str, root: Path, shown: views.Views = ()) -> Report:
     layout = Layout(root, params.profile)
     if name in feasible.LEADING:
         feasible.refuse_blind_recognizer(profile, root / params.backbone)
-    if name in feasible.COSTLY:
-        feasible.refuse_damaged_judges(root / params.judges)
     with lease.held(layout.lease, f"The stage {name}"):
+        if name in feasible.COSTLY:
+            feasible.refuse_damaged_judges(root / params.judges)
         show.write(root, params.profile)  # whoever compares values sees those that this run used
         return _run_alone(stages.load(name), params, profile, layout, shown)
 

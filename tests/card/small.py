@@ -48,7 +48,7 @@ def publish(
     flags = {"synthetic": "flag", "fps": "number", "frames_examined": "count"}
     kinds = {**_COUNTS, **flags, "frames_found": "count", **measured, **tables.DECISION_TYPES}
     given = [{"status": "kept", **row} for row in rows]
-    tables.write(folder / name, given, (*columns, *more), kinds)
+    tables.write(folder / name, given, tuple(dict.fromkeys((*columns, *more))), kinds)
     counts = Counts.of_rows([r["status"] for r in given], [r.get("reason") for r in given])
     report = {
         "total": counts.total,

@@ -44,7 +44,7 @@ def test_a_true_clip_passes_also_with_a_border_and_at_half_the_rate(told: dict, 
     assert told[kind]["refused"] == []
     true, ours = told[fooling.HONEST[0]]["value"], told[kind]["value"]
     for name in ("translation_alike", "turn_alike", "forwards_floor", "obeyed_over_true"):
-        assert ours[name] == pytest.approx(true[name], abs=0.21), name
+        assert ours[name] == pytest.approx(true[name], abs=0.26), name
     assert ours["identity gain"] == pytest.approx(true["identity gain"], abs=0.1)
 
 

@@ -256,7 +256,9 @@ def test_the_timelapse_shows_each_person_s_own_clip_at_each_step(chain: Chain) -
     assert np.array_equal(np.concatenate(list(references)), sheet)
 
 
-def test_the_contact_sheet_shows_everybody_under_the_right_model(chain: Chain) -> None:
+def test_the_contact_sheet_shows_everybody_under_the_right_model(
+    chain: Chain, summary: dict
+) -> None:
     import cv2
 
     from mm_model.evaluate.sheets import CONTACT_COLUMNS
@@ -269,7 +271,8 @@ def test_the_contact_sheet_shows_everybody_under_the_right_model(chain: Chain) -
         own = cells[cells["identity"] == identity].groupby("variant").first()
         shown = [pixels(folder / "references" / f"{identity}.jpg")]
         shown += [
-            film(folder / own.loc[name, "video"])[4] for name in ("true_clip", "base", "finetune")
+            film(folder / own.loc[name, "video"])[4]
+            for name in ("true_clip", "base", summary["candidate"])
         ]
         row, place = divmod(number, CONTACT_COLUMNS)
         for column, picture in enumerate(shown, start=5 * place):

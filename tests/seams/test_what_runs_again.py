@@ -113,7 +113,7 @@ def test_the_test_set_s_digest_follows_all_that_two_versions_are_compared_on(cha
 
     def digest(people: list[Subject], judging: str = "j", **rules: Any) -> str:
         evaluate = chain.profile.evaluate.model_copy(update=rules)
-        job = SimpleNamespace(profile=SimpleNamespace(evaluate=evaluate, model=chain.profile.model))
+        job = SimpleNamespace(profile=chain.profile.model_copy(update={"evaluate": evaluate}))
         packs = {
             name: SimpleNamespace(digest=word, describe=dict)
             for name, word in (("pack", "p"), ("judge", judging))

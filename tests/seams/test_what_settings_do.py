@@ -11,8 +11,13 @@ PARALLEL = {"run.threads"}
 """How many work at once changes no result."""
 INHERITED = {"evaluate": {"pretrain.steps", "finetune.steps"}}
 """Read of a stage before, whose output changes with them."""
-OF_REAL_PEOPLE = {"sources.consent", "faces.doubtful_score", "faces.doubtful_norm"}
-"""Read for folders of files that nobody drew."""
+OF_REAL_PEOPLE = {
+    "sources.consent",
+    "faces.doubtful_score",
+    "faces.doubtful_norm",
+    "faces.redundant",
+}
+"""Read for folders of files that nobody drew, or where a profile sets another bound."""
 LEFT_TO_A_SERVER = {"serve"}
 """Sections that a running server reads, from its release."""
 
