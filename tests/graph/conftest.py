@@ -175,7 +175,8 @@ def _plant(root: Path) -> None:
     (root / "params.yaml").write_text(yaml.safe_dump({"profile": "tiny", **given}))
     for folder in given.values():
         (root / folder).mkdir(parents=True)
-        (root / folder / "first").write_text(folder)
+        name = "README.md" if folder == given["judges"] else "first"  # a shelf holds no other file
+        (root / folder / name).write_text(folder)
     code = {path for node in nodes().values() for path in node.code}
     for path in sorted(code | {"mm_model/settings/sections.py"}):
         stub = root / path.replace("mm_model/", "source/", 1)

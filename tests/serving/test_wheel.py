@@ -117,13 +117,14 @@ def test_the_library_comes_from_the_wheel_and_generates(
 
 
 def test_the_page_s_templates_are_in_the_wheel(root: Path, empty: Path, tmp_path: Path) -> None:
-    folder = "mm_model/report/templates"
+    rooms = ("mm_model.report", "mm_model.card")
     code = (
         "import json; from mm_model.report.templating import _environment\n"
-        "print(json.dumps(sorted(_environment().list_templates())))"
+        f"print(json.dumps(sorted(_environment({rooms}).list_templates())))"
     )
     said = json.loads(alone(empty, tmp_path, "-c", code))
-    assert said == sorted(path.name for path in (root / folder).iterdir())
+    folders = [root / room.replace(".", "/") / "templates" for room in rooms]
+    assert said == sorted({path.name for folder in folders for path in folder.iterdir()})
     code = "from mm_model.report.templating import fill; print(fill('damage.html', why='<a>'))"
     assert alone(empty, tmp_path, "-c", code).endswith("could not be made: &lt;a&gt;</div>")
 
