@@ -192,7 +192,7 @@ GOALS = (
         of=_forwards,
         asks="forwards",
         asks_least=DIRECTED,
-        least=0.1,
+        least=0.3,
         decides=True,
     ),
     _mean(

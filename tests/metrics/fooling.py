@@ -232,10 +232,12 @@ def _gallery(seen: Scene, judge: FacePack) -> Gallery:
     )
 
 
-def measured(people: int, judge: FacePack) -> dict[str, dict[str, list[float | None]]]:
-    """Lineage to the means of `metrics.json`, a value a person."""
+def measured(
+    people: int, judge: FacePack, first: int = 0
+) -> dict[str, dict[str, list[float | None]]]:
+    """Lineage to the means of `metrics.json`, a value a person, from person number `first` on."""
     rules = load_profile(ROOT, "tiny").faces
-    scenes = [scene(place) for place in range(people)]
+    scenes = [scene(first + place) for place in range(people)]
     galleries = [_gallery(one, judge) for one in scenes]
     means, pack = everybody(galleries), _pack()
     asked = Judge(name="asked", kind=Lineage.HOUSE, title="the judge", pack=judge)
@@ -342,9 +344,10 @@ pass, and read nearly as it does.
 if __name__ == "__main__":
     own = ROOT / "weights/tiny/judge/models/judge"
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else own
+    first = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     opened = open_judge(folder, 128)
     name = "shipped judge" if folder == own else f"pack {folder.name}"
-    said = text(verdicts(measured(PEOPLE, opened)), PEOPLE, name)
+    said = text(verdicts(measured(PEOPLE, opened, first)), PEOPLE, name)
     print(said)
-    if folder == own:
+    if folder == own and not first:
         PAGE.write_text(said, encoding="utf-8")
