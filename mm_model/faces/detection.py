@@ -1,17 +1,20 @@
 """Faces found in every sample: by several workers, shard by shard, and a second look at a few.
 
-A sample that takes its worker down is a failed row, never an end. Decides nothing but that.
+What an earlier run saw in a sample is taken from the cache of measurements, and the rules are asked
+anew. A sample that takes its worker down is a failed row, never an end.
 """
 
 from collections.abc import Sequence
 
 from mm_model.faces.report import on_one_file
 from mm_model.faces.row import TRACK_FIELDS, SampleTask, tracks_of
+from mm_model.faces.workers import Workers
 from mm_model.records import Reason
 from mm_model.rows import Row
+from mm_model.run.measuring import Measuring
 from mm_model.run.pools.port import Crashed
 from mm_model.run.stage import Job
-from mm_model.store import shards
+from mm_model.store import digests, manifest, measured, shards
 
 SHARD = 64
 """Samples a shard: what a kill can cost (a few seconds of work)."""
@@ -20,37 +23,87 @@ _FRAMES_WORTH_A_PROCESS = 400
 
 def examined(job: Job, samples: list[Row]) -> tuple[list[Row], Row]:
     """One row per sample with measurements, decision, track and embeddings; and the pack."""
-    from mm_model.faces.row import failed, look
-    from mm_model.faces.workers import DIED, opened
+    from mm_model.faces.row import row_of
+    from mm_model.faces.workers import opened
 
     rules = job.profile.faces
     tasks = {sample["sample_id"]: task_of(job, sample) for sample in samples}
     frames = sum(min(t.num_frames, rules.frames_examined or t.num_frames) for t in tasks.values())
     processes = job.profile.run.threads if frames >= _FRAMES_WORTH_A_PROCESS else 1
-    with opened(job.model("facepack"), rules.detection_size, processes) as workers:
-
-        def look_at(names: Sequence[str]) -> list[Row]:
-            part = [tasks[name] for name in names]
-            return [
-                failed(task, Reason.SYS_WORKER_CRASH, DIED)
-                if isinstance(result, Crashed)
-                else result
-                for task, result in zip(part, workers.run(look, part), strict=True)
-            ]
-
-        rows = shards.in_shards(
+    with (
+        opened(job.model("facepack"), rules.detection_size, processes) as workers,
+        measured.opened(job.layout.measured(job.stage.name)) as cache,
+    ):
+        look = _Look(job, workers, cache, tasks, keys_of(job, samples, tasks, workers.pack.digest))
+        records = shards.in_shards(
             job.work / "examined",
             list(tasks),
             SHARD,
-            look_at,
+            look,
             label="[faces] look",
             origin=job.fingerprint,
         )
         description = workers.pack.describe()
+    if look.taken:
+        job.say(f"{look.taken} of {len(tasks)} samples were measured before")
+    rows = [row_of(task, record) for task, record in zip(tasks.values(), records, strict=True)]
     for sample, row in zip(samples, rows, strict=True):
         row |= {name: sample[name] for name in ("name", "media")}
         row["num_frames"] = tasks[sample["sample_id"]].num_frames
     return rows, description
+
+
+def keys_of(
+    job: Job, samples: Sequence[Row], tasks: dict[str, SampleTask], pack: str
+) -> dict[str, str]:
+    """Sample id to the key of what is measured of it by the pack of that digest."""
+    known = manifest.read(job.inputs["ingest"]).files
+    measuring = Measuring(("faces/row.py",), pack)
+    keys = {}
+    for sample in samples:
+        task = tasks[sample["sample_id"]]
+        content = known.get(sample["file"]) or digests.of_file(task.path)
+        keys[task.sample_id] = measuring.key(content, task.looks_as())
+    return keys
+
+
+class _Look:
+    """From names of samples to their records: those that are known, and the workers for others."""
+
+    def __init__(
+        self,
+        job: Job,
+        workers: Workers,
+        cache: measured.MeasurementCache,
+        tasks: dict[str, SampleTask],
+        keys: dict[str, str],
+    ) -> None:
+        self._rules, self._workers, self._cache = job.profile.faces, workers, cache
+        self._tasks, self._keys = tasks, keys
+        self.taken = 0
+
+    def __call__(self, names: Sequence[str]) -> list[Row]:
+        from mm_model.faces.row import failed, measure, serves
+        from mm_model.faces.workers import DIED
+
+        known = self._cache.known(self._keys[name] for name in names)
+        records = {
+            name: known[self._keys[name]]
+            for name in names
+            if self._keys[name] in known and serves(known[self._keys[name]], self._rules)
+        }
+        self.taken += len(records)
+        others = [name for name in names if name not in records]
+        results = self._workers.run(measure, [self._tasks[name] for name in others])
+        for name, result in zip(others, results, strict=True):
+            died = isinstance(result, Crashed)
+            records[name] = (
+                failed(self._tasks[name], Reason.SYS_WORKER_CRASH, DIED) if died else result
+            )
+        self._cache.keep(
+            {self._keys[name]: records[name] for name in others if "seen" in records[name]}
+        )
+        return [records[name] for name in names]
 
 
 def task_of(job: Job, sample: Row) -> SampleTask:

@@ -1,17 +1,25 @@
 """One sample under the face rules: what is seen in it, the decision, and its embedding.
 
-What is measured and what is rejected for it stands in `mm_model.decisions.faces`. Refuses to know
-about identities; a false positive of the detector (a statue, a drawing) counts as a face here.
+What is seen hangs on how the detector looks (`LOOKING`) and on no other rule, so that another bound
+asks for no second look. What is measured and what is rejected for it stands in
+`mm_model.decisions.faces`. Refuses to know about identities; a false positive of the detector (a
+statue, a drawing) counts as a face here.
 """
 
 import math
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 
 from mm_model.decisions.faces import MEASURES, FaceMeasurements, broken_rule
-from mm_model.facepack.detect import Sighting, chosen_faces, without_bystanders
+from mm_model.facepack.detect import (
+    DetectionRules,
+    Sighting,
+    chosen_faces,
+    without_bystanders,
+)
 from mm_model.facepack.port import Face, FacePack, unit
 from mm_model.faces.pictures import Pictures
 from mm_model.faces.track import pick, spread
@@ -20,6 +28,24 @@ from mm_model.settings import FacesSettings
 
 EMBEDDED_FRAMES = 5
 """How many frames of a clip are embedded at most (design choice: their mean is stable by then)."""
+
+LOOKING = (
+    "detection_size",
+    "detection_above",
+    "padded_detection_above",
+    "pads",
+    "bystander_below",
+    "frames_examined",
+)
+"""The fields of the section `faces` that say how a sample is looked at; the others judge what was
+seen."""
+
+
+class LookingRules(DetectionRules, Protocol):
+    """The fields of `LOOKING`; the size is the face pack's own affair."""
+
+    @property
+    def frames_examined(self) -> int | None: ...
 
 
 @dataclass(frozen=True)
@@ -42,15 +68,17 @@ KEPT = Outcome(Status.KEPT)
 
 @dataclass(frozen=True, eq=False)
 class Examined:
-    """The outcome for one sample.
+    """What was seen in one sample, whatever is thought of it.
 
-    tracks: (frame, pad, face) of every frame with a chosen face. frames, embeddings: the frames
-    that were embedded and their unit vectors, float32 [n, width]; empty unless kept.
-    embedding_norm: median length of the vectors before they were made unit vectors.
+    seen: measurements, but for the share of frames with too many faces (NaN), which a rule decides:
+    numbers has the faces that count in each frame. tracks: (frame, pad, face) of every frame with a
+    chosen face. frames, embeddings: the frames that were embedded and their unit vectors, float32
+    [n, width]; none unless asked for. embedding_norm: median length of the vectors before they were
+    made unit vectors.
     """
 
     seen: FaceMeasurements
-    decision: Outcome
+    numbers: list[int]
     tracks: list[tuple[int, float, Face]] = field(default_factory=list)
     frames: list[int] = field(default_factory=list)
     embeddings: np.ndarray | None = None
@@ -70,19 +98,32 @@ class _Frames:
 
 
 def examine(pack: FacePack, pictures: Pictures, rules: FacesSettings) -> Examined:
-    """Detect in the frames that `rules` asks for, follow one face, decide, embed what is kept.
+    """Detect in the frames that `rules` asks for, follow one face; embed what is kept.
+
+    With `embed_rejected` every face is embedded, so that one which another bound would keep needs
+    no second look.
 
     Raises:
         mm_model.media.failure.MediaError: the file can no longer be decoded.
-        ValueError: the recogniser gave no finite embedding.
+        ValueError: the recogniser gave no finite embedding of a sample that is kept.
     """
     most = None if pictures.media == "image" else rules.frames_examined
     frames = _looked(pack, pictures, spread(pictures.num_frames, most), rules)
-    seen = replace(_measured(frames, rules.max_faces), media=pictures.media)
-    decision = decide(seen, rules)
-    if decision.status != Status.KEPT:
-        return Examined(seen, decision, frames.tracks)
-    picks = [frames.tracks[place] for place in spread(len(frames.tracks), EMBEDDED_FRAMES)]
+    seen = replace(_measured(frames), media=pictures.media)
+    found = Examined(seen, frames.numbers, frames.tracks)
+    kept = decided(found, rules).status == Status.KEPT
+    if not frames.tracks or not (kept or rules.embed_rejected):
+        return found
+    try:
+        return _embedded(pack, pictures, found)
+    except Exception:
+        if kept:
+            raise
+        return found  # a rejection needs no embedding
+
+
+def _embedded(pack: FacePack, pictures: Pictures, found: Examined) -> Examined:
+    picks = [found.tracks[place] for place in spread(len(found.tracks), EMBEDDED_FRAMES)]
     images = pictures.at([frame for frame, _, _ in picks])
     vectors = [
         pack.embed(image, face) for (_, image), (_, _, face) in zip(images, picks, strict=True)
@@ -90,19 +131,25 @@ def examine(pack: FacePack, pictures: Pictures, rules: FacesSettings) -> Examine
     units = np.stack([unit(vector) for vector in vectors])
     if not np.isfinite(units).all():
         raise ValueError("the recogniser gave an embedding that is not finite")
-    return Examined(
-        seen,
-        decision,
-        tracks=frames.tracks,
+    return replace(
+        found,
         frames=[frame for frame, _, _ in picks],
         embeddings=units,
         embedding_norm=_median([float(np.linalg.norm(vector)) for vector in vectors]),
     )
 
 
-def _looked(
-    pack: FacePack, pictures: Pictures, indices: list[int], rules: FacesSettings
-) -> _Frames:
+def decided(found: Examined, rules: FacesSettings) -> Outcome:
+    """The decision on what was seen."""
+    return decide(under(found.seen, found.numbers, rules.max_faces), rules)
+
+
+def under(seen: FaceMeasurements, numbers: list[int], max_faces: int) -> FaceMeasurements:
+    """`seen` with the share of the frames with a face that show more than `max_faces`."""
+    return replace(seen, many_share=_share([number > max_faces for number in numbers]))
+
+
+def _looked(pack: FacePack, pictures: Pictures, indices: list[int], rules: LookingRules) -> _Frames:
     """Every frame at `indices`, one face followed; the others are compared with that one."""
     frames = _Frames()
     last: Face | None = None
@@ -127,13 +174,13 @@ def _looked(
     return frames
 
 
-def _measured(frames: _Frames, max_faces: int) -> FaceMeasurements:
+def _measured(frames: _Frames) -> FaceMeasurements:
     tracks = frames.tracks
     seen = FaceMeasurements(
         examined=len(frames.sightings),
         found=len(tracks),
         padded_share=_share([pad > 0 for _, pad, _ in tracks]),
-        many_share=_share([number > max_faces for number in frames.numbers]),
+        many_share=math.nan,
         most_faces=max(frames.numbers, default=0),
         bystanders=max(frames.bystanders, default=0),
         other_face=max(frames.others, default=0.0 if tracks else math.nan),

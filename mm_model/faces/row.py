@@ -1,10 +1,13 @@
-"""An examined sample as one flat row, so that shards of finished work can be kept as JSON.
+"""An examined sample as a record and as a row, both JSON-able.
 
-The row holds everything the stage needs later: measurements, decision, track and embeddings.
+The record holds what was seen, whatever is thought of it: shards of finished work and the cache of
+measurements keep it. The row is the record under the rules: measurements, decision, track and
+embeddings, all that the stage needs later.
 """
 
 import base64
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ import numpy as np
 from mm_model.decisions.faces import MEASURES, FaceMeasurements
 from mm_model.decisions.port import Measure, names
 from mm_model.facepack.port import Face, FacePack
-from mm_model.faces.examine import Examined, examine
+from mm_model.faces.examine import LOOKING, Examined, decide, examine, under
 from mm_model.faces.pictures import Pictures
 from mm_model.media.failure import MESSAGE_LIMIT, MediaError
 from mm_model.records import TRACKS_COLUMNS, Reason, Row, Status
@@ -35,9 +38,21 @@ class SampleTask:
     height: int
     rules: FacesSettings
 
+    def looks_as(self) -> Row:
+        """All that what is seen hangs on, but for the file's content, the pack and the code."""
+        rules = {name: getattr(self.rules, name) for name in LOOKING}
+        return rules | {
+            name: getattr(self, name) for name in ("media", "num_frames", "width", "height")
+        }
+
 
 def look(pack: FacePack, task: SampleTask) -> Row:
     """The row of one sample; a file that cannot be examined is `failed`, never an error."""
+    return row_of(task, measure(pack, task))
+
+
+def measure(pack: FacePack, task: SampleTask) -> Row:
+    """The record of one sample, or the row of a failure."""
     pictures = Pictures(task.path, task.media, task.num_frames, task.width, task.height)
     try:
         examined = examine(pack, pictures, task.rules)
@@ -46,7 +61,7 @@ def look(pack: FacePack, task: SampleTask) -> Row:
     except Exception as error:
         # Whatever a library makes of this file, the others must not suffer for it.
         return failed(task, Reason.SYS_WORKER_CRASH, f"{type(error).__name__}: {error}")
-    return _row(task, examined)
+    return _record(examined)
 
 
 def failed(task: SampleTask, reason: Reason, message: str) -> Row:
@@ -67,18 +82,55 @@ def failed(task: SampleTask, reason: Reason, message: str) -> Row:
     }
 
 
-def _row(task: SampleTask, examined: Examined) -> Row:
-    seen, vectors = examined.seen, examined.embeddings
+def _record(examined: Examined) -> Row:
+    seen, vectors = asdict(examined.seen), examined.embeddings
+    medians = {name: _number(value) for name, value in seen.pop("medians").items()}
+    return {
+        "seen": {
+            name: _number(value) if isinstance(value, float) else value
+            for name, value in seen.items()
+        },
+        "medians": medians,
+        "numbers": examined.numbers,
+        "embedding_norm": _number(examined.embedding_norm),
+        "track": packed([_flat(*entry) for entry in examined.tracks], "<f8"),
+        "embedded_frames": examined.frames,
+        "embeddings": "" if vectors is None else packed(vectors, "<f4"),
+    }
+
+
+def serves(record: Row, rules: FacesSettings) -> bool:
+    """Whether a record tells all that `rules` ask: one that is kept has its embeddings."""
+    kept = decide(_seen(record, rules), rules).status == Status.KEPT
+    return bool(record["embeddings"]) or not kept
+
+
+def _seen(record: Row, rules: FacesSettings) -> FaceMeasurements:
+    seen, medians = _with_nan(record["seen"]), _with_nan(record["medians"])
+    return under(FaceMeasurements(**seen, medians=medians), record["numbers"], rules.max_faces)
+
+
+def _with_nan(values: Row) -> Row:
+    return {name: math.nan if value is None else value for name, value in values.items()}
+
+
+def row_of(task: SampleTask, record: Row) -> Row:
+    """The row of a sample from its record under the rules of `task`; that of a failure as it is."""
+    if "seen" not in record:
+        return dict(record)
+    seen = _seen(record, task.rules)
+    decision = decide(seen, task.rules)
+    kept = decision.status == Status.KEPT
     return {
         "sample_id": task.sample_id,
         "frames_examined": seen.examined,
         "frames_found": seen.found,
         **{measure.name: _number(_value(measure, seen)) for measure in MEASURES},
-        "embedding_norm": _number(examined.embedding_norm),
-        **examined.decision.as_dict(),
-        "track": packed([_flat(*entry) for entry in examined.tracks], "<f8"),
-        "embedded_frames": examined.frames,
-        "embeddings": "" if vectors is None else packed(vectors, "<f4"),
+        "embedding_norm": record["embedding_norm"] if kept else None,
+        **decision.as_dict(),
+        "track": record["track"],
+        "embedded_frames": record["embedded_frames"] if kept else [],
+        "embeddings": record["embeddings"] if kept else "",
     }
 
 

@@ -12,11 +12,12 @@ from mm_model.decisions import ingest as filters
 from mm_model.decisions.port import types
 from mm_model.ingest import files, sandbox
 from mm_model.ingest.captions import Captions, caption_kept
+from mm_model.ingest.known import Checks
 from mm_model.ingest.report import report
 from mm_model.media.looks import WantedLooks
 from mm_model.records import INGEST_COLUMNS
 from mm_model.run.stage import Job, Report, Stage
-from mm_model.store import tables
+from mm_model.store import measured, tables
 from mm_model.store.shards import in_shards
 
 _SHARD_SIZE = 64
@@ -51,15 +52,21 @@ def run(job: Job) -> Report:
         rules.max_aspect,
     )
     looks = WantedLooks(rules.text_second_look, rules.nsfw_above is not None)
-    with sandbox.opened(allowance, job.profile.run.threads, looks) as examiner:
+    with (
+        sandbox.opened(allowance, job.profile.run.threads, looks) as examiner,
+        measured.opened(job.layout.measured(job.stage.name)) as cache,
+    ):
+        checks = Checks(examiner, looks, cache, job.layout.root)
         checked = in_shards(
             job.work / "shards",
             items,
             _SHARD_SIZE,
-            lambda part: files.checked(part, examiner, job.layout.root),
+            checks,
             label=f"[{job.stage.name}] checking files",
             origin=job.fingerprint,
         )
+    if checks.taken:
+        job.say(f"{checks.taken} of {len(items)} files were checked before")
     rows = [files.decided(item, found, rules) for item, found in zip(items, checked, strict=True)]
     files.refuse_equal_pixels(rows)
     files.refuse_alike(rows, rules.alike_within)

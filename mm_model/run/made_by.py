@@ -52,8 +52,12 @@ def strict() -> bool:
 
 def record(stage: str, package: Path = PACKAGE) -> Record:
     """What the code of `stage` says now; a file that is not Python counts byte by byte."""
+    return record_of((stages.file_of(stage), "run/runner.py"), package)
+
+
+def record_of(entries: tuple[str, ...], package: Path = PACKAGE) -> Record:
+    """What `entries`, files of the package, and all that they import say now; see `record`."""
     syntax.recall(package)
-    entries = (stages.file_of(stage), "run/runner.py")
     found = closure.modules(entries, package, leaves=_SHOWS, tolerant=True)
     said = {f"{syntax.NAME}/{name}": syntax.of(package / name).parts for name in found}
     syntax.keep(package)

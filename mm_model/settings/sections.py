@@ -137,7 +137,8 @@ class FacesSettings(Section):
     `doubtful_score` (of two views) and below `doubtful_norm` of the usual length of an embedding;
     nobody is rejected for it. `identity` says whether people are told apart by clustering
     embeddings or by the folder a file lies in. Identities whose mean embeddings are nearer than
-    `redundant_above` are reported, or all but one of them rejected; null asks nothing.
+    `redundant_above` are reported, or all but one of them rejected; null asks nothing. With
+    `embed_rejected` rejected faces are embedded too: another bound then needs no second look.
     """
 
     detection_size: bounds.Side
@@ -157,6 +158,7 @@ class FacesSettings(Section):
     cluster_above: bounds.Correlation
     redundant_above: bounds.Correlation | None
     redundant: Literal["report", "reject"]
+    embed_rejected: bool
     held_out_share: Share
     row_floor: Count
 

@@ -38,6 +38,10 @@ class Layout:
         """The undeclared work folder of one stage at one fingerprint."""
         return self.root / "work" / self.profile / stage / fingerprint[:12]
 
+    def measured(self, stage: str) -> Path:
+        """What a stage measured of files in earlier runs, of whatever profile: a cache."""
+        return self.root / "work" / "measured" / f"{stage}.db"
+
     @property
     def page(self) -> Path:
         """The growing report page, a derived view."""

@@ -1,6 +1,7 @@
 """The rules on one sample, in their order, at their boundaries, and on real files."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from mm_model.decisions.faces import FaceMeasurements
 from mm_model.decisions.table import thresholds
 from mm_model.facepack.port import face_of
-from mm_model.faces.examine import KEPT, decide, examine
+from mm_model.faces.examine import KEPT, LOOKING, decide, decided, examine
 from mm_model.faces.pictures import Pictures
 from mm_model.faces.row import TRACK_FIELDS, SampleTask, embeddings_of, look, tracks_of
 from mm_model.settings import load_profile
@@ -106,7 +107,7 @@ def _noise(number: int) -> np.ndarray:
 def test_a_clip_is_embedded_on_five_frames_and_tracked_on_all(tmp_path: Path) -> None:
     pack = FakePack(lambda image: [face(10, 12, 60)])
     examined = examine(pack, _clip(tmp_path, _noise(17)), RULES)
-    assert examined.decision == KEPT
+    assert decided(examined, RULES) == KEPT
     assert len(examined.tracks) == 17
     assert examined.frames == [0, 4, 8, 12, 16]
     assert examined.embeddings.shape == (5, 4)
@@ -138,9 +139,9 @@ def test_only_the_frames_asked_for_are_examined(tmp_path: Path) -> None:
 
 def test_a_second_person_in_a_clip_is_seen(tmp_path: Path) -> None:
     pack = FakePack(lambda image: [face(2, 12, 42), face(50, 12, 44)])
-    assert examine(pack, _clip(tmp_path, _noise(9)), RULES).decision.reason == "FACE_MANY"
+    assert decided(examine(pack, _clip(tmp_path, _noise(9)), RULES), RULES).reason == "FACE_MANY"
     two = RULES.model_copy(update={"max_faces": 2})
-    assert examine(pack, _clip(tmp_path, _noise(9)), two).decision == KEPT
+    assert decided(examine(pack, _clip(tmp_path, _noise(9)), two), two) == KEPT
 
 
 def _task(path: Path, media: str = "image") -> SampleTask:
@@ -210,8 +211,8 @@ def test_a_bystander_rejects_neither_picture_nor_clip_and_is_told(tmp_path: Path
     assert (row["status"], row["most_faces"], row["bystanders"]) == ("kept", 1, 1)
     assert row["other_face"] == pytest.approx(9 / 70)
     clip = examine(pack, _clip(tmp_path, _noise(9)), RULES)
-    assert clip.decision == KEPT
-    assert (clip.seen.many_share, clip.seen.bystanders) == (0, 1)
+    assert decided(clip, RULES) == KEPT
+    assert (clip.numbers, clip.seen.bystanders) == ([1] * 9, 1)
     assert all(found.short_side == 70 for _, _, found in clip.tracks)
 
 
@@ -227,7 +228,7 @@ def test_a_passer_by_close_to_the_camera_is_no_bystander(tmp_path: Path) -> None
 
     rules = RULES.model_copy(update={"min_face": 5})
     examined = examine(FakePack(sees), _clip(tmp_path, _noise(9)), rules)
-    assert examined.decision.reason == "FACE_MANY"
+    assert decided(examined, rules).reason == "FACE_MANY"
     assert all(found.short_side == 12 for _, _, found in examined.tracks)
 
 
@@ -256,3 +257,16 @@ def test_a_score_just_missed_is_told_and_nothing_is_made_up(tmp_path: Path) -> N
 def test_the_length_of_the_embedding_is_told_of_what_is_kept(tmp_path: Path) -> None:
     pack = FakePack(lambda image: [face(10, 12, 60)], lambda image: np.full(4, 3, np.float32))
     assert look(pack, _task(_photo(tmp_path)))["embedding_norm"] == pytest.approx(6)
+
+
+def test_what_is_seen_hangs_on_the_rules_of_looking_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rules without any other field serve, up to the decision."""
+    looking = SimpleNamespace(**{name: getattr(RULES, name) for name in LOOKING})
+    whole = examine(FakePack(lambda image: [face(10, 12, 60)]), _clip(tmp_path, _noise(9)), RULES)
+    monkeypatch.setattr("mm_model.faces.examine.decided", lambda found, rules: KEPT)
+    looking.embed_rejected = False
+    alone = examine(FakePack(lambda image: [face(10, 12, 60)]), _clip(tmp_path, _noise(9)), looking)
+    assert repr(alone.seen) == repr(whole.seen)
+    assert alone.numbers == whole.numbers

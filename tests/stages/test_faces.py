@@ -313,13 +313,13 @@ from mm_model.faces import row as record
 from mm_model.faces import stage as faces
 from tests.stages.conftest import make_job
 
-looks, look = [], record.look
+looks, measure = [], record.measure
 def dying(pack, task):
     looks.append(task)
     if len(looks) == 7:
         os.kill(os.getpid(), signal.SIGKILL)
-    return look(pack, task)
-record.look, detection.SHARD = dying, 3
+    return measure(pack, task)
+record.measure, detection.SHARD = dying, 3
 job = make_job(Path(sys.argv[1]), "faces")
 job.out.mkdir(parents=True)
 faces.run(job)
@@ -346,8 +346,10 @@ def test_a_killed_run_resumes_and_gives_the_same_bytes(
         timeout=120,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
-    looked, look = [], record.look
-    monkeypatch.setattr(record, "look", lambda pack, task: looked.append(task) or look(pack, task))
+    looked, measure = [], record.measure
+    monkeypatch.setattr(
+        record, "measure", lambda pack, task: looked.append(task) or measure(pack, task)
+    )
     run_stage(small_root, "faces")
     assert len(looked) == 12 - 6
     for place in (small_root, undisturbed):

@@ -1,0 +1,48 @@
+"""Keys of what is measured: everything that a measurement follows from, in one digest.
+
+Content, settings and weights are named by who measures; the code that does it and the libraries
+that it stands on are named here.
+"""
+
+import importlib.metadata
+from pathlib import Path
+
+from mm_model.run import made_by
+from mm_model.store import digests
+from mm_model.store.closure import PACKAGE
+
+LIBRARIES = (
+    "av",
+    "decord",
+    "insightface",
+    "numpy",
+    "onnxruntime",
+    "opencv-python-headless",
+    "pillow",
+)
+"""Those whose other versions may give other numbers of the same file."""
+
+
+class Measuring:
+    """One way to measure: `entries`, files of the package with all they import, and settings.
+
+    `about` are JSON-able values; `package` is where the code lies.
+    """
+
+    def __init__(self, entries: tuple[str, ...], about: object, package: Path = PACKAGE) -> None:
+        self._origin = digests.of_value([made_by.record_of(entries, package), _versions(), about])
+
+    def key(self, *content: object) -> str:
+        """The name of what is measured of one `content` (JSON-able)."""
+        return digests.of_value([self._origin, *content])
+
+
+def _versions() -> dict[str, str | None]:
+    return {name: _version(name) for name in LIBRARIES}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
