@@ -12,7 +12,7 @@ ORDER = (
     {"errors", "environment", "progress", "decisions", "rows", "waiting"},
     {"diffusion", "lifeline", "records", "store"},
     {"facepack", "media", "settings", "tracking"},
-    {"embedded.people", "inputs", "judges", "metrics", "nn", "quality"},
+    {"embedded.people", "inputs", "judges", "metrics", "nn", "quality", "terms"},
     {"generation", "run"},
     {"sources", "ingest", "faces", "train", "methods"},
     {"pairs", "serving", "embedded.training"},

@@ -19,6 +19,7 @@ from mm_model.settings import Profile, load_params, load_profile
 from mm_model.store import atomic
 from mm_model.store.atomic import Document
 from mm_model.store.layout import Layout
+from mm_model.terms.weights import FREE_PATH
 
 NAME = "dataset-card.html"
 _ROOMS = ("mm_model.card",)
@@ -167,7 +168,7 @@ def _rights(layout: Layout, found: Mapping[str, outputs.DataOutput]) -> str:
         missing=rights.NOT_RECORDED,
         weights=weights,
         verdict=weights[-1].terms,
-        path=terms.FREE_PATH,
+        path=FREE_PATH,
     )
 
 

@@ -28,13 +28,19 @@ def examined(job: Job, samples: list[Row]) -> tuple[list[Row], Row]:
 
     rules = job.profile.faces
     tasks = {sample["sample_id"]: task_of(job, sample) for sample in samples}
-    frames = sum(min(t.num_frames, rules.frames_examined or t.num_frames) for t in tasks.values())
-    processes = job.profile.run.threads if frames >= _FRAMES_WORTH_A_PROCESS else 1
     with (
-        opened(job.model("facepack"), rules.detection_size, processes) as workers,
+        opened(job.model("facepack"), rules.detection_size, job.profile.run.threads) as workers,
         measured.opened(job.layout.measured(job.stage.name)) as cache,
     ):
-        look = _Look(job, workers, cache, tasks, keys_of(job, samples, tasks, workers.pack.digest))
+        keys = keys_of(job, samples, tasks, workers.pack.digest)
+        new = cache.absent(keys.values())
+        frames = sum(
+            min(task.num_frames, rules.frames_examined or task.num_frames)
+            for name, task in tasks.items()
+            if keys[name] in new
+        )
+        workers = workers if frames >= _FRAMES_WORTH_A_PROCESS else workers.here()
+        look = _Look(job, workers, cache, tasks, keys)
         records = shards.in_shards(
             job.work / "examined",
             list(tasks),

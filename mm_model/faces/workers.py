@@ -43,6 +43,10 @@ class Workers:
         """Results in the order of `items`; `Crashed` where an item takes its worker down."""
         return list(self.pool.map(task, items))
 
+    def here(self) -> "Workers":
+        """The same without any process but this one, for few items."""
+        return Workers(self.pack, open_pool(lambda: self.pack, 0))
+
 
 @contextmanager
 def opened(folder: Path, detection_size: int, number: int) -> Iterator[Workers]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from mm_model.records import Counts
 from mm_model.register.people import candidate
-from mm_model.register.tags import NUMBERS, metrics_of, number, tags_of
+from mm_model.register.tags import NUMBERS, metrics_of, number, of_job, tags_of
 from mm_model.run.stage import Job, Report, Stage
 from mm_model.store import atomic, documents, tables
 from mm_model.store.atomic import Document
@@ -57,6 +57,7 @@ def run(job: Job) -> Report:
         f"release {release.release_digest[:12]}, adapter {release.adapter_digest[:12]}"
     )
     numbers = {name: number(metrics, name) for name in NUMBERS}
+    terms = of_job(job)
     return Report(
         Counts(total=1, kept=1),
         {"version": release.version, "promoted": release.promoted, **numbers},
@@ -64,6 +65,7 @@ def run(job: Job) -> Report:
             *release.sentences,
             *([said] if (said := (metrics.get("stages") or {}).get("sentence")) else []),
             *_MARKS.get(tree.state, ()),
+            f"Terms of use: {terms.use}, because of {terms.because}.",
             f"Serve it with: {release.serve_command}",
         ),
     )

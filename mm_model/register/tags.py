@@ -8,7 +8,10 @@ from mm_model.register.people import candidate
 from mm_model.run.stage import Job
 from mm_model.store import digests, manifest
 from mm_model.store.atomic import Document
+from mm_model.terms.model import of_adapter
+from mm_model.terms.weights import Terms
 
+_LONGEST = 1000
 NUMBERS = ("identity", "face_found_rate", "fm_ref", "fm_inter")
 
 
@@ -31,10 +34,16 @@ def number(metrics: Document, name: str) -> float | None:
     )
 
 
+def of_job(job: Job) -> Terms:
+    """On what terms the candidate may be used."""
+    return of_adapter(job.layout, job.model("facepack"), job.model("backbone"))
+
+
 def tags_of(job: Job, metrics: Document, tree: str) -> dict[str, str]:
     """What a version carries: where it came from, and its evaluation's numbers."""
     from mm_model.tracking.tracker import git_revision
 
+    terms = of_job(job)
     tags: Document = {
         "candidate": candidate(metrics),
         "fingerprint": job.fingerprint,
@@ -42,6 +51,8 @@ def tags_of(job: Job, metrics: Document, tree: str) -> dict[str, str]:
         "profile_digest": job.profile.digest,
         "git_revision": git_revision(job.layout.root),
         "tree": tree,
+        "terms": terms.use,
+        "terms_because": terms.because[:_LONGEST],
         "test_set_digest": metrics.get("test_set_digest"),
         **{f"manifest_{name}": manifest.read(path).digest for name, path in job.inputs.items()},
         **{f"{name}_digest": digests.of_path(job.model(name)) for name in job.stage.models},

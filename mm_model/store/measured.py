@@ -43,9 +43,19 @@ class MeasurementCache:
         wanted = list(dict.fromkeys(keys))
         found: dict[str, Row] = {}
         with self._tried():
-            for start in range(0, len(wanted), _AT_ONCE):
-                found |= self._known(wanted[start : start + _AT_ONCE])
+            for part in _parts(wanted):
+                found |= self._known(part)
         return found
+
+    def absent(self, keys: Iterable[str]) -> set[str]:
+        """Those of `keys` that are not there."""
+        left = set(keys)
+        with self._tried():
+            for part in _parts(list(left)):
+                if self._connection is not None:
+                    chosen = f"SELECT key FROM measured {_where(part)}"
+                    left -= {key for (key,) in self._connection.execute(chosen, part)}
+        return left
 
     def keep(self, values: Mapping[str, Row]) -> None:
         """Keep `values` (JSON-able, numbers finite), all of them or none.
@@ -113,6 +123,16 @@ class MeasurementCache:
             for path in (self._path, *self._path.parent.glob(f"{self._path.name}-*")):
                 with contextlib.suppress(OSError):
                     path.unlink()
+
+
+def _parts(keys: list[str]) -> Iterator[list[str]]:
+    """As many at once as a statement takes."""
+    for start in range(0, len(keys), _AT_ONCE):
+        yield keys[start : start + _AT_ONCE]
+
+
+def _where(part: list[str]) -> str:
+    return f"WHERE key IN ({','.join('?' * len(part))})"
 
 
 @contextlib.contextmanager

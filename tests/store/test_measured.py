@@ -25,6 +25,7 @@ def test_more_keys_than_a_statement_takes(tmp_path: Path) -> None:
     with measured.opened(tmp_path / "x.db") as cache:
         cache.keep(values)
         assert cache.known([*values, "absent"]) == values
+        assert cache.absent([*values, "absent"]) == {"absent"}
 
 
 def test_a_value_that_json_cannot_hold_keeps_none_of_its_batch(tmp_path: Path) -> None:

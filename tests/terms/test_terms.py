@@ -1,0 +1,166 @@
+"""On what terms weights and files may be used: read off folders and names, and what follows."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mm_model.card import outputs
+from mm_model.card.terms import of_run
+from mm_model.settings import load_params
+from mm_model.store import manifest
+from mm_model.store.layout import Layout
+from mm_model.terms import licences, model
+from mm_model.terms import weights as terms
+from mm_model.terms.weights import Use
+from tests.card.small import layout_at, publish
+
+
+def _folder(place: Path, *names: str, **texts: str) -> Path:
+    place.mkdir(parents=True)
+    for name in names:
+        (place / name).write_bytes(name.encode())
+    for name, text in texts.items():
+        (place / name).write_text(text)
+    return place
+
+
+@pytest.mark.parametrize("name", ["facepack/models/tiny", "judge/models/judge", "backbone"])
+def test_shipped_weights_are_ours(root: Path, name: str) -> None:
+    found = terms.of_folder(root / "weights" / "tiny" / name)
+    assert found.use is Use.COMMERCIAL and "ours" in found.because
+
+
+def test_shipped_weights_with_another_file_are_not_ours(root: Path, tmp_path: Path) -> None:
+    place = tmp_path / "tiny"
+    shutil.copytree(root / "weights" / "tiny" / "facepack", place / "facepack")
+    pack = place / "facepack" / "models" / "tiny"
+    assert terms.of_folder(pack).use is Use.COMMERCIAL
+    (pack / "recognizer.onnx").write_bytes(b"somebody else's")
+    assert terms.of_folder(pack).use is Use.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("names", "use", "because"),
+    [
+        (("det_10g.onnx", "w600k_r50.onnx"), Use.RESEARCH, "non-commercial research"),
+        (("det_2.5g.onnx", "mine.onnx"), Use.RESEARCH, "non-commercial research"),
+        (
+            ("face_detection_yunet_2023mar.onnx", "face_recognition_sface_2021dec.onnx"),
+            Use.COMMERCIAL,
+            "SFace: Apache-2.0",
+        ),
+        (
+            ("dlib_face_recognition_resnet_model_v1.dat", "shape_predictor_5_face_landmarks.dat"),
+            Use.COMMERCIAL,
+            "CC0",
+        ),
+        (("face_detection_yunet_2023mar.onnx", "mine.onnx"), Use.UNKNOWN, "mine.onnx"),
+        (("mine.onnx",), Use.UNKNOWN, "mine.onnx"),
+        ((), Use.UNKNOWN, "no weights"),
+    ],
+)
+def test_names_tell_whose_a_pack_is(
+    tmp_path: Path, names: tuple[str, ...], use: Use, because: str
+) -> None:
+    found = terms.of_folder(_folder(tmp_path / "pack", *names))
+    assert found.use is use and because in found.because
+
+
+def test_a_line_in_the_folder_decides(tmp_path: Path) -> None:
+    said = "terms: commercial-ok, bought in May"
+    found = terms.of_folder(_folder(tmp_path / "a", "det_10g.onnx", terms=said))
+    assert found.use is Use.COMMERCIAL and "bought in May" in found.because
+    found = terms.of_folder(_folder(tmp_path / "b", "mine.onnx", LICENSE="Apache License\n 2.0"))
+    assert found.use is Use.COMMERCIAL and "Apache-2.0" in found.because
+    text = "For non-commercial use. MIT License"
+    assert terms.of_folder(_folder(tmp_path / "c", "m.onnx", LICENSE=text)).use is Use.RESEARCH
+    text = "All rights reserved."
+    assert terms.of_folder(_folder(tmp_path / "d", "m.onnx", LICENSE=text)).use is Use.UNKNOWN
+
+
+def test_adapters_have_the_strictest_terms_of_what_shapes_them(root: Path, tmp_path: Path) -> None:
+    layout: Layout = layout_at(root, tmp_path / "tree")
+    params = load_params(layout.root)
+    found = outputs.published(layout)
+    assert of_run(layout, params, found)[-1].terms.use is Use.COMMERCIAL
+    pack = str(_folder(tmp_path / "pack", "mine.onnx"))
+    of_judge = params.model_copy(update={"judge": pack})
+    assert of_run(layout, of_judge, found)[-1].terms.use is Use.COMMERCIAL
+    unknown = params.model_copy(update={"facepack": pack})
+    assert of_run(layout, unknown, found)[-1].terms.use is Use.UNKNOWN
+    (tmp_path / "pack" / "terms").write_text("research-only")
+    made = of_run(layout, unknown, found)
+    assert made[-1].terms.use is Use.RESEARCH
+    assert str(tmp_path) not in "".join(one.where for one in made), "no place of this machine"
+
+
+@pytest.mark.parametrize(
+    ("name", "use"),
+    [
+        ("Apache-2.0", Use.COMMERCIAL),
+        ("Apache License, Version 2.0", Use.COMMERCIAL),
+        ("MIT", Use.COMMERCIAL),
+        ("CC0-1.0", Use.COMMERCIAL),
+        ("CC BY 4.0", Use.COMMERCIAL),
+        ("cc-by-sa-3.0", Use.COMMERCIAL),
+        ("https://creativecommons.org/licenses/by/4.0/", Use.COMMERCIAL),
+        ("https://creativecommons.org/publicdomain/zero/1.0/", Use.COMMERCIAL),
+        ("Public Domain Mark", Use.COMMERCIAL),
+        ("Pexels License", Use.COMMERCIAL),
+        ("CC BY-NC-SA 4.0", Use.RESEARCH),
+        ("cc-by-nc-4.0", Use.RESEARCH),
+        ("https://creativecommons.org/licenses/by-nc/2.0/", Use.RESEARCH),
+        ("for non-commercial research only", Use.RESEARCH),
+        ("noncommercial", Use.RESEARCH),
+        ("CC BY-ND 4.0", Use.UNKNOWN),
+        ("MIT, or ask me", Use.UNKNOWN),
+        ("all rights reserved", Use.UNKNOWN),
+        ("", Use.UNKNOWN),
+        (None, Use.UNKNOWN),
+    ],
+)
+def test_licences_by_their_names(name: str | None, use: Use) -> None:
+    assert licences.of_licence(name) is use
+
+
+def test_the_strictest_file_decides_for_a_dataset_and_is_named() -> None:
+    found = licences.of_licences({"MIT": 90, "CC BY-NC 4.0": 2, None: 5}, drawn=3)
+    assert found.use is Use.RESEARCH and found.because == "CC BY-NC 4.0 (2 files)"
+    found = licences.of_licences({"MIT": 90, None: 5})
+    assert found.use is Use.UNKNOWN and "no licence recorded (5 files)" in found.because
+    assert licences.of_licences({}, drawn=3).use is Use.COMMERCIAL
+    assert licences.of_licences({}).use is Use.UNKNOWN
+    many = licences.of_licences({f"mine {number}": 1 for number in range(9)})
+    assert many.because.endswith("and 6 more")
+
+
+def test_one_file_for_research_makes_the_adapter_so(root: Path, tmp_path: Path) -> None:
+    """Where the sources are no longer those that the dataset was made of, nothing is claimed."""
+    layout: Layout = layout_at(root, tmp_path / "tree")
+    publish(layout, "sources", [{"source_id": "a", "name": "a", "synthetic": True}] * 3)
+    _ingested(layout)
+    params = load_params(layout.root)
+    pack, backbone = (layout.root / path for path in (params.facepack, params.backbone))
+    assert model.of_adapter(layout, pack, backbone).use is Use.COMMERCIAL
+    mine = {"source_id": "b", "name": "b", "synthetic": False, "licence": "CC BY-NC 4.0"}
+    drawn = {"source_id": "a", "name": "a", "synthetic": True}
+    publish(layout, "sources", [drawn, mine])
+    assert model.of_adapter(layout, pack, backbone).use is Use.UNKNOWN, "made of other sources"
+    _ingested(layout)
+    found = model.of_adapter(layout, pack, backbone)
+    assert found.use is Use.RESEARCH and found.because == "the dataset: CC BY-NC 4.0 (1 files)"
+    of_dataset = of_run(layout, params, outputs.published(layout))[-1]
+    assert of_dataset.terms.use is Use.RESEARCH
+    publish(layout, "sources", [drawn, mine | {"status": "rejected", "reason": "IO_UNREADABLE"}])
+    _ingested(layout)
+    assert model.of_adapter(layout, pack, backbone).use is Use.COMMERCIAL, "it was refused"
+
+
+def _ingested(layout: Layout) -> None:
+    """The output of `ingest`, made of the sources that lie there."""
+    folder = layout.output("ingest")
+    folder.mkdir(parents=True, exist_ok=True)
+    sources = manifest.read(layout.output("sources")).digest
+    made = manifest.Manifest("ingest", 1, "print", {"sources": sources}, "settings", {})
+    manifest.seal(folder, made)
