@@ -104,10 +104,16 @@ class Tree:
                 runner.run(stage, self.root)
         return cpu() - before
 
-    def forget(self) -> None:
-        """Remove all outputs and everything that is kept beside them."""
-        for name in ("data", "work"):
-            shutil.rmtree(self.root / name, ignore_errors=True)
+    @property
+    def facepack(self) -> Path:
+        """The face pack's folder."""
+        return Path(self._params["facepack"])
+
+    def forget(self, *stages: str) -> None:
+        """Remove the outputs of `stages`, of all without any, and what is kept beside outputs."""
+        shutil.rmtree(self.root / "work", ignore_errors=True)
+        for stage in stages or ("sources", "ingest", "faces"):
+            shutil.rmtree(self.output(stage), ignore_errors=True)
 
 
 def cpu() -> float:
