@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mm_model.card import drift, filters, funnel, histogram, kinds, outputs, rights, terms
+from mm_model.card import checks, drift, filters, funnel, histogram, kinds, outputs, rights, terms
 from mm_model.card.album import Album
 from mm_model.card.people import UNKNOWN, Population, population
 from mm_model.card.sheets import sheets
@@ -61,6 +61,7 @@ def rendered(layout: Layout, beside: Path, blur: bool = False) -> tuple[str, Doc
         lambda: _filters(layout, profile, found, blur),
         lambda: _people(found, people),
         lambda: _pairs(found, profile),
+        lambda: _fill("checks.html", audits=checks.audited(found)),
         lambda: _rights(layout, found),
         lambda: _drift(found, now, before),
     ]

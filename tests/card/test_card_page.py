@@ -1,5 +1,6 @@
 """What a reader of the dataset card sees, and what is kept from him."""
 
+import json
 import re
 from html import unescape
 from pathlib import Path
@@ -195,3 +196,38 @@ def test_the_report_page_leads_to_a_card_that_is_there(layout: Layout) -> None:
     place = page.build(layout)
     assert f'href="{place.name}"' in report.render(layout)
     assert place.parent == layout.page.parent
+
+
+def test_every_expectation_is_shown_with_what_was_observed(layout: Layout) -> None:
+    """The verdicts lie beside the table; a warning is open to see, a stage without any is told."""
+    publish(layout, "ingest", [_file(1)])
+    text = _text(layout)
+    assert "No stage has left the verdicts of its audit" in text
+    verdicts = [
+        {
+            "expectation": "expect_column_values_to_be_between",
+            "table": "samples.parquet",
+            "column": "width",
+            "severity": severity,
+            "success": success,
+            "observed": observed,
+            "rows": [],
+            "sentence": "expect_column_values_to_be_between: samples.parquet, column 'width': "
+            f"at least 64, at most 128; observed {observed}",
+        }
+        for severity, success, observed in (
+            ("critical", True, "0 of 7 rows against it"),
+            ("warning", False, SCRIPT),
+        )
+    ]
+    said = {"stage": "ingest", "success": True, "expectations": verdicts}
+    (layout.output("ingest") / "audit.json").write_text(json.dumps(said))
+    text = _text(layout)
+    assert SCRIPT not in text
+    shown = re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", text.split('id="checks"')[1])))
+    assert "1 of 2 expectations hold" in shown
+    assert "samples.parquet, width: at least 64, at most 128 holds 0 of 7 rows" in shown
+    assert shown.index(" warning ") < shown.index(" holds 0 of 7")
+    for damaged in ("[]", '{"expectations": 3}', "nonsense"):
+        (layout.output("ingest") / "audit.json").write_text(damaged)
+        assert "No stage has left" in _text(layout)
