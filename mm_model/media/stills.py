@@ -118,7 +118,7 @@ class _Bands:
             self.seen = True
             return band
         layer = band.convert("RGBA")
-        least, most = layer.getchannel("A").getextrema()
+        least, most = cast("tuple[int, int]", layer.getchannel("A").getextrema())
         self.seen = self.seen or most > 0
         if least == 255:
             return layer.convert("RGB")

@@ -1,4 +1,4 @@
-"""Tars of samples that climb, link, repeat, break off or blow up; tables that name what is not there."""
+"""Tars that climb, link, repeat, break off or blow up; tables that name what is not there."""
 
 import gzip
 import io
@@ -12,10 +12,12 @@ from tests.bad_inputs.drawn import jpeg, photograph, saved
 from tests.bad_inputs.pictures import KEPT
 from tests.bad_inputs.port import INDEX, SHEET, TARS, Made, kind
 
+Entry = tuple[tarfile.TarInfo, bytes]
+
 OUTSIDE = "mm-bad-input-must-not-exist"
 
 
-def _member(name: str, content: bytes = b"", **values: object) -> tuple[tarfile.TarInfo, bytes]:
+def _member(name: str, content: bytes = b"", **values: object) -> Entry:
     head = tarfile.TarInfo(name)
     head.size = len(content)
     for key, value in values.items():
@@ -27,7 +29,7 @@ def _picture(seed: int) -> bytes:
     return saved(photograph(seed), "JPEG")
 
 
-def _tar(*members: tuple[tarfile.TarInfo, bytes], form: int = tarfile.PAX_FORMAT) -> bytes:
+def _tar(*members: Entry, form: int = tarfile.PAX_FORMAT) -> bytes:
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w", format=form) as archive:
         for head, content in members:
@@ -189,7 +191,7 @@ def _rows(
 ) -> None:
     """A kind of rows of an index: in Parquet in one source, in a CSV in the other."""
 
-    @kind(f"{name} ({source})", how, becomes, len(rows), source=source, note=note)
+    @kind(f"{name} ({source})", how, becomes, len(rows), source=source)
     def _(number: int, seed: int) -> Made:
         said, thing = rows[number]
         reason = None if becomes == KEPT else becomes

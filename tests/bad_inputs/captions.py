@@ -1,4 +1,4 @@
-"""Captions beside a picture that no table, prompt or page should have to hold; the picture stays."""
+"""Captions that no table, prompt or page should have to hold; their picture stays."""
 
 from mm_model.records import CaptionProblem
 from tests.bad_inputs.drawn import photograph, saved

@@ -186,19 +186,18 @@ def _(number: int, seed: int) -> Made:
     return Made(b"%d.mp4" % number, made, Reason.VID_DECODE_ERROR)
 
 
-@kind(
-    "an index of two thousand million frames",
-    "and hardly a byte behind it",
-    Reason.IO_UNREADABLE,
-    2,
-)
+@kind("index of 2,000 million frames", "hardly a byte behind it", Reason.IO_UNREADABLE, 1)
 def _(number: int, seed: int) -> Made:
     content = mp4_bytes(footage(seed), 8)
-    at = content.index((b"stsz", b"stts")[number]) + (12, 8)[number]
-    many = patched(content, at, b"\x7f\xff\xff\xf0")
-    if number:
-        return Made(b"%d.mp4" % number, many, rows=None, reason=Reason.IO_UNREADABLE)
-    return Made(b"%d.mp4" % number, many, Reason.IO_UNREADABLE)
+    many = patched(content, content.index(b"stsz") + 12, b"\x7f\xff\xff\xf0")
+    return Made(b"0.mp4", many, Reason.IO_UNREADABLE)
+
+
+@kind("times of 2,000 million frames", "more than a worker may hold", Reason.FMT_BOMB, 1)
+def _(number: int, seed: int) -> Made:
+    content = mp4_bytes(footage(seed), 8)
+    many = patched(content, content.index(b"stts") + 8, b"\x7f\xff\xff\xf0")
+    return Made(b"0.mp4", many, Reason.FMT_BOMB)
 
 
 @kind("codec nobody knows", "the name of the codec is another", Reason.VID_NO_VIDEO_STREAM, 3)
@@ -356,7 +355,7 @@ def _(number: int, seed: int) -> Made:
 
 @kind("pixels that are not square", "4:3 and 2:1 of a width", KEPT, 4)
 def _(number: int, seed: int) -> Made:
-    sar = (Fraction(4, 3), Fraction(2, 1), Fraction(1, 2), Fraction(8, 9))[number]
+    sar = (Fraction(4, 3), Fraction(2, 1), Fraction(3, 4), Fraction(8, 9))[number]
     content = coded(footage(seed), sar=sar)
     return Made(b"%d.mp4" % number, content, says="not square", size=(round(96 * sar), 96))
 
@@ -413,14 +412,16 @@ def _(number: int, seed: int) -> Made:
     return Made(b"%d.mp4" % number, mp4_bytes(frames, 8), Reason.FMT_TOO_SMALL)
 
 
-@kind("bomb of frames", "a clip that says 30,000 x 30,000", Reason.FMT_BOMB, 2)
+@kind("bomb of frames", "every frame says that it has hundreds of megapixels", Reason.FMT_BOMB, 2)
 def _(number: int, seed: int) -> Made:
     content = coded(footage(seed), "a.mov", "mjpeg", "yuvj420p", options={"b": "2M"})
-    at = content.index(b"jpeg", content.index(b"stsd")) + 4 + 24
-    side = ((30_000, 30_000), (20_000, 12_000))[number]
-    return Made(
-        b"%d.mov" % number, patched(content, at, struct.pack(">HH", *side)), Reason.FMT_BOMB
-    )
+    side = struct.pack(">HH", *((20_000, 12_000), (15_000, 9_000))[number])
+    content = patched(content, content.index(b"jpeg", content.index(b"stsd")) + 28, side)
+    at = content.find(b"\xff\xc0\0\x11\x08")
+    while at >= 0:
+        content = patched(content, at + 5, side)
+        at = content.find(b"\xff\xc0\0\x11\x08", at + 5)
+    return Made(b"%d.mov" % number, content, Reason.FMT_BOMB)
 
 
 @kind("rubbish behind a clip", "appended bytes", KEPT, 3)

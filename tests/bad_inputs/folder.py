@@ -1,4 +1,4 @@
-"""Lays kinds of bad input into one folder, as a user's collection, and says what is right for each."""
+"""Lays kinds of bad input into one folder, a user's collection, and says what is right for each."""
 
 import csv
 import os

@@ -5,11 +5,12 @@ from tests.bad_inputs.table import kinds
 
 _HEAD = """# Bad input
 
-What becomes of files that nobody should trust. Every kind is made by a script (`tests/bad_inputs`), and a test takes
-them through the stages `sources` and `ingest` as one folder (`tests/stages/test_bad_inputs.py`: one of each kind by
-`make test`, all of them by `make test-slow`). It holds that each has one row with the reason named here, that the counts add
-up (in = kept + rejected + failed), and that nothing is written outside the stages' own folders. Written by
-`python -m tests.bad_inputs docs/bad-inputs.md`.
+What becomes of files that nobody should trust. Every kind is made by a script (`tests/bad_inputs`),
+and a test takes them through the stages `sources` and `ingest` as one folder: one of each kind by
+`make test`, all of them by `make test-slow` (`tests/stages/test_bad_inputs.py`). It holds that each
+has one row with the reason named here, that the counts add up (in = kept + rejected + failed), and
+that nothing is written outside the stages' own folders. Reasons with a bound stand in
+[filters.md](filters.md). This page is written by `python -m tests.bad_inputs docs/bad-inputs.md`.
 
 """
 _TITLES = {

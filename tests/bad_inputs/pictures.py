@@ -71,7 +71,7 @@ def _(number: int, seed: int) -> Made:
 @kind("jpeg cut and closed", "cut short, then given a well-formed end", Reason.IO_TRUNCATED, 12)
 def _(number: int, seed: int) -> Made:
     ways = ({}, {"quality": 30}, {"subsampling": 0})
-    content = _cut(jpeg(seed, **ways[number % 3]), 0.3 + 0.05 * number)
+    content = _cut(jpeg(seed, **ways[number % 3]), 0.42 + 0.04 * number)
     return Made(b"%d.jpg" % number, content + b"\xff\xd9", Reason.IO_TRUNCATED, "end before")
 
 
@@ -99,11 +99,17 @@ def _(number: int, seed: int) -> Made:
     return Made(b"%d.jpg" % number, jpeg(seed)[:-2], Reason.IO_TRUNCATED)
 
 
-@kind("jpeg with rubbish", "2000 random bytes in its middle", Reason.IO_UNREADABLE, 8)
+@kind(
+    "jpeg with rubbish",
+    "2000 random bytes in its middle",
+    Reason.IO_UNREADABLE,
+    8,
+    note="or `IO_TRUNCATED`, where they use up the data before the picture is full",
+)
 def _(number: int, seed: int) -> Made:
     content = jpeg(seed, quality=92)
-    at = len(content) * (3 + number % 3) // 8
-    return Made(b"%d.jpg" % number, patched(content, at, rubbish(seed, 2000)), Reason.IO_UNREADABLE)
+    damaged = patched(content, len(content) * (3 + number % 3) // 8, rubbish(seed, 2000))
+    return Made(b"%d.jpg" % number, damaged, Reason.IO_UNREADABLE, also=Reason.IO_TRUNCATED)
 
 
 @kind(
@@ -313,10 +319,10 @@ def _(number: int, seed: int) -> Made:
 
 @kind(
     "bomb in a note",
-    "a PNG's text or profile of megabytes once unpacked",
-    KEPT,
+    "a PNG's text or profile is 60 megabytes once unpacked",
+    Reason.FMT_BOMB,
     3,
-    note="the note is left packed, or dropped; the picture is whole",
+    note="the picture itself may be whole; who wrote that note is not trusted",
 )
 def _(number: int, seed: int) -> Made:
     packed = zlib.compress(bytes(60_000_000), 9)
@@ -325,7 +331,8 @@ def _(number: int, seed: int) -> Made:
         (b"iTXt", b"Comment\0\x01\0\0\0" + packed),
         (b"iCCP", b"profile\0\0" + packed),
     )[number]
-    return Made(b"%d.png" % number, with_chunk(saved(photograph(seed), "PNG"), name, data))
+    content = with_chunk(saved(photograph(seed), "PNG"), name, data)
+    return Made(b"%d.png" % number, content, Reason.FMT_BOMB, "unpacks to megabytes")
 
 
 @kind("too small", "1 x 1 up to a side of 63 pixels", Reason.FMT_TOO_SMALL, 6)

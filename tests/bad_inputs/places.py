@@ -83,8 +83,8 @@ def _(number: int, seed: int) -> Made:
         "/etc",
         "/dev/zero",
         "/dev/stdin",
-        "../../../../params.yaml",
-        "../../..",
+        "../../../params.yaml",
+        "../../../..",
         "/proc/self/environ",
         "/",
     )[number]

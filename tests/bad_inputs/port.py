@@ -14,10 +14,11 @@ class Made:
     """One thing that lies in the folder.
 
     name: from the kind's own folder; it may hold bytes that are no text. content: its bytes, or
-    what makes it at a path. reason: the code of its row, None: kept; `says` are words that the row's
-    message must hold. rows: instead, of a thing that is several rows (or none), name to reason; the
-    name "" is the thing's own, and "#" that of its line in an index. row: that line.
-    caption: of a kept one, where its caption comes from and what was wrong with its own.
+    what makes it at a path. reason: the code of its row, None: kept; also: another that is as
+    right. says: words that the row's message must hold. rows: instead, of a thing that is several
+    rows (or none), name to reason; the name "" is the thing's own, and "#" that of its line in an
+    index. row: that line. size: of a kept one, its width and height. caption: of a kept one, where
+    its caption comes from and what was wrong with its own.
     """
 
     name: bytes
@@ -28,6 +29,7 @@ class Made:
     size: tuple[int, int] | None = None
     caption: tuple[str, str | None] | None = None
     row: dict[str, str | None] | None = None
+    also: str | None = None
 
 
 Maker = Callable[[int, int], "Made | Iterable[Made]"]
@@ -39,7 +41,7 @@ class Kind:
 
     make: number of the variant and a seed to the things of that variant. note: why it is so, where
     one might expect something else. between: what happens to a thing after stage `sources`.
-    refused: error number of what this user may not do to a thing of this name, by the way of asking.
+    refused: way of asking, and error number of what this user may not do to things of this name.
     """
 
     name: str

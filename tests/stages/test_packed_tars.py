@@ -1,4 +1,4 @@
-"""Packed tars: read like plain ones, within bounds of ratio and size, holding one sample at most."""
+"""Packed tars: read like plain ones, within bounds of ratio and size, one sample at a time."""
 
 import gzip
 import subprocess
