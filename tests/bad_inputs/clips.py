@@ -2,8 +2,10 @@
 
 import struct
 import tempfile
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -54,18 +56,19 @@ FOREIGN = {
 }
 
 
-def _muxed(name: str, fill: object, **options: object) -> bytes:
+def _muxed(name: str, fill: Callable[[Any], None], **options: str) -> bytes:
     """A container that `fill` writes into, as bytes."""
     import av
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
-        with av.open(str(path), "w", **options) as container:
+        exact = {"fflags": "+bitexact"} | options
+        with av.open(str(path), "w", options=exact) as container:
             fill(container)
         return path.read_bytes()
 
 
-def _sound(container: object, codec: str = "aac") -> None:
+def _sound(container: Any, codec: str = "aac") -> None:
     import av
 
     rate = 48000
@@ -80,7 +83,7 @@ def _sound(container: object, codec: str = "aac") -> None:
     container.mux(stream.encode(None))
 
 
-def _film(container: object, frames: np.ndarray, rate: int = 8, codec: str = "libx264") -> None:
+def _film(container: Any, frames: np.ndarray, rate: int = 8, codec: str = "libx264") -> None:
     import av
 
     stream = container.add_stream(codec, rate=rate, options={"threads": "1"})
@@ -215,7 +218,7 @@ def _(number: int, seed: int) -> Made:
         "encryption_key": f"{seed:032x}",
         "encryption_kid": f"{seed + 1:032x}",
     }
-    content = _muxed("a.mp4", lambda c: _film(c, grainy_footage(seed)), options=options)
+    content = _muxed("a.mp4", lambda c: _film(c, grainy_footage(seed)), **options)
     return Made(b"%d.mp4" % number, content, Reason.VID_DECODE_ERROR)
 
 
@@ -244,7 +247,7 @@ def _(number: int, seed: int) -> Made:
 def _(number: int, seed: int) -> Made:
     import av
 
-    def fill(container: object) -> None:
+    def fill(container: Any) -> None:
         streams = []
         for frames in (footage(seed)[:, ::2, ::2], footage(seed)):
             stream = container.add_stream("libx264", rate=8, options={"threads": "1"})
@@ -306,7 +309,7 @@ def _(number: int, seed: int) -> Made:
 def _(number: int, seed: int) -> Made:
     import av
 
-    def fill(container: object) -> None:
+    def fill(container: Any) -> None:
         stream = container.add_stream("libx264", rate=30, options={"threads": "1"})
         stream.height, stream.width, stream.pix_fmt = 96, 96, "yuv420p"
         stream.codec_context.time_base = Fraction(1, 1000)
@@ -376,7 +379,7 @@ def _(number: int, seed: int) -> Made:
 
 @kind("notes that are no UTF-8", "title and encoder in another encoding", KEPT, 3)
 def _(number: int, seed: int) -> Made:
-    def fill(container: object) -> None:
+    def fill(container: Any) -> None:
         container.metadata["title"] = "Cafexxx"
         _film(container, footage(seed))
 

@@ -89,10 +89,10 @@ class Laid:
 
 
 def lay(folder: Path, kinds: Iterable[Kind], quick: bool = False) -> Laid:
-    """Every variant of the kinds below `folder`; `quick`: the first of each."""
+    """Every variant of the kinds below `folder`; `quick`: the first of each that is not dear."""
     laid = Laid(folder)
     for one in kinds:
-        for thing in one.things(range(1 if quick else one.variants)):
+        for thing in one.things(range(not one.dear if quick else one.variants)):
             laid.add(one, thing)
     laid.close()
     return laid

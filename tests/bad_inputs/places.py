@@ -171,6 +171,7 @@ def _of_holes(path: Path) -> None:
     Reason.FMT_BOMB,
     1,
     note="more than a worker may hold (`ingest.decode_memory_mb`)",
+    dear=True,
 )
 def _(number: int, seed: int) -> Made:
     return Made(b"0.mp4", _of_holes, Reason.FMT_BOMB)

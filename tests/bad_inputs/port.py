@@ -42,6 +42,7 @@ class Kind:
     make: number of the variant and a seed to the things of that variant. note: why it is so, where
     one might expect something else. between: what happens to a thing after stage `sources`.
     refused: way of asking, and error number of what this user may not do to things of this name.
+    dear: takes seconds, and is left out where time is short.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Kind:
     source: str = FILES
     between: Callable[[Path], object] | None = None
     refused: tuple[str, int] | None = None
+    dear: bool = False
 
     @property
     def slug(self) -> str:
