@@ -21,6 +21,10 @@ from mm_model.settings import FacesSettings
 EMBEDDED_FRAMES = 5
 """How many frames of a clip are embedded at most (design choice: their mean is stable by then)."""
 
+COMPARED_FRAMES = 16
+"""How many of a clip are compared at most where a profile asks whether the face stays one person's
+(measured with a real pack: a stranger in a fifth of the clip is among them three times)."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -82,7 +86,35 @@ def examine(pack: FacePack, pictures: Pictures, rules: FacesSettings) -> Examine
     decision = decide(seen, rules)
     if decision.status != Status.KEPT:
         return Examined(seen, decision, frames.tracks)
-    picks = [frames.tracks[place] for place in spread(len(frames.tracks), EMBEDDED_FRAMES)]
+    number = len(frames.tracks)
+    own = spread(number, EMBEDDED_FRAMES)
+    compared = spread(number, COMPARED_FRAMES) if rules.track_cosine_min is not None else []
+    places = sorted({*own, *compared})
+    norms, units = _embedded(pack, pictures, [frames.tracks[place] for place in places])
+    if len(units) > 1:
+        seen = replace(seen, track_cosine=float((units @ units.T).min()))
+        decision = decide(seen, rules)
+        if decision.status != Status.KEPT:
+            return Examined(seen, decision, frames.tracks)
+    chosen = [places.index(place) for place in own]
+    return Examined(
+        seen,
+        decision,
+        tracks=frames.tracks,
+        frames=[frames.tracks[place][0] for place in own],
+        embeddings=units[chosen],
+        embedding_norm=_median([norms[place] for place in chosen]),
+    )
+
+
+def _embedded(
+    pack: FacePack, pictures: Pictures, picks: list[tuple[int, float, Face]]
+) -> tuple[list[float], np.ndarray]:
+    """Lengths of the embeddings of the picked faces, and their unit vectors [n, width].
+
+    Raises:
+        ValueError: the recogniser gave no finite embedding.
+    """
     images = pictures.at([frame for frame, _, _ in picks])
     vectors = [
         pack.embed(image, face) for (_, image), (_, _, face) in zip(images, picks, strict=True)
@@ -90,14 +122,7 @@ def examine(pack: FacePack, pictures: Pictures, rules: FacesSettings) -> Examine
     units = np.stack([unit(vector) for vector in vectors])
     if not np.isfinite(units).all():
         raise ValueError("the recogniser gave an embedding that is not finite")
-    return Examined(
-        seen,
-        decision,
-        tracks=frames.tracks,
-        frames=[frame for frame, _, _ in picks],
-        embeddings=units,
-        embedding_norm=_median([float(np.linalg.norm(vector)) for vector in vectors]),
-    )
+    return [float(np.linalg.norm(vector)) for vector in vectors], units
 
 
 def _looked(
