@@ -262,6 +262,7 @@ DECISIONS = (
         measures=(TRACK_COSINE,),
         thresholds=(Threshold("faces.track_cosine_min"),),
         rule=_another,
+        keeps="from",
     ),
     Decision(
         "redundant",
