@@ -164,7 +164,7 @@ def _webp(image: "Image.Image", content: bytes) -> "Image.Image":
 
 def _damaged(content: bytes, kind: str, said: str = "") -> MediaError:
     if "too large" in said:  # Pillow of a PNG's text or profile
-        return MediaError(Reason.FMT_BOMB, f"a note within the {kind} unpacks to megabytes")
+        return MediaError(Reason.IO_UNREADABLE, f"a note within the {kind} unpacks to megabytes")
     if kind == "webp":
         whole = len(content) >= 8 + struct.unpack("<I", content[4:8].ljust(4, b"\0"))[0]
     else:

@@ -320,7 +320,7 @@ def _(number: int, seed: int) -> Made:
 @kind(
     "bomb in a note",
     "a PNG's text or profile is 60 megabytes once unpacked",
-    Reason.FMT_BOMB,
+    Reason.IO_UNREADABLE,
     3,
     note="the picture itself may be whole; who wrote that note is not trusted",
 )
@@ -332,7 +332,7 @@ def _(number: int, seed: int) -> Made:
         (b"iCCP", b"profile\0\0" + packed),
     )[number]
     content = with_chunk(saved(photograph(seed), "PNG"), name, data)
-    return Made(b"%d.png" % number, content, Reason.FMT_BOMB, "unpacks to megabytes")
+    return Made(b"%d.png" % number, content, Reason.IO_UNREADABLE, "unpacks to megabytes")
 
 
 @kind("too small", "1 x 1 up to a side of 63 pixels", Reason.FMT_TOO_SMALL, 6)
