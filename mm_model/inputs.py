@@ -14,7 +14,7 @@ from mm_model.errors import UserError
 from mm_model.media.consent import NAME as CONSENT_FILE
 from mm_model.media.consent import consents_of, keep, statements
 from mm_model.media.folder import media_below
-from mm_model.media.names import shown
+from mm_model.media.names import TAR_ENDINGS, shown, tar_ending
 from mm_model.media.terms import NAME as SOURCE_FILE
 from mm_model.settings import Params, load_params, load_profile
 from mm_model.settings.bases import BASE, LOCAL, Values, without
@@ -99,7 +99,8 @@ def use_folder(
     """Make the next run use a folder of media: write `profiles/local.yaml` and `params.yaml`.
 
     Args:
-        sources: the folder; relative paths count from the working directory.
+        sources: the folder, or a single tar of samples; relative paths count from the working
+            directory.
         facepack: `<root>/<name>` of InsightFace's `FaceAnalysis(name, root)`, or that pack's own
             folder `<root>/models/<name>`.
         consent: basis for the whole folder, in words or as `<basis>:<evidence>`; giving it states
@@ -140,7 +141,9 @@ def use_folder(
 
 
 def _number_of_files(folder: Path, said: str | None) -> int:
-    """Files of media below the folder that can be read: at least one, else UserError."""
+    """Files of media below the folder that can be read, at least one; a tar counts as one."""
+    if folder.is_file():
+        return 1
     entries = media_below(folder)
     files = sum(found.problem is None for found in entries)
     if files == 0:
@@ -171,7 +174,12 @@ def _folder(sources: str | None) -> Path:
         raise UserError("Give --profile <name>, or --sources <folder of photographs and clips>.")
     folder = _resolved(sources)
     if not folder.is_dir():
-        raise UserError(f"SOURCES={sources} is no folder: name one with photographs and clips.")
+        if folder.is_file() and tar_ending(folder):
+            return folder
+        raise UserError(
+            f"SOURCES={sources} is no folder: name one with photographs and clips, or a single tar "
+            f"of samples ({', '.join(TAR_ENDINGS)})."
+        )
     return folder
 
 

@@ -117,6 +117,7 @@ SOURCES_COLUMNS = (
     "source",
     "licence",
     "origin",
+    "framing",
     *DECISION_COLUMNS,
 )
 
@@ -132,6 +133,7 @@ INGEST_COLUMNS = (
     "synthetic",
     "consent",
     "consent_digest",
+    "framing",
     "media",
     "file",
     "width",

@@ -254,7 +254,7 @@ def parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("use", help="choose a profile, or a folder of your own media")
     command.add_argument("--profile", help="a name from profiles/ on its shipped inputs")
-    command.add_argument("--sources", help="folder of photographs and clips")
+    command.add_argument("--sources", help="folder of photographs and clips, or a tar")
     command.add_argument("--facepack", help="InsightFace pack folder, <root>/<name>")
     command.add_argument("--consent", help="basis on which the people shown may be used")
     command.add_argument("--base", default="real-small", help="profile whose values to start from")

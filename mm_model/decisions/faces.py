@@ -33,8 +33,8 @@ class FaceMeasurements:
     most_faces, bystanders: most faces in one frame that counted, and that did not. other_face: side
     of the largest further face over the main one's, 0 when nobody else was seen. Without any face
     `detection_score` is the best score that was not enough, and `missed_above` what it was held to;
-    what could not be measured is NaN. medians: of what `MEASURES` measure in each frame. media:
-    `image` or `clip`.
+    what could not be measured is NaN. track_cosine: lowest cosine of two embedded frames, NaN of
+    fewer than two. medians: of what `MEASURES` measure in each frame. media: `image` or `clip`.
     """
 
     examined: int
@@ -48,6 +48,7 @@ class FaceMeasurements:
     medians: Mapping[str, float] = field(default_factory=dict)
     missed_above: float = math.nan
     media: str = "clip"
+    track_cosine: float = math.nan
 
     @property
     def found_share(self) -> float:
@@ -138,6 +139,11 @@ ROLL = Measure(
     "degrees by which the head tips to the image's right",
     each=lambda image, face: float(pose.held(face.landmarks).roll),
 )
+TRACK_COSINE = Measure(
+    "track_cosine",
+    "lowest cosine of the followed face in two frames of a clip, of files that were embedded",
+    of=lambda seen: seen.track_cosine,
+)
 EMBEDDING_NORM = Measure("embedding_norm", "median length of the embeddings, of kept samples")
 
 SECOND_LOOK = (
@@ -181,6 +187,14 @@ def _turned_away(seen: FaceMeasurements, rules: Any) -> Broken | None:
         return None
     said = f"the head is turned by {abs(yaw):.0f} degrees"
     return Broken(Reason.FACE_POSE, said, abs(yaw), bound)
+
+
+def _another(seen: FaceMeasurements, rules: Any) -> Broken | None:
+    bound, cosine = rules.track_cosine_min, seen.track_cosine
+    if bound is None or math.isnan(cosine) or cosine >= bound:
+        return None
+    said = f"the face that is followed becomes another's: cosine {cosine:.2f} between two frames"
+    return Broken(Reason.FACE_CHANGES, said, cosine, bound)
 
 
 DECISIONS = (
@@ -241,6 +255,16 @@ DECISIONS = (
         rule=_turned_away,
     ),
     Decision(
+        "another_face",
+        needs=Need.EMBEDDINGS,
+        rejects="is a clip in which the face that is followed becomes another's",
+        reasons=(Reason.FACE_CHANGES,),
+        measures=(TRACK_COSINE,),
+        thresholds=(Threshold("faces.track_cosine_min"),),
+        rule=_another,
+        keeps="from",
+    ),
+    Decision(
         "redundant",
         needs=Need.EMBEDDINGS,
         rejects="is of an identity that looks like another, where `faces.redundant` is reject",
@@ -249,7 +273,8 @@ DECISIONS = (
         thresholds=(Threshold("faces.redundant_above"),),
     ),
 )
-"""In the order in which they are asked; `redundant` of all samples together."""
+"""In the order in which they are asked: `another_face` once a sample that breaks none of those
+before is embedded, `redundant` of all samples together."""
 
 MEASURES = with_those_of(
     (

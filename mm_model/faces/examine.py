@@ -48,6 +48,11 @@ class LookingRules(DetectionRules, Protocol):
     def frames_examined(self) -> int | None: ...
 
 
+COMPARED_FRAMES = 16
+"""How many of a clip are compared at most where a profile asks whether the face stays one person's
+(measured with a real pack: a stranger in a fifth of the clip is among them three times)."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """The decision columns of one sample."""
@@ -115,15 +120,41 @@ def examine(pack: FacePack, pictures: Pictures, rules: FacesSettings) -> Examine
     if not frames.tracks or not (kept or rules.embed_rejected):
         return found
     try:
-        return _embedded(pack, pictures, found)
+        return _embedded(pack, pictures, found, rules)
     except Exception:
         if kept:
             raise
         return found  # a rejection needs no embedding
 
 
-def _embedded(pack: FacePack, pictures: Pictures, found: Examined) -> Examined:
-    picks = [found.tracks[place] for place in spread(len(found.tracks), EMBEDDED_FRAMES)]
+def _embedded(
+    pack: FacePack, pictures: Pictures, found: Examined, rules: FacesSettings
+) -> Examined:
+    """With the embeddings; with the lowest cosine of two of the frames that are compared."""
+    number = len(found.tracks)
+    own = spread(number, EMBEDDED_FRAMES)
+    compared = spread(number, COMPARED_FRAMES) if rules.track_cosine_min is not None else []
+    places = sorted({*own, *compared})
+    norms, units = _vectors(pack, pictures, [found.tracks[place] for place in places])
+    cosine = float((units @ units.T).min()) if len(units) > 1 else math.nan
+    chosen = [places.index(place) for place in own]
+    return replace(
+        found,
+        seen=replace(found.seen, track_cosine=cosine),
+        frames=[found.tracks[place][0] for place in own],
+        embeddings=units[chosen],
+        embedding_norm=_median([norms[place] for place in chosen]),
+    )
+
+
+def _vectors(
+    pack: FacePack, pictures: Pictures, picks: list[tuple[int, float, Face]]
+) -> tuple[list[float], np.ndarray]:
+    """Lengths of the embeddings of the picked faces, and their unit vectors [n, width].
+
+    Raises:
+        ValueError: the recogniser gave no finite embedding.
+    """
     images = pictures.at([frame for frame, _, _ in picks])
     vectors = [
         pack.embed(image, face) for (_, image), (_, _, face) in zip(images, picks, strict=True)
@@ -131,12 +162,7 @@ def _embedded(pack: FacePack, pictures: Pictures, found: Examined) -> Examined:
     units = np.stack([unit(vector) for vector in vectors])
     if not np.isfinite(units).all():
         raise ValueError("the recogniser gave an embedding that is not finite")
-    return replace(
-        found,
-        frames=[frame for frame, _, _ in picks],
-        embeddings=units,
-        embedding_norm=_median([float(np.linalg.norm(vector)) for vector in vectors]),
-    )
+    return [float(np.linalg.norm(vector)) for vector in vectors], units
 
 
 def decided(found: Examined, rules: FacesSettings) -> Outcome:

@@ -41,6 +41,7 @@ class SampleTask:
     def looks_as(self) -> Row:
         """All that what is seen hangs on, but for the file's content, the pack and the code."""
         rules = {name: getattr(self.rules, name) for name in LOOKING}
+        rules["compared"] = self.rules.track_cosine_min is not None
         return rules | {
             name: getattr(self, name) for name in ("media", "num_frames", "width", "height")
         }

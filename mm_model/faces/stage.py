@@ -53,7 +53,7 @@ def run(job: Job) -> Report:
 STAGE = Stage(
     name="faces",
     title="Faces: detection, tracks, identities",
-    version=4,
+    version=5,
     takes=("ingest",),
     sections=("run", "faces"),
     models=("facepack",),

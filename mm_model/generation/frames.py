@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mm_model.generation import crops
 from mm_model.generation.backbone import Backbone
+from mm_model.media.terms import BORDERS
 from mm_model.nn.cogvideox import folded_vae
 from mm_model.settings import ModelSettings
 
@@ -45,7 +46,8 @@ def training_frames(
     """Read, cut around the face and resize one sample; boxes and landmarks follow.
 
     `row` is the sample's row of ingest, `track` its rows of `tracks.parquet`. A frame that was not
-    examined takes the nearest examined frame's face.
+    examined takes the nearest examined frame's face. Where the row's `framing` is `borders`, the
+    whole picture is shown instead, between black borders (the paper's squared portraits).
     """
     if row["media"] == "image":
         from mm_model.media.images import load_image
@@ -68,10 +70,14 @@ def training_frames(
     columns = [f"{a}{p}" for p in range(5) for a in ("kx", "ky")]
     points = known[columns].to_numpy(float)[nearest].reshape(-1, 5, 2)
     size = (sizes.height, sizes.width)
-    window = crops.face_window(
-        boxes, frames.shape[1:3], margin=sizes.crop_margin, aspect=size[1] / size[0]
-    )
-    cut = np.stack([crops.cut(frame, window, size) for frame in frames])
+    aspect, whole = size[1] / size[0], row.get("framing") == BORDERS
+    if whole:
+        window = crops.whole_window(frames.shape[1:3], aspect=aspect)
+    else:
+        window = crops.face_window(
+            boxes, frames.shape[1:3], margin=sizes.crop_margin, aspect=aspect
+        )
+    cut = np.stack([crops.cut(frame, window, size, black=whole) for frame in frames])
     corners = crops.into_window(boxes.reshape(-1, 2, 2), window, size).reshape(-1, 4)
     return TrainingFrames(cut, corners, crops.into_window(points, window, size))
 

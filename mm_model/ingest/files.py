@@ -21,7 +21,16 @@ from mm_model.store import digests
 SHEET_SIZE = 72
 _THUMBNAILS_FOR_ALL = 4000
 _FACTS = ("media", "width", "height", "num_frames", "fps", "codec", "pixel_id", "phash")
-_CARRIED = ("source_id", "name", "subject", "split", "synthetic", "consent", "consent_digest")
+_CARRIED = (
+    "source_id",
+    "name",
+    "subject",
+    "split",
+    "synthetic",
+    "consent",
+    "consent_digest",
+    "framing",
+)
 
 
 def planned(inventory: list[Row]) -> list[Row]:

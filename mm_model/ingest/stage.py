@@ -81,7 +81,7 @@ def run(job: Job) -> Report:
 STAGE = Stage(
     name="ingest",
     title="Usable photographs and clips",
-    version=5,
+    version=6,
     takes=("sources",),
     sections=("ingest",),
     models=("backbone",),

@@ -17,7 +17,7 @@ from mm_model.media.failure import MediaError
 from mm_model.media.shape import refuse_strip
 from mm_model.media.sniff import HEAD_BYTES, IMAGE_KINDS, kind_of
 from mm_model.media.stills import DAMAGE, developed
-from mm_model.media.strict import refuse_damaged_picture
+from mm_model.media.strict import is_closed, refuse_damaged_picture
 from mm_model.records import Reason
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 89_000_000
 """Default for width times height; just below where Pillow itself begins to warn."""
-
-_ENDS = {"jpeg": b"\xff\xd9", "png": b"IEND\xaeB`\x82"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +55,8 @@ def load_picture(
     content = _content(source)
     kind = kind_of(content[:HEAD_BYTES])
     if kind == "gif":
-        # Two graphic control blocks stand for two frames; either way a GIF is not accepted.
-        animated = content.count(b"\x00\x21\xf9\x04") > 1
-        reason = Reason.FMT_ANIMATED if animated else Reason.FMT_UNKNOWN
+        # Either way it is not accepted.
+        reason = Reason.FMT_ANIMATED if _frames_of_gif(content) > 1 else Reason.FMT_UNKNOWN
         raise MediaError(reason, "GIF is not accepted: JPEG, PNG and WebP are")
     if kind not in IMAGE_KINDS:
         raise MediaError(Reason.FMT_UNKNOWN, "the content is not JPEG, PNG or WebP")
@@ -72,6 +69,28 @@ def load_picture(
         return Picture(*developed(image, content, kind))
     except MediaError as failure:
         raise failure.knowing(width=width, height=height, codec=kind) from None
+
+
+def _frames_of_gif(content: bytes) -> int:
+    """How many frames a GIF has, by its blocks, up to two; nothing is unpacked."""
+
+    def colours(flags: int) -> int:
+        return 3 << (flags % 8 + 1) if flags & 0x80 else 0
+
+    frames = 0
+    at = 13 + colours(content[10]) if len(content) > 13 else len(content)
+    while at + 10 < len(content) and frames < 2:
+        if content[at] == 0x2C:
+            frames += 1
+            at += 11 + colours(content[at + 9])
+        elif content[at] == 0x21:
+            at += 2
+        else:
+            break
+        while at < len(content) and content[at]:
+            at += 1 + content[at]
+        at += 1
+    return frames
 
 
 def _content(source: bytes | Path) -> bytes:
@@ -98,8 +117,8 @@ def _open(content: bytes, kind: str, max_pixels: int) -> "Image.Image":
             None,
             max_pixels,
         ) from None
-    except DAMAGE:
-        raise _damaged(content, kind) from None
+    except DAMAGE as error:
+        raise _damaged(content, kind, str(error)) from None
     pixels = image.width * image.height
     if pixels > max_pixels:
         raise MediaError(
@@ -144,10 +163,12 @@ def _webp(image: "Image.Image", content: bytes) -> "Image.Image":
 
 
 def _damaged(content: bytes, kind: str, said: str = "") -> MediaError:
+    if "too large" in said:  # Pillow of a PNG's text or profile
+        return MediaError(Reason.IO_UNREADABLE, f"a note within the {kind} unpacks to megabytes")
     if kind == "webp":
         whole = len(content) >= 8 + struct.unpack("<I", content[4:8].ljust(4, b"\0"))[0]
     else:
-        whole = _ENDS[kind] in content[-4096:]
+        whole = is_closed(content, kind)
     if not whole or "truncated" in said:
         return MediaError(Reason.IO_TRUNCATED, f"the {kind} data end too early")
     return MediaError(Reason.IO_UNREADABLE, f"the {kind} data are damaged")

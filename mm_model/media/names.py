@@ -9,6 +9,15 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 _QUOTED = "file:"
 
+TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.zst")
+"""Endings of tars: as they are, and packed."""
+
+
+def tar_ending(path: Path) -> str | None:
+    """Which of `TAR_ENDINGS` a name has; None of another file's."""
+    name = path.name.lower()
+    return next((ending for ending in TAR_ENDINGS if name.endswith(ending)), None)
+
 
 def shown(path: Path | str) -> str:
     """A name for people: line breaks, controls and stray bytes as backslash escapes."""

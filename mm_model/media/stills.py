@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from mm_model.media.failure import MediaError
 from mm_model.media.frames import Orientation, in_standard_range
+from mm_model.records import Reason
 
 if TYPE_CHECKING:
     from PIL import Image, ImageCms
@@ -42,7 +44,8 @@ def developed(image: "Image.Image", content: bytes, kind: str) -> tuple[np.ndarr
     """(uint8 [H, W, 3] pixels, kind, notes) of a loaded `image`, which is closed afterwards.
 
     Raises:
-        MediaError: FMT_HDR, where its colours cannot be converted.
+        MediaError: FMT_HDR, where its colours cannot be converted; FMT_TRANSPARENT, where no pixel
+            of it can be seen.
     """
     notes: Notes = {}
     turn = _turn(image, notes)
@@ -56,6 +59,8 @@ def developed(image: "Image.Image", content: bytes, kind: str) -> tuple[np.ndarr
         top = min(start, height - rows)  # all of one height: a converter's tables fit one size
         pixels[top : top + rows] = convert(image.crop((0, top, width, top + rows)))
     image.close()
+    if not convert.seen:
+        raise MediaError(Reason.FMT_TRANSPARENT, "every pixel is wholly transparent")
     return turn(pixels), kind, tuple(notes)
 
 
@@ -86,13 +91,15 @@ def _coded_colours(content: bytes, kind: str) -> tuple[int, int] | None:
 class _Bands:
     """Converts bands of one picture, uint8 [h, W, 3] each, and notes what it did.
 
-    `coded` colours, where given, count before the `profile`, as the PNG standard says.
+    `coded` colours, where given, count before the `profile`, as the PNG standard says. `seen`:
+    whether any pixel was not wholly transparent.
     """
 
     def __init__(self, profile: bytes | None, coded: tuple[int, int] | None, notes: Notes) -> None:
         self._profile = None if coded else profile
         self._coded = coded
         self._notes = notes
+        self.seen = False
         self._transforms: dict[str, ImageCms.ImageCmsTransform | None] = {}
 
     def __call__(self, band: "Image.Image") -> np.ndarray:
@@ -108,9 +115,12 @@ class _Bands:
         from PIL import Image
 
         if band.mode not in _HAS_ALPHA and "transparency" not in band.info:
+            self.seen = True
             return band
         layer = band.convert("RGBA")
-        if layer.getchannel("A").getextrema()[0] == 255:
+        least, most = cast("tuple[int, int]", layer.getchannel("A").getextrema())
+        self.seen = self.seen or most > 0
+        if least == 255:
             return layer.convert("RGB")
         self._notes["transparent pixels laid on white"] = None
         white = Image.new("RGBA", layer.size, (*BACKDROP, 255))

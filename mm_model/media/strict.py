@@ -29,6 +29,9 @@ _HOLE = bytes(64)
 _NEVER_HOLLOW = {"h264", "hevc", "vp8", "vp9"}
 """Codecs whose data never hold that many zeros in a row but at the end of a packet."""
 
+_ENDS = {"jpeg": b"\xff\xd9", "png": b"IEND\xaeB`\x82"}
+_AT_END = 4096
+
 Said = list[tuple[int, str, str]]
 
 _ears = threading.RLock()
@@ -153,6 +156,11 @@ def _broken(done: int, said: Said) -> MediaError:
     return MediaError(Reason.VID_DECODE_ERROR, f"damaged after frame {done}{words}", done)
 
 
+def is_closed(content: bytes, kind: str) -> bool:
+    """Whether the mark that ends a `jpeg` or `png` file stands near its end."""
+    return _ENDS[kind] in content[-_AT_END:]
+
+
 def refuse_damaged_picture(content: bytes, kind: str) -> None:
     """Return if nothing is found missing in the data of a `jpeg`, `png` or `webp` file.
 
@@ -187,7 +195,8 @@ def refuse_damaged_picture(content: bytes, kind: str) -> None:
     if kind == "png" and "without all image" in words:
         raise MediaError(Reason.IO_TRUNCATED, "the png data end before the picture does")
     if kind == "jpeg" and failed:
-        short = not words or words.startswith("overread")  # it wanted more data than there are
+        # It wanted more data than there are; or broke off where a cut made nonsense of a pass.
+        short = not words or words.startswith("overread") or not is_closed(content, kind)
         reason = Reason.IO_TRUNCATED if short else Reason.IO_UNREADABLE
         said_so = "end before the picture does" if short else f"are damaged: {words}"
         raise MediaError(reason, f"the jpeg data {said_so}")

@@ -30,13 +30,16 @@ NAME = "source.yaml"
 
 Kind: TypeAlias = Literal["folder", "tars", "index", "collection"]
 
+BORDERS = "borders"
+"""`framing` of a source whose pictures training shows whole, between black borders."""
+
 WHO = "{who}"
 """In a line of a pool: who is shown, as in "a woman"."""
 
 _MARKS = re.compile(r"\{[^{}]*\}")
 _SOURCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _OF_ONE = {"table": "index", "columns": "index", "people": "folder", "largest_mb": "tars"}
-_OF_ITEMS = ("licence", "origin", "captions")
+_OF_ITEMS = ("licence", "origin", "captions", "framing")
 
 
 def _line(value: str) -> str:
@@ -104,7 +107,8 @@ class Terms(_Strict):
 
     `people` says whether first-level folders are people, of a `folder`; `largest_mb` is the largest
     member that is read, of `tars`; `table` and `columns` are of an `index`, `sources` of a
-    `collection`.
+    `collection`. `framing`: what a training frame is made of: what lies around the face, or the
+    whole picture, with black borders where its shape is not the frame's.
     """
 
     kind: Kind = "folder"
@@ -114,6 +118,7 @@ class Terms(_Strict):
     adults: Literal[True] | None = None
     people: Literal["folders", "unknown"] = "folders"
     captions: CaptionRules = CaptionRules()
+    framing: Literal["face", "borders"] = "face"
     largest_mb: Annotated[int, Field(ge=1, le=65536)] = 256
     table: Below | None = None
     columns: Columns = Columns()

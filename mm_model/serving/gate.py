@@ -24,6 +24,7 @@ _WHY = {
     Reason.IO_EMPTY: "is empty",
     Reason.IO_TRUNCATED: "is cut short",
     Reason.FMT_ANIMATED: "is animated",
+    Reason.FMT_TRANSPARENT: "is wholly transparent",
 }
 _SMALLEST_SIDE = 16
 

@@ -137,8 +137,9 @@ class FacesSettings(Section):
     `doubtful_score` (of two views) and below `doubtful_norm` of the usual length of an embedding;
     nobody is rejected for it. `identity` says whether people are told apart by clustering
     embeddings or by the folder a file lies in. Identities whose mean embeddings are nearer than
-    `redundant_above` are reported, or all but one of them rejected; null asks nothing. With
-    `embed_rejected` rejected faces are embedded too: another bound then needs no second look.
+    `redundant_above` are reported, or all but one of them rejected; null asks nothing. Two frames
+    of a clip whose faces are less alike than `track_cosine_min` show two people; null asks nothing.
+    With `embed_rejected` rejected faces are embedded too: another bound then needs no second look.
     """
 
     detection_size: bounds.Side
@@ -150,6 +151,7 @@ class FacesSettings(Section):
     min_face: bounds.Length
     min_sharpness: bounds.Sharpness
     max_yaw: bounds.Turn | None
+    track_cosine_min: bounds.Correlation | None
     max_faces: Few
     bystander_below: Share
     doubtful_score: Share

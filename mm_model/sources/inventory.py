@@ -40,6 +40,7 @@ def inventory(job: Job, source: Source) -> tuple[list[Row], dict[str, dict[str, 
                 "source": item.source,
                 "licence": item.licence,
                 "origin": item.origin,
+                "framing": item.framing,
                 **found,
             }
         )

@@ -8,7 +8,7 @@ import os
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from mm_model.media.failure import MediaError
 from mm_model.media.names import shown
@@ -31,6 +31,37 @@ _NO_FILES = {
 }
 
 
+class Bytes(Protocol):
+    """What members are read from: a file, or one that is unpacked as it is read."""
+
+    def seek(self, at: int, /) -> int: ...
+
+    def read(self, size: int, /) -> bytes: ...
+
+    def holds(self, end: int, /) -> bool:
+        """Whether there are as many bytes."""
+        ...
+
+    def let_go(self, before: int, /) -> None:
+        """Bytes before this one will not be asked for again."""
+        ...
+
+
+class Plain:
+    """A file as `Bytes`."""
+
+    def __init__(self, handle: BinaryIO) -> None:
+        self.seek, self.read = handle.seek, handle.read
+        self._size = os.fstat(handle.fileno()).st_size
+
+    def holds(self, end: int) -> bool:
+        """Whether the file is as long."""
+        return end <= self._size
+
+    def let_go(self, before: int) -> None:
+        """Nothing is held."""
+
+
 @dataclass(frozen=True)
 class Member:
     """One member: the how-manieth it is, its name as written, where its bytes lie.
@@ -45,21 +76,21 @@ class Member:
     problem: MediaError | None = None
 
 
-def members(handle: BinaryIO) -> Iterator[Member]:
+def members(handle: Bytes) -> Iterator[Member]:
     """Each member but folders, in order; `handle` may be moved between two of them.
 
     Raises:
-        MediaError: the tar ends early or is damaged; what was yielded before is whole.
+        MediaError: the tar ends early or is damaged, or is a bomb; what was yielded before is
+            whole.
         OSError: reading failed.
     """
-    end = os.fstat(handle.fileno()).st_size
     at, number = 0, 0
     said: dict[str, str] = {}
-    while (head := _head(handle, at, end)) is not None:
+    while (head := _head(handle, at)) is not None:
         start = at + BLOCK
         size = head.size
         if head.type in _FOR_NEXT:
-            said |= _said(_content(handle, start, size, end), head.type)
+            said |= _said(_content(handle, start, size), head.type)
             at = start + _blocks(size)
             continue
         size = _size(said, size, at)
@@ -70,7 +101,7 @@ def members(handle: BinaryIO) -> Iterator[Member]:
             held = size
         if head.type == tarfile.GNUTYPE_SPARSE:
             start = _behind_map(handle, at, start)
-        if start + held > end:
+        if not handle.holds(start + held):
             raise _damaged(at, f"it ends inside its member {shown(name)[:80]}")
         if head.type != tarfile.DIRTYPE:
             number += 1
@@ -89,15 +120,15 @@ def _blocks(size: int) -> int:
     return -(-size // BLOCK) * BLOCK
 
 
-def _head(handle: BinaryIO, at: int, end: int) -> tarfile.TarInfo | None:
+def _head(handle: Bytes, at: int) -> tarfile.TarInfo | None:
     """The header at `at`; None at the mark that ends a tar."""
     handle.seek(at)
     block = handle.read(BLOCK)
     try:
         found = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
-        rest = end - at - BLOCK
-        if rest > _MOST_BEHIND or handle.read(rest).strip(b"\0"):
+        rest = handle.read(_MOST_BEHIND + 1)
+        if len(rest) > _MOST_BEHIND or rest.strip(b"\0"):
             raise _damaged(at, "more follows behind the mark that ends it") from None
         return None
     except (tarfile.HeaderError, ValueError) as error:
@@ -108,11 +139,11 @@ def _head(handle: BinaryIO, at: int, end: int) -> tarfile.TarInfo | None:
     return found
 
 
-def _content(handle: BinaryIO, start: int, size: int, end: int) -> bytes:
+def _content(handle: Bytes, start: int, size: int) -> bytes:
     """What a header for the next member holds."""
     if size > MOST_OF_HEADER:
         raise _damaged(start, "a header of more than 1 MiB")
-    if start + size > end:
+    if not handle.holds(start + size):
         raise _damaged(start, "it ends inside a header")
     handle.seek(start)
     return handle.read(size)
@@ -147,7 +178,7 @@ def _size(said: dict[str, str], size: int, at: int) -> int:
     return int(said["size"])
 
 
-def _behind_map(handle: BinaryIO, at: int, start: int) -> int:
+def _behind_map(handle: Bytes, at: int, start: int) -> int:
     """Where the bytes of an old sparse file begin: behind the blocks that map its holes."""
     handle.seek(at)
     more = handle.read(BLOCK)[482:483]

@@ -25,7 +25,7 @@ class Item:
     the source tells by a name or folder. split: `train` or `held_out`, where the source says so.
     caption_origin: `keyframe` or `pool` where the source put another in the place of its own.
     source: of a collection, the name of the one it is from. licence, origin: as the source words
-    them.
+    them. framing: `borders` where training is to show it whole, between black borders.
     """
 
     name: Path
@@ -39,6 +39,7 @@ class Item:
     source: str | None = None
     licence: str | None = None
     origin: str | None = None
+    framing: str | None = None
 
 
 @dataclass(frozen=True)

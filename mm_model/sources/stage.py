@@ -84,7 +84,7 @@ def _line(name: str, rows: list[Row]) -> str:
 STAGE = Stage(
     name="sources",
     title="Raw files and their consent",
-    version=4,
+    version=5,
     takes=(),
     sections=("sources",),
     models=("sources",),

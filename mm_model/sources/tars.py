@@ -3,6 +3,7 @@
 `000000123.jpg`, `000000123.txt` and `000000123.json` are one sample: a picture or clip, its
 caption, and what is known of it (`caption`, `licence`, `url`). A member's bytes are read when its
 item is asked for and let go after it; no name of a member leads to any file. Nothing is unpickled.
+A packed tar (`packed.PACKED`) is unpacked as it is read, within bounds.
 """
 
 import errno
@@ -10,10 +11,11 @@ import json
 import posixpath
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from mm_model.media.captions import (
     MAX_BYTES,
@@ -25,17 +27,17 @@ from mm_model.media.captions import (
 )
 from mm_model.media.failure import MediaError
 from mm_model.media.folder import Contents, MediaFile, contents_of
-from mm_model.media.names import shown
+from mm_model.media.names import shown, tar_ending
 from mm_model.media.terms import terms_of
 from mm_model.records import Reason
 from mm_model.run.stage import Job
-from mm_model.sources.members import Member, members
+from mm_model.sources.members import Bytes, Member, Plain, members
+from mm_model.sources.packed import PACKED, Unpacked
 from mm_model.sources.port import Item, Remarks
 from mm_model.sources.told import Own, Said, Told, told_of
 from mm_model.store import digests
 from mm_model.store.walk import why
 
-ENDING = ".tar"
 MEDIA = frozenset(
     "jpg jpeg jpe jfif png webp gif bmp tif tiff avif heic heif mp4 m4v mov webm mkv avi".split()
 )
@@ -49,7 +51,7 @@ def fits(path: Path) -> bool:
     """A tar, or a folder that says that it is one of tars."""
     if path.is_dir():
         return terms_of(path).kind == "tars"
-    return path.suffix.lower() == ENDING
+    return tar_ending(path) is not None
 
 
 def opened(path: Path, job: Job) -> "Tars":
@@ -103,9 +105,7 @@ class Tars:
     def __init__(self, path: Path, told: Told) -> None:
         self._told = told
         found = contents_of(path) if path.is_dir() else Contents([MediaFile(path, Path(path.name))])
-        self._shards = [
-            one for one in found.media if one.unlisted or one.path.suffix.lower() == ENDING
-        ]
+        self._shards = [one for one in found.media if one.unlisted or tar_ending(one.path)]
         shards = {one.relative for one in self._shards}
         pool = {Path(str(told.terms.captions.pool))}
         self._others = [
@@ -147,7 +147,7 @@ class Tars:
             notes.append(f"{what}: {number}, e.g. {self._notes.example[what]}")
         return Remarks(tuple(notes), self._notes.number[_STRAY])
 
-    def _items_of(self, shard: MediaFile, sample: Sample, handle: BinaryIO) -> Iterator[Item]:
+    def _items_of(self, shard: MediaFile, sample: Sample, handle: Bytes) -> Iterator[Item]:
         own, failed = Own(), None
         try:
             own = self._own(shard, sample, handle) if sample.media else own
@@ -177,7 +177,7 @@ class Tars:
             threshold=most << 20,
         )
 
-    def _own(self, shard: MediaFile, sample: Sample, handle: BinaryIO) -> Own:
+    def _own(self, shard: MediaFile, sample: Sample, handle: Bytes) -> Own:
         """What the members beside the pictures say of them."""
         read: dict[str, bytes] = {}
         for ending, member in sample.beside.items():
@@ -198,13 +198,13 @@ class Tars:
         )
 
 
-def _samples(shard: MediaFile, notes: _Notes) -> Iterator[tuple[Sample, BinaryIO] | MediaError]:
+def _samples(shard: MediaFile, notes: _Notes) -> Iterator[tuple[Sample, Bytes] | MediaError]:
     """The samples of a shard with its open file, and last why it was not read to its end, if so."""
     if shard.problem is not None:
         yield shard.problem
         return
     try:
-        with shard.path.open("rb") as handle:
+        with _bytes_of(shard.path) as handle:
             for sample in _grouped(shard, handle, notes):
                 yield sample, handle
     except MediaError as error:
@@ -215,7 +215,18 @@ def _samples(shard: MediaFile, notes: _Notes) -> Iterator[tuple[Sample, BinaryIO
         yield _unread(error)
 
 
-def _grouped(shard: MediaFile, handle: BinaryIO, notes: _Notes) -> Iterator[Sample]:
+@contextmanager
+def _bytes_of(path: Path) -> Iterator[Bytes]:
+    ending = tar_ending(path)
+    with path.open("rb") as handle:
+        if ending not in PACKED:
+            yield Plain(handle)
+            return
+        with closing(Unpacked(handle, ending, path.stat().st_size)) as unpacked:
+            yield unpacked
+
+
+def _grouped(shard: MediaFile, handle: Bytes, notes: _Notes) -> Iterator[Sample]:
     """Samples in order; a member that must not be used is one for itself.
 
     Raises:
@@ -235,6 +246,7 @@ def _grouped(shard: MediaFile, handle: BinaryIO, notes: _Notes) -> Iterator[Samp
             if sample is None or sample.key != key:
                 if sample is not None:
                     yield _closed(sample, shard, notes)
+                handle.let_go(member.start)
                 sample = Sample(key, problem=_twice(key, seen))
             if alone := _taken(sample, member, ending):
                 yield alone
@@ -286,7 +298,7 @@ def _closed(sample: Sample, shard: MediaFile, notes: _Notes) -> Sample:
     return sample
 
 
-def _content(handle: BinaryIO, member: Member) -> bytes:
+def _content(handle: Bytes, member: Member) -> bytes:
     handle.seek(member.start)
     content = handle.read(member.size)
     if len(content) < member.size:

@@ -10,7 +10,7 @@ from pathlib import Path
 from mm_model.media.captions import CaptionError
 from mm_model.media.consent import ConsentRecord, consent_for, keep
 from mm_model.media.failure import MediaError
-from mm_model.media.terms import WHO, Terms, pool_of, terms_of
+from mm_model.media.terms import BORDERS, WHO, Terms, pool_of, terms_of
 from mm_model.nn.identity.subject import CLASS_WORDS
 from mm_model.run.stage import Job
 from mm_model.sources.port import Item
@@ -71,6 +71,7 @@ class Told:
             subject=own.subject,
             licence=own.licence or self.terms.licence,
             origin=own.origin or self.terms.origin,
+            framing=BORDERS if self.terms.framing == BORDERS else None,
         )
 
     def _recorded(self, statement: Statement) -> Statement:

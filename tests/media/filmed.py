@@ -79,7 +79,9 @@ def encoded(
 ) -> Path:
     import av
 
-    with usual_turn(), av.open(str(path), "w") as container:
+    # else Matroska draws numbers by chance
+    exact = {"fflags": "+bitexact"}
+    with usual_turn(), av.open(str(path), "w", options=exact) as container:
         stream = container.add_stream(codec, rate=8, options=options or {"crf": "12"})
         stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], pix_fmt
         if sar is not None:

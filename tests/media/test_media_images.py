@@ -69,8 +69,18 @@ def test_sixteen_bit_grey_keeps_its_brightness() -> None:
 
 
 def test_transparent_pixels_do_not_show_what_they_hide() -> None:
+    alpha = np.zeros((40, 60), np.uint8)
+    alpha[-1, -1] = 255
+    loaded = load_image(saved(Image.fromarray(np.dstack([quarters(), alpha])), "PNG"))
+    assert np.all(loaded[:-1] == 255) and np.all(loaded[-1, -1] == 120)
+
+
+@pytest.mark.parametrize(("kind", "options"), [("PNG", {}), ("WEBP", {"lossless": True})])
+def test_a_picture_that_shows_nothing_at_all_is_refused(kind: str, options: dict) -> None:
     hidden = np.dstack([quarters(), np.zeros((40, 60), np.uint8)])
-    assert np.all(load_image(saved(Image.fromarray(hidden), "PNG")) == 255)
+    with pytest.raises(MediaError, match="wholly transparent") as refused:
+        load_image(saved(Image.fromarray(hidden), kind, exact=True, **options))
+    assert refused.value.reason == Reason.FMT_TRANSPARENT
 
 
 def test_palette_with_alpha_is_composited() -> None:

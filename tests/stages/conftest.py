@@ -1,6 +1,7 @@
 """Fixtures of the stage tests: a small root of its own, a quiet tracker, runs of single stages."""
 
 import contextlib
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,8 +14,9 @@ from mm_model.run import stages
 from mm_model.run.runner import fingerprint_of, model_digests
 from mm_model.run.stage import Job, Report
 from mm_model.settings import load_params, load_profile
-from mm_model.store import atomic, manifest
+from mm_model.store import atomic, manifest, tables
 from mm_model.store.layout import Layout
+from tests.stages.tarred import TERMS, say
 
 SMALL_PEOPLE = {
     "train_people": 3,
@@ -158,3 +160,25 @@ def edit_params() -> Callable[..., None]:
 def make_job_fixture() -> Callable[[Path, str], Job]:
     """`make_job(place, stage)`: a job to call a stage's own functions with."""
     return make_job
+
+
+@pytest.fixture
+def shards(small_root: Path, use_sources: Callable) -> Path:
+    """A folder of tars that the root's params.yaml names; no tar lies there yet."""
+    use_sources(small_root, "raw")
+    say(small_root / "raw", **TERMS)
+    return small_root / "raw"
+
+
+@pytest.fixture
+def read(small_root: Path, run_stage: Callable) -> Callable:
+    """Run stage sources: rows by name, captions by name, the report."""
+
+    def run() -> tuple[dict, dict, object]:
+        report = run_stage(small_root, "sources")
+        out = small_root / "data" / "tiny" / "sources"
+        rows = {row["name"]: row for row in tables.records(out / "inventory.parquet")}
+        said = json.loads((out / "captions.json").read_text())
+        return rows, {n: said.get(r["source_id"]) for n, r in rows.items()}, report
+
+    return run

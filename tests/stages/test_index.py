@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mm_model.errors import UserError
-from mm_model.sources import index as module
+from mm_model.sources import lists as module
 from mm_model.store import tables
 from tests.stages.tarred import picture, say
 
@@ -158,7 +158,7 @@ def test_many_rows_come_in_batches_and_several_tables_in_order(
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda f: None, "has no .parquet file"),
+        (lambda f: None, "has no table"),
         (lambda f: (f / "i.parquet").write_bytes(b"PAR1 no"), "cannot be read as an index"),
         (lambda f: write(f / "i.parquet", width=[1]), "no column of names"),
         (lambda f: write(f / "i.parquet", path=[1]), "'path' holds int64"),
@@ -188,3 +188,61 @@ def test_an_index_that_breaks_off_is_refused_in_one_sentence(folder: Path, read:
     path.write_bytes(content)
     with pytest.raises(UserError, match="cannot be read as an index"):
         read()
+
+
+def test_a_csv_is_an_index_too(folder: Path, read: Callable) -> None:
+    (folder / "index.csv").write_text(
+        "\ufeffpath,caption,licence\n"
+        'files/0.png,"a man, waving",CC0-1.0\n'
+        "files/1.png,,\n"
+        "files/2.png,too,many,fields\n"
+        "files/3.png\n"
+        ",a row of nobody,\n"
+        "gone.png,a man,\n",
+        "utf-8",
+    )
+    rows, said, report = read()
+    assert {name: row["reason"] for name, row in rows.items()} == {
+        "files/0.png": None,
+        "files/1.png": None,
+        "index.csv#row-3": "IO_UNREADABLE",
+        "index.csv#row-4": "IO_UNREADABLE",
+        "index.csv#row-5": "IO_MISSING",
+        "gone.png": "IO_MISSING",
+    }
+    assert said["files/0.png"] == {"text": "a man, waving"} and said["files/1.png"] is None
+    assert rows["files/0.png"]["licence"] == "CC0-1.0"
+    assert any("does not name, and that are not read: 2" in note for note in report.notes)
+
+
+def test_a_csv_beside_parquet_is_no_index(folder: Path, read: Callable) -> None:
+    write(folder / "a.parquet", path=["files/0.png"])
+    (folder / "notes.csv").write_text("anything\n1\n")
+    rows, _, report = read()
+    assert list(rows) == ["files/0.png"]
+    assert any("notes.csv" in note or "not read: 4" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "no column of names"),
+        (b'path\n"files/0.png\n', "cannot be read as an index"),
+        ("path\nk\u00e4se.png\n".encode("latin-1"), "cannot be read as an index"),
+        (b"path\n" + b"x" * (3 << 20), "cannot be read as an index"),
+        (b"wo\nfiles/0.png\n", "no column of names"),
+    ],
+)
+def test_what_is_no_csv_is_refused_in_one_sentence(
+    folder: Path, read: Callable, content: bytes, said: str
+) -> None:
+    (folder / "index.csv").write_bytes(content)
+    with pytest.raises(UserError, match=said) as refused:
+        read()
+    assert "index.csv" in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_tabs_may_part_the_columns(folder: Path, read: Callable) -> None:
+    (folder / "list.tsv").write_text("url\tTEXT\nhttps://a.example/files/x\ta man, waving\n")
+    rows, said, _ = read()
+    assert list(rows) == ["x"] and said["x"] == {"text": "a man, waving"}

@@ -1,6 +1,8 @@
 """Choosing inputs: params.yaml keeps its comments, a wrong path changes nothing."""
 
+import gzip
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from mm_model.inputs import params_text, use_folder, use_profile
 from mm_model.settings import load_params, load_profile
 from mm_model.sources.recipe import load_recipe
 from mm_model.store.consents import stated
+from tests.stages.tarred import sample, tar
 
 
 @pytest.fixture
@@ -80,6 +83,32 @@ def test_paths_below_the_root_are_relative(small_root: Path, media: Path, pack: 
     media.rename(inside)
     use_folder(small_root, str(inside), str(pack), "own pictures", base="tiny")
     assert load_params(small_root).sources == "raw"
+
+
+@pytest.mark.parametrize("name", ["a.tar", "b.tar.gz"])
+def test_a_single_tar_is_as_good_as_a_folder(
+    small_root: Path,
+    tmp_path: Path,
+    pack: Path,
+    name: str,
+    run_stage: Callable,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    place = tar(tmp_path / "a.tar", sample("1", 10, "a man waves"))
+    if name != place.name:
+        place = tmp_path / name
+        place.write_bytes(gzip.compress((tmp_path / "a.tar").read_bytes()))
+    use_folder(small_root, str(place), str(pack), "licence:test-pictures", base="tiny")
+    assert load_params(small_root).sources == str(place)
+    assert "1 files in" in capsys.readouterr().out
+    report = run_stage(small_root, "sources")
+    assert report.counts.line() == "1 in = 1 kept + 0 rejected + 0 failed"
+
+
+def test_another_single_file_is_refused(small_root: Path, tmp_path: Path, pack: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(b"PK")
+    with pytest.raises(UserError, match=r"a\.zip is no folder: .* or a single tar"):
+        use_folder(small_root, str(tmp_path / "a.zip"), str(pack), "own", base="tiny")
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,7 @@ LOOKS = {
     "pads": (0.35,),
     "bystander_below": 0.11,
     "frames_examined": 3,
+    "track_cosine_min": 0.4,  # null there: then fewer frames are compared
 }
 
 

@@ -1,6 +1,5 @@
 """Tars of samples as a source: what is read, what nobody may read, and in how much memory."""
 
-import json
 import subprocess
 import sys
 import tarfile
@@ -9,34 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from mm_model.store import tables
 from tests.stages.tarred import TERMS, member, picture, sample, say, tar
 
 USTAR = tarfile.USTAR_FORMAT
 
 pytestmark = pytest.mark.capability("shapes of data sets", scale="T")
-
-
-@pytest.fixture
-def shards(small_root: Path, use_sources: Callable) -> Path:
-    """A folder of tars that the root's params.yaml names; no tar lies there yet."""
-    use_sources(small_root, "raw")
-    say(small_root / "raw", **TERMS)
-    return small_root / "raw"
-
-
-@pytest.fixture
-def read(small_root: Path, run_stage: Callable) -> Callable:
-    """Run stage sources: rows by name, captions by name, the report."""
-
-    def run() -> tuple[dict, dict, object]:
-        report = run_stage(small_root, "sources")
-        out = small_root / "data" / "tiny" / "sources"
-        rows = {row["name"]: row for row in tables.records(out / "inventory.parquet")}
-        said = json.loads((out / "captions.json").read_text())
-        return rows, {n: said.get(r["source_id"]) for n, r in rows.items()}, report
-
-    return run
 
 
 def reasons(rows: dict) -> dict:
@@ -157,14 +133,14 @@ def test_what_is_no_picture_is_noted(shards: Path, read: Callable) -> None:
             member("4.json", b"[" * 100_000),
         ],
     )
-    (shards / "00001.tar.gz").write_bytes(b"\x1f\x8b")
+    (shards / "00001.tar.bz2").write_bytes(b"BZh9")
     rows, _, report = read()
     assert reasons(rows) == {"0.tar/1.png": None, "0.tar/4.png": None}
     notes = "\n".join(report.notes)
     assert "captions without a picture or clip: 1, e.g. 0.tar/2.txt" in notes
     assert "members of no use here: 3, e.g. 0.tar/1.cls" in notes
     assert "JSON members that cannot be read: 1, e.g. 0.tar/4.json" in notes
-    assert "files beside the tars that are none: 1, e.g. 00001.tar.gz" in notes
+    assert "files beside the tars that are none: 1, e.g. 00001.tar.bz2" in notes
     assert report.metrics["caption_files_unused"] == 1
 
 

@@ -63,6 +63,34 @@ def test_landmarks_follow_the_pixels() -> None:
     assert bright == pytest.approx([y, x], abs=1.0)
 
 
+@given(st.integers(40, 300), st.integers(40, 300), st.sampled_from([1.0, 1.5, 0.7]))
+def test_the_whole_picture_lies_in_its_window_and_touches_two_sides(height, width, aspect) -> None:
+    window = crops.whole_window((height, width), aspect=aspect)
+    assert window.left <= 0 and window.left + window.width >= width
+    assert window.top <= 0 and window.top + window.height >= height
+    assert window.width == width or window.height == height
+    assert window.width / window.height == pytest.approx(aspect, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("shape", "black"),
+    [
+        ((96, 96), np.s_[:, [*range(24), *range(120, 144)]]),  # as the paper's: black on two sides
+        ((48, 96), np.s_[[*range(12), *range(84, 96)]]),  # wider than the frame
+        ((64, 96), np.s_[:0]),  # of its shape: nowhere
+    ],
+)
+def test_a_squared_picture_stands_whole_between_black_borders(shape, black) -> None:
+    picture = np.random.default_rng(1).integers(60, 200, (*shape, 3), np.uint8)
+    made = crops.cut(picture, crops.whole_window(shape, aspect=1.5), (96, 144), black=True)
+    assert made.shape == (96, 144, 3)
+    dark = np.zeros(made.shape[:2], bool)
+    dark[black] = True
+    assert np.array_equal((made == 0).all(axis=2), dark)
+    if shape == (96, 96):
+        assert np.array_equal(made[:, 24:120], picture), "nothing of it is cut or moved"
+
+
 @pytest.mark.parametrize(("frames", "at_once"), [(9, 16), (1, 16)])
 def test_small_samples_are_taken_as_many_at_once_as_ever(root, frames, at_once) -> None:
     assert together(Size.of(load_profile(root, "tiny").model, frames), 16) == at_once

@@ -46,7 +46,7 @@ _SAID = {
 }
 
 ID_PHOTO = ["a squared ID photo of {who}"]
-"""The paper's template for SFHQ without its black borders, which no file here has."""
+"""The paper's template for SFHQ without its black borders, which a square frame has not."""
 
 PORTRAITS = ["a portrait photo of {who}", "a close-up of {who}", "the face of {who}"]
 """What is true of every portrait, whoever it shows."""

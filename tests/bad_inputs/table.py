@@ -1,0 +1,11 @@
+"""All kinds, in the order of the page."""
+
+from tests.bad_inputs import archives, captions, clips, pictures, places  # noqa: F401
+from tests.bad_inputs.port import KINDS, Kind
+
+_ORDER = ("pictures", "clips", "places", "captions", "archives")
+
+
+def kinds() -> list[Kind]:
+    """Every kind: pictures, clips, names and links, captions, tars and tables."""
+    return sorted(KINDS, key=lambda one: _ORDER.index(one.make.__module__.rpartition(".")[2]))
