@@ -12,7 +12,7 @@ ORDER = (
     {"errors", "environment", "progress", "decisions", "rows", "waiting"},
     {"diffusion", "lifeline", "records", "store"},
     {"facepack", "media", "settings", "tracking"},
-    {"embedded.people", "inputs", "judges", "metrics", "nn", "quality"},
+    {"captioners", "embedded.people", "inputs", "judges", "metrics", "nn", "quality"},
     {"generation", "run"},
     {"sources", "ingest", "faces", "train", "methods"},
     {"pairs", "serving", "embedded.training"},

@@ -1,0 +1,1 @@
+"""Captioners: what says in words what a photograph or clip shows, behind one port, and the lint."""
