@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from mm_model.captioners.given import OwnWords, NoWords
-from mm_model.captioners.port import Captioner, Asking
+from mm_model.captioners.given import NoWords, OwnWords
+from mm_model.captioners.port import Asking, Captioner
 from mm_model.errors import UserError
 
 CAPTIONERS: dict[str, Callable[[], Captioner]] = {"sidecar": OwnWords, "template": NoWords}

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mm_model.captioners.port import MODEL, Uncaptioned, Asking
+from mm_model.captioners.port import MODEL, Asking, Uncaptioned
 from mm_model.errors import UserError, first_line
 from mm_model.media.captions import CaptionError, caption_of
 from mm_model.media.decode import read_frames

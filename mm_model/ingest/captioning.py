@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from mm_model.captioners.lint import Bounds
-from mm_model.captioners.port import MODEL, Uncaptioned, Captioner, Asking
+from mm_model.captioners.port import MODEL, Asking, Captioner, Uncaptioned
 from mm_model.captioners.table import is_model, open_captioner
 from mm_model.ingest.captions import TEMPLATE, Captions, Judged
 from mm_model.records import Reason, Status
@@ -42,6 +42,9 @@ class Captioning:
         Raises:
             UserError: a model cannot be loaded, or not be asked.
         """
+        for row in rows:
+            if row["status"] != Status.KEPT:
+                row |= self.judge.measures(given.get(row["source_id"]))
         record = {}
         for media, (name, captioner) in self.captioners.items():
             kept = [r for r in rows if r["status"] == Status.KEPT and r["media"] == media]

@@ -100,14 +100,8 @@ class Captions:
         if "problem" in given:
             return Judged(self._instead(given["problem"], given["message"]), False)
         text = given["text"]
-        found, seen = findings(text, self._bounds), measured(text)
-        finding = found[0] if found else None
-        columns = {
-            "caption_lint": " ".join(one.problem for one in found) or None,
-            "caption_words": seen.words,
-            "caption_latin": seen.latin,
-            "caption_repeats": seen.repeats,
-        }
+        found = findings(text, self._bounds)
+        finding, columns = found[0] if found else None, self.measures(given)
         try:
             self._check(self._tokenizer, text, self._length)
         except self._refused as error:
@@ -118,6 +112,19 @@ class Captions:
             return Judged(row, False, finding)
         row = {"caption": text, "caption_origin": given.get("origin", "sidecar")} | columns
         return Judged(row, True, finding)
+
+    def measures(self, given: Row | None) -> Row:
+        """The columns that the lint measures, of a file that is kept or not; empty without words."""
+        if given is None or "text" not in given:
+            return {}
+        seen = measured(given["text"])
+        codes = " ".join(one.problem for one in findings(given["text"], self._bounds))
+        return {
+            "caption_lint": codes or None,
+            "caption_words": seen.words,
+            "caption_latin": seen.latin,
+            "caption_repeats": seen.repeats,
+        }
 
     def _instead(self, problem: str | None, message: str | None) -> Row:
         return {
