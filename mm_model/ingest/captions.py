@@ -114,7 +114,7 @@ class Captions:
         return Judged(row, True, finding)
 
     def measures(self, given: Row | None) -> Row:
-        """The columns that the lint measures, of a file that is kept or not; empty without words."""
+        """The columns of the lint, of a file that is kept or not; none without words."""
         if given is None or "text" not in given:
             return {}
         seen = measured(given["text"])

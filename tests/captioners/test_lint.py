@@ -18,7 +18,7 @@ GOOD = (
     "A man in a red coat looks at the camera and smiles.",
     "a boy with short brown hair turns his head, a green wall behind him",
     "The image shows a young woman in a white dress, who walks along a beach at sunset.",
-    "An elderly man with a grey beard sits at a wooden table and reads a newspaper, while a cat sleeps.",
+    "An elderly man with a grey beard sits at a wooden table and reads, while a cat sleeps.",
     'a man holds a sign that says "I\'m sorry", in front of a shop',
     "A girl says sorry to her friend. The friend smiles.",
     "a woman who cannot see the camera looks to the left",

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from mm_model.captioners import vision_language
 from mm_model.captioners.port import Asking, Uncaptioned
 from mm_model.captioners.table import open_captioner
 from mm_model.captioners.vision_language import VisionLanguage
@@ -90,13 +91,13 @@ def test_a_clip_is_shown_as_frames_spread_over_it(
         return ["a man waves"] * len(shown)
 
     monkeypatch.setattr(VisionLanguage, "_answers", answers)
-    from mm_model.captioners import vision_language
+    read, frames = [], vision_language.read_frames
 
-    read = []
-    frames = vision_language.read_frames
-    monkeypatch.setattr(
-        vision_language, "read_frames", lambda path, places: read.append(places) or frames(path, places)
-    )
+    def noted(path: Path, places: list[int]) -> np.ndarray:
+        read.append(places)
+        return frames(path, places)
+
+    monkeypatch.setattr(vision_language, "read_frames", noted)
     VisionLanguage(shelf / family, asking()).captions(files)
     assert asked == [
         ("Describe this picture.", [1, 1, 1]),
