@@ -1,1 +1,1 @@
-"""Captioners: what says in words what a photograph or clip shows, behind one port, and the lint."""
+"""Captioners: what says in words what a file shows, behind one port, and the lint of captions."""

@@ -23,7 +23,8 @@ def open_captioner(name: str, shelf: Path, wanted: Asking, field: str) -> Captio
     first asked.
 
     Raises:
-        UserError: no such folder stands on the shelf, or it holds no model that can be opened.
+        UserError: no such folder stands on the shelf, it is a link, or it holds no model that can
+            be opened.
     """
     if not is_model(name):
         return CAPTIONERS[name]()
@@ -33,6 +34,11 @@ def open_captioner(name: str, shelf: Path, wanted: Asking, field: str) -> Captio
         raise UserError(
             f"{field} is {name}, and no folder of that name stands on the shelf {shelf} ({said}): "
             "put the model's folder there, or set it to sidecar."
+        )
+    if (shelf / name).is_symlink():
+        raise UserError(
+            f"{shelf / name} is a link, and nobody would see a change of what it leads to: put the "
+            "folder itself on the shelf, or let captioners in params.yaml name where it lies."
         )
     from mm_model.captioners.vision_language import VisionLanguage
 

@@ -221,8 +221,15 @@ def _processor(folder: Path) -> Any:
 
     try:
         found = AutoProcessor.from_pretrained(folder, **_OPENING)
+    except ImportError as error:
+        said = " ".join(str(error).split()).partition(". ")[0][:200]
+        raise UserError(
+            f"{folder}: its processor needs a library that is not installed ({said}): install that "
+            "one beside this project, or put a model there whose processor does without (LLaVA, "
+            "Idefics3 and PaliGemma do)."
+        ) from error
     except Exception as error:
-        # As many kinds of error as there are processors; packages that one needs are named in it.
+        # There are as many kinds of error as there are processors.
         said = " ".join(str(error).split())[:200]
         raise UserError(f"{folder}: its processor cannot be opened ({said}): {_ELSE}.") from error
     if getattr(found, "image_processor", None) is None or not hasattr(found, "tokenizer"):

@@ -195,6 +195,26 @@ def test_a_name_that_is_not_on_the_shelf_is_told_with_those_that_are(shelf: Path
     assert "it holds idefics3, llava, paligemma" in said and "set it to sidecar" in said
 
 
+def test_a_link_on_the_shelf_is_refused(shelf: Path, tmp_path: Path) -> None:
+    (tmp_path / "llava").symlink_to(shelf / "llava")
+    with pytest.raises(UserError, match="is a link, and nobody would see"):
+        open_captioner("llava", tmp_path, asking(), "ingest.captioner")
+
+
+def test_a_library_that_a_processor_needs_is_named(
+    shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(*_: object, **__: object) -> None:
+        raise ImportError("\nSomeVideoProcessor requires the Torchvision library. Look there.\n")
+
+    monkeypatch.setattr("transformers.AutoProcessor.from_pretrained", absent)
+    with pytest.raises(UserError) as refused:
+        VisionLanguage(shelf / "llava", asking())
+    said = str(refused.value)
+    assert "(SomeVideoProcessor requires the Torchvision library): install that one" in said
+    assert "\n" not in said and "Look there" not in said
+
+
 def refusal(folder: Path, files: list[Uncaptioned], **changed: object) -> str:
     with pytest.raises(UserError) as refused:
         VisionLanguage(folder, asking(**changed)).captions(files)
