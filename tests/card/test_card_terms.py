@@ -8,6 +8,7 @@ import pytest
 from mm_model.card import outputs, terms
 from mm_model.card.terms import Use
 from mm_model.settings import load_params
+from mm_model.store import atomic
 from mm_model.store.layout import Layout
 from tests.card.small import layout_at
 
@@ -89,3 +90,23 @@ def test_adapters_have_the_strictest_terms_of_what_shapes_them(root: Path, tmp_p
     made = terms.of_run(layout, unknown, found)
     assert made[-1].terms.use is Use.RESEARCH
     assert str(tmp_path) not in "".join(one.where for one in made), "no place of this machine"
+
+
+def test_a_captioner_shapes_what_learns_from_its_words(root: Path, tmp_path: Path) -> None:
+    layout: Layout = layout_at(root, tmp_path / "tree")
+    _folder(tmp_path / "shelf" / "some-vlm", "model.safetensors")
+    params = load_params(layout.root).model_copy(update={"captioners": str(tmp_path / "shelf")})
+    found = outputs.published(layout)
+    assert not [w for w in terms.of_run(layout, params, found) if "captioner" in w.part]
+    record = {"image": {"name": "some-vlm"}, "clip": {"name": "some-vlm"}}
+    atomic.write_json(layout.output("ingest") / "captioners.json", record)
+    made = terms.of_run(layout, params, found)
+    (one,) = [w for w in made if "captioner" in w.part]
+    assert (one.part, one.where, one.terms.use) == (
+        "captioner some-vlm",
+        "some-vlm",
+        Use.UNKNOWN,
+    )
+    assert made[-1].terms.use is Use.UNKNOWN
+    (tmp_path / "shelf" / "some-vlm" / "LICENSE").write_text("Apache License\n 2.0")
+    assert terms.of_run(layout, params, found)[-1].terms.use is Use.COMMERCIAL
