@@ -14,14 +14,17 @@ _WORD = re.compile(r"\w+(?:['’-]\w+)*")
 _RUN = 3
 # At the start of a sentence: somebody in a picture may be sorry too.
 _REFUSAL = re.compile(
-    r"""(?:^|[.!?:]\s+)(?:unfortunately,?\s+|sorry,?\s+(?:but\s+)?)?
-        (?:i['’]?m\s+(?:very\s+|so\s+)?sorry\b | i\s+am\s+sorry\b | sorry,\s | i\s+apologi[sz]e\b
+    r"""(?:^|[.!?]\s+)(?:unfortunately,?\s+|sorry,?\s+(?:but\s+)?)?
+        (?:i['’]?m\s+(?:very\s+|so\s+)?sorry\b | i\s+am\s+sorry\b | sorry,\s
+         | i\s+apologi[sz]e\b | my\s+apologies\b
+         | i(?:['’]m|\s+am)\s+(?:just\s+|only\s+)?an\s+ai\b
+         | it\s+is\s+not\s+possible\s+for\s+me\b
          | i\s*(?:can(?:no|['’])t|can\s+not|do\s+not|don['’]t|am\s+(?:un|not\s+)able\s+to
-               |['’]m\s+(?:un|not\s+)able\s+to|won['’]t|will\s+not)
+               |['’]m\s+(?:un|not\s+)able\s+to|(?:won['’]t|will\s+not)(?:\s+be\s+able\s+to)?)
            \s+(?:\w+\s+){0,2}?(?:help|assist|identify|recogni[sz]e|describe|provide|see|view|tell
-               |determine|comply|process|caption|access|discuss|have)\b
-         | (?:there\s+is\s+)?no\s+(?:image|picture|photo\w*|video)\s+(?:was\s+|is\s+|has\s+been\s+)?
-           (?:provided|attached|given|uploaded))
+               |determine|comply|process|caption|access|discuss|have)\b)
+      | \bno\s+(?:image|picture|photo\w*|video)\s+(?:was\s+|is\s+|has\s+been\s+)?
+          (?:provided|attached|given|uploaded)\b
       | \bas\s+an?\s+(?:ai|a\.i\.|artificial\s+intelligence|(?:large\s+)?language\s+model
            |(?:ai|text-based|visual)\s+(?:assistant|model))\b""",
     re.IGNORECASE | re.VERBOSE,

@@ -33,6 +33,7 @@ GOOD = (
     "a lady plays the violin, the violin is brown, the bow is black",
     "a baby laughs 😀 at a balloon",
     "side view of a gentleman in a top hat, black and white photograph",
+    "A man says: I can't help it.",
     "a man waves, then he waves again, and then he sits down on a chair",
 )
 POOR: dict[str, Problem] = {
@@ -47,6 +48,11 @@ POOR: dict[str, Problem] = {
     "Unfortunately, I can't see the image of a man.": Problem.REFUSAL,
     "A person. I apologize, but nothing more can be said.": Problem.REFUSAL,
     "No image was provided, so no man can be described.": Problem.REFUSAL,
+    "My apologies, I cannot see it.": Problem.REFUSAL,
+    "I'm just an AI and cannot see a man.": Problem.REFUSAL,
+    "I won't be able to identify this woman.": Problem.REFUSAL,
+    "It is not possible for me to identify the person.": Problem.REFUSAL,
+    "Error: no image provided": Problem.REFUSAL,
     "男人挥手": Problem.LANGUAGE,
     "мужчина img машет рукой": Problem.LANGUAGE,
     "رجل يلوح بيده للكاميرا": Problem.LANGUAGE,
@@ -90,7 +96,7 @@ def test_captions_of_drawn_people_are_good(bounds: Bounds) -> None:
 
 
 def test_a_bound_of_null_is_off() -> None:
-    assert [f.problem for text in POOR for f in findings(text, Bounds())] == [Problem.REFUSAL] * 11
+    assert [f.problem for text in POOR for f in findings(text, Bounds())] == [Problem.REFUSAL] * 16
 
 
 def test_the_measures_are_what_they_say() -> None:
