@@ -17,6 +17,7 @@ INPUT_ASSETS = {
     "facepack": "facepack",
     "judge": "judge",
     "judges": "judges",
+    "captioners": "captioners",
     "backbone": "backbone",
 }
 """Entries of `params.yaml` that stages read, and the asset that stands for each."""

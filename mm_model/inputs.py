@@ -33,6 +33,7 @@ _MEANING = {
     "facepack": "InsightFace-format pack: filters, pairs, evaluation landmarks",
     "judge": "recogniser that no loss, filter or conditioning ever used",
     "judges": "shelf of outsiders that judge too (make judges); may be empty",
+    "captioners": "shelf of models that caption; may be empty (docs/real-media.md)",
     "backbone": "frozen CogVideoX pipeline folder with its identity encoder",
 }
 _COMMENT_COLUMN = 47
@@ -42,6 +43,7 @@ _EMBEDDED = {
     "facepack": "weights/tiny/facepack/models/tiny",
     "judge": "weights/tiny/judge/models/judge",
     "judges": "weights/judges",
+    "captioners": "weights/captioners",
     "backbone": "weights/tiny/backbone",
 }
 """The shipped inputs, all of them ours."""

@@ -23,7 +23,7 @@ class Status(StrEnum):
 
 
 class CaptionProblem(StrEnum):
-    """Why a file's own caption was not used; the profile's template stands in, the file is kept."""
+    """Why a caption was not used, or what the lint says of it; mostly the file is kept."""
 
     UNREADABLE = "CAPTION_UNREADABLE"
     TOO_LARGE = "CAPTION_TOO_LARGE"
@@ -34,6 +34,12 @@ class CaptionProblem(StrEnum):
     LATE_SUBJECT = "CAPTION_LATE_SUBJECT"
     NO_PIECE = "CAPTION_NO_PIECE"
     MARK = "CAPTION_MARK"
+    ABSENT = "CAPTION_ABSENT"
+    REFUSAL = "CAPTION_REFUSAL"
+    LANGUAGE = "CAPTION_LANGUAGE"
+    LOOP = "CAPTION_LOOP"
+    SHORT = "CAPTION_SHORT"
+    LONG = "CAPTION_LONG"
 
 
 @dataclass(frozen=True)
@@ -146,6 +152,7 @@ INGEST_COLUMNS = (
     "caption_origin",
     "caption_problem",
     "caption_message",
+    "caption_lint",
     "pixel_id",
     "phash",
     *DECISION_COLUMNS,

@@ -79,6 +79,14 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
             "captions", "words that training could not use are replaced, and the table says so"
         ),
         Capability(
+            "captioner",
+            "a vision-language model of one's own captions pictures and clips, resumably (proven "
+            "on random weights of three families; no published captioner has been run)",
+        ),
+        Capability(
+            "caption lint", "refusals, loops, other scripts and lengths are told and counted"
+        ),
+        Capability(
             "InsightFace packs", "a pack of one's own finds and recognises faces", first=True
         ),
         Capability("OpenCV packs", "networks of the kind of YuNet and SFace do the same"),

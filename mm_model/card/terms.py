@@ -16,6 +16,7 @@ def of_run(layout: Layout, params: Params, outputs: Mapping[str, DataOutput]) ->
     """All weights and files that a run of `params` works with, and the adapters from them."""
     found = [_facepack(layout, params, outputs)]
     found.append(_weights(layout, "backbone", params.backbone, shapes=True))
+    found += _captioners(layout, params, outputs)
     found.append(_weights(layout, "judge", params.judge, shapes=False))
     for folder in _shelf(layout.root / params.judges):
         found.append(_weights(layout, f"judge {folder.name}", str(folder), shapes=False))
@@ -49,6 +50,16 @@ def _facepack(layout: Layout, params: Params, outputs: Mapping[str, DataOutput])
     if same:
         return found
     return Weights("face pack", "another than params.yaml names now", True, by_names(files))
+
+
+def _captioners(layout: Layout, params: Params, outputs: Mapping[str, DataOutput]) -> list[Weights]:
+    """The models whose words stand in the dataset; what is trained learns from these."""
+    said = documents.read_or_empty(outputs["ingest"].folder / "captioners.json")
+    names = {str(one.get("name")) for one in said.values() if isinstance(one, dict)}
+    return [
+        _weights(layout, f"captioner {name}", str(Path(params.captioners) / name), shapes=True)
+        for name in sorted(names)
+    ]
 
 
 def _shelf(shelf: Path) -> list[Path]:

@@ -81,6 +81,11 @@ NSFW = Measure(
     "largest probability that a picture, or one of three frames, is not safe for work",
     of=lambda facts: facts.get("nsfw"),
 )
+CAPTION_WORDS = Measure("caption_words", "words of the caption that was given", "count")
+CAPTION_LATIN = Measure("caption_latin", "share of that caption's letters that are Latin")
+CAPTION_REPEATS = Measure(
+    "caption_repeats", "share of that caption's runs of three words that stood in it before"
+)
 NUM_FRAMES = Measure("num_frames", "frames of a clip, 1 of a photograph", "count")
 
 
@@ -234,9 +239,21 @@ DECISIONS = (
         measures=(),
         thresholds=(Threshold("ingest.alike_within"),),
     ),
+    Decision(
+        "caption",
+        needs=Need.PIXELS,
+        rejects="has no caption of use, where `ingest.caption_lint` is reject",
+        reasons=(Reason.CONTENT_CAPTION,),
+        measures=(CAPTION_WORDS, CAPTION_LATIN, CAPTION_REPEATS),
+        thresholds=(
+            Threshold("ingest.caption_words"),
+            Threshold("ingest.caption_latin_share"),
+            Threshold("ingest.caption_repeats"),
+        ),
+    ),
 )
 """In the order in which they are asked. Readers ask the first two, `strip` and `too_long` while
-they open a file, and `alike` is asked of all files together."""
+they open a file, `alike` is asked of all files together, `caption` of what is kept."""
 
 MEASURES = tuple(
     measure

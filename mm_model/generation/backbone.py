@@ -15,6 +15,7 @@ from mm_model.nn.injection.model import disable_gradients
 from mm_model.nn.injection.port import IdentityInjection
 from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel
 from mm_model.settings import RunSettings
+from mm_model.settings.device import device_of
 
 
 @dataclass(frozen=True)
@@ -45,18 +46,6 @@ class Backbone:
     def text_length(self) -> int:
         """Number of text tokens."""
         return self.transformer.config.max_text_seq_length
-
-
-def device_of(run: RunSettings) -> torch.device:
-    """The device a profile asks for; `auto` takes CUDA when there is one.
-
-    Raises:
-        UserError: `cuda` is asked for and absent.
-    """
-    available = torch.cuda.is_available()
-    if run.device == "cuda" and not available:
-        raise UserError("run.device is cuda, but PyTorch finds no CUDA device: set cpu or auto.")
-    return torch.device("cuda" if run.device != "cpu" and available else "cpu")
 
 
 def load_backbone(folder: Path, run: RunSettings) -> Backbone:

@@ -7,11 +7,15 @@ no model.
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mm_model.captioners.lint import Bounds, Finding, findings, measured
+from mm_model.captioners.port import MODEL
 from mm_model.errors import UserError
-from mm_model.records import CaptionProblem, Row, Status
+from mm_model.records import CaptionProblem, Row
 
+TEMPLATE = "template"
 _MEANING = {
     CaptionProblem.UNREADABLE: "unreadable",
     CaptionProblem.TOO_LARGE: "larger than 1 MiB",
@@ -22,21 +26,56 @@ _MEANING = {
     CaptionProblem.LATE_SUBJECT: "with the subject too late for the text encoder",
     CaptionProblem.NO_PIECE: "with a subject that has no token",
     CaptionProblem.MARK: "with a mark of the tokenizer",
+    CaptionProblem.ABSENT: "absent",
+    CaptionProblem.REFUSAL: "that refuse",
+    CaptionProblem.LANGUAGE: "in another script",
+    CaptionProblem.LOOP: "that repeat themselves",
+    CaptionProblem.SHORT: "too short",
+    CaptionProblem.LONG: "too long",
 }
 
 
+@dataclass(frozen=True)
+class Judged:
+    """The caption columns of a row. used: whether the words that were given stand in them.
+
+    finding: the first thing that the lint says of those words.
+    """
+
+    row: Row
+    used: bool
+    finding: Finding | None = None
+
+    @property
+    def good(self) -> bool:
+        """Whether the words are used and the lint says nothing of them."""
+        return self.used and self.finding is None
+
+    def after(self, own: "Judged") -> "Judged":
+        """This one, of a model, where a file's own words could not be used: their problem stays."""
+        if not self.used or not own.row.get("caption_problem"):
+            return self
+        kept = {key: own.row[key] for key in ("caption_problem", "caption_message")}
+        return replace(self, row=self.row | kept)
+
+
 class Captions:
-    """Judges captions for one backbone.
+    """Judges captions for one backbone, and by the lint's `bounds`.
+
+    strict: what the lint finds fault with is not used.
 
     Raises:
         UserError: the backbone has no tokenizer, or the template itself cannot be used with it.
     """
 
-    def __init__(self, backbone: Path, template: str) -> None:
+    def __init__(
+        self, backbone: Path, template: str, bounds: Bounds | None = None, strict: bool = False
+    ) -> None:
         from mm_model.nn.cogvideox.tokenizer import load_tokenizer, text_length
         from mm_model.nn.identity.subject import PromptError, check_caption
 
         self._template = template
+        self._bounds, self._strict = bounds or Bounds(), strict
         self._check, self._refused = check_caption, PromptError
         self._length = text_length(backbone)
         self._tokenizer = load_tokenizer(backbone / "tokenizer")
@@ -50,48 +89,77 @@ class Captions:
 
     def of(self, given: Row | None) -> Row:
         """The caption columns of a kept file from its entry in captions.json, None without one."""
+        return self.judged(given).row
+
+    def judged(self, given: Row | None) -> Judged:
+        """The same, and whether the words that were given are used; a model's come in that form."""
         if given is None:
-            return self._instead(None, None)
+            return Judged(
+                self._instead(None, None) | {"caption_lint": CaptionProblem.ABSENT}, False
+            )
         if "problem" in given:
-            return self._instead(given["problem"], given["message"])
+            return Judged(self._instead(given["problem"], given["message"]), False)
+        text = given["text"]
+        found = findings(text, self._bounds)
+        finding, columns = found[0] if found else None, self.measures(given)
         try:
-            self._check(self._tokenizer, given["text"], self._length)
+            self._check(self._tokenizer, text, self._length)
         except self._refused as error:
-            return self._instead(error.problem, str(error))
-        return {"caption": given["text"], "caption_origin": given.get("origin", "sidecar")}
+            row = self._instead(error.problem, str(error)) | columns
+            return Judged(row, False, finding)
+        if finding and self._strict:
+            row = self._instead(finding.problem, finding.message) | columns
+            return Judged(row, False, finding)
+        row = {"caption": text, "caption_origin": given.get("origin", "sidecar")} | columns
+        return Judged(row, True, finding)
+
+    def measures(self, given: Row | None) -> Row:
+        """The columns of the lint, of a file that is kept or not; none without words."""
+        if given is None or "text" not in given:
+            return {}
+        seen = measured(given["text"])
+        codes = " ".join(one.problem for one in findings(given["text"], self._bounds))
+        return {
+            "caption_lint": codes or None,
+            "caption_words": seen.words,
+            "caption_latin": seen.latin,
+            "caption_repeats": seen.repeats,
+        }
 
     def _instead(self, problem: str | None, message: str | None) -> Row:
         return {
             "caption": self._template,
-            "caption_origin": "template",
+            "caption_origin": TEMPLATE,
             "caption_problem": problem,
             "caption_message": message and message[:300],
         }
 
 
-def caption_kept(rows: Sequence[Row], given: dict[str, Row], captioner: Captions) -> None:
-    """Fill in, in place, the caption columns of every kept row; `given` is captions.json."""
-    for row in rows:
-        if row["status"] == Status.KEPT:
-            row |= captioner.of(given.get(row["source_id"]))
-
-
 def replaced(kept: Sequence[Row]) -> list[Row]:
-    """The kept rows that have a caption of their own which the template stands in for."""
-    return [row for row in kept if row.get("caption_problem")]
+    """The kept rows whose own or model's caption the template stands in for."""
+    return [r for r in kept if r.get("caption_problem") and r["caption_origin"] == TEMPLATE]
 
 
 def caption_notes(kept: Sequence[Row]) -> list[str]:
-    """A sentence on how many own captions were not used and why; none when all were."""
+    """Sentences on captions that were not used, and on what the lint says; none of good ones."""
     rows = replaced(kept)
+    notes = _note("captions that cannot be used, so that the template stands in", rows)
+    spoken = [r for r in kept if r.get("caption_problem") and r["caption_origin"] == MODEL]
+    notes += _note("captions that cannot be used, so that a model's stand in", spoken)
+    codes = Counter(code for row in kept for code in (row.get("caption_lint") or "").split())
+    del codes[CaptionProblem.ABSENT]  # a folder without captions is no fault
+    if codes:
+        notes.append(f"captions that the lint finds fault with: {_told(codes)}")
+    return notes
+
+
+def _note(what: str, rows: Sequence[Row]) -> list[str]:
     if not rows:
         return []
-    reasons = Counter(row["caption_problem"] for row in rows)
-    said = ", ".join(
-        f"{number} {_MEANING[CaptionProblem(code)]}" for code, number in sorted(reasons.items())
-    )
-    first = rows[0]
-    return [
-        f"captions that cannot be used, so that the template stands in: {len(rows)} ({said}), "
-        f"e.g. {first['name']}: {first['caption_message']}"
-    ]
+    first, reasons = rows[0], Counter(row["caption_problem"] for row in rows)
+    said = f"{len(rows)} ({_told(reasons)}), e.g. {first['name']}: {first['caption_message']}"
+    return [f"{what}: {said}"]
+
+
+def _told(codes: Counter[str]) -> str:
+    return ", ".join(f"{codes[one]} {_MEANING[CaptionProblem(one)]}" for one in sorted(codes))

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mm_model.captioners.port import MODEL
+from mm_model.ingest.captioning import RECORD
 from mm_model.ingest.captions import caption_notes, replaced
 from mm_model.ingest.files import SHEET_SIZE
 from mm_model.media.images import load_image
@@ -14,7 +16,8 @@ from mm_model.records import Counts, Status
 from mm_model.rows import Row
 from mm_model.run import views
 from mm_model.run.stage import Job, Report
-from mm_model.store import atomic
+from mm_model.store import atomic, documents
+from mm_model.store.atomic import Document
 
 _SHEET_REJECTED = 24
 _SHEET_COLUMNS = 12
@@ -37,9 +40,12 @@ def report(job: Job, rows: list[Row], checked: list[Row], looks: WantedLooks) ->
         "captions_replaced": len(replaced(kept)),
         "kept_share": round(len(kept) / len(rows), 4) if rows else None,
     }
+    captioners = documents.read_or_empty(job.out / RECORD)
+    if captioners:
+        metrics["captions_from_model"] = sum(row["caption_origin"] == MODEL for row in kept)
     if looks.text_band is not None:
         metrics["second_looks"] = sum(row["ocr_area"] is not None for row in rows)
-    notes = (*_notes(rows), *_looked(rows, looks), *caption_notes(kept))
+    notes = (*_notes(rows), *_looked(rows, looks), *caption_notes(kept), *_captioned(captioners))
     return Report(counts, metrics, pictures, notes)
 
 
@@ -74,6 +80,12 @@ def _looked(rows: list[Row], looks: WantedLooks) -> Iterator[str]:
                 f"{package.name} {package.version} ({digest}) {did} {number} of {len(rows)} files "
                 f"({package.setting})"
             )
+
+
+def _captioned(captioners: Document) -> Iterator[str]:
+    """Which model captioned what."""
+    for media, said in captioners.items():
+        yield f"{said['name']} ({said['kind']}, {said['digest'][:12]}) captioned {media}s"
 
 
 def _sheet(path: Path, rows: list[Row], checked: list[Row]) -> None:

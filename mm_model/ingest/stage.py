@@ -1,7 +1,7 @@
 """Stage `ingest`: which raw files are usable photographs and clips, each checked in full.
 
 takes  sources
-gives  samples.parquet (a row a file), files/, sheet.jpg
+gives  samples.parquet (a row a file), files/, sheet.jpg, captioners.json where a model captioned
 Decides on files and pixels, never on faces. Untrusted bytes are decoded in child processes only;
 kept files are copied byte for byte under names made from their content.
 """
@@ -10,8 +10,7 @@ import json
 
 from mm_model.decisions import ingest as filters
 from mm_model.decisions.port import types
-from mm_model.ingest import files, sandbox
-from mm_model.ingest.captions import Captions, caption_kept
+from mm_model.ingest import captioning, files, sandbox
 from mm_model.ingest.known import Checks
 from mm_model.ingest.report import report
 from mm_model.media.looks import WantedLooks
@@ -36,14 +35,14 @@ def run(job: Job) -> Report:
     """Write `samples.parquet` (one row for each inventory row), `files/` and `sheet.jpg`.
 
     Raises:
-        UserError: the caption template cannot be used with the backbone's tokenizer, or a package
-            that a filter takes is not installed.
+        UserError: the caption template cannot be used with the backbone's tokenizer, a captioner
+            cannot be opened, or a package that a filter takes is not installed.
     """
     inventory = tables.records(job.inputs["sources"] / "inventory.parquet")
     captions = json.loads((job.inputs["sources"] / "captions.json").read_text())
     items = files.planned(inventory)
     rules = job.profile.ingest
-    captioner = Captions(job.model("backbone"), rules.caption_template)
+    captions_of = captioning.opened(job)
     allowance = sandbox.Allowance(
         rules.decode_seconds,
         rules.decode_memory_mb,
@@ -73,7 +72,7 @@ def run(job: Job) -> Report:
     (job.out / "files").mkdir()
     for row, item in zip(rows, items, strict=True):
         files.copy(row, item, job)
-    caption_kept(rows, captions, captioner)
+    captions_of.fill(rows, captions)
     tables.write(job.out / "samples.parquet", rows, INGEST_COLUMNS, _TYPES)
     return report(job, rows, checked, looks)
 
@@ -84,6 +83,6 @@ STAGE = Stage(
     version=6,
     takes=("sources",),
     sections=("ingest",),
-    models=("backbone",),
+    models=("backbone", "captioners"),
     run=run,
 )

@@ -31,7 +31,7 @@ def load_params(root: Path) -> Params:
     """
     written = bases.read(root / "params.yaml")
     params = _checked(Params, written, root)
-    for name in ("sources", "facepack", "judge", "judges", "backbone"):
+    for name in ("sources", "facepack", "judge", "judges", "captioners", "backbone"):
         if holds(root, Path(getattr(params, name))):
             raise UserError(
                 f"{written.files[0]}: {name}: {getattr(params, name)} holds the tree itself: name "

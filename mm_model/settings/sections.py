@@ -87,10 +87,26 @@ class IngestSettings(Section):
 
     `max_aspect` is the longer side over the shorter one. Files whose perceptual hashes differ in at
     most `alike_within` of 64 bits are taken for copies. `text_second_look`: from which to which
-    value of `lettering` OCR decides instead (lowest, highest).
+    value of `lettering` OCR decides instead (lowest, highest). Captions: `captioner` and
+    `clip_captioner` are `template`, `sidecar` or a model on the shelf, whose words count where a
+    file has none, with `caption_anew` everywhere. It is shown `caption_frames` of a clip.
+    `caption_words` (least, most) and both shares are what the lint holds a caption to.
     """
 
     caption_template: bounds.Text
+    captioner: bounds.Name
+    clip_captioner: bounds.Name
+    caption_prompt: bounds.Text
+    clip_caption_prompt: bounds.Text
+    caption_frames: bounds.Keyframes
+    caption_batch: Few
+    caption_tokens: Few
+    caption_dtype: Literal["float32", "bfloat16"]
+    caption_anew: bool
+    caption_lint: Literal["report", "replace", "reject"]
+    caption_words: tuple[Few, Few] | None
+    caption_latin_share: Share | None
+    caption_repeats: Share | None
     min_side: bounds.Side
     max_pixels: bounds.Pixels
     max_aspect: bounds.Ratio | None
@@ -113,6 +129,8 @@ class IngestSettings(Section):
                 f"no clip has at least {self.min_frames} frames (min_frames) and at most "
                 f"{self.max_frames} (max_frames)"
             )
+        if self.caption_words and self.caption_words[0] > self.caption_words[1]:
+            raise ValueError("caption_words goes from the fewest words to the most")
         if self.text_second_look and self.text_second_look[0] > self.text_second_look[1]:
             raise ValueError("text_second_look goes from the lowest value to the highest")
         if self.text_second_look and self.text_area_above is None:
@@ -347,6 +365,7 @@ class Params(Section):
     facepack: bounds.Path
     judge: bounds.Path
     judges: bounds.Path
+    captioners: bounds.Path
     backbone: bounds.Path
 
 

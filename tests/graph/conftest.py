@@ -170,6 +170,7 @@ def _plant(root: Path) -> None:
         "facepack": "weights/facepack",
         "judge": "weights/judge",
         "judges": "weights/judges",
+        "captioners": "weights/captioners",
         "backbone": "weights/backbone",
     }
     (root / "params.yaml").write_text(yaml.safe_dump({"profile": "tiny", **given}))

@@ -150,7 +150,7 @@ def test_nasty_captions_reach_training_or_are_replaced_and_named(
     assert rows["full.jpg"]["caption"] == "a boy laughs"
     replaced = sum(problem is not None for problem in problems.values())
     assert report.metrics["captions_replaced"] == replaced
-    (note,) = [note for note in report.notes if "captions" in note]
+    (note,) = [note for note in report.notes if "captions that cannot be used" in note]
     assert f": {replaced} (" in note and "2 with the trigger word misplaced" in note
 
     captions = sorted(row["caption"] for row in rows.values())

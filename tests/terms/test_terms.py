@@ -8,7 +8,7 @@ import pytest
 from mm_model.card import outputs
 from mm_model.card.terms import of_run
 from mm_model.settings import load_params
-from mm_model.store import manifest
+from mm_model.store import atomic, manifest
 from mm_model.store.layout import Layout
 from mm_model.terms import licences, model
 from mm_model.terms import weights as terms
@@ -164,3 +164,23 @@ def _ingested(layout: Layout) -> None:
     sources = manifest.read(layout.output("sources")).digest
     made = manifest.Manifest("ingest", 1, "print", {"sources": sources}, "settings", {})
     manifest.seal(folder, made)
+
+
+def test_a_captioner_shapes_what_learns_from_its_words(root: Path, tmp_path: Path) -> None:
+    layout: Layout = layout_at(root, tmp_path / "tree")
+    _folder(tmp_path / "shelf" / "some-vlm", "model.safetensors")
+    params = load_params(layout.root).model_copy(update={"captioners": str(tmp_path / "shelf")})
+    found = outputs.published(layout)
+    assert not [w for w in of_run(layout, params, found) if "captioner" in w.part]
+    record = {"image": {"name": "some-vlm"}, "clip": {"name": "some-vlm"}}
+    atomic.write_json(layout.output("ingest") / "captioners.json", record)
+    made = of_run(layout, params, found)
+    (one,) = [w for w in made if "captioner" in w.part]
+    assert (one.part, one.where, one.terms.use) == (
+        "captioner some-vlm",
+        "some-vlm",
+        Use.UNKNOWN,
+    )
+    assert made[-1].terms.use is Use.UNKNOWN
+    (tmp_path / "shelf" / "some-vlm" / "LICENSE").write_text("Apache License\n 2.0")
+    assert of_run(layout, params, found)[-1].terms.use is Use.COMMERCIAL
