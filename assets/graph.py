@@ -17,6 +17,7 @@ INPUT_ASSETS = {
     "facepack": "facepack",
     "judge": "judge",
     "judges": "judges",
+    "synthesizer": "synthesizer",
     "backbone": "backbone",
 }
 """Entries of `params.yaml` that stages read, and the asset that stands for each."""

@@ -26,4 +26,5 @@ raw = _given("raw", "Photographs and clips as they were given, or the recipe tha
 facepack = _given("facepack", "Face pack that filters, pairs and gives evaluation landmarks.")
 judge = _given("judge", "The house's judge: a recogniser that no training used.")
 judges = _given("judges", "Shelf of outside recognisers that judge as well; may be empty.")
+synthesizer = _given("synthesizer", "SDXL and PhotoMaker-V2, which paint references; may be empty.")
 backbone = _given("backbone", "Frozen video pipeline with its identity encoder.")

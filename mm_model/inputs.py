@@ -33,6 +33,7 @@ _MEANING = {
     "facepack": "InsightFace-format pack: filters, pairs, evaluation landmarks",
     "judge": "recogniser that no loss, filter or conditioning ever used",
     "judges": "shelf of outsiders that judge too (make judges); may be empty",
+    "synthesizer": "SDXL and PhotoMaker-V2, where a profile paints references; may be empty",
     "backbone": "frozen CogVideoX pipeline folder with its identity encoder",
 }
 _COMMENT_COLUMN = 47
@@ -42,6 +43,7 @@ _EMBEDDED = {
     "facepack": "weights/tiny/facepack/models/tiny",
     "judge": "weights/tiny/judge/models/judge",
     "judges": "weights/judges",
+    "synthesizer": "weights/synthesizer",
     "backbone": "weights/tiny/backbone",
 }
 """The shipped inputs, all of them ours."""

@@ -110,7 +110,8 @@ def small_root(root: Path, place: Path) -> Path:
     params = yaml.safe_load((root / "params.yaml").read_text())
     for name in ("facepack", "judge", "backbone"):
         params[name] = str(root / params[name])
-    (place / params["judges"]).mkdir(parents=True)
+    for name in ("judges", "synthesizer"):
+        (place / params[name]).mkdir(parents=True)
     profile = whole(root)
     for part in ("ingest", "faces", "pairs", "pretrain", "finetune", "evaluate"):
         profile[part]["row_floor"] = 1

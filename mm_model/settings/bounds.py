@@ -62,6 +62,8 @@ Correlation = Annotated[float, Field(ge=-1, le=1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Few = Annotated[int, Field(ge=1, le=1000)]
 """A number of things of which each costs time: pairs of a target, requests, faces."""
+SomeOrNone = Annotated[int, Field(ge=0, le=1000)]
+"""As `Few`, and none at all."""
 References = Annotated[int, Field(ge=1, le=4)]
 """Pictures of one person that the prompt can name."""
 Threads = Annotated[int, Field(ge=1, le=1024)]

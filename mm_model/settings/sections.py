@@ -163,15 +163,49 @@ class FacesSettings(Section):
 
 @extended("pairs")
 class PairsSettings(Section):
-    """Which reference stands for which target. The paper keeps pairs with cosine above 0.65."""
+    """Which reference stands for which target. The paper keeps pairs with cosine above 0.65.
+
+    What follows `synthetic_per_identity` is read by `photomaker` alone. It paints
+    `synthetic_per_still` pictures of each still and `synthetic_per_clip` of each clip, of which it
+    is shown up to `synthetic_references` frames, with prompts of the file `prompts` beside the
+    profile. `synthetic_size` is in pixels a side; up to step `synthetic_merge_after` (from 0) the
+    sentence steers alone. `prompts_digest` is filled in: an edited file makes pairs anew.
+    """
 
     cosine_above: bounds.Correlation
     cosine_warn_above: bounds.Correlation
     per_target: Few
     kinds: Annotated[tuple[PairKind, ...], Field(min_length=1), AfterValidator(each_once)]
-    synthesizer: Literal["world", "augment", "none"]
-    synthetic_per_identity: Annotated[int, Field(ge=0, le=1000)]
+    synthesizer: Literal["world", "augment", "photomaker", "none"]
+    synthetic_per_identity: bounds.SomeOrNone
+    synthetic_per_still: bounds.SomeOrNone
+    synthetic_per_clip: bounds.SomeOrNone
+    synthetic_references: bounds.References
+    synthetic_size: bounds.Side
+    synthetic_steps: bounds.SamplerSteps
+    synthetic_guidance: bounds.Guidance
+    synthetic_merge_after: bounds.Step
+    synthetic_negative: Annotated[str, Field(max_length=1000)]
+    prompts: bounds.Name
+    prompts_digest: str | None = None
     row_floor: Count
+
+    @property
+    def paints(self) -> bool:
+        """Whether a generative model makes pictures, from weights and prompts."""
+        return self.synthesizer == "photomaker" and "synthetic" in self.kinds
+
+    @model_validator(mode="after")
+    def _the_identity_is_seen(self) -> "PairsSettings":
+        if self.synthetic_size % 8:
+            raise ValueError(f"synthetic_size is {self.synthetic_size}: give a multiple of 8")
+        if self.synthetic_merge_after + 1 >= self.synthetic_steps:
+            raise ValueError(
+                f"the identity would be merged after step {self.synthetic_merge_after} "
+                f"(synthetic_merge_after) of {self.synthetic_steps} (synthetic_steps), which is "
+                "never"
+            )
+        return self
 
 
 class ModelSettings(Section):
@@ -343,6 +377,7 @@ class Params(Section):
     facepack: bounds.Path
     judge: bounds.Path
     judges: bounds.Path
+    synthesizer: bounds.Path
     backbone: bounds.Path
 
 

@@ -128,6 +128,7 @@ class House:
             "facepack": "weights/pack",
             "judge": "weights/pack",
             "judges": "weights/judges",
+            "synthesizer": "weights/synthesizer",
             "backbone": "weights/backbone",
         }
         (root / "params.yaml").write_text(yaml.safe_dump(places))

@@ -129,7 +129,8 @@ def world(tmp_path_factory: pytest.TempPathFactory, root: Path, backbone: Any) -
     params = yaml.safe_load((root / "params.yaml").read_text())
     for name in ("facepack", "judge", "backbone"):
         params[name] = str(root / params[name])
-    (place / params["judges"]).mkdir(parents=True)
+    for name in ("judges", "synthesizer"):
+        (place / params[name]).mkdir(parents=True)
     (place / "params.yaml").write_text(yaml.safe_dump(params))
     files = _photographs()
     # One of several people is always held out; it is to be none of these.

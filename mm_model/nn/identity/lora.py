@@ -49,18 +49,15 @@ def add_lora(parts: Mapping[str, nn.Module], state: Mapping[str, Tensor], path: 
 
 def _named(part: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """`tensors` under the names of today: `<module>.lora_A.weight` and `<module>.lora_B.weight`."""
-    from diffusers.utils import (
-        convert_state_dict_to_diffusers,
-        convert_state_dict_to_peft,
-        convert_unet_state_dict_to_peft,
-    )
+    from diffusers.utils import convert_state_dict_to_peft, convert_unet_state_dict_to_peft
 
     if not tensors or all(name.endswith((DOWN, UP)) for name in tensors):
         return tensors
-    plain = {name.replace(".processor.", "."): value for name, value in tensors.items()}
-    if part == "unet":
-        return convert_unet_state_dict_to_peft(plain)
-    return convert_state_dict_to_peft(convert_state_dict_to_diffusers(plain))
+    try:
+        convert = convert_unet_state_dict_to_peft if part == "unet" else convert_state_dict_to_peft
+        return convert(tensors)
+    except ValueError:
+        return tensors  # a spelling that nobody knows: its first tensor is named
 
 
 def _changes(
@@ -76,9 +73,13 @@ def _changes(
             )
         stem = name.removesuffix(DOWN).removesuffix(UP)
         other = stem + (UP if name.endswith(DOWN) else DOWN)
-        weight = getattr(modules.get(stem), "weight", None)
+        # transformers has dropped this prefix from one of the two text encoders.
+        place = modules.get(stem) or modules.get(stem.removeprefix("text_model."))
+        weight = getattr(place, "weight", None)
         if other not in tensors or not isinstance(weight, Tensor):
-            lost = f"lacks its other half '{part}.{other}'" if other not in tensors else "has no place"
+            lost = "has no place in the checkpoint"
+            if other not in tensors:
+                lost = f"lacks its other half '{part}.{other}'"
             raise UserError(
                 f"{path}: the LoRA's tensor '{part}.{name}' {lost}: the file is not whole, or was "
                 "made for another checkpoint."
@@ -91,8 +92,8 @@ def _changes(
         if not fits or up[0].numel() != rank:
             raise UserError(
                 f"{path}: the LoRA's tensor '{part}.{name}' has the shape {list(down.shape)}, its "
-                f"other half {list(up.shape)}, and the weight is {list(weight.shape)}: the file was "
-                "made for another checkpoint than this SDXL."
+                f"other half {list(up.shape)}, and the weight is {list(weight.shape)}: the file "
+                "was made for another checkpoint than this SDXL."
             )
         found.append((weight, down, up))
     return found

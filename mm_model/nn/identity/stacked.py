@@ -116,7 +116,7 @@ class StackedIdentity(nn.Module):
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """`id_encoder` and `lora_weights` of a PhotoMaker-V2 file, as published or as converted.
 
-    A `.bin` is read with `weights_only=True`; a `.safetensors` file holds both under their prefixes.
+    A `.bin` is read with `weights_only=True`; `.safetensors` holds both under their prefixes.
 
     Raises `UserError` for a file that is absent, damaged, or holds anything else.
     """
@@ -135,8 +135,8 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     for name in (ENCODER, LORA):
         if not parts.get(name):
             raise UserError(
-                f"{path} holds no {name!r}: a synthesiser needs the published photomaker-v2.bin, or "
-                "that converted with its LoRA (docs/real-media.md)."
+                f"{path} holds no {name!r}: a synthesiser needs the published photomaker-v2.bin, "
+                "or that converted with its LoRA (docs/real-media.md)."
             )
     return parts[ENCODER], parts[LORA]
 
@@ -164,9 +164,7 @@ def face_width_of(state: Mapping[str, Tensor], path: Path) -> int:
     return _shape(state, "qformer_perceiver.token_proj.0.weight", path)[1]
 
 
-def sizes_of(
-    state: Mapping[str, Tensor], path: Path
-) -> tuple[dict[str, Any], dict[str, int]]:
+def sizes_of(state: Mapping[str, Tensor], path: Path) -> tuple[dict[str, Any], dict[str, int]]:
     """Configurations of CLIP and tau_id, read off the tensors; heads are as wide as published.
 
     Raises `UserError` naming a tensor that is missing.
