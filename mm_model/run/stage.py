@@ -54,8 +54,8 @@ class Stage:
     may change its result; `models` the entries of `params.yaml` it reads (sources, facepack,
     judge, judges, synthesizer, backbone). Raise `version` when the same inputs would give another
     result. `code` is the digest of source files each of whose changes counts, whatever `version`
-    says. `confirm` says whether an output that looks up to date still holds in the outside world (a registry).
-    `bounds` are what the audit asks of the columns that the stage measures.
+    says. `confirm` says whether an output that looks up to date still holds in the outside world (a
+    registry). `bounds` are what the audit asks of the columns that the stage measures.
     """
 
     name: str

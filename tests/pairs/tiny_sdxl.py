@@ -121,7 +121,7 @@ def id_encoder(face_width: int, seed: int = 1) -> dict[str, Tensor]:
         "embedding_dim": face_width,
         "dim": WIDTH,
         "depth": 4,
-        "heads": 1,
+        "heads": WIDTH // 128,
         "head_dim": 128,
         "context_dim": CLIP["hidden_size"],
     }

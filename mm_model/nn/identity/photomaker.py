@@ -83,7 +83,7 @@ def meta_parts(
 
 
 def split_photomaker_state(
-    state: Mapping[str, Tensor],
+    state: Mapping[str, Tensor], path: str | Path = "the PhotoMaker-V2 file"
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """CLIP tensors and tau_id tensors with prefixes removed.
 
@@ -98,7 +98,7 @@ def split_photomaker_state(
             perceiver[key.removeprefix(PERCEIVER_PREFIX)] = value
         elif key not in DROPPED_KEYS:
             raise UserError(
-                f"Unknown tensor {key!r} in the PhotoMaker-V2 file; expected its 463 names."
+                f"Unknown tensor {key!r} in {path}; expected the 463 names of PhotoMaker-V2."
             )
     return vision, perceiver
 
@@ -131,7 +131,7 @@ def encoder_of(
 
     Raises `UserError` for an unknown, missing or misshapen tensor.
     """
-    vision_state, id_state = split_photomaker_state(state)
+    vision_state, id_state = split_photomaker_state(state, path)
     vision, tau_id = meta_parts(clip, perceiver)
     for name, module, part in (("CLIP", vision, vision_state), ("tau_id", tau_id, id_state)):
         take_tensors(module, part, name, path)
