@@ -1,6 +1,6 @@
 """Pictures that a generative model paints: which, one after another, before they are judged.
 
-A picture is whole in the album before the next one is begun, so a kill costs one picture at most,
+A picture is whole in the gallery before the next one is begun, so a kill costs one picture at most,
 and a changed threshold none. Painting happens in this process, on the profile's device; what was
 painted is then judged by several workers like any other picture.
 """
@@ -13,7 +13,7 @@ from mm_model.errors import UserError
 from mm_model.facepack.port import FacePack
 from mm_model.media.failure import MESSAGE_LIMIT
 from mm_model.nn.identity.subject import CLASS_WORDS, PromptError, parse_prompt
-from mm_model.pairs.album import Album
+from mm_model.pairs.gallery import PaintedPictures
 from mm_model.pairs.library import Library
 from mm_model.pairs.make import JPEG_QUALITY, Order, Painted, order_key
 from mm_model.pairs.photomaker import PhotoMakerSynthesizer, pool_of, weights_in
@@ -85,7 +85,7 @@ def _words(library: Library) -> dict[str, str]:
 
 
 def painted(job: Job, orders: Mapping[str, Order], pack: FacePack) -> Painting:
-    """The orders with their pictures, each from the album or painted into it now.
+    """The orders with their pictures, each from the gallery or painted into it now.
 
     Raises:
         UserError: weights, pack or pool do not fit; found out before anything is painted.
@@ -96,19 +96,19 @@ def painted(job: Job, orders: Mapping[str, Order], pack: FacePack) -> Painting:
     file = job.layout.root / "profiles" / rules.prompts
     pool = pool_of(file, folder, rules.synthetic_references)
     synthesizer = PhotoMakerSynthesizer(weights, pool, rules, job.profile.run, pack)
-    album, done, names, new = Album(job.layout.painted), {}, [], 0
+    gallery, done, names, new = PaintedPictures(job.layout.painted), {}, [], 0
     for key, order in job.each(orders.items(), len(orders), "paint"):
         name = synthesizer.key(order.identity, order.seed)
         names.append(name)
         prompt = synthesizer.prompt_for(order.identity, order.seed)
-        path, problem = album.find(name), None
+        path, problem = gallery.find(name), None
         if path is None:
             content, problem = _jpeg(synthesizer, order)
             if content is not None:
-                path = album.keep(name, content, _told(synthesizer, order, prompt))
+                path = gallery.keep(name, content, _told(synthesizer, order, prompt))
                 new += 1
         done[key] = replace(order, painted=Painted(prompt, path, problem))
-    album.trim(names)
+    gallery.trim(names)
     return Painting(done, new, weights.digest)
 
 

@@ -1,6 +1,6 @@
 """The synthesiser of the paper: PhotoMaker-V2 on SDXL, one photograph or clip after another.
 
-What a picture is made from decides its name in the album, so nothing is painted twice, and the
+What a picture is made from decides its name in the gallery, so nothing is painted twice, and the
 weights are loaded when the first picture is missing. The vectors that steer it are the face pack's
 own, not brought to length 1: PhotoMaker-V2 was trained on them.
 """
@@ -18,7 +18,7 @@ from mm_model.facepack.port import Face, FacePack
 from mm_model.faces.track import spread
 from mm_model.pairs import prompts
 from mm_model.pairs.augment import picture_of
-from mm_model.pairs.sdxl import Painter, Recipe, Shown, load_painter, load_tokenizers
+from mm_model.pairs.sdxl import Painter, Photo, Recipe, load_painter, load_tokenizers
 from mm_model.pairs.synthesizer import Identity, IdentityPicture, SynthesisedPicture
 from mm_model.settings import PairsSettings, RunSettings
 from mm_model.store import digests
@@ -32,7 +32,7 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True)
-class Weights:
+class SynthesizerWeights:
     """What lies in the synthesiser's folder: its digest, and the width of a face vector."""
 
     folder: Path
@@ -40,7 +40,7 @@ class Weights:
     face_width: int
 
 
-def weights_in(folder: Path) -> Weights:
+def weights_in(folder: Path) -> SynthesizerWeights:
     """The weights of `folder`, looked at and not loaded.
 
     Raises:
@@ -52,7 +52,7 @@ def weights_in(folder: Path) -> Weights:
     file, place = photomaker_in(folder), checkpoint_in(folder)
     width = stacked.face_width_of(stacked.read(file)[0], file)
     digest = digests.of_value([digests.of_folder(place), digests.of_file(file)])
-    return Weights(folder, digest, width)
+    return SynthesizerWeights(folder, digest, width)
 
 
 class PhotoMakerSynthesizer:
@@ -62,7 +62,7 @@ class PhotoMakerSynthesizer:
 
     def __init__(
         self,
-        weights: Weights,
+        weights: SynthesizerWeights,
         pool: Sequence[prompts.Prompt],
         rules: PairsSettings,
         run: RunSettings,
@@ -134,7 +134,7 @@ class PhotoMakerSynthesizer:
         portraits = identity.portraits
         return [portraits[place] for place in spread(len(portraits), self._most)]
 
-    def _seen(self, one: IdentityPicture, side: int) -> Shown:
+    def _seen(self, one: IdentityPicture, side: int) -> Photo:
         from mm_model.generation.references import clip_pixels
         from mm_model.nn.identity.portrait import portrait
 
@@ -143,7 +143,7 @@ class PhotoMakerSynthesizer:
         vector = np.asarray(self._pack.embed(image, face), np.float32)
         if not np.isfinite(vector).all():
             raise ValueError(f"the face vector of {one.sample_id} is not finite")
-        return Shown(clip_pixels(portrait(image, face, MARGIN).image, side), vector)
+        return Photo(clip_pixels(portrait(image, face, MARGIN).image, side), vector)
 
 
 def pool_of(path: Path, folder: Path, references: int) -> list[prompts.Prompt]:

@@ -1,7 +1,7 @@
 """SDXL with PhotoMaker-V2: the checkpoint loaded strictly, and one picture of a person painted.
 
-The way is that of the published scripts (TencentARC/PhotoMaker, `photomaker/pipeline.py` and
-`inference_scripts/inference_pmv2.py`): the class word stands twice for each photograph, the first
+The way is that of the published scripts (`pipeline.py` and `inference_pmv2.py` in the repository
+TencentARC/PhotoMaker): the class word stands twice for each photograph, the first
 steps see the sentence alone, the LoRA is added at scale 1, Euler's scheduler samples. The loop is
 diffusers' own; only the embeddings are changed on the way.
 """
@@ -46,7 +46,7 @@ class Recipe:
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class Photo:
     """One photograph as the identity encoder takes it.
 
     pixels: CLIP-normalised [3,S,S]. vector: the recogniser's raw face vector [E], not of length 1.
@@ -71,7 +71,7 @@ class Painter:
         return self.identity.encoder.image_size
 
     @torch.no_grad()
-    def paint(self, prompt: str, shown: Sequence[Shown], seed: int, recipe: Recipe) -> np.ndarray:
+    def paint(self, prompt: str, shown: Sequence[Photo], seed: int, recipe: Recipe) -> np.ndarray:
         """A picture of who is `shown`, RGB uint8 [size,size,3]; `prompt` holds the trigger once.
 
         Raises `PromptError` for a prompt that cannot carry the identity.
@@ -110,7 +110,7 @@ class Painter:
         ).images[0]
         return np.asarray(picture.convert("RGB"))
 
-    def _with_identity(self, prompt: str, shown: Sequence[Shown]) -> tuple[Tensor, Tensor]:
+    def _with_identity(self, prompt: str, shown: Sequence[Photo]) -> tuple[Tensor, Tensor]:
         """Embeddings `[1,L,width]` with the identity at the class word, and the pooled ones."""
         pipe, hidden, places, pooled = self.pipe, [], [], None
         for tokenizer, encoder in (

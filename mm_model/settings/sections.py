@@ -187,7 +187,7 @@ class PairsSettings(Section):
     synthetic_merge_after: bounds.Step
     synthetic_negative: Annotated[str, Field(max_length=1000)]
     prompts: bounds.Name
-    prompts_digest: str | None = None
+    prompts_digest: str | None
     row_floor: Count
 
     @property

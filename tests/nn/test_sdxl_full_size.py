@@ -14,7 +14,7 @@ from mm_model.nn.magic_mirror.presets import CLIP_VIT_L14, ID_PERCEIVER_V2
 
 pytestmark = pytest.mark.capability("PhotoMaker-V2 as synthesiser", scale="L")
 
-# stabilityai/stable-diffusion-xl-base-1.0, unet/config.json and text_encoder*/config.json.
+# As the configurations of stable-diffusion-xl-base-1.0 say.
 UNET: dict[str, Any] = {
     "sample_size": 128,
     "in_channels": 4,

@@ -32,10 +32,10 @@ def painter(shelf: Path, root: Path) -> sdxl.Painter:
     return sdxl.load_painter(shelf, load_profile(root, "tiny").run)
 
 
-def _shown(seed: int, number: int = 1) -> list[sdxl.Shown]:
+def _shown(seed: int, number: int = 1) -> list[sdxl.Photo]:
     dice = torch.Generator().manual_seed(seed)
     return [
-        sdxl.Shown(
+        sdxl.Photo(
             torch.randn(3, 28, 28, generator=dice), 5 * torch.randn(FACE, generator=dice).numpy()
         )
         for _ in range(number)

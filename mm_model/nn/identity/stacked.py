@@ -1,7 +1,7 @@
 """PhotoMaker-V2's side of SDXL: identity tokens stacked into a prompt at the class word.
 
-Names, sizes and the order of operations are those of the published file and of
-`photomaker/model_v2.py` (TencentARC/PhotoMaker); CLIP and the identity perceiver are the adapter's
+Names, sizes and the order of operations are those of the published file and of `model_v2.py` in the
+repository TencentARC/PhotoMaker; CLIP and the identity perceiver are the adapter's
 own (`encoder.py`). The file's two visual projections take no part in V2's forward pass; they are
 held to their shapes like everything else, so that another file is told.
 """

@@ -19,7 +19,7 @@ MOST_BYTES = 200 * 2**30
 
 
 @dataclass(frozen=True)
-class Album:
+class PaintedPictures:
     """The kept pictures; `folder` may be absent."""
 
     folder: Path
