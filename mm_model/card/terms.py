@@ -78,6 +78,13 @@ _BY_NAME: tuple[tuple[tuple[str, ...], WeightTerms], ...] = (
         ),
         _INSIGHTFACE,
     ),
+    (
+        ("photomaker-v2.*",),
+        WeightTerms(
+            Use.RESEARCH,
+            "PhotoMaker-V2, which was trained with InsightFace's models and names their terms",
+        ),
+    ),
 )
 _TEXTS = (
     ("non-commercial", Use.RESEARCH, "a licence that excludes commercial use"),
@@ -103,6 +110,8 @@ def of_run(layout: Layout, params: Params, outputs: Mapping[str, DataOutput]) ->
     """All weights that a run of `params` works with, and the adapters trained from them."""
     found = [_facepack(layout, params, outputs)]
     found.append(_weights(layout, "backbone", params.backbone, shapes=True))
+    if (outputs["pairs"].folder / "made.parquet").is_file():  # references were painted
+        found.append(_weights(layout, "synthesiser", params.synthesizer, shapes=True))
     found.append(_weights(layout, "judge", params.judge, shapes=False))
     for folder in _shelf(layout.root / params.judges):
         found.append(_weights(layout, f"judge {folder.name}", str(folder), shapes=False))

@@ -89,3 +89,18 @@ def test_adapters_have_the_strictest_terms_of_what_shapes_them(root: Path, tmp_p
     made = terms.of_run(layout, unknown, found)
     assert made[-1].terms.use is Use.RESEARCH
     assert str(tmp_path) not in "".join(one.where for one in made), "no place of this machine"
+
+
+def test_weights_that_painted_references_count_and_those_that_lie_unused_do_not(
+    root: Path, tmp_path: Path
+) -> None:
+    layout: Layout = layout_at(root, tmp_path / "tree")
+    shelf = _folder(tmp_path / "shelf", "photomaker-v2.safetensors")
+    params = load_params(layout.root).model_copy(update={"synthesizer": str(shelf)})
+    found = outputs.published(layout)
+    assert terms.of_run(layout, params, found)[-1].terms.use is Use.COMMERCIAL
+    (found["pairs"].folder / "made.parquet").write_bytes(b"")
+    painted = terms.of_run(layout, params, found)
+    assert painted[-1].terms.use is Use.RESEARCH
+    (own,) = [one for one in painted if one.part == "synthesiser"]
+    assert "InsightFace" in own.terms.because
