@@ -18,6 +18,7 @@ INPUT_ASSETS = {
     "judge": "judge",
     "judges": "judges",
     "captioners": "captioners",
+    "synthesizer": "synthesizer",
     "backbone": "backbone",
 }
 """Entries of `params.yaml` that stages read, and the asset that stands for each."""

@@ -199,6 +199,24 @@ PAIRS_COLUMNS = (
     *DECISION_COLUMNS,
 )
 
+MADE_COLUMNS = (
+    "picture",
+    "picture_file",
+    "identity",
+    "origin",
+    "media",
+    "prompt",
+    "seed",
+    "steps",
+    "guidance",
+    "merge_after",
+    "size",
+    "generator",
+    "cosine",
+    *DECISION_COLUMNS,
+)
+"""A painted reference, kept or not: what it was made from and with. `media` is its origin's."""
+
 TARGETS_COLUMNS = ("sample_id", "identity", "split", "media", "caption", "references")
 """What a training learned from: a row a target, with the number of its references."""
 

@@ -97,8 +97,7 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
         Capability("synthetic pairs", "references are drawn or varied, and kept above cosine 0.65"),
         Capability(
             "PhotoMaker-V2 as synthesiser",
-            "references as the paper makes them",
-            missing="needs PhotoMaker-V2 and SDXL; profile `paper` varies photographs instead",
+            "references as the paper makes them, on SDXL; not run on the published weights",
         ),
     ),
     "Magic Mirror": (

@@ -53,10 +53,10 @@ def _checked(verdict: Row) -> Checked:
     said = str(verdict["sentence"]).removeprefix(f"{verdict['expectation']}: {where}: ")
     return Checked(
         table,
-        str(column or ""),
-        str(verdict["expectation"]),
-        said.partition("; observed ")[0],
-        str(verdict["observed"]),
-        verdict["severity"] == "critical",
-        verdict["success"] is True,
+        column=str(column or ""),
+        expectation=str(verdict["expectation"]),
+        rule=said.partition("; observed ")[0],
+        observed=str(verdict["observed"]),
+        critical=verdict["severity"] == "critical",
+        passed=verdict["success"] is True,
     )

@@ -9,14 +9,15 @@ from mm_model.settings import Params
 from mm_model.store import digests, documents
 from mm_model.store.layout import Layout
 from mm_model.terms import model
-from mm_model.terms.weights import Terms, Weights, by_names, of_folder, strictest
+from mm_model.terms.weights import UseTerms, Weights, by_names, of_folder, strictest
 
 
 def of_run(layout: Layout, params: Params, outputs: Mapping[str, DataOutput]) -> list[Weights]:
     """All weights and files that a run of `params` works with, and the adapters from them."""
     found = [_facepack(layout, params, outputs)]
     found.append(_weights(layout, "backbone", params.backbone, shapes=True))
-    found += _captioners(layout, params, outputs)
+    for name, folder in model.of_words_and_pictures(layout, params):
+        found.append(_weights(layout, name, str(folder), shapes=True))
     found.append(_weights(layout, "judge", params.judge, shapes=False))
     for folder in _shelf(layout.root / params.judges):
         found.append(_weights(layout, f"judge {folder.name}", str(folder), shapes=False))
@@ -26,7 +27,7 @@ def of_run(layout: Layout, params: Params, outputs: Mapping[str, DataOutput]) ->
     lineage = strictest(one.terms.use for one in found if one.shapes)
     because = "; ".join(f"{one.part}: {one.terms.use}" for one in found if one.shapes)
     trained = "trained by 'pretrain' and 'finetune' from these"
-    return [*found, Weights("adapters", trained, True, Terms(lineage, because))]
+    return [*found, Weights("adapters", trained, True, UseTerms(lineage, because))]
 
 
 def _weights(layout: Layout, part: str, path: str, *, shapes: bool) -> Weights:
@@ -50,16 +51,6 @@ def _facepack(layout: Layout, params: Params, outputs: Mapping[str, DataOutput])
     if same:
         return found
     return Weights("face pack", "another than params.yaml names now", True, by_names(files))
-
-
-def _captioners(layout: Layout, params: Params, outputs: Mapping[str, DataOutput]) -> list[Weights]:
-    """The models whose words stand in the dataset; what is trained learns from these."""
-    said = documents.read_or_empty(outputs["ingest"].folder / "captioners.json")
-    names = {str(one.get("name")) for one in said.values() if isinstance(one, dict)}
-    return [
-        _weights(layout, f"captioner {name}", str(Path(params.captioners) / name), shapes=True)
-        for name in sorted(names)
-    ]
 
 
 def _shelf(shelf: Path) -> list[Path]:

@@ -35,11 +35,12 @@ class AugmentSynthesizer:
             return None
         rng = np.random.default_rng(seed)
         portrait = identity.portraits[int(rng.integers(len(identity.portraits)))]
-        image = vary(_picture(portrait), portrait.face.box, rng)
+        image = vary(picture_of(portrait), portrait.face.box, rng)
         return SynthesisedPicture(image, portrait.sample_id, portrait.faces)
 
 
-def _picture(portrait: IdentityPicture) -> np.ndarray:
+def picture_of(portrait: IdentityPicture) -> np.ndarray:
+    """The still, or the frame of its clip, RGB uint8 [H, W, 3]."""
     still, index = portrait.frame is None, portrait.frame or 0
     pictures = Pictures(
         portrait.path, "image" if still else "clip", index + 1, portrait.width, portrait.height

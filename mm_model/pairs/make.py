@@ -22,9 +22,21 @@ from mm_model.store import digests
 JPEG_QUALITY = 95
 
 
+@dataclass(frozen=True)
+class Painted:
+    """A picture that lies ready as JPEG at `path`, or the `problem` that there is none."""
+
+    prompt: str
+    path: Path | None
+    problem: str | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Order:
-    """One picture to be made; `key` names it, `folder` is where it is written as <key>.jpg."""
+    """One picture to be made; `key` names it, `folder` is where it is written as <key>.jpg.
+
+    One that is `painted` already is only looked at.
+    """
 
     key: str
     identity: Identity
@@ -32,6 +44,7 @@ class Order:
     seed: int
     folder: Path
     rules: FacesSettings
+    painted: Painted | None = None
 
 
 def order_key(lasting_name: str, synthesizer: str, number: int, seed: int) -> tuple[str, int]:
@@ -68,22 +81,35 @@ def _named(order: Order, made: bool) -> Row:
     return {"key": order.key, "identity": order.identity.name, "seed": order.seed, "made": made}
 
 
-def _made(pack: FacePack, order: Order) -> Row:
-    from mm_model.media.images import load_image
+def _picture(order: Order) -> tuple[bytes, str | None, int] | None:
+    """The picture as JPEG, the sample it was made from, and how many faces that shows."""
     from mm_model.media.sheet import jpeg_bytes
 
+    if order.painted is not None and order.painted.path is not None:
+        return order.painted.path.read_bytes(), order.identity.portraits[0].sample_id, 1
     synthesizer = open_synthesizer(order.synthesizer)
     made = synthesizer.make(order.identity, order.seed) if synthesizer else None
-    row = _named(order, made is not None)
     if made is None:
+        return None
+    return jpeg_bytes(made.image, JPEG_QUALITY), made.origin, made.faces
+
+
+def _made(pack: FacePack, order: Order) -> Row:
+    from mm_model.media.images import load_image
+
+    if order.painted is not None and order.painted.path is None:
+        return failed(order, order.painted.problem or "it was not painted")
+    found = _picture(order)
+    row = _named(order, found is not None)
+    if found is None:
         return row
-    content = jpeg_bytes(made.image, JPEG_QUALITY)
+    content, origin, faces = found
     # No need to wait for the disk: the stage compares digests and makes a torn picture anew.
     order.folder.mkdir(parents=True, exist_ok=True)
     (order.folder / f"{order.key}.jpg").write_bytes(content)
     image = load_image(content)
     row |= {
-        "origin": made.origin,
+        "origin": origin,
         "sha256": digests.of_bytes(content),
         "flaw": None,
         "height": image.shape[0],
@@ -91,9 +117,7 @@ def _made(pack: FacePack, order: Order) -> Row:
     }
     sighting = chosen_faces(pack, image, order.rules)
     row["faces"] = sighting.every_face
-    shows = MadePicture(
-        len(sighting.faces), sighting.every_face, max(made.faces, 1), sighting.missed
-    )
+    shows = MadePicture(len(sighting.faces), sighting.every_face, max(faces, 1), sighting.missed)
     if flaw := flaw_of(shows, order.rules):
         row |= {
             "flaw": str(flaw.reason),

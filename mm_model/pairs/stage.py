@@ -1,16 +1,22 @@
 """Stage `pairs`: which reference picture stands for which target, held to a cosine.
 
 takes  ingest, faces
-gives  pairs.parquet, references.parquet, synthetic/, sheet.jpg
+gives  pairs.parquet, references.parquet, synthetic/, sheet.jpg; made.parquet where a model paints
 Targets are the kept samples of `faces`; a pair never joins two identities. Synthesised references
 are for training only, and are judged by the same detector and recogniser as everything else.
 """
 
 from mm_model.faces.workers import opened
-from mm_model.pairs import report, sheet, write
+from mm_model.pairs import record, report, sheet, write
 from mm_model.pairs.library import Library, read
 from mm_model.pairs.select import Candidate, Reference, pairs_for
-from mm_model.pairs.synthesis import made_of, orders_of, reference_of, refuse_another_pack
+from mm_model.pairs.synthesis import (
+    made_of,
+    orders_of,
+    painted,
+    reference_of,
+    refuse_another_pack,
+)
 from mm_model.run import views
 from mm_model.run.stage import Job, Report, Stage
 
@@ -25,7 +31,8 @@ def run(job: Job) -> Report:
     size = job.profile.faces.detection_size
     with opened(job.model("facepack"), size, processes) as workers:
         refuse_another_pack(job, workers)
-        made = made_of(job, orders, workers)
+        painting = painted(job, orders, workers)
+        made = made_of(job, painting.orders if painting else orders, workers)
     references = {name: list(members) for name, members in library.references.items()}
     for row in made:
         references[row["identity"]].append(reference_of(row))
@@ -40,6 +47,11 @@ def run(job: Job) -> Report:
     metrics = report.metrics_of(library, tried, rules.cosine_warn_above)
     metrics |= report.made_figures(made)
     notes = report.notes_of(metrics, len(unserved), rules.synthesizer)
+    if painting:
+        rows = record.rows_of(painting.orders, made, library, rules, painting.weights)
+        record.write(job.out / "made.parquet", rows)
+        metrics |= record.figures_of(rows)
+        notes += record.notes_of(metrics)
     pictures = ("sheet.jpg",) if (job.out / "sheet.jpg").is_file() else ()
     return Report(report.counts_of(tried), metrics, pictures, tuple(notes))
 
@@ -59,6 +71,6 @@ STAGE = Stage(
     version=2,
     takes=("ingest", "faces"),
     sections=("run", "faces", "pairs"),
-    models=("facepack",),
+    models=("facepack", "synthesizer"),
     run=run,
 )

@@ -6,6 +6,7 @@ For training identities only. A picture that took its worker down is a failed ro
 import json
 import shutil
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from mm_model.errors import UserError
 from mm_model.faces.row import unpacked
@@ -18,6 +19,9 @@ from mm_model.rows import Row
 from mm_model.run.pools.port import Crashed
 from mm_model.run.stage import Job
 from mm_model.store import digests, shards
+
+if TYPE_CHECKING:
+    from mm_model.pairs.painting import Painting
 
 SHARD = 32
 """Synthesised pictures a shard."""
@@ -38,6 +42,10 @@ def orders_of(job: Job, library: Library) -> dict[str, Order]:
     rules = job.profile.pairs
     if "synthetic" not in rules.kinds or rules.synthesizer == "none":
         return {}
+    if rules.paints:
+        from mm_model.pairs import painting  # loads PyTorch
+
+        return painting.orders_of(job, library)
     orders = {}
     for identity in library.identities().values():
         first = min(portrait.sample_id for portrait in identity.portraits)
@@ -54,6 +62,18 @@ def orders_of(job: Job, library: Library) -> dict[str, Order]:
                 rules=job.profile.faces,
             )
     return orders
+
+
+def painted(job: Job, orders: dict[str, Order], workers: Workers) -> "Painting | None":
+    """The orders with their pictures where a generative model paints them; else None.
+
+    It paints here, on the profile's device, before the workers judge.
+    """
+    if not job.profile.pairs.paints:
+        return None
+    from mm_model.pairs import painting  # loads PyTorch
+
+    return painting.painted(job, orders, workers.pack)
 
 
 def made_of(job: Job, orders: dict[str, Order], workers: Workers) -> list[Row]:

@@ -1,7 +1,8 @@
 """The synthesiser port: another picture of an identity, made rather than taken.
 
-The paper uses PhotoMaker-V2 for this; every synthesiser, that one included, stands behind the
-protocol here. What it makes is never believed: the stage detects, embeds and compares it.
+The paper uses PhotoMaker-V2 for this (`photomaker.py`); every synthesiser, that one included,
+stands behind the protocol here. What it makes is never believed: the stage detects, embeds and
+compares it.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 
 from mm_model.facepack.port import Face
 
-Name: TypeAlias = Literal["world", "augment", "none"]
+Name: TypeAlias = Literal["world", "augment", "photomaker", "none"]
 """Synthesisers that a profile may name; `none` makes nothing."""
 
 
@@ -21,7 +22,8 @@ class IdentityPicture:
     """One picture of an identity: a still, or frame `frame` of a clip, with its face.
 
     `frame` is None for a still; sizes in pixels, the face in pixels of the picture. `faces` is the
-    number of faces seen in its sample, bystanders included.
+    number of faces seen in its sample, bystanders included. `content` is a digest of the sample's
+    pixels, where it is known.
     """
 
     sample_id: str
@@ -31,6 +33,7 @@ class IdentityPicture:
     height: int
     face: Face
     faces: int = 1
+    content: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,13 +41,14 @@ class Identity:
     """What a synthesiser may know of one identity.
 
     `subject` is the name its source gave most of its samples, `procedural` whether all of them
-    carry the mark of the procedural world.
+    carry the mark of the procedural world. `word` is what captions call this person (man, woman).
     """
 
     name: str
     subject: str | None
     procedural: bool
     portraits: tuple[IdentityPicture, ...]
+    word: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +76,11 @@ class Synthesizer(Protocol):
 
 
 def open_synthesizer(name: Name) -> Synthesizer | None:
-    """The synthesiser a profile names (`pairs.synthesizer`); None for `none`."""
+    """The synthesiser of a worker (`pairs.synthesizer`).
+
+    None for `none`, and for `photomaker`: that one lives in one process alone and has painted
+    before any worker begins (`painting.py`).
+    """
     if name == "world":
         from mm_model.pairs.procedural import ProceduralSynthesizer
 

@@ -9,7 +9,7 @@ from mm_model.run.stage import Job
 from mm_model.store import digests, manifest
 from mm_model.store.atomic import Document
 from mm_model.terms.model import of_adapter
-from mm_model.terms.weights import Terms
+from mm_model.terms.weights import UseTerms
 
 _LONGEST = 1000
 NUMBERS = ("identity", "face_found_rate", "fm_ref", "fm_inter")
@@ -34,9 +34,9 @@ def number(metrics: Document, name: str) -> float | None:
     )
 
 
-def of_job(job: Job) -> Terms:
+def of_job(job: Job) -> UseTerms:
     """On what terms the candidate may be used."""
-    return of_adapter(job.layout, job.model("facepack"), job.model("backbone"))
+    return of_adapter(job.layout, job.params)
 
 
 def tags_of(job: Job, metrics: Document, tree: str) -> dict[str, str]:

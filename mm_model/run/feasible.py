@@ -7,12 +7,16 @@ import json
 from pathlib import Path
 
 from mm_model.errors import UserError
+from mm_model.nn.identity import shelf
 from mm_model.nn.magic_mirror.config import IDENTITY_DESCRIPTION, IDENTITY_FOLDER
 from mm_model.settings import Profile
 
 TRAININGS = ("pretrain", "finetune")
 LEADING = ("sources", "ingest", "faces", "pairs", *TRAININGS)
 """Stages that a training still follows."""
+
+PAINTING = ("sources", "ingest", "faces", "pairs")
+"""Stages up to that which paints references."""
 
 COSTLY = ("sources", *TRAININGS)
 """Stages before which the judges are tried: the first one, and those that take the time."""
@@ -45,6 +49,17 @@ def refuse_blind_recognizer(profile: Profile, backbone: Path) -> None:
         f"{path}: the recogniser is {what}, so the identity loss would teach nothing: set "
         f"{fields} to 0, or name a backbone whose recogniser is a torch one."
     )
+
+
+def refuse_missing_synthesizer(profile: Profile, folder: Path) -> None:
+    """Weights that paint references would be missed once all faces are found.
+
+    Raises:
+        UserError: the profile paints, and `folder` lacks SDXL or PhotoMaker-V2.
+    """
+    if profile.pairs.paints:
+        shelf.photomaker_in(folder)
+        shelf.checkpoint_in(folder)
 
 
 def refuse_damaged_judges(shelf: Path) -> None:

@@ -2,6 +2,7 @@
 
 from mm_model.settings.bounds import Count, Share
 from mm_model.settings.load import load_params, load_profile
+from mm_model.settings.section import Section
 from mm_model.settings.sections import (
     EvaluateSettings,
     FaceGuidance,
@@ -13,7 +14,6 @@ from mm_model.settings.sections import (
     Profile,
     RegisterSettings,
     RunSettings,
-    Section,
     ServeSettings,
     SourcesSettings,
     TrainSettings,

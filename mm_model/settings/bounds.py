@@ -64,6 +64,8 @@ Few = Annotated[int, Field(ge=1, le=1000)]
 """A number of things of which each costs time: pairs of a target, requests, faces."""
 Keyframes = Annotated[int, Field(ge=1, le=64)]
 """Frames of a clip that one question to a model shows it."""
+SomeOrNone = Annotated[int, Field(ge=0, le=1000)]
+"""As `Few`, and none at all."""
 References = Annotated[int, Field(ge=1, le=4)]
 """Pictures of one person that the prompt can name."""
 Threads = Annotated[int, Field(ge=1, le=1024)]

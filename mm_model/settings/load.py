@@ -11,7 +11,10 @@ from pydantic import ValidationError
 from mm_model.errors import UserError
 from mm_model.settings import bases
 from mm_model.settings.bases import BASE, COMMON, OF_LOCAL, Written
-from mm_model.settings.sections import Params, Profile, Section, fields
+from mm_model.settings.section import Section, fields
+from mm_model.settings.sections import Params, Profile
+from mm_model.store import digests
+from mm_model.store.walk import why
 
 _SHOWN = 80
 _WORDS = {
@@ -31,7 +34,7 @@ def load_params(root: Path) -> Params:
     """
     written = bases.read(root / "params.yaml")
     params = _checked(Params, written, root)
-    for name in ("sources", "facepack", "judge", "judges", "captioners", "backbone"):
+    for name in [one for one in Params.model_fields if one != "profile"]:
         if holds(root, Path(getattr(params, name))):
             raise UserError(
                 f"{written.files[0]}: {name}: {getattr(params, name)} holds the tree itself: name "
@@ -71,7 +74,23 @@ def resolved(root: Path, name: str) -> tuple[Profile, Written]:
             f"{written.files[0]} is what other profiles build on, and no profile itself: "
             f"params.yaml may name one of {', '.join(names(root))}."
         )
-    return _checked(Profile, written, root), written
+    return _with_prompts(_checked(Profile, written, root), written, root), written
+
+
+def _with_prompts(profile: Profile, written: Written, root: Path) -> Profile:
+    """The profile with the digest of its prompts, where a synthesiser draws from them."""
+    if not profile.pairs.paints:
+        return profile
+    path = root / "profiles" / profile.pairs.prompts
+    try:
+        digest = digests.of_file(path)
+    except OSError as error:
+        raise UserError(
+            f"{written.files[0]}: pairs.prompts: {path} cannot be read ({why(error)}): name a file "
+            "of prompts that lies beside the profile."
+        ) from None
+    pairs = profile.pairs.model_copy(update={"prompts_digest": digest})
+    return profile.model_copy(update={"pairs": pairs})
 
 
 def names(root: Path) -> list[str]:

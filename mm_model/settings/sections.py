@@ -6,47 +6,19 @@ a new field needs one line in `profiles/common.yaml`. An unknown key is an error
 without sense: the bounds below are wide, and only keep out what nobody can mean.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from mm_model.decisions.table import extended
 from mm_model.settings import bounds
 from mm_model.settings.bounds import Count, Few, Share, each_once
+from mm_model.settings.section import Section
 from mm_model.store import digests
 from mm_model.store.consents import ID, Basis
 
 FaceGuidance = Literal["null", "keep", "base", "split"]
 PairKind = Literal["self_reference", "cross", "synthetic"]
-
-
-def _holds_yes(value: Any) -> bool:
-    if isinstance(value, list):
-        return any(map(_holds_yes, value))
-    return isinstance(value, bool)
-
-
-class Section(BaseModel):
-    """A part of a profile: frozen, and strict about unknown keys."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False
-    )
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _yes_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        if cls.model_fields[str(info.field_name)].annotation is not bool and _holds_yes(value):
-            raise ValueError("yes and no (true and false) mean nothing here")
-        return value
 
 
 class RunSettings(Section):
@@ -185,15 +157,49 @@ class FacesSettings(Section):
 
 @extended("pairs")
 class PairsSettings(Section):
-    """Which reference stands for which target. The paper keeps pairs with cosine above 0.65."""
+    """Which reference stands for which target. The paper keeps pairs with cosine above 0.65.
+
+    What follows `synthetic_per_identity` is read by `photomaker` alone. It paints
+    `synthetic_per_still` pictures of each still and `synthetic_per_clip` of each clip, of which it
+    is shown up to `synthetic_references` frames, with prompts of the file `prompts` beside the
+    profile. `synthetic_size` is in pixels a side; up to step `synthetic_merge_after` (from 0) the
+    sentence steers alone. `prompts_digest` is filled in: an edited file makes pairs anew.
+    """
 
     cosine_above: bounds.Correlation
     cosine_warn_above: bounds.Correlation
     per_target: Few
     kinds: Annotated[tuple[PairKind, ...], Field(min_length=1), AfterValidator(each_once)]
-    synthesizer: Literal["world", "augment", "none"]
-    synthetic_per_identity: Annotated[int, Field(ge=0, le=1000)]
+    synthesizer: Literal["world", "augment", "photomaker", "none"]
+    synthetic_per_identity: bounds.SomeOrNone
+    synthetic_per_still: bounds.SomeOrNone
+    synthetic_per_clip: bounds.SomeOrNone
+    synthetic_references: bounds.References
+    synthetic_size: bounds.Side
+    synthetic_steps: bounds.SamplerSteps
+    synthetic_guidance: bounds.Guidance
+    synthetic_merge_after: bounds.Step
+    synthetic_negative: Annotated[str, Field(max_length=1000)]
+    prompts: bounds.Name
+    prompts_digest: str | None
     row_floor: Count
+
+    @property
+    def paints(self) -> bool:
+        """Whether a generative model makes pictures, from weights and prompts."""
+        return self.synthesizer == "photomaker" and "synthetic" in self.kinds
+
+    @model_validator(mode="after")
+    def _the_identity_is_seen(self) -> "PairsSettings":
+        if self.synthetic_size % 8:
+            raise ValueError(f"synthetic_size is {self.synthetic_size}: give a multiple of 8")
+        if self.synthetic_merge_after + 1 >= self.synthetic_steps:
+            raise ValueError(
+                f"the identity would be merged after step {self.synthetic_merge_after} "
+                f"(synthetic_merge_after) of {self.synthetic_steps} (synthetic_steps), which is "
+                "never"
+            )
+        return self
 
 
 class ModelSettings(Section):
@@ -366,15 +372,5 @@ class Params(Section):
     judge: bounds.Path
     judges: bounds.Path
     captioners: bounds.Path
+    synthesizer: bounds.Path
     backbone: bounds.Path
-
-
-def fields(kind: type[Section]) -> list[tuple[str, ...]]:
-    """The names of all values of a tree as they stand in its file, below those of its sections."""
-    found: list[tuple[str, ...]] = []
-    for name, field in kind.model_fields.items():
-        said, inner = field.alias or name, field.annotation
-        found.append((said,))
-        if isinstance(inner, type) and issubclass(inner, Section):
-            found += [(said, *below) for below in fields(inner)]
-    return found

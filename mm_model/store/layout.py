@@ -43,6 +43,11 @@ class Layout:
         return self.root / "work" / "measured" / f"{stage}.db"
 
     @property
+    def painted(self) -> Path:
+        """Painted references by what they were made from, for all profiles; may be removed."""
+        return self.root / "work" / "painted"
+
+    @property
     def page(self) -> Path:
         """The growing report page, a derived view."""
         return self.root / "reports" / self.profile / "index.html"

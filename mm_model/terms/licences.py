@@ -7,7 +7,7 @@ not known here is unknown, and is said as unknown.
 import re
 from collections.abc import Mapping
 
-from mm_model.terms.weights import Terms, Use
+from mm_model.terms.weights import Use, UseTerms
 
 _FREE = (
     r"apache(-| license,? )?(version )?2(\.0)?|mit|bsd(-[23]-clause)?|cc0(-1\.0)?"
@@ -30,7 +30,7 @@ def of_licence(name: str | None) -> Use:
     return Use.COMMERCIAL if _KNOWN_FREE.fullmatch(plain) else Use.UNKNOWN
 
 
-def of_licences(files: Mapping[str | None, int], drawn: int = 0) -> Terms:
+def of_licences(files: Mapping[str | None, int], drawn: int = 0) -> UseTerms:
     """The terms of a dataset from the number of its files under each licence.
 
     `drawn` files are drawn by this project, whatever stands beside them, and not among `files`.
@@ -42,8 +42,8 @@ def of_licences(files: Mapping[str | None, int], drawn: int = 0) -> Terms:
         found.setdefault(Use.COMMERCIAL, {})["drawn here"] = drawn
     use = next((use for use in Use if use in found), None)
     if use is None:
-        return Terms(Use.UNKNOWN, "there is no file")
+        return UseTerms(Use.UNKNOWN, "there is no file")
     names = sorted(found[use].items(), key=lambda entry: (-entry[1], entry[0]))
     said = ", ".join(f"{name} ({number} files)" for name, number in names[:_NAMED])
     more = len(names) - _NAMED
-    return Terms(use, said + (f" and {more} more" if more > 0 else ""))
+    return UseTerms(use, said + (f" and {more} more" if more > 0 else ""))

@@ -5,37 +5,50 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from mm_model.store import manifest, tables
+from mm_model.settings import Params
+from mm_model.store import documents, manifest, tables
 from mm_model.store.layout import Layout
 from mm_model.terms import licences
-from mm_model.terms.weights import Terms, Use, of_folder, strictest
+from mm_model.terms.weights import Use, UseTerms, of_folder, strictest
 
 
 @dataclass(frozen=True)
-class Part:
+class UsedPart:
     """Something that an adapter comes from, and its terms."""
 
     name: str
-    terms: Terms
+    terms: UseTerms
 
 
-def of_adapter(layout: Layout, facepack: Path, backbone: Path) -> Terms:
+def of_adapter(layout: Layout, params: Params) -> UseTerms:
     """The verdict on an adapter trained in this tree, and because of what.
 
     The dataset's own are read from the output of `sources`, where it is still the one that the
     dataset was made of.
     """
-    parts = (
-        Part("the backbone", of_folder(backbone)),
-        Part("the face pack", of_folder(facepack)),
-        Part("the dataset", _of_dataset(layout)),
-    )
+    parts = [
+        UsedPart("the backbone", of_folder(layout.root / params.backbone)),
+        UsedPart("the face pack", of_folder(layout.root / params.facepack)),
+        UsedPart("the dataset", _of_dataset(layout)),
+        *(UsedPart(name, of_folder(path)) for name, path in of_words_and_pictures(layout, params)),
+    ]
     use = strictest(part.terms.use for part in parts)
     why = "; ".join(f"{part.name}: {part.terms.because}" for part in parts if part.terms.use is use)
-    return Terms(use, why)
+    return UseTerms(use, why)
 
 
-def _of_dataset(layout: Layout) -> Terms:
+def of_words_and_pictures(layout: Layout, params: Params) -> list[tuple[str, Path]]:
+    """Weights whose captions or painted references stand in the dataset, and where they lie."""
+    said = documents.read_or_empty(layout.output("ingest") / "captioners.json")
+    names = {str(one.get("name")) for one in said.values() if isinstance(one, dict)}
+    shelf = layout.root / params.captioners
+    found = [(f"captioner {name}", shelf / name) for name in sorted(names)]
+    if (layout.output("pairs") / "made.parquet").is_file():  # references were painted
+        found.append(("synthesiser", layout.root / params.synthesizer))
+    return found
+
+
+def _of_dataset(layout: Layout) -> UseTerms:
     ingest, sources = layout.output("ingest"), layout.output("sources")
     try:
         taken = json.loads((ingest / manifest.NAME).read_bytes())["inputs"]["sources"]
@@ -43,13 +56,13 @@ def _of_dataset(layout: Layout) -> Terms:
     except (OSError, ValueError, KeyError, TypeError):
         same = False
     except Exception as error:  # what a damaged output is told by is no verdict on a release
-        return Terms(Use.UNKNOWN, f"its sources cannot be read ({error})")
+        return UseTerms(Use.UNKNOWN, f"its sources cannot be read ({error})")
     if not same:
-        return Terms(Use.UNKNOWN, "the sources that it was made of are no longer here")
+        return UseTerms(Use.UNKNOWN, "the sources that it was made of are no longer here")
     return of_inventory(sources / "inventory.parquet")
 
 
-def of_inventory(path: Path) -> Terms:
+def of_inventory(path: Path) -> UseTerms:
     """The terms of the files in a table of stage `sources` that were not refused there.
 
     Raises:

@@ -24,7 +24,7 @@ class Use(StrEnum):
 
 
 @dataclass(frozen=True)
-class Terms:
+class UseTerms:
     """A verdict, and because of what."""
 
     use: Use
@@ -41,7 +41,7 @@ class Weights:
     part: str
     where: str
     shapes: bool
-    terms: Terms
+    terms: UseTerms
 
 
 FREE_PATH = (
@@ -49,23 +49,23 @@ FREE_PATH = (
     "OpenCV's (YuNet, MIT, with SFace, Apache-2.0) or dlib's (CC0)."
 )
 
-_INSIGHTFACE = Terms(
+_INSIGHTFACE = UseTerms(
     Use.RESEARCH,
     "named as InsightFace names its own models, which are for non-commercial research (its code is "
     "MIT)",
 )
-_BY_NAME: tuple[tuple[tuple[str, ...], Terms], ...] = (
+_BY_NAME: tuple[tuple[tuple[str, ...], UseTerms], ...] = (
     (
         ("face_detection_yunet*.onnx",),
-        Terms(Use.COMMERCIAL, "OpenCV's YuNet: MIT, by its name"),
+        UseTerms(Use.COMMERCIAL, "OpenCV's YuNet: MIT, by its name"),
     ),
     (
         ("face_recognition_sface*.onnx",),
-        Terms(Use.COMMERCIAL, "OpenCV's SFace: Apache-2.0, by its name"),
+        UseTerms(Use.COMMERCIAL, "OpenCV's SFace: Apache-2.0, by its name"),
     ),
     (
         ("dlib_face_recognition_resnet_model_v1.dat", "shape_predictor_5_face_landmarks.dat"),
-        Terms(Use.COMMERCIAL, "dlib's models: CC0, by their names"),
+        UseTerms(Use.COMMERCIAL, "dlib's models: CC0, by their names"),
     ),
     (
         (
@@ -73,6 +73,13 @@ _BY_NAME: tuple[tuple[tuple[str, ...], Terms], ...] = (
             *("glintr100.onnx", "1k3d68.onnx", "2d106det.onnx", "genderage.onnx"),
         ),
         _INSIGHTFACE,
+    ),
+    (
+        ("photomaker-v2.*",),
+        UseTerms(
+            Use.RESEARCH,
+            "PhotoMaker-V2, which was trained with InsightFace's models and names their terms",
+        ),
     ),
 )
 _TEXTS = (
@@ -87,11 +94,11 @@ _LINE = re.compile(r"^(?:terms\s*:)?\s*(research-only|commercial-ok)\b[\s:,;-]*(
 _WEIGHTS = (".onnx", ".dat", ".safetensors", ".bin", ".pt", ".pth")
 _LARGEST = 1 << 16
 _COGVIDEOX = {
-    42: Terms(
+    42: UseTerms(
         Use.RESEARCH,
         "of CogVideoX-5B's shape: free for research, for trade its makers ask for a registration",
     ),
-    30: Terms(Use.COMMERCIAL, "of CogVideoX-2B's shape, which is Apache-2.0"),
+    30: UseTerms(Use.COMMERCIAL, "of CogVideoX-2B's shape, which is Apache-2.0"),
 }
 
 
@@ -101,23 +108,23 @@ def strictest(uses: Iterable[Use]) -> Use:
     return next((use for use in Use if use in found), Use.UNKNOWN)
 
 
-def of_folder(folder: Path) -> Terms:
+def of_folder(folder: Path) -> UseTerms:
     """The terms of the weights in a folder."""
     try:
         if not folder.is_dir():
-            return Terms(Use.UNKNOWN, "the folder is not there")
+            return UseTerms(Use.UNKNOWN, "the folder is not there")
         names = [name for name in digests.files_below(folder) if name.endswith(_WEIGHTS)]
         said = _said(folder)
         if said is not None:
             return said
         if _made_here(folder, names):
-            return Terms(Use.COMMERCIAL, "trained here on drawn people: ours, Apache-2.0")
+            return UseTerms(Use.COMMERCIAL, "trained here on drawn people: ours, Apache-2.0")
         return _by_shape(folder) or by_names(names)
     except OSError as error:
-        return Terms(Use.UNKNOWN, f"the folder cannot be read ({error.strerror})")
+        return UseTerms(Use.UNKNOWN, f"the folder cannot be read ({error.strerror})")
 
 
-def _said(folder: Path) -> Terms | None:
+def _said(folder: Path) -> UseTerms | None:
     """What a file `terms` or a licence in the folder says; None where there is neither."""
     files = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_file()}
     for name, path in files.items():
@@ -127,12 +134,12 @@ def _said(folder: Path) -> Terms | None:
             text = handle.read(_LARGEST).decode("utf-8", "replace")
         if line := _LINE.search(text):
             why = f": {line[2].strip()[:120]}" if line[2].strip() else ""
-            return Terms(Use(line[1].lower()), f"{path.name} in its folder says so{why}")
+            return UseTerms(Use(line[1].lower()), f"{path.name} in its folder says so{why}")
         plain = " ".join(text.lower().split())
         for words, use, title in _TEXTS:
             if words in plain:
-                return Terms(use, f"{path.name} in its folder: {title}")
-        return Terms(Use.UNKNOWN, f"{path.name} in its folder is no licence that is known here")
+                return UseTerms(use, f"{path.name} in its folder: {title}")
+        return UseTerms(Use.UNKNOWN, f"{path.name} in its folder is no licence that is known here")
     return None
 
 
@@ -152,7 +159,7 @@ def _made_here(folder: Path, names: list[str]) -> bool:
     return False
 
 
-def _by_shape(folder: Path) -> Terms | None:
+def _by_shape(folder: Path) -> UseTerms | None:
     """Of a CogVideoX pipeline's folder, told by its transformer and the encoder beside it."""
     path = folder / "transformer" / "config.json"
     if not path.is_file():
@@ -163,23 +170,23 @@ def _by_shape(folder: Path) -> Terms | None:
         layers = None
     found = _COGVIDEOX.get(layers)
     if found is None:
-        return Terms(Use.UNKNOWN, "no shape of published weights, and nobody says whose it is")
+        return UseTerms(Use.UNKNOWN, "no shape of published weights, and nobody says whose it is")
     if found.use is Use.COMMERCIAL and (folder / "identity_encoder").is_dir():
-        return Terms(Use.UNKNOWN, f"{found.because}; of its identity encoder nothing is said")
+        return UseTerms(Use.UNKNOWN, f"{found.because}; of its identity encoder nothing is said")
     return found
 
 
-def by_names(names: Iterable[str]) -> Terms:
+def by_names(names: Iterable[str]) -> UseTerms:
     found = []
     for name in names:
         plain = name.rpartition("/")[2].lower()
         known = [terms for patterns, terms in _BY_NAME if _any(plain, patterns)]
-        nobody = Terms(Use.UNKNOWN, f"nothing says on what terms {plain} may be used")
+        nobody = UseTerms(Use.UNKNOWN, f"nothing says on what terms {plain} may be used")
         found.append(known[0] if known else nobody)
     for use in Use:
         if because := list(dict.fromkeys(one.because for one in found if one.use is use)):
-            return Terms(use, "; ".join(because))
-    return Terms(Use.UNKNOWN, "no weights lie there")
+            return UseTerms(use, "; ".join(because))
+    return UseTerms(Use.UNKNOWN, "no weights lie there")
 
 
 def _any(name: str, patterns: tuple[str, ...]) -> bool:

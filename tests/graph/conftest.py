@@ -171,12 +171,14 @@ def _plant(root: Path) -> None:
         "judge": "weights/judge",
         "judges": "weights/judges",
         "captioners": "weights/captioners",
+        "synthesizer": "weights/synthesizer",
         "backbone": "weights/backbone",
     }
     (root / "params.yaml").write_text(yaml.safe_dump({"profile": "tiny", **given}))
     for folder in given.values():
         (root / folder).mkdir(parents=True)
-        name = "README.md" if folder == given["judges"] else "first"  # a shelf holds no other file
+        shelf = folder in (given["judges"], given["synthesizer"])  # which holds no other file
+        name = "README.md" if shelf else "first"
         (root / folder / name).write_text(folder)
     code = {path for node in nodes().values() for path in node.code}
     for path in sorted(code | {"mm_model/settings/sections.py"}):

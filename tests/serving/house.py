@@ -129,6 +129,7 @@ class House:
             "judge": "weights/pack",
             "judges": "weights/judges",
             "captioners": "weights/captioners",
+            "synthesizer": "weights/synthesizer",
             "backbone": "weights/backbone",
         }
         (root / "params.yaml").write_text(yaml.safe_dump(places))

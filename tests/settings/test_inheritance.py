@@ -14,7 +14,7 @@ from mm_model.inputs import use_folder
 from mm_model.run import stages
 from mm_model.run.stages import NAMES
 from mm_model.settings import Profile, load_profile
-from mm_model.settings.sections import Section, fields
+from mm_model.settings.section import Section, fields
 from mm_model.store import digests
 from tests.profiles import whole
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from mm_model.errors import UserError
 from mm_model.media.consent import consent_for
 from mm_model.settings import Profile, load_params, load_profile
-from mm_model.settings.sections import Section, fields
+from mm_model.settings.section import Section, fields
 from mm_model.sources.recipe import load_recipe
 from tests.profiles import whole
 

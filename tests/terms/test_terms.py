@@ -141,20 +141,19 @@ def test_one_file_for_research_makes_the_adapter_so(root: Path, tmp_path: Path) 
     publish(layout, "sources", [{"source_id": "a", "name": "a", "synthetic": True}] * 3)
     _ingested(layout)
     params = load_params(layout.root)
-    pack, backbone = (layout.root / path for path in (params.facepack, params.backbone))
-    assert model.of_adapter(layout, pack, backbone).use is Use.COMMERCIAL
+    assert model.of_adapter(layout, params).use is Use.COMMERCIAL
     mine = {"source_id": "b", "name": "b", "synthetic": False, "licence": "CC BY-NC 4.0"}
     drawn = {"source_id": "a", "name": "a", "synthetic": True}
     publish(layout, "sources", [drawn, mine])
-    assert model.of_adapter(layout, pack, backbone).use is Use.UNKNOWN, "made of other sources"
+    assert model.of_adapter(layout, params).use is Use.UNKNOWN, "made of other sources"
     _ingested(layout)
-    found = model.of_adapter(layout, pack, backbone)
+    found = model.of_adapter(layout, params)
     assert found.use is Use.RESEARCH and found.because == "the dataset: CC BY-NC 4.0 (1 files)"
     of_dataset = of_run(layout, params, outputs.published(layout))[-1]
     assert of_dataset.terms.use is Use.RESEARCH
     publish(layout, "sources", [drawn, mine | {"status": "rejected", "reason": "IO_UNREADABLE"}])
     _ingested(layout)
-    assert model.of_adapter(layout, pack, backbone).use is Use.COMMERCIAL, "it was refused"
+    assert model.of_adapter(layout, params).use is Use.COMMERCIAL, "it was refused"
 
 
 def _ingested(layout: Layout) -> None:
@@ -184,3 +183,19 @@ def test_a_captioner_shapes_what_learns_from_its_words(root: Path, tmp_path: Pat
     assert made[-1].terms.use is Use.UNKNOWN
     (tmp_path / "shelf" / "some-vlm" / "LICENSE").write_text("Apache License\n 2.0")
     assert of_run(layout, params, found)[-1].terms.use is Use.COMMERCIAL
+
+
+def test_weights_that_painted_references_count_and_those_that_lie_unused_do_not(
+    root: Path, tmp_path: Path
+) -> None:
+    layout: Layout = layout_at(root, tmp_path / "tree")
+    shelf = _folder(tmp_path / "shelf", "photomaker-v2.safetensors")
+    params = load_params(layout.root).model_copy(update={"synthesizer": str(shelf)})
+    found = outputs.published(layout)
+    assert of_run(layout, params, found)[-1].terms.use is Use.COMMERCIAL
+    found["pairs"].folder.mkdir(parents=True)
+    (found["pairs"].folder / "made.parquet").write_bytes(b"")
+    painted = of_run(layout, params, found)
+    assert painted[-1].terms.use is Use.RESEARCH
+    (own,) = [one for one in painted if one.part == "synthesiser"]
+    assert "InsightFace" in own.terms.because

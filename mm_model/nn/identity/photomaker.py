@@ -1,7 +1,7 @@
 """Reading the PhotoMaker-V2 identity encoder: strict key list, conversion to safetensors.
 
-Only CLIP and the identity perceiver are used; the deliberately dropped parts are listed. A pickle
-is read by the explicit converter alone, with `weights_only=True`.
+Only CLIP and the identity perceiver are used here; the parts of SDXL's side are listed, and
+`stacked.py` reads them. A pickle is read with `weights_only=True` alone.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from mm_model.nn.magic_mirror.presets import CLIP_VIT_L14, ID_PERCEIVER_V2
 
 VISION_PREFIX = "vision_model."
 PERCEIVER_PREFIX = "qformer_perceiver."
+ENCODER, LORA = "id_encoder", "lora_weights"
+"""The two dictionaries of the published file, and the prefixes of both in safetensors."""
 # SDXL's projections and its 2048-d fusion module; Magic Mirror fuses in T5 space instead.
 DROPPED_KEYS = (
     "visual_projection.weight",
@@ -37,24 +39,37 @@ DROPPED_KEYS = (
 )
 
 
-def convert_photomaker_v2(source: str | Path, target: str | Path) -> str:
+def convert_photomaker_v2(source: str | Path, target: str | Path, lora: bool = False) -> str:
     """Convert `photomaker-v2.bin` to safetensors with the same 463 names; returns the SHA-256.
 
-    The pickle is read with `weights_only=True`. Its `lora_weights` (for SDXL) are left behind.
+    The pickle is read with `weights_only=True`. Its `lora_weights` (for SDXL) are left behind, or
+    kept with `lora`: both parts then stand under their own prefix, as a synthesiser reads them.
     """
-    source = Path(source)
+    parts = read_pickle(Path(source))
+    state = parts[ENCODER]
+    if lora:
+        state = {f"{name}.{key}": value for name in parts for key, value in parts[name].items()}
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return save_tensors(target, {key: value.clone() for key, value in state.items()})
+
+
+def read_pickle(source: Path) -> dict[str, dict[str, Tensor]]:
+    """The dictionaries of `photomaker-v2.bin`: `id_encoder`, and `lora_weights` where it has one.
+
+    Raises `UserError` for a file that is absent or another.
+    """
     try:
-        data = torch.load(source, map_location="cpu", weights_only=True)
-        state = data["id_encoder"]
+        data = torch.load(source, map_location="cpu", weights_only=True, mmap=True)
+        parts = {name: dict(data[name]) for name in (ENCODER, LORA) if name in data}
+        parts[ENCODER]
     except FileNotFoundError:
         raise UserError(f"{source} is missing; name the photomaker-v2.bin file.") from None
     except Exception as error:
         raise UserError(
             f"{source} is not a PhotoMaker-V2 file with an 'id_encoder' dictionary: {error}"
         ) from error
-    target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    return save_tensors(target, {key: value.clone() for key, value in state.items()})
+    return parts
 
 
 def meta_parts(
@@ -68,7 +83,7 @@ def meta_parts(
 
 
 def split_photomaker_state(
-    state: Mapping[str, Tensor],
+    state: Mapping[str, Tensor], path: str | Path = "the PhotoMaker-V2 file"
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """CLIP tensors and tau_id tensors with prefixes removed.
 
@@ -83,7 +98,7 @@ def split_photomaker_state(
             perceiver[key.removeprefix(PERCEIVER_PREFIX)] = value
         elif key not in DROPPED_KEYS:
             raise UserError(
-                f"Unknown tensor {key!r} in the PhotoMaker-V2 file; expected its 463 names."
+                f"Unknown tensor {key!r} in {path}; expected the 463 names of PhotoMaker-V2."
             )
     return vision, perceiver
 
@@ -101,19 +116,44 @@ def from_photomaker_v2(
     Raises `UserError` for another format, an unknown, missing or misshapen tensor, or a wrong
     digest.
     """
-    vision_state, id_state = split_photomaker_state(load_tensors(Path(path), sha256))
+    state = load_tensors(Path(path), sha256)
+    return encoder_of(state, path, recognizer, clip, perceiver).cast(torch_dtype)
+
+
+def encoder_of(
+    state: Mapping[str, Tensor],
+    path: str | Path,
+    recognizer: FaceEmbedder | None = None,
+    clip: Mapping[str, Any] = CLIP_VIT_L14,
+    perceiver: Mapping[str, int] = ID_PERCEIVER_V2,
+) -> IdentityEncoder:
+    """Identity encoder from the tensors of a PhotoMaker-V2 file; `path` is named in refusals.
+
+    Raises `UserError` for an unknown, missing or misshapen tensor.
+    """
+    vision_state, id_state = split_photomaker_state(state, path)
     vision, tau_id = meta_parts(clip, perceiver)
-    for name, module, state in (("CLIP", vision, vision_state), ("tau_id", tau_id, id_state)):
-        own = module.state_dict()
-        wrong = sorted(k for k in own.keys() | state.keys() if _shape(own, k) != _shape(state, k))
-        if wrong:
-            raise UserError(
-                f"{path}: {len(wrong)} {name} tensors are missing, unknown or misshapen "
-                f"(first: {wrong[0]}); it is not a PhotoMaker-V2 file of the expected size."
-            )
-        module.load_state_dict(state, assign=True)
+    for name, module, part in (("CLIP", vision, vision_state), ("tau_id", tau_id, id_state)):
+        take_tensors(module, part, name, path)
     _fill_position_ids(vision)
-    return IdentityEncoder(vision, tau_id, dict(perceiver), recognizer).cast(torch_dtype)
+    return IdentityEncoder(vision, tau_id, dict(perceiver), recognizer)
+
+
+def take_tensors(
+    module: nn.Module, state: Mapping[str, Tensor], name: str, path: str | Path
+) -> None:
+    """Give `module` the tensors of `state`, all of them and no other.
+
+    Raises `UserError` naming the first that is missing, unknown or misshapen.
+    """
+    own = module.state_dict()
+    wrong = sorted(k for k in own.keys() | state.keys() if _shape(own, k) != _shape(state, k))
+    if wrong:
+        raise UserError(
+            f"{path}: {len(wrong)} {name} tensors are missing, unknown or misshapen "
+            f"(first: {wrong[0]}); it is not a PhotoMaker-V2 file of the expected size."
+        )
+    module.load_state_dict(dict(state), assign=True)
 
 
 def _shape(state: Mapping[str, Tensor], key: str) -> tuple[int, ...] | None:
