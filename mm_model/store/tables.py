@@ -206,6 +206,18 @@ def rows(
         yield from batch.to_pylist()
 
 
+def schema(path: Path) -> "pa.Schema":
+    """The columns and their types; no row is read.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    import pyarrow.parquet as pq
+
+    with _readable(path):
+        return pq.read_schema(path)
+
+
 def number_of_rows(path: Path) -> int:
     """How many rows the table has; none is read.
 
@@ -238,12 +250,10 @@ def columns_where(
         UserError: the file is missing or damaged.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    with _readable(path):
-        schema = pq.read_schema(path)
-    names = schema.names if columns is None else [name for name in columns if name in schema.names]
-    kept = pa.schema([schema.field(name) for name in names], metadata=schema.metadata)
+    known = schema(path)
+    names = known.names if columns is None else [name for name in columns if name in known.names]
+    kept = pa.schema([known.field(name) for name in names], metadata=known.metadata)
     parts = [batch.cast(kept) for batch in batches(path, names, where)]
     return pa.Table.from_batches(parts, kept)
 
