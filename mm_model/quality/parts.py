@@ -27,7 +27,7 @@ _OF_A_ROW = ("ExpectColumnValues", "ExpectColumnPairValues")
 
 @dataclass
 class Found:
-    """What was found of one check: `detail` as the library tells it, `rows` the first against it."""
+    """What was found of a check: `detail` as the library tells it, `rows` the first against it."""
 
     success: bool = True
     detail: dict[str, Any] = field(default_factory=dict)
@@ -156,7 +156,8 @@ class _Once:
             digests, values = self._digest(_of_condition(frame, self._check))
             values = values[np.isin(digests, again)]
             places = values.index + start
-            doubtful.append(values.set_axis(zip(places, frame.iloc[values.index, 0], strict=True)))
+            keys = frame.iloc[values.index, 0]
+            doubtful.append(values.set_axis(pd.MultiIndex.from_arrays([places, keys])))
         rows = pd.concat(doubtful)
         rows = rows[rows.duplicated(self._columns, keep=False)]
         detail["unexpected_count"] = len(rows)

@@ -269,11 +269,16 @@ def row_of(frame: "pd.DataFrame", key: str) -> "pd.Series[Any]":
 
     row = frame.loc[key]
     if not isinstance(row, pd.Series):
-        raise UserError(
-            f"'{key}' stands {len(row)} times in a table that may hold it once: run the stage "
-            "that made the table again."
-        )
+        raise UserError(twice(key, len(row)))
     return row
+
+
+def twice(key: str, number: int) -> str:
+    """The sentence on a key that stands in `number` rows, where it may stand in one."""
+    return (
+        f"'{key}' stands {number} times in a table that may hold it once: run the stage "
+        "that made the table again."
+    )
 
 
 def records(path: Path) -> list[Row]:

@@ -15,8 +15,6 @@ from mm_model.run.stages import NAMES
 from mm_model.settings import Profile, load_profile
 from tests.quality.test_suites import GOOD, MUTANTS, ROWS, bounds, written
 
-pytestmark = pytest.mark.capability("audits", scale="T")
-
 PART = 37
 """Rows in a part: three whole ones and a rest, with duplicates that lie apart."""
 
