@@ -163,14 +163,14 @@ def batches(
             start = 0
             for batch in file.iter_batches(size, row_groups=[group], columns=names):
                 stop = start + batch.num_rows
-                yield batch if wanted is None else batch.filter(_flags(wanted[start:stop]))
+                yield batch if wanted is None else batch.filter(_array(wanted[start:stop]))
                 start = stop
 
 
-def _flags(wanted: "np.ndarray") -> "pa.Array":
+def _array(values: "np.ndarray") -> "pa.Array":
     import pyarrow as pa
 
-    return pa.array(wanted)
+    return pa.array(values)
 
 
 def _possible(file: Any, group: int, column: str, values: str | Collection[str]) -> bool:
@@ -218,6 +218,27 @@ def schema(path: Path) -> "pa.Schema":
         return pq.read_schema(path)
 
 
+def taken(path: Path, places: Sequence[int], columns: Sequence[str]) -> list[Row]:
+    """The rows at `places`, in that order, with those of `columns` that the table has.
+
+    Raises:
+        IndexError: the table has no such place.
+        UserError: the file is missing or damaged.
+    """
+    import numpy as np
+
+    wanted, start = np.unique(np.asarray(places, np.int64)), 0
+    found: dict[int, Row] = {}
+    for batch in batches(path, columns):
+        inside = wanted[(wanted >= start) & (wanted < start + batch.num_rows)]
+        rows_here = batch.take(_array(inside - start)).to_pylist()
+        found.update(zip(inside.tolist(), rows_here, strict=True))
+        start += batch.num_rows
+    if len(found) < len(wanted):
+        raise IndexError(f"{path} has {start} rows, and others were asked for")
+    return [found[place] for place in places]
+
+
 def number_of_rows(path: Path) -> int:
     """How many rows the table has; none is read.
 
@@ -256,21 +277,6 @@ def columns_where(
     kept = pa.schema([known.field(name) for name in names], metadata=known.metadata)
     parts = [batch.cast(kept) for batch in batches(path, names, where)]
     return pa.Table.from_batches(parts, kept)
-
-
-def row_of(frame: "pd.DataFrame", key: str) -> "pd.Series[Any]":
-    """The one row of `frame` whose index is `key`.
-
-    Raises:
-        KeyError: there is none.
-        UserError: there are several.
-    """
-    import pandas as pd
-
-    row = frame.loc[key]
-    if not isinstance(row, pd.Series):
-        raise UserError(twice(key, len(row)))
-    return row
 
 
 def twice(key: str, number: int) -> str:
