@@ -48,6 +48,7 @@ NEVER_SERVED = {
     "decord",
     "sqlalchemy",
     "pyarrow",
+    "pyarrow.compute",
     "pyarrow.parquet",
 }
 _FILE = re.compile(

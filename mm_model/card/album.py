@@ -208,10 +208,6 @@ def _by_id(output: DataOutput, samples: set[str], *names: str) -> dict[str, Row]
 
 def _rows_in(path: Path, ids: set[str], key: str, *names: str) -> list[Row]:
     """The rows whose `key` is one of `ids`."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     from mm_model.store import tables
 
-    table = tables.columns(path, (key, *names))
-    return table.filter(pc.is_in(table[key], pa.array(sorted(ids), pa.string()))).to_pylist()
+    return list(tables.rows(path, (key, *names), {key: ids}))

@@ -55,7 +55,7 @@ class DataOutput:
 
     def rows(self, places: Sequence[int], *names: str) -> list[Row]:
         """The rows at `places`, of those columns."""
-        return self.columns(*names).take(list(places)).to_pylist()
+        return tables.taken(self.table, places, names)
 
     @cached_property
     def counts(self) -> Counts:
@@ -99,6 +99,15 @@ def equal(table: "pa.Table", name: str, value: str) -> "np.ndarray":
         return np.zeros(table.num_rows, bool)
     found = pc.fill_null(pc.equal(table[name], value), False)
     return found.to_numpy().astype(bool)
+
+
+def every(table: "pa.Table", name: str) -> bool:
+    """Whether a column of flags is set in every row, and there is a row."""
+    import pyarrow.compute as pc
+
+    if name not in table.column_names or not table.num_rows:
+        return False
+    return bool(pc.all(pc.fill_null(table[name], False)).as_py())
 
 
 def tally(table: "pa.Table", name: str) -> dict[str | None, int]:

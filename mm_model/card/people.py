@@ -8,9 +8,9 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mm_model.card.outputs import DataOutput, equal
+from mm_model.card.outputs import DataOutput, equal, every
 from mm_model.records import HELD_OUT, TRAIN, Status
-from mm_model.store import documents
+from mm_model.store import documents, tables
 
 UNKNOWN = "unknown: no age model"
 MOST_NAMED = 60
@@ -73,19 +73,17 @@ def population(outputs: Mapping[str, DataOutput]) -> Population | None:
 
 
 def _everybody(outputs: Mapping[str, DataOutput]) -> list[Somebody]:
-    names = ("identity", "split", "media", "status", "name")
-    table = outputs["faces"].columns(*names)
-    table = table.filter(equal(table, "status", Status.KEPT))
+    names = ("identity", "split", "media", "name")
+    kept = {"status": str(Status.KEPT)}
     categories = _categories(outputs)
     found: dict[str, Somebody] = {}
     told: dict[str, Counter[str]] = defaultdict(Counter)
-    columns = (table[name].to_pylist() for name in ("identity", "split", "media", "name"))
-    for identity, side, media, name in zip(*columns, strict=True):
-        one = found.setdefault(str(identity), Somebody(str(identity), str(side)))
-        one.clips += media == "clip"
-        one.images += media != "clip"
-        if name in categories:
-            told[one.name][categories[name]] += 1
+    for row in tables.rows(outputs["faces"].table, names, kept):
+        one = found.setdefault(str(row["identity"]), Somebody(str(row["identity"]), row["split"]))
+        one.clips += row["media"] == "clip"
+        one.images += row["media"] != "clip"
+        if row["name"] in categories:
+            told[one.name][categories[row["name"]]] += 1
     for name, seen in told.items():
         found[name].category = seen.most_common(1)[0][0]
     if outputs["pairs"].there:
@@ -105,8 +103,7 @@ def _categories(outputs: Mapping[str, DataOutput]) -> dict[str, str]:
     sources = outputs["sources"]
     if not sources.there:
         return {}
-    drawn = sources.columns("synthetic")["synthetic"].to_pylist()
-    if not drawn or not all(drawn):
+    if not every(sources.columns("synthetic"), "synthetic"):
         return {}
     found = {}
     for call in documents.read_or_empty(sources.folder / "files" / MARK).get("calls", []):

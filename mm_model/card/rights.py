@@ -6,7 +6,7 @@ Consents go by their ids; the words of one lie in the file of consents and nowhe
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mm_model.card.outputs import DataOutput, tally
+from mm_model.card.outputs import DataOutput, every, tally
 from mm_model.store import consents
 
 NOT_RECORDED = "not recorded"
@@ -45,14 +45,13 @@ def rights(outputs: Mapping[str, DataOutput]) -> Rights | None:
     if not outputs["sources"].there:
         return None
     table = outputs["sources"].columns("licence", "origin", "consent", "synthetic")
-    drawn = table["synthetic"].to_pylist() if "synthetic" in table.column_names else []
     return Rights(
         licences=_listed(tally(table, "licence")) if "licence" in table.column_names else None,
         origins=_listed(tally(table, "origin")) if "origin" in table.column_names else None,
         consents=tuple(
             Listing(*_told(name), files) for name, files in _first(tally(table, "consent"))
         ),
-        all_drawn=bool(drawn) and all(drawn),
+        all_drawn=every(table, "synthetic"),
     )
 
 

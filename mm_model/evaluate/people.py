@@ -11,12 +11,13 @@ import pandas as pd
 from mm_model.errors import UserError
 from mm_model.facepack.port import face_of
 from mm_model.generation.backbone import Backbone
-from mm_model.generation.frames import training_frames
+from mm_model.generation.frames import SAMPLE_COLUMNS, TRACK_COLUMNS, training_frames
 from mm_model.generation.reference_book import ReferenceBook, read_reference
 from mm_model.nn.identity.portrait import Photograph
 from mm_model.records import Role
 from mm_model.run.stage import Job
 from mm_model.store import tables
+from mm_model.store.lookup import Lookup
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +55,12 @@ class Subject:
 class _Readers:
     def __init__(self, job: Job, backbone: Backbone) -> None:
         self.job = job
-        self.ingest = pd.read_parquet(job.inputs["ingest"] / "samples.parquet").set_index(
-            "sample_id"
+        ingest, tracks = (
+            job.inputs[stage] / f"{name}.parquet"
+            for stage, name in (("ingest", "samples"), ("faces", "tracks"))
         )
-        self.tracks = pd.read_parquet(job.inputs["faces"] / "tracks.parquet")
+        self.ingest = Lookup(ingest, "sample_id", SAMPLE_COLUMNS)
+        self.tracks = Lookup(tracks, "sample_id", TRACK_COLUMNS)
         self.book = ReferenceBook.open(job.inputs, backbone)
 
     def sample(self, sample_id: str, place: float = 0.5) -> tuple[str, Photograph]:
@@ -65,9 +68,9 @@ class _Readers:
 
         Its name comes first: that of the file, and of the frame in it.
         """
-        track = self.tracks[self.tracks["sample_id"] == sample_id].sort_values("frame")
+        track = self.tracks.rows(sample_id).to_pandas().sort_values("frame")
         row = track.iloc[round(place * (len(track) - 1))]
-        sample = tables.row_of(self.ingest, sample_id)
+        sample = self.ingest.row(sample_id)
         file = f"ingest:{sample['file']}"
         if sample["media"] == "clip":
             file += f"#frame={int(row['frame'])}"
@@ -75,8 +78,8 @@ class _Readers:
 
     def true_clip(self, sample_id: str) -> np.ndarray:
         """The person's real clip, cut and resized like a training clip."""
-        row, sizes = tables.row_of(self.ingest, sample_id), self.job.profile.model
-        track = self.tracks[self.tracks["sample_id"] == sample_id]
+        row, sizes = self.ingest.row(sample_id), self.job.profile.model
+        track = self.tracks.rows(sample_id).to_pandas()
         file = self.job.inputs["ingest"] / row["file"]
         return training_frames(file, row, track, sizes, sizes.num_frames).frames
 
@@ -114,8 +117,10 @@ def training_people(job: Job, backbone: Backbone) -> list[Subject]:
 
 def _people(job: Job, backbone: Backbone, split: str) -> list[Subject]:
     rules = job.profile.evaluate
-    faces = pd.read_parquet(job.inputs["faces"] / "samples.parquet").query("status == 'kept'")
-    chosen = faces[faces["split"] == split].sort_values("sample_id")
+    shown = ("sample_id", "identity", "split", "media")
+    meant = {"status": "kept", "split": split}
+    faces = tables.read(job.inputs["faces"] / "samples.parquet", shown, meant)
+    chosen = faces.sort_values("sample_id")
     groups = {str(name): group for name, group in chosen.groupby("identity")}
     readers = _Readers(job, backbone)
     # People with many pictures first: they can be judged on pictures the model did not see.
@@ -138,7 +143,7 @@ def _person(identity: str, group: pd.DataFrame, readers: _Readers, references: i
     return Subject(
         identity=identity,
         split=str(group["split"].iloc[0]),
-        prompt=readers.ingest.loc[clips[0] if clips else photographs[-1], "caption"],
+        prompt=readers.ingest.row(clips[0] if clips else photographs[-1])["caption"],
         shown=pictures,
         withheld=tuple(withheld.values()) or pictures,
         names=(*shown, *withheld),

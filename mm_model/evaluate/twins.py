@@ -8,7 +8,6 @@ no choice.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 
 from mm_model.embedded.people.clips import photograph
 from mm_model.embedded.people.people import Person, person
@@ -24,7 +23,9 @@ from mm_model.judges.port import Judge
 from mm_model.metrics.identity import centroid
 from mm_model.run.stage import Job
 from mm_model.settings import FacesSettings
+from mm_model.store import tables
 from mm_model.store.atomic import Document
+from mm_model.store.lookup import Lookup
 
 PHOTOGRAPHS = 4
 """Drawn of each twin (design choice)."""
@@ -40,15 +41,16 @@ def drawn_people(job: Job, identities: Sequence[str]) -> list[Person] | None:
     """Who stands behind each identity, as the folders of its samples say; None where somebody is
     not drawn, or an identity mixes two people.
     """
-    ingest = pd.read_parquet(job.inputs["ingest"] / "samples.parquet")
-    faces = pd.read_parquet(job.inputs["faces"] / "samples.parquet").query("status == 'kept'")
-    told = ingest.set_index("sample_id")[["subject", "synthetic"]]
+    told = Lookup(job.inputs["ingest"] / "samples.parquet", "sample_id", ("subject", "synthetic"))
+    meant = {"status": "kept", "identity": identities}
+    shown = ("sample_id", "identity")
+    faces = tables.read(job.inputs["faces"] / "samples.parquet", shown, meant)
     found = []
     for name in identities:
-        rows = told.loc[faces[faces["identity"] == name]["sample_id"]]
-        subjects = set(rows["subject"])
+        rows = [told.row(one) for one in faces[faces["identity"] == name]["sample_id"]]
+        subjects = {row["subject"] for row in rows}
         seed = seed_of(str(subjects.pop())) if len(subjects) == 1 else None
-        if seed is None or not rows["synthetic"].all():
+        if seed is None or not all(row["synthetic"] for row in rows):
             return None
         found.append(person(seed))
     return found

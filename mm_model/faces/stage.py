@@ -22,11 +22,8 @@ from mm_model.store import tables
 
 def run(job: Job) -> Report:
     """Examine every kept sample of `ingest`, tell people apart, split, write the tables."""
-    samples = [
-        row
-        for row in tables.records(job.inputs["ingest"] / "samples.parquet")
-        if row["status"] == Status.KEPT
-    ]
+    table = job.inputs["ingest"] / "samples.parquet"
+    samples = list(tables.rows(table, where={"status": Status.KEPT}))
     samples.sort(key=lambda sample: sample["sample_id"])
     rows, description = examined(job, samples)
     kept = [

@@ -30,14 +30,14 @@ def write(job: Job, rows: list[Row], means: np.ndarray, description: Row) -> Non
     kept = [row for row in rows if row["status"] == Status.KEPT]
     for place, row in enumerate(kept):
         row["embedding_row"] = place
-    table = [{name: row.get(name) for name in FACES_COLUMNS} for row in rows]
+    table = ({name: row.get(name) for name in FACES_COLUMNS} for row in rows)
     tables.write(job.out / "samples.parquet", table, FACES_COLUMNS, _TYPES)
-    track = [
+    track = (
         {"sample_id": row["sample_id"], **dict(zip(TRACK_FIELDS, entry.tolist(), strict=True))}
         for row in rows
         for entry in tracks_of(row)
-    ]
-    track = [entry | {"frame": int(entry["frame"])} for entry in track]
+    )
+    track = (entry | {"frame": int(entry["frame"])} for entry in track)
     tables.write(job.out / "tracks.parquet", track, TRACKS_COLUMNS, _TRACK_TYPES)
     frames = [(row["embedding_row"], frame) for row in kept for frame in row["embedded_frames"]]
     content = {

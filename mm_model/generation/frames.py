@@ -4,8 +4,10 @@ Training, evaluation and the controls read a clip by these functions and no othe
 compared was cut alike.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,14 @@ from mm_model.generation.backbone import Backbone
 from mm_model.media.terms import BORDERS
 from mm_model.nn.cogvideox import folded_vae
 from mm_model.settings import ModelSettings
+
+_POINTS = tuple(f"{axis}{point}" for point in range(5) for axis in ("kx", "ky"))
+
+SAMPLE_COLUMNS = ("file", "media", "num_frames", "fps", "caption", "framing")
+"""What is read of a sample's row of ingest to show or learn it."""
+
+TRACK_COLUMNS = ("frame", "x1", "y1", "x2", "y2", "score", *_POINTS)
+"""What is read of a sample's rows of `tracks.parquet`."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +51,7 @@ def frame_indices(*, num_source: int, source_fps: float, num_frames: int, fps: i
 
 
 def training_frames(
-    file: Path, row: pd.Series, track: pd.DataFrame, sizes: ModelSettings, num_frames: int
+    file: Path, row: Mapping[str, Any], track: pd.DataFrame, sizes: ModelSettings, num_frames: int
 ) -> TrainingFrames:
     """Read, cut around the face and resize one sample; boxes and landmarks follow.
 
@@ -67,8 +77,7 @@ def training_frames(
     known = track.sort_values("frame")
     nearest = [int(np.abs(known["frame"].to_numpy() - index).argmin()) for index in indices]
     boxes = known[["x1", "y1", "x2", "y2"]].to_numpy(float)[nearest]
-    columns = [f"{a}{p}" for p in range(5) for a in ("kx", "ky")]
-    points = known[columns].to_numpy(float)[nearest].reshape(-1, 5, 2)
+    points = known[list(_POINTS)].to_numpy(float)[nearest].reshape(-1, 5, 2)
     size = (sizes.height, sizes.width)
     aspect, whole = size[1] / size[0], row.get("framing") == BORDERS
     if whole:

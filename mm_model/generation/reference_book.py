@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -18,9 +17,11 @@ from mm_model.generation.backbone import Backbone
 from mm_model.generation.references import inputs_of
 from mm_model.nn.identity.portrait import Photograph
 from mm_model.progress import each
-from mm_model.store import tables
+from mm_model.store.lookup import Lookup
 
 _BATCH = 32
+_POINTS = tuple(f"{axis}{point}" for point in range(5) for axis in ("kx", "ky"))
+_COLUMNS = ("reference_file", "x1", "y1", "x2", "y2", "score", *_POINTS)
 
 
 def read_reference(inputs: dict[str, Path], file: str) -> np.ndarray:
@@ -49,24 +50,24 @@ class ReferenceBook:
 
     inputs: dict[str, Path]
     backbone: Backbone
-    table: pd.DataFrame
+    table: Lookup
     numbers: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def open(cls, inputs: dict[str, Path], backbone: Backbone) -> "ReferenceBook":
         """Read `references.parquet` of the pairs stage."""
-        table = pd.read_parquet(inputs["pairs"] / "references.parquet").set_index("reference")
-        return cls(inputs, backbone, table)
+        path = inputs["pairs"] / "references.parquet"
+        return cls(inputs, backbone, Lookup(path, "reference", _COLUMNS))
 
     def number(self, key: str) -> int:
         """The number of a reference."""
-        if key not in self.table.index:
+        if key not in self.table:
             raise UserError(f"Reference '{key}' is not in references.parquet: run pairs again.")
         return self.numbers.setdefault(key, len(self.numbers))
 
     def seen(self, key: str) -> Photograph:
         """The picture of one reference with its face."""
-        row = tables.row_of(self.table, key)
+        row = self.table.row(key)
         return Photograph.of(read_reference(self.inputs, row["reference_file"]), face_of(row))
 
     def features(self, margin: float | None, label: str) -> dict[str, Tensor]:

@@ -106,5 +106,4 @@ def read(ingest: Path, faces: Path) -> Library:
 
 
 def _kept(output: Path) -> list[Row]:
-    rows = tables.records(output / "samples.parquet")
-    return [row for row in rows if row["status"] == Status.KEPT]
+    return list(tables.rows(output / "samples.parquet", where={"status": Status.KEPT}))

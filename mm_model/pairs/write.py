@@ -40,32 +40,31 @@ def write_pairs(
     path: Path, library: Library, tried: list[Candidate], files: dict[str, str]
 ) -> None:
     """One row for each candidate that was tried, kept or rejected."""
-    rows = []
-    for pair in tried:
-        target, reference = library.samples[pair.target], pair.reference
-        message = reference.message or (MESSAGES[pair.reason] if pair.reason else None)
-        rows.append(
-            {
-                "pair_id": digests.of_value([pair.target, reference.key, pair.kind])[:16],
-                "target": pair.target,
-                "reference": reference.key,
-                "reference_file": files.get(reference.key),
-                "kind": pair.kind,
-                "identity": target["identity"],
-                "split": target["split"],
-                "media": target["media"],
-                "cosine": _number(pair.cosine),
-                "reference_score": _number(reference.score),
-                "reference_faces": reference.faces,
-                "seed": reference.seed,
-                "status": pair.status,
-                "reason": pair.reason,
-                "reason_value": _number(pair.value),
-                "reason_threshold": pair.threshold,
-                "message": message if pair.reason else None,
-            }
-        )
-    tables.write(path, rows, PAIRS_COLUMNS, _TYPES)
+    tables.write(path, (_pair_row(pair, library, files) for pair in tried), PAIRS_COLUMNS, _TYPES)
+
+
+def _pair_row(pair: Candidate, library: Library, files: dict[str, str]) -> Row:
+    target, reference = library.samples[pair.target], pair.reference
+    message = reference.message or (MESSAGES[pair.reason] if pair.reason else None)
+    return {
+        "pair_id": digests.of_value([pair.target, reference.key, pair.kind])[:16],
+        "target": pair.target,
+        "reference": reference.key,
+        "reference_file": files.get(reference.key),
+        "kind": pair.kind,
+        "identity": target["identity"],
+        "split": target["split"],
+        "media": target["media"],
+        "cosine": _number(pair.cosine),
+        "reference_score": _number(reference.score),
+        "reference_faces": reference.faces,
+        "seed": reference.seed,
+        "status": pair.status,
+        "reason": pair.reason,
+        "reason_value": _number(pair.value),
+        "reason_threshold": pair.threshold,
+        "message": message if pair.reason else None,
+    }
 
 
 def _number(value: float | None) -> float | None:

@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from mm_model.errors import AuditError, UserError
+from mm_model.quality import parts
+from mm_model.quality.expectations import Expectations, raised
 from mm_model.quality.suites import Check, suite_of
 from mm_model.records import Bound
 from mm_model.settings import Profile
-from mm_model.store import atomic, documents
+from mm_model.store import atomic, documents, tables
 
 NAME = "audit.json"
-_ROWS_NAMED = 5
+AT_ONCE = tables.ROW_GROUP
+"""Rows of a table that are looked at together; a longer one is audited in parts of so many."""
 
 
 @dataclass(frozen=True)
@@ -103,13 +106,10 @@ def _stop_sentence(stage: str, broken: Sequence[Verdict], folder: Path) -> str:
 
 
 def _audit_table(folder: Path, table: str, checks: Sequence[Check]) -> list[Verdict]:
-    import pandas as pd
-
     path = folder / table
     if not path.is_file():
         raise UserError(f"{path} is missing: the stage did not write the table its suite checks.")
-    frame = pd.read_parquet(path)
-    missing = {check.column for check in checks if check.column} - set(frame.columns)
+    missing = {check.column for check in checks if check.column} - set(tables.schema(path).names)
     if missing:
         column = sorted(missing)[0]
         return [
@@ -124,58 +124,34 @@ def _audit_table(folder: Path, table: str, checks: Sequence[Check]) -> list[Verd
                 sentence=f"expect_column_to_exist: {table} has no column '{column}'",
             )
         ]
-    results = _validate(frame, checks)
-    return [_verdict(check, result, frame) for check, result in zip(checks, results, strict=True)]
+    if tables.number_of_rows(path) > AT_ONCE:
+        found = parts.found_in(path, checks, AT_ONCE)
+    else:
+        frame = tables.read(path)
+        found = [_found(frame, result) for result in Expectations().of(frame, checks)]
+    return [_verdict(check, one) for check, one in zip(checks, found, strict=True)]
 
 
-def _validate(frame: Any, checks: Sequence[Check]) -> list[dict]:
-    """One Great Expectations run over one data frame; results in the order of `checks`.
-
-    Each check is run by itself so that the answer's order never depends on the library's
-    internal grouping.
-    """
-    import great_expectations as gx
-
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = gx.data_context.types.base.ProgressBarsConfig(globally=False)
-    batch = (
-        context.data_sources.add_pandas("tables")
-        .add_dataframe_asset("table")
-        .add_batch_definition_whole_dataframe("whole")
-        .get_batch({"dataframe": frame})
-    )
-    found = []
-    for check in checks:
-        expectation = getattr(gx.expectations, check.expectation)(**check.arguments())
-        result = batch.validate(expectation, result_format="COMPLETE")
-        found.append(result.to_json_dict())
-    return found
+def _found(frame: Any, result: dict) -> parts.Found:
+    success = bool(result["success"]) and not raised(result)
+    return parts.Found(success, result.get("result") or {}, parts.named_rows(frame, result))
 
 
-def _verdict(check: Check, result: dict, frame: Any) -> Verdict:
-    detail = result.get("result") or {}
-    success = bool(result["success"]) and not _raised(result)
-    rows = [_row_name(frame, i) for i in (detail.get("unexpected_index_list") or [])[:_ROWS_NAMED]]
-    observed = _observed(detail)
+def _verdict(check: Check, found: parts.Found) -> Verdict:
+    observed = _observed(found.detail)
     where = f"{check.table}" + (f", column '{check.column}'" if check.column else "")
-    named = f" in rows {', '.join(rows)}" if rows else ""
+    named = f" in rows {', '.join(found.rows)}" if found.rows else ""
     sentence = f"{check.snake_name}: {where}: {check.meaning}; observed {observed}{named}"
     return Verdict(
         check.snake_name,
         check.table,
         column=check.column,
         severity=check.severity,
-        success=success,
+        success=found.success,
         observed=observed,
-        rows=rows,
+        rows=found.rows,
         sentence=sentence,
     )
-
-
-def _raised(result: dict) -> bool:
-    info = result.get("exception_info") or {}
-    entries = [info] if "raised_exception" in info else list(info.values())
-    return any(entry.get("raised_exception") for entry in entries if isinstance(entry, dict))
 
 
 def _observed(detail: dict) -> str:
@@ -184,9 +160,3 @@ def _observed(detail: dict) -> str:
     if "unexpected_count" in detail:
         return f"{detail['unexpected_count']} of {detail.get('element_count', '?')} rows against it"
     return "no value"
-
-
-def _row_name(frame: Any, index: Any) -> str:
-    """The row's key (first column) and position; an index may come as a number or a mapping."""
-    position = index if isinstance(index, int) else next(iter(dict(index).values()))
-    return f"{frame.iloc[position, 0]} (row {position})"

@@ -6,6 +6,7 @@ What cannot be read is a row as well, with the reason.
 import hashlib
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from mm_model.media.captions import CaptionError
@@ -22,31 +23,31 @@ from mm_model.store.walk import why
 _ENDING = re.compile(r"\.[A-Za-z0-9]{1,8}")
 
 
-def inventory(job: Job, source: Source) -> tuple[list[Row], dict[str, dict[str, str]]]:
-    """Rows of `inventory.parquet`, and captions by source id (see `_caption`)."""
-    rows, captions = [], {}
+Captions = dict[str, dict[str, str]]
+"""Source id to what is said of its caption (see `_caption`)."""
+
+
+def inventory(job: Job, source: Source, captions: Captions) -> Iterator[Row]:
+    """Rows of `inventory.parquet`, one at a time; captions are put into `captions`."""
     for item in job.each(source.items(), len(source), "digesting files"):
         source_id = hashlib.sha256(os.fsencode(item.name)).hexdigest()[:16]
         place, found = _kept(item, source_id, job)
-        rows.append(
-            {
-                "source_id": source_id,
-                "name": shown(item.name),
-                "path": stored(place),
-                "subject": item.subject,
-                "split": item.split,
-                "synthetic": source.synthetic,
-                **_stated(item.consent),
-                "source": item.source,
-                "licence": item.licence,
-                "origin": item.origin,
-                "framing": item.framing,
-                **found,
-            }
-        )
         if item.caption is not None:
             captions[source_id] = _caption(item.caption, item.caption_origin)
-    return rows, captions
+        yield {
+            "source_id": source_id,
+            "name": shown(item.name),
+            "path": stored(place),
+            "subject": item.subject,
+            "split": item.split,
+            "synthetic": source.synthetic,
+            **_stated(item.consent),
+            "source": item.source,
+            "licence": item.licence,
+            "origin": item.origin,
+            "framing": item.framing,
+            **found,
+        }
 
 
 def _kept(item: Item, source_id: str, job: Job) -> tuple[Path, Row]:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -21,6 +20,8 @@ from mm_model.errors import UserError
 from mm_model.generation.backbone import Backbone
 from mm_model.generation.clips import Size, together
 from mm_model.generation.frames import (
+    SAMPLE_COLUMNS,
+    TRACK_COLUMNS,
     TrainingFrames,
     encode_frames,
     to_tensor,
@@ -31,8 +32,10 @@ from mm_model.progress import each
 from mm_model.run.stage import Job
 from mm_model.store import sealed, tables
 from mm_model.store.atomic import written_aside
+from mm_model.store.lookup import Lookup
 
 _ENCODE_BATCH = 16
+_PAIR = ("pair_id", "target", "reference", "identity", "split", "media")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,27 +105,27 @@ def _load(path: Path) -> TrainingSet:
 def _build(
     job: Job, backbone: Backbone, num_frames: int, media: tuple[str, ...], margin: float | None
 ) -> TrainingSet:
-    ingest = pd.read_parquet(job.inputs["ingest"] / "samples.parquet").set_index("sample_id")
-    tracks = pd.read_parquet(job.inputs["faces"] / "tracks.parquet").groupby("sample_id")
-    pairs = pd.read_parquet(job.inputs["pairs"] / "pairs.parquet")
-    wanted = pairs[(pairs["status"] == "kept") & (pairs["split"] == "train")]
-    wanted = wanted[wanted["media"].isin(media)].sort_values(["target", "pair_id"])
+    pairs = job.inputs["pairs"] / "pairs.parquet"
+    meant = {"status": "kept", "split": "train", "media": media}
+    wanted = tables.read(pairs, _PAIR, meant).sort_values(["target", "pair_id"])
     if wanted.empty:
         raise UserError(
             f"There is no kept training pair of {' or '.join(media)}: add such files to the "
             "sources, or lower pairs.cosine_above in the profile."
         )
+    ingest = Lookup(job.inputs["ingest"] / "samples.parquet", "sample_id", SAMPLE_COLUMNS)
+    tracks = Lookup(job.inputs["faces"] / "tracks.parquet", "sample_id", TRACK_COLUMNS)
     book = ReferenceBook.open(job.inputs, backbone)
     rows, waiting, parts = [], [], []
-    groups = list(wanted.groupby("target", sort=True))
+    groups = wanted.groupby("target", sort=True)
     most = together(
         Size.of(job.profile.model, num_frames), _ENCODE_BATCH
     )  # whose frames are held at once
     label = f"[{job.stage.name}] reading and encoding"
     for sample_id, group in each(groups, total=len(groups), label=label):
-        row = tables.row_of(ingest, str(sample_id))
+        row = ingest.row(str(sample_id))
         file = job.inputs["ingest"] / row["file"]
-        track = tracks.get_group(sample_id)
+        track = tracks.rows(str(sample_id)).to_pandas()
         waiting.append(training_frames(file, row, track, job.profile.model, num_frames))
         if len(waiting) == most:
             parts.append(_target_tensors(backbone, waiting))

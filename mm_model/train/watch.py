@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from PIL import Image
 
 from mm_model.generation.backbone import Backbone
@@ -23,8 +22,9 @@ from mm_model.nn.injection.condition import IdentityFeatures
 from mm_model.records import WATCHED_REFERENCES
 from mm_model.run.stage import Job
 from mm_model.settings import TrainSettings
-from mm_model.store import sealed
+from mm_model.store import sealed, tables
 from mm_model.store.atomic import write_bytes, write_json
+from mm_model.store.lookup import Lookup
 
 PEOPLE = 6
 KEPT = "checkpoints/samples"
@@ -46,8 +46,9 @@ class Watched:
 
 def chosen_people(job: Job, backbone: Backbone, count: int = PEOPLE) -> list[Watched]:
     """Held-out people with a kept cross or synthetic pair; training people where there are none."""
-    pairs = pd.read_parquet(job.inputs["pairs"] / "pairs.parquet").query("status == 'kept'")
-    ingest = pd.read_parquet(job.inputs["ingest"] / "samples.parquet").set_index("sample_id")
+    names = ("pair_id", "target", "reference", "kind", "identity", "split", "media")
+    pairs = tables.read(job.inputs["pairs"] / "pairs.parquet", names, {"status": "kept"})
+    ingest = Lookup(job.inputs["ingest"] / "samples.parquet", "sample_id", ("caption",))
     held_out = pairs[pairs["split"] == "held_out"]
     source = held_out if len(held_out) else pairs
     book = ReferenceBook.open(job.inputs, backbone)
@@ -59,7 +60,7 @@ def chosen_people(job: Job, backbone: Backbone, count: int = PEOPLE) -> list[Wat
         row = (clips if len(clips) else group).iloc[0]
         keys = group.sort_values(["kind", "pair_id"])["reference"].drop_duplicates()[:2]
         shown = tuple(book.seen(key) for key in keys)
-        people.append(Watched(str(identity), ingest.loc[row["target"], "caption"], shown))
+        people.append(Watched(str(identity), ingest.row(row["target"])["caption"], shown))
     return people
 
 

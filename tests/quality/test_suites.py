@@ -125,7 +125,7 @@ def _good(stage: str, profile: Profile) -> dict[str, pd.DataFrame]:
     return GOOD[stage](profile)
 
 
-def _write(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
+def written(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         table.to_parquet(folder / name)
@@ -153,7 +153,7 @@ MUTANTS = {
 
 @pytest.mark.parametrize("stage", NAMES)
 def test_a_good_table_passes(stage: str, tmp_path: Path, profile: Profile) -> None:
-    _write(tmp_path, _good(stage, profile))
+    written(tmp_path, _good(stage, profile))
     verdicts = audit.audit(stage, tmp_path, profile, bounds(stage))
     assert all(verdict.success for verdict in verdicts)
     assert json.loads((tmp_path / "audit.json").read_text())["success"] is True
@@ -164,7 +164,7 @@ def test_one_bad_row_stops_the_stage_by_name(stage: str, tmp_path: Path, profile
     table, column, value = MUTANTS[stage]
     tables = _good(stage, profile)
     tables[table].loc[len(tables[table]) - 1, column] = value
-    _write(tmp_path, tables)
+    written(tmp_path, tables)
     with pytest.raises(AuditError) as stopped:
         audit.audit(stage, tmp_path, profile, bounds(stage))
     said = str(stopped.value)
@@ -176,7 +176,7 @@ def test_one_bad_row_stops_the_stage_by_name(stage: str, tmp_path: Path, profile
 
 @pytest.mark.parametrize("stage", NAMES)
 def test_an_empty_table_stops_the_stage(stage: str, tmp_path: Path, profile: Profile) -> None:
-    _write(tmp_path, {name: table.iloc[:0] for name, table in _good(stage, profile).items()})
+    written(tmp_path, {name: table.iloc[:0] for name, table in _good(stage, profile).items()})
     with pytest.raises(AuditError, match="expect_table_row_count_to_be_between"):
         audit.audit(stage, tmp_path, profile, bounds(stage))
 
@@ -186,7 +186,7 @@ def test_a_missing_column_stops_the_stage(stage: str, tmp_path: Path, profile: P
     table, column, _ = MUTANTS[stage]
     tables = _good(stage, profile)
     tables[table] = tables[table].drop(columns=column)
-    _write(tmp_path, tables)
+    written(tmp_path, tables)
     with pytest.raises(AuditError, match=f"has no column '{column}'"):
         audit.audit(stage, tmp_path, profile, bounds(stage))
 
@@ -218,7 +218,7 @@ def test_a_kept_file_beyond_a_rule_of_ingest_stops_the_stage(
     if not isinstance(value, str):
         tables["samples.parquet"][column] = tables["samples.parquet"][column].astype(float)
     tables["samples.parquet"].loc[7, column] = value
-    _write(tmp_path, tables)
+    written(tmp_path, tables)
     with pytest.raises(AuditError, match=f"column '{column}'"):
         audit.audit("ingest", tmp_path, profile.model_copy(update={"ingest": strict}))
 
@@ -230,7 +230,7 @@ def test_a_kept_head_that_is_turned_away_stops_the_stage(
     tables = _good("faces", profile)
     tables["samples.parquet"]["yaw"] = 1.0
     tables["samples.parquet"].loc[7, "yaw"] = yaw
-    _write(tmp_path, tables)
+    written(tmp_path, tables)
     audit.audit("faces", tmp_path, profile)
     bounded = profile.faces.model_copy(update={"max_yaw": 60})
     with pytest.raises(AuditError, match="column 'yaw'"):
@@ -253,7 +253,7 @@ def test_who_is_where_he_may_not_be_stops_the_stage(
     """Held-out people in training, known ones in the test, a shown picture that judges."""
     tables = _good(stage, profile)
     tables[f"{table}.parquet"].loc[7, column] = value
-    _write(tmp_path, tables)
+    written(tmp_path, tables)
     with pytest.raises(AuditError, match=f"column '{column}'"):
         audit.audit(stage, tmp_path, profile, bounds(stage))
 
@@ -264,7 +264,7 @@ def test_a_judge_that_says_two_things_of_one_clip_stops_the_stage(
     tables = _good("evaluate", profile)
     again = tables["judged.parquet"].iloc[:1]
     tables["judged.parquet"] = pd.concat([tables["judged.parquet"], again.assign(rank1=0.0)])
-    _write(tmp_path, tables)
+    written(tmp_path, tables)
     with pytest.raises(AuditError, match="cell_id and judge never twice together"):
         audit.audit("evaluate", tmp_path, profile, bounds("evaluate"))
 
@@ -272,7 +272,7 @@ def test_a_judge_that_says_two_things_of_one_clip_stops_the_stage(
 def test_few_targets_stop_a_training(tmp_path: Path, profile: Profile) -> None:
     tables = _good("finetune", profile)
     tables["targets.parquet"] = tables["targets.parquet"].iloc[:19]
-    _write(tmp_path, tables)
+    written(tmp_path, tables)
     with pytest.raises(AuditError, match="at least 20 rows; observed 19"):
         audit.audit("finetune", tmp_path, profile)
 
@@ -310,7 +310,7 @@ def test_rejected_rows_do_not_count_towards_the_floor(tmp_path: Path, profile: P
     frame = tables["pairs.parquet"]
     frame.loc[5:, "status"] = "rejected"
     frame.loc[5:, "reason"] = "PAIR_LOW_COSINE"
-    _write(tmp_path, tables)
+    written(tmp_path, tables)
     with pytest.raises(AuditError, match="at least 60 kept rows; observed 5"):
         audit.audit("pairs", tmp_path, profile)
 
@@ -320,7 +320,7 @@ def test_a_warning_lets_the_stage_go_on(
 ) -> None:
     tables = _good("pairs", profile)
     tables["pairs.parquet"].loc[3, "cosine"] = 0.999
-    _write(tmp_path, tables)
+    written(tmp_path, tables)
     verdicts = audit.audit("pairs", tmp_path, profile)
     assert [v.severity for v in verdicts if not v.success] == ["warning"]
     assert "audit warning" in capsys.readouterr().out
