@@ -121,7 +121,12 @@ def opened(job: Job) -> Captioning:
             the profile names is not on the shelf or cannot be opened.
     """
     rules, shelf = job.profile.ingest, job.model("captioners")
-    bounds = Bounds(rules.caption_words, rules.caption_latin_share, rules.caption_repeats)
+    bounds = Bounds(
+        rules.caption_min_words,
+        rules.caption_max_words,
+        rules.caption_latin_share,
+        rules.caption_repeats,
+    )
     judge = Captions(
         job.model("backbone"), rules.caption_template, bounds, strict=rules.caption_lint != "report"
     )
