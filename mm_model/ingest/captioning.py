@@ -28,11 +28,15 @@ _BATCHES = 4
 
 @dataclass(frozen=True)
 class Captioning:
-    """The judge of captions, and by media who captions, with the name in the profile."""
+    """The judge of captions, and by media who captions, with the name in the profile.
+
+    anew: a model is asked about files that have words of their own too.
+    """
 
     job: Job
     judge: Captions
     captioners: dict[str, tuple[str, Captioner]]
+    anew: bool
 
     def fill(self, rows: Sequence[Row], given: dict[str, Row]) -> None:
         """Fill in, in place, the caption columns of every kept row; `given` is captions.json.
@@ -70,8 +74,7 @@ class Captioning:
 
     def _by_model(self, captioner: Captioner, asked: list[Uncaptioned]) -> list[Judged]:
         """Own words first, unless the profile says otherwise; the model's for the rest."""
-        anew = self.job.profile.ingest.caption_anew
-        own = [self.judge.judged(None if anew else one.own) for one in asked]
+        own = [self.judge.judged(None if self.anew else one.own) for one in asked]
         places = [place for place, found in enumerate(own) if not found.used]
         if not places:
             return own
@@ -147,4 +150,5 @@ def opened(job: Job) -> Captioning:
             by_name[name] = open_captioner(
                 name, shelf, wanted(device=device), f"ingest.{_FIELDS[media]}"
             )
-    return Captioning(job, judge, {media: (name, by_name[name]) for media, name in names.items()})
+    captioners = {media: (name, by_name[name]) for media, name in names.items()}
+    return Captioning(job, judge, captioners, rules.caption_anew)
