@@ -35,11 +35,12 @@ _REFUSAL = re.compile(
 class Bounds:
     """What a caption is held to; None switches a rule off.
 
-    words: fewest and most. latin: least share of its letters that are Latin ones. repeats: the
+    least, most: words. latin: least share of its letters that are Latin ones. repeats: the
     largest share of its runs of three words that stood in it before.
     """
 
-    words: tuple[int, int] | None = None
+    least: int | None = None
+    most: int | None = None
     latin: float | None = None
     repeats: float | None = None
 
@@ -88,12 +89,10 @@ def findings(text: str, bounds: Bounds) -> list[Finding]:
     if bounds.repeats is not None and seen.repeats > bounds.repeats:
         message = "the caption says the same again and again"
         found.append(Finding(CaptionProblem.LOOP, message, seen.repeats, bounds.repeats))
-    if bounds.words is not None:
-        least, most = bounds.words
-        if seen.words < least:
-            message = "the caption has too few words"
-            found.append(Finding(CaptionProblem.SHORT, message, seen.words, least))
-        if seen.words > most:
-            message = "the caption has too many words"
-            found.append(Finding(CaptionProblem.LONG, message, seen.words, most))
+    if bounds.least is not None and seen.words < bounds.least:
+        message = "the caption has too few words"
+        found.append(Finding(CaptionProblem.SHORT, message, seen.words, bounds.least))
+    if bounds.most is not None and seen.words > bounds.most:
+        message = "the caption has too many words"
+        found.append(Finding(CaptionProblem.LONG, message, seen.words, bounds.most))
     return found

@@ -118,6 +118,18 @@ def _still(facts: Facts, rules: Any) -> Broken | None:
     return None
 
 
+def _poor_caption(name: str, what: str, measure: Measure, *fields: str) -> Decision:
+    """What the stage rejects for its caption, asked when all else is decided."""
+    return Decision(
+        name,
+        needs=Need.PIXELS,
+        rejects=f"has {what}, where `ingest.caption_lint` is reject",
+        reasons=(Reason.CONTENT_CAPTION,),
+        measures=(measure,),
+        thresholds=tuple(Threshold(f"ingest.{field}") for field in fields),
+    )
+
+
 DECISIONS = (
     Decision(
         "too_many_pixels",
@@ -239,21 +251,22 @@ DECISIONS = (
         measures=(),
         thresholds=(Threshold("ingest.alike_within"),),
     ),
-    Decision(
-        "caption",
-        needs=Need.PIXELS,
-        rejects="has no caption of use, where `ingest.caption_lint` is reject",
-        reasons=(Reason.CONTENT_CAPTION,),
-        measures=(CAPTION_WORDS, CAPTION_LATIN, CAPTION_REPEATS),
-        thresholds=(
-            Threshold("ingest.caption_words"),
-            Threshold("ingest.caption_latin_share"),
-            Threshold("ingest.caption_repeats"),
-        ),
+    _poor_caption(
+        "caption_length",
+        "no caption of use, or one of too few or too many words",
+        CAPTION_WORDS,
+        "caption_min_words",
+        "caption_max_words",
+    ),
+    _poor_caption(
+        "caption_script", "a caption of few Latin letters", CAPTION_LATIN, "caption_latin_share"
+    ),
+    _poor_caption(
+        "caption_loop", "a caption that repeats itself", CAPTION_REPEATS, "caption_repeats"
     ),
 )
 """In the order in which they are asked. Readers ask the first two, `strip` and `too_long` while
-they open a file, `alike` is asked of all files together, `caption` of what is kept."""
+they open a file, `alike` is asked of all files together, those of captions of what is kept."""
 
 MEASURES = tuple(
     measure

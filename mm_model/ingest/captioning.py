@@ -2,7 +2,7 @@
 
 A file's own words come first where they can be used, then a model's, then the profile's template.
 What a model said is kept in the work folder, a few batches at a time, so that a run that was killed
-goes on where it was.
+goes on where it was, and from run to run, so that it is asked about a file once.
 """
 
 from collections.abc import Sequence
@@ -15,24 +15,31 @@ from mm_model.captioners.table import is_model, open_captioner
 from mm_model.ingest.captions import TEMPLATE, Captions, Judged
 from mm_model.records import Reason, Status
 from mm_model.rows import Row
+from mm_model.run.measuring import Measuring
 from mm_model.run.stage import Job
-from mm_model.store import atomic
+from mm_model.store import atomic, digests, measured
 from mm_model.store.shards import in_shards
 
 RECORD = "captioners.json"
 """In the output where a model captioned: which one, for "image" and for "clip"."""
 _FIELDS = {"image": "captioner", "clip": "clip_captioner"}
+_ASKS = ("captioners/vision_language.py",)
+_LIBRARIES = ("torch", "transformers", "tokenizers", "pillow", "av", "decord")
 _BATCHES = 4
 """Batches of a shard: what a kill costs at most."""
 
 
 @dataclass(frozen=True)
 class Captioning:
-    """The judge of captions, and by media who captions, with the name in the profile."""
+    """The judge of captions, and by media who captions, with the name in the profile.
+
+    anew: a model is asked about files that have words of their own too.
+    """
 
     job: Job
     judge: Captions
     captioners: dict[str, tuple[str, Captioner]]
+    anew: bool
 
     def fill(self, rows: Sequence[Row], given: dict[str, Row]) -> None:
         """Fill in, in place, the caption columns of every kept row; `given` is captions.json.
@@ -70,8 +77,7 @@ class Captioning:
 
     def _by_model(self, captioner: Captioner, asked: list[Uncaptioned]) -> list[Judged]:
         """Own words first, unless the profile says otherwise; the model's for the rest."""
-        anew = self.job.profile.ingest.caption_anew
-        own = [self.judge.judged(None if anew else one.own) for one in asked]
+        own = [self.judge.judged(None if self.anew else one.own) for one in asked]
         places = [place for place, found in enumerate(own) if not found.used]
         if not places:
             return own
@@ -86,18 +92,33 @@ class Captioning:
         items = [{"file": one.path.name, "num_frames": one.num_frames} for one in asked]
         folder = asked[0].path.parent
 
-        def compute(part: list[dict]) -> list[Row]:
-            files = [Uncaptioned(folder / item["file"], media, item["num_frames"]) for item in part]
-            return [said for said in captioner.captions(files) if said is not None]
+        measuring = Measuring(_ASKS, [captioner.describe(), media], libraries=_LIBRARIES)
 
-        return in_shards(
-            self.job.work / "captions" / media,
-            items,
-            self.job.profile.ingest.caption_batch * _BATCHES,
-            compute,
-            label=f"[{self.job.stage.name}] captioning {media}s",
-            origin=self.job.fingerprint,
-        )
+        def compute(part: list[dict]) -> list[Row]:
+            keys = [measuring.key(digests.of_file(folder / item["file"])) for item in part]
+            known = cache.known(keys)
+            others = [
+                (key, Uncaptioned(folder / item["file"], media, item["num_frames"]))
+                for key, item in zip(keys, part, strict=True)
+                if key not in known
+            ]
+            words = captioner.captions([one for _, one in others]) if others else []
+            found = {
+                key: said for (key, _), said in zip(others, words, strict=True) if said is not None
+            }
+            cache.keep(found)
+            known |= found
+            return [known[key] for key in keys if key in known]
+
+        with measured.opened(self.job.layout.measured("captions")) as cache:
+            return in_shards(
+                self.job.work / "captions" / media,
+                items,
+                self.job.profile.ingest.caption_batch * _BATCHES,
+                compute,
+                label=f"[{self.job.stage.name}] captioning {media}s",
+                origin=self.job.fingerprint,
+            )
 
     def _reject(self, row: Row, judged: Judged) -> None:
         (self.job.out / row["file"]).unlink(missing_ok=True)
@@ -121,7 +142,12 @@ def opened(job: Job) -> Captioning:
             the profile names is not on the shelf or cannot be opened.
     """
     rules, shelf = job.profile.ingest, job.model("captioners")
-    bounds = Bounds(rules.caption_words, rules.caption_latin_share, rules.caption_repeats)
+    bounds = Bounds(
+        rules.caption_min_words,
+        rules.caption_max_words,
+        rules.caption_latin_share,
+        rules.caption_repeats,
+    )
     judge = Captions(
         job.model("backbone"), rules.caption_template, bounds, strict=rules.caption_lint != "report"
     )
@@ -142,4 +168,5 @@ def opened(job: Job) -> Captioning:
             by_name[name] = open_captioner(
                 name, shelf, wanted(device=device), f"ingest.{_FIELDS[media]}"
             )
-    return Captioning(job, judge, {media: (name, by_name[name]) for media, name in names.items()})
+    captioners = {media: (name, by_name[name]) for media, name in names.items()}
+    return Captioning(job, judge, captioners, rules.caption_anew)

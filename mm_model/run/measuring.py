@@ -26,19 +26,23 @@ LIBRARIES = (
 class Measuring:
     """One way to measure: `entries`, files of the package with all they import, and settings.
 
-    `about` are JSON-able values; `package` is where the code lies.
+    `about` are JSON-able values; `libraries` those that the numbers hang on; `package` is where the
+    code lies.
     """
 
-    def __init__(self, entries: tuple[str, ...], about: object, package: Path = PACKAGE) -> None:
-        self._origin = digests.of_value([made_by.record_of(entries, package), _versions(), about])
+    def __init__(
+        self,
+        entries: tuple[str, ...],
+        about: object,
+        libraries: tuple[str, ...] = LIBRARIES,
+        package: Path = PACKAGE,
+    ) -> None:
+        versions = {name: _version(name) for name in libraries}
+        self._origin = digests.of_value([made_by.record_of(entries, package), versions, about])
 
     def key(self, *content: object) -> str:
         """The name of what is measured of one `content` (JSON-able)."""
         return digests.of_value([self._origin, *content])
-
-
-def _versions() -> dict[str, str | None]:
-    return {name: _version(name) for name in LIBRARIES}
 
 
 def _version(name: str) -> str | None:

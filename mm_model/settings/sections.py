@@ -62,7 +62,7 @@ class IngestSettings(Section):
     value of `lettering` OCR decides instead (lowest, highest). Captions: `captioner` and
     `clip_captioner` are `template`, `sidecar` or a model on the shelf, whose words count where a
     file has none, with `caption_anew` everywhere. It is shown `caption_frames` of a clip.
-    `caption_words` (least, most) and both shares are what the lint holds a caption to.
+    The last five of its fields are what the lint does, and what it holds a caption to.
     """
 
     caption_template: bounds.Text
@@ -76,7 +76,8 @@ class IngestSettings(Section):
     caption_dtype: Literal["float32", "bfloat16"]
     caption_anew: bool
     caption_lint: Literal["report", "replace", "reject"]
-    caption_words: tuple[Few, Few] | None
+    caption_min_words: Few | None
+    caption_max_words: Few | None
     caption_latin_share: Share | None
     caption_repeats: Share | None
     min_side: bounds.Side
@@ -101,8 +102,11 @@ class IngestSettings(Section):
                 f"no clip has at least {self.min_frames} frames (min_frames) and at most "
                 f"{self.max_frames} (max_frames)"
             )
-        if self.caption_words and self.caption_words[0] > self.caption_words[1]:
-            raise ValueError("caption_words goes from the fewest words to the most")
+        if (self.caption_min_words or 1) > (self.caption_max_words or 1000):
+            raise ValueError(
+                f"no caption has at least {self.caption_min_words} words (caption_min_words) and "
+                f"at most {self.caption_max_words} (caption_max_words)"
+            )
         if self.text_second_look and self.text_second_look[0] > self.text_second_look[1]:
             raise ValueError("text_second_look goes from the lowest value to the highest")
         if self.text_second_look and self.text_area_above is None:

@@ -72,7 +72,12 @@ POOR: dict[str, Problem] = {
 def bounds(root: Path) -> Bounds:
     """Those of the shipped profiles."""
     rules = load_profile(root, "tiny").ingest
-    return Bounds(rules.caption_words, rules.caption_latin_share, rules.caption_repeats)
+    return Bounds(
+        rules.caption_min_words,
+        rules.caption_max_words,
+        rules.caption_latin_share,
+        rules.caption_repeats,
+    )
 
 
 @pytest.mark.parametrize("text", GOOD)
