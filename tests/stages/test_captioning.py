@@ -160,6 +160,8 @@ def test_a_run_that_was_killed_asks_the_model_only_for_the_rest(
     before = len(asked)
     again, _ = ingested(**words)
     assert len(asked) == before and again == rows
+    ingested(**words, static_below=0.01)
+    assert len(asked) == before, "another bound asks the model nothing"
     monkeypatch.undo()
 
 
