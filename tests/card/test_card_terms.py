@@ -99,6 +99,7 @@ def test_weights_that_painted_references_count_and_those_that_lie_unused_do_not(
     params = load_params(layout.root).model_copy(update={"synthesizer": str(shelf)})
     found = outputs.published(layout)
     assert terms.of_run(layout, params, found)[-1].terms.use is Use.COMMERCIAL
+    found["pairs"].folder.mkdir(parents=True, exist_ok=True)
     (found["pairs"].folder / "made.parquet").write_bytes(b"")
     painted = terms.of_run(layout, params, found)
     assert painted[-1].terms.use is Use.RESEARCH
