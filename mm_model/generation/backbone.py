@@ -9,6 +9,7 @@ import torch
 from mm_model.diffusion.schedule import NoiseSchedule
 from mm_model.errors import UserError
 from mm_model.nn.cogvideox.backbone import load_components
+from mm_model.nn.devices import device_named
 from mm_model.nn.identity.encoder import IdentityEncoder
 from mm_model.nn.injection import table as injections
 from mm_model.nn.injection.model import disable_gradients
@@ -53,10 +54,7 @@ def device_of(run: RunSettings) -> torch.device:
     Raises:
         UserError: `cuda` is asked for and absent.
     """
-    available = torch.cuda.is_available()
-    if run.device == "cuda" and not available:
-        raise UserError("run.device is cuda, but PyTorch finds no CUDA device: set cpu or auto.")
-    return torch.device("cuda" if run.device != "cpu" and available else "cpu")
+    return device_named(run.device)
 
 
 def load_backbone(folder: Path, run: RunSettings) -> Backbone:

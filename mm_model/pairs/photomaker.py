@@ -16,7 +16,7 @@ import numpy as np
 from mm_model.errors import UserError
 from mm_model.facepack.port import Face, FacePack
 from mm_model.faces.track import spread
-from mm_model.generation.backbone import device_of
+from mm_model.nn.devices import device_named
 from mm_model.pairs import prompts
 from mm_model.pairs.augment import picture_of
 from mm_model.pairs.sdxl import Painter, Photo, Recipe, load_painter, load_tokenizers
@@ -101,7 +101,7 @@ class PhotoMakerSynthesizer:
             [one.content, one.frame, one.face.box.tolist(), one.face.landmarks.tolist()]
             for one in self._shown(identity)
         ]
-        device = device_of(self._run).type  # another kind of device rounds otherwise
+        device = device_named(self._run.device).type  # another kind of device rounds otherwise
         made_with = [self.weights.digest, self._pack.digest, self._run.dtype, device]
         return digests.of_value(
             [

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from mm_model.errors import UserError, first_line
-from mm_model.generation.backbone import device_of
+from mm_model.nn.devices import device_named
 from mm_model.nn.identity import stacked
 from mm_model.nn.identity.lora import add_lora
 from mm_model.nn.identity.shelf import checkpoint_in, photomaker_in
@@ -156,7 +156,7 @@ def load_painter(folder: Path, run: RunSettings) -> Painter:
     """
     from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
 
-    device, dtype = device_of(run), getattr(torch, run.dtype)
+    device, dtype = device_named(run.device), getattr(torch, run.dtype)
     file = photomaker_in(folder)
     state, lora = stacked.read(file)
     identity = stacked.stacked_identity(state, file)
