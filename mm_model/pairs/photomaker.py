@@ -21,6 +21,7 @@ from mm_model.pairs.augment import picture_of
 from mm_model.pairs.sdxl import Painter, Photo, Recipe, load_painter, load_tokenizers
 from mm_model.pairs.synthesizer import Identity, IdentityPicture, SynthesisedPicture
 from mm_model.settings import PairsSettings, RunSettings
+from mm_model.settings.device import device_of
 from mm_model.store import digests
 
 MARGIN = 2.0
@@ -100,7 +101,8 @@ class PhotoMakerSynthesizer:
             [one.content, one.frame, one.face.box.tolist(), one.face.landmarks.tolist()]
             for one in self._shown(identity)
         ]
-        made_with = [self.weights.digest, self._pack.digest, self._run.dtype, self._run.device]
+        device = device_of(self._run).type  # another kind of device rounds otherwise
+        made_with = [self.weights.digest, self._pack.digest, self._run.dtype, device]
         return digests.of_value(
             [
                 SCHEMA,

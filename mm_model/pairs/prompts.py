@@ -108,7 +108,7 @@ def read(path: Path, references: int = 1, count: Counter = at_least) -> list[Pro
         UserError: it cannot be read, or a line is wrong; the sentence names the first lines.
     """
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except OSError as error:
         raise UserError(
             f"{path} cannot be read ({why(error)}): name a file of prompts beside the profile "
@@ -143,9 +143,13 @@ def main(arguments: Sequence[str]) -> int:
     """Print what is wrong with each file, a line a fault; 1 where there is any."""
     wrong = 0
     for name in arguments:
-        for number, said in faults(Path(name).read_text("utf-8"), references=4):
+        try:
+            found = faults(Path(name).read_text("utf-8-sig"), references=4)
+        except (OSError, UnicodeDecodeError) as error:
+            found = [(1, f"the file cannot be read as UTF-8 text ({error})")]
+        for number, said in found:
             print(f"{name}:{number}: {said}")
-            wrong += 1
+        wrong += len(found)
     return 1 if wrong else 0
 
 

@@ -63,7 +63,10 @@ def test_only_the_first_wrong_lines_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"line 3: .*; 2 more lines are wrong: mend") as caught:
         read(path)
     assert "\n" not in str(caught.value)
+    path.write_bytes(b"\xef\xbb\xbf# marked\na man img walks\n")
+    assert [one.text for one in read(path)] == ["a man img walks"]
     path.write_bytes(b"a man img \xff")
+    assert prompts.main([str(path)]) == prompts.main([str(tmp_path / "gone")]) == 1
     with pytest.raises(UserError, match="not UTF-8"):
         read(path)
 
