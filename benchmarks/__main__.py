@@ -26,6 +26,8 @@ NAMES = {
     "text_looks": "pictures whose text the second look tells right over those of the cheap rule",
     "promotion": "share of what is claimed of the promotion rule that holds, simulated",
     "clustering": "CPU time per embedding to tell people apart, of 100,000 over that of 10,000",
+    "neighbours": "CPU time per item to find copies and to choose pairs, of 100,000 over 10,000",
+    "tables": "memory of what is done with tables of 4,000,000 rows over 2 GiB",
 }
 
 
