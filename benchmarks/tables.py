@@ -165,7 +165,9 @@ def _seal(folder: Path, stage: str, rows: int) -> None:
     rejected = {"DUP_PIXELS": rows - kept} if kept < rows else {}
     report = {"total": rows, "kept": kept, "rejected": rejected, "failed": {}}
     report |= {"line": "", "metrics": {}}
-    made = manifest.Manifest(stage, 1, "made", {}, "", report)
+    made = manifest.Manifest(
+        stage, version=1, fingerprint="made", inputs={}, settings_digest="", report=report
+    )
     manifest.seal(_layout(folder).output(stage), made)
 
 
