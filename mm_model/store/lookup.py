@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from mm_model.store import tables
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
 
 
 class Lookup:
@@ -65,8 +68,8 @@ class Lookup:
         """Where the rows of `key` are, int64, in the table's order."""
         import pyarrow as pa
 
-        digest = _digests(pa.array([key])).item()
-        first, last = (np.searchsorted(self._known, digest, side) for side in ("left", "right"))
+        digest = _digests(pa.array([key]))
+        first, last = (np.searchsorted(self._known, digest, side)[0] for side in _SIDES)
         found = self._order[first:last]
         return found[[self._at(int(place), self._key)[self._key] == key for place in found]]
 

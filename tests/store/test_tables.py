@@ -52,6 +52,13 @@ def test_equal_rows_give_equal_bytes_in_whatever_portions(
     assert tables.records(table) == rows
 
 
+def test_nobody_else_reads_a_whole_table(root: Path) -> None:
+    """A source's own index is no table of ours (`sources/index.py` reads it in parts)."""
+    ways = ("read_parquet(", "pq.read_table(", "pq.write_table(")
+    files = [path for path in (root / "mm_model").rglob("*.py") if path.name != "tables.py"]
+    assert not [path for path in files if any(way in path.read_text() for way in ways)]
+
+
 def test_a_table_s_groups_are_whole(table: Path) -> None:
     told = pq.read_metadata(table)
     groups = [told.row_group(number).num_rows for number in range(told.num_row_groups)]
