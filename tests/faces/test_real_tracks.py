@@ -16,8 +16,6 @@ from mm_model.records import Reason, Status
 from mm_model.settings import FacesSettings, load_profile
 from tests.faces.spliced import CLIPS, WAYS, Made, Person, person
 
-pytestmark = pytest.mark.capability("face filters", scale="R")
-
 PORTRAITS = tuple(
     f"{name}.jpg"
     for name in (
@@ -130,7 +128,6 @@ def _spliced(
     return None
 
 
-@pytest.mark.capability("people told apart", scale="R")
 def test_a_track_of_two_people_is_not_kept(
     pack: FacePack, rules: FacesSettings, people: list[Person]
 ) -> None:
@@ -140,7 +137,6 @@ def test_a_track_of_two_people_is_not_kept(
 
 
 @pytest.mark.slow
-@pytest.mark.capability("people told apart", scale="R")
 def test_every_track_that_is_kept_shows_one_person(
     pack: FacePack, rules: FacesSettings, people: list[Person]
 ) -> None:
@@ -154,7 +150,6 @@ def test_every_track_that_is_kept_shows_one_person(
 
 
 @pytest.mark.slow
-@pytest.mark.capability("people told apart", scale="R")
 @pytest.mark.parametrize("name", CLIPS)
 def test_a_real_clip_of_one_person_is_kept(
     real_media: Path, pack: FacePack, rules: FacesSettings, name: str
