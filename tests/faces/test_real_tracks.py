@@ -131,7 +131,7 @@ def _spliced(
 def test_a_track_of_two_people_is_not_kept(
     pack: FacePack, rules: FacesSettings, people: list[Person]
 ) -> None:
-    """One pair a way; the slow test takes seven."""
+    """One pair a way; the slow test takes four."""
     wrong = [_spliced(pack, rules, way, people[0], people[4]) for way in IN_ONE_PLACE]
     assert [said for said in wrong if said] == []
 
@@ -140,11 +140,13 @@ def test_a_track_of_two_people_is_not_kept(
 def test_every_track_that_is_kept_shows_one_person(
     pack: FacePack, rules: FacesSettings, people: list[Person]
 ) -> None:
-    """Seven pairs in seven ways: 28 of 49 were kept with two people before cosines were asked."""
+    """Four pairs in seven ways. Of seven pairs 28 in 49 clips were kept with two people in them
+    before their cosines were asked; two frames of those were at most 0.16 alike.
+    """
     wrong = [
         _spliced(pack, rules, way, one, other)
         for way in WAYS
-        for one, other in zip(people, people[1:] + people[:1], strict=True)
+        for one, other in zip(people[:4], people[1:5], strict=True)
     ]
     assert [said for said in wrong if said] == []
 
