@@ -20,7 +20,7 @@ UNASKED = 16 << 20
 MOST = 1 << 38
 """Bytes, a quarter of a terabyte, that come out of one archive at most."""
 MOST_HELD = 1 << 34
-"""Bytes of one sample at most: they wait on the disk until it is their turn."""
+"""Bytes of a sample and the one before it at most: they wait on the disk for their turn."""
 
 _STEP = 1 << 16
 _WORTH_MOVING = 1 << 20
@@ -126,7 +126,7 @@ class Unpacked:
             said = f"it unpacks to more than {self._most} bytes"
             raise MediaError(Reason.FMT_BOMB, said, self._end, self._most)
         if self._end - self._first > MOST_HELD:
-            said = f"a sample of it is larger than {MOST_HELD} bytes"
+            said = f"a sample of it is too large, of about {MOST_HELD} bytes"
             raise MediaError(Reason.FMT_BOMB, said, self._end - self._first, MOST_HELD)
 
     def _damaged(self, why: str) -> MediaError:

@@ -122,10 +122,10 @@ def test_a_sample_beyond_all_measure_is_refused_and_what_came_before_is_kept(
 ) -> None:
     import numpy as np
 
-    monkeypatch.setattr(packed, "MOST_HELD", 3 << 20)
+    monkeypatch.setattr(packed, "MOST_HELD", 5 << 20)
     noise = np.random.default_rng(4).integers(0, 256, 2 << 20, np.uint8).tobytes()
     few = [member(f"{number}.png", noise + bytes([number])) for number in range(4)]
-    one = [member(f"9.{ending}.png", noise) for ending in "ab"]
+    one = [member(f"9.{ending}.png", noise) for ending in "abc"]
     pack(tar(shards / "0.tar", [*few, *one]), ".tgz")
     rows, _, _ = read()
     found = reasons(rows)
