@@ -19,6 +19,8 @@ UNASKED = 16 << 20
 """Bytes that may come out before that is asked; a few flat pictures may pack that well."""
 MOST = 1 << 38
 """Bytes, a quarter of a terabyte, that come out of one archive at most."""
+MOST_HELD = 1 << 34
+"""Bytes of a sample and the one before it at most: they wait on the disk for their turn."""
 
 _STEP = 1 << 16
 _WORTH_MOVING = 1 << 20
@@ -52,8 +54,8 @@ class Unpacked:
     """The bytes of a packed tar. `size` is unknown until the end was met.
 
     Raises, wherever it reads on:
-        MediaError: FMT_BOMB, it grows beyond `most_times` its length or beyond `most` bytes;
-            IO_TRUNCATED, it is cut short or damaged.
+        MediaError: FMT_BOMB, it grows beyond `MOST_TIMES` its length or beyond `most` bytes, or one
+            sample beyond `MOST_HELD`; IO_TRUNCATED, it is cut short or damaged.
         OSError: reading failed.
     """
 
@@ -123,6 +125,9 @@ class Unpacked:
         if self._end > self._most:
             said = f"it unpacks to more than {self._most} bytes"
             raise MediaError(Reason.FMT_BOMB, said, self._end, self._most)
+        if self._end - self._first > MOST_HELD:
+            said = f"a sample of it is too large, of about {MOST_HELD} bytes"
+            raise MediaError(Reason.FMT_BOMB, said, self._end - self._first, MOST_HELD)
 
     def _damaged(self, why: str) -> MediaError:
         return MediaError(

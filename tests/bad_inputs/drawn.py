@@ -4,8 +4,10 @@ import io
 import struct
 import tempfile
 import zlib
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -114,3 +116,49 @@ def patched(content: bytes, at: int, value: bytes) -> bytes:
 def rubbish(seed: int, number: int) -> bytes:
     """Bytes that mean nothing."""
     return np.random.default_rng(seed).integers(0, 256, number, np.uint8).tobytes()
+
+
+def muxed(name: str, fill: Callable[[Any], None], **options: str) -> bytes:
+    """A container that `fill` writes into, as bytes."""
+    import av
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        exact = {"fflags": "+bitexact"} | options
+        with av.open(str(path), "w", options=exact) as container:
+            fill(container)
+        return path.read_bytes()
+
+
+def sound(container: Any, codec: str = "aac") -> None:
+    import av
+
+    rate = 48000
+    stream = container.add_stream(codec, rate=rate, layout="mono")
+    size = stream.codec_context.frame_size or 1024
+    kind_of = stream.codec_context.format.name
+    for at in range(0, rate // 2, size):
+        silent = np.zeros((1, size), np.float32 if "flt" in kind_of else np.int16)
+        sound = av.AudioFrame.from_ndarray(silent, kind_of, "mono")
+        sound.rate, sound.pts = rate, at
+        container.mux(stream.encode(sound))
+    container.mux(stream.encode(None))
+
+
+def film(container: Any, frames: np.ndarray, rate: int = 8, codec: str = "libx264") -> None:
+    import av
+
+    stream = container.add_stream(codec, rate=rate, options={"threads": "1"})
+    stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
+    for picture in frames:
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+    container.mux(stream.encode(None))
+
+
+def with_cover(content: bytes, picture: bytes) -> bytes:
+    """An MP4 whose index comes last with an album's picture in its notes, as music has one."""
+    at = content.rindex(b"moov") - 4
+    data = box(b"data", struct.pack(">II", 13, 0) + picture)
+    handler = box(b"hdlr", bytes(8) + b"mdirappl" + bytes(9))
+    notes = box(b"udta", box(b"meta", bytes(4) + handler + box(b"ilst", box(b"covr", data))))
+    return content[:at] + box(b"moov", content[at + 8 :] + notes)

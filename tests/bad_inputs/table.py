@@ -1,9 +1,25 @@
 """All kinds, in the order of the page."""
 
-from tests.bad_inputs import archives, captions, clips, pictures, places  # noqa: F401
+from tests.bad_inputs import (  # noqa: F401
+    archives,
+    captions,
+    clips,
+    odd_clips,
+    odd_pictures,
+    pictures,
+    places,
+)
 from tests.bad_inputs.port import KINDS, Kind
 
-_ORDER = ("pictures", "clips", "places", "captions", "archives")
+_ORDER = (
+    "pictures",
+    "odd_pictures",
+    "clips",
+    "odd_clips",
+    "places",
+    "captions",
+    "archives",
+)
 
 
 def kinds() -> list[Kind]:

@@ -117,6 +117,22 @@ def test_an_archive_beyond_all_measure_is_refused(tmp_path: Path) -> None:
     assert told.value.reason == "FMT_BOMB"
 
 
+def test_a_sample_beyond_all_measure_is_refused_and_what_came_before_is_kept(
+    shards: Path, read: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import numpy as np
+
+    monkeypatch.setattr(packed, "MOST_HELD", 5 << 20)
+    noise = np.random.default_rng(4).integers(0, 256, 2 << 20, np.uint8).tobytes()
+    few = [member(f"{number}.png", noise + bytes([number])) for number in range(4)]
+    one = [member(f"9.{ending}.png", noise) for ending in "abc"]
+    pack(tar(shards / "0.tar", [*few, *one]), ".tgz")
+    rows, _, _ = read()
+    found = reasons(rows)
+    assert found.pop("0.tgz") == "FMT_BOMB"
+    assert found.keys() >= {f"0.tgz/{number}.png" for number in range(4)}
+
+
 def test_memory_does_not_grow_with_the_members(shards: Path) -> None:
     """4,000 samples of 16 KiB that cannot be packed: 64 MiB in all."""
     import numpy as np
