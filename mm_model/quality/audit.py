@@ -13,8 +13,9 @@ from typing import Any
 
 from mm_model.errors import AuditError, UserError
 from mm_model.quality import parts
+from mm_model.quality.check import Check
 from mm_model.quality.expectations import Expectations, raised
-from mm_model.quality.suites import Check, suite_of
+from mm_model.quality.suites import suite_of
 from mm_model.records import Bound
 from mm_model.settings import Profile
 from mm_model.store import atomic, documents, tables

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mm_model.quality.suites import Check
+from mm_model.quality.check import Check
 from mm_model.rows import Row
 
 

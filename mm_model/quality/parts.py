@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mm_model.quality.check import Check
 from mm_model.quality.expectations import Expectations, raised
-from mm_model.quality.suites import Check
 from mm_model.store import tables
 
 ROWS_NAMED = 5

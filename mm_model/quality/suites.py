@@ -3,11 +3,21 @@
 They look at the written file, with the thresholds of the profile: a filter's defect is caught.
 """
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from collections.abc import Sequence
 
 from mm_model.decisions.table import DECISIONS, reasons
+from mm_model.quality.check import (
+    Check,
+    between,
+    columns,
+    floor,
+    kept_only,
+    no_words,
+    one_of,
+    present,
+    unique,
+    unique_together,
+)
 from mm_model.records import (
     FACES_COLUMNS,
     HELD_OUT,
@@ -24,123 +34,6 @@ from mm_model.records import (
     Status,
 )
 from mm_model.settings import IngestSettings, Profile, TrainSettings
-from mm_model.store.consents import ID
-
-
-@dataclass(frozen=True)
-class Check:
-    """One expectation on one table. `meaning` is the rule as a clause for people."""
-
-    table: str
-    expectation: str
-    _: KW_ONLY
-    meaning: str
-    column: str | None = None
-    keywords: Mapping[str, object] = field(default_factory=dict)
-    severity: str = "critical"
-
-    @property
-    def snake_name(self) -> str:
-        """The expectation's public name, `expect_...`."""
-        return re.sub(r"(?<!^)(?=[A-Z])", "_", self.expectation).lower()
-
-    def arguments(self) -> dict[str, object]:
-        """Keyword arguments for Great Expectations."""
-        column = {"column": self.column} if self.column else {}
-        return {**column, **self.keywords, "severity": self.severity}
-
-
-def _kept_only() -> dict[str, object]:
-    """Row condition: kept rows alone."""
-    return {"row_condition": f'status=="{Status.KEPT}"', "condition_parser": "pandas"}
-
-
-def _floor(table: str, rows: int) -> Check:
-    return Check(
-        table,
-        "ExpectTableRowCountToBeBetween",
-        meaning=f"at least {rows} rows",
-        column=None,
-        keywords={"min_value": rows},
-    )
-
-
-def _columns(table: str, columns: tuple[str, ...]) -> Check:
-    return Check(
-        table,
-        "ExpectTableColumnsToMatchSet",
-        meaning="exactly the agreed columns",
-        column=None,
-        keywords={"column_set": list(columns), "exact_match": True},
-    )
-
-
-def _present(table: str, column: str, kept: bool = False) -> Check:
-    return Check(
-        table,
-        "ExpectColumnValuesToNotBeNull",
-        meaning="never null",
-        column=column,
-        keywords=_kept_only() if kept else {},
-    )
-
-
-def _unique(table: str, column: str) -> Check:
-    return Check(table, "ExpectColumnValuesToBeUnique", meaning="never twice", column=column)
-
-
-def _unique_together(table: str, columns: tuple[str, ...]) -> Check:
-    return Check(
-        table,
-        "ExpectCompoundColumnsToBeUnique",
-        meaning=f"{' and '.join(columns)} never twice together",
-        column=None,
-        keywords={"column_list": list(columns)},
-    )
-
-
-def _one_of(table: str, column: str, values: list[str]) -> Check:
-    return Check(
-        table,
-        "ExpectColumnValuesToBeInSet",
-        meaning=f"one of {', '.join(values)}",
-        column=column,
-        keywords={"value_set": values},
-    )
-
-
-def _no_words(table: str) -> Check:
-    return Check(
-        table,
-        "ExpectColumnValuesToMatchRegex",
-        meaning="the id of a statement, never its words",
-        column="consent",
-        keywords={"regex": f"^(?:{ID.pattern})$"},
-    )
-
-
-def _range(
-    table: str,
-    column: str,
-    low: float | None,
-    high: float | None,
-    *,
-    kept: bool = False,
-    strict_low: bool = False,
-    severity: str = "critical",
-) -> Check:
-    start = f"above {low}" if strict_low else f"at least {low}"
-    ends = [start] * (low is not None) + [f"at most {high}"] * (high is not None)
-    bounds = ", ".join(ends)
-    keywords = {"min_value": low, "max_value": high, "strict_min": strict_low}
-    return Check(
-        table,
-        "ExpectColumnValuesToBeBetween",
-        meaning=bounds,
-        column=column,
-        keywords={**keywords, **(_kept_only() if kept else {})},
-        severity=severity,
-    )
 
 
 def _decisions(table: str, kept_floor: int) -> list[Check]:
@@ -151,11 +44,11 @@ def _decisions(table: str, kept_floor: int) -> list[Check]:
             "ExpectTableRowCountToBeBetween",
             meaning=f"at least {kept_floor} kept rows",
             column=None,
-            keywords={"min_value": kept_floor, **_kept_only()},
+            keywords={"min_value": kept_floor, **kept_only()},
         ),
-        _present(table, "status"),
-        _one_of(table, "status", [str(status) for status in Status]),
-        _one_of(table, "reason", reasons()),
+        present(table, "status"),
+        one_of(table, "status", [str(status) for status in Status]),
+        one_of(table, "reason", reasons()),
     ]
 
 
@@ -163,11 +56,11 @@ def _sources(profile: Profile) -> list[Check]:
     table = "inventory.parquet"
     return [
         *_decisions(table, profile.ingest.row_floor),
-        _columns(table, SOURCES_COLUMNS),
-        *(_present(table, column) for column in ("source_id", "name", "path", "synthetic")),
-        _unique(table, "source_id"),
-        _range(table, "bytes", 0, None),
-        _no_words(table),
+        columns(table, SOURCES_COLUMNS),
+        *(present(table, column) for column in ("source_id", "name", "path", "synthetic")),
+        unique(table, "source_id"),
+        between(table, "bytes", 0, None),
+        no_words(table),
     ]
 
 
@@ -181,7 +74,7 @@ def _hashes(table: str, within: int | None) -> list[Check]:
     if within is not None:
         once = "ExpectColumnValuesToBeUnique"
         said = "never twice among kept files"
-        told.append(Check(table, once, meaning=said, column="phash", keywords=_kept_only()))
+        told.append(Check(table, once, meaning=said, column="phash", keywords=kept_only()))
     return told
 
 
@@ -189,11 +82,11 @@ def _ingest(profile: Profile) -> list[Check]:
     table, rules = "samples.parquet", profile.ingest
     return [
         *_decisions(table, rules.row_floor),
-        _columns(table, INGEST_COLUMNS),
-        _present(table, "source_id"),
-        _unique(table, "source_id"),
+        columns(table, INGEST_COLUMNS),
+        present(table, "source_id"),
+        unique(table, "source_id"),
         *(
-            _present(table, c, kept=True)
+            present(table, c, kept=True)
             for c in (
                 "sample_id",
                 "file",
@@ -208,26 +101,41 @@ def _ingest(profile: Profile) -> list[Check]:
                 "pixels",
             )
         ),
-        _no_words(table),
+        *_measured(table, rules),
+        no_words(table),
         *_hashes(table, rules.alike_within),
-        _one_of(table, "caption_problem", [str(problem) for problem in CaptionProblem]),
-        _range(table, "shorter_side", rules.min_side, 65535, kept=True),
-        _range(table, "aspect", 1, rules.max_aspect, kept=True),
-        _range(table, "pixels", 1, rules.max_pixels, kept=True),
-        _range(table, "motion", rules.static_below or 0, None, kept=True),
-        _range(table, "cut", 0, rules.cut_above, kept=True),
-        _range(table, "lettering", 0, _most_lettering(rules), kept=True),
-        _range(table, "width", rules.min_side, 65535, kept=True),
-        _range(table, "height", rules.min_side, 65535, kept=True),
-        _range(table, "num_frames", 1, rules.max_frames, kept=True),
+        one_of(table, "caption_problem", [str(problem) for problem in CaptionProblem]),
+        between(table, "shorter_side", rules.min_side, 65535, kept=True),
+        between(table, "aspect", 1, rules.max_aspect, kept=True),
+        between(table, "pixels", 1, rules.max_pixels, kept=True),
+        between(table, "motion", rules.static_below or 0, None, kept=True),
+        between(table, "cut", 0, rules.cut_above, kept=True),
+        between(table, "lettering", 0, _most_lettering(rules), kept=True),
+        between(table, "width", rules.min_side, 65535, kept=True),
+        between(table, "height", rules.min_side, 65535, kept=True),
+        between(table, "num_frames", 1, rules.max_frames, kept=True),
+    ]
+
+
+def _measured(table: str, rules: IngestSettings) -> list[Check]:
+    """A range says nothing of what is null: a filter that is on has measured what it let pass."""
+    of_all = {"lettering": rules.text_area_above, "nsfw": rules.nsfw_above}
+    of_clips = {
+        "motion": rules.static_below,
+        "cut": rules.cut_above,
+        "jitter": getattr(rules, "jitter_above", None),
+    }
+    return [
+        *(present(table, name, kept=True) for name, bound in of_all.items() if bound is not None),
+        *(present(table, name, clips=True) for name, on in of_clips.items() if on is not None),
     ]
 
 
 def _turns(table: str, max_yaw: float | None) -> list[Check]:
     """Degrees are possible ones, and where a bound is set kept heads are turned by no more."""
     widest = 90 if max_yaw is None else max_yaw
-    held = [_range(table, "yaw", -widest, widest, kept=True), _range(table, "roll", -180, 180)]
-    return held if max_yaw is None else [_present(table, "yaw", kept=True), *held]
+    held = [between(table, "yaw", -widest, widest, kept=True), between(table, "roll", -180, 180)]
+    return held if max_yaw is None else [present(table, "yaw", kept=True), *held]
 
 
 def _most_lettering(rules: IngestSettings) -> float | None:
@@ -242,11 +150,11 @@ def _faces(profile: Profile) -> list[Check]:
     threshold = min(rules.detection_above, rules.padded_detection_above)
     return [
         *_decisions(table, rules.row_floor),
-        _columns(table, FACES_COLUMNS),
-        _present(table, "sample_id"),
-        _unique(table, "sample_id"),
+        columns(table, FACES_COLUMNS),
+        present(table, "sample_id"),
+        unique(table, "sample_id"),
         *(
-            _present(table, c, kept=True)
+            present(table, c, kept=True)
             for c in (
                 "identity",
                 "split",
@@ -259,15 +167,16 @@ def _faces(profile: Profile) -> list[Check]:
                 "embedding_row",
             )
         ),
-        _range(table, "detection_score", threshold, 1, kept=True),
-        _range(table, "face_size", rules.min_face, None, kept=True),
-        _range(table, "sharpness", rules.min_sharpness, None, kept=True),
-        _range(table, "found_share", rules.found_share_min, 1, kept=True),
+        between(table, "detection_score", threshold, 1, kept=True),
+        between(table, "face_size", rules.min_face, None, kept=True),
+        between(table, "sharpness", rules.min_sharpness, None, kept=True),
+        between(table, "found_share", rules.found_share_min, 1, kept=True),
         *_turns(table, rules.max_yaw),
-        _range(table, "embedding_norm", 0, None, kept=True, strict_low=True),
-        _floor(tracks, rules.row_floor),
-        *(_present(tracks, c) for c in ("sample_id", "x1", "y1", "x2", "y2", "score")),
-        _range(tracks, "score", threshold, 1),
+        between(table, "embedding_norm", 0, None, kept=True, strict_low=True),
+        floor(tracks, rules.row_floor),
+        unique_together(tracks, ("sample_id", "frame")),
+        *(present(tracks, c) for c in ("sample_id", "frame", "x1", "y1", "x2", "y2", "score")),
+        between(tracks, "score", threshold, 1),
         Check(
             tracks,
             "ExpectColumnPairValuesAToBeGreaterThanB",
@@ -289,7 +198,7 @@ def _of_filters(stage: str, profile: Profile, checks: list[Check]) -> list[Check
         value = getattr(profile.section(bound.section), bound.field)
         if value is not None:
             low, high = (value, None) if one.keeps == "from" else (None, value)
-            found.append(_range(checks[0].table, column.name, low, high, kept=True))
+            found.append(between(checks[0].table, column.name, low, high, kept=True))
     return found
 
 
@@ -297,14 +206,14 @@ def _pairs(profile: Profile) -> list[Check]:
     table, rules = "pairs.parquet", profile.pairs
     return [
         *_decisions(table, rules.row_floor),
-        _columns(table, PAIRS_COLUMNS),
-        _present(table, "pair_id"),
-        _unique(table, "pair_id"),
+        columns(table, PAIRS_COLUMNS),
+        present(table, "pair_id"),
+        unique(table, "pair_id"),
         *(
-            _present(table, c, kept=True)
+            present(table, c, kept=True)
             for c in ("target", "reference", "identity", "split", "cosine")
         ),
-        _range(table, "cosine", rules.cosine_above, 1.0001, kept=True, strict_low=True),
+        between(table, "cosine", rules.cosine_above, 1.0001, kept=True, strict_low=True),
         # A picture resembles itself; only other pictures of a person should differ from it.
         Check(
             table,
@@ -319,65 +228,65 @@ def _pairs(profile: Profile) -> list[Check]:
             },
             severity="warning",
         ),
-        _one_of(table, "kind", ["self_reference", "cross", "synthetic"]),
+        one_of(table, "kind", ["self_reference", "cross", "synthetic"]),
     ]
 
 
 def _training(rules: TrainSettings) -> list[Check]:
     table, targets = "curve.parquet", "targets.parquet"
     return [
-        _floor(targets, rules.row_floor),
-        _columns(targets, TARGETS_COLUMNS),
-        *(_present(targets, column) for column in TARGETS_COLUMNS),
-        _unique(targets, "sample_id"),
-        _one_of(targets, "split", [TRAIN]),
-        _range(targets, "references", 1, None),
-        _floor(table, max(1, rules.steps // rules.log_every)),
-        *(_present(table, column) for column in ("step", "loss", "learning_rate")),
-        _unique(table, "step"),
-        _range(table, "step", 1, rules.steps),
-        _range(table, "loss", 0, 100),
-        _range(table, "learning_rate", 0, 1),
+        floor(targets, rules.row_floor),
+        columns(targets, TARGETS_COLUMNS),
+        *(present(targets, column) for column in TARGETS_COLUMNS),
+        unique(targets, "sample_id"),
+        one_of(targets, "split", [TRAIN]),
+        between(targets, "references", 1, None),
+        floor(table, max(1, rules.steps // rules.log_every)),
+        *(present(table, column) for column in ("step", "loss", "learning_rate")),
+        unique(table, "step"),
+        between(table, "step", 1, rules.steps),
+        between(table, "loss", 0, 100),
+        between(table, "learning_rate", 0, 1),
     ]
 
 
 def _evaluate(profile: Profile, bounds: Sequence[Bound]) -> list[Check]:
     table, people, judged = "cells.parquet", "people.parquet", "judged.parquet"
     return [
-        _floor(table, profile.evaluate.row_floor),
-        *(_present(table, name) for name in ("cell_id", "variant", "identity", "prompt", "seed")),
-        *(_present(table, bound.column) for bound in bounds if bound.always),
-        _unique(table, "cell_id"),
+        floor(table, profile.evaluate.row_floor),
+        *(present(table, name) for name in ("cell_id", "variant", "identity", "prompt", "seed")),
+        *(present(table, bound.column) for bound in bounds if bound.always),
+        unique(table, "cell_id"),
         *(
-            _range(table, bound.column, bound.least, bound.most)
+            between(table, bound.column, bound.least, bound.most)
             for bound in bounds
             if (bound.least, bound.most) != (None, None)
         ),
-        _floor(judged, profile.evaluate.row_floor),
-        _columns(judged, JUDGED_COLUMNS),
-        *(_present(judged, column) for column in (*JUDGED_COLUMNS[:2], "rank1")),
-        _unique_together(judged, JUDGED_COLUMNS[:2]),
-        _range(judged, "identity_similarity_penalised", -1.0001, 1.0001),
-        _range(judged, "rank1", 0, 1),
-        _range(judged, "own_face_found_rate", 0, 1),
-        _floor(people, 1),
-        _columns(people, TESTED_COLUMNS),
-        *(_present(people, column) for column in TESTED_COLUMNS),
+        floor(judged, profile.evaluate.row_floor),
+        columns(judged, JUDGED_COLUMNS),
+        *(present(judged, column) for column in (*JUDGED_COLUMNS[:2], "rank1")),
+        unique_together(judged, JUDGED_COLUMNS[:2]),
+        between(judged, "identity_similarity_penalised", -1.0001, 1.0001),
+        between(judged, "rank1", 0, 1),
+        between(judged, "own_face_found_rate", 0, 1),
+        floor(people, 1),
+        columns(people, TESTED_COLUMNS),
+        *(present(people, column) for column in TESTED_COLUMNS),
         # A picture that was shown judges nobody: each stands here once, for one purpose.
-        _unique(people, "picture"),
-        _one_of(people, "split", [HELD_OUT]),
-        _one_of(people, "role", [str(role) for role in Role]),
+        unique(people, "picture"),
+        one_of(people, "split", [HELD_OUT]),
+        one_of(people, "role", [str(role) for role in Role]),
     ]
 
 
 def _register(_: Profile) -> list[Check]:
     table = "release.parquet"
     return [
-        _floor(table, 1),
-        *(_present(table, c) for c in ("model_name", "version", "release_digest", "alias")),
-        _present(table, "adapter_digest"),
-        _one_of(table, "alias", ["champion", "challenger"]),
-        _range(table, "version", 1, None),
+        floor(table, 1),
+        *(present(table, c) for c in ("model_name", "version", "release_digest", "alias")),
+        present(table, "adapter_digest"),
+        one_of(table, "alias", ["champion", "challenger"]),
+        between(table, "version", 1, None),
     ]
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from mm_model.errors import AuditError
 from mm_model.quality import audit, parts
-from mm_model.quality.suites import Check, suite_of
+from mm_model.quality.check import Check
+from mm_model.quality.suites import suite_of
 from mm_model.records import Bound
 from mm_model.run.stages import NAMES
 from mm_model.settings import Profile, load_profile
