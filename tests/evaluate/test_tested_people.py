@@ -11,6 +11,7 @@ import pytest
 from mm_model.evaluate import people
 from mm_model.media.encode import write_mp4
 from mm_model.records import Role
+from mm_model.store.lookup import Lookup
 
 
 class Readers:
@@ -19,7 +20,8 @@ class Readers:
     def __init__(self, frames: int) -> None:
         self.frames = frames
         names = ["p0", "p1", "p2", "c0", "c1"]
-        self.ingest = pd.DataFrame({"caption": [f"a man {n}" for n in names]}, index=names)
+        told = {name: {"caption": f"a man {name}"} for name in names}
+        self.ingest = SimpleNamespace(row=told.__getitem__)
 
     def sample(self, name: str, place: float = 0.5) -> tuple[str, Any]:
         frame = "" if name.startswith("p") else f"#frame={round(place * (self.frames - 1))}"
@@ -85,10 +87,12 @@ def test_a_clip_s_picture_is_the_frame_of_its_name_with_the_face_found_there(
     write_mp4(tmp_path / "c0.mp4", frames, 8)
     readers = people._Readers.__new__(people._Readers)
     readers.job = SimpleNamespace(inputs={"ingest": tmp_path})
-    readers.ingest = pd.DataFrame({"file": ["c0.mp4"], "media": ["clip"]}, index=["c0"])
+    sample = {"sample_id": ["c0"], "file": ["c0.mp4"], "media": ["clip"]}
+    pd.DataFrame(sample).to_parquet(tmp_path / "samples.parquet")
+    readers.ingest = Lookup(tmp_path / "samples.parquet", "sample_id", ("file", "media"))
     examined = [1, 5, 8, 11]
     marks = {f"k{axis}{point}": 10.0 for axis in "xy" for point in range(5)}
-    readers.tracks = pd.DataFrame(
+    tracks = pd.DataFrame(
         [
             {
                 "sample_id": "c0",
@@ -103,6 +107,8 @@ def test_a_clip_s_picture_is_the_frame_of_its_name_with_the_face_found_there(
             for frame in examined
         ]
     )
+    tracks.to_parquet(tmp_path / "tracks.parquet")
+    readers.tracks = Lookup(tmp_path / "tracks.parquet", "sample_id", tuple(tracks.columns))
     for place, frame in ((0.0, 1), (0.3, 5), (1.0, 11)):
         name, seen = readers.sample("c0", place)
         assert name == f"ingest:c0.mp4#frame={frame}"
