@@ -23,6 +23,7 @@ from mm_model.records import (
     HELD_OUT,
     INGEST_COLUMNS,
     JUDGED_COLUMNS,
+    MADE_COLUMNS,
     PAIRS_COLUMNS,
     SOURCES_COLUMNS,
     TARGETS_COLUMNS,
@@ -229,6 +230,23 @@ def _pairs(profile: Profile) -> list[Check]:
             severity="warning",
         ),
         one_of(table, "kind", ["self_reference", "cross", "synthetic"]),
+        *(_painted(rules.cosine_above) if rules.paints else []),
+    ]
+
+
+def _painted(above: float) -> list[Check]:
+    """Of every painted picture it is known from what; one that is kept resembles it."""
+    table = "made.parquet"
+    known = ("picture", "identity", "origin", "prompt", "seed", "generator", "status")
+    return [
+        floor(table, 1),
+        columns(table, MADE_COLUMNS),
+        *(present(table, column) for column in known),
+        unique(table, "picture"),
+        one_of(table, "status", [str(status) for status in Status]),
+        one_of(table, "reason", reasons()),
+        present(table, "cosine", kept=True),
+        between(table, "cosine", above, 1.0001, kept=True, strict_low=True),
     ]
 
 

@@ -18,6 +18,8 @@ from drawn_ingest import people, write_ingest
 from mm_model.errors import UserError
 from mm_model.facepack.port import open_pack
 from mm_model.pairs import sdxl
+from mm_model.quality import audit
+from mm_model.quality.suites import suite_of
 from mm_model.records import MADE_COLUMNS
 from mm_model.run import feasible
 from mm_model.run.stage import Report
@@ -148,6 +150,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from mm_model.pairs import sdxl
+from mm_model.quality import audit
+from mm_model.quality.suites import suite_of
 from mm_model.pairs import stage as pairs
 from tests.stages.conftest import make_job
 
@@ -164,6 +168,7 @@ pairs.run(job)
 """
 
 
+@pytest.mark.slow
 def test_a_kill_costs_the_picture_that_was_begun(
     ready: Path, tmp_path: Path, run_stage: Run, root: Path, painted: list
 ) -> None:
@@ -267,3 +272,18 @@ def test_an_edited_pool_counts_only_where_somebody_paints(
     assert yaml.safe_load((ready / "profiles" / "paper.yaml").read_text())["pairs"][
         "synthesizer"
     ] == ("photomaker")
+
+
+def test_the_audit_knows_a_painted_picture_of_nobody(ready: Path, run_stage: Run) -> None:
+    """The table passes as it is written, and no row without an origin or kept unlike it."""
+    run_stage(ready, "pairs")
+    folder, profile = ready / "data" / "tiny" / "pairs", load_profile(ready, "tiny")
+    checks = [one for one in suite_of("pairs", profile) if one.table == "made.parquet"]
+    assert all(one.success for one in audit._audit_table(folder, "made.parquet", checks))
+    frame = tables.read(folder / "made.parquet")
+    for column, value in (("origin", None), ("status", "kept"), ("picture", frame.picture[1])):
+        spoilt = frame.copy()
+        spoilt.loc[0, [column, "cosine"]] = [value, 0.01]
+        spoilt.to_parquet(ready / "made.parquet")
+        found = audit._audit_table(ready, "made.parquet", checks)
+        assert not all(one.success for one in found), column
