@@ -12,7 +12,7 @@ from mm_model.errors import UserError
 from mm_model.settings import bases
 from mm_model.settings.bases import BASE, COMMON, OF_LOCAL, Written
 from mm_model.settings.section import Section, fields
-from mm_model.settings.sections import Params, Profile
+from mm_model.settings.sections import Params, Profile, asks_for_paint
 from mm_model.store import digests
 from mm_model.store.walk import why
 
@@ -79,9 +79,10 @@ def resolved(root: Path, name: str) -> tuple[Profile, Written]:
 
 def _with_prompts(profile: Profile, written: Written, root: Path) -> Profile:
     """The profile with the digest of its prompts, where a synthesiser draws from them."""
-    if not profile.pairs.paints:
+    said = written.values["pairs"]
+    if not asks_for_paint(said["synthesizer"], said["kinds"]):
         return profile
-    path = root / "profiles" / profile.pairs.prompts
+    path = root / "profiles" / said["prompts"]
     try:
         digest = digests.of_file(path)
     except OSError as error:

@@ -6,6 +6,7 @@ a new field needs one line in `profiles/common.yaml`. An unknown key is an error
 without sense: the bounds below are wide, and only keep out what nobody can mean.
 """
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -159,6 +160,11 @@ class FacesSettings(Section):
     row_floor: Count
 
 
+def asks_for_paint(synthesizer: str, kinds: Collection[str]) -> bool:
+    """Whether these values of the section `pairs` ask a generative model for pictures."""
+    return synthesizer == "photomaker" and "synthetic" in kinds
+
+
 @extended("pairs")
 class PairsSettings(Section):
     """Which reference stands for which target. The paper keeps pairs with cosine above 0.65.
@@ -191,7 +197,7 @@ class PairsSettings(Section):
     @property
     def paints(self) -> bool:
         """Whether a generative model makes pictures, from weights and prompts."""
-        return self.synthesizer == "photomaker" and "synthetic" in self.kinds
+        return asks_for_paint(self.synthesizer, self.kinds)
 
     @model_validator(mode="after")
     def _the_identity_is_seen(self) -> "PairsSettings":

@@ -1,10 +1,10 @@
 """On what terms an adapter may be used: by all weights and pictures that it comes from."""
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from mm_model.errors import UserError
 from mm_model.settings import Params
 from mm_model.store import documents, manifest, tables
 from mm_model.store.layout import Layout
@@ -49,17 +49,15 @@ def of_words_and_pictures(layout: Layout, params: Params) -> list[tuple[str, Pat
 
 
 def _of_dataset(layout: Layout) -> UseTerms:
+    """What cannot be read is unknown: it must not keep a model from being registered."""
     ingest, sources = layout.output("ingest"), layout.output("sources")
     try:
-        taken = json.loads((ingest / manifest.NAME).read_bytes())["inputs"]["sources"]
-        same = manifest.read(sources).digest == taken
-    except (OSError, ValueError, KeyError, TypeError):
-        same = False
-    except Exception as error:  # what a damaged output is told by is no verdict on a release
-        return UseTerms(Use.UNKNOWN, f"its sources cannot be read ({error})")
-    if not same:
-        return UseTerms(Use.UNKNOWN, "the sources that it was made of are no longer here")
-    return of_inventory(sources / "inventory.parquet")
+        taken = manifest.read(ingest).inputs.get("sources")
+        if manifest.read(sources).digest != taken:
+            return UseTerms(Use.UNKNOWN, "the sources that it was made of are no longer here")
+        return of_inventory(sources / "inventory.parquet")
+    except (UserError, OSError, LookupError, ValueError, TypeError):
+        return UseTerms(Use.UNKNOWN, "the output of its sources cannot be read")
 
 
 def of_inventory(path: Path) -> UseTerms:

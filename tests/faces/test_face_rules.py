@@ -266,7 +266,7 @@ def test_what_is_seen_hangs_on_the_rules_of_looking_alone(
     looking = SimpleNamespace(**{name: getattr(RULES, name) for name in LOOKING})
     whole = examine(FakePack(lambda image: [face(10, 12, 60)]), _clip(tmp_path, _noise(9)), RULES)
     monkeypatch.setattr("mm_model.faces.examine.decided", lambda found, rules: KEPT)
-    looking.embed_rejected = False
+    looking.embed_rejected, looking.track_cosine_min = False, None
     alone = examine(FakePack(lambda image: [face(10, 12, 60)]), _clip(tmp_path, _noise(9)), looking)
     assert repr(alone.seen) == repr(whole.seen)
     assert alone.numbers == whole.numbers

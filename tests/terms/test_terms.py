@@ -154,6 +154,10 @@ def test_one_file_for_research_makes_the_adapter_so(root: Path, tmp_path: Path) 
     publish(layout, "sources", [drawn, mine | {"status": "rejected", "reason": "IO_UNREADABLE"}])
     _ingested(layout)
     assert model.of_adapter(layout, params).use is Use.COMMERCIAL, "it was refused"
+    for name in ("inventory.parquet", manifest.NAME):
+        (layout.output("sources") / name).write_bytes(b"no table")
+        found = model.of_adapter(layout, params)
+        assert found.use is Use.UNKNOWN and "cannot be read" in found.because
 
 
 def _ingested(layout: Layout) -> None:
