@@ -5,11 +5,15 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from mm_model.errors import UserError
 from mm_model.settings import Params
 from mm_model.store import documents, manifest, tables
 from mm_model.store.layout import Layout
 from mm_model.terms import licences
 from mm_model.terms.weights import Use, UseTerms, of_folder, strictest
+
+
+_GONE = UseTerms(Use.UNKNOWN, "the sources that it was made of are no longer here")
 
 
 @dataclass(frozen=True)
@@ -50,16 +54,16 @@ def of_words_and_pictures(layout: Layout, params: Params) -> list[tuple[str, Pat
 
 def _of_dataset(layout: Layout) -> UseTerms:
     ingest, sources = layout.output("ingest"), layout.output("sources")
+    unreadable = UseTerms(Use.UNKNOWN, "its sources cannot be read")
     try:
         taken = json.loads((ingest / manifest.NAME).read_bytes())["inputs"]["sources"]
-        same = manifest.read(sources).digest == taken
+        if manifest.read(sources).digest == taken:
+            return of_inventory(sources / "inventory.parquet")
+    except UserError:  # damage there is no verdict on a release, nor are our folders told in one
+        return unreadable if (sources / manifest.NAME).is_file() else _GONE
     except (OSError, ValueError, KeyError, TypeError):
-        same = False
-    except Exception as error:  # what a damaged output is told by is no verdict on a release
-        return UseTerms(Use.UNKNOWN, f"its sources cannot be read ({error})")
-    if not same:
-        return UseTerms(Use.UNKNOWN, "the sources that it was made of are no longer here")
-    return of_inventory(sources / "inventory.parquet")
+        return unreadable
+    return _GONE
 
 
 def of_inventory(path: Path) -> UseTerms:
