@@ -12,7 +12,6 @@ from mm_model.store.layout import Layout
 from mm_model.terms import licences
 from mm_model.terms.weights import Use, UseTerms, of_folder, strictest
 
-
 _GONE = UseTerms(Use.UNKNOWN, "the sources that it was made of are no longer here")
 
 
