@@ -7,7 +7,7 @@ embeddings, all that the stage needs later.
 
 import base64
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,14 +101,30 @@ def _record(examined: Examined) -> Row:
 
 
 def serves(record: Row, rules: FacesSettings) -> bool:
-    """Whether a record tells all that `rules` ask: one that is kept has its embeddings."""
-    kept = decide(_seen(record, rules), rules).status == Status.KEPT
-    return bool(record["embeddings"]) or not kept
+    """Whether a record tells all that a look under `rules` would: of what it embeds, embeddings."""
+    return bool(record["embeddings"]) or not _embeds(record, rules)
+
+
+def _embeds(record: Row, rules: FacesSettings) -> bool:
+    """Whether a look under `rules` embeds the sample (`examine`)."""
+    if not record["track"]:
+        return False
+    return rules.embed_rejected or decide(_before(record, rules), rules).status == Status.KEPT
+
+
+def _before(record: Row, rules: FacesSettings) -> FaceMeasurements:
+    """What was measured before anything was embedded."""
+    seen, medians = _with_nan(record["seen"]), _with_nan(record["medians"])
+    found = FaceMeasurements(**seen | {"track_cosine": math.nan}, medians=medians)
+    return under(found, record["numbers"], rules.max_faces)
 
 
 def _seen(record: Row, rules: FacesSettings) -> FaceMeasurements:
-    seen, medians = _with_nan(record["seen"]), _with_nan(record["medians"])
-    return under(FaceMeasurements(**seen, medians=medians), record["numbers"], rules.max_faces)
+    """As a look under `rules` measures it, whatever rules the record was made under."""
+    before, cosine = _before(record, rules), record["seen"]["track_cosine"]
+    if cosine is None or not _embeds(record, rules):
+        return before
+    return replace(before, track_cosine=cosine)
 
 
 def _with_nan(values: Row) -> Row:

@@ -171,8 +171,8 @@ def copy(row: Row, item: Row, job: Job) -> None:
             while chunk := source.read(1 << 20):
                 digest.update(chunk)
                 copy.write(chunk)
-    except FileNotFoundError:
-        pass
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        pass  # of a file that an earlier run checked, this is where one learns that it is gone
     if digest.hexdigest() != item["sha256"]:
         target.unlink(missing_ok=True)
         row |= _refusal(Reason.SYS_IO, "the file changed while it was being read")

@@ -14,11 +14,13 @@ from mm_model.store.closure import PACKAGE
 LIBRARIES = (
     "av",
     "decord",
+    "dlib-bin",
     "insightface",
     "numpy",
     "onnxruntime",
     "opencv-python-headless",
     "pillow",
+    "rapidocr",
 )
 """Those whose other versions may give other numbers of the same file."""
 

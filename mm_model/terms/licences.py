@@ -12,7 +12,7 @@ from mm_model.terms.weights import Use, UseTerms
 _FREE = (
     r"apache(-| license,? )?(version )?2(\.0)?|mit|bsd(-[23]-clause)?|cc0(-1\.0)?"
     r"|cc[- ]by([- ]sa)?([- ][1-4]\.[05])?|pdm(-1\.0)?|public[- ]domain( mark)?|unlicense"
-    r"|creativecommons\.org/(licenses/by(-sa)?|publicdomain/(zero|mark))/.*"
+    r"|creativecommons\.org/(licenses/by(-sa)?|publicdomain/(zero|mark))/\S*"
     r"|(pexels|mixkit|unsplash)( free)?( license| licence)?"
 )
 _KNOWN_FREE = re.compile(f"(https?://)?(www\\.)?({_FREE})", re.I)

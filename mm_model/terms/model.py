@@ -11,6 +11,8 @@ from mm_model.store.layout import Layout
 from mm_model.terms import licences
 from mm_model.terms.weights import Use, UseTerms, of_folder, strictest
 
+_GONE = UseTerms(Use.UNKNOWN, "the sources that it was made of are no longer here")
+
 
 @dataclass(frozen=True)
 class UsedPart:
@@ -51,13 +53,16 @@ def of_words_and_pictures(layout: Layout, params: Params) -> list[tuple[str, Pat
 def _of_dataset(layout: Layout) -> UseTerms:
     """What cannot be read is unknown: it must not keep a model from being registered."""
     ingest, sources = layout.output("ingest"), layout.output("sources")
+    unreadable = UseTerms(Use.UNKNOWN, "its sources cannot be read")
     try:
         taken = manifest.read(ingest).inputs.get("sources")
-        if manifest.read(sources).digest != taken:
-            return UseTerms(Use.UNKNOWN, "the sources that it was made of are no longer here")
-        return of_inventory(sources / "inventory.parquet")
-    except (UserError, OSError, LookupError, ValueError, TypeError):
-        return UseTerms(Use.UNKNOWN, "the output of its sources cannot be read")
+        if manifest.read(sources).digest == taken:
+            return of_inventory(sources / "inventory.parquet")
+    except UserError:  # damage there is no verdict on a release, nor are our folders told in one
+        return unreadable if (sources / manifest.NAME).is_file() else _GONE
+    except (OSError, LookupError, ValueError, TypeError):
+        return unreadable
+    return _GONE
 
 
 def of_inventory(path: Path) -> UseTerms:

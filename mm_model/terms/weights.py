@@ -7,7 +7,7 @@ the names their makers give them. What none of these tells is unknown, and is sa
 import fnmatch
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -82,15 +82,18 @@ _BY_NAME: tuple[tuple[tuple[str, ...], UseTerms], ...] = (
         ),
     ),
 )
+_NOT_FOR_TRADE = re.compile(
+    r"non[- ]?commercial|\bby-nc\b|(research|academic|personal|educational)( and \w+)?"
+    r"( use| purposes?)? only|only for (\w+ )?(research|academic|personal|educational)"
+)
 _TEXTS = (
-    ("non-commercial", Use.RESEARCH, "a licence that excludes commercial use"),
-    ("noncommercial", Use.RESEARCH, "a licence that excludes commercial use"),
     ("apache license", Use.COMMERCIAL, "Apache-2.0"),
     ("mit license", Use.COMMERCIAL, "MIT"),
     ("cc0 1.0", Use.COMMERCIAL, "CC0"),
     ("bsd 3-clause", Use.COMMERCIAL, "BSD"),
 )
 _LINE = re.compile(r"^(?:terms\s*:)?\s*(research-only|commercial-ok)\b[\s:,;-]*(.*)$", re.I | re.M)
+_LICENCE_FILE = re.compile(r"(license|licence|copying)([-._ ]|$)", re.I)
 _WEIGHTS = (".onnx", ".dat", ".safetensors", ".bin", ".pt", ".pth")
 _LARGEST = 1 << 16
 _COGVIDEOX = {
@@ -114,7 +117,7 @@ def of_folder(folder: Path) -> UseTerms:
         if not folder.is_dir():
             return UseTerms(Use.UNKNOWN, "the folder is not there")
         names = [name for name in digests.files_below(folder) if name.endswith(_WEIGHTS)]
-        said = _said(folder)
+        said = _said(folder, names)
         if said is not None:
             return said
         if _made_here(folder, names):
@@ -124,23 +127,45 @@ def of_folder(folder: Path) -> UseTerms:
         return UseTerms(Use.UNKNOWN, f"the folder cannot be read ({error.strerror})")
 
 
-def _said(folder: Path) -> UseTerms | None:
-    """What a file `terms` or a licence in the folder says; None where there is neither."""
-    files = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_file()}
-    for name, path in files.items():
-        if name.split(".")[0] not in ("terms", "license", "licence", "copying"):
-            continue
-        with path.open("rb") as handle:
-            text = handle.read(_LARGEST).decode("utf-8", "replace")
-        if line := _LINE.search(text):
-            why = f": {line[2].strip()[:120]}" if line[2].strip() else ""
-            return UseTerms(Use(line[1].lower()), f"{path.name} in its folder says so{why}")
-        plain = " ".join(text.lower().split())
-        for words, use, title in _TEXTS:
-            if words in plain:
-                return UseTerms(use, f"{path.name} in its folder: {title}")
-        return UseTerms(Use.UNKNOWN, f"{path.name} in its folder is no licence that is known here")
-    return None
+def _said(folder: Path, names: Iterable[str]) -> UseTerms | None:
+    """What the folder says of the weights `names`; None where it holds no such file.
+
+    Files `terms` decide, and where there is none the licences; of several the strictest. No licence
+    frees weights that are known by their names to be for research: it may be that of the code.
+    """
+    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    own = [path for path in files if path.name.lower().split(".")[0] == "terms"]
+    if own:
+        return _strictest([_of_text(path) for path in own])
+    texts = [path for path in files if _LICENCE_FILE.match(path.name)]
+    if not texts:
+        return None
+    by_name = by_names(names)
+    known = [by_name] if by_name.use is Use.RESEARCH else []
+    return _strictest([*known, *map(_of_text, texts)])
+
+
+def _strictest(found: Sequence[UseTerms]) -> UseTerms:
+    use = strictest(one.use for one in found)
+    return next(one for one in found if one.use is use)
+
+
+def _of_text(path: Path) -> UseTerms:
+    with path.open("rb") as handle:
+        text = handle.read(_LARGEST).decode("utf-8", "replace")
+    lines = [(Use(line[1].lower()), line[2].strip()[:120]) for line in _LINE.finditer(text)]
+    if lines:
+        use = strictest(said for said, _ in lines)
+        why = next(reason for said, reason in lines if said is use)
+        return UseTerms(use, f"{path.name} in its folder says so{f': {why}' if why else ''}")
+    plain = " ".join(text.lower().split())
+    if _NOT_FOR_TRADE.search(plain):
+        said = "a licence that excludes commercial use"
+        return UseTerms(Use.RESEARCH, f"{path.name} in its folder: {said}")
+    for words, use, title in _TEXTS:
+        if words in plain:
+            return UseTerms(use, f"{path.name} in its folder: {title}")
+    return UseTerms(Use.UNKNOWN, f"{path.name} in its folder is no licence that is known here")
 
 
 def _made_here(folder: Path, names: list[str]) -> bool:

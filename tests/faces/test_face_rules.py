@@ -1,5 +1,7 @@
 """The rules on one sample, in their order, at their boundaries, and on real files."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +13,16 @@ from mm_model.decisions.table import thresholds
 from mm_model.facepack.port import face_of
 from mm_model.faces.examine import KEPT, LOOKING, decide, decided, examine
 from mm_model.faces.pictures import Pictures
-from mm_model.faces.row import TRACK_FIELDS, SampleTask, embeddings_of, look, tracks_of
+from mm_model.faces.row import (
+    TRACK_FIELDS,
+    SampleTask,
+    embeddings_of,
+    look,
+    measure,
+    row_of,
+    serves,
+    tracks_of,
+)
 from mm_model.settings import load_profile
 from tests.faces.faked import FakePack, face
 
@@ -266,7 +277,28 @@ def test_what_is_seen_hangs_on_the_rules_of_looking_alone(
     looking = SimpleNamespace(**{name: getattr(RULES, name) for name in LOOKING})
     whole = examine(FakePack(lambda image: [face(10, 12, 60)]), _clip(tmp_path, _noise(9)), RULES)
     monkeypatch.setattr("mm_model.faces.examine.decided", lambda found, rules: KEPT)
-    looking.embed_rejected, looking.track_cosine_min = False, None
+    looking.embed_rejected, looking.track_cosine_min = False, RULES.track_cosine_min
     alone = examine(FakePack(lambda image: [face(10, 12, 60)]), _clip(tmp_path, _noise(9)), looking)
     assert repr(alone.seen) == repr(whole.seen)
     assert alone.numbers == whole.numbers
+
+
+def test_a_record_of_other_bounds_gives_the_row_of_a_look_or_does_not_serve(
+    tmp_path: Path,
+) -> None:
+    """A cosine that was measured under another bound is told where a look would measure it."""
+    pack = FakePack(lambda image: [face(10, 12, 60)])
+    pack.tells = lambda image: image.mean((0, 1)).astype(np.float32)
+    task = SampleTask("ab" * 8, _clip(tmp_path, _noise(9)).path, "clip", 9, 96, 96, RULES)
+    tasks = [
+        replace(task, rules=RULES.model_copy(update={"min_face": least, "embed_rejected": all_}))
+        for least in (40, 99)
+        for all_ in (True, False)
+    ]
+    rows = [look(pack, one) for one in tasks]
+    assert [row["track_cosine"] is None for row in rows] == [False, False, False, True]
+    records = [json.loads(json.dumps(measure(pack, one))) for one in tasks]
+    for one, row in zip(tasks, rows, strict=True):
+        serving = [record for record in records if serves(record, one.rules)]
+        assert len(serving) == (4 if row["track_cosine"] is None else 3)
+        assert all(row_of(one, record) == row for record in serving)

@@ -225,3 +225,17 @@ def test_a_file_that_changed_under_its_name_is_another(
     found = _made(small_root, run_stage)
     assert counted["ingest"] - before["ingest"] == 1
     assert _anew(small_root, run_stage) == found
+
+
+def test_a_known_file_that_became_a_folder_is_a_failed_row(
+    small_root: Path, folder: Path, run_stage: Run
+) -> None:
+    _made(small_root, run_stage)
+    shutil.rmtree(small_root / "work" / "tiny")
+    path = next(folder.rglob("*/*.jpg"))
+    path.unlink()
+    path.mkdir()
+    run_stage(small_root, "ingest")
+    rows = tables.records(Layout(small_root, "tiny").output("ingest") / "samples.parquet")
+    (row,) = [row for row in rows if row["name"] == path.relative_to(folder).as_posix()]
+    assert (row["status"], row["reason"], row["file"]) == ("failed", "SYS_IO", None)

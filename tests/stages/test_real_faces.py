@@ -61,7 +61,7 @@ def outcome(
     params |= {
         "profile": "real-small",
         "facepack": str(real_facepack),
-        "backbone": str(root / params["backbone"]),
+        **{name: str(root / params[name]) for name in ("backbone", "captioners", "synthesizer")},
     }
     (place / "params.yaml").write_text(yaml.safe_dump(params))
     use_sources(place, real_media)

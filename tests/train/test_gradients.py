@@ -1,6 +1,7 @@
 """What cannot be learned is refused before it costs anything; silent weights are named."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,7 @@ def house(root: Path, tmp_path: Path, onnx: OnnxRecognizer) -> Path:
     encoder.save_pretrained(tmp_path / "backbone" / "identity_encoder")
     (tmp_path / "profiles").mkdir()
     (tmp_path / "profiles" / "paper.yaml").write_text(yaml.safe_dump(whole(root, "paper")))
+    shutil.copy(root / "profiles" / "prompts.txt", tmp_path / "profiles")
     params = yaml.safe_load((root / "params.yaml").read_text())
     params |= {"profile": "paper", "backbone": "backbone", "sources": "media"}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))

@@ -8,7 +8,7 @@ import pytest
 from mm_model.card import outputs
 from mm_model.card.terms import of_run
 from mm_model.settings import load_params
-from mm_model.store import atomic, manifest
+from mm_model.store import atomic, manifest, tables
 from mm_model.store.layout import Layout
 from mm_model.terms import licences, model
 from mm_model.terms import weights as terms
@@ -79,6 +79,24 @@ def test_a_line_in_the_folder_decides(tmp_path: Path) -> None:
     assert terms.of_folder(_folder(tmp_path / "d", "m.onnx", LICENSE=text)).use is Use.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("weights", "texts"),
+    [
+        ("m.onnx", {"LICENSE": "Apache License\n 2.0", "terms": "research-only"}),
+        ("m.onnx", {"terms": "commercial-ok: detector\nresearch-only: recogniser"}),
+        ("m.onnx", {"LICENSE": "Code: MIT License. For non\ncommercial use."}),
+        ("m.onnx", {"LICENSE": "Apache License; weights for academic research purposes only"}),
+        ("m.onnx", {"LICENSE": "MIT License", "LICENSE-WEIGHTS": "CC BY-NC 4.0"}),
+        ("w600k_r50.onnx", {"LICENSE": "MIT License"}),
+        ("photomaker-v2.bin", {"LICENSE": "Apache License\n 2.0"}),
+    ],
+)
+def test_what_is_for_research_is_not_freed_by_another_licence_beside_it(
+    tmp_path: Path, weights: str, texts: dict[str, str]
+) -> None:
+    assert terms.of_folder(_folder(tmp_path / "a", weights, **texts)).use is Use.RESEARCH
+
+
 def test_adapters_have_the_strictest_terms_of_what_shapes_them(root: Path, tmp_path: Path) -> None:
     layout: Layout = layout_at(root, tmp_path / "tree")
     params = load_params(layout.root)
@@ -114,6 +132,7 @@ def test_adapters_have_the_strictest_terms_of_what_shapes_them(root: Path, tmp_p
         ("for non-commercial research only", Use.RESEARCH),
         ("noncommercial", Use.RESEARCH),
         ("CC BY-ND 4.0", Use.UNKNOWN),
+        ("http://creativecommons.org/licenses/by/2.0/ but personal use alone", Use.UNKNOWN),
         ("MIT, or ask me", Use.UNKNOWN),
         ("all rights reserved", Use.UNKNOWN),
         ("", Use.UNKNOWN),
@@ -158,6 +177,25 @@ def test_one_file_for_research_makes_the_adapter_so(root: Path, tmp_path: Path) 
         (layout.output("sources") / name).write_bytes(b"no table")
         found = model.of_adapter(layout, params)
         assert found.use is Use.UNKNOWN and "cannot be read" in found.because
+
+
+@pytest.mark.parametrize("harm", ["absent", "damaged", "of other columns"])
+def test_a_release_is_not_stopped_by_a_table_that_cannot_be_read(
+    root: Path, tmp_path: Path, harm: str
+) -> None:
+    layout: Layout = layout_at(root, tmp_path / "tree")
+    publish(layout, "sources", [{"source_id": "a", "name": "a", "synthetic": True}])
+    _ingested(layout)
+    path = layout.output("sources") / "inventory.parquet"
+    if harm == "absent":
+        path.unlink()
+    elif harm == "damaged":
+        path.write_bytes(b"PAR1")
+    else:
+        tables.write(path, [{"source_id": "a"}], ("source_id",), {})
+    found = model.of_adapter(layout, load_params(layout.root))
+    assert found.use is Use.UNKNOWN and "the dataset: its sources cannot be read" in found.because
+    assert str(tmp_path) not in found.because, "no place of this machine"
 
 
 def _ingested(layout: Layout) -> None:
