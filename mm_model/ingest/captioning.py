@@ -92,7 +92,8 @@ class Captioning:
         items = [{"file": one.path.name, "num_frames": one.num_frames} for one in asked]
         folder = asked[0].path.parent
 
-        measuring = Measuring(_ASKS, [captioner.describe(), media], libraries=_LIBRARIES)
+        device = self.job.profile.run.device  # another kind of device rounds otherwise
+        measuring = Measuring(_ASKS, [captioner.describe(), media, device], libraries=_LIBRARIES)
 
         def compute(part: list[dict]) -> list[Row]:
             keys = [measuring.key(digests.of_file(folder / item["file"])) for item in part]
@@ -106,11 +107,11 @@ class Captioning:
             found = {
                 key: said for (key, _), said in zip(others, words, strict=True) if said is not None
             }
-            cache.keep(found)
+            cache.keep({key: said for key, said in found.items() if "problem" not in said})
             known |= found
             return [known[key] for key in keys if key in known]
 
-        with measured.opened(self.job.layout.measured("captions")) as cache:
+        with measured.opened(self.job.layout.measured(f"captions-{media}")) as cache:
             return in_shards(
                 self.job.work / "captions" / media,
                 items,

@@ -16,6 +16,7 @@ from mm_model.faces.row import packed
 from mm_model.media.failure import MESSAGE_LIMIT
 from mm_model.pairs.synthesizer import Identity, Name, open_synthesizer
 from mm_model.records import Reason, Row
+from mm_model.run.stage import Job
 from mm_model.settings import FacesSettings
 from mm_model.store import digests
 
@@ -54,6 +55,20 @@ def order_key(lasting_name: str, synthesizer: str, number: int, seed: int) -> tu
     """
     text = digests.of_value([lasting_name, synthesizer, number, seed])
     return f"made-{text[:16]}", int(text[16:32], 16) >> 1
+
+
+def order_of(job: Job, identity: Identity, lasting_name: str, number: int) -> Order:
+    """The `number`-th picture of an identity, by the profile's synthesiser."""
+    name = job.profile.pairs.synthesizer
+    key, seed = order_key(lasting_name, name, number, job.profile.run.seed)
+    return Order(
+        key,
+        identity=identity,
+        synthesizer=name,
+        seed=seed,
+        folder=job.work / "pictures",
+        rules=job.profile.faces,
+    )
 
 
 def make(pack: FacePack, order: Order) -> Row:

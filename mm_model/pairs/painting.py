@@ -15,7 +15,7 @@ from mm_model.media.failure import MESSAGE_LIMIT
 from mm_model.nn.identity.subject import CLASS_WORDS, PromptError, parse_prompt
 from mm_model.pairs.gallery import PaintedPictures
 from mm_model.pairs.library import Library
-from mm_model.pairs.make import JPEG_QUALITY, Order, Painted, order_key
+from mm_model.pairs.make import JPEG_QUALITY, Order, Painted, order_of
 from mm_model.pairs.photomaker import PhotoMakerSynthesizer, pool_of, weights_in
 from mm_model.pairs.synthesizer import Identity, IdentityPicture
 from mm_model.records import TRAIN
@@ -49,16 +49,8 @@ def orders_of(job: Job, library: Library) -> dict[str, Order]:
             shown = tuple(replace(one, content=row["pixel_id"]) for one in portraits)
             person = replace(identity, portraits=shown, word=words.get(identity.name))
             for number in range(wanted):
-                seed = job.profile.run.seed
-                key, own = order_key(sample, rules.synthesizer, number, seed)
-                orders[key] = Order(
-                    key,
-                    identity=person,
-                    synthesizer=rules.synthesizer,
-                    seed=own,
-                    folder=job.work / "pictures",
-                    rules=job.profile.faces,
-                )
+                order = order_of(job, person, sample, number)
+                orders[order.key] = order
     return orders
 
 

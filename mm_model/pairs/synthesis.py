@@ -12,7 +12,7 @@ from mm_model.errors import UserError
 from mm_model.faces.row import unpacked
 from mm_model.faces.workers import DIED, Workers
 from mm_model.pairs.library import Library
-from mm_model.pairs.make import Order, failed, make, order_key
+from mm_model.pairs.make import Order, failed, make, order_of
 from mm_model.pairs.select import Reference
 from mm_model.records import TRAIN, Reason
 from mm_model.rows import Row
@@ -52,15 +52,8 @@ def orders_of(job: Job, library: Library) -> dict[str, Order]:
         if library.samples[first]["split"] != TRAIN:
             continue
         for number in range(rules.synthetic_per_identity):
-            key, seed = order_key(first, rules.synthesizer, number, job.profile.run.seed)
-            orders[key] = Order(
-                key,
-                identity=identity,
-                synthesizer=rules.synthesizer,
-                seed=seed,
-                folder=job.work / "pictures",
-                rules=job.profile.faces,
-            )
+            order = order_of(job, identity, first, number)
+            orders[order.key] = order
     return orders
 
 

@@ -34,6 +34,11 @@ def address(url: str) -> sa.URL:
             "The address of the catalogue's database cannot be read: give --url or "
             "MM_CATALOGUE_URL such as sqlite:///catalogue.db or postgresql://host:5432/database."
         ) from None
+    if "@" in (found.host or ""):
+        raise UserError(
+            "The address of the catalogue's database holds more than one @: write an @ of the "
+            "password as %40 (--url or MM_CATALOGUE_URL)."
+        )
     kind = found.get_backend_name()
     if kind == "postgres":
         kind = "postgresql"
@@ -63,7 +68,7 @@ def shown(found: sa.URL) -> str:
 
 def hidden(text: str, url: str | None) -> str:
     """`text` without any password of the address `url`, also of one that is none."""
-    secrets = re.findall(r"://[^:@/\s]*:([^@\s]+)@", url or "")
+    secrets = re.findall(r"://[^:@/\s]*:([^\s?]+)@", url or "")
     secrets += re.findall(r"[?&][^=&]*(?:pass|secret|token)[^=&]*=([^&\s]+)", url or "", re.I)
     for secret in secrets:
         text = text.replace(secret, "***")

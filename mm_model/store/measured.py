@@ -120,6 +120,8 @@ class MeasurementCache:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+            if isinstance(error, sqlite3.OperationalError):
+                return  # held by another, or a full disk: no fault of the file
             for path in (self._path, *self._path.parent.glob(f"{self._path.name}-*")):
                 with contextlib.suppress(OSError):
                     path.unlink()

@@ -94,8 +94,10 @@ _TEXTS = (
 )
 _LINE = re.compile(r"^(?:terms\s*:)?\s*(research-only|commercial-ok)\b[\s:,;-]*(.*)$", re.I | re.M)
 _LICENCE_FILE = re.compile(r"(license|licence|copying)([-._ ]|$)", re.I)
-_WEIGHTS = (".onnx", ".dat", ".safetensors", ".bin", ".pt", ".pth")
+_WEIGHTS = (".onnx", ".dat", ".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".npz", ".h5")
 _LARGEST = 1 << 16
+_HEAD = 400
+"""Characters in which a licence names itself; further down it names others."""
 _COGVIDEOX = {
     42: UseTerms(
         Use.RESEARCH,
@@ -116,7 +118,7 @@ def of_folder(folder: Path) -> UseTerms:
     try:
         if not folder.is_dir():
             return UseTerms(Use.UNKNOWN, "the folder is not there")
-        names = [name for name in digests.files_below(folder) if name.endswith(_WEIGHTS)]
+        names = [name for name in digests.files_below(folder) if name.lower().endswith(_WEIGHTS)]
         said = _said(folder, names)
         if said is not None:
             return said
@@ -162,8 +164,9 @@ def _of_text(path: Path) -> UseTerms:
     if _NOT_FOR_TRADE.search(plain):
         said = "a licence that excludes commercial use"
         return UseTerms(Use.RESEARCH, f"{path.name} in its folder: {said}")
+    head = plain[:_HEAD]
     for words, use, title in _TEXTS:
-        if words in plain:
+        if words in head and "gnu " not in head:
             return UseTerms(use, f"{path.name} in its folder: {title}")
     return UseTerms(Use.UNKNOWN, f"{path.name} in its folder is no licence that is known here")
 

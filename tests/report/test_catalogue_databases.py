@@ -214,3 +214,12 @@ def test_another_kind_of_database_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="catalogue's database is SQLite or PostgreSQL"):
         catalogue.rebuild(Layout(tmp_path, "tiny"), "mysql://host/catalogue")
     assert not list(tmp_path.iterdir())
+
+
+def test_half_a_password_is_not_told_either(tmp_path: Path) -> None:
+    """An @ that is written as it is would end the password early."""
+    url = "postgresql://me:first@second@host:1/db"
+    with pytest.raises(UserError, match="write an @ of the password as %40") as refused:
+        catalogue.rebuild(Layout(tmp_path, "tiny"), url)
+    assert "first" not in str(refused.value) and "second" not in str(refused.value)
+    assert database.hidden(f"no {url}", url) == "no postgresql://me:***@host:1/db"

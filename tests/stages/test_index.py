@@ -1,9 +1,7 @@
 """An index in Parquet as a source: a row is a file, or says why there is none."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,7 +9,6 @@ import pytest
 
 from mm_model.errors import UserError
 from mm_model.sources import lists as module
-from mm_model.store import tables
 from tests.stages.tarred import picture, say
 
 TERMS = {"kind": "index", "adults": True, "licence": "CC-BY-4.0"}
@@ -33,20 +30,6 @@ def folder(small_root: Path, use_sources: Callable) -> Path:
 
 def write(place: Path, **columns: list) -> None:
     pq.write_table(pa.table(columns), place)
-
-
-@pytest.fixture
-def read(small_root: Path, run_stage: Callable) -> Callable:
-    """Run stage sources: rows by name, captions by name, the report."""
-
-    def run() -> tuple[dict, dict, Any]:
-        report = run_stage(small_root, "sources")
-        out = small_root / "data" / "tiny" / "sources"
-        rows = {row["name"]: row for row in tables.records(out / "inventory.parquet")}
-        said = json.loads((out / "captions.json").read_text())
-        return rows, {n: said.get(r["source_id"]) for n, r in rows.items()}, report
-
-    return run
 
 
 def test_a_row_says_what_is_known_of_its_file(

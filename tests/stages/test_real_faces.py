@@ -14,6 +14,7 @@ import yaml
 from mm_model.records import Status
 from mm_model.run.stage import Report
 from mm_model.store import tables
+from tests.faces import spliced
 from tests.stages.conftest import edit_profile, run_stage, use_sources
 
 pytestmark = pytest.mark.capability("face filters", scale="R")
@@ -29,15 +30,7 @@ KEPT_IMAGES = (
 )
 FALSE_POSITIVES = {"source_s6": "statue", "source_s7": "rendered character", "source_s22": "monkey"}
 NO_FACE = ("source_s30", "source_s36", "source_s38")
-CLIPS = (
-    "driving_d3",
-    "driving_d12",
-    "driving_d13",
-    "driving_d14",
-    "driving_d18",
-    "source_s13",
-    "source_s18",
-)
+CLIPS = tuple(name.removesuffix(".mp4") for name in spliced.CLIPS)
 FACE_SIZES = {
     "source_s0": 85,
     "source_s3": 104,

@@ -94,3 +94,22 @@ def test_a_damaged_value_is_measured_again(tmp_path: Path) -> None:
     connection.close()
     with measured.opened(path) as cache:
         assert cache.known(["a", "b"]) == {"b": {"n": 2}}
+
+
+def test_a_file_that_another_holds_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, plain = tmp_path / "x.db", sqlite3.connect
+    with measured.opened(path) as cache:
+        cache.keep({"a": {"n": 1}})
+    monkeypatch.setattr(measured.sqlite3, "connect", lambda path: plain(path, timeout=0.05))
+    other = plain(path)
+    other.execute("BEGIN EXCLUSIVE")
+    with measured.opened(path) as cache:
+        cache.keep({"a": {"n": 2}})
+        assert cache.known(["a"]) == {}, "the run goes on without it"
+    assert "is of no use" in capsys.readouterr().out
+    other.rollback()
+    other.close()
+    with measured.opened(path) as cache:
+        assert cache.known(["a"]) == {"a": {"n": 1}}

@@ -241,3 +241,14 @@ def test_weights_that_painted_references_count_and_those_that_lie_unused_do_not(
     assert painted[-1].terms.use is Use.RESEARCH
     (own,) = [one for one in painted if one.part == "synthesiser"]
     assert "InsightFace" in own.terms.because
+
+
+def test_a_licence_names_itself_at_its_head(tmp_path: Path) -> None:
+    """What it says of others further down, and weights of other endings, free nothing."""
+    gnu = "GNU General Public License\n" + "words " * 200 + "compatible with the Apache License"
+    assert terms.of_folder(_folder(tmp_path / "a", "m.onnx", LICENSE=gnu)).use is Use.UNKNOWN
+    ours = "All rights reserved. " + "words " * 200 + "parts are under the MIT License"
+    assert terms.of_folder(_folder(tmp_path / "b", "m.onnx", LICENSE=ours)).use is Use.UNKNOWN
+    for name in ("other.ckpt", "other.ONNX"):
+        pack = _folder(tmp_path / name, "face_detection_yunet_2023mar.onnx", name)
+        assert terms.of_folder(pack).use is Use.UNKNOWN
