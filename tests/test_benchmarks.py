@@ -2,12 +2,15 @@
 
 import importlib
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from benchmarks import __main__ as command
 from benchmarks.result import Result
+from benchmarks.tree import Tree, draw
+from mm_model.store import tables
 
 
 def test_the_list_names_modules_that_can_run(capsys: pytest.CaptureFixture) -> None:
@@ -38,3 +41,15 @@ def test_one_line_says_whether_the_goal_holds(
     said = json.loads(line)
     assert list(said) == ["name", "ratio", "goal", "holds", "repeats", "hardware"]
     assert (said["name"], said["holds"]) == ("serving_overhead", holds)
+
+
+def test_a_benchmark_s_tree_takes_drawn_files_through_the_data_stages(tmp_path: Path) -> None:
+    draw(tmp_path / "files", 0, 4, size=96)
+    (tmp_path / "tree").mkdir()
+    tree = Tree(tmp_path / "tree" / "root")
+    tree.use(tmp_path / "files")
+    tree.set("ingest", min_side=64)
+    assert tree.run() > 0
+    assert tables.number_of_rows(tree.output("faces") / "samples.parquet") == 4
+    tree.forget()
+    assert not tree.output("faces").exists()

@@ -129,7 +129,7 @@ def _audit_table(folder: Path, table: str, checks: Sequence[Check]) -> list[Verd
         found = parts.found_in(path, checks, AT_ONCE)
     else:
         frame = tables.read(path)
-        found = [_found(frame, result) for result in Expectations().of(frame, checks)]
+        found = [_found(frame, result) for result in Expectations().together(frame, checks)]
     return [_verdict(check, one) for check, one in zip(checks, found, strict=True)]
 
 
