@@ -139,6 +139,10 @@ ROLL = Measure(
     "degrees by which the head tips to the image's right",
     each=lambda image, face: float(pose.held(face.landmarks).roll),
 )
+AGE = Measure("age_years", "age as the pack's genderage model estimates it, of packs that hold one")
+FEMALE = Measure(
+    "gender_p_female", "that model's probability that the face is a woman's or a girl's"
+)
 TRACK_COSINE = Measure(
     "track_cosine",
     "lowest cosine of the followed face in two frames of a clip, of files that were embedded",
@@ -187,6 +191,14 @@ def _turned_away(seen: FaceMeasurements, rules: Any) -> Broken | None:
         return None
     said = f"the head is turned by {abs(yaw):.0f} degrees"
     return Broken(Reason.FACE_POSE, said, abs(yaw), bound)
+
+
+def _too_young(seen: FaceMeasurements, rules: Any) -> Broken | None:
+    bound, age = rules.min_age, seen.median(AGE)
+    if bound is None or age >= bound:
+        return None
+    told = "is unknown" if math.isnan(age) else f"is estimated at {age:.0f} years"
+    return Broken(Reason.FACE_YOUNG, f"the person's age {told}", age, bound)
 
 
 def _another(seen: FaceMeasurements, rules: Any) -> Broken | None:
@@ -255,6 +267,16 @@ DECISIONS = (
         rule=_turned_away,
     ),
     Decision(
+        "too_young",
+        needs=Need.FACES,
+        rejects="shows somebody who is too young, as the pack's model estimates it",
+        reasons=(Reason.FACE_YOUNG,),
+        measures=(AGE,),
+        thresholds=(Threshold("faces.min_age"),),
+        rule=_too_young,
+        keeps="from",
+    ),
+    Decision(
         "another_face",
         needs=Need.EMBEDDINGS,
         rejects="is a clip in which the face that is followed becomes another's",
@@ -291,6 +313,8 @@ MEASURES = with_those_of(
         YAW,
         PITCH,
         ROLL,
+        AGE,
+        FEMALE,
     ),
     DECISIONS,
 )

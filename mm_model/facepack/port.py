@@ -82,6 +82,22 @@ class FacePack(Protocol):
         ...
 
 
+class Attributes(Protocol):
+    """What some packs tell of a face besides: a model's estimates. `digest` names its weights."""
+
+    @property
+    def digest(self) -> str: ...
+
+    def of(self, image: np.ndarray, face: Face) -> tuple[float, float]:
+        """Age in years, and the probability that the face is a woman's or a girl's."""
+        ...
+
+
+def attributes_of(pack: FacePack) -> Attributes | None:
+    """The pack's own estimates of age and gender; None where it holds no model for them."""
+    return getattr(pack, "attributes", None)
+
+
 def unit(vector: np.ndarray) -> np.ndarray:
     """`vector` at length one, float32; all NaN when it is zero or not finite.
 

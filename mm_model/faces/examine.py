@@ -13,14 +13,14 @@ from typing import Protocol
 
 import numpy as np
 
-from mm_model.decisions.faces import MEASURES, FaceMeasurements, broken_rule
+from mm_model.decisions.faces import AGE, FEMALE, MEASURES, FaceMeasurements, broken_rule
 from mm_model.facepack.detect import (
     DetectionRules,
     Sighting,
     chosen_faces,
     without_bystanders,
 )
-from mm_model.facepack.port import Face, FacePack, unit
+from mm_model.facepack.port import Face, FacePack, attributes_of, unit
 from mm_model.faces.pictures import Pictures
 from mm_model.faces.track import pick, spread
 from mm_model.records import Status
@@ -178,6 +178,7 @@ def under(seen: FaceMeasurements, numbers: list[int], max_faces: int) -> FaceMea
 def _looked(pack: FacePack, pictures: Pictures, indices: list[int], rules: LookingRules) -> _Frames:
     """Every frame at `indices`, one face followed; the others are compared with that one."""
     frames = _Frames()
+    attributes = attributes_of(pack)
     last: Face | None = None
     for index, image in pictures.at(indices):
         sighting = chosen_faces(pack, image, rules)
@@ -191,6 +192,9 @@ def _looked(pack: FacePack, pictures: Pictures, indices: list[int], rules: Looki
         for measure in MEASURES:
             if measure.each:
                 frames.each[measure.name].append(measure.each(image, face))
+        if attributes is not None:
+            for measure, value in zip((AGE, FEMALE), attributes.of(image, face), strict=True):
+                frames.each[measure.name].append(value)
         frames.numbers.append(len(counted))
         frames.bystanders.append(len(bystanders))
         frames.others += [

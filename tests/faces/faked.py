@@ -28,6 +28,7 @@ class FakePack:
     shown: list[tuple[tuple[int, ...], float]] = field(default_factory=list)
     digest: str = "0" * 64
     width: int = 4
+    attributes: Any = None
 
     def detect(self, image: np.ndarray, above: float = 0.5) -> list[Face]:
         self.shown.append((image.shape, above))

@@ -95,6 +95,40 @@ def test_a_head_turned_to_either_side_is_rejected_where_a_bound_is_set(yaw: floa
     assert decide(_seen(yaw=np.copysign(60, yaw)), strict) == KEPT
 
 
+def test_somebody_too_young_or_of_unknown_age_is_rejected_where_a_bound_is_set() -> None:
+    strict = RULES.model_copy(update={"min_age": 18})
+    for age, value in ((17.9, 17.9), (float("nan"), None)):
+        decision = decide(_aged(age), strict)
+        assert (decision.reason, decision.reason_value) == ("FACE_YOUNG", value)
+        assert decision.reason_threshold == 18
+        assert decide(_aged(age), RULES) == KEPT, "null switches it off"
+    assert decide(_aged(18.0), strict) == KEPT
+
+
+def _aged(age: float) -> FaceMeasurements:
+    seen = _seen()
+    return replace(seen, medians={**seen.medians, "age_years": age})
+
+
+def test_age_and_gender_are_medians_over_the_frames_of_a_clip(tmp_path: Path) -> None:
+    ages = iter([10.0, 40.0, 30.0])
+
+    class Ages:
+        digest = "1" * 64
+
+        def of(self, image: np.ndarray, face: object) -> tuple[float, float]:
+            age = next(ages)
+            return age, age / 100
+
+    pack = FakePack(lambda image: [face(10, 12, 60)])
+    task = SampleTask("ab" * 8, _clip(tmp_path, _noise(3)).path, "clip", 3, 96, 96, RULES)
+    row = look(pack, task)
+    assert row["age_years"] is row["gender_p_female"] is None
+    pack.attributes = Ages()
+    row = look(pack, task)
+    assert (row["age_years"], row["gender_p_female"]) == (30.0, pytest.approx(0.3))
+
+
 @pytest.mark.parametrize(
     "change", [{"found": 6}, {"many_share": 0.2}, {"face_size": 40.0}, {"sharpness": 10.0}]
 )

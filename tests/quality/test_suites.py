@@ -223,6 +223,20 @@ def test_a_kept_file_beyond_a_rule_of_ingest_stops_the_stage(
         audit.audit("ingest", tmp_path, profile.model_copy(update={"ingest": strict}))
 
 
+@pytest.mark.parametrize("age", [17.9, None])
+def test_a_kept_person_who_is_too_young_stops_the_stage(
+    tmp_path: Path, profile: Profile, age: float | None
+) -> None:
+    tables = _good("faces", profile)
+    tables["samples.parquet"]["age_years"] = 18.0
+    tables["samples.parquet"].loc[7, "age_years"] = age
+    written(tmp_path, tables)
+    audit.audit("faces", tmp_path, profile)
+    bounded = profile.faces.model_copy(update={"min_age": 18})
+    with pytest.raises(AuditError, match="column 'age_years'"):
+        audit.audit("faces", tmp_path, profile.model_copy(update={"faces": bounded}))
+
+
 @pytest.mark.parametrize("yaw", [-61.0, 61.0, None])
 def test_a_kept_head_that_is_turned_away_stops_the_stage(
     tmp_path: Path, profile: Profile, yaw: float | None
