@@ -34,7 +34,9 @@ class FaceMeasurements:
     of the largest further face over the main one's, 0 when nobody else was seen. Without any face
     `detection_score` is the best score that was not enough, and `missed_above` what it was held to;
     what could not be measured is NaN. track_cosine: lowest cosine of two embedded frames, NaN of
-    fewer than two. medians: of what `MEASURES` measure in each frame. media: `image` or `clip`.
+    fewer than two. prescreen: best score of the cheap look, NaN without one; where that was not
+    enough no frame is examined, and nothing else is known. medians: of what `MEASURES` measure in
+    each frame. media: `image` or `clip`.
     """
 
     examined: int
@@ -49,11 +51,12 @@ class FaceMeasurements:
     missed_above: float = math.nan
     media: str = "clip"
     track_cosine: float = math.nan
+    prescreen: float = math.nan
 
     @property
     def found_share(self) -> float:
-        """Share of the examined frames with a face."""
-        return self.found / self.examined
+        """Share of the examined frames with a face; NaN where none was examined."""
+        return self.found / self.examined if self.examined else math.nan
 
     def median(self, measure: Measure) -> float:
         """The median of a measure over the frames with a face; NaN without any."""
@@ -82,6 +85,11 @@ def sharpness(image: Any, box: Any, side: int = 112) -> float:
     return float(cv2.Laplacian(resized, cv2.CV_64F).var())
 
 
+PRESCREEN = Measure(
+    "prescreen",
+    "best score of the cheap first look, where `faces.prescreen_size` asks for one",
+    of=lambda seen: seen.prescreen,
+)
 FOUND_SHARE = Measure(
     "found_share", "share of the examined frames with a face", of=lambda seen: seen.found_share
 )
@@ -106,7 +114,10 @@ SHARPNESS = Measure(
     each=lambda image, face: sharpness(image, face.box),
 )
 MOST_FACES = Measure(
-    "most_faces", "most faces in one frame that count", "count", lambda seen: seen.most_faces
+    "most_faces",
+    "most faces in one frame that count",
+    "count",
+    lambda seen: seen.most_faces if seen.examined else None,
 )
 MANY_SHARE = Measure(
     "many_share",
@@ -117,7 +128,7 @@ BYSTANDERS = Measure(
     "bystanders",
     "most faces in one frame that are too small to count",
     "count",
-    lambda seen: seen.bystanders,
+    lambda seen: seen.bystanders if seen.examined else None,
 )
 OTHER_FACE = Measure(
     "other_face",
@@ -155,6 +166,19 @@ SECOND_LOOK = (
     Measure("bordered_cosine", "cosine of the face to itself there"),
 )
 """Columns of people who are held out on the word of one file; nobody is rejected for them."""
+
+
+def not_worth_a_look(score: float, rules: Any) -> bool:
+    """Whether the cheap look's score spares the full one under these rules."""
+    return rules.prescreen_size is not None and not score >= rules.prescreen_above
+
+
+def _nothing_like_a_face(seen: FaceMeasurements, rules: Any) -> Broken | None:
+    if not not_worth_a_look(seen.prescreen, rules):
+        return None
+    said = f"nothing like a face in a look at {rules.prescreen_size} pixels"
+    best = f"; the best score was {seen.prescreen:.2f}" if seen.prescreen > 0 else ""
+    return Broken(Reason.FACE_NONE, said + best, seen.prescreen, rules.prescreen_above)
 
 
 def _no_face(seen: FaceMeasurements, rules: Any) -> Broken | None:
@@ -210,6 +234,16 @@ def _another(seen: FaceMeasurements, rules: Any) -> Broken | None:
 
 
 DECISIONS = (
+    Decision(
+        "nothing_like_a_face",
+        needs=Need.FACES,
+        rejects="shows nothing like a face in a cheap look, and is looked at no further",
+        reasons=(Reason.FACE_NONE,),
+        measures=(PRESCREEN,),
+        thresholds=(Threshold("faces.prescreen_above"),),
+        rule=_nothing_like_a_face,
+        keeps="from",
+    ),
     Decision(
         "no_face",
         needs=Need.FACES,
@@ -300,6 +334,7 @@ before is embedded, `redundant` of all samples together."""
 
 MEASURES = with_those_of(
     (
+        PRESCREEN,
         FOUND_SHARE,
         PADDED_SHARE,
         DETECTION_SCORE,

@@ -66,9 +66,22 @@ class InsightFacePack:
         """Estimates of age and gender, where the pack holds a model for them."""
         return self._attributes
 
-    def detect(self, image: np.ndarray, above: float = 0.5) -> list[Face]:
-        """Faces with score >= `above`, best first; small pictures are enlarged to the input."""
-        boxes, landmarks = self._detector.detect(_bgr(image), det_thresh=above)
+    def detect(self, image: np.ndarray, above: float = 0.5, size: int | None = None) -> list[Face]:
+        """Faces with score >= `above`, best first; small pictures are enlarged to the input.
+
+        Raises:
+            UserError: the detector takes one size of input only, and `size` is another.
+        """
+        fixed = self._detector.static_input_size
+        if size is not None and fixed is not None and tuple(fixed) != (size, size):
+            raise UserError(
+                f"{_name(self._detector)} takes pictures of {fixed[0]} pixels only, so it has no "
+                f"cheap look at {size}: set faces.prescreen_size and faces.prescreen_above to "
+                "null in the profile, or use a pack whose detector takes any size."
+            )
+        boxes, landmarks = self._detector.detect(
+            _bgr(image), input_size=size and (size, size), det_thresh=above
+        )
         return [
             Face(box[:4].astype(np.float32), float(box[4]), points.astype(np.float32))
             for box, points in zip(boxes, landmarks, strict=True)

@@ -69,8 +69,15 @@ class FacePack(Protocol):
     @property
     def width(self) -> int: ...
 
-    def detect(self, image: np.ndarray, above: float = 0.5) -> list[Face]:
-        """Faces with score >= `above`, best first."""
+    def detect(self, image: np.ndarray, above: float = 0.5, size: int | None = None) -> list[Face]:
+        """Faces with score >= `above`, best first.
+
+        size: another side of the detector's square input than the one that it was opened for, a
+        multiple of `STRIDE`.
+
+        Raises:
+            UserError: the detector takes no other.
+        """
         ...
 
     def embed(self, image: np.ndarray, face: Face) -> np.ndarray:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from mm_model.errors import UserError
 from mm_model.facepack.port import FacePack, attributes_of
+from mm_model.faces.prescreen import tried
 from mm_model.faces.report import on_one_file
 from mm_model.faces.row import TRACK_FIELDS, SampleTask, tracks_of
 from mm_model.faces.workers import Workers
@@ -80,6 +81,8 @@ def keys_of(
 
 def _can_tell(pack: FacePack, job: Job) -> None:
     """Refuse a bound on what this pack cannot measure: nobody may pass it unasked."""
+    if job.profile.faces.prescreen_size is not None:
+        tried(pack, job.profile.faces.prescreen_size)
     if job.profile.faces.min_age is not None and attributes_of(pack) is None:
         raise UserError(
             f"faces.min_age is {job.profile.faces.min_age:g}, and the face pack "

@@ -183,6 +183,7 @@ def _faces(profile: Profile) -> list[Check]:
         between(table, "found_share", rules.found_share_min, 1, kept=True),
         *_turns(table, rules.max_yaw),
         *_ages(table, rules.min_age),
+        *([present(table, "prescreen", kept=True)] if rules.prescreen_above is not None else []),
         between(table, "embedding_norm", 0, None, kept=True, strict_low=True),
         floor(tracks, rules.row_floor),
         unique_together(tracks, ("sample_id", "frame")),
