@@ -18,6 +18,7 @@ from mm_model.decisions.port import (
     Threshold,
     first_broken,
     least,
+    most,
     with_those_of,
 )
 from mm_model.decisions.reasons import Reason
@@ -149,6 +150,10 @@ ROLL = Measure(
     "roll",
     "degrees by which the head tips to the image's right",
     each=lambda image, face: float(pose.held(face.landmarks).roll),
+)
+OCCLUSION = Measure(
+    "occlusion",
+    "one less the least contrast around an eye, nose or mouth corner over the face's, 0 to 1",
 )
 AGE = Measure("age_years", "age as the pack's genderage model estimates it, of packs that hold one")
 FEMALE = Measure(
@@ -300,6 +305,16 @@ DECISIONS = (
         thresholds=(Threshold("faces.max_yaw"),),
         rule=_turned_away,
     ),
+    most(
+        "covered_face",
+        needs=Need.FACES,
+        rejects="shows a face that is covered in part",
+        reason=Reason.FACE_OCCLUDED,
+        measure=OCCLUSION,
+        threshold=Threshold("faces.max_occlusion"),
+        message="the face is covered in part: occlusion {value:.2f}",
+        value=lambda seen: seen.median(OCCLUSION),
+    ),
     Decision(
         "too_young",
         needs=Need.FACES,
@@ -348,6 +363,7 @@ MEASURES = with_those_of(
         YAW,
         PITCH,
         ROLL,
+        OCCLUSION,
         AGE,
         FEMALE,
     ),

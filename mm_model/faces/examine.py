@@ -17,6 +17,7 @@ from mm_model.decisions.faces import (
     AGE,
     FEMALE,
     MEASURES,
+    OCCLUSION,
     FaceMeasurements,
     broken_rule,
     not_worth_a_look,
@@ -28,6 +29,7 @@ from mm_model.facepack.detect import (
     without_bystanders,
 )
 from mm_model.facepack.port import Face, FacePack, attributes_of, unit
+from mm_model.faces.covered import occlusion
 from mm_model.faces.pictures import Pictures
 from mm_model.faces.prescreen import glimpse
 from mm_model.faces.track import pick, spread
@@ -206,6 +208,7 @@ def _looked(pack: FacePack, pictures: Pictures, indices: list[int], rules: Looki
         for measure in MEASURES:
             if measure.each:
                 frames.each[measure.name].append(measure.each(image, face))
+        frames.each[OCCLUSION.name].append(occlusion(image, face))
         if attributes is not None:
             for measure, value in zip((AGE, FEMALE), attributes.of(image, face), strict=True):
                 frames.each[measure.name].append(value)

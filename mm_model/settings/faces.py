@@ -15,8 +15,9 @@ class FacesSettings(Section):
     """Which samples show exactly one usable face, and who is who.
 
     Detection sizes are in pixels of the detector's square input. A head may be turned by `max_yaw`
-    degrees; null switches that off. `min_age` is in years, as a model of the pack estimates them;
-    a pack without one cannot be held to it, null asks nothing. Faces whose side is under
+    degrees; null switches that off. `max_occlusion` bounds a measure of covered faces; null asks
+    nothing. `min_age` is in years, as a model of the pack estimates them; a pack without one cannot
+    be held to it, null asks nothing. Faces whose side is under
     `bystander_below` of the largest one's are not counted. A held-out person known from one file is
     called doubtful below `doubtful_score` (of two views) and below `doubtful_norm` of the usual
     length of an embedding; nobody is rejected for it. `identity` says whether people are told apart
@@ -40,6 +41,7 @@ class FacesSettings(Section):
     min_face: bounds.Length
     min_sharpness: bounds.Sharpness
     max_yaw: bounds.Turn | None
+    max_occlusion: Share | None
     min_age: bounds.Years | None
     track_cosine_min: bounds.Correlation | None
     max_faces: Few
