@@ -177,7 +177,6 @@ def test_another_input_size_is_one_look_and_changes_no_later_one(pack: FacePack)
     assert [face.score for face in pack.detect(image)] == [face.score for face in before]
 
 
-@pytest.mark.capability("InsightFace packs", scale="R")
 def test_a_detector_of_one_size_has_no_cheap_look(real_facepack: Path) -> None:
     with pytest.raises(UserError, match=r"640 pixels only.*faces\.prescreen_size"):
         open_pack(real_facepack, 640).detect(np.zeros((64, 64, 3), np.uint8), 0.5, size=160)
