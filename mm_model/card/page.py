@@ -10,7 +10,7 @@ from typing import Any
 
 from mm_model.card import checks, drift, filters, funnel, histogram, kinds, outputs, rights, terms
 from mm_model.card.album import Album
-from mm_model.card.people import UNKNOWN, Population, population
+from mm_model.card.people import BABY, CHILD, ELDERLY, UNKNOWN, Population, population
 from mm_model.card.sheets import sheets
 from mm_model.decisions.table import DECISIONS
 from mm_model.errors import UserError, first_line
@@ -153,6 +153,7 @@ def _people(found: Mapping[str, outputs.DataOutput], people: Population | None) 
         people=people,
         counted=counted,
         unknown=UNKNOWN,
+        ages=(BABY, CHILD, ELDERLY),
         with_pairs=found["pairs"].there,
     )
 

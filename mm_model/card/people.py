@@ -1,18 +1,25 @@
 """Who is in a dataset: how often, on which side, and of which of the paper's seven categories.
 
-Categories are known where people were drawn: their source says so of each file. There is no age
-model, so of real people they stay unknown.
+Categories are known where people were drawn: their source says so of each file. Of real people
+they are what the face pack's genderage model estimates, where it holds one; else unavailable.
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import median
 
 from mm_model.card.outputs import DataOutput, equal, every
+from mm_model.decisions.faces import AGE, FEMALE
 from mm_model.records import HELD_OUT, TRAIN, Status
 from mm_model.store import documents, tables
 
-UNKNOWN = "unknown: no age model"
+UNKNOWN = "unavailable: the pack holds no genderage model"
+BABY, CHILD, ELDERLY = 3, 16, 60
+"""Ages in years: under the first a baby, under the second a child, from the third on elderly
+(design choice)."""
+_AGE, _FEMALE = AGE.name, FEMALE.name
 MOST_NAMED = 60
 """How many people are listed; of more, those with the most and with the fewest samples."""
 
@@ -37,7 +44,8 @@ class Somebody:
 @dataclass(frozen=True)
 class Population:
     """Everybody. balance: category to (training people, held-out people, samples), the seven first
-    and none where it is known of nobody. listed: those who are named on the page.
+    and none where it is known of nobody. listed: those who are named on the page. estimated:
+    whether categories are a model's estimates.
     """
 
     train: int
@@ -45,6 +53,7 @@ class Population:
     samples: tuple[int, ...]
     balance: Mapping[str, tuple[int, int, int]]
     listed: tuple[Somebody, ...]
+    estimated: bool = False
 
 
 def population(outputs: Mapping[str, DataOutput]) -> Population | None:
@@ -54,6 +63,7 @@ def population(outputs: Mapping[str, DataOutput]) -> Population | None:
     if not outputs["faces"].there:
         return None
     everybody = _everybody(outputs)
+    estimated = not _categories(outputs) and any(one.category != UNKNOWN for one in everybody)
     known = any(one.category != UNKNOWN for one in everybody)
     nobody = (0, 0, 0)
     balance = dict.fromkeys(CATEGORIES if known else (), nobody)
@@ -69,21 +79,30 @@ def population(outputs: Mapping[str, DataOutput]) -> Population | None:
         samples=tuple(one.samples for one in ranked),
         balance=balance,
         listed=tuple(ranked if len(ranked) <= MOST_NAMED else (*ranked[:half], *ranked[-half:])),
+        estimated=estimated,
     )
 
 
 def _everybody(outputs: Mapping[str, DataOutput]) -> list[Somebody]:
-    names = ("identity", "split", "media", "name")
+    there = set(tables.schema(outputs["faces"].table).names)
+    names = ("identity", "split", "media", "name", *(n for n in (_AGE, _FEMALE) if n in there))
     kept = {"status": str(Status.KEPT)}
     categories = _categories(outputs)
     found: dict[str, Somebody] = {}
     told: dict[str, Counter[str]] = defaultdict(Counter)
+    seen_as: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for row in tables.rows(outputs["faces"].table, names, kept):
         one = found.setdefault(str(row["identity"]), Somebody(str(row["identity"]), row["split"]))
         one.clips += row["media"] == "clip"
         one.images += row["media"] != "clip"
         if row["name"] in categories:
             told[one.name][categories[row["name"]]] += 1
+        age, female = row.get(_AGE), row.get(_FEMALE)
+        if age is not None and female is not None:
+            seen_as[one.name].append((age, female))
+    for name, values in seen_as.items():
+        ages, women = zip(*values, strict=True)
+        found[name].category = category(median(ages), median(women))
     for name, seen in told.items():
         found[name].category = seen.most_common(1)[0][0]
     if outputs["pairs"].there:
@@ -93,6 +112,21 @@ def _everybody(outputs: Mapping[str, DataOutput]) -> list[Somebody]:
             if row["values"] in found:
                 found[row["values"]].pairs = row["counts"]
     return list(found.values())
+
+
+def category(age: float, female: float) -> str:
+    """Which of the paper's seven an estimate of age (years) and gender (probability) falls into.
+
+    Raises:
+        ValueError: an estimate that is no number.
+    """
+    if not (math.isfinite(age) and math.isfinite(female)):
+        raise ValueError(f"an age of {age} years and {female} for female say nothing")
+    if age < BABY:
+        return "baby"
+    if age < CHILD:
+        return "girl" if female >= 0.5 else "boy"
+    return ("elderly " if age >= ELDERLY else "") + ("woman" if female >= 0.5 else "man")
 
 
 def _categories(outputs: Mapping[str, DataOutput]) -> dict[str, str]:

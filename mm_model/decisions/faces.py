@@ -18,6 +18,7 @@ from mm_model.decisions.port import (
     Threshold,
     first_broken,
     least,
+    most,
     with_those_of,
 )
 from mm_model.decisions.reasons import Reason
@@ -34,7 +35,9 @@ class FaceMeasurements:
     of the largest further face over the main one's, 0 when nobody else was seen. Without any face
     `detection_score` is the best score that was not enough, and `missed_above` what it was held to;
     what could not be measured is NaN. track_cosine: lowest cosine of two embedded frames, NaN of
-    fewer than two. medians: of what `MEASURES` measure in each frame. media: `image` or `clip`.
+    fewer than two. prescreen: best score of the cheap look, NaN without one; where that was not
+    enough no frame is examined, and nothing else is known. medians: of what `MEASURES` measure in
+    each frame. media: `image` or `clip`.
     """
 
     examined: int
@@ -49,11 +52,12 @@ class FaceMeasurements:
     missed_above: float = math.nan
     media: str = "clip"
     track_cosine: float = math.nan
+    prescreen: float = math.nan
 
     @property
     def found_share(self) -> float:
-        """Share of the examined frames with a face."""
-        return self.found / self.examined
+        """Share of the examined frames with a face; NaN where none was examined."""
+        return self.found / self.examined if self.examined else math.nan
 
     def median(self, measure: Measure) -> float:
         """The median of a measure over the frames with a face; NaN without any."""
@@ -82,6 +86,11 @@ def sharpness(image: Any, box: Any, side: int = 112) -> float:
     return float(cv2.Laplacian(resized, cv2.CV_64F).var())
 
 
+PRESCREEN = Measure(
+    "prescreen",
+    "best score of the cheap first look, where `faces.prescreen_size` asks for one",
+    of=lambda seen: seen.prescreen,
+)
 FOUND_SHARE = Measure(
     "found_share", "share of the examined frames with a face", of=lambda seen: seen.found_share
 )
@@ -106,7 +115,10 @@ SHARPNESS = Measure(
     each=lambda image, face: sharpness(image, face.box),
 )
 MOST_FACES = Measure(
-    "most_faces", "most faces in one frame that count", "count", lambda seen: seen.most_faces
+    "most_faces",
+    "most faces in one frame that count",
+    "count",
+    lambda seen: seen.most_faces if seen.examined else None,
 )
 MANY_SHARE = Measure(
     "many_share",
@@ -117,7 +129,7 @@ BYSTANDERS = Measure(
     "bystanders",
     "most faces in one frame that are too small to count",
     "count",
-    lambda seen: seen.bystanders,
+    lambda seen: seen.bystanders if seen.examined else None,
 )
 OTHER_FACE = Measure(
     "other_face",
@@ -139,6 +151,14 @@ ROLL = Measure(
     "degrees by which the head tips to the image's right",
     each=lambda image, face: float(pose.held(face.landmarks).roll),
 )
+OCCLUSION = Measure(
+    "occlusion",
+    "one less the least contrast around an eye, nose or mouth corner over the face's, 0 to 1",
+)
+AGE = Measure("age_years", "age as the pack's genderage model estimates it, of packs that hold one")
+FEMALE = Measure(
+    "gender_p_female", "that model's probability that the face is a woman's or a girl's"
+)
 TRACK_COSINE = Measure(
     "track_cosine",
     "lowest cosine of the followed face in two frames of a clip, of files that were embedded",
@@ -151,6 +171,19 @@ SECOND_LOOK = (
     Measure("bordered_cosine", "cosine of the face to itself there"),
 )
 """Columns of people who are held out on the word of one file; nobody is rejected for them."""
+
+
+def not_worth_a_look(score: float, rules: Any) -> bool:
+    """Whether the cheap look's score spares the full one under these rules."""
+    return rules.prescreen_size is not None and not score >= rules.prescreen_above
+
+
+def _nothing_like_a_face(seen: FaceMeasurements, rules: Any) -> Broken | None:
+    if not not_worth_a_look(seen.prescreen, rules):
+        return None
+    said = f"nothing like a face in a look at {rules.prescreen_size} pixels"
+    best = f"; the best score was {seen.prescreen:.2f}" if seen.prescreen > 0 else ""
+    return Broken(Reason.FACE_NONE, said + best, seen.prescreen, rules.prescreen_above)
 
 
 def _no_face(seen: FaceMeasurements, rules: Any) -> Broken | None:
@@ -189,6 +222,14 @@ def _turned_away(seen: FaceMeasurements, rules: Any) -> Broken | None:
     return Broken(Reason.FACE_POSE, said, abs(yaw), bound)
 
 
+def _too_young(seen: FaceMeasurements, rules: Any) -> Broken | None:
+    bound, age = rules.min_age, seen.median(AGE)
+    if bound is None or age >= bound:
+        return None
+    told = "is unknown" if math.isnan(age) else f"is estimated at {age:.0f} years"
+    return Broken(Reason.FACE_YOUNG, f"the person's age {told}", age, bound)
+
+
 def _another(seen: FaceMeasurements, rules: Any) -> Broken | None:
     bound, cosine = rules.track_cosine_min, seen.track_cosine
     if bound is None or math.isnan(cosine) or cosine >= bound:
@@ -198,6 +239,16 @@ def _another(seen: FaceMeasurements, rules: Any) -> Broken | None:
 
 
 DECISIONS = (
+    Decision(
+        "nothing_like_a_face",
+        needs=Need.FACES,
+        rejects="shows nothing like a face in a cheap look, and is looked at no further",
+        reasons=(Reason.FACE_NONE,),
+        measures=(PRESCREEN,),
+        thresholds=(Threshold("faces.prescreen_above"),),
+        rule=_nothing_like_a_face,
+        keeps="from",
+    ),
     Decision(
         "no_face",
         needs=Need.FACES,
@@ -254,6 +305,26 @@ DECISIONS = (
         thresholds=(Threshold("faces.max_yaw"),),
         rule=_turned_away,
     ),
+    most(
+        "covered_face",
+        needs=Need.FACES,
+        rejects="shows a face that is covered in part",
+        reason=Reason.FACE_OCCLUDED,
+        measure=OCCLUSION,
+        threshold=Threshold("faces.max_occlusion"),
+        message="the face is covered in part: occlusion {value:.2f}",
+        value=lambda seen: seen.median(OCCLUSION),
+    ),
+    Decision(
+        "too_young",
+        needs=Need.FACES,
+        rejects="shows somebody who is too young, as the pack's model estimates it",
+        reasons=(Reason.FACE_YOUNG,),
+        measures=(AGE,),
+        thresholds=(Threshold("faces.min_age"),),
+        rule=_too_young,
+        keeps="from",
+    ),
     Decision(
         "another_face",
         needs=Need.EMBEDDINGS,
@@ -278,6 +349,7 @@ before is embedded, `redundant` of all samples together."""
 
 MEASURES = with_those_of(
     (
+        PRESCREEN,
         FOUND_SHARE,
         PADDED_SHARE,
         DETECTION_SCORE,
@@ -291,6 +363,9 @@ MEASURES = with_those_of(
         YAW,
         PITCH,
         ROLL,
+        OCCLUSION,
+        AGE,
+        FEMALE,
     ),
     DECISIONS,
 )

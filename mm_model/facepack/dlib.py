@@ -99,7 +99,7 @@ class DlibPack:
         """Length of an embedding."""
         return _WIDTH
 
-    def detect(self, image: np.ndarray, above: float = 0.5) -> list[Face]:
+    def detect(self, image: np.ndarray, above: float = 0.5, size: int | None = None) -> list[Face]:
         """Faces with score >= `above`, best first.
 
         The picture is scaled so that its longer side fills the input; a face must then be about 80
@@ -108,10 +108,10 @@ class DlibPack:
         """
         import cv2
 
-        scale = self._size / max(image.shape[:2])
-        size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+        scale = (size or self._size) / max(image.shape[:2])
+        sides = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        view = np.ascontiguousarray(cv2.resize(image, size, interpolation=how))
+        view = np.ascontiguousarray(cv2.resize(image, sides, interpolation=how))
         least = min(max(above, 1e-3), 1 - 1e-3)
         with self._turn:
             boxes, scores, _ = self._detector.run(view, 0, math.log(least / (1 - least)))

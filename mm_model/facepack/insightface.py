@@ -1,4 +1,4 @@
-"""InsightFace packs: an SCRFD detector with landmarks and an ArcFace recogniser.
+"""InsightFace packs: an SCRFD detector with landmarks, an ArcFace recogniser, perhaps ages.
 
 Loaded through insightface 2.x from a folder that is already there, on the CPU, at one explicit
 detector size: the library's default of two merged sizes gives other faces. Refuses detectors
@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from mm_model.errors import UserError
-from mm_model.facepack.port import Face, pack_digest
+from mm_model.facepack.genderage import GenderAge
+from mm_model.facepack.port import Attributes, Face, pack_digest
 from mm_model.facepack.template import around_face, norm_crop
 from mm_model.store import digests
 from mm_model.store.atomic import Document
@@ -40,17 +41,19 @@ class InsightFacePack:
         self._recognizer = _part(models, "recognition", folder)
         self._prepare_detector(keep_fixed_size)
         self._files = {
-            Path(part.model_file).name: digests.of_file(Path(part.model_file))
-            for part in (self._detector, self._recognizer)
+            _name(part): digests.of_file(_path(part)) for part in (self._detector, self._recognizer)
         }
-        _check_manifest(folder, self._files)
+        ages = models.get("genderage")
+        self._ages = {} if ages is None else {_name(ages): digests.of_file(_path(ages))}
+        _check_manifest(folder, self._files | self._ages)
+        self._attributes = None if ages is None else GenderAge(ages, self._ages[_name(ages)])
         self._digest = pack_digest(self._files)
         self._width = self._probe_width()
         self._check_threads()
 
     @property
     def digest(self) -> str:
-        """Digest over the detector's and the recogniser's files."""
+        """Digest over detector and recogniser, from which alone cosines follow."""
         return self._digest
 
     @property
@@ -58,9 +61,27 @@ class InsightFacePack:
         """Length of an embedding."""
         return self._width
 
-    def detect(self, image: np.ndarray, above: float = 0.5) -> list[Face]:
-        """Faces with score >= `above`, best first; small pictures are enlarged to the input."""
-        boxes, landmarks = self._detector.detect(_bgr(image), det_thresh=above)
+    @property
+    def attributes(self) -> Attributes | None:
+        """Estimates of age and gender, where the pack holds a model for them."""
+        return self._attributes
+
+    def detect(self, image: np.ndarray, above: float = 0.5, size: int | None = None) -> list[Face]:
+        """Faces with score >= `above`, best first; small pictures are enlarged to the input.
+
+        Raises:
+            UserError: the detector takes one size of input only, and `size` is another.
+        """
+        fixed = self._detector.static_input_size
+        if size is not None and fixed is not None and tuple(fixed) != (size, size):
+            raise UserError(
+                f"{_name(self._detector)} takes pictures of {fixed[0]} pixels only, so it has no "
+                f"cheap look at {size}: set faces.prescreen_size and faces.prescreen_above to "
+                "null in the profile, or use a pack whose detector takes any size."
+            )
+        boxes, landmarks = self._detector.detect(
+            _bgr(image), input_size=size and (size, size), det_thresh=above
+        )
         return [
             Face(box[:4].astype(np.float32), float(box[4]), points.astype(np.float32))
             for box, points in zip(boxes, landmarks, strict=True)
@@ -81,6 +102,7 @@ class InsightFacePack:
             "detection_size": self._size[0],
             "provider": _PROVIDER,
             "files": dict(sorted(self._files.items())),
+            "genderage": self._ages or None,
         }
 
     def _prepare_detector(self, keep_fixed_size: bool) -> None:
@@ -108,6 +130,7 @@ class InsightFacePack:
         """The library makes further sessions per size: each must have kept the bound."""
         self._detector.detect(np.zeros((32, 32, 3), np.uint8))
         sessions = [*self._detector.resolution_sessions.values(), self._recognizer.session]
+        sessions += [self._attributes.session] if self._attributes else []
         for session in sessions:
             found = session.get_session_options().intra_op_num_threads
             if found != self._threads:
@@ -132,7 +155,7 @@ def _load(folder: Path, threads: int) -> Document:
     try:
         analysis = FaceAnalysis(
             name=str(folder),
-            allowed_modules=["detection", "recognition"],
+            allowed_modules=["detection", "recognition", "genderage"],
             providers=[_PROVIDER],
             sess_options=options,
         )
@@ -162,6 +185,14 @@ def _check_single_file(path: Path) -> None:
             f"{path} keeps its weights in a second file: save it as one file "
             "(onnx.save with external data off) before use."
         )
+
+
+def _path(part: Any) -> Path:
+    return Path(part.model_file)
+
+
+def _name(part: Any) -> str:
+    return _path(part).name
 
 
 def _part(models: Document, task: str, folder: Path) -> Any:

@@ -66,14 +66,16 @@ class OpenCVPack:
         """Length of an embedding (128 for SFace)."""
         return self._width
 
-    def detect(self, image: np.ndarray, above: float = 0.5) -> list[Face]:
+    def detect(self, image: np.ndarray, above: float = 0.5, size: int | None = None) -> list[Face]:
         """Faces with score >= `above`, best first.
 
         The picture is scaled so that its longer side fills the input, then padded with black at
         the right or the bottom, as InsightFace's detectors do: one size, one meaning.
         """
-        boxed, scale = _letterboxed(image, self._size)
+        side = size or self._size
+        boxed, scale = _letterboxed(image, side)
         with self._turn:
+            self._detector.setInputSize((side, side))
             self._detector.setScoreThreshold(max(above, _LOWEST_SCORE))
             _, rows = self._detector.detect(np.ascontiguousarray(boxed[..., ::-1]))
         faces = [_face_of(row / scale, float(row[14])) for row in (() if rows is None else rows)]

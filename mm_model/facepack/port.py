@@ -69,8 +69,15 @@ class FacePack(Protocol):
     @property
     def width(self) -> int: ...
 
-    def detect(self, image: np.ndarray, above: float = 0.5) -> list[Face]:
-        """Faces with score >= `above`, best first."""
+    def detect(self, image: np.ndarray, above: float = 0.5, size: int | None = None) -> list[Face]:
+        """Faces with score >= `above`, best first.
+
+        size: another side of the detector's square input than the one that it was opened for, a
+        multiple of `STRIDE`.
+
+        Raises:
+            UserError: the detector takes no other.
+        """
         ...
 
     def embed(self, image: np.ndarray, face: Face) -> np.ndarray:
@@ -80,6 +87,22 @@ class FacePack(Protocol):
     def describe(self) -> Document:
         """JSON-able record: adapter, digest, width, detection size, files with digests."""
         ...
+
+
+class Attributes(Protocol):
+    """What some packs tell of a face besides: a model's estimates. `digest` names its weights."""
+
+    @property
+    def digest(self) -> str: ...
+
+    def of(self, image: np.ndarray, face: Face) -> tuple[float, float]:
+        """Age in years, and the probability that the face is a woman's or a girl's."""
+        ...
+
+
+def attributes_of(pack: FacePack) -> Attributes | None:
+    """The pack's own estimates of age and gender; None where it holds no model for them."""
+    return getattr(pack, "attributes", None)
 
 
 def unit(vector: np.ndarray) -> np.ndarray:

@@ -6,6 +6,9 @@ anew. A sample that takes its worker down is a failed row, never an end.
 
 from collections.abc import Sequence
 
+from mm_model.errors import UserError
+from mm_model.facepack.port import FacePack, attributes_of
+from mm_model.faces.prescreen import tried
 from mm_model.faces.report import on_one_file
 from mm_model.faces.row import TRACK_FIELDS, SampleTask, tracks_of
 from mm_model.faces.workers import Workers
@@ -32,7 +35,8 @@ def examined(job: Job, samples: list[Row]) -> tuple[list[Row], Row]:
         opened(job.model("facepack"), rules.detection_size, job.profile.run.threads) as workers,
         measured.opened(job.layout.measured(job.stage.name)) as cache,
     ):
-        keys = keys_of(job, samples, tasks, workers.pack.digest)
+        _can_tell(workers.pack, job)
+        keys = keys_of(job, samples, tasks, workers.pack)
         new = cache.absent(keys.values())
         frames = sum(
             min(task.num_frames, rules.frames_examined or task.num_frames)
@@ -60,17 +64,31 @@ def examined(job: Job, samples: list[Row]) -> tuple[list[Row], Row]:
 
 
 def keys_of(
-    job: Job, samples: Sequence[Row], tasks: dict[str, SampleTask], pack: str
+    job: Job, samples: Sequence[Row], tasks: dict[str, SampleTask], pack: FacePack
 ) -> dict[str, str]:
-    """Sample id to the key of what is measured of it by the pack of that digest."""
+    """Sample id to the key of what is measured of it by that pack."""
     known = manifest.read(job.inputs["ingest"]).files
-    measuring = Measuring(("faces/row.py",), pack)
+    attributes = attributes_of(pack)
+    weights = [pack.digest, attributes.digest if attributes else None]
+    measuring = Measuring(("faces/row.py",), weights)
     keys = {}
     for sample in samples:
         task = tasks[sample["sample_id"]]
         content = known.get(sample["file"]) or digests.of_file(task.path)
         keys[task.sample_id] = measuring.key(content, task.looks_as())
     return keys
+
+
+def _can_tell(pack: FacePack, job: Job) -> None:
+    """Refuse a bound on what this pack cannot measure: nobody may pass it unasked."""
+    if job.profile.faces.prescreen_size is not None:
+        tried(pack, job.profile.faces.prescreen_size)
+    if job.profile.faces.min_age is not None and attributes_of(pack) is None:
+        raise UserError(
+            f"faces.min_age is {job.profile.faces.min_age:g}, and the face pack "
+            f"{job.params.facepack} holds no genderage model that tells ages: use an InsightFace "
+            "pack with genderage.onnx (params.yaml: facepack), or set faces.min_age to null."
+        )
 
 
 class _Look:

@@ -13,15 +13,25 @@ from typing import Protocol
 
 import numpy as np
 
-from mm_model.decisions.faces import MEASURES, FaceMeasurements, broken_rule
+from mm_model.decisions.faces import (
+    AGE,
+    FEMALE,
+    MEASURES,
+    OCCLUSION,
+    FaceMeasurements,
+    broken_rule,
+    not_worth_a_look,
+)
 from mm_model.facepack.detect import (
     DetectionRules,
     Sighting,
     chosen_faces,
     without_bystanders,
 )
-from mm_model.facepack.port import Face, FacePack, unit
+from mm_model.facepack.port import Face, FacePack, attributes_of, unit
+from mm_model.faces.covered import occlusion
 from mm_model.faces.pictures import Pictures
+from mm_model.faces.prescreen import glimpse
 from mm_model.faces.track import pick, spread
 from mm_model.records import Status
 from mm_model.settings import FacesSettings
@@ -31,6 +41,7 @@ EMBEDDED_FRAMES = 5
 
 LOOKING = (
     "detection_size",
+    "prescreen_size",
     "detection_above",
     "padded_detection_above",
     "pads",
@@ -112,9 +123,14 @@ def examine(pack: FacePack, pictures: Pictures, rules: FacesSettings) -> Examine
         mm_model.media.failure.MediaError: the file can no longer be decoded.
         ValueError: the recogniser gave no finite embedding of a sample that is kept.
     """
+    score = math.nan
+    if rules.prescreen_size is not None:
+        score = glimpse(pack, pictures, rules.prescreen_size)
+        if not_worth_a_look(score, rules):
+            return Examined(unseen(score, pictures.media), [])
     most = None if pictures.media == "image" else rules.frames_examined
     frames = _looked(pack, pictures, spread(pictures.num_frames, most), rules)
-    seen = replace(_measured(frames), media=pictures.media)
+    seen = replace(_measured(frames), media=pictures.media, prescreen=score)
     found = Examined(seen, frames.numbers, frames.tracks)
     kept = decided(found, rules).status == Status.KEPT
     if not frames.tracks or not (kept or rules.embed_rejected):
@@ -178,6 +194,7 @@ def under(seen: FaceMeasurements, numbers: list[int], max_faces: int) -> FaceMea
 def _looked(pack: FacePack, pictures: Pictures, indices: list[int], rules: LookingRules) -> _Frames:
     """Every frame at `indices`, one face followed; the others are compared with that one."""
     frames = _Frames()
+    attributes = attributes_of(pack)
     last: Face | None = None
     for index, image in pictures.at(indices):
         sighting = chosen_faces(pack, image, rules)
@@ -191,6 +208,10 @@ def _looked(pack: FacePack, pictures: Pictures, indices: list[int], rules: Looki
         for measure in MEASURES:
             if measure.each:
                 frames.each[measure.name].append(measure.each(image, face))
+        frames.each[OCCLUSION.name].append(occlusion(image, face))
+        if attributes is not None:
+            for measure, value in zip((AGE, FEMALE), attributes.of(image, face), strict=True):
+                frames.each[measure.name].append(value)
         frames.numbers.append(len(counted))
         frames.bystanders.append(len(bystanders))
         frames.others += [
@@ -198,6 +219,11 @@ def _looked(pack: FacePack, pictures: Pictures, indices: list[int], rules: Looki
         ]
         last = face
     return frames
+
+
+def unseen(score: float, media: str) -> FaceMeasurements:
+    """Of a sample that was spared the full look after a cheap one with that score."""
+    return replace(_measured(_Frames()), other_face=math.nan, media=media, prescreen=score)
 
 
 def _measured(frames: _Frames) -> FaceMeasurements:

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from mm_model.decisions.faces import MEASURES, FaceMeasurements
+from mm_model.decisions.faces import MEASURES, FaceMeasurements, not_worth_a_look
 from mm_model.decisions.port import Measure, names
 from mm_model.facepack.port import Face, FacePack
-from mm_model.faces.examine import LOOKING, Examined, decide, examine, under
+from mm_model.faces.examine import LOOKING, Examined, decide, examine, under, unseen
 from mm_model.faces.pictures import Pictures
 from mm_model.media.failure import MESSAGE_LIMIT, MediaError
 from mm_model.records import TRACKS_COLUMNS, Reason, Row, Status
@@ -101,19 +101,34 @@ def _record(examined: Examined) -> Row:
 
 
 def serves(record: Row, rules: FacesSettings) -> bool:
-    """Whether a record tells all that a look under `rules` would: of what it embeds, embeddings."""
+    """Whether a record tells all that a look under `rules` would: of what it embeds, embeddings.
+
+    One of a cheap look alone serves as long as that look's score spares the full one.
+    """
+    if _spared(record, rules):
+        return True
+    if not record["seen"]["examined"]:
+        return False
     return bool(record["embeddings"]) or not _embeds(record, rules)
 
 
 def _embeds(record: Row, rules: FacesSettings) -> bool:
     """Whether a look under `rules` embeds the sample (`examine`)."""
-    if not record["track"]:
+    if not record["track"] or _spared(record, rules):
         return False
     return rules.embed_rejected or decide(_before(record, rules), rules).status == Status.KEPT
 
 
+def _spared(record: Row, rules: FacesSettings) -> bool:
+    """Whether a look under `rules` is the cheap one alone."""
+    score = record["seen"]["prescreen"]
+    return not_worth_a_look(math.nan if score is None else score, rules)
+
+
 def _before(record: Row, rules: FacesSettings) -> FaceMeasurements:
     """What was measured before anything was embedded."""
+    if _spared(record, rules):
+        return unseen(record["seen"]["prescreen"], record["seen"]["media"])
     seen, medians = _with_nan(record["seen"]), _with_nan(record["medians"])
     found = FaceMeasurements(**seen | {"track_cosine": math.nan}, medians=medians)
     return under(found, record["numbers"], rules.max_faces)
@@ -145,7 +160,7 @@ def row_of(task: SampleTask, record: Row) -> Row:
         **{measure.name: _number(_value(measure, seen)) for measure in MEASURES},
         "embedding_norm": record["embedding_norm"] if kept else None,
         **decision.as_dict(),
-        "track": record["track"],
+        "track": record["track"] if seen.examined else "",
         "embedded_frames": record["embedded_frames"] if kept else [],
         "embeddings": record["embeddings"] if kept else "",
     }

@@ -50,7 +50,7 @@ def run(job: Job) -> Report:
 STAGE = Stage(
     name="faces",
     title="Faces: detection, tracks, identities",
-    version=5,
+    version=6,
     takes=("ingest",),
     sections=("run", "faces"),
     models=("facepack",),

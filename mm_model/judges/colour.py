@@ -41,7 +41,7 @@ class ColourJudge:
         """Three numbers for the skin, three for the hair."""
         return len(CENTRE)
 
-    def detect(self, image: np.ndarray, above: float = 0.5) -> list[Face]:
+    def detect(self, image: np.ndarray, above: float = 0.5, size: int | None = None) -> list[Face]:
         """Nothing: it looks where others found a face."""
         return []
 

@@ -139,6 +139,19 @@ def _turns(table: str, max_yaw: float | None) -> list[Check]:
     return held if max_yaw is None else [present(table, "yaw", kept=True), *held]
 
 
+def _or_one(bound: float | None) -> float:
+    return 1 if bound is None else bound
+
+
+def _ages(table: str, least: float | None) -> list[Check]:
+    """Estimates are possible ones; where a bound is set every kept file has one from there on."""
+    held = [between(table, "gender_p_female", 0, 1)]
+    if least is not None:
+        held += [present(table, "age_years", kept=True)]
+        held += [between(table, "age_years", least, None, kept=True)]
+    return held
+
+
 def _most_lettering(rules: IngestSettings) -> float | None:
     """What the cheap rule may say of a kept file: OCR may have decided otherwise in its band."""
     if rules.text_area_above is None or rules.text_second_look is None:
@@ -173,6 +186,10 @@ def _faces(profile: Profile) -> list[Check]:
         between(table, "sharpness", rules.min_sharpness, None, kept=True),
         between(table, "found_share", rules.found_share_min, 1, kept=True),
         *_turns(table, rules.max_yaw),
+        present(table, "occlusion", kept=True),
+        between(table, "occlusion", 0, _or_one(rules.max_occlusion), kept=True),
+        *_ages(table, rules.min_age),
+        *([present(table, "prescreen", kept=True)] if rules.prescreen_above is not None else []),
         between(table, "embedding_norm", 0, None, kept=True, strict_low=True),
         floor(tracks, rules.row_floor),
         unique_together(tracks, ("sample_id", "frame")),

@@ -99,6 +99,8 @@ HashBits = Annotated[int, Field(ge=0, le=8)]
 """Bits of a perceptual hash; from some ten of 64 on, different pictures differ by no more."""
 Turn = Annotated[float, Field(ge=0, le=90)]
 """Degrees to either side."""
+Years = Annotated[float, Field(ge=0, le=120)]
+"""Of age."""
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Megabytes = Annotated[int, Field(ge=1, le=1_048_576)]
 Bytes = Annotated[int, Field(ge=1, le=2**31)]

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from mm_model.decisions.table import extended
 from mm_model.settings import bounds
 from mm_model.settings.bounds import Count, Few, Share, each_once
+from mm_model.settings.faces import FacesSettings as FacesSettings
 from mm_model.settings.section import Section
 from mm_model.store import digests
 from mm_model.store.consents import ID, Basis
@@ -120,44 +121,6 @@ class IngestSettings(Section):
                 f"{self.max_pixels} pixels (max_pixels)"
             )
         return self
-
-
-@extended("faces")
-class FacesSettings(Section):
-    """Which samples show exactly one usable face, and who is who.
-
-    Detection sizes are in pixels of the detector's square input. A head may be turned by `max_yaw`
-    degrees; null switches that off. Faces whose side is under `bystander_below` of the largest
-    one's are not counted. A held-out person known from one file is called doubtful below
-    `doubtful_score` (of two views) and below `doubtful_norm` of the usual length of an embedding;
-    nobody is rejected for it. `identity` says whether people are told apart by clustering
-    embeddings or by the folder a file lies in. Identities whose mean embeddings are nearer than
-    `redundant_above` are reported, or all but one of them rejected; null asks nothing. Two frames
-    of a clip whose faces are less alike than `track_cosine_min` show two people; null asks nothing.
-    With `embed_rejected` rejected faces are embedded too: another bound then needs no second look.
-    """
-
-    detection_size: bounds.Side
-    detection_above: Share
-    padded_detection_above: Share
-    pads: Annotated[tuple[Share, ...], Field(max_length=8), AfterValidator(each_once)]
-    frames_examined: bounds.Frames | None
-    found_share_min: Share
-    min_face: bounds.Length
-    min_sharpness: bounds.Sharpness
-    max_yaw: bounds.Turn | None
-    track_cosine_min: bounds.Correlation | None
-    max_faces: Few
-    bystander_below: Share
-    doubtful_score: Share
-    doubtful_norm: Share
-    identity: Literal["clusters", "folders"]
-    cluster_above: bounds.Correlation
-    redundant_above: bounds.Correlation | None
-    redundant: Literal["report", "reject"]
-    embed_rejected: bool
-    held_out_share: Share
-    row_floor: Count
 
 
 def asks_for_paint(synthesizer: str, kinds: Collection[str]) -> bool:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mm_model.card import page
+from mm_model.card import outputs, page, people
 from mm_model.commands import cli
 from mm_model.errors import UserError
 from mm_model.report import page as report
@@ -159,7 +159,28 @@ def test_real_people_have_no_category(layout: Layout) -> None:
     publish(layout, "sources", [{"source_id": "r", "synthetic": False}])
     publish(layout, "faces", [face(n, 20.0) for n in range(8)])
     text = _text(layout)
-    assert "unknown: no age model" in text and ">elderly man<" not in text
+    assert "unavailable: the pack holds no genderage model" in text
+    assert ">elderly man<" not in text
+
+
+def test_a_pack_s_estimates_make_the_balance_of_real_people(layout: Layout) -> None:
+    """The median of a person's files; who has no estimate stays unavailable."""
+    publish(layout, "sources", [{"source_id": "r", "synthetic": False}])
+    ages, women = [1, 70, 80, 75] + [12] * 4, [0.9, 0.9, 0.2, 0.8] + [0.1] * 4
+    estimates = [
+        {"age_years": float(age), "gender_p_female": woman}
+        for age, woman in zip(ages, women, strict=True)
+    ]
+    publish(layout, "faces", [face(n, 20.0, **estimates[n]) for n in range(8)] + [face(8, 20.0)])
+    found = people.population(outputs.published(layout))
+    assert found is not None and found.estimated
+    assert {one.name: one.category for one in found.listed} == {
+        "id-0": "elderly woman",
+        "id-1": "boy",
+        "id-2": people.UNKNOWN,
+    }
+    text = re.sub(r"\s+", " ", _text(layout))
+    assert "estimates of the face pack's genderage model" in text and "under 16 a child" in text
 
 
 def test_the_paper_s_funnel_stands_beside(layout: Layout) -> None:

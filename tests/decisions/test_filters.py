@@ -100,7 +100,7 @@ def test_a_section_takes_in_the_field_of_a_further_filter(
     for wrong in ({"max_squint": "far"}, {"max_squints": 30}):
         with pytest.raises(ValidationError):
             wider(**values, **wrong)
-    assert (wider.__name__, wider.__module__) == ("FacesSettings", "mm_model.settings.sections")
+    assert (wider.__name__, wider.__module__) == ("FacesSettings", "mm_model.settings.faces")
 
 
 def test_without_a_further_filter_a_section_is_itself() -> None:

@@ -168,6 +168,20 @@ def test_a_real_pack_has_its_own_width_and_fixed_size(real_facepack: Path) -> No
         open_pack(real_facepack, 320)
 
 
+def test_another_input_size_is_one_look_and_changes_no_later_one(pack: FacePack) -> None:
+    image = _portraits(1, 400)[0].image
+    before = pack.detect(image)
+    small = pack.detect(image, 0.1, size=64)
+    assert small and abs(small[0].landmarks - before[0].landmarks).max() < 0.08 * 400
+    assert small[0].score != before[0].score
+    assert [face.score for face in pack.detect(image)] == [face.score for face in before]
+
+
+def test_a_detector_of_one_size_has_no_cheap_look(real_facepack: Path) -> None:
+    with pytest.raises(UserError, match=r"640 pixels only.*faces\.prescreen_size"):
+        open_pack(real_facepack, 640).detect(np.zeros((64, 64, 3), np.uint8), 0.5, size=160)
+
+
 def test_a_zero_or_infinite_vector_has_no_direction() -> None:
     for dead in (np.zeros(4), np.array([1, np.inf, 0, 0]), np.array([np.nan, 1, 0, 0])):
         assert np.isnan(unit(dead)).all()

@@ -118,6 +118,16 @@ def test_a_face_is_found_in_pixels_of_the_small_picture(folder: Path) -> None:
     assert faces[0].score > 0.8
 
 
+def test_another_size_is_for_one_look(folder: Path) -> None:
+    """A cell is eight pixels of the input, so that a box is half as large at twice the size."""
+    pack = open_pack(folder, 160)
+    before = pack.detect(_picture(), 0.5)[0]
+    (other,) = pack.detect(_picture(), 0.5, size=320)
+    assert other.short_side == pytest.approx(before.short_side / 2, abs=0.1)
+    np.testing.assert_allclose(other.landmarks[2], [33, 17], atol=0.6)
+    assert pack.detect(_picture(), 0.5)[0].box.tolist() == before.box.tolist()
+
+
 def test_the_threshold_is_kept(folder: Path) -> None:
     dim = (_picture() * 0.5).astype(np.uint8)
     pack = open_pack(folder, 160)

@@ -26,10 +26,16 @@ class FakePack:
     sees: Callable[[np.ndarray], list[Face]]
     tells: Callable[[np.ndarray], np.ndarray] = lambda image: np.ones(4, np.float32)
     shown: list[tuple[tuple[int, ...], float]] = field(default_factory=list)
+    glimpses: Callable[[np.ndarray], list[Face]] = lambda image: []
+    glimpsed: list[tuple[tuple[int, ...], int]] = field(default_factory=list)
     digest: str = "0" * 64
     width: int = 4
+    attributes: Any = None
 
-    def detect(self, image: np.ndarray, above: float = 0.5) -> list[Face]:
+    def detect(self, image: np.ndarray, above: float = 0.5, size: int | None = None) -> list[Face]:
+        if size is not None:
+            self.glimpsed.append((image.shape, size))
+            return self.glimpses(image)
         self.shown.append((image.shape, above))
         return [found for found in self.sees(image) if found.score >= above]
 

@@ -95,6 +95,94 @@ def test_a_head_turned_to_either_side_is_rejected_where_a_bound_is_set(yaw: floa
     assert decide(_seen(yaw=np.copysign(60, yaw)), strict) == KEPT
 
 
+CHEAP = RULES.model_copy(update={"prescreen_size": 64, "prescreen_above": 0.2})
+
+
+@pytest.mark.parametrize(("score", "looks"), [(0.19, 0), (0.2, 1), (None, 0)])
+def test_a_file_with_nothing_like_a_face_in_a_cheap_look_gets_no_other(
+    tmp_path: Path, score: float | None, looks: int
+) -> None:
+    pack = FakePack(lambda image: [face(10, 12, 60)])
+    pack.glimpses = lambda image: [face(0, 0, 20, score)] if score else []
+    row = look(pack, SampleTask("ab" * 8, _photo(tmp_path), "image", 1, 96, 96, CHEAP))
+    assert len(pack.shown) == row["frames_examined"] == looks
+    assert pack.glimpsed == [((96, 96, 3), 64)]
+    assert row["prescreen"] == (score or 0)
+    if not looks:
+        assert (row["reason"], row["reason_value"]) == ("FACE_NONE", score or 0)
+        assert row["reason_threshold"] == 0.2 and "a look at 64 pixels" in row["message"]
+        assert row["detection_score"] is row["most_faces"] is row["other_face"] is None
+    else:
+        assert row["status"] == "kept"
+
+
+def test_of_a_clip_the_cheap_look_sees_three_frames_and_the_best_counts(tmp_path: Path) -> None:
+    scores = iter([0.1, 0.4, 0.0])
+    pack = FakePack(lambda image: [face(10, 12, 60)])
+    pack.glimpses = lambda image: [face(0, 0, 20, next(scores))]
+    task = SampleTask("ab" * 8, _clip(tmp_path, _noise(9)).path, "clip", 9, 96, 96, CHEAP)
+    row = look(pack, task)
+    assert (row["prescreen"], row["status"], len(pack.shown)) == (0.4, "kept", 9)
+    assert len(pack.glimpsed) == 3
+
+
+def test_a_record_of_a_cheap_look_serves_while_its_score_is_too_low(tmp_path: Path) -> None:
+    """And one of a full look gives the row of a cheap one where the bound has risen."""
+    pack = FakePack(lambda image: [face(10, 12, 60)])
+    pack.glimpses = lambda image: [face(0, 0, 20, 0.3)]
+    tasks = {
+        bound: SampleTask(
+            "ab" * 8,
+            _photo(tmp_path),
+            "image",
+            1,
+            96,
+            96,
+            CHEAP.model_copy(update={"prescreen_above": bound}),
+        )
+        for bound in (0.2, 0.4)
+    }
+    full, cheap = (json.loads(json.dumps(measure(pack, tasks[bound]))) for bound in (0.2, 0.4))
+    assert serves(full, tasks[0.2].rules) and serves(full, tasks[0.4].rules)
+    assert serves(cheap, tasks[0.4].rules) and not serves(cheap, tasks[0.2].rules)
+    assert row_of(tasks[0.4], full) == row_of(tasks[0.4], cheap) == look(pack, tasks[0.4])
+    assert row_of(tasks[0.2], full) == look(pack, tasks[0.2])
+
+
+def test_somebody_too_young_or_of_unknown_age_is_rejected_where_a_bound_is_set() -> None:
+    strict = RULES.model_copy(update={"min_age": 18})
+    for age, value in ((17.9, 17.9), (float("nan"), None)):
+        decision = decide(_aged(age), strict)
+        assert (decision.reason, decision.reason_value) == ("FACE_YOUNG", value)
+        assert decision.reason_threshold == 18
+        assert decide(_aged(age), RULES) == KEPT, "null switches it off"
+    assert decide(_aged(18.0), strict) == KEPT
+
+
+def _aged(age: float) -> FaceMeasurements:
+    seen = _seen()
+    return replace(seen, medians={**seen.medians, "age_years": age})
+
+
+def test_age_and_gender_are_medians_over_the_frames_of_a_clip(tmp_path: Path) -> None:
+    ages = iter([10.0, 40.0, 30.0])
+
+    class Ages:
+        digest = "1" * 64
+
+        def of(self, image: np.ndarray, face: object) -> tuple[float, float]:
+            age = next(ages)
+            return age, age / 100
+
+    pack = FakePack(lambda image: [face(10, 12, 60)])
+    task = SampleTask("ab" * 8, _clip(tmp_path, _noise(3)).path, "clip", 3, 96, 96, RULES)
+    row = look(pack, task)
+    assert row["age_years"] is row["gender_p_female"] is None
+    pack.attributes = Ages()
+    row = look(pack, task)
+    assert (row["age_years"], row["gender_p_female"]) == (30.0, pytest.approx(0.3))
+
+
 @pytest.mark.parametrize(
     "change", [{"found": 6}, {"many_share": 0.2}, {"face_size": 40.0}, {"sharpness": 10.0}]
 )

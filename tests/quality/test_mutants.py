@@ -61,6 +61,8 @@ NULL_IS_AN_ANSWER = {
     # A head's turn asks nothing where no bound is set; landmarks may be degenerate.
     ("faces", "samples.parquet", "yaw"),
     ("faces", "samples.parquet", "roll"),
+    # Few packs hold a model that estimates gender.
+    ("faces", "samples.parquet", "gender_p_female"),
 }
 
 

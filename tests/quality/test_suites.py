@@ -66,6 +66,7 @@ def _ingest(_: Profile) -> dict[str, pd.DataFrame]:
 def _faces(_: Profile) -> dict[str, pd.DataFrame]:
     names = {"sample_id": _names("a"), "name": _names("n"), "identity": "id-0001"}
     sizes = {"num_frames": 1, "face_size": 64.0, "sharpness": 200.0, "embedding_norm": 20.0}
+    sizes["occlusion"] = 0.5
     found = {"detection_score": 0.9, "found_share": 1.0, "many_share": 0.0}
     rest = {"media": "image", "split": "train", "embedding_row": range(ROWS)}
     table = _decided(FACES_COLUMNS, **names, **sizes, **found, **rest)
@@ -221,6 +222,30 @@ def test_a_kept_file_beyond_a_rule_of_ingest_stops_the_stage(
     written(tmp_path, tables)
     with pytest.raises(AuditError, match=f"column '{column}'"):
         audit.audit("ingest", tmp_path, profile.model_copy(update={"ingest": strict}))
+
+
+def test_a_kept_face_that_is_covered_stops_the_stage(tmp_path: Path, profile: Profile) -> None:
+    tables = _good("faces", profile)
+    tables["samples.parquet"].loc[7, "occlusion"] = 0.9
+    written(tmp_path, tables)
+    audit.audit("faces", tmp_path, profile)
+    bounded = profile.faces.model_copy(update={"max_occlusion": 0.84})
+    with pytest.raises(AuditError, match="column 'occlusion'"):
+        audit.audit("faces", tmp_path, profile.model_copy(update={"faces": bounded}))
+
+
+@pytest.mark.parametrize("age", [17.9, None])
+def test_a_kept_person_who_is_too_young_stops_the_stage(
+    tmp_path: Path, profile: Profile, age: float | None
+) -> None:
+    tables = _good("faces", profile)
+    tables["samples.parquet"]["age_years"] = 18.0
+    tables["samples.parquet"].loc[7, "age_years"] = age
+    written(tmp_path, tables)
+    audit.audit("faces", tmp_path, profile)
+    bounded = profile.faces.model_copy(update={"min_age": 18})
+    with pytest.raises(AuditError, match="column 'age_years'"):
+        audit.audit("faces", tmp_path, profile.model_copy(update={"faces": bounded}))
 
 
 @pytest.mark.parametrize("yaw", [-61.0, 61.0, None])

@@ -74,6 +74,24 @@ def test_an_unknown_key_is_refused(root: Path, tmp_path: Path) -> None:
         load_profile(broken, "tiny")
 
 
+@pytest.mark.parametrize(
+    ("size", "above", "said"),
+    [
+        (64, None, "go together"),
+        (None, 0.1, "go together"),
+        (70, 0.1, "multiple of 32"),
+        (128, 0.1, "under detection_size, 128"),
+    ],
+)
+def test_a_cheap_look_that_is_none_is_refused(
+    root: Path, tmp_path: Path, size: int | None, above: float | None, said: str
+) -> None:
+    values = {"prescreen_size": size, "prescreen_above": above}
+    broken = _broken(root, tmp_path, lambda v: v["faces"].update(values))
+    with pytest.raises(UserError, match=rf"tiny\.yaml.*{said}"):
+        load_profile(broken, "tiny")
+
+
 @pytest.mark.parametrize("frames", [0, 2, 8, 10, 48])
 def test_frame_counts_that_the_vae_cannot_return_are_refused(
     root: Path, tmp_path: Path, frames: int

@@ -134,8 +134,34 @@ def test_what_changes_the_looking_looks_again(
     assert _anew(small_root, run_stage) == found
 
 
+def test_a_cheap_look_spares_the_full_one_and_another_bound_of_it_looks_at_few(
+    small_root: Path, folder: Path, run_stage: Run, edit_profile: Callable, counted: dict[str, int]
+) -> None:
+    """A lower bound looks in full at what it lets in, a higher one at nothing."""
+    edit_profile(small_root, **{"faces.prescreen_size": 64, "faces.prescreen_above": 0.3})
+    found = _made(small_root, run_stage)
+    table = Layout(small_root, "tiny").output("faces") / "samples.parquet"
+    rows = tables.records(table)
+    spared = [row for row in rows if not row["frames_examined"]]
+    assert [Path(row["name"]).stem[:5] for row in spared] == ["plain", "plain"]
+    for row in spared:
+        assert (row["status"], row["reason"]) == ("rejected", "FACE_NONE")
+        assert row["reason_threshold"] == 0.3
+        assert row["reason_value"] == row["prescreen"] < 0.3
+        assert row["most_faces"] is row["found_share"] is row["detection_score"] is None
+    assert all(row["prescreen"] >= 0.3 for row in rows if row not in spared)
+    assert _anew(small_root, run_stage) == found
+    for bound, looks in ((0.0, 2), (1.0, 0), (0.3, 9)):
+        before = counted["faces"]
+        edit_profile(small_root, **{"faces.prescreen_above": bound})
+        found = _made(small_root, run_stage)
+        assert counted["faces"] - before == looks, bound
+        assert _anew(small_root, run_stage) == found
+
+
 LOOKS = {
     "detection_size": 96,
+    "prescreen_size": 64,
     "detection_above": 0.61,
     "padded_detection_above": 0.91,
     "pads": (0.35,),
