@@ -24,6 +24,7 @@ NAMES = {
     "serving_memory": "memory of the door after 1,000 mixed requests over that after 50",
     "shot_cuts": "clips whose cuts we tell right over those of the best of other detectors",
     "text_looks": "pictures whose text the second look tells right over those of the cheap rule",
+    "quality_looks": "spoilt photographs and clips above a bound that loses hardly any clean one",
     "promotion": "share of what is claimed of the promotion rule that holds, simulated",
     "efficiency": "CPU time of a bare decode, detect, embed loop over that of a data stage",
     "growth": "CPU time a photograph through the data stages, of 5,000 over that of 500",
