@@ -90,8 +90,8 @@ else
 	@$(LATER) $(BIN)/python -m mm_model judges
 endif
 
-filters: setup ## Install what reads text and scores nudity (ingest.text_second_look, ingest.nsfw_above)
-	@$(INSTALL) --no-deps $$($(EXTRAS) ocr nsfw)
+filters: setup ## Install what reads text, scores nudity and quality (ingest.text_second_look, nsfw_above, quality_above)
+	@$(INSTALL) --no-deps $$($(EXTRAS) ocr nsfw quality)
 	@$(LATER) $(BIN)/python -m mm_model filters
 
 postgres: setup ## Install what speaks to PostgreSQL (MM_CATALOGUE_URL, docs/catalogue.md)

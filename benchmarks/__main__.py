@@ -26,6 +26,7 @@ NAMES = {
     "text_looks": "pictures whose text the second look tells right over those of the cheap rule",
     "occlusion": "area under the curve that tells covered faces from whole ones",
     "prescreen": "CPU time with a cheap first look over that without, half of the pictures empty",
+    "quality_looks": "spoilt photographs and clips above a bound that loses hardly any clean one",
     "promotion": "share of what is claimed of the promotion rule that holds, simulated",
     "efficiency": "CPU time of a bare decode, detect, embed loop over that of a data stage",
     "growth": "CPU time a photograph through the data stages, of 5,000 over that of 500",

@@ -1,7 +1,8 @@
 """`python -m orchestration.consistent`: whether the installed packages fit one another.
 
-`pip check`, less two things (docs/decisions/one-environment.md): opencv-python-headless stands in
-for opencv-python, which insightface asks for by name, and decord's wheel carries a wrong tag.
+`pip check`, less three things (docs/decisions/one-environment.md): opencv-python-headless stands in
+for opencv-python, which insightface asks for by name, decord's wheel carries a wrong tag, and of
+brisque no code is run.
 """
 
 import re
@@ -12,7 +13,9 @@ from importlib import metadata
 
 STAND_INS = {"opencv-python": "opencv-python-headless"}
 WRONG_TAGS = {"decord"}
-_MISSING = re.compile(r"^\S+ \S+ requires (\S+), which is not installed\.$")
+ONLY_FILES = {"brisque"}
+"""Packages of which no code is run, so that they need nothing."""
+_MISSING = re.compile(r"^(\S+) \S+ requires (\S+), which is not installed\.$")
 _PLATFORM = re.compile(r"^(\S+) \S+ is not supported on this platform$")
 
 
@@ -21,7 +24,7 @@ def misfits(lines: Iterable[str], installed: set[str]) -> list[str]:
     found = []
     for line in lines:
         missing = _MISSING.match(line)
-        if missing and STAND_INS.get(missing[1]) in installed:
+        if missing and (missing[1] in ONLY_FILES or STAND_INS.get(missing[2]) in installed):
             continue
         platform = _PLATFORM.match(line)
         if platform and platform[1] in WRONG_TAGS:

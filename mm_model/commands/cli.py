@@ -135,7 +135,7 @@ def _judges(options: argparse.Namespace) -> None:
 def _filters(_: argparse.Namespace) -> None:
     from mm_model.media import looks
 
-    looks.opened(looks.WantedLooks((0, 1), True))
+    looks.opened(looks.WantedLooks((0, 1), True, True))
     for package in looks.PACKAGES:
         print(f"{package.name} {package.version} ({package.licence}), for {package.setting}:")
         for path, digest in zip(package.weights(), package.files.values(), strict=True):

@@ -81,6 +81,11 @@ NSFW = Measure(
     "largest probability that a picture, or one of three frames, is not safe for work",
     of=lambda facts: facts.get("nsfw"),
 )
+QUALITY = Measure(
+    "quality",
+    "BRISQUE of a picture, or the highest of three frames: 0 to 100, the higher the worse",
+    of=lambda facts: facts.get("quality"),
+)
 CAPTION_WORDS = Measure("caption_words", "words of the caption that was given", "count")
 CAPTION_LATIN = Measure("caption_latin", "share of that caption's letters that are Latin")
 CAPTION_REPEATS = Measure(
@@ -243,6 +248,16 @@ DECISIONS = (
         message="it is probably not safe for work",
         value=lambda facts: facts.get("nsfw"),
     ),
+    most(
+        "poor_quality",
+        needs=Need.PIXELS,
+        rejects="is compressed, blurred or enlarged too much, by its statistics alone",
+        reason=Reason.CONTENT_QUALITY,
+        measure=QUALITY,
+        threshold=Threshold("ingest.quality_above"),
+        message="its quality is too poor",
+        value=lambda facts: facts.get("quality"),
+    ),
     Decision(
         "alike",
         needs=Need.PIXELS,
@@ -271,7 +286,10 @@ they open a file, `alike` is asked of all files together, those of captions of w
 MEASURES = tuple(
     measure
     for measure in with_those_of(
-        (SHORTER_SIDE, ASPECT, PIXELS, SECONDS, MOTION, CUT, JITTER, LETTERING, OCR_AREA, NSFW),
+        (
+            *(SHORTER_SIDE, ASPECT, PIXELS, SECONDS, MOTION, CUT, JITTER, LETTERING, OCR_AREA),
+            *(NSFW, QUALITY),
+        ),
         DECISIONS,
     )
     if measure is not NUM_FRAMES  # a fact of every file, with a column of its own

@@ -38,7 +38,7 @@ class Checks:
         del costs["seconds"]  # a check that ended in time is the same under any
         weights = [[package.version, package.files] for package in looks.packages]
         self._measuring = Measuring(
-            ("ingest/files.py",), [costs, looks.text_band, looks.nsfw, weights]
+            ("ingest/files.py",), [costs, looks.text_band, looks.nsfw, looks.quality, weights]
         )
         self.taken = 0
 

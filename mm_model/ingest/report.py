@@ -10,7 +10,7 @@ from mm_model.ingest.captioning import RECORD
 from mm_model.ingest.captions import caption_notes, replaced
 from mm_model.ingest.files import SHEET_SIZE
 from mm_model.media.images import load_image
-from mm_model.media.looks import NSFW, OCR, WantedLooks
+from mm_model.media.looks import NSFW, OCR, QUALITY, WantedLooks
 from mm_model.media.sheet import contact_sheet, jpeg_bytes
 from mm_model.records import Counts, Status
 from mm_model.rows import Row
@@ -72,6 +72,7 @@ def _looked(rows: list[Row], looks: WantedLooks) -> Iterator[str]:
     for package, column, did in (
         (OCR, "ocr_area", "read the text of"),
         (NSFW, "nsfw", "scored"),
+        (QUALITY, "quality", "scored the quality of"),
     ):
         if package in looks.packages:
             number = sum(row[column] is not None for row in rows)

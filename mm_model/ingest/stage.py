@@ -50,7 +50,9 @@ def run(job: Job) -> Report:
         rules.max_frames,
         rules.max_aspect,
     )
-    looks = WantedLooks(rules.text_second_look, rules.nsfw_above is not None)
+    looks = WantedLooks(
+        rules.text_second_look, rules.nsfw_above is not None, rules.quality_above is not None
+    )
     with (
         sandbox.opened(allowance, job.profile.run.threads, looks) as examiner,
         measured.opened(job.layout.measured(job.stage.name)) as cache,
@@ -80,7 +82,7 @@ def run(job: Job) -> Report:
 STAGE = Stage(
     name="ingest",
     title="Usable photographs and clips",
-    version=6,
+    version=7,
     takes=("sources",),
     sections=("ingest",),
     models=("backbone", "captioners"),

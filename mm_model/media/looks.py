@@ -1,4 +1,4 @@
-"""Looks at pixels with the weights that two optional packages bring: text is read, nudity scored.
+"""Looks with the weights of optional packages: text is read, nudity and quality are scored.
 
 Nothing is downloaded: `make filters` installs the packages, and each file must have the digest that
 is noted here. A sandboxed worker opens what the profile asks for before it is confined.
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from mm_model.errors import UserError
+from mm_model.media.natural import quality_score
 from mm_model.store import digests
 
 READ_SIDE = 960
@@ -24,7 +25,7 @@ SURE = 0.3
 """Confidence from which a line that was read counts as text."""
 
 Look = Callable[[np.ndarray], float]
-"""From a picture, uint8 [H, W, 3] RGB, to a number from 0 to 1."""
+"""From a picture, uint8 [H, W, 3] RGB, to a share or probability; quality is from 0 to 100."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,20 @@ NSFW = WeightPackage(
     setting="ingest.nsfw_above",
     files={"open-nsfw.onnx": "864bb37bf8863564b87eb330ab8c785a79a773f4e7c43cb96db52ed8611305fa"},
 )
-PACKAGES = (OCR, NSFW)
+QUALITY = WeightPackage(
+    name="brisque",
+    version="0.2.0",
+    module="brisque",
+    licence="Apache-2.0",
+    setting="ingest.quality_above",
+    files={
+        "models/svm.txt": ("19526fb799c4c7992ccc109fcfecddb25976ba024b194cd3ee275d27e8909c8d"),
+        "models/normalize.pickle": (
+            "a91753fe7088efe0b40e4d091315201fdb067966fc6785cf465e1eab060acda9"
+        ),
+    },
+)
+PACKAGES = (OCR, NSFW, QUALITY)
 
 
 @dataclass(frozen=True)
@@ -101,11 +115,13 @@ class WantedLooks:
 
     text_band: tuple[float, float] | None = None
     nsfw: bool = False
+    quality: bool = False
 
     @property
     def packages(self) -> tuple[WeightPackage, ...]:
         """Those that it takes."""
-        return (OCR,) * (self.text_band is not None) + (NSFW,) * self.nsfw
+        asked = (self.text_band is not None, self.nsfw, self.quality)
+        return tuple(package for package, wanted in zip(PACKAGES, asked, strict=True) if wanted)
 
 
 @dataclass(frozen=True)
@@ -115,11 +131,12 @@ class Looks:
     wanted: WantedLooks = field(default_factory=WantedLooks)
     text: Look | None = None
     nsfw: Look | None = None
+    quality: Look | None = None
 
     @property
     def any(self) -> bool:
         """Whether anything is looked for."""
-        return self.text is not None or self.nsfw is not None
+        return bool(self.text or self.nsfw or self.quality)
 
     def text_of(self, lettering: float | None, pictures: Sequence[np.ndarray]) -> float | None:
         """Median share of the pictures inside text, if the cheap rule's value asks for it."""
@@ -132,9 +149,17 @@ class Looks:
 
     def nsfw_of(self, pictures: Sequence[np.ndarray]) -> float | None:
         """The largest score of the pictures."""
-        if self.nsfw is None or not len(pictures):
-            return None
-        return max(self.nsfw(picture) for picture in pictures)
+        return _largest(self.nsfw, pictures)
+
+    def quality_of(self, pictures: Sequence[np.ndarray]) -> float | None:
+        """That of the worst of the pictures."""
+        return _largest(self.quality, pictures)
+
+
+def _largest(look: Look | None, pictures: Sequence[np.ndarray]) -> float | None:
+    if look is None or not len(pictures):
+        return None
+    return max(look(picture) for picture in pictures)
 
 
 def opened(wanted: WantedLooks) -> Looks:
@@ -148,9 +173,10 @@ def opened(wanted: WantedLooks) -> Looks:
     blank = np.full((96, 96, 3), 255, np.uint8)
     text = text_reader() if wanted.text_band is not None else None
     nsfw = nsfw_score(NSFW.weights()[0]) if wanted.nsfw else None
-    for look in filter(None, (text, nsfw)):
+    quality = quality_look() if wanted.quality else None
+    for look in filter(None, (text, nsfw, quality)):
         look(blank)
-    return Looks(wanted, text, nsfw)
+    return Looks(wanted, text, nsfw, quality)
 
 
 def text_reader() -> Look:
@@ -222,3 +248,9 @@ def nsfw_score(weights: Path) -> Look:
         return float(session.run(None, {taken: batch})[0][0, 1])
 
     return score
+
+
+def quality_look() -> Look:
+    """BRISQUE of a picture of at most `READ_SIDE` pixels, 0 to 100 (`media.natural`)."""
+    score = quality_score(*QUALITY.weights())
+    return lambda picture: score(small(picture, READ_SIDE))

@@ -120,7 +120,11 @@ def _ingest(profile: Profile) -> list[Check]:
 
 def _measured(table: str, rules: IngestSettings) -> list[Check]:
     """A range says nothing of what is null: a filter that is on has measured what it let pass."""
-    of_all = {"lettering": rules.text_area_above, "nsfw": rules.nsfw_above}
+    of_all = {
+        "lettering": rules.text_area_above,
+        "nsfw": rules.nsfw_above,
+        "quality": rules.quality_above,
+    }
     of_clips = {
         "motion": rules.static_below,
         "cut": rules.cut_above,

@@ -87,6 +87,8 @@ ModelFrames = Annotated[int, Field(ge=1, le=4097), AfterValidator(_legal_frames)
 """Frames of a clip that the model makes: the VAE returns 1 or 8k+1."""
 Rate = Annotated[int, Field(ge=1, le=1000)]
 """Frames a second."""
+Score = Annotated[float, Field(ge=0, le=100)]
+"""A measure of quality."""
 Grey = Annotated[float, Field(ge=0, le=255)]
 """A difference of pixel values."""
 Sharpness = Annotated[float, Field(ge=0, le=1_000_000)]

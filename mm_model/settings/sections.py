@@ -95,6 +95,7 @@ class IngestSettings(Section):
     alike_within: bounds.HashBits | None
     text_second_look: tuple[Share, Share] | None
     nsfw_above: Share | None
+    quality_above: bounds.Score | None
     row_floor: Count
 
     @model_validator(mode="after")

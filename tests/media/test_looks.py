@@ -67,7 +67,10 @@ def test_the_largest_score_of_first_middle_and_last_frame_counts(tmp_path: Path)
     facts = examine(path, LIMITS, looks=looks.Looks(looks.WantedLooks(nsfw=True), nsfw=red))
     assert len(seen) == 3 and facts["nsfw"] == max(seen) / 255
     assert seen == pytest.approx([0, 96, 192], abs=16)
-    assert facts["ocr_area"] is None
+    assert facts["ocr_area"] is None and facts["quality"] is None
+    seen.clear()
+    facts = examine(path, LIMITS, looks=looks.Looks(looks.WantedLooks(quality=True), quality=red))
+    assert len(seen) == 3 and facts["quality"] == max(seen) / 255 and facts["nsfw"] is None
 
 
 def test_text_is_read_only_where_the_cheap_rule_is_unsure() -> None:
@@ -90,7 +93,9 @@ def test_an_absent_package_is_named_with_the_way_out(
     package: looks.WeightPackage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(looks.importlib.util, "find_spec", lambda _: None)
-    wanted = looks.WantedLooks((0, 1)) if package is looks.OCR else looks.WantedLooks(nsfw=True)
+    wanted = looks.WantedLooks(
+        (0, 1) if package is looks.OCR else None, package is looks.NSFW, package is looks.QUALITY
+    )
     said = rf"{package.setting} asks for the package {package.name}.*'make filters'"
     with (
         pytest.raises(UserError, match=said),
@@ -122,6 +127,16 @@ def test_a_confined_worker_reads_text_and_scores(tmp_path: Path) -> None:
         bare, lettered = (examiner.check(path) for path in paths)
     assert bare["ocr_area"] == 0 and lettered["ocr_area"] > 0.05
     assert 0 <= bare["nsfw"] < 0.5
+
+
+def test_a_confined_worker_scores_quality(tmp_path: Path) -> None:
+    needs(looks.QUALITY)
+    path = tmp_path / "noise.png"
+    picture = np.random.default_rng(0).integers(0, 256, (90, 120, 3)).astype(np.uint8)
+    path.write_bytes(encode_picture(picture, ".png"))
+    allowance = sandbox.Allowance(60, 1536, 1 << 20, 100)
+    with sandbox.opened(allowance, 1, looks.WantedLooks(quality=True)) as examiner:
+        assert examiner.check(path)["quality"] == looks.quality_look()(picture) > 75
 
 
 def test_scores_are_those_of_the_package() -> None:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from mm_model.decisions.ingest import broken_rule
 from mm_model.errors import UserError
 from mm_model.media import looks
 from mm_model.media.encode import mp4_bytes
@@ -19,11 +20,13 @@ from mm_model.media.images import load_picture
 from mm_model.media.shape import aspect_of, refuse_strip
 from mm_model.records import INGEST_MEASURES
 from mm_model.report import catalogue
+from mm_model.settings import load_profile
 from mm_model.store import tables
 from mm_model.store.layout import Layout
+from tests.stages.test_ingest import facts
 
 IMAGE_MEASURES = {"shorter_side", "aspect", "pixels", "lettering"}
-LOOKS = {"ocr_area", "nsfw"}
+LOOKS = {"ocr_area", "nsfw", "quality"}
 OF_WORDS = {"caption_words", "caption_latin", "caption_repeats"}
 """Measured of a caption, where there is one."""
 """Measured only where a profile asks for it."""
@@ -170,6 +173,19 @@ def test_an_absent_package_stops_the_stage_before_a_file_is_opened(
     with pytest.raises(UserError, match=r"ingest\.nsfw_above asks for .*'make filters'"):
         ingested({"kept.jpg": saved(scenery(1), "JPEG")})
     assert not (small_root / "data/tiny/ingest/samples.parquet").exists()
+
+
+def test_poor_quality_is_rejected_where_a_profile_asks(root: Path) -> None:
+    long = facts(num_frames=60)
+    paper, tiny = (load_profile(root, name).ingest for name in ("paper", "tiny"))
+    assert broken_rule(long | {"quality": 75.5}, paper) == (
+        "CONTENT_QUALITY",
+        "its quality is too poor",
+        75.5,
+        75,
+    )
+    assert broken_rule(long | {"quality": 75}, paper) is None
+    assert tiny.quality_above is None and broken_rule(long | {"quality": 100}, tiny) is None
 
 
 def test_text_that_only_ocr_can_tell_is_counted(
