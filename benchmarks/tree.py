@@ -71,7 +71,8 @@ class Tree:
         self._params = yaml.safe_load((own / "params.yaml").read_text())
         for name in ("facepack", "judge", "backbone"):
             self._params[name] = str(own / self._params[name])
-        (root / self._params["judges"]).mkdir(parents=True)
+        for shelf in ("judges", "captioners", "synthesizer"):  # empty ones
+            (root / self._params[shelf]).mkdir(parents=True)
         self._params["profile"] = "tiny"
         self._profile = yaml.safe_load((root / "profiles" / "tiny.yaml").read_text())
         for stage in ("ingest", "faces", "pairs"):
