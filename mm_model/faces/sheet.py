@@ -8,13 +8,17 @@ from mm_model.records import Status
 from mm_model.rows import Row
 from mm_model.run.stage import Job
 from mm_model.store import atomic
+from mm_model.store.spill import Spill
 
 _KEPT, _REJECTED = 40, 40
 _SIDE = 384  # what is held of a picture until the sheet is made
 
 
-def sheet(job: Job, samples: list[Row], rows: list[Row]) -> None:
-    """Some kept faces under their identities, then some rejected under their reasons."""
+def sheet(job: Job, samples: list[Row], rows: list[Row], looks: Spill) -> None:
+    """Some kept faces under their identities, then some rejected under their reasons.
+
+    `looks` has the tracks.
+    """
     from mm_model.faces.drawing import GREEN, RED
     from mm_model.faces.track import spread
     from mm_model.media.sheet import contact_sheet, jpeg_bytes
@@ -26,7 +30,7 @@ def sheet(job: Job, samples: list[Row], rows: list[Row]) -> None:
     ):
         group = [pair for pair in zip(samples, rows, strict=True) if pair[1]["status"] == status]
         for sample, row in (group[place] for place in spread(len(group), most)):
-            image = _drawn(job, sample, row, colour)
+            image = _drawn(job, sample, looks[row["place"]], colour)
             if image is not None:
                 images.append(image)
                 labels.append(row[caption])
