@@ -7,6 +7,7 @@ resident memory is that of the rows.
 
 import argparse
 import contextlib
+import dataclasses
 import hashlib
 import json
 import multiprocessing
@@ -14,13 +15,16 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
+
+import numpy as np
 
 from benchmarks import doorstep, tree
 from benchmarks.result import Result
 from mm_model.errors import UserError
-from mm_model.records import SOURCES_COLUMNS
+from mm_model.records import INGEST_COLUMNS, SOURCES_COLUMNS
 from mm_model.rows import Row
 from mm_model.run.stage import Job
 from mm_model.store import tables
@@ -28,6 +32,8 @@ from mm_model.store import tables
 GOAL = 1.0
 _MOST_BYTES = 200
 _FEW = 100_000
+_EACH = 6
+_WIDTH = 8
 
 
 def options(command: argparse.ArgumentParser) -> None:
@@ -194,7 +200,82 @@ def _ingest(folder: Path, rows: int) -> None:
         raise AssertionError("rows were lost")
 
 
+def _kept_files(folder: Path, rows: int) -> None:
+    """An output of `ingest`, all kept, six photographs a person."""
+    from mm_model.ingest.stage import _TYPES
+
+    def made() -> Iterator[Row]:
+        for number in range(rows):
+            sample = _digest("sample", number)[:16]
+            facts = facts_of(Path(f"photo-{number}.jpg"), False)
+            yield {name: facts[name] for name in ("media", "width", "height", "num_frames")} | {
+                "sample_id": sample,
+                "name": f"person-{number // _EACH:06}/photo-{number:08}.jpg",
+                "subject": f"person-{number // _EACH:06}",
+                "synthetic": False,
+                "file": f"files/{sample}.jpg",
+                "pixel_id": facts["pixel_id"],
+                "caption": f"a man smiles at his guests, take {number}",
+                "status": "kept",
+            }
+
+    out = job_of("ingest", folder).out
+    tables.write(out / "samples.parquet", made(), INGEST_COLUMNS, _TYPES)
+
+
+def _look(_: Any, task: Any) -> Row:
+    """A record as of one good face."""
+    from mm_model.decisions.faces import MEASURES, FaceMeasurements
+    from mm_model.facepack.port import Face
+    from mm_model.faces.examine import Examined
+    from mm_model.faces.row import _record
+
+    numbers = np.random.default_rng(int(task.sample_id, 16))
+    seen = FaceMeasurements(
+        examined=1,
+        found=1,
+        padded_share=0.0,
+        many_share=0.0,
+        most_faces=1,
+        bystanders=0,
+        other_face=0.0,
+        detection_score=float(numbers.uniform(0.8, 0.9)),
+        medians={one.name: float(numbers.uniform(60, 70)) for one in MEASURES if one.each},
+        media="image",
+    )
+    face = Face(np.array([30, 30, 90, 90], float), 0.9, numbers.uniform(30, 90, (5, 2)))
+    vector = numbers.normal(size=(1, _WIDTH)).astype(np.float32)
+    vector /= np.linalg.norm(vector)
+    return _record(Examined(seen, [1], [(0, 0.0, face)], [0], vector, 20.0))
+
+
+def _faces(folder: Path, rows: int) -> None:
+    """Folders are people, so that what is measured is the rows and not the clustering."""
+    from mm_model.faces import row, stage, workers
+    from mm_model.store import manifest
+
+    job = job_of("faces", folder)
+    rules = job.profile.faces.model_copy(update={"identity": "folders"})
+    job = dataclasses.replace(job, profile=job.profile.model_copy(update={"faces": rules}))
+    pack = SimpleNamespace(digest="made", describe=lambda: {"width": _WIDTH})
+
+    @contextlib.contextmanager
+    def opened(*_: Any) -> Iterator[Any]:
+        yield workers.Workers(pack, None).here()  # type: ignore[arg-type]
+
+    known = SimpleNamespace(files=SimpleNamespace(get=lambda name: _digest("bytes", name)))
+    with (
+        mock.patch.object(workers, "opened", opened),
+        mock.patch.object(row, "measure", _look),
+        mock.patch.object(manifest, "read", lambda _: known),
+    ):
+        report = stage.run(job)
+    if report.counts.kept != rows:
+        raise AssertionError(report.counts.line())
+
+
 STAGES: Mapping[str, tuple[Callable[[Path, int], None], Callable[[Path, int], None]]] = {
     "ingest": (_sources, _ingest),
+    "faces": (_kept_files, _faces),
 }
 """Stage to what makes its inputs, and to its run."""
