@@ -4,53 +4,63 @@ What an earlier run saw in a sample is taken from the cache of measurements, and
 anew. A sample that takes its worker down is a failed row, never an end.
 """
 
+import bisect
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, overload
 
 import numpy as np
 
 from mm_model.faces.identity import mean_unit
+from mm_model.faces.kept import Kept
 from mm_model.faces.report import on_one_file
 from mm_model.faces.row import TRACK_FIELDS, SampleTask, tracks_of
 from mm_model.faces.workers import Workers
-from mm_model.records import DECISION_COLUMNS, Reason, Status
+from mm_model.records import Reason, Status
 from mm_model.rows import Row
 from mm_model.run.measuring import Measuring
 from mm_model.run.pools.port import Crashed
 from mm_model.run.stage import Job
 from mm_model.store import digests, manifest, measured, shards
-from mm_model.store.spill import Spill
+from mm_model.store.held import HeldRows
+from mm_model.store.spill import Spills
 
 SHARD = 64
 """Samples a shard: what a kill can cost (a few seconds of work)."""
 _FRAMES_WORTH_A_PROCESS = 400
-_HELD = (
-    "sample_id",
-    "name",
-    "frames_examined",
-    "frames_found",
-    "padded_share",
-    "bystanders",
-    "face_size",
-    "sharpness",
-    "detection_score",
-    "embedding_norm",
-    *DECISION_COLUMNS,
-)
+_HELD = {
+    "identity": "text",
+    "split": "text",
+    "status": "text",
+    "reason": "text",
+    "message": "text",
+    "reason_value": "number",
+    "reason_threshold": "number",
+    "embedding_row": "count",
+    "bordered_score": "number",
+    "bordered_cosine": "number",
+    "frames_examined": "count",
+    "frames_found": "count",
+    "bystanders": "count",
+    "padded_share": "number",
+    "face_size": "number",
+    "sharpness": "number",
+    "detection_score": "number",
+    "embedding_norm": "number",
+}
 """What the stage decides on and reports of a sample; all else waits on the disk."""
 
 
-def examined(job: Job, samples: list[Row], looks: Spill) -> tuple[list[Row], np.ndarray, Row]:
-    """One row per sample with what is decided on; the unit embeddings of the kept; and the pack.
+def examined(job: Job, samples: HeldRows, spills: Spills) -> tuple[HeldRows, np.ndarray, Row]:
+    """One row per sample with all that was seen; the unit embeddings of the kept; and the pack.
 
-    `looks` takes the whole rows, with measurements, track and embeddings; the place of each stands
-    in its row here. Embeddings are float32 [kept, width].
+    Embeddings are float32 [kept, width]. `samples` stand in the order of their ids.
     """
     from mm_model.faces.row import embeddings_of, row_of
     from mm_model.faces.workers import opened
 
     rules = job.profile.faces
-    rows: list[Row] = []
+    rows = HeldRows(spills.rows("looks"), _HELD)
     means = array("f")
     with (
         opened(job.model("facepack"), rules.detection_size, job.profile.run.threads) as workers,
@@ -59,27 +69,52 @@ def examined(job: Job, samples: list[Row], looks: Spill) -> tuple[list[Row], np.
         keys = _Keys(job, workers.pack.digest)
         new = _frames_to_look_at(keys, samples, cache, rules.frames_examined)
         workers = workers if new >= _FRAMES_WORTH_A_PROCESS else workers.here()
-        look = _Look(job, workers, cache, samples, keys)
+        names = _Names(samples)
+        look = _Look(job, workers, cache, names, keys)
         records = shards.shard_by_shard(
             job.work / "examined",
-            [sample["sample_id"] for sample in samples],
+            names,
             SHARD,
             look,
             label="[faces] look",
             origin=job.fingerprint,
         )
-        for sample, record in zip(samples, records, strict=True):
+        for sample, record in zip(samples.spill, records, strict=True):
             task = task_of(job, sample)
             row = row_of(task, record) | {name: sample[name] for name in ("name", "media")}
             row["num_frames"] = task.num_frames
-            rows.append({name: row[name] for name in _HELD} | {"place": len(looks)})
-            looks.append(row)
+            rows.append(row)
             if row["status"] == Status.KEPT:
                 means.frombytes(mean_unit(embeddings_of(row)).astype(np.float32).tobytes())
         description = workers.pack.describe()
     if look.taken:
         job.say(f"{look.taken} of {len(samples)} samples were measured before")
     return rows, np.array(means, np.float32).reshape(-1, description["width"]), description
+
+
+class _Names(Sequence[str]):
+    """The ids of `samples`, which stand in their order."""
+
+    def __init__(self, samples: HeldRows) -> None:
+        self.samples = samples.spill
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        if isinstance(place, slice):
+            return [sample["sample_id"] for sample in self.samples[place]]
+        return str(self.samples[place]["sample_id"])
+
+    def of(self, names: Sequence[str]) -> dict[str, Row]:
+        """The samples of neighbouring names."""
+        start = bisect.bisect_left(self, names[0])
+        found = self.samples[start : start + len(names)]
+        return {sample["sample_id"]: sample for sample in found}
 
 
 class _Keys:
@@ -97,12 +132,12 @@ class _Keys:
 
 
 def _frames_to_look_at(
-    keys: _Keys, samples: list[Row], cache: measured.MeasurementCache, most: int | None
+    keys: _Keys, samples: HeldRows, cache: measured.MeasurementCache, most: int | None
 ) -> int:
     """How many frames nobody looked at before."""
     frames = 0
     for start in range(0, len(samples), SHARD):
-        part = [(keys.of(sample), sample) for sample in samples[start : start + SHARD]]
+        part = [(keys.of(sample), sample) for sample in samples.spill[start : start + SHARD]]
         new = cache.absent(key for key, _ in part)
         for key, sample in part:
             number = int(sample["num_frames"] or 1)
@@ -118,18 +153,19 @@ class _Look:
         job: Job,
         workers: Workers,
         cache: measured.MeasurementCache,
-        samples: list[Row],
+        names: _Names,
         keys: _Keys,
     ) -> None:
         self._job, self._workers, self._cache, self._keys = job, workers, cache, keys
-        self._samples = {sample["sample_id"]: sample for sample in samples}
+        self._names = names
         self.taken = 0
 
     def __call__(self, names: Sequence[str]) -> list[Row]:
         from mm_model.faces.row import failed, measure, serves
         from mm_model.faces.workers import DIED
 
-        keys = {name: self._keys.of(self._samples[name]) for name in names}
+        samples = self._names.of(names)
+        keys = {name: self._keys.of(samples[name]) for name in names}
         known, rules = self._cache.known(keys.values()), self._job.profile.faces
         records = {
             name: known[keys[name]]
@@ -138,7 +174,7 @@ class _Look:
         }
         self.taken += len(records)
         others = [name for name in names if name not in records]
-        tasks = [task_of(self._job, self._samples[name]) for name in others]
+        tasks = [task_of(self._job, samples[name]) for name in others]
         for task, result in zip(tasks, self._workers.run(measure, tasks), strict=True):
             died = isinstance(result, Crashed)
             records[task.sample_id] = (
@@ -148,7 +184,7 @@ class _Look:
         return [records[name] for name in names]
 
 
-def task_of(job: Job, sample: Row) -> SampleTask:
+def task_of(job: Job, sample: Mapping[str, Any]) -> SampleTask:
     """A kept sample of `ingest` as a worker is asked for it."""
     return SampleTask(
         sample["sample_id"],
@@ -161,10 +197,10 @@ def task_of(job: Job, sample: Row) -> SampleTask:
     )
 
 
-def look_again_at_the_doubtful(job: Job, kept: list[tuple[Row, Row]], looks: Spill) -> None:
+def look_again_at_the_doubtful(job: Job, kept: Kept) -> None:
     """Look a second time at people who are held out on the word of one file: few, and it matters.
 
-    Procedural people need none. `looks` has the tracks.
+    Procedural people need none.
     """
     from mm_model.facepack.port import face_of
     from mm_model.faces.doubt import SecondLook, look_again
@@ -175,7 +211,7 @@ def look_again_at_the_doubtful(job: Job, kept: list[tuple[Row, Row]], looks: Spi
         return
     orders = []
     for sample, row in chosen:
-        track = tracks_of(looks[row["place"]])
+        track = tracks_of(row)
         entry = dict(zip(TRACK_FIELDS, track[len(track) // 2].tolist(), strict=True))
         orders.append(
             SecondLook(task_of(job, sample), int(entry["frame"]), entry["pad"], face_of(entry))
@@ -183,4 +219,4 @@ def look_again_at_the_doubtful(job: Job, kept: list[tuple[Row, Row]], looks: Spi
     size = job.profile.faces.detection_size
     with opened(job.model("facepack"), size, 1) as workers:
         for (_, row), found in zip(chosen, workers.run(look_again, orders), strict=True):
-            row |= found
+            row.update(found)

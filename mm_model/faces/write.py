@@ -11,7 +11,7 @@ from mm_model.records import FACES_COLUMNS, TRACKS_COLUMNS, Status
 from mm_model.rows import Row
 from mm_model.run.stage import Job
 from mm_model.store import atomic, tables
-from mm_model.store.spill import Spill
+from mm_model.store.held import HeldRows
 
 _TYPES = (
     tables.DECISION_TYPES
@@ -26,11 +26,8 @@ _TYPES = (
 _TRACK_TYPES = dict.fromkeys(TRACK_FIELDS, "number") | {"frame": "count"}
 
 
-def write(job: Job, rows: list[Row], looks: Spill, means: np.ndarray, description: Row) -> None:
-    """`embeddings.safetensors` also holds the frames behind each mean, for the pairs of clips.
-
-    `looks` has of each row what was measured, the track and the embeddings.
-    """
+def write(job: Job, rows: HeldRows, means: np.ndarray, description: Row) -> None:
+    """`embeddings.safetensors` also holds the frames behind each mean, for the pairs of clips."""
     from safetensors.numpy import save
 
     number = 0
@@ -38,20 +35,17 @@ def write(job: Job, rows: list[Row], looks: Spill, means: np.ndarray, descriptio
         if row["status"] == Status.KEPT:
             row["embedding_row"] = number
             number += 1
-    table = (
-        {name: (look | row).get(name) for name in FACES_COLUMNS}
-        for look, row in zip(looks, rows, strict=True)
-    )
+    table = ({name: row.get(name) for name in FACES_COLUMNS} for row in rows.whole())
     tables.write(job.out / "samples.parquet", table, FACES_COLUMNS, _TYPES)
     track = (
         {"sample_id": look["sample_id"], **dict(zip(TRACK_FIELDS, entry.tolist(), strict=True))}
-        for look in looks
+        for look in rows.spill
         for entry in tracks_of(look)
     )
     track = (entry | {"frame": int(entry["frame"])} for entry in track)
     tables.write(job.out / "tracks.parquet", track, TRACKS_COLUMNS, _TRACK_TYPES)
     frames, vectors = array("q"), array("f")
-    for look, row in zip(looks, rows, strict=True):
+    for look, row in zip(rows.spill, rows, strict=True):
         if row["status"] == Status.KEPT:
             for frame in look["embedded_frames"]:
                 frames.extend((row["embedding_row"], frame))
