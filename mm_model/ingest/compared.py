@@ -18,7 +18,7 @@ _MEDIA = ("image", "clip")
 _NO_HASH = 2  # beside 0 and 1, the place of a medium: kept, and with no hash to compare
 
 
-class Comparison:
+class CopySearch:
     """The kept files, by the order in which they are seen; `within` is None where looks are free.
 
     Of files that look alike the one of the most pixels stays, then the first.

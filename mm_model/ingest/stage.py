@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from mm_model.decisions import ingest as filters
 from mm_model.decisions.port import types
 from mm_model.ingest import captioning, files, sandbox
-from mm_model.ingest.compared import Comparison
+from mm_model.ingest.compared import CopySearch
 from mm_model.ingest.known import Checks
 from mm_model.ingest.report import IngestTally
 from mm_model.media.looks import WantedLooks
@@ -46,7 +46,7 @@ def run(job: Job) -> Report:
     looks = WantedLooks(rules.text_second_look, rules.nsfw_above is not None)
     with spill.opened(job.work / "rows") as spills:
         items = files.planned(job.inputs["sources"] / "inventory.parquet", spills)
-        compared, thumbnails = Comparison(rules.alike_within), dict[int, str]()
+        compared, thumbnails = CopySearch(rules.alike_within), dict[int, str]()
         decided = spills.rows("decided")
         for place, (item, found) in enumerate(zip(items, _checked(job, items, looks), strict=True)):
             row = files.decided(item, found, rules)

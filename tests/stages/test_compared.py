@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from mm_model.ingest.compared import Comparison
+from mm_model.ingest.compared import CopySearch
 
 _BITS = 64
 
@@ -68,7 +68,7 @@ def apart(one: dict, other: dict) -> int:
 @pytest.mark.parametrize("seed", range(4))
 def test_copies_are_those_that_comparing_all_rows_tells(seed: int, within: int | None) -> None:
     rows = list(rows_of(seed))
-    compared = Comparison(within)
+    compared = CopySearch(within)
     for row in rows:
         compared.see(row)
     refusals = compared.settle(lambda place: rows[place]["name"])
