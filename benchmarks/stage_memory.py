@@ -246,7 +246,16 @@ def _look(_: Any, task: Any) -> Row:
     face = Face(np.array([30, 30, 90, 90], float), 0.9, numbers.uniform(30, 90, (5, 2)))
     vector = numbers.normal(size=(1, _WIDTH)).astype(np.float32)
     vector /= np.linalg.norm(vector)
-    return _record(Examined(seen, [1], [(0, 0.0, face)], [0], vector, 20.0))
+    return _record(
+        Examined(
+            seen,
+            numbers=[1],
+            tracks=[(0, 0.0, face)],
+            frames=[0],
+            embeddings=vector,
+            embedding_norm=20.0,
+        )
+    )
 
 
 def _faces(folder: Path, rows: int) -> None:
