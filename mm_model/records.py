@@ -4,6 +4,7 @@ Tables are Parquet. `in = kept + rejected + failed` holds for every stage; a rej
 one reason of the closed list below, with the value measured and the threshold it was held to.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
@@ -82,13 +83,21 @@ class Counts:
     @classmethod
     def of_rows(cls, statuses: list[str], reasons: list[str | None]) -> "Counts":
         """Count rows by their status and reason columns."""
+        return cls.of_tally(Counter(zip(statuses, reasons, strict=True)))
+
+    @classmethod
+    def of_tally(cls, outcomes: Mapping[tuple[str, str | None], int]) -> "Counts":
+        """Counted rows, by status and reason."""
         tally: dict[str, dict[str, int]] = {Status.REJECTED: {}, Status.FAILED: {}}
-        for status, reason in zip(statuses, reasons, strict=True):
-            if status != Status.KEPT:
-                tally[status][str(reason)] = tally[status].get(str(reason), 0) + 1
+        kept = 0
+        for (status, reason), number in outcomes.items():
+            if status == Status.KEPT:
+                kept += number
+            else:
+                tally[status][str(reason)] = tally[status].get(str(reason), 0) + number
         return cls(
-            total=len(statuses),
-            kept=sum(status == Status.KEPT for status in statuses),
+            total=sum(outcomes.values()),
+            kept=kept,
             rejected=dict(sorted(tally[Status.REJECTED].items())),
             failed=dict(sorted(tally[Status.FAILED].items())),
         )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import stage_memory
 from benchmarks import tables as benchmark
 
 LONG, SHORT = 200_000, 1_000
@@ -33,3 +34,12 @@ def test_a_long_table_takes_hardly_more_memory_than_a_short_one(
     peaks = {count: benchmark.measured(operation, folders[count], count)[0] for count in folders}
     print(operation, peaks)
     assert peaks[LONG] - peaks[SHORT] < MORE_MB[operation], peaks
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", list(stage_memory.STAGES))
+def test_a_stage_holds_few_bytes_of_a_row(stage: str) -> None:
+    """As dictionaries the rows of a stage take 2,000 to 5,000 bytes each."""
+    few, many = 90_000, 160_000
+    peaks = [stage_memory.measured(stage, rows)[0] for rows in (few, many)]
+    assert (peaks[1] - peaks[0]) / (many - few) < 1000, peaks

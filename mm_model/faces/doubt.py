@@ -6,6 +6,7 @@ sees the face, and the recogniser the same one, once the picture has a wider bor
 the embedding is beside the others. A good statue or rendering passes all of them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +56,7 @@ def look_again(pack: FacePack, order: SecondLook) -> Row:
     return {"bordered_score": again.score, "bordered_cosine": cosine}
 
 
-def doubt(row: Row, rules: Any, usual_norm: float) -> str | None:
+def doubt(row: Mapping[str, Any], rules: Any, usual_norm: float) -> str | None:
     """Why a file may show no real person, as a clause with its measure; None when nothing does.
 
     `row` holds the measured columns of faces; `usual_norm` is the median length of an embedding.

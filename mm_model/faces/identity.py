@@ -5,8 +5,9 @@ identity, never to a sample, so that no person is on both sides.
 """
 
 import hashlib
+from array import array
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -30,10 +31,10 @@ def clusters(vectors: np.ndarray, above: float) -> np.ndarray:
     return first_appearance(average_linkage(vectors, above))
 
 
-def first_appearance(labels: Sequence[object] | np.ndarray) -> np.ndarray:
+def first_appearance(labels: Iterable[object] | np.ndarray) -> np.ndarray:
     """Labels renamed 0, 1, 2, ... in the order in which they first occur, int64 [N]."""
     seen: dict[object, int] = {}
-    return np.array([seen.setdefault(label, len(seen)) for label in labels], np.int64)
+    return np.array(array("q", (seen.setdefault(one, len(seen)) for one in labels)), np.int64)
 
 
 def purity(labels: Sequence[int], subjects: Sequence[str | None]) -> float | None:
@@ -125,15 +126,16 @@ def nearest_across(means: np.ndarray, labels: np.ndarray, held_out: np.ndarray) 
     `held_out` is a flag for each sample. None unless both sides hold somebody.
     """
     sides: list[list[np.ndarray]] = [[], []]
-    for rows in _by_label(labels):
+    for _, rows in by_label(labels):
         sides[int(held_out[rows[0]])].append(mean_unit(means[rows]))
     if not sides[0] or not sides[1]:
         return None
     return nearest(*(np.stack(side) for side in sides))
 
 
-def _by_label(labels: np.ndarray) -> list[np.ndarray]:
-    """The rows of each label."""
+def by_label(labels: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Each label, in their order, with its rows int64 [n]."""
     order = np.argsort(labels, kind="stable")
-    starts = np.flatnonzero(np.diff(labels[order])) + 1
-    return np.split(order, starts) if len(labels) else []
+    starts = np.flatnonzero(np.diff(labels[order], prepend=-1))
+    for start, stop in zip(starts, np.append(starts, len(order))[1:], strict=True):
+        yield int(labels[order[start]]), order[start:stop]

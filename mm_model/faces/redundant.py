@@ -3,14 +3,14 @@
 Compared are the mean embeddings of identities, never all pairs of many (`faces/linkage.py`).
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mm_model.faces import identity as people
 from mm_model.faces.linkage import near
 from mm_model.records import HELD_OUT, Reason, Status
-from mm_model.rows import Row
 from mm_model.settings import FacesSettings
 
 
@@ -22,7 +22,7 @@ class Double(NamedTuple):
     cosine: float
 
 
-def doubles(kept: list[Row], means: np.ndarray, above: float) -> list[Double]:
+def doubles(kept: Sequence[Mapping[str, Any]], means: np.ndarray, above: float) -> list[Double]:
     """Identities of which another that stays is nearer than `above`, in the order of names.
 
     `kept` are rows with `identity` and `split`, `means` their unit embeddings [N, D]. Held-out
@@ -45,7 +45,9 @@ def doubles(kept: list[Row], means: np.ndarray, above: float) -> list[Double]:
     return sorted(found.values())
 
 
-def settled(kept: list[Row], means: np.ndarray, rules: FacesSettings) -> list[Double] | None:
+def settled(
+    kept: Sequence[MutableMapping[str, Any]], means: np.ndarray, rules: FacesSettings
+) -> list[Double] | None:
     """The doubles of what is kept; where the profile says so their samples are rejected, in place.
 
     None where the profile has no bound.
@@ -60,11 +62,13 @@ def settled(kept: list[Row], means: np.ndarray, rules: FacesSettings) -> list[Do
         of = {double.identity: double for double in told}
         for row in rows:
             if double := of.get(row["identity"]):
-                row |= {
-                    "status": str(Status.REJECTED),
-                    "reason": str(Reason.DUP_IDENTITY),
-                    "reason_value": double.cosine,
-                    "reason_threshold": bound,
-                    "message": f"{double.identity} looks like {double.stays}",
-                }
+                row.update(
+                    {
+                        "status": str(Status.REJECTED),
+                        "reason": str(Reason.DUP_IDENTITY),
+                        "reason_value": double.cosine,
+                        "reason_threshold": bound,
+                        "message": f"{double.identity} looks like {double.stays}",
+                    }
+                )
     return told

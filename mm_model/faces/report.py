@@ -4,16 +4,17 @@ Reads the outcome only; nobody is kept or rejected for what is said here.
 """
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mm_model.faces import identity as people
 from mm_model.faces.doubt import doubt
+from mm_model.faces.kept import Kept, Pair
 from mm_model.faces.redundant import Double
 from mm_model.records import HELD_OUT, TRAIN, Counts, Reason, Row, Status
 from mm_model.settings import FacesSettings
+from mm_model.store.held import HeldRows
 
 FOLDERS_ARE_PEOPLE = 0.5
 """Share of files that must resemble the rest of their folder before folders are taken for people
@@ -29,8 +30,8 @@ class FacesOutcome:
     doubles: identities that look like another, None where nobody asked.
     """
 
-    rows: list[Row]
-    kept: list[tuple[Row, Row]]
+    rows: HeldRows
+    kept: Kept
     labels: np.ndarray
     means: np.ndarray
     doubles: list[Double] | None = None
@@ -41,19 +42,21 @@ class FacesOutcome:
         return [sample["subject"] for sample, _ in self.kept]
 
 
-def counts_of(rows: list[Row]) -> Counts:
+def counts_of(rows: HeldRows) -> Counts:
     """The account over samples."""
-    return Counts.of_rows([row["status"] for row in rows], [row["reason"] for row in rows])
+    return Counts.of_tally(Counter((row["status"], row["reason"]) for row in rows))
 
 
-def on_one_file(kept: Sequence[tuple[Row, Row]]) -> list[tuple[Row, Row]]:
+def on_one_file(kept: Kept) -> list[Pair]:
     """Held-out people known from one file alone, procedural people left out."""
-    usable = [(sample, row) for sample, row in kept if row["status"] == Status.KEPT]
-    number = Counter(row["identity"] for _, row in usable)
+    number = Counter(row["identity"] for _, row in kept if row["status"] == Status.KEPT)
     return [
         (sample, row)
-        for sample, row in usable
-        if row["split"] == HELD_OUT and number[row["identity"]] == 1 and not sample["synthetic"]
+        for sample, row in kept
+        if row["status"] == Status.KEPT
+        and row["split"] == HELD_OUT
+        and number[row["identity"]] == 1
+        and not sample["synthetic"]
     ]
 
 

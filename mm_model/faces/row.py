@@ -7,6 +7,7 @@ embeddings, all that the stage needs later.
 
 import base64
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -184,12 +185,12 @@ def _flat(frame: int, pad: float, face: Face) -> list[float]:
     ]
 
 
-def tracks_of(row: Row) -> np.ndarray:
+def tracks_of(row: Mapping[str, Any]) -> np.ndarray:
     """The track of a row, float64 [frames, len(TRACK_FIELDS)]."""
     return unpacked(row["track"], "<f8").reshape(-1, len(TRACK_FIELDS))
 
 
-def embeddings_of(row: Row) -> np.ndarray:
+def embeddings_of(row: Mapping[str, Any]) -> np.ndarray:
     """The unit embeddings of a row's `embedded_frames`, float32 [n, width]; [0, 0] of none."""
     number = len(row["embedded_frames"])
     values = unpacked(row["embeddings"], "<f4")

@@ -5,15 +5,15 @@ import numpy as np
 from mm_model.faces.detection import task_of
 from mm_model.faces.row import TRACK_FIELDS, tracks_of
 from mm_model.records import Status
-from mm_model.rows import Row
 from mm_model.run.stage import Job
 from mm_model.store import atomic
+from mm_model.store.held import HeldRow, HeldRows
 
 _KEPT, _REJECTED = 40, 40
 _SIDE = 384  # what is held of a picture until the sheet is made
 
 
-def sheet(job: Job, samples: list[Row], rows: list[Row]) -> None:
+def sheet(job: Job, samples: HeldRows, rows: HeldRows) -> None:
     """Some kept faces under their identities, then some rejected under their reasons."""
     from mm_model.faces.drawing import GREEN, RED
     from mm_model.faces.track import spread
@@ -24,9 +24,10 @@ def sheet(job: Job, samples: list[Row], rows: list[Row]) -> None:
         (Status.KEPT, _KEPT, GREEN, "identity"),
         (Status.REJECTED, _REJECTED, RED, "reason"),
     ):
-        group = [pair for pair in zip(samples, rows, strict=True) if pair[1]["status"] == status]
-        for sample, row in (group[place] for place in spread(len(group), most)):
-            image = _drawn(job, sample, row, colour)
+        group = [place for place, row in enumerate(rows) if row["status"] == status]
+        for place in (group[number] for number in spread(len(group), most)):
+            row = rows[place]
+            image = _drawn(job, samples[place], row, colour)
             if image is not None:
                 images.append(image)
                 labels.append(row[caption])
@@ -34,7 +35,9 @@ def sheet(job: Job, samples: list[Row], rows: list[Row]) -> None:
         atomic.write_bytes(job.out / "sheet.jpg", jpeg_bytes(contact_sheet(images, labels, 10)))
 
 
-def _drawn(job: Job, sample: Row, row: Row, colour: tuple[int, int, int]) -> np.ndarray | None:
+def _drawn(
+    job: Job, sample: HeldRow, row: HeldRow, colour: tuple[int, int, int]
+) -> np.ndarray | None:
     """The middle frame of a sample's track, small, its face marked; None if it cannot be read."""
     from mm_model.facepack.detect import reduced
     from mm_model.facepack.port import face_of

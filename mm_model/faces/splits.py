@@ -3,52 +3,53 @@
 import numpy as np
 
 from mm_model.faces import identity as people
+from mm_model.faces.kept import Kept
 from mm_model.records import Reason, Status
-from mm_model.rows import Row
 from mm_model.run.stage import Job
 
 
-def labels(job: Job, samples: list[Row], means: np.ndarray) -> np.ndarray:
+def labels(job: Job, kept: Kept, means: np.ndarray) -> np.ndarray:
     """Identity labels, int64 [N]; in `folders` mode a file without a folder stands alone."""
     rules = job.profile.faces
     if rules.identity == "clusters":
         return people.clusters(means, rules.cluster_above)
     return people.first_appearance(
-        [sample["subject"] or f"/{sample['sample_id']}" for sample in samples]
+        sample["subject"] or f"/{sample['sample_id']}" for sample, _ in kept
     )
 
 
-def assign(job: Job, kept: list[tuple[Row, Row]], labels: np.ndarray) -> None:
+def assign(job: Job, kept: Kept, labels: np.ndarray) -> None:
     """Give each row `identity` and `split`; reject those that lie among people of the other side.
 
     What an identity's split is, the majority of its samples says where the source prescribes one
     (a tie is held out); see `split_identities` for the rest.
     """
-    members: dict[str, list[tuple[Row, Row]]] = {}
-    for label, pair in zip(labels, kept, strict=True):
-        members.setdefault(f"id-{label + 1:04d}", []).append(pair)
+    members = {f"id-{label + 1:04d}": places for label, places in people.by_label(labels)}
     given = {
-        name: people.majority_split([sample["split"] for sample, _ in group])
-        for name, group in members.items()
+        name: people.majority_split([kept[place][0]["split"] for place in places])
+        for name, places in members.items()
     }
     by_folder = job.profile.faces.identity == "folders"
     keys = {
-        name: (by_folder and group[0][0]["subject"]) or group[0][0]["sample_id"]
-        for name, group in members.items()
+        name: (by_folder and kept[places[0]][0]["subject"]) or kept[places[0]][0]["sample_id"]
+        for name, places in members.items()
     }
     split = people.split_identities(
         given, keys, job.profile.faces.held_out_share, job.profile.run.seed
     )
-    for name, group in members.items():
+    for name, places in members.items():
+        group = [kept[place] for place in places]
         strangers = [row for sample, row in group if sample["split"] not in (None, split[name])]
         for _, row in group:
-            row |= {"identity": name, "split": split[name]}
+            row.update({"identity": name, "split": split[name]})
         for row in strangers:
-            row |= {
-                "status": str(Status.REJECTED),
-                "reason": str(Reason.LEAK_TEST_IDENTITY),
-                "reason_value": 1 - len(strangers) / len(group),
-                "reason_threshold": 0.5,
-                "message": f"its source says another split, but {name} is {split[name]} by "
-                f"{len(group) - len(strangers)} of {len(group)} samples",
-            }
+            row.update(
+                {
+                    "status": str(Status.REJECTED),
+                    "reason": str(Reason.LEAK_TEST_IDENTITY),
+                    "reason_value": 1 - len(strangers) / len(group),
+                    "reason_threshold": 0.5,
+                    "message": f"its source says another split, but {name} is {split[name]} by "
+                    f"{len(group) - len(strangers)} of {len(group)} samples",
+                }
+            )

@@ -1,5 +1,7 @@
 """The tables of the faces stage and its embeddings, from rows on which everything is settled."""
 
+from array import array
+
 import numpy as np
 
 from mm_model.decisions import faces as filters
@@ -9,6 +11,7 @@ from mm_model.records import FACES_COLUMNS, TRACKS_COLUMNS, Status
 from mm_model.rows import Row
 from mm_model.run.stage import Job
 from mm_model.store import atomic, tables
+from mm_model.store.held import HeldRows
 
 _TYPES = (
     tables.DECISION_TYPES
@@ -23,26 +26,33 @@ _TYPES = (
 _TRACK_TYPES = dict.fromkeys(TRACK_FIELDS, "number") | {"frame": "count"}
 
 
-def write(job: Job, rows: list[Row], means: np.ndarray, description: Row) -> None:
+def write(job: Job, rows: HeldRows, means: np.ndarray, description: Row) -> None:
     """`embeddings.safetensors` also holds the frames behind each mean, for the pairs of clips."""
     from safetensors.numpy import save
 
-    kept = [row for row in rows if row["status"] == Status.KEPT]
-    for place, row in enumerate(kept):
-        row["embedding_row"] = place
-    table = ({name: row.get(name) for name in FACES_COLUMNS} for row in rows)
+    number = 0
+    for row in rows:
+        if row["status"] == Status.KEPT:
+            row["embedding_row"] = number
+            number += 1
+    table = ({name: row.get(name) for name in FACES_COLUMNS} for row in rows.whole())
     tables.write(job.out / "samples.parquet", table, FACES_COLUMNS, _TYPES)
     track = (
-        {"sample_id": row["sample_id"], **dict(zip(TRACK_FIELDS, entry.tolist(), strict=True))}
-        for row in rows
-        for entry in tracks_of(row)
+        {"sample_id": look["sample_id"], **dict(zip(TRACK_FIELDS, entry.tolist(), strict=True))}
+        for look in rows.spill
+        for entry in tracks_of(look)
     )
     track = (entry | {"frame": int(entry["frame"])} for entry in track)
     tables.write(job.out / "tracks.parquet", track, TRACKS_COLUMNS, _TRACK_TYPES)
-    frames = [(row["embedding_row"], frame) for row in kept for frame in row["embedded_frames"]]
+    frames, vectors = array("q"), array("f")
+    for look, row in zip(rows.spill, rows, strict=True):
+        if row["status"] == Status.KEPT:
+            for frame in look["embedded_frames"]:
+                frames.extend((row["embedding_row"], frame))
+            vectors.frombytes(embeddings_of(look).astype(np.float32).tobytes())
     content = {
         "embedding": means,
-        "frame_embedding": np.concatenate([means[:0], *(embeddings_of(row) for row in kept)]),
+        "frame_embedding": np.array(vectors, np.float32).reshape(-1, means.shape[1]),
         "frame_row": np.array(frames, np.int64).reshape(-1, 2),
     }
     atomic.write_bytes(job.out / "embeddings.safetensors", save(content))

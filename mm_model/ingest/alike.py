@@ -6,6 +6,7 @@ compared. t grows with the number of hashes, until chance alone puts few into on
 stays near linear, and nothing is missed.
 """
 
+from array import array
 from collections.abc import Iterator, Sequence
 from itertools import combinations, count, pairwise
 from typing import NamedTuple
@@ -13,9 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from mm_model.media.likeness import BITS, MIRRORED
+from mm_model.store.firsts import first_equal
 
 _MOST_TOGETHER = 4
 _DIGITS = BITS // 4
+_AT_ONCE = 65_536
 
 Pairs = tuple[np.ndarray, np.ndarray]
 
@@ -28,61 +31,92 @@ class Twin(NamedTuple):
     mirrored: bool
 
 
+class Copies(NamedTuple):
+    """For each file what it looks like: place int64 [N], -1 of none; bits apart; mirrored."""
+
+    place: np.ndarray
+    bits: np.ndarray
+    mirrored: np.ndarray
+
+
+def numbers(text: str) -> tuple[int, int]:
+    """A hash as two whole numbers of 64 bits: the looks, and a clip's change, 0 of a picture."""
+    return int(text[:_DIGITS], 16), int(text[_DIGITS:] or "0", 16)
+
+
 def twins(hashes: Sequence[str], within: int) -> list[Twin | None]:
-    """For each hash, in the order of preference: the earlier one that it is a copy of, or None.
+    """`copies` of hashes as text: for each the one that it is a copy of, or None.
 
-    What is itself a copy has none: everyone stays who is near nobody that stays. All hashes have
-    16 hex digits, or all 32; then both halves count, the second (a clip's change) by half its bits.
+    All hashes have 16 hex digits, or all 32.
     """
-    first = {text: place for place, text in reversed(list(enumerate(hashes)))}
-    distinct = sorted(first, key=lambda text: first[text])
-    near: dict[int, list[tuple[int, int, bool]]] = {}
-    for one, other, bits, mirrored in _near(distinct, within):
-        near.setdefault(one, []).append((other, bits, mirrored))
-    claimed: dict[int, Twin] = {}
-    for place, text in enumerate(distinct):
-        if place not in claimed:
-            for other, bits, mirrored in near.get(place, ()):
-                claimed.setdefault(other, Twin(first[text], bits, mirrored))
-    known = {text: claimed.get(place) for place, text in enumerate(distinct)}
-    return [
-        known[text] or (None if first[text] == place else Twin(first[text], 0, False))
-        for place, text in enumerate(hashes)
-    ]
+    looks, changes = np.array([numbers(text) for text in hashes], np.uint64).reshape(-1, 2).T
+    moving = any(len(text) > _DIGITS for text in hashes[:1])
+    found = copies(looks, changes if moving else None, within)
+    sides = zip(*(side.tolist() for side in found), strict=True)
+    return [Twin(*one) if one[0] >= 0 else None for one in sides]
 
 
-def _near(distinct: Sequence[str], within: int) -> Iterator[tuple[int, int, int, bool]]:
-    """(earlier, later, bits, mirrored) of all pairs within the bound; the straight ones first."""
-    number = len(distinct)
-    looks, changes = (_numbers(distinct, part) for part in (0, 1))
+def copies(looks: np.ndarray, changes: np.ndarray | None, within: int) -> Copies:
+    """For each hash uint64 [N], in the order of preference: the earlier one that it is a copy of.
+
+    What is itself a copy has none: everyone stays who is near nobody that stays. A clip's `changes`
+    count by half their bits.
+    """
+    first = first_equal(looks) if changes is None else first_equal(looks, changes)
+    distinct = np.flatnonzero(first == np.arange(len(first)))
+    own = None if changes is None else changes[distinct]
+    claimed = _claimed(_near(looks[distinct], own, within), len(distinct))
+    among = np.searchsorted(distinct, first)
+    place, bits, mirrored = (side[among] for side in claimed)
+    place[place >= 0] = distinct[place[place >= 0]]
+    again = (place < 0) & (first != np.arange(len(first)))
+    place[again] = first[again]
+    return Copies(place, bits, mirrored)
+
+
+def _claimed(near: tuple[np.ndarray, ...], number: int) -> Copies:
+    """Who is whose copy, of pairs (earlier, later, bits, mirrored) in the order of the earlier."""
+    place, bits = array("q", [-1]) * number, bytearray(number)
+    mirrored = bytearray(number)
+    for start in range(0, len(near[0]), _AT_ONCE):
+        part = (side[start : start + _AT_ONCE].tolist() for side in near)
+        for one, other, apart, flipped in zip(*part, strict=True):
+            if place[one] < 0 and place[other] < 0:
+                place[other], bits[other], mirrored[other] = one, apart, flipped
+    return Copies(
+        np.array(place, np.int64), np.frombuffer(bits, np.uint8), np.frombuffer(mirrored, bool)
+    )
+
+
+def _near(
+    looks: np.ndarray, changes: np.ndarray | None, within: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(earlier, later, bits, mirrored) of all pairs of different hashes within the bound.
+
+    In the order of the earlier; of one the straight pairs first, each kind in that of the later.
+    """
+    number, found = len(looks), []
     for mirrored in (False, True):
         flip = np.uint64(MIRRORED if mirrored else 0)
-        asked = np.concatenate([looks, looks ^ flip]) if mirrored else looks
-        one, other = pairs_within(asked, within)
+        one, other = pairs_within(
+            np.concatenate([looks, looks ^ flip]) if mirrored else looks, within
+        )
         if mirrored:
             # each pair is found from both sides, and a symmetric picture with itself
             across = (one < number) & (other >= number)
             one, other = one[across], other[across] - number
             one, other = one[one < other], other[one < other]
         bits = np.bitwise_count(looks[one] ^ looks[other] ^ flip)
-        change = np.bitwise_count(changes[one] ^ changes[other] ^ flip)
-        if len(changes) and any(len(text) > _DIGITS for text in distinct[:1]):
+        if changes is not None:
+            change = np.bitwise_count(changes[one] ^ changes[other] ^ flip)
             bits = np.maximum(bits, (change + 1) // 2)
-        found = np.flatnonzero(bits <= within)
-        order = found[np.lexsort((other[found], one[found]))]
-        yield from zip(
-            one[order].tolist(),
-            other[order].tolist(),
-            bits[order].tolist(),
-            [mirrored] * len(order),
-            strict=True,
-        )
-
-
-def _numbers(hashes: Sequence[str], part: int) -> np.ndarray:
-    """One part of each hash as uint64 [N]; 0 where it has no such part."""
-    digits = slice(part * _DIGITS, (part + 1) * _DIGITS)
-    return np.array([int(text[digits] or "0", 16) for text in hashes], np.uint64)
+        close = np.flatnonzero(bits <= within)
+        order = close[np.lexsort((other[close], one[close]))]
+        found.append((one[order], other[order], bits[order], np.full(len(order), mirrored)))
+    both = [np.concatenate(sides) for sides in zip(*found, strict=True)]
+    order = np.argsort(both[0], kind="stable")
+    one, other, bits, flipped = (side[order] for side in both)
+    return one, other, bits, flipped
 
 
 def pairs_within(hashes: np.ndarray, within: int) -> Pairs:

@@ -5,9 +5,10 @@ What a model said is kept in the work folder, a few batches at a time, so that a
 goes on where it was, and from run to run, so that it is asked about a file once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from mm_model.captioners.lint import Bounds
 from mm_model.captioners.port import MODEL, Asking, Captioner, Uncaptioned
@@ -18,7 +19,8 @@ from mm_model.rows import Row
 from mm_model.run.measuring import Measuring
 from mm_model.run.stage import Job
 from mm_model.store import atomic, digests, measured
-from mm_model.store.shards import in_shards
+from mm_model.store.shards import shard_by_shard
+from mm_model.store.spill import KeyedSpill, Spill, Spills
 
 RECORD = "captioners.json"
 """In the output where a model captioned: which one, for "image" and for "clip"."""
@@ -41,57 +43,74 @@ class Captioning:
     captioners: dict[str, tuple[str, Captioner]]
     anew: bool
 
-    def fill(self, rows: Sequence[Row], given: dict[str, Row]) -> None:
-        """Fill in, in place, the caption columns of every kept row; `given` is captions.json.
+    def filled(self, rows: Spill, given: KeyedSpill, spills: Spills) -> Iterator[Row]:
+        """The rows in their order with the caption columns; `given` is captions.json.
 
         Where the profile says so, a row without a caption of use is rejected and its copy removed.
+        All that a model is asked is asked before the first row.
 
         Raises:
             UserError: a model cannot be loaded, or not be asked.
         """
+        said = {
+            media: self._said(media, captioner, rows, given, spills)
+            for media, (name, captioner) in self.captioners.items()
+            if is_model(name)
+        }
+        spoke = set()
         for row in rows:
-            if row["status"] != Status.KEPT:
-                row |= self.judge.measures(given.get(row["source_id"]))
-        record = {}
-        for media, (name, captioner) in self.captioners.items():
-            kept = [r for r in rows if r["status"] == Status.KEPT and r["media"] == media]
-            asked = [self._asked(row, given) for row in kept]
-            if is_model(name):
-                found = self._by_model(captioner, asked)
+            own = given.get(row["source_id"])
+            if row["status"] != Status.KEPT or row["media"] not in self.captioners:
+                yield row | (self.judge.measures(own) if row["status"] != Status.KEPT else {})
+                continue
+            name, captioner = self.captioners[row["media"]]
+            if row["media"] in said:
+                judged = self._after(own, said[row["media"]])
             else:
-                found = [self.judge.judged(said) for said in captioner.captions(asked)]
-            for row, judged in zip(kept, found, strict=True):
-                row |= judged.row
-                if name == TEMPLATE:
-                    row["caption_lint"] = None
-                elif self.job.profile.ingest.caption_lint == "reject" and not judged.good:
-                    self._reject(row, judged)
-            if any(judged.row["caption_origin"] == MODEL for judged in found):
-                record[media] = captioner.describe()
+                (words,) = captioner.captions([self._asked(row, own)])
+                judged = self.judge.judged(words)
+            row |= judged.row
+            if judged.row["caption_origin"] == MODEL:
+                spoke.add(row["media"])
+            if name == TEMPLATE:
+                row["caption_lint"] = None
+            elif self.job.profile.ingest.caption_lint == "reject" and not judged.good:
+                self._reject(row, judged)
+            yield row
+        record = {
+            media: captioner.describe()
+            for media, (_, captioner) in self.captioners.items()
+            if media in spoke
+        }
         if record:
             atomic.write_json(self.job.out / RECORD, record)
 
-    def _asked(self, row: Row, given: dict[str, Row]) -> Uncaptioned:
-        path = self.job.out / row["file"]
-        return Uncaptioned(path, row["media"], row["num_frames"], given.get(row["source_id"]))
+    def _asked(self, row: Row, own: Row | None) -> Uncaptioned:
+        return Uncaptioned(self.job.out / row["file"], row["media"], row["num_frames"], own)
 
-    def _by_model(self, captioner: Captioner, asked: list[Uncaptioned]) -> list[Judged]:
-        """Own words first, unless the profile says otherwise; the model's for the rest."""
-        own = [self.judge.judged(None if self.anew else one.own) for one in asked]
-        places = [place for place, found in enumerate(own) if not found.used]
-        if not places:
-            return own
-        said = self._said(captioner, [asked[place] for place in places])
-        for place, words in zip(places, said, strict=True):
-            own[place] = self.judge.judged(words).after(own[place])
-        return own
+    def _own(self, own: Row | None) -> Judged:
+        return self.judge.judged(None if self.anew else own)
 
-    def _said(self, captioner: Captioner, asked: list[Uncaptioned]) -> list[Row]:
-        """The model's words, as the work folder has them or the model finds them now."""
-        media = asked[0].media
-        items = [{"file": one.path.name, "num_frames": one.num_frames} for one in asked]
-        folder = asked[0].path.parent
+    def _after(self, own: Row | None, said: Iterator[Row]) -> Judged:
+        """Own words first, unless the profile says otherwise; the model's next for the rest."""
+        first = self._own(own)
+        return first if first.used else self.judge.judged(next(said)).after(first)
 
+    def _said(
+        self, media: str, captioner: Captioner, rows: Spill, given: KeyedSpill, spills: Spills
+    ) -> Iterator[Row]:
+        """The model's words on each kept file whose own are of no use, in the order of rows.
+
+        As the work folder has them or the model finds them now.
+        """
+        items, said = spills.rows(f"asked-{media}"), spills.rows(f"said-{media}")
+        for row in rows:
+            mine = row["status"] == Status.KEPT and row["media"] == media
+            if mine and not self._own(given.get(row["source_id"])).used:
+                items.append({"file": Path(row["file"]).name, "num_frames": row["num_frames"]})
+        if not items:
+            return iter(said)
+        folder = self.job.out / "files"
         device = self.job.profile.run.device  # another kind of device rounds otherwise
         measuring = Measuring(_ASKS, [captioner.describe(), media, device], libraries=_LIBRARIES)
 
@@ -112,14 +131,18 @@ class Captioning:
             return [known[key] for key in keys if key in known]
 
         with measured.opened(self.job.layout.measured(f"captions-{media}")) as cache:
-            return in_shards(
+            for words in shard_by_shard(
                 self.job.work / "captions" / media,
                 items,
                 self.job.profile.ingest.caption_batch * _BATCHES,
                 compute,
                 label=f"[{self.job.stage.name}] captioning {media}s",
                 origin=self.job.fingerprint,
-            )
+            ):
+                said.append(words)
+        if len(said) != len(items):
+            raise ValueError(f"{len(items)} files were captioned and {len(said)} have words")
+        return iter(said)
 
     def _reject(self, row: Row, judged: Judged) -> None:
         (self.job.out / row["file"]).unlink(missing_ok=True)

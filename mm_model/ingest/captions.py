@@ -6,8 +6,7 @@ no model.
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mm_model.captioners.lint import Bounds, Finding, findings, measured
@@ -135,30 +134,57 @@ class Captions:
         }
 
 
-def replaced(kept: Sequence[Row]) -> list[Row]:
-    """The kept rows whose own or model's caption the template stands in for."""
-    return [r for r in kept if r.get("caption_problem") and r["caption_origin"] == TEMPLATE]
+class CaptionTally:
+    """What is said of the captions of kept files, counted while their rows pass.
+
+    replaced: how many have the template instead of their own or a model's.
+    """
+
+    def __init__(self) -> None:
+        self._instead = {TEMPLATE: _Unused(), MODEL: _Unused()}
+        self._codes: Counter[str] = Counter()
+
+    def add(self, row: Row) -> None:
+        """A kept row."""
+        unused = self._instead.get(row["caption_origin"])
+        if row.get("caption_problem") and unused is not None:
+            unused.add(row)
+        self._codes.update((row.get("caption_lint") or "").split())
+
+    @property
+    def replaced(self) -> int:
+        return self._instead[TEMPLATE].number
+
+    def notes(self) -> list[str]:
+        """Sentences on captions that were not used, and on what the lint says; none of good."""
+        codes = Counter(self._codes)
+        notes = [
+            *self._instead[TEMPLATE].notes("the template stands in"),
+            *self._instead[MODEL].notes("a model's stand in"),
+        ]
+        del codes[CaptionProblem.ABSENT]  # a folder without captions is no fault
+        if codes:
+            notes.append(f"captions that the lint finds fault with: {_told(codes)}")
+        return notes
 
 
-def caption_notes(kept: Sequence[Row]) -> list[str]:
-    """Sentences on captions that were not used, and on what the lint says; none of good ones."""
-    rows = replaced(kept)
-    notes = _note("captions that cannot be used, so that the template stands in", rows)
-    spoken = [r for r in kept if r.get("caption_problem") and r["caption_origin"] == MODEL]
-    notes += _note("captions that cannot be used, so that a model's stand in", spoken)
-    codes = Counter(code for row in kept for code in (row.get("caption_lint") or "").split())
-    del codes[CaptionProblem.ABSENT]  # a folder without captions is no fault
-    if codes:
-        notes.append(f"captions that the lint finds fault with: {_told(codes)}")
-    return notes
+@dataclass
+class _Unused:
+    first: Row | None = None
+    number: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
 
+    def add(self, row: Row) -> None:
+        self.first = self.first or row
+        self.number += 1
+        self.reasons[row["caption_problem"]] += 1
 
-def _note(what: str, rows: Sequence[Row]) -> list[str]:
-    if not rows:
-        return []
-    first, reasons = rows[0], Counter(row["caption_problem"] for row in rows)
-    said = f"{len(rows)} ({_told(reasons)}), e.g. {first['name']}: {first['caption_message']}"
-    return [f"{what}: {said}"]
+    def notes(self, instead: str) -> list[str]:
+        if self.first is None:
+            return []
+        example = f"{self.first['name']}: {self.first['caption_message']}"
+        said = f"{self.number} ({_told(self.reasons)}), e.g. {example}"
+        return [f"captions that cannot be used, so that {instead}: {said}"]
 
 
 def _told(codes: Counter[str]) -> str:

@@ -1,26 +1,32 @@
-"""What becomes of each file: planned, checked by the sandbox, decided on, compared, copied.
+"""What becomes of each file: planned, checked by the sandbox, decided on, copied.
 
 Decides on files and pixels, never on faces. Kept files are copied byte for byte under names made
 from their content.
 """
 
 import hashlib
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from mm_model.decisions import ingest as filters
-from mm_model.ingest import alike, sandbox
+from mm_model.ingest import sandbox
 from mm_model.media.failure import MediaError
 from mm_model.media.names import opened
-from mm_model.records import Reason, Status
+from mm_model.records import DECISION_COLUMNS, Reason, Status
 from mm_model.rows import Row
 from mm_model.run.stage import Job
 from mm_model.settings import IngestSettings
-from mm_model.store import digests
+from mm_model.store import digests, tables
+from mm_model.store.firsts import Firsts
+from mm_model.store.spill import Spill, Spills
 
 SHEET_SIZE = 72
 _THUMBNAILS_FOR_ALL = 4000
 _FACTS = ("media", "width", "height", "num_frames", "fps", "codec", "pixel_id", "phash")
+_PLANNED = ("path", "bytes", "sha256", *DECISION_COLUMNS)
 _CARRIED = (
     "source_id",
     "name",
@@ -33,20 +39,27 @@ _CARRIED = (
 )
 
 
-def planned(inventory: list[Row]) -> list[Row]:
+def planned(inventory: Path, spills: Spills) -> Spill:
     """What to check, in the order of names: each row with its id and, if known, its rejection."""
-    inventory = sorted(inventory, key=lambda row: (row["name"], row["source_id"]))
-    small = len(inventory) <= _THUMBNAILS_FOR_ALL
-    step = max(1, -(-len(inventory) // SHEET_SIZE))
-    first_with: dict[str, Row] = {}
-    items = []
-    for number, row in enumerate(inventory):
-        refused = _known_refusal(row, first_with)
+    found, contents = spills.rows("inventory"), Firsts()
+    opened_at = array("q")
+    for place, row in enumerate(tables.rows(inventory, (*_CARRIED, *_PLANNED))):
+        found.append(row)
+        if row["sha256"] and _known_refusal(row) is None:
+            opened_at.append(place)
+            contents.add(row["sha256"])
+    order = _by_name(inventory)
+    first = _first_with(np.frombuffer(opened_at, np.int64), contents, order)
+    items, small = spills.rows("planned"), len(order) <= _THUMBNAILS_FOR_ALL
+    step = max(1, -(-len(order) // SHEET_SIZE))
+    for number, place in enumerate(order):
+        row, twin = found[int(place)], int(first[number])
+        refused = _known_refusal(row)
+        if twin >= 0 and twin != number:
+            refused = refusal(Reason.DUP_BYTES, f"same bytes as {found[int(order[twin])]['name']}")
         content = row["sha256"] or ""
-        if content and not refused:
-            first_with[content] = row
         # The first file with some content is named by it; every other row by its own name too.
-        own = not content or first_with.get(content) is not row
+        own = twin != number
         name = digests.of_bytes(f"{content}:{row['source_id']}".encode()) if own else content
         items.append(
             {key: row[key] for key in (*_CARRIED, "path", "sha256")}
@@ -55,25 +68,48 @@ def planned(inventory: list[Row]) -> list[Row]:
     return items
 
 
-def _known_refusal(row: Row, first_with: dict[str, Row]) -> Row | None:
-    """The decision that stands before the file is opened, if any."""
+def _by_name(inventory: Path) -> np.ndarray:
+    """The places of its rows, int64 [N], by name and id."""
+    import pyarrow.compute as pc
+
+    keys = ("name", "source_id")
+    told = tables.columns(inventory, keys)
+    return (
+        pc.sort_indices(told, sort_keys=[(key, "ascending") for key in keys])
+        .to_numpy()
+        .astype(np.int64)
+    )
+
+
+def _first_with(opened_at: np.ndarray, contents: Firsts, order: np.ndarray) -> np.ndarray:
+    """By number in `order`: the number of the first file that is opened and has the same content.
+
+    -1 of a file that is not opened. `opened_at` are the places of those that are.
+    """
+    number = np.empty(len(order), np.int64)
+    number[order] = np.arange(len(order))
+    mine = number[opened_at]
+    there = np.argsort(mine)
+    first = np.full(len(order), -1, np.int64)
+    first[mine[there]] = mine[there][contents.first(there)]
+    return first
+
+
+def _known_refusal(row: Row) -> Row | None:
+    """The decision that stands before the file is opened or compared, if any."""
     if row["status"] != Status.KEPT:
-        return {
-            key: row[key]
-            for key in ("status", "reason", "reason_value", "reason_threshold", "message")
-        }
+        return {key: row[key] for key in DECISION_COLUMNS}
     if not row["synthetic"] and row["consent"] is None:
-        return _refusal(Reason.RIGHTS_CONSENT, "the folder's consent record leaves this file out")
+        return refusal(Reason.RIGHTS_CONSENT, "the folder's consent record leaves this file out")
     if row["bytes"] == 0:
-        return _refusal(Reason.IO_EMPTY, "the file is empty")
-    if twin := first_with.get(row["sha256"]):
-        return _refusal(Reason.DUP_BYTES, f"same bytes as {twin['name']}")
+        return refusal(Reason.IO_EMPTY, "the file is empty")
     return None
 
 
-def _refusal(
+def refusal(
     reason: str, message: str, value: float | None = None, threshold: float | None = None
 ) -> Row:
+    """The decision columns of a file that is refused; of the system's fault it is failed."""
     status = Status.FAILED if reason.startswith("SYS_") else Status.REJECTED
     return {
         "status": status,
@@ -98,10 +134,10 @@ def _outcome(item: Row, found: Row | MediaError | None) -> Row:
     if found is None:
         return {}
     if isinstance(found, MediaError):
-        refused = _refusal(found.reason, found.message, found.value, found.threshold)
+        refused = refusal(found.reason, found.message, found.value, found.threshold)
         return {"refused": refused, "measured": found.measured}
     if found["sha256"] != item["sha256"]:
-        return {"refused": _refusal(Reason.SYS_IO, "the file changed after stage sources read it")}
+        return {"refused": refusal(Reason.SYS_IO, "the file changed after stage sources read it")}
     return {"facts": found}
 
 
@@ -114,7 +150,7 @@ def decided(item: Row, checked: Row, rules: IngestSettings) -> Row:
     refused = item["refused"] or checked.get("refused")
     if refused is None:
         broken = filters.broken_rule(facts, rules)
-        refused = _refusal(*broken) if broken else None
+        refused = refusal(*broken) if broken else None
     if refused is not None:
         return row | refused
     return row | {
@@ -122,42 +158,6 @@ def decided(item: Row, checked: Row, rules: IngestSettings) -> Row:
         "status": Status.KEPT,
         "message": "; ".join(facts["notes"])[:300] or None,
     }
-
-
-def refuse_equal_pixels(rows: list[Row]) -> None:
-    """Reject, in place, every kept file whose decoded pixels an earlier kept file has."""
-    first_with: dict[str, Row] = {}
-    for row in rows:
-        if row["status"] != Status.KEPT:
-            continue
-        twin = first_with.setdefault(row["pixel_id"], row)
-        if twin is not row:
-            row |= _refusal(Reason.DUP_PIXELS, f"same pixels as {twin['name']}")
-            row["file"] = None
-
-
-def refuse_alike(rows: list[Row], within: int | None) -> None:
-    """Reject, in place, every kept file that looks like one that stays; None switches it off.
-
-    Of files that look alike the one of the most pixels stays, then the first in the order of rows.
-    """
-    if within is None:
-        return
-    for media in ("image", "clip"):
-        found = [
-            row
-            for row in rows
-            if row["status"] == Status.KEPT and row["media"] == media and row["phash"]
-        ]
-        found.sort(key=lambda row: -row["pixels"])
-        for row, twin in zip(
-            found, alike.twins([row["phash"] for row in found], within), strict=True
-        ):
-            if twin is not None:
-                how = " mirrored" if twin.mirrored else ""
-                said = f"looks like {found[twin.place]['name']}{how}"
-                row |= _refusal(Reason.DUP_PERCEPTUAL, said, twin.bits, within)
-                row["file"] = None
 
 
 def copy(row: Row, item: Row, job: Job) -> None:
@@ -175,5 +175,5 @@ def copy(row: Row, item: Row, job: Job) -> None:
         pass  # of a file that an earlier run checked, this is where one learns that it is gone
     if digest.hexdigest() != item["sha256"]:
         target.unlink(missing_ok=True)
-        row |= _refusal(Reason.SYS_IO, "the file changed while it was being read")
+        row |= refusal(Reason.SYS_IO, "the file changed while it was being read")
         row["file"] = None

@@ -1,13 +1,14 @@
 """What the ingest stage says of its work: counts, notes, and a sheet of what was decoded."""
 
 import base64
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mm_model.captioners.port import MODEL
 from mm_model.ingest.captioning import RECORD
-from mm_model.ingest.captions import caption_notes, replaced
+from mm_model.ingest.captions import CaptionTally
 from mm_model.ingest.files import SHEET_SIZE
 from mm_model.media.images import load_image
 from mm_model.media.looks import NSFW, OCR, QUALITY, WantedLooks
@@ -21,66 +22,96 @@ from mm_model.store.atomic import Document
 
 _SHEET_REJECTED = 24
 _SHEET_COLUMNS = 12
+_LOOKS = (
+    (OCR, "ocr_area", "read the text of"),
+    (NSFW, "nsfw", "scored"),
+    (QUALITY, "quality", "scored the quality of"),
+)
+"""How often each look was taken, with which weights."""
 
 
-def report(job: Job, rows: list[Row], checked: list[Row], looks: WantedLooks) -> Report:
-    """The report; it draws the sheet, and goes on without one that cannot be drawn."""
-    counts = Counts.of_rows([r["status"] for r in rows], [r.get("reason") for r in rows])
-    sheet = job.out / "sheet.jpg"
-    views.attempt("contact sheet", lambda: _sheet(sheet, rows, checked), views.WITHOUT)
-    pictures = (sheet.name,) if sheet.is_file() else ()
-    kept = [row for row in rows if row["status"] == Status.KEPT]
-    clips = [row for row in kept if row["media"] == "clip"]
-    metrics = {
-        "images": len(kept) - len(clips),
-        "clips": len(clips),
-        "clip_frames": sum(row["num_frames"] for row in clips),
-        "captions_from_sidecar": sum(row["caption_origin"] == "sidecar" for row in kept),
-        "captions_from_source": sum(row["caption_origin"] in ("keyframe", "pool") for row in kept),
-        "captions_replaced": len(replaced(kept)),
-        "kept_share": round(len(kept) / len(rows), 4) if rows else None,
-    }
-    captioners = documents.read_or_empty(job.out / RECORD)
-    if captioners:
-        metrics["captions_from_model"] = sum(row["caption_origin"] == MODEL for row in kept)
-    if looks.text_band is not None:
-        metrics["second_looks"] = sum(row["ocr_area"] is not None for row in rows)
-    notes = (*_notes(rows), *_looked(rows, looks), *caption_notes(kept), *_captioned(captioners))
-    return Report(counts, metrics, pictures, notes)
+class IngestTally:
+    """What the report says of the rows that passed through `of`, which it does not hold.
 
+    thumbnails: place of a row to its small picture, of those that the sheet may show.
+    """
 
-def _notes(rows: list[Row]) -> tuple[str, ...]:
-    unusual = [r for r in rows if r["status"] == Status.KEPT and r["message"]]
-    failed = [r for r in rows if r["status"] == Status.FAILED]
-    notes = []
-    if unusual:
-        first = unusual[0]
-        notes.append(
-            f"{len(unusual)} kept files are unusual, e.g. {first['name']}: {first['message']}"
-        )
-    if failed:
-        first = failed[0]
-        notes.append(
-            f"{len(failed)} files failed and may be tried again, e.g. {first['name']}: "
-            f"{first['message']}"
-        )
-    return tuple(notes)
+    def __init__(self, looks: WantedLooks, thumbnails: Mapping[int, str]) -> None:
+        self._looks, self._thumbnails = looks, thumbnails
+        self._outcomes: Counter[tuple[str, str | None]] = Counter()
+        self._numbers: Counter[str] = Counter()
+        self._origins: Counter[str | None] = Counter()
+        self._captions = CaptionTally()
+        self._unusual: Row | None = None
+        self._failed: Row | None = None
+        self._seen: list[tuple[str, str]] = []
 
+    def of(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The same rows, counted."""
+        for place, row in enumerate(rows):
+            self._add(place, row)
+            yield row
 
-def _looked(rows: list[Row], looks: WantedLooks) -> Iterator[str]:
-    """How often each look was taken, with which weights."""
-    for package, column, did in (
-        (OCR, "ocr_area", "read the text of"),
-        (NSFW, "nsfw", "scored"),
-        (QUALITY, "quality", "scored the quality of"),
-    ):
-        if package in looks.packages:
-            number = sum(row[column] is not None for row in rows)
-            digest = next(iter(package.files.values()))[:12]
+    def _add(self, place: int, row: Row) -> None:
+        self._outcomes[row["status"], row.get("reason")] += 1
+        if thumbnail := self._thumbnails.get(place):
+            self._seen.append((thumbnail, str(row.get("reason") or row["status"])))
+        for _, column, _ in _LOOKS:
+            self._numbers[column] += row.get(column) is not None
+        if row["status"] == Status.FAILED:
+            self._failed = self._failed or row
+        if row["status"] != Status.KEPT:
+            return
+        self._captions.add(row)
+        self._origins[row["caption_origin"]] += 1
+        if row["media"] == "clip":
+            self._numbers["clips"] += 1
+            self._numbers["clip_frames"] += row["num_frames"]
+        if row["message"]:
+            self._numbers["unusual"] += 1
+            self._unusual = self._unusual or row
+
+    def report(self, job: Job) -> Report:
+        """The report; it draws the sheet, and goes on without one that cannot be drawn."""
+        counts = Counts.of_tally(self._outcomes)
+        sheet = job.out / "sheet.jpg"
+        views.attempt("contact sheet", lambda: _sheet(sheet, self._seen), views.WITHOUT)
+        pictures = (sheet.name,) if sheet.is_file() else ()
+        numbers, origins = self._numbers, self._origins
+        metrics = {
+            "images": counts.kept - numbers["clips"],
+            "clips": numbers["clips"],
+            "clip_frames": numbers["clip_frames"],
+            "captions_from_sidecar": origins["sidecar"],
+            "captions_from_source": origins["keyframe"] + origins["pool"],
+            "captions_replaced": self._captions.replaced,
+            "kept_share": round(counts.kept / counts.total, 4) if counts.total else None,
+        }
+        captioners = documents.read_or_empty(job.out / RECORD)
+        if captioners:
+            metrics["captions_from_model"] = origins[MODEL]
+        if self._looks.text_band is not None:
+            metrics["second_looks"] = numbers["ocr_area"]
+        notes = (*self._notes(counts), *self._captions.notes(), *_captioned(captioners))
+        return Report(counts, metrics, pictures, notes)
+
+    def _notes(self, counts: Counts) -> Iterator[str]:
+        if one := self._unusual:
+            number = self._numbers["unusual"]
+            yield f"{number} kept files are unusual, e.g. {one['name']}: {one['message']}"
+        if one := self._failed:
+            number = sum(counts.failed.values())
             yield (
-                f"{package.name} {package.version} ({digest}) {did} {number} of {len(rows)} files "
-                f"({package.setting})"
+                f"{number} files failed and may be tried again, e.g. {one['name']}: "
+                f"{one['message']}"
             )
+        for package, column, did in _LOOKS:
+            if package in self._looks.packages:
+                digest = next(iter(package.files.values()))[:12]
+                yield (
+                    f"{package.name} {package.version} ({digest}) {did} {self._numbers[column]} of "
+                    f"{counts.total} files ({package.setting})"
+                )
 
 
 def _captioned(captioners: Document) -> Iterator[str]:
@@ -89,13 +120,8 @@ def _captioned(captioners: Document) -> Iterator[str]:
         yield f"{said['name']} ({said['kind']}, {said['digest'][:12]}) captioned {media}s"
 
 
-def _sheet(path: Path, rows: list[Row], checked: list[Row]) -> None:
-    """A contact sheet, rejected files first; none when nothing was decoded."""
-    seen = [
-        (found["facts"]["thumbnail"], str(row.get("reason") or row["status"]))
-        for row, found in zip(rows, checked, strict=True)
-        if found.get("facts", {}).get("thumbnail")
-    ]
+def _sheet(path: Path, seen: Sequence[tuple[str, str]]) -> None:
+    """A contact sheet of thumbnails and labels, rejected files first; none of none."""
     kept = [entry for entry in seen if entry[1] == Status.KEPT]
     rejected = _evenly([e for e in seen if e[1] != Status.KEPT], _SHEET_REJECTED)
     chosen = rejected + _evenly(kept, SHEET_SIZE - len(rejected))

@@ -6,18 +6,21 @@ Decides on files and pixels, never on faces. Untrusted bytes are decoded in chil
 kept files are copied byte for byte under names made from their content.
 """
 
-import json
+from collections.abc import Iterator
 
 from mm_model.decisions import ingest as filters
 from mm_model.decisions.port import types
 from mm_model.ingest import captioning, files, sandbox
+from mm_model.ingest.compared import CopySearch
 from mm_model.ingest.known import Checks
-from mm_model.ingest.report import report
+from mm_model.ingest.report import IngestTally
 from mm_model.media.looks import WantedLooks
 from mm_model.records import INGEST_COLUMNS
+from mm_model.rows import Row
 from mm_model.run.stage import Job, Report, Stage
-from mm_model.store import measured, tables
-from mm_model.store.shards import in_shards
+from mm_model.store import documents, measured, spill, tables
+from mm_model.store.shards import shard_by_shard
+from mm_model.store.spill import Spill
 
 _SHARD_SIZE = 64
 _TYPES = {
@@ -38,11 +41,41 @@ def run(job: Job) -> Report:
         UserError: the caption template cannot be used with the backbone's tokenizer, a captioner
             cannot be opened, or a package that a filter takes is not installed.
     """
-    inventory = tables.records(job.inputs["sources"] / "inventory.parquet")
-    captions = json.loads((job.inputs["sources"] / "captions.json").read_text())
-    items = files.planned(inventory)
     rules = job.profile.ingest
     captions_of = captioning.opened(job)
+    looks = WantedLooks(
+        rules.text_second_look, rules.nsfw_above is not None, rules.quality_above is not None
+    )
+    with spill.opened(job.work / "rows") as spills:
+        items = files.planned(job.inputs["sources"] / "inventory.parquet", spills)
+        compared, thumbnails = CopySearch(rules.alike_within), dict[int, str]()
+        decided = spills.rows("decided")
+        for place, (item, found) in enumerate(zip(items, _checked(job, items, looks), strict=True)):
+            row = files.decided(item, found, rules)
+            compared.see(row)
+            decided.append(row)
+            if thumbnail := found.get("facts", {}).get("thumbnail"):
+                thumbnails[place] = thumbnail
+        refusals = compared.settle(lambda place: items[place]["name"])
+        del compared
+        (job.out / "files").mkdir()
+        copied = spills.rows("copied")
+        for place, (row, item) in enumerate(zip(decided, items, strict=True)):
+            row = refusals.applied(place, row)
+            files.copy(row, item, job)
+            copied.append(row)
+        captions = spills.by_key("captions")
+        for source, given in documents.entries(job.inputs["sources"] / "captions.json"):
+            captions.put(source, given)
+        tally = IngestTally(looks, thumbnails)
+        rows = tally.of(captions_of.filled(copied, captions, spills))
+        tables.write(job.out / "samples.parquet", rows, INGEST_COLUMNS, _TYPES)
+    return tally.report(job)
+
+
+def _checked(job: Job, items: Spill, looks: WantedLooks) -> Iterator[Row]:
+    """What became of each file, in order: see `Checks`."""
+    rules = job.profile.ingest
     allowance = sandbox.Allowance(
         rules.decode_seconds,
         rules.decode_memory_mb,
@@ -50,15 +83,12 @@ def run(job: Job) -> Report:
         rules.max_frames,
         rules.max_aspect,
     )
-    looks = WantedLooks(
-        rules.text_second_look, rules.nsfw_above is not None, rules.quality_above is not None
-    )
     with (
         sandbox.opened(allowance, job.profile.run.threads, looks) as examiner,
         measured.opened(job.layout.measured(job.stage.name)) as cache,
     ):
         checks = Checks(examiner, looks, cache, job.layout.root)
-        checked = in_shards(
+        yield from shard_by_shard(
             job.work / "shards",
             items,
             _SHARD_SIZE,
@@ -68,15 +98,6 @@ def run(job: Job) -> Report:
         )
     if checks.taken:
         job.say(f"{checks.taken} of {len(items)} files were checked before")
-    rows = [files.decided(item, found, rules) for item, found in zip(items, checked, strict=True)]
-    files.refuse_equal_pixels(rows)
-    files.refuse_alike(rows, rules.alike_within)
-    (job.out / "files").mkdir()
-    for row, item in zip(rows, items, strict=True):
-        files.copy(row, item, job)
-    captions_of.fill(rows, captions)
-    tables.write(job.out / "samples.parquet", rows, INGEST_COLUMNS, _TYPES)
-    return report(job, rows, checked, looks)
 
 
 STAGE = Stage(

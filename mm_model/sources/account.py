@@ -57,19 +57,7 @@ class Account:
 
     def counts(self) -> Counts:
         """The account of the stage."""
-        tally: dict[str, dict[str, int]] = {Status.REJECTED: {}, Status.FAILED: {}}
-        kept = 0
-        for (status, reason), number in self._outcomes.items():
-            if status == Status.KEPT:
-                kept += number
-            else:
-                tally[status][str(reason)] = tally[status].get(str(reason), 0) + number
-        return Counts(
-            self.files,
-            kept=kept,
-            rejected=dict(sorted(tally[Status.REJECTED].items())),
-            failed=dict(sorted(tally[Status.FAILED].items())),
-        )
+        return Counts.of_tally(self._outcomes)
 
     def lines(self) -> list[str]:
         """A line a source: files, kept, licences. None where nothing is said of any licence."""

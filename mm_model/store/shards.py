@@ -6,7 +6,7 @@ from other items is never read, and a damaged one is computed again.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,7 +28,26 @@ def in_shards(
     label: str,
     origin: str = "",
 ) -> list[Row]:
+    """All that `shard_by_shard` gives, at once.
+
+    Raises:
+        ValueError: shard_size below 1, or rows that JSON cannot hold.
+    """
+    return list(shard_by_shard(work, items, shard_size, compute, label=label, origin=origin))
+
+
+def shard_by_shard(
+    work: Path,
+    items: Sequence[T],
+    shard_size: int,
+    compute: Callable[[list[T]], list[Row]],
+    *,
+    label: str,
+    origin: str = "",
+) -> Iterator[Row]:
     """The rows `compute` gives for all `items`, in order, computed `shard_size` items at a time.
+
+    One shard is held at once; a shard is computed when its first row is asked for.
 
     Args:
         work: folder of the shard files, made when absent; nothing else may write there.
@@ -44,9 +63,9 @@ def in_shards(
     if shard_size < 1:
         raise ValueError(f"shard_size is at least 1, not {shard_size}")
     work.mkdir(parents=True, exist_ok=True)
-    parts = [list(items[start : start + shard_size]) for start in range(0, len(items), shard_size)]
-    rows: list[Row] = []
-    for number, part in each(enumerate(parts), total=len(parts), label=f"{label}, shards"):
+    starts = range(0, len(items), shard_size)
+    for number, start in each(enumerate(starts), total=len(starts), label=f"{label}, shards"):
+        part = list(items[start : start + shard_size])
         path = work / f"shard-{number:06d}.json"
         named = digests.of_value([origin, part])
         found = _committed(path, named)
@@ -54,8 +73,7 @@ def in_shards(
             print(
                 f"{label}: {path.name} of the work folder is damaged: it is made again", flush=True
             )
-        rows.extend(_commit(path, named, compute(part)) if found is None else found)
-    return rows
+        yield from _commit(path, named, compute(part)) if found is None else found
 
 
 def _committed(path: Path, origin: str) -> list[Row] | None:
