@@ -29,11 +29,21 @@ from tests import capabilities
 from tests.forbidden import Forbidden
 
 ROOT = Path(__file__).resolve().parent.parent
+READ_THE_CHAIN = (
+    "tests/seams/",
+    "tests/card/test_card_chain.py",
+    "tests/report/test_browser.py",
+    "tests/test_end_to_end.py",
+)
 SHARED = Path(os.environ.get("MM_TEST_MEDIA", ROOT.parent / "shared"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A marker that names no known capability or scale stops the collection."""
+    """A marker that names no known capability or scale stops the collection.
+
+    Who reads the small chain comes first, and so to one worker: another need not wait for it.
+    """
+    items.sort(key=lambda item: not item.nodeid.startswith(READ_THE_CHAIN))
     for item in items:
         for marker in item.iter_markers("capability"):
             try:

@@ -24,9 +24,9 @@ from mm_model.run.stages import NAMES
 from mm_model.settings import load_profile
 from mm_model.store import manifest
 from mm_model.store.layout import Layout
-from tests.small_chain import HEIGHT, WIDTH, built, small_root
+from tests.small_chain import HEIGHT, WIDTH, built
 
-pytestmark = pytest.mark.capability("whole pipeline", scale="T")
+pytestmark = [pytest.mark.slow, pytest.mark.capability("whole pipeline", scale="T")]
 
 
 @pytest.fixture(scope="module")
@@ -220,17 +220,6 @@ def test_a_killed_training_resumes_to_the_same_bytes(
         manifest.read(Layout(p, "tiny").output("pretrain")).files for p in (place, house)
     )
     assert ours == theirs, "weights, curve and the samples of before the cut"
-
-
-@pytest.mark.capability("equal runs", scale="T")
-def test_the_same_seed_gives_the_same_bits(layout: Layout, root: Path, tmp_path: Path) -> None:
-    again = small_root(root, tmp_path / "again")
-    for name in NAMES[: NAMES.index("register")]:
-        runner.run(name, again)
-        ours, theirs = (
-            manifest.read(place.output(name)).files for place in (Layout(again, "tiny"), layout)
-        )
-        assert ours == theirs, name
 
 
 def test_a_stage_refuses_an_input_that_was_changed(house: Path, tmp_path: Path) -> None:

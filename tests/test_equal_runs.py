@@ -1,11 +1,12 @@
-"""Two whole runs in two places, side by side under load, leave the same files and figures."""
+"""Two whole runs in two places, side by side, leave the same files and figures.
+
+What they import on the way, in their process and those they start, counts as the stages' code.
+"""
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import yaml
 from mm_model.run.stages import NAMES
 from mm_model.store import manifest
 from mm_model.store.layout import Layout
+from tests.imported import noting, uncounted
 from tests.media.test_equal_bytes import load
 from tests.small_chain import small_root
 
@@ -42,15 +44,9 @@ def full_root(root: Path, place: Path) -> Path:
 def run_beside_each_other(name: str, places: list[Path], root: Path) -> None:
     """One stage in every place at once, each process with another memory and other hashes."""
     started = []
-    for place, (memory, hashes) in zip(places, MEMORY_AND_HASHES, strict=True):
-        environment = {
-            **os.environ,
-            "MM_ROOT": str(place),
-            "PYTHONPATH": str(root),
-            "MALLOC_PERTURB_": memory,
-            "PYTHONHASHSEED": hashes,
-        }
-        command = [sys.executable, "-m", "mm_model", "run", name]
+    for place, (memory, hashes) in zip(places, MEMORY_AND_HASHES, strict=False):
+        command, environment = noting(name, place, root)
+        environment |= {"MALLOC_PERTURB_": memory, "PYTHONHASHSEED": hashes}
         log = (place / f"{name}.log").open("w")
         started.append(
             (subprocess.Popen(command, env=environment, cwd=place, stdout=log, stderr=log), log)
@@ -63,20 +59,25 @@ def run_beside_each_other(name: str, places: list[Path], root: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "made",
+    ("made", "load_processes"),
     [
-        pytest.param(small_root, id="few people"),
-        pytest.param(full_root, id="embedded default", marks=pytest.mark.endurance),
+        pytest.param(small_root, 0, id="few people"),
+        pytest.param(full_root, 1, id="embedded default", marks=pytest.mark.endurance),
     ],
 )
-def test_two_runs_under_load_leave_the_same_files(made: object, root: Path, tmp_path: Path) -> None:
+def test_two_runs_leave_the_same_files_and_import_what_counts(
+    made: object, load_processes: int, root: Path, tmp_path: Path
+) -> None:
     places = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         places.append(made(root, tmp_path / name))
-    with load(1):
+    with load(load_processes):
         for name in COMPARED:
             run_beside_each_other(name, places, root)
             ours, theirs = (manifest.read(Layout(p, "tiny").output(name)).files for p in places)
             differing = [f for f in ours.keys() | theirs.keys() if ours.get(f) != theirs.get(f)]
             assert not differing, f"{name}: {sorted(differing)}"
+    run_beside_each_other("register", places[:1], root)
+    for name in NAMES:
+        assert not uncounted(name, places[0]), name

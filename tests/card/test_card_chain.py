@@ -19,6 +19,8 @@ from mm_model.store.layout import Layout
 from tests.report.browsing import DESKTOP, NARROW, PHONE, chromium, opened, unfold, violations
 from tests.small_chain import built
 
+pytestmark = pytest.mark.slow
+
 _PICTURE = re.compile(r'src="data:image/jpeg;base64,([\w+/=]+)" alt="([^"]*)"')
 
 

@@ -80,17 +80,20 @@ def _found(pack: FacePack, rules: FacesSettings, crop: np.ndarray, own: np.ndarr
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "step", [5, pytest.param(1, marks=pytest.mark.endurance)], ids=["one in five", "all"]
+)
 def test_a_face_that_fills_the_picture_is_found_in_99_of_100_crops(
-    real_media: Path, pack: FacePack, rules: FacesSettings
+    real_media: Path, pack: FacePack, rules: FacesSettings, step: int
 ) -> None:
     """Measured: 1117 of 1120 crops of 14 people, the three others 0.64 to 0.65 at a bound 0.65."""
     missed, number = [], 0
     for name in (*PORTRAITS, *CLIPS):
-        for what, crop, own in _tight_crops(real_media / name, pack, rules):
+        for what, crop, own in _tight_crops(real_media / name, pack, rules)[::step]:
             number += 1
             if not _found(pack, rules, crop, own):
                 missed.append(what)
-    assert number == 14 * len(FILLS) * len(PLACES) * 2
+    assert number == 14 * len(range(0, len(FILLS) * len(PLACES) * 2, step))
     assert 1 - len(missed) / number >= 0.99, missed
 
 

@@ -8,6 +8,8 @@ import yaml
 from mm_model.settings import load_profile
 from tests.graph.conftest import STAGES, Tree
 
+pytestmark = pytest.mark.slow
+
 
 def _edit(tree: Tree, name: str, section: str, **values: object) -> None:
     path = tree.root / "profiles" / f"{name}.yaml"
@@ -59,7 +61,6 @@ def test_dagster_sees_a_bases_value_too(done: Tree) -> None:
     assert done.is_clean()
 
 
-@pytest.mark.slow
 def test_an_experiment_with_a_value_that_only_a_base_says(done: Tree) -> None:
     done.dvc("exp", "run", "-S", "profiles/tiny.yaml:+register.confidence=0.8")
     assert done.executed() == ["register"]
@@ -67,7 +68,6 @@ def test_an_experiment_with_a_value_that_only_a_base_says(done: Tree) -> None:
     assert done.executed()[0] == "pairs"
 
 
-@pytest.mark.slow
 def test_a_profile_of_ones_own_changes_with_its_base(fresh: Tree) -> None:
     (fresh.root / "profiles" / "mine.yaml").write_text("base: tiny\npretrain: {steps: 5}\n")
     params = fresh.root / "params.yaml"
@@ -89,7 +89,6 @@ def test_a_wrong_base_stops_before_any_stage(done: Tree) -> None:
     assert done.executed() == []
 
 
-@pytest.mark.slow
 def test_a_stage_alone_is_locked_with_the_values_that_it_used(done: Tree, root: Path) -> None:
     """`dvc repro -s` of one stage does not look at the profile: the stage itself does."""
     done.behave(sources="real")

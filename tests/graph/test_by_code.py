@@ -15,7 +15,7 @@ from orchestration import by_code, definitions, jobs
 from orchestration.dvc_client import DvcStageClient
 from tests.graph.conftest import REPOSITORY, STAGES, Tree
 
-pytestmark = pytest.mark.capability("STRICT=1", scale="T")
+pytestmark = [pytest.mark.slow, pytest.mark.capability("STRICT=1", scale="T")]
 
 CHANGES = {
     "nn/magic_mirror/block.py": ("base + can_scale *", "base - 5 * can_scale *"),
@@ -88,7 +88,6 @@ def test_strict_runs_what_other_code_made_and_what_follows(done: Tree) -> None:
     assert done.is_clean()
 
 
-@pytest.mark.slow
 def test_what_the_run_cache_restores_is_judged_too(done: Tree) -> None:
     """DVC's run cache knows no code: it gives back the newest result of equal inputs."""
     old, new = CHANGES["metrics/identity.py"]
@@ -182,7 +181,6 @@ def _front_door(tree: Tree, home: Path, **environment: str) -> str:
     return ran.stdout
 
 
-@pytest.mark.slow
 def test_make_run_warns_and_strict_mends(done: Tree, tmp_path: Path) -> None:
     done.behave(register="real")
     for name, (old, new) in NOT_SERVED.items():

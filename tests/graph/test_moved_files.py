@@ -10,6 +10,8 @@ from mm_model.run.stages import file_of
 from orchestration import bring_over
 from tests.graph.conftest import STAGES, Tree
 
+pytestmark = pytest.mark.slow
+
 
 def move(tree: Tree, *stages: str) -> None:
     """Give the stages' own files other names, in the tree and in its graph."""

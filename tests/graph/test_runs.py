@@ -11,7 +11,7 @@ import yaml
 
 from tests.graph.conftest import STAGES, Tree
 
-pytestmark = pytest.mark.capability("Dagster over DVC", scale="T")
+pytestmark = [pytest.mark.slow, pytest.mark.capability("Dagster over DVC", scale="T")]
 
 
 def _metadata(result: dg.ExecuteInProcessResult, stage: str) -> dict:

@@ -98,7 +98,7 @@ def test_memory_around_the_frames_does_not_enter_the_clip() -> None:
 @pytest.mark.parametrize("work", ["decoded", "pictures"])
 def test_readers_and_other_writers_agree_over_more_memory(root: Path, work: str) -> None:
     with load(2):
-        assert_single(children(root, work, 30, (64, 96, 128, 130), (None, 1, 85, 170, 255)))
+        assert_single(children(root, work, 12, (64, 96, 128, 130), (None, 1, 85, 170, 255)))
 
 
 @pytest.mark.slow

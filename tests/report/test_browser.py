@@ -14,6 +14,8 @@ from tests.report.browsing import DESKTOP, NARROW, PHONE, chromium, opened, unfo
 from tests.report.newer import newer
 from tests.small_chain import HEIGHT, WIDTH, built, small_root
 
+pytestmark = pytest.mark.slow
+
 KINDS = ("chain", "newer", "begun")
 _PLACES = "[...document.querySelectorAll('{}')].map(one => getComputedStyle(one).{})"
 STRIPS = _PLACES.format(".play", "backgroundPositionX")

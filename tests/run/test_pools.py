@@ -116,6 +116,14 @@ def test_what_a_start_raises_comes_out_too(pool: Opened) -> None:
     assert list(pool(tasks.dies_at_start).map(tasks.does, ["a", "b"])) == [Crashed(), Crashed()]
 
 
+@pytest.mark.parametrize("limits", [ANY, Limits(seconds=5, confined=True)])
+def test_workers_that_never_begin_stop_the_work_and_blame_no_file(
+    pool: Opened, limits: Limits
+) -> None:
+    with pytest.raises(UserError, match=r"5 worker processes in a row .* no file is to blame"):
+        list(pool(tasks.dies_at_start, limits=limits).map(tasks.does, ["a"] * 9))
+
+
 def test_a_large_result_arrives_whole(pool: Opened) -> None:
     for limits in (Limits(), Limits(confined=True)):
         (found,) = pool(limits=limits).map(tasks.does, ["large"])

@@ -20,7 +20,7 @@ from mm_model.run.stages import NAMES
 from mm_model.store import manifest
 from tests.seams.facts import Chain
 
-pytestmark = pytest.mark.capability("audits", scale="T")
+pytestmark = [pytest.mark.slow, pytest.mark.capability("audits", scale="T")]
 
 BROKEN: dict[str, tuple[str, str, Any]] = {
     "sources": ("inventory", "source_id", "again"),

@@ -18,6 +18,8 @@ from mm_model.facepack.port import Face, FacePack, open_judge, open_pack
 from mm_model.generation.references import aligned_face
 from mm_model.nn.identity.face_recognizer import FaceRecognizer
 
+pytestmark = pytest.mark.slow
+
 PACKS = {"facepack": open_pack, "judge": open_judge}
 
 

@@ -17,6 +17,8 @@ from mm_model.store import tables
 from mm_model.train.dataset import training_frames
 from tests.seams.facts import Chain, face_in, film, unit
 
+pytestmark = pytest.mark.slow
+
 EXAMINED = [0, 4, 8, 12]
 """Of 13 frames."""
 NEAREST = {0: 0, 2: 4, 3: 4, 5: 8, 6: 8, 8: 12}

@@ -12,6 +12,8 @@ import torch
 from tests.seams.facts import Chain, pixels, sought
 from tests.small_chain import HEIGHT, WIDTH
 
+pytestmark = pytest.mark.slow
+
 TRAININGS = ("pretrain", "finetune")
 
 

@@ -15,6 +15,8 @@ from mm_model.facepack.detect import chosen_faces
 from tests.seams.facts import RULES, Chain, film, pixels, sought, unit
 from tests.small_chain import HEIGHT, WIDTH
 
+pytestmark = pytest.mark.slow
+
 MODELS = ("base", "pretrain", "finetune")
 ENDS = {"pretrain_step_3": "pretrain", "finetune_step_2": "finetune"}
 

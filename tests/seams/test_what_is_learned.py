@@ -13,6 +13,8 @@ from safetensors.torch import load_file
 from tests.seams.facts import Chain, face_in, film, overlap, pixels, sought
 from tests.small_chain import FINETUNE, HEIGHT, OTHER, PRETRAIN, QUICK, WIDTH
 
+pytestmark = pytest.mark.slow
+
 TRAININGS = ("pretrain", "finetune")
 RATES = {"pretrain": 2.0e-3, "finetune": 1.0e-3}
 SUBJECTS = ("man", "woman", "boy", "girl", "baby", "person", "child", "lady")

@@ -8,6 +8,8 @@ from mm_model.facepack.detect import chosen_faces
 from tests.seams.facts import RULES, Chain, face_in, film, overlap, pixels, unit
 from tests.small_chain import OTHER
 
+pytestmark = pytest.mark.slow
+
 
 def picture(chain: Chain, reference_file: str) -> np.ndarray:
     stage, _, place = reference_file.partition(":")

@@ -17,7 +17,7 @@ from mm_model.store import manifest
 from tests.seams.facts import Chain, film, pixels
 from tests.small_chain import HEIGHT, WIDTH
 
-pytestmark = pytest.mark.capability("catalogue and page", scale="T")
+pytestmark = [pytest.mark.slow, pytest.mark.capability("catalogue and page", scale="T")]
 
 TABLES = {"sources": "inventory", "ingest": "samples", "faces": "samples", "pairs": "pairs"}
 

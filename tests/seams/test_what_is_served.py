@@ -11,6 +11,8 @@ import pytest
 
 from tests.seams.facts import Chain, film, pixels, sought
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def mirror(chain: Chain) -> Any:

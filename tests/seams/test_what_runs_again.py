@@ -21,6 +21,8 @@ from mm_model.store import manifest
 from tests.seams.facts import Chain
 from tests.stages.conftest import edit_profile, use_input
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def place(chain: Chain, tmp_path: Path) -> Path:

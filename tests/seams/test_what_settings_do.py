@@ -7,6 +7,8 @@ from mm_model.run.stages import NAMES
 from mm_model.settings import Profile, Section
 from tests.seams.facts import Chain
 
+pytestmark = pytest.mark.slow
+
 PARALLEL = {"run.threads"}
 """How many work at once changes no result."""
 INHERITED = {"evaluate": {"pretrain.steps", "finetune.steps"}}

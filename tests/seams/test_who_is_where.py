@@ -10,7 +10,7 @@ import torch
 from tests.seams.facts import Chain, face_in, film, pixels
 from tests.small_chain import OTHER
 
-pytestmark = pytest.mark.capability("held-out people", scale="T")
+pytestmark = [pytest.mark.slow, pytest.mark.capability("held-out people", scale="T")]
 
 TRAININGS = ("pretrain", "finetune")
 

@@ -15,6 +15,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from mm_model import lifeline
+from mm_model.errors import UserError
 from mm_model.run.pools import child
 from mm_model.run.pools.patience import Patience
 from mm_model.run.pools.port import Crashed, Limits, Start, Task
@@ -24,6 +25,8 @@ _START_SECONDS = 120
 _PART_BYTES = 1 << 20
 _LONGEST_CONFINED = 64 << 20
 """Bytes that a confined worker may say of one item."""
+_STILLBORN = 5
+"""Workers that end in a row before they are ready: the machine is at fault and not the files."""
 
 
 class Local:
@@ -33,6 +36,7 @@ class Local:
         self._start, self._processes, self._limits = pickle.dumps(start), processes, limits
         self._idle: list[_Worker] = []
         self._busy: list[_Worker] = []
+        self._stillborn = 0
 
     def map(
         self, task: Task, items: Sequence[Any], on_tick: Callable[[], None] | None = None
@@ -41,6 +45,9 @@ class Local:
 
         An item whose worker died is begun again when all others are done, and alone, so that a
         second crash has one possible cause.
+
+        Raises:
+            UserError: worker after worker ends before it can begin.
         """
         turn, busy = _Turn(len(items), self._limits.tries), self._busy
         try:
@@ -65,8 +72,14 @@ class Local:
 
     def _settle(self, worker: "_Worker", turn: "_Turn") -> None:
         """Put down what became of a worker's item; keep the worker if it lives."""
+        self._stillborn = 0 if worker.ready else self._stillborn + 1
         if isinstance(worker.outcome, Crashed):
             worker.close()
+            if self._stillborn == _STILLBORN:
+                raise UserError(
+                    f"{_STILLBORN} worker processes in a row ended before they could begin a file, "
+                    "so no file is to blame: is there too little memory, or is a library damaged?"
+                )
             turn.gone(worker.place, worker.outcome)
         else:
             self._idle.append(worker)
@@ -140,7 +153,7 @@ class _Worker:
         self._process = lifeline.process(child.serve, theirs, start, limits)
         self._theirs = theirs
         self._said = bytearray()
-        self._ready = False
+        self.ready = False
         self.pid = 0
         self.patience: Patience | None = None
         self.place, self.outcome, self.done = -1, None, False
@@ -148,7 +161,7 @@ class _Worker:
     def take(self, place: int, order: bytes) -> None:
         """Begin an item, at once or when the process is ready."""
         self.place, self._order, self.outcome, self.done = place, order, None, False
-        if self._ready:
+        if self.ready:
             self._begin()
         elif not self.pid:
             self._process.start()
@@ -186,7 +199,7 @@ class _Worker:
             if kind == child.TICK and on_tick:
                 on_tick()
             elif kind == child.READY:
-                self._ready = True
+                self.ready = True
                 self._begin()
             elif kind in (child.RESULT, child.ERROR):
                 self._finish(kind, body)
