@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from mm_model.terms.weights import Use, UseTerms
 
 _FREE = (
-    r"apache(-| license,? )?(version )?2(\.0)?|mit|bsd(-[23]-clause)?|cc0(-1\.0)?"
-    r"|cc[- ]by([- ]sa)?([- ][1-4]\.[05])?|pdm(-1\.0)?|public[- ]domain( mark)?|unlicense"
+    r"apache[- ]?(license,? )?(version )?2(\.0)?( license)?|(the )?mit( license)?"
+    r"|bsd([- ][23][- ]clause)?( license)?|cc0([- ]1\.0)?( universal)?"
+    r"|cc[- ]by([- ]sa)?([- ][1-4]\.[05]([- ](?!n[cd])[a-z]{2})?)?|pdm(-1\.0)?"
+    r"|public[- ]domain( mark)?|(the )?unlicense"
     r"|creativecommons\.org/(licenses/by(-sa)?|publicdomain/(zero|mark))/\S*"
     r"|(pexels|mixkit|unsplash)( free)?( license| licence)?"
 )
