@@ -16,6 +16,8 @@ from mm_model.nn.identity.align import align_faces
 from mm_model.train.dataset import encode_frames, to_tensor
 from mm_model.train.identity_loss import identity_loss
 
+pytestmark = pytest.mark.slow
+
 HEIGHT, WIDTH, SIDE = 256, 384, 128
 
 
