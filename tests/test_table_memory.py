@@ -37,6 +37,7 @@ def test_a_long_table_takes_hardly_more_memory_than_a_short_one(
 
 
 @pytest.mark.slow
+@pytest.mark.endurance
 @pytest.mark.parametrize("stage", list(stage_memory.STAGES))
 def test_a_stage_holds_few_bytes_of_a_row(stage: str) -> None:
     """As dictionaries the rows of a stage take 2,000 to 5,000 bytes each."""
