@@ -20,6 +20,9 @@ STATUS = 130
 GRACE = 5.0
 """Seconds that the main thread has to end in order after the first signal."""
 
+_TURN = 0.5
+"""Seconds in which a thread of this process has its turn, on a busy machine too."""
+
 _SENTENCE = "Interrupted; finished work is kept and the next run resumes."
 _said, _came = threading.Event(), threading.Event()
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -56,8 +59,11 @@ def _second(end: int, again: threading.Event) -> None:
 
 
 def came() -> bool:
-    """Whether a signal came: a stage that it reached as well did not fail by itself."""
-    return _came.is_set()
+    """Whether a signal came: a stage that it reached as well did not fail by itself.
+
+    Waits a moment: the stage may be gone before the thread that sees signals here had its turn.
+    """
+    return _came.wait(_TURN)
 
 
 def say() -> None:

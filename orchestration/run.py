@@ -37,12 +37,12 @@ def _run(started: float) -> int:
             from orchestration import everything  # seconds; who comes second is told before
 
             print(everything.run(root, started))
-    except UserError as error:
-        if interrupts.came():
-            raise KeyboardInterrupt from None
-        print(f"Stopped: {error}", file=sys.stderr)
-        return BUSY if isinstance(error, BusyError) else 1
     except Exception as error:
+        if interrupts.came():  # what it tore off may come as any error, a library's own too
+            raise KeyboardInterrupt from None
+        if isinstance(error, UserError):
+            print(f"Stopped: {error}", file=sys.stderr)
+            return BUSY if isinstance(error, BusyError) else 1
         if (fault := of_machine(error)) is None:
             raise
         print(f"Stopped: {fault}", file=sys.stderr)
