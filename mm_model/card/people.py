@@ -31,6 +31,7 @@ class Somebody:
     name: str
     side: str
     category: str = UNKNOWN
+    estimated: bool = False
     images: int = 0
     clips: int = 0
     pairs: int = 0
@@ -45,7 +46,7 @@ class Somebody:
 class Population:
     """Everybody. balance: category to (training people, held-out people, samples), the seven first
     and none where it is known of nobody. listed: those who are named on the page. estimated:
-    whether categories are a model's estimates.
+    whether a category is a model's estimate.
     """
 
     train: int
@@ -63,7 +64,6 @@ def population(outputs: Mapping[str, DataOutput]) -> Population | None:
     if not outputs["faces"].there:
         return None
     everybody = _everybody(outputs)
-    estimated = not _categories(outputs) and any(one.category != UNKNOWN for one in everybody)
     known = any(one.category != UNKNOWN for one in everybody)
     nobody = (0, 0, 0)
     balance = dict.fromkeys(CATEGORIES if known else (), nobody)
@@ -79,7 +79,7 @@ def population(outputs: Mapping[str, DataOutput]) -> Population | None:
         samples=tuple(one.samples for one in ranked),
         balance=balance,
         listed=tuple(ranked if len(ranked) <= MOST_NAMED else (*ranked[:half], *ranked[-half:])),
-        estimated=estimated,
+        estimated=any(one.estimated for one in everybody),
     )
 
 
@@ -102,9 +102,9 @@ def _everybody(outputs: Mapping[str, DataOutput]) -> list[Somebody]:
             seen_as[one.name].append((age, female))
     for name, values in seen_as.items():
         ages, women = zip(*values, strict=True)
-        found[name].category = category(median(ages), median(women))
+        found[name].category, found[name].estimated = category(median(ages), median(women)), True
     for name, seen in told.items():
-        found[name].category = seen.most_common(1)[0][0]
+        found[name].category, found[name].estimated = seen.most_common(1)[0][0], False
     if outputs["pairs"].there:
         pairs = outputs["pairs"].columns("identity", "status")
         kept = pairs.filter(equal(pairs, "status", Status.KEPT))

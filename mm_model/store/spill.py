@@ -64,7 +64,10 @@ class Spill(Sequence[Row]):
         content = bytearray()
         while len(content) < last - first:  # a read gives at most 2 GiB
             at = first + len(content)
-            content += os.pread(self._file.fileno(), last - at, at)
+            part = os.pread(self._file.fileno(), last - at, at)
+            if not part:
+                raise OSError(f"{self._file.name} became shorter while it was in use")
+            content += part
         starts = (end - first for end in self._ends[start:stop])
         whole = memoryview(content)
         return [pickle.loads(whole[at:]) for at in starts]  # each ends where the next begins
