@@ -7,6 +7,9 @@ from dataclasses import KW_ONLY, dataclass, field
 from mm_model.records import Status
 from mm_model.store.consents import ID
 
+CONDITION = ("row_condition", "condition_parser")
+"""Keywords that say which rows a check looks at."""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -24,6 +27,12 @@ class Check:
     def snake_name(self) -> str:
         """The expectation's public name, `expect_...`."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", self.expectation).lower()
+
+    @property
+    def condition(self) -> str | None:
+        """Which rows it looks at, as pandas' `query` reads it; None of all."""
+        said = self.keywords.get(CONDITION[0])
+        return None if said is None else str(said)
 
     def arguments(self) -> dict[str, object]:
         """Keyword arguments for Great Expectations."""

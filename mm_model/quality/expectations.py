@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mm_model.quality.check import Check
+from mm_model.quality.check import CONDITION, Check
 from mm_model.rows import Row
 
 
@@ -25,32 +25,44 @@ class Expectations:
         """Each check run by itself, so that the order never depends on the library's grouping."""
         batch = self._frames.get_batch({"dataframe": frame})
         return [
-            batch.validate(self._asked(check), result_format="COMPLETE").to_json_dict()
+            batch.validate(
+                self._made(check, check.arguments()), result_format="COMPLETE"
+            ).to_json_dict()
             for check in checks
         ]
 
     def together(self, frame: Any, checks: Sequence[Check]) -> list[Row]:
-        """All checks in one run, six times as fast on many rows; each is known by its mark.
+        """All checks in one run for each set of rows they look at; each is known by its mark.
+
+        The rows of a condition are chosen once here: the library would choose them again for every
+        measure of every check, which took half of its time.
 
         Raises:
             RuntimeError: the library left one out.
         """
-        suite = self._gx.ExpectationSuite(
-            "together",
-            expectations=[
-                self._asked(check, meta={"place": place}) for place, check in enumerate(checks)
-            ],
-        )
-        batch = self._frames.get_batch({"dataframe": frame})
+        conditions: dict[object, list[int]] = {}
+        for place, check in enumerate(checks):
+            conditions.setdefault(check.condition, []).append(place)
         found: dict[int, Row] = {}
-        for result in batch.validate(suite, result_format="COMPLETE").results:
-            found[result.expectation_config.meta["place"]] = result.to_json_dict()
+        for condition, places in conditions.items():
+            rows = frame if condition is None else frame.query(condition)
+            suite = self._gx.ExpectationSuite(
+                "together", expectations=[self._of_rows(checks[n], n) for n in places]
+            )
+            batch = self._frames.get_batch({"dataframe": rows})
+            for result in batch.validate(suite, result_format="COMPLETE").results:
+                found[result.expectation_config.meta["place"]] = result.to_json_dict()
         if sorted(found) != list(range(len(checks))):
             raise RuntimeError(f"{len(checks)} checks were asked and {len(found)} answered")
         return [found[place] for place in range(len(checks))]
 
-    def _asked(self, check: Check, **more: object) -> Any:
-        return getattr(self._gx.expectations, check.expectation)(**check.arguments(), **more)
+    def _of_rows(self, check: Check, place: int) -> Any:
+        """The check with its mark, of rows that its condition has chosen already."""
+        arguments = {k: v for k, v in check.arguments().items() if k not in CONDITION}
+        return self._made(check, arguments | {"meta": {"place": place}})
+
+    def _made(self, check: Check, arguments: Row) -> Any:
+        return getattr(self._gx.expectations, check.expectation)(**arguments)
 
 
 def raised(result: Row) -> bool:

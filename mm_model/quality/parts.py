@@ -109,8 +109,7 @@ def _parts(path: Path, names: Sequence[str], size: int) -> Iterator[tuple[int, p
 
 
 def _of_condition(frame: pd.DataFrame, check: Check) -> pd.DataFrame:
-    condition = check.keywords.get("row_condition")
-    return frame if condition is None else frame.query(str(condition))
+    return frame if check.condition is None else frame.query(check.condition)
 
 
 def _count(check: Check, rows: int) -> Found:
