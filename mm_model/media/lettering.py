@@ -8,7 +8,8 @@ of the bare ones.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from statistics import median
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,8 +30,7 @@ _MAX_LETTER_ASPECT = 1.6
 _RUNS_PER_ASPECT = 1.0
 
 
-@dataclass(frozen=True)
-class _Piece:
+class _Piece(NamedTuple):
     """A connected stroke: left, top, width, height in pixels, and how many letters it may be."""
 
     x: int
@@ -88,7 +88,7 @@ def _pieces(strokes: np.ndarray) -> list[_Piece]:
     upright = w < 0.4 * h  # I, l, 1: as dense as they like
     shaped = (0.1 * h <= w) & (sparse <= fill) & (fill <= dense)
     chosen = found[(low <= h) & (h <= high) & (shaped | upright), :4]
-    pieces = [_Piece(*map(int, row)) for row in chosen]
+    pieces = [_Piece(*row) for row in chosen.tolist()]
     letters = [piece for piece in pieces if piece.w <= _MAX_LETTER_ASPECT * piece.h]
     wide = [piece for piece in pieces if piece.w > _MAX_LETTER_ASPECT * piece.h]
     return letters + [word for piece in wide if (word := _as_word(piece, strokes))]
@@ -100,11 +100,12 @@ def _as_word(piece: _Piece, strokes: np.ndarray) -> _Piece | None:
     A brow or a mouth crosses one.
     """
     rows = strokes[piece.y : piece.y + piece.h, piece.x : piece.x + piece.w]
-    inner = rows[piece.h // 4 : max(piece.h // 4 + 1, piece.h - piece.h // 4)].astype(np.int8)
-    runs = float(np.median((np.diff(inner, axis=1, prepend=0) == 1).sum(axis=1)))
+    inner = rows[piece.h // 4 : max(piece.h // 4 + 1, piece.h - piece.h // 4)]
+    starts = inner[:, 0] + (inner[:, 1:] & ~inner[:, :-1]).sum(axis=1)
+    runs = float(median(starts.tolist()))
     if runs < _RUNS_PER_ASPECT * piece.w / piece.h:
         return None
-    return replace(piece, letters=runs * _LETTERS_PER_RUN)
+    return piece._replace(letters=runs * _LETTERS_PER_RUN)
 
 
 def _lines(pieces: list[_Piece]) -> list[list[_Piece]]:
