@@ -283,8 +283,32 @@ def _faces(folder: Path, rows: int) -> None:
         raise AssertionError(report.counts.line())
 
 
+def _faces_of(folder: Path, rows: int) -> None:
+    """Outputs of `ingest` and of `faces`."""
+    _kept_files(folder, rows)
+    _faces(folder, rows)
+
+
+def _pairs(folder: Path, rows: int) -> None:
+    """No picture is synthesised: a reference is another sample of the same person."""
+    from mm_model.pairs import stage
+
+    job = job_of("pairs", folder)
+    rules = job.profile.pairs.model_copy(update={"synthesizer": "none"})
+    job = dataclasses.replace(job, profile=job.profile.model_copy(update={"pairs": rules}))
+    nobody = contextlib.nullcontext(SimpleNamespace())
+    with (
+        mock.patch.object(stage, "opened", lambda *_: nobody),
+        mock.patch.object(stage, "refuse_another_pack", lambda *_: None),
+    ):
+        report = stage.run(job)
+    if report.counts.total < rows:
+        raise AssertionError(report.counts.line())
+
+
 STAGES: Mapping[str, tuple[Callable[[Path, int], None], Callable[[Path, int], None]]] = {
     "ingest": (_sources, _ingest),
     "faces": (_kept_files, _faces),
+    "pairs": (_faces_of, _pairs),
 }
 """Stage to what makes its inputs, and to its run."""

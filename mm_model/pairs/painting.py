@@ -18,9 +18,10 @@ from mm_model.pairs.library import Library
 from mm_model.pairs.make import JPEG_QUALITY, Order, Painted, order_of
 from mm_model.pairs.photomaker import PhotoMakerSynthesizer, pool_of, weights_in
 from mm_model.pairs.synthesizer import Identity, IdentityPicture
-from mm_model.records import TRAIN
+from mm_model.records import TRAIN, Status
 from mm_model.rows import Row
 from mm_model.run.stage import Job
+from mm_model.store import tables
 
 
 @dataclass(frozen=True)
@@ -37,16 +38,16 @@ def orders_of(job: Job, library: Library) -> dict[str, Order]:
 
     Each is made from one sample, which is its origin: withdrawn with it.
     """
-    rules, words = job.profile.pairs, _words(library)
-    orders: dict[str, Order] = {}
-    for identity in library.identities().values():
+    rules, orders = job.profile.pairs, {}
+    said = _said(job)
+    words = _words(library, said)
+    for identity in library.identities():
         for sample, portraits in _by_sample(identity).items():
-            row = library.samples[sample]
-            if row["split"] != TRAIN:
+            if library.samples[sample].split != TRAIN:
                 continue
-            still = row["media"] == "image"
+            still = library.samples[sample].media == "image"
             wanted = rules.synthetic_per_still if still else rules.synthetic_per_clip
-            shown = tuple(replace(one, content=row["pixel_id"]) for one in portraits)
+            shown = tuple(replace(one, content=said[sample]["pixel_id"]) for one in portraits)
             person = replace(identity, portraits=shown, word=words.get(identity.name))
             for number in range(wanted):
                 order = order_of(job, person, sample, number)
@@ -61,16 +62,22 @@ def _by_sample(identity: Identity) -> dict[str, list[IdentityPicture]]:
     return found
 
 
-def _words(library: Library) -> dict[str, str]:
+def _said(job: Job) -> dict[str, Row]:
+    """Sample id to its caption and the digest of its pixels."""
+    columns, table = ("sample_id", "caption", "pixel_id"), job.inputs["ingest"] / "samples.parquet"
+    return {row["sample_id"]: row for row in tables.rows(table, columns, {"status": Status.KEPT})}
+
+
+def _words(library: Library, said: Mapping[str, Row]) -> dict[str, str]:
     """Identity to the word that its captions use most; without those whose captions name nobody."""
     tallies: dict[str, Counter[str]] = defaultdict(Counter)
-    for row in library.samples.values():
+    for name, sample in library.samples.items():
         try:
-            word = parse_prompt(row["caption"] or "").class_word.lower()
+            word = parse_prompt(said[name]["caption"] or "").class_word.lower()
         except PromptError:
             continue
         if word in CLASS_WORDS:
-            tallies[row["identity"]][word] += 1
+            tallies[sample.identity][word] += 1
     return {
         name: min(tally, key=lambda word: (-tally[word], word)) for name, tally in tallies.items()
     }

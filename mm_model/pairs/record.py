@@ -45,7 +45,7 @@ def rows_of(
             "picture_file": f"pairs:synthetic/{row['key']}.jpg" if row["made"] else None,
             "identity": row["identity"],
             "origin": orders[row["key"]].identity.portraits[0].sample_id,
-            "media": library.samples[orders[row["key"]].identity.portraits[0].sample_id]["media"],
+            "media": library.samples[orders[row["key"]].identity.portraits[0].sample_id].media,
             "prompt": _prompt(orders[row["key"]]),
             "seed": row["seed"],
             "steps": rules.synthetic_steps,

@@ -31,20 +31,20 @@ def metrics_of(library: Library, tried: list[Candidate], warn_above: float) -> R
     """
     kept = [pair for pair in tried if pair.status == Status.KEPT]
     served = {pair.target for pair in kept}
-    split = {name: row["split"] for name, row in library.samples.items()}
+    samples = library.samples
     people = {
-        side: {row["identity"] for row in library.samples.values() if row["split"] == side}
+        side: {one.identity for one in samples.values() if one.split == side}
         for side in (TRAIN, HELD_OUT)
     }
     figures: Row = {
         "pass_rate": len(kept) / len(tried) if tried else None,
-        "pairs_train": sum(split[pair.target] == TRAIN for pair in kept),
-        "pairs_held_out": sum(split[pair.target] == HELD_OUT for pair in kept),
+        "pairs_train": sum(samples[pair.target].split == TRAIN for pair in kept),
+        "pairs_held_out": sum(samples[pair.target].split == HELD_OUT for pair in kept),
         "identities": len(library.references),
         "identities_train": len(people[TRAIN]),
         "identities_held_out": len(people[HELD_OUT]),
-        "targets": len(library.samples),
-        "targets_without_pair": len(library.samples) - len(served),
+        "targets": len(samples),
+        "targets_without_pair": len(samples) - len(served),
     }
     for kind in KINDS:
         of_kind = [pair for pair in tried if pair.kind == kind]

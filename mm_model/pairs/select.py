@@ -7,6 +7,7 @@ passes it.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from sys import intern
 from typing import Protocol
 
 import numpy as np
@@ -33,14 +34,15 @@ class PairRules(Protocol):
     def kinds(self) -> Sequence[str]: ...
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Reference:
     """A picture that may stand for an identity.
 
     sample_id: the sample it is cut from, None when synthesised. embedding: float32 [width], unit
     length. flaw: why it can never be used (a synthesised picture with no face, with more faces than
     its origin, or that could not be made), with the value measured, its bound and a message. score,
-    faces: detection score of its face and number of faces seen in it.
+    faces: detection score of its face and number of faces seen in it. place: its own among the
+    pictures of the library, None when synthesised.
     """
 
     key: str
@@ -54,6 +56,7 @@ class Reference:
     message: str | None = None
     score: float | None = None
     faces: int | None = None
+    place: int | None = None
 
     def kind_for(self, target: str) -> str:
         """What this reference is to the sample `target`."""
@@ -62,7 +65,7 @@ class Reference:
         return "self_reference" if self.sample_id == target else "cross"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """One pair that was tried, with its outcome; `cosine` is None when there is none.
 
@@ -117,7 +120,7 @@ def decide(target: str, embedding: np.ndarray, reference: Reference, rules: Pair
             kind=kind,
             cosine=cosine,
             status=status,
-            reason=str(reference.flaw),
+            reason=intern(str(reference.flaw)),
             value=reference.flaw_value,
             threshold=reference.flaw_threshold,
         )
@@ -139,7 +142,7 @@ def decide(target: str, embedding: np.ndarray, reference: Reference, rules: Pair
         kind=kind,
         cosine=cosine,
         status=Status.REJECTED,
-        reason=str(broken.reason),
+        reason=intern(str(broken.reason)),
         value=broken.value,
         threshold=broken.threshold,
     )

@@ -5,13 +5,14 @@ import numpy as np
 from mm_model.pairs import report
 from mm_model.pairs.library import Library
 from mm_model.pairs.select import Candidate
+from mm_model.pairs.write import Files
 from mm_model.run.stage import Job
 from mm_model.store import atomic
 
 _SIDE = 384  # what is held of a picture until the sheet is made
 
 
-def sheet(job: Job, library: Library, tried: list[Candidate], files: dict[str, str]) -> None:
+def sheet(job: Job, library: Library, tried: list[Candidate], files: Files) -> None:
     """Write `sheet.jpg` of some pairs, kept ones and rejected ones; nothing where none is shown."""
     from mm_model.facepack.detect import reduced
     from mm_model.faces.pictures import Pictures
@@ -25,12 +26,12 @@ def sheet(job: Job, library: Library, tried: list[Candidate], files: dict[str, s
 
     pictures: dict[str, np.ndarray] = {}
     shown = []
-    for pair in report.chosen_for_sheet([pair for pair in tried if pair.reference.key in files]):
-        row = library.samples[pair.target]
-        frame = "" if row["media"] == "image" else f"#frame={row['num_frames'] // 2}"
+    for pair in report.chosen_for_sheet([pair for pair in tried if files.of(pair.reference)]):
+        sample = library.samples[pair.target]
+        frame = "" if sample.media == "image" else f"#frame={sample.num_frames // 2}"
         wanted = {
-            pair.reference.key: files[pair.reference.key],
-            pair.target: f"ingest:{row['file']}{frame}",
+            pair.reference.key: str(files.of(pair.reference)),
+            pair.target: f"ingest:{sample.file}{frame}",
         }
         try:
             pictures |= {key: picture(file) for key, file in wanted.items() if key not in pictures}

@@ -37,7 +37,7 @@ def run(job: Job) -> Report:
     for row in made:
         references[row["identity"]].append(reference_of(row))
     tried = _tried(job, library, references)
-    files = write.files_of(library, made)
+    files = write.Files(library, made)
     write.write_pairs(job.out / "pairs.parquet", library, tried, files)
     write.write_references(job.out / "references.parquet", library, tried, made, files)
     views.attempt("contact sheet", lambda: sheet.sheet(job, library, tried, files), views.WITHOUT)
@@ -60,7 +60,7 @@ def _tried(job: Job, library: Library, references: dict[str, list[Reference]]) -
     rules, seed = job.profile.pairs, job.profile.run.seed
     tried: list[Candidate] = []
     for target, sample in sorted(library.samples.items()):
-        own = references[sample["identity"]]
+        own = references[sample.identity]
         tried += pairs_for(target, library.embeddings[target], own, rules, seed)
     return tried
 

@@ -47,9 +47,9 @@ def orders_of(job: Job, library: Library) -> dict[str, Order]:
 
         return painting.orders_of(job, library)
     orders = {}
-    for identity in library.identities().values():
+    for identity in library.identities():
         first = min(portrait.sample_id for portrait in identity.portraits)
-        if library.samples[first]["split"] != TRAIN:
+        if library.samples[first].split != TRAIN:
             continue
         for number in range(rules.synthetic_per_identity):
             order = order_of(job, identity, first, number)
