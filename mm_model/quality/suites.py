@@ -123,6 +123,7 @@ def _measured(table: str, rules: IngestSettings) -> list[Check]:
     of_all = {
         "lettering": rules.text_area_above,
         "nsfw": rules.nsfw_above,
+        "watermark": rules.watermark_above,
         "quality": rules.quality_above,
     }
     of_clips = {
