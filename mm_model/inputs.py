@@ -34,7 +34,7 @@ _MEANING = {
     "judge": "recogniser that no loss, filter or conditioning ever used",
     "judges": "shelf of outsiders that judge too (make judges); may be empty",
     "captioners": "shelf of models that caption; may be empty (docs/real-media.md)",
-    "classifiers": "shelf of models that find watermarks; may be empty (weights/classifiers)",
+    "classifiers": "shelf that finds watermarks; may be empty (docs/decisions/watermark.md)",
     "synthesizer": "SDXL and PhotoMaker-V2, where a profile paints references; may be empty",
     "backbone": "frozen CogVideoX pipeline folder with its identity encoder",
 }
