@@ -45,8 +45,8 @@ def run(given: Any) -> Result:
         print(kind, _above(told, given.above), *ends, sep=" | ", file=sys.stderr)
     marked = [score for kind in _MARKED for score in by_kind[kind]]
     clean = [score for kind in CLEAN for score in by_kind[kind]]
-    told = _above(marked, given.above) / len(marked) - _above(clean, given.above) / len(clean)
-    return Result(told, GOAL, len(pictures), at_most=False)
+    found, lost = (_above(part, given.above) / len(part) for part in (marked, clean))
+    return Result(found - lost, GOAL, len(pictures), at_most=False)
 
 
 def _above(scores: list[float], bound: float) -> int:
