@@ -23,7 +23,7 @@ COLUMN = "watermark"
 SETTING = "ingest.watermark_model"
 
 _FILES = 16
-"""Whose views are held at once: 60 MB if all are clips. No worker is busy while they are scored,
+"""Whose views are held at once: 80 MB if all are clips. No worker is busy while they are scored,
 for one whose parent does not listen would look like one that hangs."""
 
 

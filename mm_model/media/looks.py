@@ -26,7 +26,7 @@ READ_SIDE = 960
 
 VIEW_SIDE = 640
 """Longest side, in pixels, of a picture that a worker hands on: nearly twice what classifiers of
-pictures are shown, and three of them a clip are 4 MB."""
+pictures are shown, and three of them a clip are 5 MB."""
 
 SURE = 0.3
 """Confidence from which a line that was read counts as text."""
