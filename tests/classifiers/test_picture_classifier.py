@@ -78,6 +78,26 @@ def test_the_value_of_a_picture_hangs_on_no_other(shelf: Path) -> None:
     assert asked.scores([*reversed(PICTURES)]) == [*reversed(alone)]
 
 
+@pytest.mark.parametrize(("given", "shown"), [(None, 1), (8, 8)])
+def test_the_network_is_shown_as_many_pictures_every_time(
+    shelf: Path, monkeypatch: pytest.MonkeyPatch, given: int | None, shown: int
+) -> None:
+    """One on a processor; a batch that is not full is filled up."""
+    from transformers import ViTForImageClassification
+
+    told: list[int] = []
+    forward = ViTForImageClassification.forward
+
+    def noted(self: Any, pixel_values: torch.Tensor) -> Any:
+        told.append(len(pixel_values))
+        return forward(self, pixel_values)
+
+    monkeypatch.setattr(ViTForImageClassification, "forward", noted)
+    many = [*PICTURES, *PICTURES]
+    assert len(classifier(shelf / "vit", batch=given).scores(many)) == len(many)
+    assert told == [shown] * -(-len(many) // shown)
+
+
 def test_labels_that_exclude_each_other_share_one_and_others_do_not(shelf: Path) -> None:
     sums = {
         family: sum(classifier(shelf / family, label).scores(PICTURES[:1])[0] for label in labels)
