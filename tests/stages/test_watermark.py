@@ -224,6 +224,8 @@ def test_without_a_model_the_column_is_empty_and_no_view_is_made(
     monkeypatch.setattr(PictureClassifier, "__init__", never)
     rows, report = ingested()
     assert {row["watermark"] for row in rows.values()} == {None}
+    (shard,) = (place / "work").rglob("shard-*.json")
+    assert '"facts"' in shard.read_text() and '"views"' not in shard.read_text()
     output = place / "data" / "tiny" / "ingest"
     assert not (output / "classifiers.json").exists()
     assert not [note for note in report.notes if "watermark" in note]
