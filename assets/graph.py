@@ -18,6 +18,7 @@ INPUT_ASSETS = {
     "judge": "judge",
     "judges": "judges",
     "captioners": "captioners",
+    "classifiers": "classifiers",
     "synthesizer": "synthesizer",
     "backbone": "backbone",
 }

@@ -27,5 +27,6 @@ facepack = _given("facepack", "Face pack that filters, pairs and gives evaluatio
 judge = _given("judge", "The house's judge: a recogniser that no training used.")
 judges = _given("judges", "Shelf of outside recognisers that judge as well; may be empty.")
 captioners = _given("captioners", "Shelf of models that caption pictures; may be empty.")
+classifiers = _given("classifiers", "Shelf of models that find watermarks; may be empty.")
 synthesizer = _given("synthesizer", "SDXL and PhotoMaker-V2, which paint references; may be empty.")
 backbone = _given("backbone", "Frozen video pipeline with its identity encoder.")

@@ -24,6 +24,7 @@ NAMES = {
     "serving_memory": "memory of the door after 1,000 mixed requests over that after 50",
     "shot_cuts": "clips whose cuts we tell right over those of the best of other detectors",
     "text_looks": "pictures whose text the second look tells right over those of the cheap rule",
+    "watermark_looks": "made watermarks above a bound less clean pictures above it, by one's model",
     "occlusion": "area under the curve that tells covered faces from whole ones",
     "prescreen": "CPU time with a cheap first look over that without, half of the pictures empty",
     "quality_looks": "spoilt photographs and clips above a bound that loses hardly any clean one",

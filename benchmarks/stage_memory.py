@@ -167,6 +167,7 @@ def facts_of(path: Path, thumbnail: bool) -> Row:
         "lettering": 0.001 * (number % 7),
         "ocr_area": None,
         "nsfw": None,
+        "watermark": None,
         "notes": [],
         "sha256": _digest("bytes", number),
         "thumbnail": None,

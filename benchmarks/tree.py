@@ -71,7 +71,7 @@ class Tree:
         self._params = yaml.safe_load((own / "params.yaml").read_text())
         for name in ("facepack", "judge", "backbone"):
             self._params[name] = str(own / self._params[name])
-        for shelf in ("judges", "captioners", "synthesizer"):
+        for shelf in ("judges", "captioners", "classifiers", "synthesizer"):
             (root / self._params[shelf]).mkdir(parents=True)
         self._params["profile"] = "tiny"
         self._profile = yaml.safe_load((root / "profiles" / "tiny.yaml").read_text())

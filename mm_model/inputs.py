@@ -34,6 +34,7 @@ _MEANING = {
     "judge": "recogniser that no loss, filter or conditioning ever used",
     "judges": "shelf of outsiders that judge too (make judges); may be empty",
     "captioners": "shelf of models that caption; may be empty (docs/real-media.md)",
+    "classifiers": "shelf that finds watermarks; may be empty (docs/decisions/watermark.md)",
     "synthesizer": "SDXL and PhotoMaker-V2, where a profile paints references; may be empty",
     "backbone": "frozen CogVideoX pipeline folder with its identity encoder",
 }
@@ -45,6 +46,7 @@ _EMBEDDED = {
     "judge": "weights/tiny/judge/models/judge",
     "judges": "weights/judges",
     "captioners": "weights/captioners",
+    "classifiers": "weights/classifiers",
     "synthesizer": "weights/synthesizer",
     "backbone": "weights/tiny/backbone",
 }

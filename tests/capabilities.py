@@ -87,6 +87,11 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
             "caption lint", "refusals, loops, other scripts and lengths are told and counted"
         ),
         Capability(
+            "watermarks",
+            "a classifier of one's own tells which files show a watermark (proven on random "
+            "weights of three families; no published classifier has been run)",
+        ),
+        Capability(
             "InsightFace packs", "a pack of one's own finds and recognises faces", first=True
         ),
         Capability("OpenCV packs", "networks of the kind of YuNet and SFace do the same"),

@@ -110,7 +110,7 @@ def small_root(root: Path, place: Path) -> Path:
     params = yaml.safe_load((root / "params.yaml").read_text())
     for name in ("facepack", "judge", "backbone"):
         params[name] = str(root / params[name])
-    for name in ("judges", "captioners", "synthesizer"):
+    for name in ("judges", "captioners", "classifiers", "synthesizer"):
         (place / params[name]).mkdir(parents=True)
     profile = whole(root)
     for part in ("ingest", "faces", "pairs", "pretrain", "finetune", "evaluate"):

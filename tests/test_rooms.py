@@ -10,10 +10,11 @@ from tests import rooms
 
 ORDER = (
     {"errors", "environment", "progress", "decisions", "rows", "waiting"},
-    {"diffusion", "lifeline", "records", "store"},
+    {"diffusion", "lifeline", "pretrained", "records", "store"},
     {"facepack", "media", "settings", "tracking"},
     {
         "captioners",
+        "classifiers",
         "embedded.people",
         "inputs",
         "judges",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mm_model.captioners.given import NoWords, OwnWords
 from mm_model.captioners.port import Asking, Captioner
-from mm_model.errors import UserError
+from mm_model.pretrained import folder_on
 
 CAPTIONERS: dict[str, Callable[[], Captioner]] = {"sidecar": OwnWords, "template": NoWords}
 """Those that need no weights."""
@@ -28,18 +28,7 @@ def open_captioner(name: str, shelf: Path, wanted: Asking, field: str) -> Captio
     """
     if not is_model(name):
         return CAPTIONERS[name]()
-    if not (shelf / name).is_dir():
-        there = sorted(path.name for path in shelf.glob("*") if path.is_dir())
-        said = f"it holds {', '.join(there)}" if there else "it holds none"
-        raise UserError(
-            f"{field} is {name}, and no folder of that name stands on the shelf {shelf} ({said}): "
-            "put the model's folder there, or set it to sidecar."
-        )
-    if (shelf / name).is_symlink():
-        raise UserError(
-            f"{shelf / name} is a link, and nobody would see a change of what it leads to: put the "
-            "folder itself on the shelf, or let captioners in params.yaml name where it lies."
-        )
+    folder = folder_on(shelf, "captioners", name, field, "set it to sidecar")
     from mm_model.captioners.vision_language import VisionLanguage
 
-    return VisionLanguage(shelf / name, wanted)
+    return VisionLanguage(folder, wanted)

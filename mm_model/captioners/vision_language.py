@@ -5,7 +5,6 @@ more. Nothing is fetched, no code that comes with a model is run, no pickle is o
 greedy, so that equal files get equal captions. A clip is shown as some of its frames.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,14 @@ from mm_model.media.captions import CaptionError, caption_of
 from mm_model.media.decode import read_frames
 from mm_model.media.failure import MediaError
 from mm_model.media.images import load_image
+from mm_model.pretrained import PretrainedFolder, lacks_memory
 from mm_model.records import CaptionProblem
 from mm_model.rows import Row
 from mm_model.settings.device import device_named
 from mm_model.store import digests
 
 _ELSE = "put a whole model there, or set ingest.captioner and ingest.clip_captioner to sidecar"
-_OPENING = {"local_files_only": True, "trust_remote_code": False}
+_DO_WITHOUT = "LLaVA, Idefics3 and PaliGemma"
 
 
 class VisionLanguage:
@@ -36,11 +36,14 @@ class VisionLanguage:
     """
 
     def __init__(self, folder: Path, wanted: Asking) -> None:
+        from transformers.models.auto.modeling_auto import (
+            MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as KINDS,
+        )
+
         self._folder, self._wanted = folder, wanted
-        self._kind = _kind(folder)
-        if not any(folder.glob("*.safetensors")):
-            raise UserError(f"{folder} holds no weights in safetensors: {_ELSE}.")
-        self._processor = _processor(folder)
+        self._stored = PretrainedFolder(folder, "captioner", _ELSE)
+        self._kind = self._stored.kind(KINDS, "vision-language model")
+        self._processor = _processor(self._stored)
         self._model: Any = None
 
     def captions(self, asked: Sequence[Uncaptioned]) -> list[Row | None]:
@@ -112,10 +115,8 @@ class VisionLanguage:
                     num_beams=1,
                     max_new_tokens=self._wanted.tokens,
                 )
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            raise self._out_of_memory() from error
-        except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
-            if "not enough memory" in str(error) or "can't allocate" in str(error):
+        except (MemoryError, RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
+            if lacks_memory(error):
                 raise self._out_of_memory() from error
             raise UserError(
                 f"the captioner {name} cannot be asked about {number} "
@@ -164,29 +165,9 @@ class VisionLanguage:
         import torch
         from transformers import AutoModelForImageTextToText
 
-        try:
-            model, told = AutoModelForImageTextToText.from_pretrained(
-                self._folder,
-                dtype=getattr(torch, self._wanted.dtype),
-                use_safetensors=True,
-                output_loading_info=True,
-                **_OPENING,
-            )
-        except (torch.OutOfMemoryError, MemoryError):
-            raise
-        except Exception as error:
-            # Damaged weights raise what the readers of many formats raise.
-            raise UserError(
-                f"{self._folder}: the captioner's weights cannot be read ({first_line(error)}): "
-                f"{_ELSE}."
-            ) from error
-        if lacking := sorted([*told["missing_keys"], *map(str, told["mismatched_keys"])]):
-            raise UserError(
-                f"{self._folder}: {len(lacking)} tensors of the captioner are missing or of "
-                f"another shape, e.g. {lacking[0]}: {_ELSE}."
-            )
-        device = device_named(self._wanted.device)
-        self._model = model.eval().requires_grad_(False).to(device)
+        dtype = getattr(torch, self._wanted.dtype)
+        model = self._stored.model(AutoModelForImageTextToText, dtype)
+        self._model = model.to(device_named(self._wanted.device))
 
     def _out_of_memory(self) -> UserError:
         self._model = None
@@ -197,43 +178,12 @@ class VisionLanguage:
         )
 
 
-def _kind(folder: Path) -> str:
-    """The model's kind by its configuration, one that answers to pictures and a question."""
-    from transformers.models.auto.modeling_auto import (
-        MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as KINDS,
-    )
-
-    try:
-        kind = json.loads((folder / "config.json").read_text("utf-8"))["model_type"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(f"{folder} holds no config.json that says model_type: {_ELSE}.") from None
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise UserError(
-            f"{folder} is of the kind {str(kind)[:60]!r}, which is no vision-language model that "
-            f"the library transformers knows by itself (code of a model's own is never run): "
-            f"{_ELSE}."
-        )
-    return kind
-
-
-def _processor(folder: Path) -> Any:
+def _processor(stored: PretrainedFolder) -> Any:
     from transformers import AutoProcessor
 
-    try:
-        found = AutoProcessor.from_pretrained(folder, **_OPENING)
-    except ImportError as error:
-        said = " ".join(str(error).split()).partition(". ")[0][:200]
-        raise UserError(
-            f"{folder}: its processor needs a library that is not installed ({said}): install that "
-            "one beside this project, or put a model there whose processor does without (LLaVA, "
-            "Idefics3 and PaliGemma do)."
-        ) from error
-    except Exception as error:
-        # There are as many kinds of error as there are processors.
-        said = " ".join(str(error).split())[:200]
-        raise UserError(f"{folder}: its processor cannot be opened ({said}): {_ELSE}.") from error
+    found = stored.processor(AutoProcessor, _DO_WITHOUT)
     if getattr(found, "image_processor", None) is None or not hasattr(found, "tokenizer"):
-        raise UserError(f"{folder} holds no processor for pictures and words: {_ELSE}.")
+        raise UserError(f"{stored.folder} holds no processor for pictures and words: {_ELSE}.")
     # The answers of a batch begin side by side.
     found.tokenizer.padding_side = "left"
     if found.tokenizer.pad_token is None:

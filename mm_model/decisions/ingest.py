@@ -81,6 +81,11 @@ NSFW = Measure(
     "largest probability that a picture, or one of three frames, is not safe for work",
     of=lambda facts: facts.get("nsfw"),
 )
+WATERMARK = Measure(
+    "watermark",
+    "largest probability of a watermark in a picture, or one of three frames, by the classifier",
+    of=lambda facts: facts.get("watermark"),
+)
 QUALITY = Measure(
     "quality",
     "BRISQUE of a picture, or the highest of three frames: 0 to 100, the higher the worse",
@@ -249,6 +254,16 @@ DECISIONS = (
         value=lambda facts: facts.get("nsfw"),
     ),
     most(
+        "watermark",
+        needs=Need.PIXELS,
+        rejects="shows a watermark, as the classifier `ingest.watermark_model` tells",
+        reason=Reason.CONTENT_WATERMARK,
+        measure=WATERMARK,
+        threshold=Threshold("ingest.watermark_above"),
+        message="it probably shows a watermark",
+        value=lambda facts: facts.get("watermark"),
+    ),
+    most(
         "poor_quality",
         needs=Need.PIXELS,
         rejects="is compressed, blurred or enlarged too much, by its statistics alone",
@@ -288,7 +303,7 @@ MEASURES = tuple(
     for measure in with_those_of(
         (
             *(SHORTER_SIDE, ASPECT, PIXELS, SECONDS, MOTION, CUT, JITTER, LETTERING, OCR_AREA),
-            *(NSFW, QUALITY),
+            *(NSFW, WATERMARK, QUALITY),
         ),
         DECISIONS,
     )

@@ -120,7 +120,7 @@ def refusal(
     }
 
 
-def checked(items: Sequence[Row], examiner: sandbox.Sandbox, root: Path) -> list[Row]:
+def checked(items: Sequence[Row], examiner: sandbox.Examiner, root: Path) -> list[Row]:
     """For each item: {"facts": ...}, {"refused": ..., "measured": ...}, or {} if not opened."""
     wanted = [item for item in items if item["refused"] is None]
     requests = [(opened(item["path"], root), item["shown"]) for item in wanted]

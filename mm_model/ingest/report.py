@@ -10,6 +10,8 @@ from mm_model.captioners.port import MODEL
 from mm_model.ingest.captioning import RECORD
 from mm_model.ingest.captions import CaptionTally
 from mm_model.ingest.files import SHEET_SIZE
+from mm_model.ingest.watermark import COLUMN, SETTING
+from mm_model.ingest.watermark import RECORD as CLASSIFIERS
 from mm_model.media.images import load_image
 from mm_model.media.looks import NSFW, OCR, QUALITY, WantedLooks
 from mm_model.media.sheet import contact_sheet, jpeg_bytes
@@ -56,7 +58,7 @@ class IngestTally:
         self._outcomes[row["status"], row.get("reason")] += 1
         if thumbnail := self._thumbnails.get(place):
             self._seen.append((thumbnail, str(row.get("reason") or row["status"])))
-        for _, column, _ in _LOOKS:
+        for column in (COLUMN, *(column for _, column, _ in _LOOKS)):
             self._numbers[column] += row.get(column) is not None
         if row["status"] == Status.FAILED:
             self._failed = self._failed or row
@@ -92,7 +94,12 @@ class IngestTally:
             metrics["captions_from_model"] = origins[MODEL]
         if self._looks.text_band is not None:
             metrics["second_looks"] = numbers["ocr_area"]
-        notes = (*self._notes(counts), *self._captions.notes(), *_captioned(captioners))
+        notes = (
+            *self._notes(counts),
+            *self._classified(documents.read_or_empty(job.out / CLASSIFIERS), counts.total),
+            *self._captions.notes(),
+            *_captioned(captioners),
+        )
         return Report(counts, metrics, pictures, notes)
 
     def _notes(self, counts: Counts) -> Iterator[str]:
@@ -112,6 +119,15 @@ class IngestTally:
                     f"{package.name} {package.version} ({digest}) {did} {self._numbers[column]} of "
                     f"{counts.total} files ({package.setting})"
                 )
+
+    def _classified(self, classifiers: Document, total: int) -> Iterator[str]:
+        """Which model was asked about which label, of how many files."""
+        for said in classifiers.values():
+            yield (
+                f"{said['name']} ({said['kind']}, {said['digest'][:12]}) told of "
+                f"{self._numbers[COLUMN]} of {total} files how probably they are "
+                f"{said['label']!r} ({SETTING})"
+            )
 
 
 def _captioned(captioners: Document) -> Iterator[str]:

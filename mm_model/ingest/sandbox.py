@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from mm_model.media.failure import MediaError
 from mm_model.media.looks import Looks, WantedLooks
@@ -30,6 +31,19 @@ class Allowance:
     max_pixels: int
     max_frames: int
     max_aspect: float | None = None
+
+
+class Examiner(Protocol):
+    """What checks files: a sandbox, or one beside which something else looks."""
+
+    @property
+    def allowance(self) -> Allowance:
+        """What one file may cost."""
+        ...
+
+    def check_all(self, requests: Sequence[tuple[Path, bool]]) -> Iterator[Facts | MediaError]:
+        """As `Sandbox.check_all`."""
+        ...
 
 
 @dataclass(frozen=True)

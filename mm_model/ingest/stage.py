@@ -1,28 +1,22 @@
 """Stage `ingest`: which raw files are usable photographs and clips, each checked in full.
 
 takes  sources
-gives  samples.parquet (a row a file), files/, sheet.jpg, captioners.json where a model captioned
+gives  samples.parquet (a row a file), files/, sheet.jpg, captioners.json where a model captioned,
+       classifiers.json where one looked for watermarks
 Decides on files and pixels, never on faces. Untrusted bytes are decoded in child processes only;
 kept files are copied byte for byte under names made from their content.
 """
 
-from collections.abc import Iterator
-
 from mm_model.decisions import ingest as filters
 from mm_model.decisions.port import types
-from mm_model.ingest import captioning, files, sandbox
+from mm_model.ingest import captioning, files, known, watermark
 from mm_model.ingest.compared import CopySearch
-from mm_model.ingest.known import Checks
 from mm_model.ingest.report import IngestTally
 from mm_model.media.looks import WantedLooks
 from mm_model.records import INGEST_COLUMNS
-from mm_model.rows import Row
 from mm_model.run.stage import Job, Report, Stage
-from mm_model.store import documents, measured, spill, tables
-from mm_model.store.shards import shard_by_shard
-from mm_model.store.spill import Spill
+from mm_model.store import documents, spill, tables
 
-_SHARD_SIZE = 64
 _TYPES = {
     "synthetic": "flag",
     "width": "count",
@@ -39,18 +33,23 @@ def run(job: Job) -> Report:
 
     Raises:
         UserError: the caption template cannot be used with the backbone's tokenizer, a captioner
-            cannot be opened, or a package that a filter takes is not installed.
+            or classifier cannot be opened, or a package that a filter takes is not installed.
     """
     rules = job.profile.ingest
     captions_of = captioning.opened(job)
+    classifier = watermark.opened(job)
     looks = WantedLooks(
-        rules.text_second_look, rules.nsfw_above is not None, rules.quality_above is not None
+        rules.text_second_look,
+        rules.nsfw_above is not None,
+        rules.quality_above is not None,
+        views=classifier is not None,
     )
     with spill.opened(job.work / "rows") as spills:
         items = files.planned(job.inputs["sources"] / "inventory.parquet", spills)
         compared, thumbnails = CopySearch(rules.alike_within), dict[int, str]()
         decided = spills.rows("decided")
-        for place, (item, found) in enumerate(zip(items, _checked(job, items, looks), strict=True)):
+        checked = known.checked(job, items, looks, classifier)
+        for place, (item, found) in enumerate(zip(items, checked, strict=True)):
             row = files.decided(item, found, rules)
             compared.see(row)
             decided.append(row)
@@ -67,45 +66,19 @@ def run(job: Job) -> Report:
         captions = spills.by_key("captions")
         for source, given in documents.entries(job.inputs["sources"] / "captions.json"):
             captions.put(source, given)
+        watermark.record(job, classifier)
         tally = IngestTally(looks, thumbnails)
         rows = tally.of(captions_of.filled(copied, captions, spills))
         tables.write(job.out / "samples.parquet", rows, INGEST_COLUMNS, _TYPES)
     return tally.report(job)
 
 
-def _checked(job: Job, items: Spill, looks: WantedLooks) -> Iterator[Row]:
-    """What became of each file, in order: see `Checks`."""
-    rules = job.profile.ingest
-    allowance = sandbox.Allowance(
-        rules.decode_seconds,
-        rules.decode_memory_mb,
-        rules.max_pixels,
-        rules.max_frames,
-        rules.max_aspect,
-    )
-    with (
-        sandbox.opened(allowance, job.profile.run.threads, looks) as examiner,
-        measured.opened(job.layout.measured(job.stage.name)) as cache,
-    ):
-        checks = Checks(examiner, looks, cache, job.layout.root)
-        yield from shard_by_shard(
-            job.work / "shards",
-            items,
-            _SHARD_SIZE,
-            checks,
-            label=f"[{job.stage.name}] checking files",
-            origin=job.fingerprint,
-        )
-    if checks.taken:
-        job.say(f"{checks.taken} of {len(items)} files were checked before")
-
-
 STAGE = Stage(
     name="ingest",
     title="Usable photographs and clips",
-    version=7,
+    version=8,
     takes=("sources",),
     sections=("ingest",),
-    models=("backbone", "captioners"),
+    models=("backbone", "captioners", "classifiers"),
     run=run,
 )

@@ -48,8 +48,8 @@ def examine(
     path: Path, limits: MediaLimits, thumbnail: bool = False, looks: Looks | None = None
 ) -> Row:
     """Facts of one file: media, extension, width, height, num_frames, fps, codec, pixel_id,
-    phash, motion, cut, jitter, lettering; ocr_area, nsfw and quality where `looks` has them; notes,
-    sha256 of the bytes seen, and a small JPEG when asked.
+    phash, motion, cut, jitter, lettering; ocr_area, nsfw, quality and views where `looks` has them;
+    notes, sha256 of the bytes seen, and a small JPEG when asked.
 
     Raises:
         MediaError: the file is unusable, with its reason.
@@ -100,6 +100,7 @@ def _image(content: bytes, limits: MediaLimits, looks: Looks) -> Row:
         "ocr_area": looks.text_of(lettered, [picture.pixels]),
         "nsfw": looks.nsfw_of([picture.pixels]),
         "quality": looks.quality_of([picture.pixels]),
+        **looks.views_of([picture.pixels]),
         "notes": list(picture.notes),
         "picture": picture.pixels,
     }
@@ -161,7 +162,7 @@ class _Samples:
             self._large.append(self._for_looks(frame))
 
     def facts(self) -> Row:
-        """What they tell. Nudity and quality are of three: first, middle and last of the clip."""
+        """What they tell. All but text is of three: first, middle and last of the clip."""
         lettered = lettering.lasting_area_share(self._small)
         three = self._large[:1] + self._large[len(self._large) // 2 :][:1]
         if self._looks.any and self._last is not None:
@@ -171,6 +172,7 @@ class _Samples:
             "ocr_area": self._looks.text_of(lettered, self._large),
             "nsfw": self._looks.nsfw_of(three),
             "quality": self._looks.quality_of(three),
+            **self._looks.views_of(three),
         }
 
 

@@ -1,9 +1,11 @@
 """Looks with the weights of optional packages: text is read, nudity and quality are scored.
 
 Nothing is downloaded: `make filters` installs the packages, and each file must have the digest that
-is noted here. A sandboxed worker opens what the profile asks for before it is confined.
+is noted here. A sandboxed worker opens what the profile asks for before it is confined. For models
+that are too large for every worker it hands small views of what it decoded to its parent.
 """
 
+import base64
 import importlib
 import importlib.util
 import io
@@ -16,10 +18,15 @@ import numpy as np
 
 from mm_model.errors import UserError
 from mm_model.media.natural import quality_score
+from mm_model.rows import Row
 from mm_model.store import digests
 
 READ_SIDE = 960
 """Longest side, in pixels, of a picture in which text is read."""
+
+VIEW_SIDE = 640
+"""Longest side, in pixels, of a picture that a worker hands on: nearly twice what classifiers of
+pictures are shown, and three of them a clip are 5 MB."""
 
 SURE = 0.3
 """Confidence from which a line that was read counts as text."""
@@ -111,11 +118,15 @@ PACKAGES = (OCR, NSFW, QUALITY)
 
 @dataclass(frozen=True)
 class WantedLooks:
-    """What a profile asks for. text_band: values of the cheap rule between which text is read."""
+    """What a profile asks for. text_band: values of the cheap rule between which text is read.
+
+    views: whether small pictures are handed on too.
+    """
 
     text_band: tuple[float, float] | None = None
     nsfw: bool = False
     quality: bool = False
+    views: bool = False
 
     @property
     def packages(self) -> tuple[WeightPackage, ...]:
@@ -136,7 +147,7 @@ class Looks:
     @property
     def any(self) -> bool:
         """Whether anything is looked for."""
-        return bool(self.text or self.nsfw or self.quality)
+        return bool(self.text or self.nsfw or self.quality or self.wanted.views)
 
     def text_of(self, lettering: float | None, pictures: Sequence[np.ndarray]) -> float | None:
         """Median share of the pictures inside text, if the cheap rule's value asks for it."""
@@ -154,6 +165,31 @@ class Looks:
     def quality_of(self, pictures: Sequence[np.ndarray]) -> float | None:
         """That of the worst of the pictures."""
         return _largest(self.quality, pictures)
+
+    def views_of(self, pictures: Sequence[np.ndarray]) -> Row:
+        """{"views": the pictures as `view` makes them} where they are wanted, else nothing."""
+        return {"views": list(map(view, pictures))} if self.wanted.views else {}
+
+
+def view(picture: np.ndarray) -> Row:
+    """A picture of at most `VIEW_SIDE` pixels a side as JSON-able values, without loss else."""
+    shown = small(picture, VIEW_SIDE)
+    height, width = shown.shape[:2]
+    pixels = base64.b64encode(shown.tobytes()).decode()
+    return {"height": height, "width": width, "pixels": pixels}
+
+
+def seen(told: Row) -> np.ndarray:
+    """The picture that `view` told, uint8 [H, W, 3] RGB; nothing is decoded, whoever tells it.
+
+    Raises:
+        ValueError: it is none, or larger than a view may be.
+    """
+    height, width = int(told["height"]), int(told["width"])
+    if not (1 <= height <= VIEW_SIDE and 1 <= width <= VIEW_SIDE):
+        raise ValueError(f"a view of {width} x {height} pixels")
+    pixels = base64.b64decode(told["pixels"], validate=True)
+    return np.frombuffer(pixels, np.uint8).reshape(height, width, 3)
 
 
 def _largest(look: Look | None, pictures: Sequence[np.ndarray]) -> float | None:

@@ -112,6 +112,7 @@ def _ingest(profile: Profile) -> list[Check]:
         between(table, "motion", rules.static_below or 0, None, kept=True),
         between(table, "cut", 0, rules.cut_above, kept=True),
         between(table, "lettering", 0, _most_lettering(rules), kept=True),
+        between(table, "watermark", 0, _or_one(rules.watermark_above), kept=True),
         between(table, "width", rules.min_side, 65535, kept=True),
         between(table, "height", rules.min_side, 65535, kept=True),
         between(table, "num_frames", 1, rules.max_frames, kept=True),
@@ -123,6 +124,7 @@ def _measured(table: str, rules: IngestSettings) -> list[Check]:
     of_all = {
         "lettering": rules.text_area_above,
         "nsfw": rules.nsfw_above,
+        "watermark": rules.watermark_above,
         "quality": rules.quality_above,
     }
     of_clips = {

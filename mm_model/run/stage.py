@@ -52,10 +52,10 @@ class Stage:
 
     `takes` names the stages whose outputs it reads; `sections` the parts of the profile that
     may change its result; `models` the entries of `params.yaml` it reads (sources, facepack, judge,
-    judges, captioners, synthesizer, backbone). Raise `version` when the same inputs would give
-    another result. `code` is the digest of source files each of whose changes counts, whatever
-    `version` says. `confirm` says whether an output that looks up to date still holds in the
-    outside world (a registry). `bounds` are what the audit asks of the columns that the stage
+    judges, captioners, classifiers, synthesizer, backbone). Raise `version` when the same inputs
+    would give another result. `code` is the digest of source files each of whose changes counts,
+    whatever `version` says. `confirm` says whether an output that looks up to date still holds in
+    the outside world (a registry). `bounds` are what the audit asks of the columns that the stage
     measures.
     """
 

@@ -64,7 +64,9 @@ class IngestSettings(Section):
     value of `lettering` OCR decides instead (lowest, highest). Captions: `captioner` and
     `clip_captioner` are `template`, `sidecar` or a model on the shelf, whose words count where a
     file has none, with `caption_anew` everywhere. It is shown `caption_frames` of a clip.
-    The last five of its fields are what the lint does, and what it holds a caption to.
+    The last five of its fields are what the lint does, and what it holds a caption to. Watermarks:
+    `watermark_model` names a classifier on the shelf, `watermark_label` which of its labels is held
+    to `watermark_above`.
     """
 
     caption_template: bounds.Text
@@ -95,6 +97,9 @@ class IngestSettings(Section):
     alike_within: bounds.HashBits | None
     text_second_look: tuple[Share, Share] | None
     nsfw_above: Share | None
+    watermark_model: bounds.Name | None
+    watermark_label: bounds.Text | None
+    watermark_above: Share | None
     quality_above: bounds.Score | None
     row_floor: Count
 
@@ -116,12 +121,23 @@ class IngestSettings(Section):
             raise ValueError(
                 "text_second_look is held to text_area_above, which is null: give both or none"
             )
+        self._watermarks_are_told_whole()
         if self.max_pixels < self.min_side**2:
             raise ValueError(
                 f"no picture has sides of {self.min_side} (min_side) and at most "
                 f"{self.max_pixels} pixels (max_pixels)"
             )
         return self
+
+    def _watermarks_are_told_whole(self) -> None:
+        fields = ("watermark_model", "watermark_label", "watermark_above")
+        lacking = [field for field in fields if getattr(self, field) is None]
+        if 0 < len(lacking) < len(fields):
+            raise ValueError(
+                f"{' and '.join(lacking)} {'are' if len(lacking) > 1 else 'is'} null: a classifier "
+                "of watermarks takes a model of the shelf, one of its labels and a bound; give all "
+                "three or none"
+            )
 
 
 def asks_for_paint(synthesizer: str, kinds: Collection[str]) -> bool:
@@ -346,5 +362,6 @@ class Params(Section):
     judge: bounds.Path
     judges: bounds.Path
     captioners: bounds.Path
+    classifiers: bounds.Path
     synthesizer: bounds.Path
     backbone: bounds.Path

@@ -201,7 +201,7 @@ def test_sheets_hold_no_large_pictures(root: Path, tmp_path: Path) -> None:
     content = whole(root)
     content["pairs"] |= {"synthesizer": "augment", "cosine_above": 0.0}
     params = yaml.safe_load((root / "params.yaml").read_text()) | {"profile": "tiny"}
-    places = ("facepack", "judge", "backbone", "captioners", "synthesizer")
+    places = ("facepack", "judge", "backbone", "captioners", "classifiers", "synthesizer")
     params |= {name: str(root / params[name]) for name in places}
     (tmp_path / "profiles").mkdir()
     (tmp_path / "profiles" / "tiny.yaml").write_text(yaml.safe_dump(content))

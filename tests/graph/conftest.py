@@ -171,6 +171,7 @@ def _plant(root: Path) -> None:
         "judge": "weights/judge",
         "judges": "weights/judges",
         "captioners": "weights/captioners",
+        "classifiers": "weights/classifiers",
         "synthesizer": "weights/synthesizer",
         "backbone": "weights/backbone",
     }

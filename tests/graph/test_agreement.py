@@ -18,7 +18,10 @@ from orchestration.definitions import defs
 pytestmark = pytest.mark.capability("Dagster over DVC", scale="T")
 
 GROUPS = {
-    "inputs": {"raw", "facepack", "judge", "judges", "captioners", "synthesizer", "backbone"},
+    "inputs": {
+        *("raw", "facepack", "judge", "judges", "captioners", "classifiers", "synthesizer"),
+        "backbone",
+    },
     "data": {"sources", "ingest", "faces", "pairs"},
     "training": {"pretrain", "finetune"},
     "release": {"evaluate", "register"},

@@ -56,6 +56,8 @@ NULL_IS_AN_ANSWER = {
     ("evaluate", "judged.parquet", "own_face_found_rate"),
     # A source that could not be read has no size.
     ("sources", "inventory.parquet", "bytes"),
+    # No profile names a classifier of watermarks.
+    ("ingest", "samples.parquet", "watermark"),
     # OCR looks at a few files alone.
     ("ingest", "samples.parquet", "ocr_area"),
     # A head's turn asks nothing where no bound is set; landmarks may be degenerate.

@@ -224,6 +224,29 @@ def test_a_kept_file_beyond_a_rule_of_ingest_stops_the_stage(
         audit.audit("ingest", tmp_path, profile.model_copy(update={"ingest": strict}))
 
 
+@pytest.mark.parametrize("bad", [0.81, 1.5, -0.1, None])
+@pytest.mark.parametrize("all_of_them", [False, True])
+def test_a_kept_file_with_a_watermark_or_without_a_value_stops_the_stage(
+    tmp_path: Path, profile: Profile, bad: float | None, all_of_them: bool
+) -> None:
+    """Where no model is named, nothing is to be there, but what is must be a probability."""
+    named = {"watermark_model": "x", "watermark_label": "y", "watermark_above": 0.8}
+    bounded = {"ingest": profile.ingest.model_copy(update=named)}
+    tables = _good("ingest", profile)
+    written(tmp_path, tables)
+    audit.audit("ingest", tmp_path, profile)
+    table = tables["samples.parquet"].assign(watermark=0.8)
+    written(tmp_path, {"samples.parquet": table})
+    audit.audit("ingest", tmp_path, profile.model_copy(update=bounded))
+    table.loc[table.index if all_of_them else [7], "watermark"] = bad
+    written(tmp_path, {"samples.parquet": table})
+    with pytest.raises(AuditError, match="column 'watermark'"):
+        audit.audit("ingest", tmp_path, profile.model_copy(update=bounded))
+    if bad not in (None, 0.81):
+        with pytest.raises(AuditError, match="column 'watermark'"):
+            audit.audit("ingest", tmp_path, profile)
+
+
 def test_a_kept_face_that_is_covered_stops_the_stage(tmp_path: Path, profile: Profile) -> None:
     tables = _good("faces", profile)
     tables["samples.parquet"].loc[7, "occlusion"] = 0.9

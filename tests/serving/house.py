@@ -129,6 +129,7 @@ class House:
             "judge": "weights/pack",
             "judges": "weights/judges",
             "captioners": "weights/captioners",
+            "classifiers": "weights/classifiers",
             "synthesizer": "weights/synthesizer",
             "backbone": "weights/backbone",
         }

@@ -74,6 +74,8 @@ WITHOUT_SENSE = {
     "ingest: {caption_min_words: 9, caption_max_words: 8}": "ingest",
     "ingest: {captioner: ../model}": "ingest.captioner",
     "ingest: {caption_frames: 0}": "ingest.caption_frames",
+    "ingest: {watermark_model: detector}": "ingest",
+    "ingest: {watermark_model: a/b}": "ingest.watermark_model",
     "ingest: {cut_above: 2}": "ingest.cut_above",
     "ingest: {static_below: -0.1}": "ingest.static_below",
     "faces: {min_face: .nan}": "faces.min_face",

@@ -62,7 +62,7 @@ def small_root(tmp_path: Path, root: Path) -> Path:
     params = yaml.safe_load((root / "params.yaml").read_text())
     for name in ("facepack", "judge", "backbone"):
         params[name] = str(root / params[name])
-    for name in ("judges", "captioners", "synthesizer"):
+    for name in ("judges", "captioners", "classifiers", "synthesizer"):
         (place / params[name]).mkdir(parents=True)
     params |= {"profile": "tiny", "sources": "profiles/people.yaml"}
     (place / "params.yaml").write_text(yaml.safe_dump(params))

@@ -26,7 +26,7 @@ from mm_model.store.layout import Layout
 from tests.stages.test_ingest import facts
 
 IMAGE_MEASURES = {"shorter_side", "aspect", "pixels", "lettering"}
-LOOKS = {"ocr_area", "nsfw", "quality"}
+LOOKS = {"ocr_area", "nsfw", "watermark", "quality"}
 OF_WORDS = {"caption_words", "caption_latin", "caption_repeats"}
 """Measured of a caption, where there is one."""
 """Measured only where a profile asks for it."""

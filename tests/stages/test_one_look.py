@@ -129,7 +129,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, root: Path, backbone: Any) -
     params = yaml.safe_load((root / "params.yaml").read_text())
     for name in ("facepack", "judge", "backbone"):
         params[name] = str(root / params[name])
-    for name in ("judges", "captioners", "synthesizer"):
+    for name in ("judges", "captioners", "classifiers", "synthesizer"):
         (place / params[name]).mkdir(parents=True)
     (place / "params.yaml").write_text(yaml.safe_dump(params))
     files = _photographs()

@@ -54,7 +54,10 @@ def outcome(
     params |= {
         "profile": "real-small",
         "facepack": str(real_facepack),
-        **{name: str(root / params[name]) for name in ("backbone", "captioners", "synthesizer")},
+        **{
+            name: str(root / params[name])
+            for name in ("backbone", "captioners", "classifiers", "synthesizer")
+        },
     }
     (place / "params.yaml").write_text(yaml.safe_dump(params))
     use_sources(place, real_media)

@@ -233,6 +233,27 @@ def test_a_captioner_shapes_what_learns_from_its_words(root: Path, tmp_path: Pat
     assert of_run(layout, params, found)[-1].terms.use is Use.COMMERCIAL
 
 
+def test_a_classifier_that_kept_files_out_counts_and_one_that_lies_unused_does_not(
+    root: Path, tmp_path: Path
+) -> None:
+    layout: Layout = layout_at(root, tmp_path / "tree")
+    shelf = _folder(tmp_path / "shelf" / "detector", "model.safetensors").parent
+    params = load_params(layout.root).model_copy(update={"classifiers": str(shelf)})
+    found = outputs.published(layout)
+    assert of_run(layout, params, found)[-1].terms.use is Use.COMMERCIAL
+    record = {"watermark": {"name": "detector", "label": "watermark"}}
+    atomic.write_json(layout.output("ingest") / "classifiers.json", record)
+    made = of_run(layout, params, found)
+    (one,) = [w for w in made if w.part == "classifier detector"]
+    assert (one.where, one.shapes, one.terms.use) == ("detector", True, Use.UNKNOWN)
+    assert made[-1].terms.use is Use.UNKNOWN
+    (shelf / "detector" / "terms").write_text("research-only: trained on scraped pictures")
+    assert of_run(layout, params, found)[-1].terms.use is Use.RESEARCH
+    said = model.of_adapter(layout, params)
+    assert said.use is Use.RESEARCH
+    assert "classifier detector: terms in its folder says so: trained on" in said.because
+
+
 def test_weights_that_painted_references_count_and_those_that_lie_unused_do_not(
     root: Path, tmp_path: Path
 ) -> None:
