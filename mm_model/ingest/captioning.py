@@ -18,6 +18,7 @@ from mm_model.records import Reason, Status
 from mm_model.rows import Row
 from mm_model.run.measuring import Measuring
 from mm_model.run.stage import Job
+from mm_model.settings.device import device_of
 from mm_model.store import atomic, digests, measured
 from mm_model.store.shards import shard_by_shard
 from mm_model.store.spill import KeyedSpill, Spill, Spills
@@ -111,7 +112,7 @@ class Captioning:
         if not items:
             return iter(said)
         folder = self.job.out / "files"
-        device = self.job.profile.run.device  # another kind of device rounds otherwise
+        device = device_of(self.job.profile.run).type  # another kind of device rounds otherwise
         measuring = Measuring(_ASKS, [captioner.describe(), media, device], libraries=_LIBRARIES)
 
         def compute(part: list[dict]) -> list[Row]:

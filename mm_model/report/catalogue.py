@@ -25,7 +25,7 @@ _SIDE_FILES = ("-journal", "-wal", "-shm")
 
 
 def _published(layout: Layout) -> Iterator[tuple[str, manifest.Manifest]]:
-    for folder in sorted(layout.data.glob("*")) if layout.data.is_dir() else ():
+    for folder in sorted(layout.data.glob("[!.]*")) if layout.data.is_dir() else ():
         if (folder / manifest.NAME).is_file():
             yield folder.name, manifest.read(folder)
 

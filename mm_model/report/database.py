@@ -7,6 +7,7 @@ password is ever shown, and no table of another application is dropped or change
 import importlib
 import re
 from collections.abc import Callable, Iterator, Mapping
+from urllib.parse import unquote
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -34,7 +35,8 @@ def address(url: str) -> sa.URL:
             "The address of the catalogue's database cannot be read: give --url or "
             "MM_CATALOGUE_URL such as sqlite:///catalogue.db or postgresql://host:5432/database."
         ) from None
-    if "@" in (found.host or ""):
+    served = found.get_backend_name() != "sqlite"  # whose database is a path
+    if "@" in (found.host or "") or (served and "@" in (found.database or "")):
         raise UserError(
             "The address of the catalogue's database holds more than one @: write an @ of the "
             "password as %40 (--url or MM_CATALOGUE_URL)."
@@ -70,7 +72,7 @@ def hidden(text: str, url: str | None) -> str:
     """`text` without any password of the address `url`, also of one that is none."""
     secrets = re.findall(r"://[^:@/\s]*:([^\s?]+)@", url or "")
     secrets += re.findall(r"[?&][^=&]*(?:pass|secret|token)[^=&]*=([^&\s]+)", url or "", re.I)
-    for secret in secrets:
+    for secret in sorted({*secrets, *map(unquote, secrets)}, key=len, reverse=True):
         text = text.replace(secret, "***")
     return text
 

@@ -199,6 +199,7 @@ def _run_locked(job: Job, input_digests: dict[str, str]) -> Report:
         return _report_of(done)
     started = time.monotonic()
     report = _made(job, input_digests)
+    atomic.sweep(output)
     atomic.publish_folder(job.out, output)
     shutil.rmtree(job.work / "checkpoints", ignore_errors=True)
     seconds = time.monotonic() - started
@@ -213,6 +214,7 @@ def _run_locked(job: Job, input_digests: dict[str, str]) -> Report:
 def _made(job: Job, input_digests: dict[str, str]) -> Report:
     """Compute, audit and seal the candidate `job.out`."""
     from mm_model.quality import audit
+    from mm_model.quality.account import require_account
 
     stage, settings_digest = job.stage, digests.of_value(job.stage.settings(job.profile))
     now = made_by.record(stage.name)
@@ -223,6 +225,7 @@ def _made(job: Job, input_digests: dict[str, str]) -> Report:
     bounds = stage.bounds()
     audit.audit(stage.name, job.out, job.profile, bounds)
     audit.require_passed(stage.name, job.out, job.profile, bounds)
+    require_account(stage.name, job.out, report.counts, job.inputs)
     then, now = now, made_by.record(stage.name)  # somebody may have written while this ran
     manifest.seal(
         job.out,

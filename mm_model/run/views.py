@@ -86,5 +86,5 @@ def _place(layout: Layout) -> Path:
 
 def _published(layout: Layout) -> str:
     """Digest of all published manifests, damaged or not."""
-    found = sorted(layout.data.glob(f"*/{manifest.NAME}"))
+    found = sorted(layout.data.glob(f"[!.]*/{manifest.NAME}"))
     return digests.of_value([(path.parent.name, digests.of_file(path)) for path in found])

@@ -4,6 +4,7 @@ Nothing here knows what the bytes mean.
 """
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -17,6 +18,9 @@ from mm_model.errors import machine_number
 
 Document: TypeAlias = dict[str, Any]
 """A JSON object as a file holds it: who reads one checks what he takes from it."""
+
+_ENDS = (".old", ".new")
+"""Of folders that stand beside a published one for a moment."""
 
 
 def sync_folder(folder: Path) -> None:
@@ -93,18 +97,56 @@ def write_json(target: Path, value: Any) -> None:
 def publish_folder(candidate: Path, target: Path) -> None:
     """Move the finished folder `candidate` to `target`, replacing what stood there.
 
-    Both must lie on one file system. An old `target` is moved aside first and removed after,
-    so that no moment shows a mixture.
+    It is brought beside `target` first, from another file system as a copy, and an old `target` is
+    moved aside and removed after, so that no moment shows a mixture.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    old = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.old")
-    if target.exists():
-        target.rename(old)
+    mark = uuid.uuid4().hex[:8]
+    old, new = (target.with_name(f".{target.name}.{mark}{end}") for end in _ENDS)
+    copied = _brought(candidate, new)
     try:
-        candidate.rename(target)
+        if target.exists():
+            target.rename(old)
+        new.rename(target)
     except OSError:
         if old.exists():
             old.rename(target)
+        if copied:
+            shutil.rmtree(new, ignore_errors=True)
+        else:
+            new.rename(candidate)
         raise
     sync_folder(target.parent)
     shutil.rmtree(old, ignore_errors=True)
+    if copied:
+        shutil.rmtree(candidate, ignore_errors=True)
+
+
+def sweep(target: Path) -> None:
+    """Remove what publishing to `target` left beside it when it was killed; nobody else may be
+    publishing there."""
+    for left in target.parent.glob(f".{target.name}.*"):
+        if left.suffix in _ENDS:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _brought(candidate: Path, place: Path) -> bool:
+    """Move a folder to `place`; whether it took a copy, on disk then."""
+    try:
+        candidate.rename(place)
+        return False
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+    try:
+        shutil.copytree(candidate, place, symlinks=True)
+        for folder, _, names in os.walk(place):
+            for name in names:
+                with Path(folder, name).open("rb") as handle:
+                    os.fsync(handle.fileno())
+    except BaseException as error:
+        shutil.rmtree(place, ignore_errors=True)
+        if isinstance(error, shutil.Error) and (number := machine_number(error)) is not None:
+            raise OSError(number, os.strerror(number), str(place)) from error
+        raise
+    return True

@@ -5,6 +5,7 @@ the names their makers give them. What none of these tells is unknown, and is sa
 """
 
 import fnmatch
+import itertools
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -83,21 +84,40 @@ _BY_NAME: tuple[tuple[tuple[str, ...], UseTerms], ...] = (
     ),
 )
 _NOT_FOR_TRADE = re.compile(
-    r"non[- ]?commercial|\bby-nc\b|(research|academic|personal|educational)( and \w+)?"
-    r"( use| purposes?)? only|only for (\w+ )?(research|academic|personal|educational)"
+    r"non[- ]?commercial|\bby[- ]nc\b|(research|academic|personal|educational)( and \w+)?"
+    r"( use| purposes?)? only"
+    r"|(only|solely|exclusively) for (\w+ )?(research|academic|personal|educational)"
+    r"|\b(not|no|never|without|prohibits?|forbids?|excludes?) ([\w-]+ ){0,4}commercial(ly)?\b"
+    r"|commercial (use|purposes?|usage)( \w+)? (is|are) (\w+ )?(not|prohibited|forbidden|excluded)"
 )
 _TEXTS = (
-    ("apache license", Use.COMMERCIAL, "Apache-2.0"),
-    ("mit license", Use.COMMERCIAL, "MIT"),
-    ("cc0 1.0", Use.COMMERCIAL, "CC0"),
-    ("bsd 3-clause", Use.COMMERCIAL, "BSD"),
+    (re.compile(r"apache license\b"), "Apache-2.0"),
+    (re.compile(r"(the )?mit license\b"), "MIT"),
+    (re.compile(r"(creative commons (legal code )?)?cc0 1\.0"), "CC0"),
+    (re.compile(r"(the )?bsd 3-clause\b"), "BSD"),
 )
+"""How the texts of licences begin."""
+_BEFORE = re.compile(r"\W*|copyright\b.*|\(c\) .*|all rights reserved\W*", re.I)
+"""A line that may stand above the name of a licence in its own text."""
+_OWN_WORDS = re.compile(r"other commercial damages|including without limitation commercial")
+"""Where the texts of free licences speak of trade themselves."""
+_MORE = re.compile(
+    r"commercial|research|academic|\bpersonal\b|educational|evaluation|commons clause"
+    r"|weights|checkpoint"
+)
+"""What no text of a free licence speaks of: somebody has said more there."""
+_GNU = re.compile(r"gnu (\w+ ){0,2}(general public|documentation) license")
 _LINE = re.compile(r"^(?:terms\s*:)?\s*(research-only|commercial-ok)\b[\s:,;-]*(.*)$", re.I | re.M)
-_LICENCE_FILE = re.compile(r"(license|licence|copying)([-._ ]|$)", re.I)
-_WEIGHTS = (".onnx", ".dat", ".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".npz", ".h5")
+_LICENCE_FILE = re.compile(r"(.*[-._ ])?(license|licence|copying)s?([-._ ]|$)", re.I)
+_CARD = re.compile(r"^licen[sc]e(?:_name)?\s*:\s*(.+)$", re.I | re.M)
+"""The line of a model's card."""
+_WEIGHTS = tuple(
+    ".onnx .ort .dat .safetensors .bin .pt .pth .pt2 .ckpt .pkl .pickle .joblib .npz .npy .h5"
+    " .hdf5 .keras .pb .tflite .gguf .ggml .msgpack .params .pdparams .caffemodel .weights"
+    " .mlmodel .engine .trt .torchscript .jit .bz2 .gz .xz .zip .tar .7z".split()
+)
 _LARGEST = 1 << 16
-_HEAD = 400
-"""Characters in which a licence names itself; further down it names others."""
+_HYPHENS = re.compile("[\u2010-\u2015\u2212]")
 _COGVIDEOX = {
     42: UseTerms(
         Use.RESEARCH,
@@ -118,8 +138,9 @@ def of_folder(folder: Path) -> UseTerms:
     try:
         if not folder.is_dir():
             return UseTerms(Use.UNKNOWN, "the folder is not there")
-        names = [name for name in digests.files_below(folder) if name.lower().endswith(_WEIGHTS)]
-        said = _said(folder, names)
+        files = list(digests.files_below(folder))
+        names = [name for name in files if name.lower().endswith(_WEIGHTS)]
+        said = _said(folder, names, files)
         if said is not None:
             return said
         if _made_here(folder, names):
@@ -129,22 +150,22 @@ def of_folder(folder: Path) -> UseTerms:
         return UseTerms(Use.UNKNOWN, f"the folder cannot be read ({error.strerror})")
 
 
-def _said(folder: Path, names: Iterable[str]) -> UseTerms | None:
+def _said(folder: Path, names: Sequence[str], files: Iterable[str]) -> UseTerms | None:
     """What the folder says of the weights `names`; None where it holds no such file.
 
-    Files `terms` decide, and where there is none the licences; of several the strictest. No licence
-    frees weights that are known by their names to be for research: it may be that of the code.
+    A line of a file `terms` decides, and where there is none the licences; of several the
+    strictest. No licence frees weights that are known by their names to be for research, or that
+    another licence, further below or named by a model's card, keeps for it: it may be of the code.
     """
-    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
-    own = [path for path in files if path.name.lower().split(".")[0] == "terms"]
-    if own:
-        return _strictest([_of_text(path) for path in own])
-    texts = [path for path in files if _LICENCE_FILE.match(path.name)]
-    if not texts:
-        return None
-    by_name = by_names(names)
-    known = [by_name] if by_name.use is Use.RESEARCH else []
-    return _strictest([*known, *map(_of_text, texts)])
+    above = [folder / name for name in files if "/" not in name]
+    own = [path for path in above if path.name.lower().split(".")[0] == "terms"]
+    if lines := [found for path in own if (found := _of_line(path, _text(path))) is not None]:
+        return _strictest(lines)
+    licences = [folder / name for name in files if _LICENCE_FILE.match(name.rpartition("/")[2])]
+    texts = [_of_text(path) for path in own + [path for path in licences if path in above]]
+    kept = [by_names(names), *map(_of_text, licences), *filter(None, map(_of_card, above))]
+    known = [one for one in kept if one.use is Use.RESEARCH]
+    return _strictest([*known, *texts]) if texts or known else None
 
 
 def _strictest(found: Sequence[UseTerms]) -> UseTerms:
@@ -152,23 +173,56 @@ def _strictest(found: Sequence[UseTerms]) -> UseTerms:
     return next(one for one in found if one.use is use)
 
 
-def _of_text(path: Path) -> UseTerms:
+def _text(path: Path) -> str:
     with path.open("rb") as handle:
-        text = handle.read(_LARGEST).decode("utf-8", "replace")
+        return handle.read(_LARGEST).decode("utf-8", "replace")
+
+
+def _of_line(path: Path, text: str) -> UseTerms | None:
+    """What lines of ours say in it; None where there is none."""
     lines = [(Use(line[1].lower()), line[2].strip()[:120]) for line in _LINE.finditer(text)]
-    if lines:
-        use = strictest(said for said, _ in lines)
-        why = next(reason for said, reason in lines if said is use)
-        return UseTerms(use, f"{path.name} in its folder says so{f': {why}' if why else ''}")
-    plain = " ".join(text.lower().split())
+    if not lines:
+        return None
+    use = strictest(said for said, _ in lines)
+    why = next(reason for said, reason in lines if said is use)
+    return UseTerms(use, f"{path.name} in its folder says so{f': {why}' if why else ''}")
+
+
+def _of_text(path: Path) -> UseTerms:
+    """What a licence's text says: it must begin as one that is known, and say no more than that."""
+    text = _text(path)
+    if (said := _of_line(path, text)) is not None:
+        return said
+    plain = _OWN_WORDS.sub("", _plain(text))
+    lines = itertools.dropwhile(_BEFORE.fullmatch, map(str.strip, text.splitlines()))
+    begins = _plain(" ".join(lines)).lstrip("#*= ")
+    if _GNU.match(begins):  # it speaks of copies that are handed on noncommercially
+        return UseTerms(Use.UNKNOWN, f"{path.name} in its folder: a licence of GNU")
     if _NOT_FOR_TRADE.search(plain):
-        said = "a licence that excludes commercial use"
-        return UseTerms(Use.RESEARCH, f"{path.name} in its folder: {said}")
-    head = plain[:_HEAD]
-    for words, use, title in _TEXTS:
-        if words in head and "gnu " not in head:
-            return UseTerms(use, f"{path.name} in its folder: {title}")
+        because = "a licence that excludes commercial use"
+        return UseTerms(Use.RESEARCH, f"{path.name} in its folder: {because}")
+    for start, title in _TEXTS:
+        if start.match(begins):
+            if _MORE.search(plain) or path.stat().st_size > _LARGEST:
+                because = f"{title}, and more that is not known here"
+                return UseTerms(Use.UNKNOWN, f"{path.name} in its folder: {because}")
+            return UseTerms(Use.COMMERCIAL, f"{path.name} in its folder: {title}")
     return UseTerms(Use.UNKNOWN, f"{path.name} in its folder is no licence that is known here")
+
+
+def _of_card(path: Path) -> UseTerms | None:
+    """What a model's card beside the weights says, where that keeps them for research."""
+    if path.name.lower() != "readme.md":
+        return None
+    for line in _CARD.finditer(_text(path)):
+        if _NOT_FOR_TRADE.search(_plain(line[1])) or "-nc" in line[1].lower():
+            return UseTerms(Use.RESEARCH, f"{path.name} in its folder: {line[1].strip()[:60]}")
+    return None
+
+
+def _plain(text: str) -> str:
+    """In small letters, on one line, with one kind of hyphen."""
+    return " ".join(_HYPHENS.sub("-", text.lower()).split())
 
 
 def _made_here(folder: Path, names: list[str]) -> bool:

@@ -133,6 +133,12 @@ def test_a_locked_catalogue_is_no_obstacle(layout: Layout, holder: Callable) -> 
     assert fingerprints(layout.catalogue) == ["newer"]
 
 
+def test_what_a_kill_left_beside_an_output_is_no_run(layout: Layout) -> None:
+    publish(layout, ".register.0a1b2c3d.old", "older")
+    catalogue.rebuild(layout)
+    assert fingerprints(layout.catalogue) == ["f"]
+
+
 def test_what_a_killed_writer_left_beside_it_does_not_reach_the_new_one(layout: Layout) -> None:
     """SQLite would put a journal's pages back into whatever file has the name."""
     catalogue.rebuild(layout)

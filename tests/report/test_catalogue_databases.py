@@ -216,10 +216,21 @@ def test_another_kind_of_database_is_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_half_a_password_is_not_told_either(tmp_path: Path) -> None:
+@pytest.mark.parametrize("password", ["first@second", "first@sec/ond", "fi/rst@second"])
+def test_half_a_password_is_not_told_either(tmp_path: Path, password: str) -> None:
     """An @ that is written as it is would end the password early."""
-    url = "postgresql://me:first@second@host:1/db"
+    url = f"postgresql://me:{password}@host:1/db"
     with pytest.raises(UserError, match="write an @ of the password as %40") as refused:
         catalogue.rebuild(Layout(tmp_path, "tiny"), url)
-    assert "first" not in str(refused.value) and "second" not in str(refused.value)
+    said = str(refused.value)
+    assert not any(part in said for part in ("first", "rst", "second", "ond"))
     assert database.hidden(f"no {url}", url) == "no postgresql://me:***@host:1/db"
+
+
+def test_a_password_is_hidden_as_it_is_meant_too() -> None:
+    url = "postgresql://me:first%40second@host:1/db"
+    assert database.hidden("first@second is wrong", url) == "*** is wrong"
+
+
+def test_a_file_of_sqlite_may_have_an_at_in_its_name(tmp_path: Path) -> None:
+    assert database.address(f"sqlite:///{tmp_path}/a@b.db").database == f"{tmp_path}/a@b.db"

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from mm_model.captioners.vision_language import VisionLanguage
 from mm_model.errors import UserError
+from mm_model.ingest import captioning
 from mm_model.media.encode import mp4_bytes
 from mm_model.quality import audit
 from mm_model.rows import Row
@@ -163,6 +165,30 @@ def test_a_run_that_was_killed_asks_the_model_only_for_the_rest(
     ingested(**words, static_below=0.01)
     assert len(asked) == before, "another bound asks the model nothing"
     monkeypatch.undo()
+
+
+def test_words_of_another_kind_of_device_are_not_taken(
+    ingested: Callable, edit_profile: Callable, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`auto` is not the same device everywhere."""
+    asked: list[int] = []
+    plain = VisionLanguage._answers
+
+    def counted(self: VisionLanguage, prompt: str, shown: list[list[np.ndarray]]) -> list[str]:
+        asked.append(len(shown))
+        return plain(self, prompt, shown)
+
+    monkeypatch.setattr(VisionLanguage, "_answers", counted)
+    edit_profile(place, **{"run.device": "auto"})
+    on = ["cuda"]
+    monkeypatch.setattr(captioning, "device_of", lambda run: torch.device(on[0]))
+    ingested(captioner="llava")
+    first = sum(asked)
+    ingested(captioner="llava", static_below=0.01)
+    assert first > 0 and sum(asked) == first
+    on[0] = "cpu"
+    ingested(captioner="llava", static_below=0.02)
+    assert sum(asked) == 2 * first
 
 
 def test_a_captioner_that_is_not_there_stops_the_stage_before_any_file_is_checked(

@@ -7,13 +7,17 @@ import dataclasses
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import yaml
 
+from mm_model.faces import detection
 from mm_model.faces import row as record
 from mm_model.ingest import sandbox
+from mm_model.ingest.known import Checks
 from mm_model.media.images import load_image
 from mm_model.media.sheet import jpeg_bytes
 from mm_model.settings import load_profile
@@ -178,6 +182,32 @@ def test_each_rule_of_looking_and_no_other_is_in_the_name_of_what_was_seen(root:
         changed = rules.model_copy(update={name: LOOKS.get(name, "other")})
         differs = dataclasses.replace(task, rules=changed).looks_as() != task.looks_as()
         assert differs == (name in LOOKS), name
+
+
+def test_what_other_weights_saw_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of another pack, another model of ages, and other weights of a filter."""
+    known = SimpleNamespace(files={"a.jpg": "content"})
+    monkeypatch.setattr(detection.manifest, "read", lambda _: known)
+    monkeypatch.setattr(detection, "task_of", lambda *_: SimpleNamespace(looks_as=dict))
+    job: Any = SimpleNamespace(inputs={"ingest": Path()})
+
+    def pack(digest: str, ages: str | None) -> Any:
+        attributes = SimpleNamespace(digest=ages) if ages else None
+        return SimpleNamespace(digest=digest, attributes=attributes)
+
+    packs = [pack("a", None), pack("b", None), pack("a", "a"), pack("a", "b")]
+    names = [detection._Keys(job, one).of({"file": "a.jpg"}) for one in packs]
+    assert len(set(names)) == len(packs)
+
+    def keyed(version: str, weights: str) -> str:
+        package = SimpleNamespace(version=version, files={"model": weights})
+        looks: Any = SimpleNamespace(packages=(package,), text_band=None, nsfw=True, quality=False)
+        examiner: Any = SimpleNamespace(allowance=sandbox.Allowance(1, 1, 1, 1))
+        cache: Any = None
+        checks = Checks(examiner, looks, cache, Path())
+        return checks._key({"sha256": "content", "path": "a.jpg"})
+
+    assert len({keyed("1", "a"), keyed("2", "a"), keyed("1", "b")}) == 3
 
 
 def test_one_file_more_opens_one_file(

@@ -47,8 +47,8 @@ def place(small_root: Path, monkeypatch: Any) -> Path:
         "faces": Stage("faces", "Third", 1, ("sources", "ingest"), ("run",), (), _second),
     }
     monkeypatch.setattr(stages, "load", quick.__getitem__)
-    for name in ("audit", "require_passed"):
-        monkeypatch.setattr(f"mm_model.quality.audit.{name}", lambda *_: None)
+    for name in ("audit.audit", "audit.require_passed", "account.require_account"):
+        monkeypatch.setattr(f"mm_model.quality.{name}", lambda *_: None)
     monkeypatch.setattr("mm_model.tracking.tracker.Tracker._add", lambda *_: None)
     monkeypatch.setattr("mm_model.tracking.tracker._Spool", lambda *_: None)
     runner.run("sources", small_root)

@@ -1,5 +1,6 @@
 """Write aside, then rename: what a reader can see."""
 
+import errno
 import json
 import os
 import subprocess
@@ -37,6 +38,58 @@ def test_publishing_replaces_the_whole_folder(tmp_path: Path) -> None:
     atomic.publish_folder(new, old)
     assert [p.name for p in old.iterdir()] == ["fresh"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder that lies on another file system than the rest of `tmp_path`."""
+    place, plain = tmp_path / "elsewhere", Path.rename
+    place.mkdir()
+
+    def rename(self: Path, target: Path) -> Path:
+        if self.is_relative_to(place) != Path(target).is_relative_to(place):
+            raise OSError(errno.EXDEV, "Invalid cross-device link", str(self))
+        return plain(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    return place
+
+
+def test_a_folder_of_another_file_system_is_published_too(tmp_path: Path, elsewhere: Path) -> None:
+    """As where `work` and `data` are volumes of their own."""
+    out, new = tmp_path / "out", elsewhere / "out"
+    for folder, name in ((out, "stale"), (new / "files", "fresh")):
+        folder.mkdir(parents=True)
+        (folder / name).write_text("x")
+    atomic.publish_folder(new, out)
+    assert [p.relative_to(out).as_posix() for p in out.rglob("*")] == ["files", "files/fresh"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["elsewhere", "out"]
+    assert not list(elsewhere.iterdir())
+
+
+def test_a_disk_that_fills_meanwhile_leaves_the_old_folder(
+    tmp_path: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, new = tmp_path / "out", elsewhere / "out"
+    for folder in (out, new):
+        folder.mkdir()
+        (folder / folder.parent.name).write_text("x")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(out))
+
+    monkeypatch.setattr("shutil.copytree", full)
+    with pytest.raises(OSError, match="No space"):
+        atomic.publish_folder(new, out)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["elsewhere", "out"]
+    assert [p.name for p in out.iterdir()] == [tmp_path.name] and new.is_dir()
+
+
+def test_what_a_kill_left_beside_an_output_is_swept(tmp_path: Path) -> None:
+    for name in ("out", ".out.0a1b2c3d.old", ".out.0a1b2c3d.new", ".outer.0a1b2c3d.old", ".out.d"):
+        (tmp_path / name).mkdir()
+    atomic.sweep(tmp_path / "out")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".out.d", ".outer.0a1b2c3d.old", "out"]
 
 
 def _sealed(folder: Path) -> manifest.Manifest:

@@ -89,6 +89,15 @@ def test_a_line_in_the_folder_decides(tmp_path: Path) -> None:
         ("m.onnx", {"LICENSE": "MIT License", "LICENSE-WEIGHTS": "CC BY-NC 4.0"}),
         ("w600k_r50.onnx", {"LICENSE": "MIT License"}),
         ("photomaker-v2.bin", {"LICENSE": "Apache License\n 2.0"}),
+        ("w600k_r50.onnx", {"terms.md": "MIT License"}),
+        ("m.onnx", {"LICENSE": "Apache License", "MODEL_LICENSE": "Non-commercial use alone."}),
+        ("m.onnx", {"LICENSE": "Apache License", "README.md": "---\nlicense: cc-by-nc-4.0\n---"}),
+        ("m.onnx", {"LICENSE": "MIT License. The models may not be used commercially."}),
+        ("m.onnx", {"LICENSE": "MIT License (code). No commercial use of the models."}),
+        ("m.onnx", {"LICENSE": "MIT License (code). Commercial use is strictly prohibited."}),
+        ("m.onnx", {"LICENSE": "MIT License (code); models non\u2011commercial"}),
+        ("m.onnx", {"LICENSE": "MIT License (code), models CC BY NC 4.0"}),
+        ("m.onnx", {"LICENSE": "MIT License; models are solely for research"}),
     ],
 )
 def test_what_is_for_research_is_not_freed_by_another_licence_beside_it(
@@ -279,3 +288,52 @@ def test_a_licence_names_itself_at_its_head(tmp_path: Path) -> None:
     for name in ("other.ckpt", "other.ONNX"):
         pack = _folder(tmp_path / name, "face_detection_yunet_2023mar.onnx", name)
         assert terms.of_folder(pack).use is Use.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "All rights reserved. Derived from code under the Apache License, Version 2.0.",
+        "The code is under the MIT License. Ask us about the rest.",
+        "Apache License 2.0 for code; weights by agreement.",
+        'Apache License, Version 2.0, with the "Commons Clause" condition',
+        "MIT License. Commercial use: write to us.",
+        "GNU Affero General Public License, or the MIT License for some files",
+        "GNU GENERAL PUBLIC LICENSE\nVersion 3\n only occasionally and noncommercially",
+    ],
+)
+def test_who_merely_mentions_a_free_licence_frees_nothing(tmp_path: Path, text: str) -> None:
+    assert terms.of_folder(_folder(tmp_path / "a", "m.onnx", LICENSE=text)).use is Use.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "                   Apache License\n      Version 2.0, January 2004\n\n any and all other\n"
+        "   commercial damages or losses",
+        "Copyright 2023 Somebody, Inc.  All rights reserved.\n\n  Apache License\n  Version 2.0",
+        "# The MIT License (MIT)\n\nCopyright (c) 2020 Somebody\n",
+        "Creative Commons Legal Code\n\nCC0 1.0 Universal\n for any purpose whatsoever, including"
+        " without limitation commercial, advertising or promotional purposes",
+        "BSD 3-Clause License\n\nCopyright (c) 2020, Somebody",
+    ],
+)
+def test_the_texts_of_free_licences_themselves(tmp_path: Path, text: str) -> None:
+    assert terms.of_folder(_folder(tmp_path / "a", "m.onnx", LICENSE=text)).use is Use.COMMERCIAL
+
+
+@pytest.mark.parametrize(
+    "name", ["a.ckpt", "a.npz", "a.npy", "a.bin", "a.pth", "a.onnx", "a.tflite", "a.gguf", "a.pb"]
+)
+def test_a_strange_file_beside_known_weights_is_not_freed_by_them(
+    tmp_path: Path, name: str
+) -> None:
+    pack = _folder(tmp_path / "pack", "face_detection_yunet_2023mar.onnx", name)
+    found = terms.of_folder(pack)
+    assert found.use is Use.UNKNOWN and name in found.because
+
+
+def test_a_licence_further_below_keeps_what_it_is_for(tmp_path: Path) -> None:
+    pack = _folder(tmp_path / "pack", "face_detection_yunet_2023mar.onnx")
+    _folder(pack / "transformer", LICENSE="For non-commercial use.")
+    assert terms.of_folder(pack).use is Use.RESEARCH
