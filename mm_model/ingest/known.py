@@ -19,6 +19,7 @@ from mm_model.records import Reason
 from mm_model.rows import Row
 from mm_model.run.measuring import LIBRARIES, Measuring
 from mm_model.run.stage import Job
+from mm_model.settings.device import device_of
 from mm_model.store import measured
 from mm_model.store.measured import MeasurementCache
 from mm_model.store.shards import shard_by_shard
@@ -54,7 +55,7 @@ def checked(
         if classifier is not None:
             examiner = watermark.WatermarkSandbox(workers, classifier)
             # another kind of device rounds otherwise
-            model = classifier.describe() | {"device": job.profile.run.device}
+            model = classifier.describe() | {"device": device_of(job.profile.run).type}
         checks = Checks(examiner, looks, cache, job.layout.root, model)
         yield from shard_by_shard(
             job.work / "shards",

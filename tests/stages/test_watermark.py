@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from pydantic import ValidationError
 
@@ -15,7 +16,7 @@ from mm_model.card import filters, outputs
 from mm_model.classifiers.picture import PictureClassifier
 from mm_model.decisions.ingest import broken_rule
 from mm_model.errors import UserError
-from mm_model.ingest import sandbox, watermark
+from mm_model.ingest import known, sandbox, watermark
 from mm_model.media import looks
 from mm_model.media.decode import read_frames
 from mm_model.media.encode import mp4_bytes
@@ -180,7 +181,11 @@ def test_the_card_draws_the_values_and_the_bound(ingested: Ingested, place: Path
 
 
 def test_another_model_label_or_device_is_looked_at_anew(
-    ingested: Ingested, edit_profile: Callable, place: Path, counted: dict[str, int]
+    ingested: Ingested,
+    edit_profile: Callable,
+    place: Path,
+    counted: dict[str, int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first, _ = ingested(**ON)
     before = dict(counted)
@@ -191,12 +196,13 @@ def test_another_model_label_or_device_is_looked_at_anew(
     model, _ = ingested(watermark_model="convnext")
     assert counted == {key: 3 * value for key, value in before.items()}
     assert model["0.jpg"]["watermark"] != other["0.jpg"]["watermark"]
-    edit_profile(place, **{"run.device": "auto"})
+    edit_profile(place, **{"run.device": "auto"})  # which is not the same everywhere
+    monkeypatch.setattr(known, "device_of", lambda run: torch.device("cuda"))
     ingested(min_side=65)
     assert counted == {key: 4 * value for key, value in before.items()}
     ingested(**ON)
     assert counted == {key: 5 * value for key, value in before.items()}, "on another device"
-    edit_profile(place, **{"run.device": "cpu"})
+    monkeypatch.setattr(known, "device_of", lambda run: torch.device("cpu"))
     back, _ = ingested(min_side=20)
     assert counted == {key: 5 * value for key, value in before.items()}, "that is known"
     assert back["0.jpg"]["watermark"] == first["0.jpg"]["watermark"]
