@@ -119,6 +119,24 @@ def test_another_bound_opens_no_file_and_gives_what_a_run_from_nothing_gives(
     assert _anew(small_root, run_stage) == found
 
 
+def test_a_file_under_another_ending_is_told_anew(
+    small_root: Path, folder: Path, run_stage: Run
+) -> None:
+    """A picture that poses as a clip is refused for its name, and known by the same bytes."""
+
+    def ran(name: str) -> dict:
+        for stage in ("sources", "ingest"):
+            run_stage(small_root, stage)
+        rows = tables.records(Layout(small_root, "tiny").output("ingest") / "samples.parquet")
+        (row,) = [row for row in rows if row["name"].endswith(name)]
+        return row
+
+    (folder / "plain40.jpg").rename(folder / "plain40.mp4")
+    assert ran("plain40.mp4")["reason"] == "FMT_MISMATCH"
+    (folder / "plain40.mp4").rename(folder / "plain40.jpg")
+    assert ran("plain40.jpg")["status"] == "kept"
+
+
 @pytest.mark.slow
 def test_what_changes_the_looking_looks_again(
     small_root: Path, folder: Path, run_stage: Run, edit_profile: Callable, counted: dict[str, int]
