@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.result import Result
-from benchmarks.tree import Tree, alone, draw, tell
+from benchmarks.tree import Tree, add_media, alone, fill, tell
 from mm_model.errors import UserError
 from mm_model.store import manifest
 
@@ -30,6 +30,7 @@ _KILLS = 3
 def options(command: argparse.ArgumentParser) -> None:
     """Its arguments."""
     command.add_argument("--photographs", type=int, default=6400, help="64 go into a shard")
+    add_media(command)
 
 
 def run(options: argparse.Namespace) -> Result:
@@ -37,9 +38,10 @@ def run(options: argparse.Namespace) -> Result:
     alone()
     with tempfile.TemporaryDirectory() as place:
         photographs = Path(place) / "photographs"
-        draw(photographs, 0, options.photographs)
+        fill(options, photographs, 0, options.photographs)
         (Path(place) / "tree").mkdir()
         tree = Tree(Path(place) / "tree" / "root")
+        tree.look_with(options)
         tree.use(photographs)
         tree.run("sources")
         whole, seconds, digests = 0.0, {}, {}
