@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> Result:
         whole, seconds, digests = 0.0, {}, {}
         for stage in _STAGES:
             began = time.monotonic()
-            whole += whole(tree.root, stage)
+            whole += undisturbed(tree.root, stage)
             seconds[stage] = time.monotonic() - began
             digests[stage] = manifest.read(tree.output(stage)).digest
         tree.forget(*_STAGES)
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> Result:
         for stage in _STAGES:
             for _ in range(_KILLS):
                 killed += _killed(tree.root, stage, seconds[stage] / (_KILLS + 1))
-            killed += whole(tree.root, stage)
+            killed += undisturbed(tree.root, stage)
             same = same and manifest.read(tree.output(stage)).digest == digests[stage]
         tell(f"undisturbed {whole:.1f} s of CPU, killed {killed:.1f} s, same bytes: {same}")
         return Result(killed / whole if same else float("inf"), GOAL, 1)
@@ -70,7 +70,7 @@ def _start(root: Path, stage: str) -> subprocess.Popen[bytes]:
     )
 
 
-def whole(root: Path, stage: str) -> float:
+def undisturbed(root: Path, stage: str) -> float:
     """CPU seconds of a stage that runs undisturbed in a process of its own, workers included."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     if _start(root, stage).wait() != 0:

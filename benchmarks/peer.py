@@ -8,11 +8,13 @@ both sides for a second ratio, of what grows with the files.
 `--of photographs`: stage `ingest` beside image_shape, image_aspect_ratio, image_size and
 image_deduplicator (phash). `--of faces`: `ingest` and `faces` beside these and image_face_count
 (OpenCV's Haar cascade; we detect with the face pack). `--of clips`: `ingest` beside
-video_resolution, video_aspect_ratio, video_duration and video_motion_score (Farneback on two frames
-a second, its default; we look at every frame). Ours does all else that the stages do too: whole decoding in
-confined workers, lettering, near-duplicates, cuts, jitter, copies, tables, audit, seal; of faces
-landmarks, tracks, embeddings and people. The peer needs `pip install py-data-juicer==1.6.1 av
-opencv-contrib-python-headless aiohttp matplotlib`, and imagededup with what its hashes import.
+video_resolution, video_aspect_ratio, video_duration and video_motion_score (Farneback on two
+frames a second, its default; we look at every frame). Ours does all else that the stages do too:
+whole decoding in confined workers, lettering, near-duplicates, cuts, jitter, copies, tables, audit,
+seal; of faces landmarks, tracks, embeddings and people.
+
+The peer needs `pip install py-data-juicer==1.6.1 av opencv-contrib-python-headless aiohttp
+matplotlib scipy scikit-learn PyWavelets cloudpickle` and, with `--no-deps`, imagededup.
 """
 
 import argparse
@@ -27,7 +29,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.kills import whole
+from benchmarks.kills import undisturbed
 from benchmarks.result import Result
 from benchmarks.tree import Tree, add_media, alone, fill, fill_clips, tell
 from mm_model.errors import UserError
@@ -100,7 +102,7 @@ def _both(options: argparse.Namespace, place: Path, count: int) -> tuple[float, 
     tree.use(files)
     tree.run("sources")
     stages, operators = KINDS[options.of]
-    ours = sum(whole(tree.root, stage) for stage in stages)
+    ours = sum(undisturbed(tree.root, stage) for stage in stages)
     return ours, _theirs(options.peer_python, place / "peer", files, operators)
 
 
