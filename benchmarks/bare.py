@@ -55,7 +55,7 @@ def _looked(pack: Any, path: Path, detect: Callable[[Any], Sequence[Any]]) -> in
     from mm_model.faces.track import spread
 
     found = []
-    for frame in decoded(path):
+    for frame in decoded(path, known_whole=True):
         faces = detect(frame)
         if faces:
             found.append((frame, faces[0]))
@@ -69,8 +69,8 @@ def decode(_: Any, path: Path) -> int:
     return len(decoded(path))
 
 
-def decoded(path: Path) -> Sequence[Any]:
-    """Every frame of a photograph or clip, uint8 [H, W, 3] RGB."""
+def decoded(path: Path, known_whole: bool = False) -> Sequence[Any]:
+    """Every frame of a photograph or clip, uint8 [H, W, 3] RGB; of `faces`, known to be whole."""
     if path.suffix == ".mp4":
         from mm_model.media.decode import read_frames
 
@@ -78,4 +78,4 @@ def decoded(path: Path) -> Sequence[Any]:
         return list(read_frames(path, list(range(number))))
     from mm_model.media.images import load_image
 
-    return [load_image(path)]
+    return [load_image(path, known_whole=known_whole)]

@@ -5,6 +5,7 @@ Its perceptual hash comes from imagededup, which wants torch for another method 
 torch, empty modules stand in the place of those that would import it.
 """
 
+import importlib
 import importlib.util
 import sys
 import types
@@ -22,7 +23,6 @@ if importlib.util.find_spec("torch") is None:
         sys.modules[module] = empty
 
 if __name__ == "__main__":
-    from data_juicer.config import init_configs
-    from data_juicer.core.executor.default_executor import DefaultExecutor
-
-    DefaultExecutor(init_configs(["--config", sys.argv[1]])).run()
+    config = importlib.import_module("data_juicer.config")
+    executor = importlib.import_module("data_juicer.core.executor.default_executor")
+    executor.DefaultExecutor(config.init_configs(["--config", sys.argv[1]])).run()
