@@ -26,3 +26,5 @@ if __name__ == "__main__":
     config = importlib.import_module("data_juicer.config")
     executor = importlib.import_module("data_juicer.core.executor.default_executor")
     executor.DefaultExecutor(config.init_configs(["--config", sys.argv[1]])).run()
+    # Its workers' time is counted once somebody waits for the process that forked them.
+    importlib.import_module("multiprocess.forkserver")._forkserver._stop()
