@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> Result:
     opened = _Opened()
     with tempfile.TemporaryDirectory() as place:
         few, photographs = Path(place) / "few", Path(place) / "photographs"
-        fill(options, few, 0, 40)
+        fill(options, few, 2 * count, 40)  # none of the others: those count as new
         fill(options, photographs, 0, count)
         (Path(place) / "tree").mkdir()
         tree = Tree(Path(place) / "tree" / "root")
