@@ -33,6 +33,8 @@ NAMES = {
     "growth": "CPU time a photograph through the data stages, of 5,000 over that of 500",
     "kills": "CPU time of data stages that are killed three times over that of undisturbed ones",
     "increment": "CPU time of one file in a hundred more, or of another bound, over what it may be",
+    "decode_economy": "frames that a data stage decodes over those that it needs",
+    "peer": "CPU time of our data stages over that of py-data-juicer's like operators",
     "clustering": "CPU time per embedding to tell people apart, of 100,000 over that of 10,000",
     "neighbours": "CPU time per item to find copies and to choose pairs, of 100,000 over 10,000",
     "tables": "memory of what is done with tables of 4,000,000 rows over 2 GiB",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.result import Result
-from benchmarks.tree import STAGES, Tree, alone, draw, tell
+from benchmarks.tree import STAGES, Tree, add_media, alone, fill, tell
 
 GOAL = 1.0
 _ADDED, _BOUND = 0.03, 0.02
@@ -21,6 +21,7 @@ _ADDED, _BOUND = 0.03, 0.02
 def options(command: argparse.ArgumentParser) -> None:
     """Its arguments."""
     command.add_argument("--photographs", type=int, default=10_000, help="of the full run")
+    add_media(command)
 
 
 class _Opened:
@@ -58,17 +59,18 @@ def run(options: argparse.Namespace) -> Result:
     opened = _Opened()
     with tempfile.TemporaryDirectory() as place:
         few, photographs = Path(place) / "few", Path(place) / "photographs"
-        draw(few, 0, 40)
-        draw(photographs, 0, count)
+        fill(options, few, 2 * count, 40)  # none of the others: those count as new
+        fill(options, photographs, 0, count)
         (Path(place) / "tree").mkdir()
         tree = Tree(Path(place) / "tree" / "root")
+        tree.look_with(options)
         tree.use(few)
         tree.run()  # imports, and the databases that every later run finds
         tree.use(photographs)
         opened.since()
         full = tree.run()
         tell(f"{count} photographs from nothing: {full:.1f} s of CPU, opened {opened.since()}")
-        draw(photographs, count, count // 100)
+        fill(options, photographs, count, count // 100)
         added = tree.run()
         tell(f"{count // 100} more: {added:.2f} s, {added / full:.4f}, opened {opened.since()}")
         worst = added / full / _ADDED

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.result import Result
-from benchmarks.tree import Tree, alone, draw, tell
+from benchmarks.tree import Tree, add_media, alone, fill, tell
 from mm_model.errors import UserError
 from mm_model.store import manifest
 
@@ -30,6 +30,7 @@ _KILLS = 3
 def options(command: argparse.ArgumentParser) -> None:
     """Its arguments."""
     command.add_argument("--photographs", type=int, default=6400, help="64 go into a shard")
+    add_media(command)
 
 
 def run(options: argparse.Namespace) -> Result:
@@ -37,15 +38,16 @@ def run(options: argparse.Namespace) -> Result:
     alone()
     with tempfile.TemporaryDirectory() as place:
         photographs = Path(place) / "photographs"
-        draw(photographs, 0, options.photographs)
+        fill(options, photographs, 0, options.photographs)
         (Path(place) / "tree").mkdir()
         tree = Tree(Path(place) / "tree" / "root")
+        tree.look_with(options)
         tree.use(photographs)
         tree.run("sources")
         whole, seconds, digests = 0.0, {}, {}
         for stage in _STAGES:
             began = time.monotonic()
-            whole += _whole(tree.root, stage)
+            whole += undisturbed(tree.root, stage)
             seconds[stage] = time.monotonic() - began
             digests[stage] = manifest.read(tree.output(stage)).digest
         tree.forget(*_STAGES)
@@ -53,7 +55,7 @@ def run(options: argparse.Namespace) -> Result:
         for stage in _STAGES:
             for _ in range(_KILLS):
                 killed += _killed(tree.root, stage, seconds[stage] / (_KILLS + 1))
-            killed += _whole(tree.root, stage)
+            killed += undisturbed(tree.root, stage)
             same = same and manifest.read(tree.output(stage)).digest == digests[stage]
         tell(f"undisturbed {whole:.1f} s of CPU, killed {killed:.1f} s, same bytes: {same}")
         return Result(killed / whole if same else float("inf"), GOAL, 1)
@@ -68,7 +70,8 @@ def _start(root: Path, stage: str) -> subprocess.Popen[bytes]:
     )
 
 
-def _whole(root: Path, stage: str) -> float:
+def undisturbed(root: Path, stage: str) -> float:
+    """CPU seconds of a stage that runs undisturbed in a process of its own, workers included."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     if _start(root, stage).wait() != 0:
         raise UserError(f"The stage {stage} of the benchmark's own tree failed.")

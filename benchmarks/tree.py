@@ -1,5 +1,6 @@
 """A tree of its own with drawn photographs, in which stages of the data run, for the benchmarks."""
 
+import argparse
 import contextlib
 import io
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from benchmarks import varied
 from mm_model.store.layout import Layout, repository_root
 
 STAGES = ("sources", "ingest", "faces")
@@ -61,6 +63,29 @@ def draw_clips(folder: Path, count: int, size: int = 256, num_frames: int = 49) 
     (folder / "consent.yaml").write_text(yaml.safe_dump(said))
 
 
+def add_media(command: argparse.ArgumentParser) -> None:
+    """Options that name real files and a real pack instead of drawn files and the shipped pack."""
+    command.add_argument("--media", type=Path, help="a folder of photographs and clips to vary")
+    command.add_argument("--facepack", type=Path, help="another pack than the shipped one")
+    command.add_argument("--size", type=int, default=128, help="faces.detection_size")
+
+
+def fill(options: argparse.Namespace, folder: Path, first: int, count: int) -> None:
+    """Photographs from number `first` on: varied from those of `options.media`, else drawn."""
+    if options.media is None:
+        draw(folder, first, count)
+    else:
+        varied.photographs(options.media, folder, first, count)
+
+
+def fill_clips(options: argparse.Namespace, folder: Path, count: int) -> None:
+    """Clips, likewise."""
+    if options.media is None:
+        draw_clips(folder, count)
+    else:
+        varied.clips(options.media, folder, count)
+
+
 class Tree:
     """A root with the profile `tiny`, the shipped weights, and `sources` as its raw files."""
 
@@ -78,6 +103,12 @@ class Tree:
         for stage in ("ingest", "faces", "pairs"):
             self.set(stage, row_floor=1)
         self.set("ingest", alike_within=None)  # the pictures are cut from one another
+
+    def look_with(self, options: argparse.Namespace) -> None:
+        """Take the pack and the size of `add_media`; call it before `use`."""
+        if options.facepack:
+            self.facepack = options.facepack.resolve()
+        self.set("faces", detection_size=options.size)
 
     def use(self, sources: Path) -> None:
         """Name the folder of raw files."""

@@ -43,7 +43,8 @@ class Pictures:
         if self.media == "image":
             from mm_model.media.images import MAX_PIXELS, load_image
 
-            image = load_image(self.path, max(MAX_PIXELS, self.width * self.height))
+            most = max(MAX_PIXELS, self.width * self.height)
+            image = load_image(self.path, most, known_whole=True)
             return [image] * len(indices)
         from mm_model.media.decode import read_frames
 

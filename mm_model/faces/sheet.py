@@ -38,14 +38,17 @@ def sheet(job: Job, samples: HeldRows, rows: HeldRows) -> None:
 def _drawn(
     job: Job, sample: HeldRow, row: HeldRow, colour: tuple[int, int, int]
 ) -> np.ndarray | None:
-    """The middle frame of a sample's track, small, its face marked; None if it cannot be read."""
+    """The first frame of a sample's track, small, its face marked; None if it cannot be read.
+
+    Any later frame of a clip would cost decoding all before it.
+    """
     from mm_model.facepack.detect import reduced
     from mm_model.facepack.port import face_of
     from mm_model.faces.drawing import marked
     from mm_model.faces.pictures import Pictures
 
     track = tracks_of(row)
-    entry = dict(zip(TRACK_FIELDS, track[len(track) // 2], strict=True)) if len(track) else None
+    entry = dict(zip(TRACK_FIELDS, track[0], strict=True)) if len(track) else None
     frame = int(entry["frame"]) if entry else 0
     task = task_of(job, sample)
     pictures = Pictures(task.path, task.media, task.num_frames, task.width, task.height)

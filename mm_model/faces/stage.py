@@ -74,7 +74,7 @@ def _samples(table: Path, spills: spill.Spills) -> HeldRows:
 STAGE = Stage(
     name="faces",
     title="Faces: detection, tracks, identities",
-    version=6,
+    version=7,
     takes=("ingest",),
     sections=("run", "faces"),
     models=("facepack",),

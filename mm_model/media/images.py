@@ -37,19 +37,30 @@ class Picture:
 
 
 def load_image(
-    source: bytes | Path, max_pixels: int = MAX_PIXELS, max_aspect: float | None = None
+    source: bytes | Path,
+    max_pixels: int = MAX_PIXELS,
+    max_aspect: float | None = None,
+    *,
+    known_whole: bool = False,
 ) -> np.ndarray:
     """Upright uint8 [H, W, 3] sRGB pixels of a JPEG, PNG or WebP file.
+
+    With `known_whole`, of a file that `ingest` has kept, damage that a second decoder would find is
+    not looked for again; pixels are the same.
 
     Raises:
         MediaError: IO_EMPTY, IO_UNREADABLE, IO_TRUNCATED, FMT_UNKNOWN, FMT_ANIMATED, FMT_BOMB;
             FMT_STRIP, where `max_aspect` (longer side over shorter) is given.
     """
-    return load_picture(source, max_pixels, max_aspect).pixels
+    return load_picture(source, max_pixels, max_aspect, known_whole=known_whole).pixels
 
 
 def load_picture(
-    source: bytes | Path, max_pixels: int = MAX_PIXELS, max_aspect: float | None = None
+    source: bytes | Path,
+    max_pixels: int = MAX_PIXELS,
+    max_aspect: float | None = None,
+    *,
+    known_whole: bool = False,
 ) -> Picture:
     """`load_image` with the kind found and notes on what was unusual."""
     content = _content(source)
@@ -64,7 +75,8 @@ def load_picture(
     width, height = image.size
     try:
         refuse_strip(width, height, max_aspect)
-        refuse_damaged_picture(content, kind)
+        if not known_whole:
+            refuse_damaged_picture(content, kind)
         image = _decoded(image, content, kind)
         return Picture(*developed(image, content, kind))
     except MediaError as failure:
