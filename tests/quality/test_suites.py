@@ -247,6 +247,17 @@ def test_a_kept_file_with_a_watermark_or_without_a_value_stops_the_stage(
             audit.audit("ingest", tmp_path, profile)
 
 
+@pytest.mark.parametrize("stage", ["sources", "ingest"])
+def test_the_words_of_a_consent_stop_the_stage(
+    stage: str, tmp_path: Path, profile: Profile
+) -> None:
+    ((name, table),) = _good(stage, profile).items()
+    table.loc[2, "consent"] = "written agreement of Anna B., 2026-03-02"
+    written(tmp_path, {name: table})
+    with pytest.raises(AuditError, match=r"consent.*never its words"):
+        audit.audit(stage, tmp_path, profile, bounds(stage))
+
+
 def test_a_kept_face_that_is_covered_stops_the_stage(tmp_path: Path, profile: Profile) -> None:
     tables = _good("faces", profile)
     tables["samples.parquet"].loc[7, "occlusion"] = 0.9
