@@ -144,6 +144,15 @@ def test_a_source_is_described_above_or_below_but_not_twice(tmp_path: Path) -> N
         parts_of(tmp_path, terms_of(tmp_path))
 
 
+def test_sources_go_by_their_names_in_whatever_order_they_are_said(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    for order in ("ab", "ba"):
+        said = "".join(f"  {name}: {{licence: MIT}}\n" for name in order)
+        (tmp_path / "source.yaml").write_text(f"kind: collection\nsources:\n{said}")
+        assert list(parts_of(tmp_path, terms_of(tmp_path))) == ["a", "b"]
+
+
 def test_sources_lie_inside_and_not_in_one_another(tmp_path: Path) -> None:
     _collection(tmp_path, a={"folder": "x"}, b={"folder": "x/y"})
     with pytest.raises(UserError, match="lie in one another"):

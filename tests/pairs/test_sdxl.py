@@ -73,6 +73,12 @@ def test_the_first_steps_do_not_see_the_person(painter: sdxl.Painter) -> None:
     assert (early != first).any()
 
 
+def test_the_mark_of_the_person_is_no_word_of_the_sentence(painter: sdxl.Painter) -> None:
+    late, plain = _recipe(merge_after=2), " ".join(PROMPT.replace("img", "").split())
+    first, second = (painter.paint(text, _shown(1), 5, late) for text in (PROMPT, plain))
+    np.testing.assert_array_equal(first, second)
+
+
 def test_the_word_stands_twice_for_each_photograph(painter: sdxl.Painter) -> None:
     """Only the places of the word differ between two people; others are read as they were."""
     for number in (1, 3):

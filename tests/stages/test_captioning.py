@@ -1,6 +1,7 @@
 """Stage ingest with a captioner: whose words count, what a kill costs, what the lint does."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,14 @@ def test_words_of_another_kind_of_device_are_not_taken(
     on[0] = "cpu"
     ingested(captioner="llava", static_below=0.02)
     assert sum(asked) == 2 * first
+
+
+def test_words_of_another_model_are_not_taken(ingested: Callable, place: Path) -> None:
+    ingested(captioner="llava")
+    found, _ = ingested(captioner="hills")
+    shutil.rmtree(place / "work")
+    anew, _ = ingested()
+    assert found == anew
 
 
 def test_a_captioner_that_is_not_there_stops_the_stage_before_any_file_is_checked(
