@@ -1,10 +1,11 @@
 """Fills the page's templates: every value is escaped, a missing one is an error."""
 
 import functools
+import re
 from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 _HERE = "mm_model.report"
 
@@ -19,7 +20,13 @@ def _environment(rooms: tuple[str, ...]) -> Environment:
         lstrip_blocks=True,
     )
     made.filters["spec"] = format  # {{ 0.5 | spec(".2f") }}, as Python's f-strings say it
+    made.filters["named"] = _named
     return made
+
+
+def _named(text: str) -> Markup:
+    """A sentence in which a name between backticks is shown as code."""
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))
 
 
 def fill(name: str, **values: Any) -> Markup:

@@ -64,6 +64,12 @@ def test_names_of_strangers_are_text_and_nothing_else(layout: Layout) -> None:
     assert unescape(text).count(SCRIPT) >= 3, "file, identity and licence are told"
 
 
+def test_a_field_in_a_sentence_is_shown_as_one(layout: Layout) -> None:
+    publish(layout, "ingest", [_file(1)])
+    text = _text(layout)
+    assert "where <code>ingest.caption_lint</code> is reject" in text and "`" not in text
+
+
 def test_a_half_finished_run_says_what_has_not_run(layout: Layout) -> None:
     with pytest.raises(UserError, match="no dataset yet: start with 'make run'"):
         page.build(layout)
