@@ -17,6 +17,7 @@ import pandas as pd
 
 from mm_model.embedded.people.split import HELD_OUT_PEOPLE, TRAIN_PEOPLE
 from mm_model.facepack.port import Face
+from mm_model.records import Counts
 from mm_model.run.stage import Job
 from mm_model.settings import Profile, load_profile
 from mm_model.store.layout import Layout
@@ -69,6 +70,11 @@ class Chain:
 
     def report(self, stage: str) -> dict[str, Any]:
         return json.loads((self.output(stage) / "report.json").read_text())
+
+    def counts(self, stage: str) -> Counts:
+        """What its report tells."""
+        said = self.report(stage)
+        return Counts(said["total"], said["kept"], said["rejected"], said["failed"])
 
     def table(self, stage: str, name: str) -> pd.DataFrame:
         return pd.read_parquet(self.output(stage) / f"{name}.parquet")

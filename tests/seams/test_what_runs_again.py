@@ -14,7 +14,6 @@ from mm_model.evaluate.people import Subject
 from mm_model.facepack.port import Face
 from mm_model.nn.identity.portrait import Photograph
 from mm_model.quality import audit
-from mm_model.records import Counts
 from mm_model.run import runner
 from mm_model.run.stage import Job, Report
 from mm_model.store import manifest
@@ -50,7 +49,7 @@ def runs(chain: Chain, place: Path, stage: str, version: int = 0) -> bool:
             if path.name not in (manifest.NAME, audit.NAME, "report.json"):
                 copy = shutil.copytree if path.is_dir() else shutil.copyfile
                 copy(path, job.out / path.name)
-        return Report(Counts(1, 1), {"digest": job.fingerprint})
+        return Report(chain.counts(stage), {"digest": job.fingerprint})
 
     real = runner.stages.load(stage)
     other = dataclasses.replace(real, run=run, version=real.version + version)
