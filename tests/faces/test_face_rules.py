@@ -96,9 +96,7 @@ def test_a_head_turned_to_either_side_is_rejected_where_a_bound_is_set(yaw: floa
 
 
 @pytest.mark.parametrize(("age", "young"), [(17.9, True), (float("nan"), True), (18, False)])
-def test_whoever_may_be_under_the_age_is_left_out_where_a_bound_is_set(
-    age: float, young: bool
-) -> None:
+def test_the_young_are_left_out_where_a_bound_is_set(age: float, young: bool) -> None:
     seen = replace(_seen(), medians={**_seen().medians, "age_years": age})
     decision = decide(seen, RULES.model_copy(update={"min_age": 18}))
     assert (decision.reason == "FACE_YOUNG") is young
