@@ -25,8 +25,7 @@ _DO_WITHOUT = "ViT, Swin and ConvNeXt"
 _NAMED = 12
 """Labels that a refusal tells at most."""
 _TOGETHER = {"cpu": 1, "cuda": 8}
-"""Pictures at a time. On a processor eight cost what eight single ones do (ViT-B, Swin-T and
-ConvNeXt-T within 6%), and a single one's value hangs on no other."""
+"""Pictures at a time. On a processor singly, so that a picture's value hangs on no other."""
 
 
 class PictureClassifier:

@@ -118,7 +118,9 @@ def read(ingest: Path, faces: Path) -> Library:
 
 def _samples(ingest: Path, faces: Path) -> dict[str, KeptSample]:
     """In the order of `faces`; texts that many samples share are held once."""
-    kept = {row["sample_id"]: tuple(row.values()) for row in _kept(faces, _OF_FACES)}
+    kept = {
+        row["sample_id"]: tuple(row[name] for name in _OF_FACES) for row in _kept(faces, _OF_FACES)
+    }
     found: dict[str, KeptSample] = {}
     for row in _kept(ingest, _OF_INGEST):
         name = row["sample_id"]
@@ -152,12 +154,14 @@ def _numbers(faces: Path, samples: Mapping[str, KeptSample], frames: np.ndarray)
     keys = (frames[:, 0].astype(np.int64) << 32) | frames[:, 1]
     order = np.argsort(keys)
     sorted_keys, found = keys[order], np.full((len(keys), len(_FACE)), np.nan)
+    if not len(keys):
+        return found
     for batch in tables.batches(faces / "tracks.parquet", ("sample_id", "frame", *_FACE)):
         of = (samples.get(name) for name in batch.column("sample_id").to_pylist())
         rows = np.array([-1 if sample is None else sample.row for sample in of], np.int64)
         wanted = (rows << 32) | batch.column("frame").to_numpy(zero_copy_only=False)
         places = np.searchsorted(sorted_keys, wanted).clip(max=len(keys) - 1)
-        fits = (rows >= 0) & (sorted_keys[places] == wanted) if len(keys) else rows < rows
+        fits = (rows >= 0) & (sorted_keys[places] == wanted)
         values = np.stack(
             [batch.column(name).to_numpy(zero_copy_only=False) for name in _FACE], axis=1
         )

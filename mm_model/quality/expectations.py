@@ -35,7 +35,7 @@ class Expectations:
         """All checks in one run for each set of rows they look at; each is known by its mark.
 
         The rows of a condition are chosen once here: the library would choose them again for every
-        measure of every check, which took half of its time.
+        measure of every check.
 
         Raises:
             RuntimeError: the library left one out.

@@ -43,14 +43,11 @@ def of_words_and_pictures(layout: Layout, params: Params) -> list[tuple[str, Pat
     """Weights whose captions or painted references stand in the dataset, or whose verdict kept
     files out of it, and where they lie.
     """
-    said = documents.read_or_empty(layout.output("ingest") / "captioners.json")
-    names = {str(one.get("name")) for one in said.values() if isinstance(one, dict)}
-    shelf = layout.root / params.captioners
-    found = [(f"captioner {name}", shelf / name) for name in sorted(names)]
-    asked = documents.read_or_empty(layout.output("ingest") / "classifiers.json")
-    names = {str(one.get("name")) for one in asked.values() if isinstance(one, dict)}
-    shelf = layout.root / params.classifiers
-    found += [(f"classifier {name}", shelf / name) for name in sorted(names)]
+    found = []
+    for kind, shelf in (("captioner", params.captioners), ("classifier", params.classifiers)):
+        said = documents.read_or_empty(layout.output("ingest") / f"{kind}s.json")
+        names = {str(one.get("name")) for one in said.values() if isinstance(one, dict)}
+        found += [(f"{kind} {name}", layout.root / shelf / name) for name in sorted(names)]
     if (layout.output("pairs") / "made.parquet").is_file():  # references were painted
         found.append(("synthesiser", layout.root / params.synthesizer))
     return found
