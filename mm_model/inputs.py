@@ -59,6 +59,7 @@ _ROWS_OF_FILES = {  # the least share of the files found that a stage's table mu
     "ingest": 0.5,
     "faces": 0.25,
     "pairs": 0.25,
+    "precompute": 0.1,
     "pretrain": 0.1,
     "finetune": 0.01,
     "evaluate": 0.05,

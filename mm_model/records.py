@@ -226,6 +226,24 @@ MADE_COLUMNS = (
 )
 """A painted reference, kept or not: what it was made from and with. `media` is its origin's."""
 
+PRECOMPUTED_COLUMNS = (
+    "sample_id",
+    "identity",
+    "split",
+    "media",
+    "caption",
+    "references",
+    "key",
+    "shard",
+    "offset",
+    "bytes",
+    "digest",
+    "latent_std",
+    "logvar_mean",
+    "face_share",
+)
+"""A row a sample of a set of `precompute`: what it shows, where its tensors lie, how they look."""
+
 TARGETS_COLUMNS = ("sample_id", "identity", "split", "media", "caption", "references")
 """What a training learned from: a row a target, with the number of its references."""
 

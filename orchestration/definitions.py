@@ -15,6 +15,7 @@ from assets import (
     ingest,
     inputs,
     pairs,
+    precompute,
     pretrain,
     register,
     sources,
@@ -27,7 +28,18 @@ from orchestration.jobs import everything
 from orchestration.schedules import nightly
 from orchestration.sensors import new_media, outside_runs
 
-_MODULES = (inputs, sources, ingest, faces, pairs, pretrain, finetune, evaluate, register)
+_MODULES = (
+    inputs,
+    sources,
+    ingest,
+    faces,
+    pairs,
+    precompute,
+    pretrain,
+    finetune,
+    evaluate,
+    register,
+)
 
 
 def _versioned(spec: dg.AssetSpec, root: Path) -> dg.AssetSpec:

@@ -74,6 +74,7 @@ OTHER: dict[str, dict[str, Any]] = {
         "bystander_below": 0.3,
     },
     "pairs": {"cosine_above": 0.5},
+    "precompute": {"shard_mb": 1, "text_batch": 3},
     "model": {"height": HEIGHT, "width": WIDTH, "crop_margin": 2.0, "reference_margin": 1.5},
     "pretrain": {
         "drop_face": 0.4,
@@ -83,6 +84,8 @@ OTHER: dict[str, dict[str, Any]] = {
         "face_loss_probability": 0.6,
         "sample_guidance": 2.5,
         "sample_face_guidance": "null",
+        "streams": 2,
+        "shuffle_shards": 1,
     },
     "finetune": {
         "final_lr_share": 0.2,
@@ -113,7 +116,7 @@ def small_root(root: Path, place: Path) -> Path:
     for name in ("judges", "captioners", "classifiers", "synthesizer"):
         (place / params[name]).mkdir(parents=True)
     profile = whole(root)
-    for part in ("ingest", "faces", "pairs", "pretrain", "finetune", "evaluate"):
+    for part in ("ingest", "faces", "pairs", "precompute", "pretrain", "finetune", "evaluate"):
         profile[part]["row_floor"] = 1
     profile["pretrain"] |= QUICK | PRETRAIN
     profile["finetune"] |= QUICK | FINETUNE

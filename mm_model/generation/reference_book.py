@@ -4,7 +4,8 @@ A reference key names a picture or a clip's frame in the folders of `ingest` or 
 from `references.parquet`, so no detector runs here.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from mm_model.facepack.port import face_of
 from mm_model.generation.backbone import Backbone
 from mm_model.generation.references import inputs_of
 from mm_model.nn.identity.portrait import Photograph
-from mm_model.progress import each
+from mm_model.rows import Row
 from mm_model.store.lookup import Lookup
 
 _BATCH = 32
@@ -44,14 +45,13 @@ def read_reference(inputs: dict[str, Path], file: str) -> np.ndarray:
     return load_image(path)
 
 
-@dataclass
+@dataclass(frozen=True)
 class ReferenceBook:
-    """References by key; numbers are given in the order of first use."""
+    """References by key."""
 
     inputs: dict[str, Path]
     backbone: Backbone
     table: Lookup
-    numbers: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def open(cls, inputs: dict[str, Path], backbone: Backbone) -> "ReferenceBook":
@@ -59,40 +59,36 @@ class ReferenceBook:
         path = inputs["pairs"] / "references.parquet"
         return cls(inputs, backbone, Lookup(path, "reference", _COLUMNS))
 
-    def number(self, key: str) -> int:
-        """The number of a reference."""
+    def row(self, key: str) -> Row:
+        """What the table says of one reference: its file and its face.
+
+        Raises:
+            UserError: the table does not hold it.
+        """
         if key not in self.table:
             raise UserError(f"Reference '{key}' is not in references.parquet: run pairs again.")
-        return self.numbers.setdefault(key, len(self.numbers))
+        return self.table.row(key)
 
     def seen(self, key: str) -> Photograph:
         """The picture of one reference with its face."""
-        row = self.table.row(key)
+        row = self.row(key)
         return Photograph.of(read_reference(self.inputs, row["reference_file"]), face_of(row))
 
-    def features(self, margin: float | None, label: str) -> dict[str, Tensor]:
-        """`x_id [M,2,D]`, `clip_tokens [M,P,C]`, `reference_embeddings [M,E]` of all numbers.
+    def features(self, keys: Sequence[str], margin: float | None) -> dict[str, Tensor]:
+        """`x_id [M,2,D]`, `clip_tokens [M,P,C]`, `embeddings [M,E]` of the M `keys`, float32.
 
-        `margin` is the adapter's, `label` begins the line of progress. One picture is held at a
-        time.
+        `margin` is the adapter's. One picture is held at a time.
         """
-
         encoder = self.backbone.identity_encoder
-        x_id, tokens, raw = [], [], []
-        keys = list(self.numbers)
-        starts = range(0, len(keys), _BATCH)
-        for start in each(starts, total=len(starts), label=label):
+        found: dict[str, list[Tensor]] = {"x_id": [], "clip_tokens": [], "embeddings": []}
+        for start in range(0, len(keys), _BATCH):
             given = [
                 inputs_of([self.seen(key)], margin, encoder.image_size)
                 for key in keys[start : start + _BATCH]
             ]
             embedding = encoder.embed(torch.stack([one.aligned for one in given]))
-            found = encoder.features(torch.stack([one.pixels for one in given]), embedding)
-            x_id.append(found.x_id[:, 0].float().cpu())
-            tokens.append(found.clip_tokens[:, 0].float().cpu())
-            raw.append(embedding[:, 0].float().cpu())
-        return {
-            "x_id": torch.cat(x_id),
-            "clip_tokens": torch.cat(tokens),
-            "reference_embeddings": torch.cat(raw),
-        }
+            said = encoder.features(torch.stack([one.pixels for one in given]), embedding)
+            found["x_id"].append(said.x_id[:, 0].float().cpu())
+            found["clip_tokens"].append(said.clip_tokens[:, 0].float().cpu())
+            found["embeddings"].append(embedding[:, 0].float().cpu())
+        return {name: torch.cat(parts) for name, parts in found.items()}

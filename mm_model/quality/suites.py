@@ -25,6 +25,7 @@ from mm_model.records import (
     JUDGED_COLUMNS,
     MADE_COLUMNS,
     PAIRS_COLUMNS,
+    PRECOMPUTED_COLUMNS,
     SOURCES_COLUMNS,
     TARGETS_COLUMNS,
     TESTED_COLUMNS,
@@ -273,6 +274,24 @@ def _painted(above: float) -> list[Check]:
     ]
 
 
+def _precompute(profile: Profile) -> list[Check]:
+    """Each set has its targets once, of the training split, with sound latents and a face."""
+    found = [floor("pictures.parquet", max(1, profile.precompute.row_floor))]
+    for table in ("pictures.parquet", "clips.parquet"):
+        found += [
+            columns(table, PRECOMPUTED_COLUMNS),
+            *(present(table, column) for column in PRECOMPUTED_COLUMNS),
+            unique(table, "sample_id"),
+            one_of(table, "split", [TRAIN]),
+            between(table, "references", 1, None),
+            between(table, "bytes", 1, None),
+            between(table, "latent_std", 0, 100, strict_low=True),
+            between(table, "logvar_mean", -30, 20),
+            between(table, "face_share", 0, 1, strict_low=True),
+        ]
+    return found
+
+
 def _training(rules: TrainSettings) -> list[Check]:
     table, targets = "curve.parquet", "targets.parquet"
     return [
@@ -341,6 +360,7 @@ def suite_of(stage: str, profile: Profile, bounds: Sequence[Bound] = ()) -> list
         "ingest": _ingest,
         "faces": _faces,
         "pairs": _pairs,
+        "precompute": _precompute,
         "pretrain": lambda p: _training(p.pretrain),
         "finetune": lambda p: _training(p.finetune),
         "evaluate": lambda p: _evaluate(p, bounds),

@@ -28,6 +28,7 @@ TITLES = {
     "ingest": "Usable files",
     "faces": "One face, one identity",
     "pairs": "Reference and target",
+    "precompute": "Latents for training",
     "pretrain": "Pretraining on pictures",
     "finetune": "Fine-tuning on clips",
     "evaluate": "Held-out people",

@@ -12,7 +12,7 @@ from mm_model.nn.magic_mirror.config import IDENTITY_DESCRIPTION, IDENTITY_FOLDE
 from mm_model.settings import Profile
 
 TRAININGS = ("pretrain", "finetune")
-LEADING = ("sources", "ingest", "faces", "pairs", *TRAININGS)
+LEADING = ("sources", "ingest", "faces", "pairs", "precompute", *TRAININGS)
 """Stages that a training still follows."""
 
 PAINTING = ("sources", "ingest", "faces", "pairs")

@@ -13,6 +13,7 @@ NAMES = (
     "ingest",
     "faces",
     "pairs",
+    "precompute",
     "pretrain",
     "finetune",
     "evaluate",

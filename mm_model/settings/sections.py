@@ -214,6 +214,21 @@ class ModelSettings(Section):
     reference_margin: bounds.Margin | None
 
 
+class PrecomputeSettings(Section):
+    """What is encoded for training, and how it is kept.
+
+    `dtype` is that of the kept latents, texts and features. A shard has at most `shard_mb` MiB of
+    tensors. `vae_tiling` encodes large frames tile by tile, in less memory and not to the last bit;
+    `text_batch` captions pass T5 at once. `row_floor` is the least number of pictures.
+    """
+
+    dtype: Literal["float32", "bfloat16"]
+    shard_mb: Count
+    vae_tiling: bool
+    text_batch: Few
+    row_floor: Count
+
+
 class TrainSettings(Section):
     """One training stage (paper, section 4: 30K x 64 images, then 5K x 8 clips, lr from 1e-5).
 
@@ -224,6 +239,11 @@ class TrainSettings(Section):
     when and how held-out people are looked at; they change nothing that is learned. `milestones`
     are shares of the steps after which the adapter is kept and evaluated too. `row_floor` is the
     least number of targets to learn from.
+
+    Samples come in `streams`, each from shards of its own and for an equal part of the batch, so
+    that what a step sees does not depend on how many processes read. A stream holds
+    `shuffle_shards` shards at once and draws the order within them; `loader_workers` processes
+    read ahead, 0 reads in between.
     """
 
     steps: bounds.Steps
@@ -250,6 +270,9 @@ class TrainSettings(Section):
     sample_guidance: bounds.Guidance
     sample_face_guidance: FaceGuidance
     checkpoint_every: bounds.Steps
+    streams: Few
+    shuffle_shards: Few
+    loader_workers: bounds.SomeOrNone
     milestones: Annotated[tuple[Share, ...], Field(max_length=100), AfterValidator(each_once)]
     row_floor: Count
 
@@ -257,6 +280,14 @@ class TrainSettings(Section):
     def _drops_exclude_each_other(self) -> "TrainSettings":
         if self.drop_text + self.drop_face + self.drop_both > 1:
             raise ValueError("drop_text, drop_face and drop_both are together more than 1")
+        return self
+
+    @model_validator(mode="after")
+    def _streams_share_the_batch(self) -> "TrainSettings":
+        if self.batch_size % self.streams:
+            raise ValueError(
+                f"streams {self.streams} does not divide batch_size {self.batch_size} evenly"
+            )
         return self
 
     @property
@@ -328,6 +359,7 @@ class Profile(Section):
     faces: FacesSettings
     pairs: PairsSettings
     model: ModelSettings
+    precompute: PrecomputeSettings
     pretrain: TrainSettings
     finetune: TrainSettings
     evaluate: EvaluateSettings

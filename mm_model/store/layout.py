@@ -48,6 +48,11 @@ class Layout:
         return self.root / "work" / "painted"
 
     @property
+    def precomputed(self) -> Path:
+        """Samples for training that the last run of `precompute` kept; may be removed."""
+        return self.root / "work" / self.profile / "precomputed"
+
+    @property
     def page(self) -> Path:
         """The growing report page, a derived view."""
         return self.root / "reports" / self.profile / "index.html"

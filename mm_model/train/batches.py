@@ -1,10 +1,11 @@
-"""What one step sees: a pure function of (training set, settings, seed, step).
+"""What one step sees: a pure function of (samples drawn, settings, seed, step).
 
-Every draw of a step comes from one generator keyed by seed and step, so a resumed run
-continues with the same batches, noise, timesteps and dropped conditions.
+Every draw for the samples of a stream comes from one generator keyed by seed, step and stream, so
+that a resumed run goes on with the same batches, noise, timesteps and dropped conditions, and so
+does one on another number of processes.
 """
 
-import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -12,19 +13,21 @@ from torch import Tensor
 
 from mm_model.diffusion.objective import draw_drops, draw_face_samples
 from mm_model.diffusion.schedule import NoiseSchedule, sample_noise
-from mm_model.generation.backbone import Backbone
-from mm_model.nn.identity.prompt import encode_prompts, encode_text
 from mm_model.nn.injection.condition import IdentityFeatures
+from mm_model.precompute.sample import MAX_REFERENCES, Sample
 from mm_model.settings import TrainSettings
-from mm_model.train.dataset import TrainingSet
-
-MAX_REFERENCES = 2
+from mm_model.train.loading import Drawn
+from mm_model.train.randomness import generator_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Inputs and targets of one step (B rows)."""
+    """Inputs and targets of one step (B rows).
 
+    `landmarks [B,5,2]` and `boxes [B,4]` are those of frame 0 in training pixels.
+    """
+
+    sample_ids: tuple[str, ...]
     clean: Tensor
     noise: Tensor
     timestep: Tensor
@@ -34,11 +37,12 @@ class Batch:
     drop_identity: Tensor
     face_loss: Tensor
     masks: Tensor
-    rows: Tensor
+    landmarks: Tensor
+    boxes: Tensor
     reference_embeddings: Tensor
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.sample_ids)
 
     def part(self, rows: slice) -> "Batch":
         """Some rows of the batch, as a batch."""
@@ -50,109 +54,108 @@ class Batch:
         )
 
 
-def generator_of(seed: int, step: int, purpose: str) -> torch.Generator:
-    """A CPU generator for one purpose at one step."""
-    digest = hashlib.sha256(f"{seed}/{step}/{purpose}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+def joined(parts: Sequence[Batch]) -> Batch:
+    """The rows of all `parts`, as one batch."""
+    if len(parts) == 1:
+        return parts[0]
+    tensors = {
+        f.name: torch.cat([getattr(part, f.name) for part in parts])
+        for f in fields(Batch)
+        if f.name not in ("features", "sample_ids")
+    }
+    said = [part.features for part in parts]
+    features = IdentityFeatures(
+        torch.cat([one.x_id for one in said]),
+        torch.cat([one.clip_tokens for one in said]),
+        torch.cat([one.mask for one in said]),
+    )
+    ids = tuple(name for part in parts for name in part.sample_ids)
+    return Batch(**tensors, sample_ids=ids, features=features)
 
 
+@dataclass(frozen=True, kw_only=True)
 class BatchMaker:
-    """Draws batches; remembers T5 outputs by (caption, number of references)."""
+    """Makes batches of drawn samples.
 
-    def __init__(
-        self,
-        data: TrainingSet,
-        backbone: Backbone,
-        settings: TrainSettings,
-        seed: int,
-        schedule: NoiseSchedule,
-    ) -> None:
-        self.data = data
-        self.backbone = backbone
-        self.settings = settings
-        self.seed = seed
-        self.schedule = schedule
-        self._texts: dict[tuple[str, int], tuple[Tensor, Tensor]] = {}
+    `empty_text [L,D]` stands for a dropped prompt, `scaling` is the VAE's factor.
+    """
 
-    def rows(self, step: int) -> Tensor:
-        """Target rows of a step: seeded permutations, so every target comes equally often."""
-        count, size = len(self.data), self.settings.batch_size
-        first = (step - 1) * size
-        orders: dict[int, Tensor] = {}
-        rows = []
-        for position in range(first, first + size):
-            epoch, place = divmod(position, count)
-            if epoch not in orders:
-                orders[epoch] = torch.randperm(
-                    count, generator=generator_of(self.seed, epoch, "order")
-                )
-            rows.append(int(orders[epoch][place]))
-        return torch.tensor(rows)
+    settings: TrainSettings
+    seed: int
+    schedule: NoiseSchedule
+    scaling: float
+    empty_text: Tensor
 
-    def batch(self, step: int) -> Batch:
+    def batch(self, step: int, drawn: Sequence[Drawn]) -> Batch:
         """The batch of `step` (counted from 1)."""
-        rules, data = self.settings, self.data
-        generator = generator_of(self.seed, step, "batch")
-        rows = self.rows(step)
-        clean = data.tensors["latents"][rows]
+        return joined([self._of_stream(step, part) for part in drawn])
+
+    def _of_stream(self, step: int, drawn: Drawn) -> Batch:
+        rules, samples = self.settings, drawn.samples
+        generator = generator_of(self.seed, step, f"batch/{drawn.stream}")
+        clean = self._clean(samples, step, drawn.stream)
         noise = sample_noise(tuple(clean.shape), generator)
-        timestep = self.schedule.sample_timesteps(len(rows), generator, rules.noisy_share)
+        timestep = self.schedule.sample_timesteps(len(samples), generator, rules.noisy_share)
         drops = draw_drops(
-            len(rows),
+            len(samples),
             generator,
             text=rules.drop_text,
             identity=rules.drop_face,
             both=rules.drop_both,
         )
-        face_loss = draw_face_samples(len(rows), generator, rules.face_loss_probability)
-        chosen = self._references(rows, generator)
-        embeds, mask = self._text(rows, drops.text, [len(c) for c in chosen])
-        features = self._features(chosen)
-        raw = data.tensors["reference_embeddings"]
-        means = torch.stack([raw[list(c)].mean(dim=0) for c in chosen])
+        face_loss = draw_face_samples(len(samples), generator, rules.face_loss_probability)
+        chosen = [_references(sample.references, generator) for sample in samples]
+        embeds, mask = self._text(samples, drops.text, [len(c) for c in chosen])
+        means = [s.embeddings[list(c)].mean(dim=0) for s, c in zip(samples, chosen, strict=True)]
         return Batch(
+            sample_ids=drawn.sample_ids,
             clean=clean,
             noise=noise,
             timestep=timestep,
             text_embeds=embeds,
             text_mask=mask,
-            features=features,
+            features=_features(samples, chosen),
             drop_identity=drops.identity,
             face_loss=face_loss,
-            masks=data.tensors["masks"][rows],
-            rows=rows,
-            reference_embeddings=means,
+            masks=torch.stack([sample.mask for sample in samples]).float(),
+            landmarks=torch.stack([sample.landmarks for sample in samples]),
+            boxes=torch.stack([sample.box for sample in samples]),
+            reference_embeddings=torch.stack(means),
         )
 
-    def _references(self, rows: Tensor, generator: torch.Generator) -> list[tuple[int, ...]]:
-        """One or two references a row, without repetition."""
-        chosen = []
-        for row in rows.tolist():
-            known = self.data.targets[row].references
-            order = torch.randperm(len(known), generator=generator).tolist()
-            number = 1 + int(torch.randint(MAX_REFERENCES, (1,), generator=generator))
-            chosen.append(tuple(known[i] for i in order[:number]))
-        return chosen
+    def _clean(self, samples: Sequence[Sample], step: int, stream: int) -> Tensor:
+        """Scaled latents `[B,T,C,h,w]`, drawn from the posterior as CogVideoX is trained."""
+        mean = torch.stack([sample.mean for sample in samples]).float()
+        logvar = torch.stack([sample.logvar for sample in samples]).float()
+        generator = generator_of(self.seed, step, f"posterior/{stream}")
+        noise = torch.randn(mean.shape, generator=generator)
+        return (mean + torch.exp(0.5 * logvar) * noise) * self.scaling
 
-    def _features(self, chosen: list[tuple[int, ...]]) -> IdentityFeatures:
-        tensors = self.data.tensors
-        mask = torch.tensor([[k < len(c) for k in range(MAX_REFERENCES)] for c in chosen])
-        padded = torch.tensor([(c + c[:1] * MAX_REFERENCES)[:MAX_REFERENCES] for c in chosen])
-        return IdentityFeatures(tensors["x_id"][padded], tensors["clip_tokens"][padded], mask)
+    def _text(
+        self, samples: Sequence[Sample], dropped: Tensor, counts: Sequence[int]
+    ) -> tuple[Tensor, Tensor]:
+        empty = self.empty_text
+        embeds, masks = [], []
+        for sample, drop, count in zip(samples, dropped.tolist(), counts, strict=True):
+            embeds.append(empty if drop else sample.text[count - 1])
+            mask = sample.text_mask[count - 1]
+            masks.append(torch.zeros_like(mask) if drop else mask)
+        return torch.stack(embeds).float(), torch.stack(masks)
 
-    def _text(self, rows: Tensor, dropped: Tensor, counts: list[int]) -> tuple[Tensor, Tensor]:
-        pairs = [
-            self._encoded("" if drop else self.data.targets[row].caption, 0 if drop else count)
-            for row, drop, count in zip(rows.tolist(), dropped.tolist(), counts, strict=True)
-        ]
-        return torch.stack([p[0] for p in pairs]), torch.stack([p[1] for p in pairs])
 
-    def _encoded(self, caption: str, references: int) -> tuple[Tensor, Tensor]:
-        key = (caption, references)
-        if key not in self._texts:
-            backbone = self.backbone
-            ids, mask = encode_prompts(
-                backbone.tokenizer, [caption], [references], backbone.text_length
-            )
-            self._texts[key] = (encode_text(backbone.text_encoder, ids)[0].float().cpu(), mask[0])
-        return self._texts[key]
+def _references(known: int, generator: torch.Generator) -> tuple[int, ...]:
+    """One or two of the `known` references, without repetition."""
+    order = torch.randperm(known, generator=generator).tolist()
+    number = 1 + int(torch.randint(MAX_REFERENCES, (1,), generator=generator))
+    return tuple(order[:number])
+
+
+def _features(samples: Sequence[Sample], chosen: Sequence[tuple[int, ...]]) -> IdentityFeatures:
+    mask = torch.tensor([[k < len(c) for k in range(MAX_REFERENCES)] for c in chosen])
+    padded = [list((c + c[:1] * MAX_REFERENCES)[:MAX_REFERENCES]) for c in chosen]
+    pairs = list(zip(samples, padded, strict=True))
+    return IdentityFeatures(
+        torch.stack([sample.x_id[rows] for sample, rows in pairs]).float(),
+        torch.stack([sample.clip_tokens[rows] for sample, rows in pairs]).float(),
+        mask,
+    )

@@ -1,6 +1,6 @@
 """Fine-tune the adapter on clips: the same person, now moving.
 
-takes  ingest, faces, pairs, pretrain   kept clip pairs of the training split, its adapter
+takes  precompute (clips), pretrain   and ingest and pairs, to look at held-out people
 gives  adapter/, targets.parquet, curve.parquet, samples/
 Paper, section 3.3, stage 2 (5K steps of 8 clips). Held-out people are only looked at.
 """
@@ -10,22 +10,17 @@ from mm_model.run.stage import Job, Report, Stage
 
 def run(job: Job) -> Report:
     """Continue the pretrained adapter on clips."""
+    from mm_model.precompute.stage import CLIPS
     from mm_model.train.stage import train
 
-    return train(
-        job,
-        job.profile.finetune,
-        num_frames=job.profile.model.num_frames,
-        media=("clip",),
-        start=job.inputs["pretrain"],
-    )
+    return train(job, job.profile.finetune, CLIPS, start=job.inputs["pretrain"])
 
 
 STAGE = Stage(
     name="finetune",
     title="Adapter fine-tuned on clips",
-    version=5,
-    takes=("ingest", "faces", "pairs", "pretrain"),
+    version=6,
+    takes=("ingest", "pairs", "precompute", "pretrain"),
     sections=("run", "model", "finetune"),
     models=("backbone",),
     run=run,

@@ -24,7 +24,6 @@ from mm_model.nn.injection.port import IdentityInjection
 from mm_model.settings import TrainSettings
 from mm_model.train import state
 from mm_model.train.batches import Batch, BatchMaker
-from mm_model.train.dataset import TrainingSet
 from mm_model.train.gradients import (
     never_reached,
     require_gradient,
@@ -32,6 +31,8 @@ from mm_model.train.gradients import (
     require_trainable,
 )
 from mm_model.train.identity_loss import IdentityLoss, identity_loss, select_samples
+from mm_model.train.loading import Loader
+from mm_model.train.shards import ShardSet
 
 Log = Callable[[dict[str, float], int], None]
 Watch = Callable[[int], None]
@@ -84,7 +85,7 @@ class Trainer:
         self,
         backbone: Backbone,
         adapter: IdentityInjection,
-        data: TrainingSet,
+        data: ShardSet,
         settings: TrainSettings,
         *,
         seed: int,
@@ -94,7 +95,15 @@ class Trainer:
         self.backbone, self.settings, self.data = backbone, settings, data
         self.fingerprint, self.checkpoints = fingerprint, checkpoints
         self.schedule = backbone.schedule
-        self.batches = BatchMaker(data, backbone, settings, seed, self.schedule)
+        self.batches = BatchMaker(
+            settings=settings,
+            seed=seed,
+            schedule=self.schedule,
+            scaling=backbone.vae.config.scaling_factor,
+            empty_text=data.empty_text,
+        )
+        streams = data.streams(settings.streams, settings.shuffle_shards, seed)
+        self.loader = Loader(data, streams, settings.batch_size, workers=settings.loader_workers)
         self.adapter = adapter
         model = MagicMirrorModel(backbone.transformer, adapter)
         if settings.gradient_checkpointing:
@@ -110,7 +119,7 @@ class Trainer:
         self.model = self.accelerator.prepare_model(model)
         self.curve: list[dict] = []
         self._proven: set[str] = set()
-        *_, latent_frames, _, height, width = data.tensors["latents"].shape
+        latent_frames, _, height, width = data.latent_shape
         patches = latent_frames * height * width // backbone.transformer.config.patch_size**2
         self._together = max(1, _TOKENS // (patches + backbone.text_length))
 
@@ -189,7 +198,7 @@ class Trainer:
     def _identity(
         self, batch: Batch, usable: Tensor, noisy: Tensor, predicted: Tensor, timestep: Tensor
     ) -> IdentityLoss:
-        tensors, recognizer = self.data.tensors, self.backbone.identity_encoder.recognizer
+        recognizer = self.backbone.identity_encoder.recognizer
         if recognizer is None:
             raise UserError(
                 "The backbone has no recogniser, which the identity loss needs: name a backbone "
@@ -198,16 +207,16 @@ class Trainer:
         return identity_loss(
             self.schedule.x0_hat(noisy, predicted, timestep),
             self.schedule.alpha_bar(timestep),
-            landmarks=tensors["landmarks"][batch.rows].to(noisy.device),
-            boxes=tensors["boxes"][batch.rows].to(noisy.device),
+            landmarks=batch.landmarks.to(noisy.device),
+            boxes=batch.boxes.to(noisy.device),
             valid=usable.to(noisy.device),
             reference=batch.reference_embeddings.to(noisy.device),
             vae=self.backbone.vae,
             recognizer=recognizer,
         )
 
-    def step(self, step: int) -> dict[str, float | int | None]:
-        """One optimiser update; returns the step's row of the curve.
+    def step(self, step: int, batch: Batch) -> dict[str, float | int | None]:
+        """One optimiser update on `batch`; returns the step's row of the curve.
 
         Raises:
             UserError: the loss or the gradient norm is not finite, or a term of the loss gives no
@@ -219,7 +228,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
-        loss, velocity, identity, cosine = self.backward(self.batches.batch(step), step)
+        loss, velocity, identity, cosine = self.backward(batch, step)
         norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.gradient_clip)
         if not (math.isfinite(loss) and math.isfinite(float(norm))):
             raise UserError(
@@ -255,8 +264,9 @@ class Trainer:
         else:
             watch(0)
         started, spoken = time.monotonic(), done
+        samples = self.loader.steps(done + 1)
         for step in range(done + 1, rules.steps + 1):
-            row = self.step(step)
+            row = self.step(step, self.batches.batch(step, next(samples)))
             if step % rules.log_every == 0 or step == rules.steps:
                 self.curve.append(row)
                 seconds = max(time.monotonic() - started, 1e-9)

@@ -6,31 +6,28 @@ from mm_model.records import TARGETS_COLUMNS, Counts
 from mm_model.run.stage import Job, Report
 from mm_model.settings import TrainSettings
 from mm_model.store import tables
-from mm_model.train.dataset import TrainingSet
+from mm_model.train.shards import ShardSet
 
 
-def write_targets(job: Job, data: TrainingSet) -> None:
+def write_targets(job: Job, data: ShardSet) -> None:
     """Who is in the batches: every target that is drawn from."""
-    rows = [
-        {name: getattr(target, name) for name in TARGETS_COLUMNS[:-1]}
-        | {"references": len(target.references)}
-        for target in data.targets
-    ]
-    path = job.out / "targets.parquet"
-    tables.write(path, rows, TARGETS_COLUMNS, {"references": "count"})
+    with tables.writing(
+        job.out / "targets.parquet", TARGETS_COLUMNS, {"references": "count"}
+    ) as writer:
+        for batch in tables.batches(data.index, TARGETS_COLUMNS):
+            writer.add(batch.to_pylist())
 
 
 def report_of(
     job: Job,
     settings: TrainSettings,
-    data: TrainingSet,
+    data: ShardSet,
     *,
     curve: pd.DataFrame,
-    people: int,
     unreached: list[str],
 ) -> Report:
     """The report; `unreached` names trained tensors that no gradient ever reached."""
-    tail = max(1, len(curve) // 10)
+    people, tail = data.people, max(1, len(curve) // 10)
     notes = []
     if unreached:
         notes.append(

@@ -17,19 +17,19 @@ from mm_model.run.stage import Job, Report
 from mm_model.settings import TrainSettings
 from mm_model.store import digests
 from mm_model.store.atomic import write_json, written_aside
-from mm_model.train import dataset, milestones
+from mm_model.train import milestones
 from mm_model.train.loop import Trainer
 from mm_model.train.report import report_of, write_targets
+from mm_model.train.shards import ShardSet
 from mm_model.train.start import fresh_adapter
 from mm_model.train.watch import Watcher
 
 
-def train(
-    job: Job, settings: TrainSettings, num_frames: int, media: tuple[str, ...], start: Path | None
-) -> Report:
+def train(job: Job, settings: TrainSettings, samples: str, start: Path | None) -> Report:
     """Run one training stage; write `adapter/`, `targets.parquet`, `curve.parquet`, `samples/`.
 
-    `start` is the output of the stage whose adapter is continued, or None for a fresh one.
+    `samples` is the set of `precompute` that it learns from; `start` the output of the stage whose
+    adapter is continued, or None for a fresh one.
 
     Raises:
         UserError: nobody, or too few, to learn from.
@@ -40,7 +40,7 @@ def train(
     adapter = (
         given_adapter(start, backbone, torch.float32) if start else fresh_adapter(job, backbone)
     )
-    data = dataset.build(job, backbone, num_frames, media, adapter.config.reference_margin)
+    data = ShardSet(job.inputs["precompute"], samples)
     _refuse_few(job, settings, data)
     watcher = Watcher(job, backbone, pipeline_of(backbone, adapter), settings)
     seed = int(digests.of_value([job.profile.run.seed, job.stage.name])[:12], 16)
@@ -54,10 +54,8 @@ def train(
         checkpoints=job.work / "checkpoints",
     )
     write_targets(job, data)
-    people = len({target.identity for target in data.targets})
-    job.say(
-        f"{len(data)} targets of {people} people, {settings.steps} steps of {settings.batch_size}"
-    )
+    steps = f"{settings.steps} steps of {settings.batch_size}"
+    job.say(f"{len(data)} targets of {data.people} people, {steps}")
 
     def watch(step: int) -> None:
         live = {"step": step, "steps": settings.steps, "curve": trainer.curve}
@@ -75,11 +73,16 @@ def train(
     frame = pd.DataFrame(curve).astype({"identity_cosine": float})
     with written_aside(job.out / "curve.parquet") as aside:
         frame.to_parquet(aside, index=False)
-    return report_of(job, settings, data, curve=frame, people=people, unreached=trainer.unreached())
+    return report_of(job, settings, data, curve=frame, unreached=trainer.unreached())
 
 
-def _refuse_few(job: Job, settings: TrainSettings, data: dataset.TrainingSet) -> None:
+def _refuse_few(job: Job, settings: TrainSettings, data: ShardSet) -> None:
     """Before hours of work: the audit would not let so few targets pass."""
+    if not len(data):
+        raise UserError(
+            f"There is no kept training pair for the set '{data.name}': add such files to the "
+            "sources, or lower pairs.cosine_above in the profile."
+        )
     if len(data) < settings.row_floor:
         raise UserError(
             f"There are {len(data)} targets to learn from, and {job.stage.name}.row_floor of the "

@@ -3,8 +3,8 @@
 Frames ride in the batch dimension. With one frame, a causal 3-D convolution sees three copies of
 it, so it equals a 2-D convolution with the kernel summed over time; with more, it equals the sum,
 shifted in time, of a 2-D convolution with each of the three kernels. On CPUs pictures gain a factor
-of more than two; clips gain in training only. `encode_mode` and `decode_best` choose the faster
-way; the rest refuses frame counts that need the model's own chunks.
+of more than two; clips gain in training only. `encode_posterior`, `encode_mode` and `decode_best`
+choose the faster way; the rest refuses frame counts that need the model's own chunks.
 """
 
 from __future__ import annotations
@@ -26,11 +26,21 @@ _LARGEST = 9
 _LAST = torch.channels_last
 
 
+def encode_posterior(vae: AutoencoderKLCogVideoX, video: Tensor) -> tuple[Tensor, Tensor]:
+    """Unscaled mean and log-variance `[B,C,t,h,w]` of `[B,3,T,H,W]`, by the faster way.
+
+    The log-variance lies in [-30, 20], as diffusers bounds it before it samples.
+    """
+    if _folding_wins(vae, video):
+        mean, logvar = encode_moments(vae, video).chunk(2, dim=1)
+        return mean, logvar.clamp(-30.0, 20.0)
+    found = vae.encode(video).latent_dist
+    return found.mean, found.logvar
+
+
 def encode_mode(vae: AutoencoderKLCogVideoX, video: Tensor) -> Tensor:
     """Unscaled posterior mode `[B,C,t,h,w]` of `[B,3,T,H,W]`, by the faster way."""
-    if _folding_wins(vae, video):
-        return encode_moments(vae, video).chunk(2, dim=1)[0]
-    return vae.encode(video).latent_dist.mode()
+    return encode_posterior(vae, video)[0]
 
 
 def decode_best(vae: AutoencoderKLCogVideoX, latents: Tensor) -> Tensor:

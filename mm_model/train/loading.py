@@ -1,0 +1,132 @@
+"""Reads the samples of one step after the other, by webdataset, ahead of the training where asked.
+
+What is held: a window of shards a stream, and the batches that were read ahead. How many samples
+there are makes no difference.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import webdataset
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from mm_model.errors import UserError
+from mm_model.precompute.sample import TENSORS, Sample
+from mm_model.train.shards import ShardSet, Stream
+
+_AHEAD = 2
+"""Steps that a worker reads ahead."""
+
+Part = list[tuple[str, bytes]]
+"""Ids and safetensors of the samples of one stream at one step."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The samples of one stream at one step."""
+
+    stream: int
+    sample_ids: tuple[str, ...]
+    samples: tuple[Sample, ...]
+
+
+class Loader:
+    """The steps of a training: `steps(first)` yields what each step sees, a part a stream.
+
+    Of `ranks` processes, each with a loader of its own, `rank` reads the streams rank, rank +
+    ranks, ...; together they see what one would see alone.
+    """
+
+    def __init__(
+        self,
+        data: ShardSet,
+        streams: Sequence[Stream],
+        batch_size: int,
+        *,
+        workers: int = 0,
+        rank: int = 0,
+        ranks: int = 1,
+    ) -> None:
+        if len(streams) % ranks or batch_size % len(streams):
+            raise UserError(
+                f"{len(streams)} streams cannot be shared evenly by {ranks} processes and a batch "
+                f"of {batch_size}: set streams of the training to a multiple of the processes that "
+                "divides batch_size."
+            )
+        self._files = [str(file) for file in data.files]
+        self._streams = list(streams)[rank::ranks]
+        self._each = batch_size // len(streams)
+        self._workers = min(workers, len(self._streams))
+        self.waited = 0.0
+        """Seconds that `steps` waited for samples so far."""
+
+    def steps(self, first: int) -> Iterator[list[Drawn]]:
+        """Parts of step `first` (counted from 1), of the next, and so on without end.
+
+        Raises:
+            UserError: a shard is damaged or missing.
+        """
+        parts = iter(self._parts(first))
+        while True:
+            began = time.monotonic()
+            told = [next(parts) for _ in self._streams]
+            self.waited += time.monotonic() - began
+            yield [
+                Drawn(stream, tuple(k for k, _ in part), tuple(Sample.of_bytes(b) for _, b in part))
+                for stream, part in sorted(told, key=lambda one: one[0])
+            ]
+
+    def _parts(self, first: int) -> "DataLoader[tuple[int, Part]]":
+        dataset = _Parts(self._files, self._streams, self._each, first)
+        if self._workers == 0:
+            return DataLoader(dataset, batch_size=None)
+        return DataLoader(
+            dataset,
+            batch_size=None,
+            num_workers=self._workers,
+            prefetch_factor=_AHEAD * -(-len(self._streams) // self._workers),
+            multiprocessing_context="spawn",
+        )
+
+
+class _Parts(IterableDataset[tuple[int, Part]]):
+    """The parts of all streams, step by step; of a worker, those of its own streams."""
+
+    def __init__(
+        self, files: Sequence[str], streams: Sequence[Stream], each: int, first: int
+    ) -> None:
+        self._files, self._streams, self._each, self._first = files, streams, each, first
+
+    def __iter__(self) -> Iterator[tuple[int, Part]]:
+        own = self._streams
+        if (worker := get_worker_info()) is not None:
+            own = own[worker.id :: worker.num_workers]
+        position = (self._first - 1) * self._each
+        reading = [(one.number, _samples(self._files, one, position)) for one in own]
+        while True:
+            for number, samples in reading:
+                yield number, [next(samples) for _ in range(self._each)]
+
+
+def _samples(files: Sequence[str], stream: Stream, position: int) -> Iterator[tuple[str, bytes]]:
+    for window in stream.from_position(position):
+        held = _read([files[shard] for shard in window.shards])
+        for place in window.order.tolist():
+            yield held[place]
+        held.clear()  # before the next window is read
+
+
+def _read(files: Sequence[str]) -> Part:
+    """All samples of some shards, in order."""
+    found: Part = []
+    for file in files:
+        try:
+            for sample in webdataset.tarfile_to_samples()([{"url": file}]):
+                found.append((sample["__key__"], sample[TENSORS]))
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise UserError(
+                f"{Path(file).name} of precompute cannot be read ({error}): run precompute again."
+            ) from None
+    return found
