@@ -19,8 +19,8 @@ from mm_model.generation.frames import TrainingFrames, to_tensor, training_frame
 from mm_model.generation.reference_book import ReferenceBook
 from mm_model.nn.cogvideox import folded_vae
 from mm_model.nn.identity.prompt import encode_prompts, encode_text
-from mm_model.precompute.sample import Sample, words_of
-from mm_model.precompute.wanted import Known, Target
+from mm_model.precompute.sample import TrainingSample, words_of
+from mm_model.precompute.wanted import Target, TargetFacts
 from mm_model.settings import ModelSettings, PrecomputeSettings
 
 _ENCODE_BATCH = 16
@@ -29,13 +29,13 @@ Wording = tuple[str, int]
 """A caption, and the number of references that its class word stands for."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Encoder:
     """Turns targets into samples of `num_frames` frames."""
 
     backbone: Backbone
     book: ReferenceBook
-    known: Known
+    known: TargetFacts
     sizes: ModelSettings
     rules: PrecomputeSettings
     num_frames: int
@@ -45,7 +45,7 @@ class Encoder:
         """What latents, texts and features are kept in."""
         return getattr(torch, self.rules.dtype)
 
-    def samples(self, targets: Sequence[Target]) -> list[Sample]:
+    def samples(self, targets: Sequence[Target]) -> list[TrainingSample]:
         """A sample for each target.
 
         Raises:
@@ -64,7 +64,7 @@ class Encoder:
         for target, own, pixels in zip(targets, wordings, self._pixels(targets), strict=True):
             rows = [places[key] for key in target.references]
             made.append(
-                Sample(
+                TrainingSample(
                     **pixels,
                     text=torch.stack([texts[w][0] for w in own]).to(self.dtype),
                     text_mask=torch.stack([texts[w][1] for w in own]),

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mm_model.errors import UserError
-from mm_model.precompute.shards import Place
+from mm_model.precompute.shards import SamplePlace
 from mm_model.store import atomic
 from mm_model.store.lookup import Lookup
 
 _COLUMNS = ("key", "shard", "offset", "bytes", "digest")
 
 
-class Kept:
+class EarlierSamples:
     """The kept samples of one set; empty where there are none, or what is there is damaged."""
 
     def __init__(self, folder: Path, index: Path) -> None:
@@ -34,7 +34,7 @@ class Kept:
         if self._known is None or key not in self._known:
             return None
         rows = self._known.rows(key).slice(0, 1).to_pylist()
-        return Place.of(rows[0]).read(self._folder)
+        return SamplePlace.of(rows[0]).read(self._folder)
 
 
 def keep(out: Path, place: Path, names: Sequence[str]) -> None:

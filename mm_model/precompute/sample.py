@@ -9,6 +9,12 @@ from dataclasses import dataclass, fields
 from safetensors.torch import load, save
 from torch import Tensor
 
+PICTURES, CLIPS = "pictures", "clips"
+"""The sets: single frames, and clips of the model's frames."""
+
+EMPTY_TEXT = "empty_text.safetensors"
+"""Beside the sets: T5's output for the empty prompt."""
+
 MAX_REFERENCES = 2
 """References that one draw of training shows at most; a text is kept for each number."""
 
@@ -17,7 +23,7 @@ TENSORS, WORDS = "safetensors", "json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
+class TrainingSample:
     """T latent frames of C channels and h x w cells, K references; all on the CPU.
 
     `mean`, `logvar [T,C,h,w]` of the VAE's posterior (unscaled), `mask [T,h,w]` face cells as
@@ -47,7 +53,7 @@ class Sample:
         return save({f.name: getattr(self, f.name).contiguous() for f in fields(self)})
 
     @classmethod
-    def of_bytes(cls, content: bytes) -> "Sample":
+    def of_bytes(cls, content: bytes) -> "TrainingSample":
         """The sample that `to_bytes` wrote; its dtypes are kept.
 
         Raises:

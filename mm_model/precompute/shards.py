@@ -10,10 +10,9 @@ import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mm_model.errors import UserError
-from mm_model.precompute.sample import TENSORS, WORDS, Sample
+from mm_model.precompute.sample import TENSORS, WORDS, TrainingSample
 from mm_model.rows import Row
 from mm_model.store import digests, sealed
 from mm_model.store.atomic import written_aside
@@ -31,7 +30,7 @@ class Sizes:
     reference: int
 
     @classmethod
-    def of(cls, sample: Sample) -> "Sizes":
+    def of(cls, sample: TrainingSample) -> "Sizes":
         """As they are in `sample`; all samples of a set are alike in this."""
         texts = [sample.text, sample.text_mask]
         per = [sample.x_id, sample.clip_tokens, sample.embeddings]
@@ -89,7 +88,7 @@ def words_in(path: Path) -> Iterator[Row]:
     """
     try:
         with tarfile.open(path) as tar:
-            words: dict[str, Any] = {}
+            words: Row = {}
             for member in tar:
                 sample_id, _, ending = member.name.partition(".")
                 if ending == WORDS and (file := tar.extractfile(member)):
@@ -104,7 +103,7 @@ def words_in(path: Path) -> Iterator[Row]:
 
 
 @dataclass(frozen=True)
-class Place:
+class SamplePlace:
     """Where the tensors of a sample lie in its shard, and their digest."""
 
     shard: str
@@ -113,7 +112,7 @@ class Place:
     digest: str
 
     @classmethod
-    def of(cls, row: Row) -> "Place":
+    def of(cls, row: Row) -> "SamplePlace":
         """The place that a row of the index tells."""
         return cls(row["shard"], int(row["offset"]), int(row["bytes"]), row["digest"])
 

@@ -58,7 +58,7 @@ def targets_of(job: Job, media: tuple[str, ...]) -> list[Target]:
     ]
 
 
-class Known:
+class TargetFacts:
     """What the stages before say of targets: rows, faces, files and keys."""
 
     def __init__(self, job: Job, book: ReferenceBook, weights: str) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from mm_model.diffusion.objective import draw_drops, draw_face_samples
 from mm_model.diffusion.schedule import NoiseSchedule, sample_noise
 from mm_model.nn.injection.condition import IdentityFeatures
-from mm_model.precompute.sample import MAX_REFERENCES, Sample
+from mm_model.precompute.sample import MAX_REFERENCES, TrainingSample
 from mm_model.settings import TrainSettings
 from mm_model.train.loading import Drawn
 from mm_model.train.randomness import generator_of
@@ -123,7 +123,7 @@ class BatchMaker:
             reference_embeddings=torch.stack(means),
         )
 
-    def _clean(self, samples: Sequence[Sample], step: int, stream: int) -> Tensor:
+    def _clean(self, samples: Sequence[TrainingSample], step: int, stream: int) -> Tensor:
         """Scaled latents `[B,T,C,h,w]`, drawn from the posterior as CogVideoX is trained."""
         mean = torch.stack([sample.mean for sample in samples]).float()
         logvar = torch.stack([sample.logvar for sample in samples]).float()
@@ -132,7 +132,7 @@ class BatchMaker:
         return (mean + torch.exp(0.5 * logvar) * noise) * self.scaling
 
     def _text(
-        self, samples: Sequence[Sample], dropped: Tensor, counts: Sequence[int]
+        self, samples: Sequence[TrainingSample], dropped: Tensor, counts: Sequence[int]
     ) -> tuple[Tensor, Tensor]:
         empty = self.empty_text
         embeds, masks = [], []
@@ -150,7 +150,9 @@ def _references(known: int, generator: torch.Generator) -> tuple[int, ...]:
     return tuple(order[:number])
 
 
-def _features(samples: Sequence[Sample], chosen: Sequence[tuple[int, ...]]) -> IdentityFeatures:
+def _features(
+    samples: Sequence[TrainingSample], chosen: Sequence[tuple[int, ...]]
+) -> IdentityFeatures:
     mask = torch.tensor([[k < len(c) for k in range(MAX_REFERENCES)] for c in chosen])
     padded = [list((c + c[:1] * MAX_REFERENCES)[:MAX_REFERENCES]) for c in chosen]
     pairs = list(zip(samples, padded, strict=True))

@@ -13,7 +13,7 @@ import webdataset
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from mm_model.errors import UserError
-from mm_model.precompute.sample import TENSORS, Sample
+from mm_model.precompute.sample import TENSORS, TrainingSample
 from mm_model.train.shards import ShardSet, Stream
 
 _AHEAD = 2
@@ -29,7 +29,7 @@ class Drawn:
 
     stream: int
     sample_ids: tuple[str, ...]
-    samples: tuple[Sample, ...]
+    samples: tuple[TrainingSample, ...]
 
 
 class Loader:
@@ -74,7 +74,11 @@ class Loader:
             told = [next(parts) for _ in self._streams]
             self.waited += time.monotonic() - began
             yield [
-                Drawn(stream, tuple(k for k, _ in part), tuple(Sample.of_bytes(b) for _, b in part))
+                Drawn(
+                    stream,
+                    tuple(k for k, _ in part),
+                    tuple(TrainingSample.of_bytes(b) for _, b in part),
+                )
                 for stream, part in sorted(told, key=lambda one: one[0])
             ]
 

@@ -6,7 +6,6 @@ backbone computes in. Accelerate places; this file owns nothing but the arithmet
 """
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,8 @@ from mm_model.nn.injection.model import MagicMirrorModel
 from mm_model.nn.injection.port import IdentityInjection
 from mm_model.settings import TrainSettings
 from mm_model.train import state
-from mm_model.train.batches import Batch, BatchMaker
+from mm_model.train.batches import Batch
+from mm_model.train.feed import Feed
 from mm_model.train.gradients import (
     never_reached,
     require_gradient,
@@ -31,7 +31,7 @@ from mm_model.train.gradients import (
     require_trainable,
 )
 from mm_model.train.identity_loss import IdentityLoss, identity_loss, select_samples
-from mm_model.train.loading import Loader
+from mm_model.train.pace import Pace
 from mm_model.train.shards import ShardSet
 
 Log = Callable[[dict[str, float], int], None]
@@ -95,15 +95,7 @@ class Trainer:
         self.backbone, self.settings, self.data = backbone, settings, data
         self.fingerprint, self.checkpoints = fingerprint, checkpoints
         self.schedule = backbone.schedule
-        self.batches = BatchMaker(
-            settings=settings,
-            seed=seed,
-            schedule=self.schedule,
-            scaling=backbone.vae.config.scaling_factor,
-            empty_text=data.empty_text,
-        )
-        streams = data.streams(settings.streams, settings.shuffle_shards, seed)
-        self.loader = Loader(data, streams, settings.batch_size, workers=settings.loader_workers)
+        self.feed = Feed(data, backbone, settings, seed)
         self.adapter = adapter
         model = MagicMirrorModel(backbone.transformer, adapter)
         if settings.gradient_checkpointing:
@@ -263,22 +255,22 @@ class Trainer:
             say(f"resuming after step {done} of {rules.steps}")
         else:
             watch(0)
-        started, spoken = time.monotonic(), done
-        samples = self.loader.steps(done + 1)
+        batches, pace = (
+            self.feed.from_step(done + 1),
+            Pace(rules.batch_size, lambda: self.feed.waited),
+        )
+        pace.begin(done)
         for step in range(done + 1, rules.steps + 1):
-            row = self.step(step, self.batches.batch(step, next(samples)))
+            row = self.step(step, next(batches))
             if step % rules.log_every == 0 or step == rules.steps:
                 self.curve.append(row)
-                seconds = max(time.monotonic() - started, 1e-9)
-                rate = (step - spoken) * rules.batch_size / seconds
-                started, spoken = time.monotonic(), step
                 numbers = {k: v for k, v in row.items() if k != "step" and v is not None}
-                log({**numbers, "samples_per_second": rate}, step)
+                log({**numbers, **pace.taken(step)}, step)
                 if step % (rules.log_every * 5) == 0 or step == rules.steps:
-                    left = (rules.steps - step) * rules.batch_size / rate
+                    left = (rules.steps - step) * rules.batch_size / pace.rate
                     say(
                         f"step {step}/{rules.steps}, loss {row['loss']:.4f}, "
-                        f"{rate:.1f} samples/s, {left:.0f} s left"
+                        f"{pace.rate:.1f} samples/s, {left:.0f} s left"
                     )
             if step == done + _EARLY and (silent := self.unreached()):
                 say(f"no gradient so far for {len(silent)} trained tensors: {', '.join(silent)}")
@@ -286,7 +278,7 @@ class Trainer:
                 keep(step)
             if step % rules.sample_every == 0 or step == rules.steps:
                 watch(step)
-                started, spoken = time.monotonic(), step
+                pace.begin(step)
             # last, so that a run cut off here makes this step's samples again
             if step % rules.checkpoint_every == 0 and step < rules.steps:
                 state.save(

@@ -15,15 +15,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from mm_model.errors import UserError
-from mm_model.precompute.sample import Sample
-from mm_model.precompute.shards import Place
-from mm_model.precompute.stage import EMPTY_TEXT
+from mm_model.precompute.sample import EMPTY_TEXT, TrainingSample
+from mm_model.precompute.shards import SamplePlace
 from mm_model.store import tables
 from mm_model.train.randomness import generator_of
 
 
 @dataclass(frozen=True)
-class Window:
+class ShardWindow:
     """Shards that are held together, and the order in which their samples come.
 
     `order [n]` are places among all samples of the window, in the order of `shards`.
@@ -48,7 +47,7 @@ class Stream:
         """Samples of an epoch."""
         return sum(self.counts)
 
-    def windows(self, epoch: int) -> Iterator[Window]:
+    def windows(self, epoch: int) -> Iterator[ShardWindow]:
         """All windows of an epoch, in order."""
         said = f"{epoch}/{self.number}"
         order = _drawn(len(self.shards), self.seed, f"shards/{said}").tolist()
@@ -56,15 +55,15 @@ class Stream:
             held = order[first : first + self.together]
             samples = sum(self.counts[place] for place in held)
             drawn = _drawn(samples, self.seed, f"samples/{said}/{first}")
-            yield Window(tuple(self.shards[place] for place in held), drawn)
+            yield ShardWindow(tuple(self.shards[place] for place in held), drawn)
 
-    def from_position(self, position: int) -> Iterator[Window]:
+    def from_position(self, position: int) -> Iterator[ShardWindow]:
         """Windows without end, what comes before sample `position` left out."""
         epoch, left = divmod(position, self.length)
         while True:
             for window in self.windows(epoch):
                 if left < len(window.order):
-                    yield Window(window.shards, window.order[left:])
+                    yield ShardWindow(window.shards, window.order[left:])
                 left = max(0, left - len(window.order))
             epoch += 1
 
@@ -126,9 +125,9 @@ class ShardSet:
         """
         columns = ("shard", "offset", "bytes", "digest")
         for batch in tables.batches(self.index, columns, size=1):
-            content = Place.of(batch.to_pylist()[0]).read(self.folder / self.name)
+            content = SamplePlace.of(batch.to_pylist()[0]).read(self.folder / self.name)
             if content is not None:
-                return tuple(Sample.of_bytes(content).mean.shape)
+                return tuple(TrainingSample.of_bytes(content).mean.shape)
             break
         raise UserError(f"{self.folder / self.name} has no whole sample: run precompute again.")
 

@@ -44,6 +44,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
 def settings(root: Path) -> TrainSettings:
     few = {"steps": 4, "batch_size": 3, "log_every": 1, "identity_loss_from_step": 1}
     few |= {"warmup_steps": 1, "learning_rate": 1e-2, "gradient_checkpointing": True}
+    few["drop_face"] = 0.4  # so that a few steps show the dropped kind too
     return load_profile(root, "tiny").pretrain.model_copy(update=few)
 
 
@@ -69,7 +70,13 @@ def trained(
         parts[name].requires_grad_(False)
     backbone = Backbone(folder, **parts, device=torch.device("cpu"), dtype=torch.float32)
     trainer = Trainer(
-        backbone, adapter, _data(9), settings, seed=5, fingerprint="f", checkpoints=folder / "work"
+        backbone,
+        adapter,
+        _data(folder / "precompute", 9),
+        settings,
+        seed=5,
+        fingerprint="f",
+        checkpoints=folder / "work",
     )
     before = {name: value.clone() for name, value in trainer.parameters.items()}
     base = [value.clone() for value in backbone.transformer.base_parameters()]

@@ -1,12 +1,16 @@
 """The chain and what reads it, once a session."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mm_model.facepack.port import FacePack, open_judge, open_pack
+from mm_model.precompute.sample import CLIPS, PICTURES
+from mm_model.train.shards import ShardSet
+from tests.precomputed import Read, read
 from tests.seams.facts import Chain
 from tests.small_chain import built
 
@@ -39,21 +43,13 @@ def backbone(root: Path, chain: Chain) -> Any:
 
 
 @pytest.fixture(scope="session")
-def training_set(
-    chain: Chain, backbone: Any, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Any]:
-    """`training_set("pretrain")`: what that stage trains on, read from the chain as it does."""
-    from mm_model.nn.injection.table import read_config
-    from mm_model.train import dataset
+def shard_set(chain: Chain) -> Callable[[str], ShardSet]:
+    """`shard_set("pretrain")`: the set of `precompute` that this stage reads."""
+    sets = {"pretrain": PICTURES, "finetune": CLIPS}
+    return lambda stage: ShardSet(chain.output("precompute"), sets[stage])
 
-    made: dict[str, Any] = {}
 
-    def get(stage: str) -> Any:
-        if stage not in made:
-            margin = read_config(chain.output(stage) / "adapter").reference_margin
-            job = chain.job(stage, tmp_path_factory.mktemp(stage))
-            frames, media = {"pretrain": (1, ("image", "clip")), "finetune": (9, ("clip",))}[stage]
-            made[stage] = dataset.build(job, backbone, frames, media, margin)
-        return made[stage]
-
-    return get
+@pytest.fixture(scope="session")
+def training_set(shard_set: Callable[[str], ShardSet], backbone: Any) -> Callable[[str], Read]:
+    """`training_set("pretrain")`: all that this stage learns from."""
+    return cache(lambda stage: read(shard_set(stage), backbone.vae.config.scaling_factor))

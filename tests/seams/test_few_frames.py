@@ -12,9 +12,9 @@ from safetensors.numpy import load_file
 
 from mm_model.facepack.port import Face, FacePack
 from mm_model.faces import stage as faces
+from mm_model.generation.frames import training_frames
 from mm_model.pairs import library
 from mm_model.store import tables
-from mm_model.train.dataset import training_frames
 from tests.seams.facts import Chain, face_in, film, unit
 
 pytestmark = pytest.mark.slow

@@ -12,8 +12,8 @@ import torch
 from mm_model.embedded.people.clips import photograph
 from mm_model.embedded.people.people import person
 from mm_model.facepack.port import FacePack
+from mm_model.generation.frames import encode_frames, to_tensor
 from mm_model.nn.identity.align import align_faces
-from mm_model.train.dataset import encode_frames, to_tensor
 from mm_model.train.identity_loss import identity_loss
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ import torch
 from mm_model.settings import TrainSettings, load_profile
 from mm_model.train.loop import Trainer
 from tests.nn import tiny
-from tests.train.test_loop import _backbone, _data
+from tests.train.test_loop import _backbone, _data, _step
 
 BASE = {
     "steps": 4,
@@ -51,10 +51,19 @@ LEARNED: dict[str, Any] = {
     "identity_loss_weight": 0.0,
     "identity_loss_from_step": 3,
     "identity_loss_samples": 1,
+    "streams": 5,
+    "shuffle_shards": 2,
 }
 """Another value for each field that decides what is learned."""
-WATCHED = {"log_every", "sample_every", "checkpoint_every", "milestones", "gradient_checkpointing"}
-"""What decides when something is told, or how much memory it takes; asked for below."""
+WATCHED = {
+    "log_every",
+    "sample_every",
+    "checkpoint_every",
+    "milestones",
+    "gradient_checkpointing",
+    "loader_workers",
+}
+"""What decides when something is told, or what the work takes; asked for below and with loading."""
 ELSEWHERE = {
     "sample_frames",
     "sample_steps",
@@ -70,18 +79,12 @@ def settings(root: Path) -> TrainSettings:
     return load_profile(root, "tiny").pretrain.model_copy(update=BASE)
 
 
-def half(data: Any) -> Any:
-    """Masks that mark a part of the picture, so that the region of the loss counts."""
-    data.tensors["masks"][..., 4:] = 0
-    return data
-
-
 def trained(rules: TrainSettings, folder: Path) -> dict[str, torch.Tensor]:
     backbone, adapter = _backbone()
     trainer = Trainer(
         backbone,
         adapter,
-        half(_data()),
+        _data(folder / "precompute", half=True),
         rules,
         seed=5,
         fingerprint="fingerprint",
@@ -128,7 +131,13 @@ def test_what_is_told_is_told_when_asked_for(settings: TrainSettings, tmp_path: 
     )
     backbone, adapter = _backbone()
     trainer = Trainer(
-        backbone, adapter, _data(), rules, seed=5, fingerprint="fingerprint", checkpoints=tmp_path
+        backbone,
+        adapter,
+        _data(tmp_path / "precompute"),
+        rules,
+        seed=5,
+        fingerprint="fingerprint",
+        checkpoints=tmp_path,
     )
     assert backbone.transformer.is_gradient_checkpointing
     told: dict[str, list[int]] = {"logged": [], "watched": [], "kept": []}
@@ -149,7 +158,7 @@ def test_the_optimiser_has_the_profile_s_values(settings: TrainSettings, tmp_pat
     trainer = Trainer(
         backbone,
         adapter,
-        _data(),
+        _data(tmp_path / "precompute"),
         settings,
         seed=5,
         fingerprint="fingerprint",
@@ -176,14 +185,14 @@ def test_a_gate_is_never_negative_after_a_step(settings: TrainSettings, tmp_path
         trainer = Trainer(
             backbone,
             adapter,
-            _data(),
+            _data(tmp_path / "precompute"),
             rules,
             seed=seed,
             fingerprint="fingerprint",
             checkpoints=tmp_path,
         )
         for step in (1, 2, 3):
-            trainer.step(step)
+            _step(trainer, step)
             gates = torch.cat([layer.face_gate for layer in adapter.layers.values()])
             assert bool((gates >= 0).all())
             pushed += int((gates == 0).sum())
@@ -210,7 +219,7 @@ def test_every_order_of_building_pipeline_and_trainer_trains_all_or_stops_at_onc
         return Trainer(
             backbone,
             adapter,
-            _data(),
+            _data(tmp_path / "precompute"),
             settings,
             seed=5,
             fingerprint="fingerprint",

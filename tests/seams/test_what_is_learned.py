@@ -127,27 +127,27 @@ def test_a_clip_is_learned_at_the_model_s_rate_not_at_its_own(
 
 @pytest.mark.parametrize("stage", TRAININGS)
 def test_the_text_of_a_row_is_its_caption_with_the_subject_once_for_each_identity_token(
-    chain: Chain, training_set: Callable, backbone: Any, stage: str
+    chain: Chain, shard_set: Callable, backbone: Any, stage: str
 ) -> None:
     from transformers import AutoTokenizer
 
-    from mm_model.train.batches import BatchMaker
+    from mm_model.train.feed import Feed
 
     folder = backbone.folder / "tokenizer"
     plain = AutoTokenizer.from_pretrained(str(folder))
-    data = training_set(stage)
     rules = getattr(chain.profile, stage).model_copy(
         update={
+            "streams": 1,
             "batch_size": 8,
             "drop_text": 0.4,
             "drop_both": 0.0,
             "drop_face": 0.0,
         }
     )
-    batch = BatchMaker(data, backbone, rules, 5, backbone.schedule).batch(2)
+    batch = next(Feed(shard_set(stage), backbone, rules, 5).from_step(2))
     dropped = 0
-    for place, row in enumerate(batch.rows.tolist()):
-        words = chain.truth[data.targets[row].sample_id].caption.split()
+    for place, name in enumerate(batch.sample_ids):
+        words = chain.truth[name].caption.split()
         references = int(batch.features.mask[place].sum())
         mask = batch.text_mask[place]
         if not mask.any():
@@ -168,18 +168,18 @@ def test_the_text_of_a_row_is_its_caption_with_the_subject_once_for_each_identit
     ("stage", "step"), [("pretrain", 1), ("pretrain", 4), ("finetune", 1), ("finetune", 3)]
 )
 def test_the_losses_of_the_curve_are_the_library_s_own(
-    chain: Chain, training_set: Callable, backbone: Any, stage: str, step: int, tmp_path: Path
+    chain: Chain, shard_set: Callable, backbone: Any, stage: str, step: int, tmp_path: Path
 ) -> None:
     """A step once more from the adapter that lies there of before: the first, and the one after
     the milestone. Noise, time and target come from diffusers' scheduler, the face from its VAE.
     """
     from mm_model.store import digests
-    from mm_model.train.batches import BatchMaker
+    from mm_model.train.feed import Feed
 
-    rules, data = getattr(chain.profile, stage), training_set(stage)
+    rules = getattr(chain.profile, stage)
     adapter = adapter_before(chain, backbone, stage, step, tmp_path)
     seed = int(digests.of_value([chain.profile.run.seed, stage])[:12], 16)
-    batch = BatchMaker(data, backbone, rules, seed, backbone.schedule).batch(step)
+    batch = next(Feed(shard_set(stage), backbone, rules, seed).from_step(step))
     noisy = backbone.scheduler.add_noise(batch.clean, batch.noise, batch.timestep)
     target = backbone.scheduler.get_velocity(batch.clean, batch.noise, batch.timestep)
     assert batch.drop_identity.any() and not batch.drop_identity.all(), "both kinds are asked"
@@ -193,7 +193,7 @@ def test_the_losses_of_the_curve_are_the_library_s_own(
         if bar < 0.5 or bool(batch.drop_identity[row]):
             continue
         clean = bar.sqrt() * noisy[row] - (1 - bar).sqrt() * predicted[0]
-        marks = data.tensors["landmarks"][batch.rows[row]]
+        marks = batch.landmarks[row]
         cosines.append(likeness(backbone, clean, marks, batch.reference_embeddings[row]))
         weights.append(float(bar))
     curve = chain.table(stage, "curve").set_index("step").loc[step]

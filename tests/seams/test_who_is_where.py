@@ -60,7 +60,7 @@ def test_the_table_of_targets_is_what_was_trained_on(
         fact = chain.truth[row.sample_id]
         assert row.sample_id == target.sample_id and row.split == fact.side == "train"
         assert (row.caption, row.media) == (fact.caption, fact.media)
-        assert row.references == len(target.references)
+        assert row.references == target.references
 
 
 @pytest.mark.parametrize("stage", TRAININGS)
@@ -75,25 +75,26 @@ def test_targets_and_references_are_training_people_and_each_its_own(
         assert fact.side == "train" and chain.people[target.identity] == fact.person
         assert target.caption == fact.caption
         own = {row.reference for row in pairs if row.target == target.sample_id}
-        assert len(set(target.references)) == len(own), "each of its pairs is learned from"
+        assert target.references == len(own), "each of its pairs is learned from"
 
 
 @pytest.mark.parametrize("stage", TRAININGS)
 def test_every_row_of_a_batch_shows_the_target_s_own_person_to_the_model(
-    chain: Chain, training_set: Callable, backbone: object, stage: str
+    chain: Chain, training_set: Callable, shard_set: Callable, backbone: object, stage: str
 ) -> None:
     """What the adapter is given is compared with the encoder's own word on each reference file."""
-    from mm_model.train.batches import BatchMaker
+    from mm_model.train.feed import Feed
 
     data = training_set(stage)
     known = encoded(chain, backbone)
-    rules = getattr(chain.profile, stage).model_copy(update={"batch_size": 6})
-    maker = BatchMaker(data, backbone, rules, 5, backbone.schedule)
+    rules = getattr(chain.profile, stage).model_copy(update={"batch_size": 6, "streams": 1})
+    batches = Feed(shard_set(stage), backbone, rules, 5).from_step(1)
     pairs = chain.table("pairs", "pairs").query("status == 'kept'")
     seen = set()
-    for step in range(1, 6):
-        batch = maker.batch(step)
-        for place, row in enumerate(batch.rows.tolist()):
+    for _ in range(5):
+        batch = next(batches)
+        for place, name in enumerate(batch.sample_ids):
+            row = data.rows[name]
             target = data.targets[row]
             allowed = set(pairs[pairs["target"] == target.sample_id]["reference"])
             real = batch.features.mask[place]
@@ -101,7 +102,7 @@ def test_every_row_of_a_batch_shows_the_target_s_own_person_to_the_model(
             assert set(shown) <= allowed and len(set(shown)) == len(shown)
             raw = torch.stack([known[key][1] for key in shown]).mean(dim=0)
             assert torch.allclose(batch.reference_embeddings[place], raw, atol=1e-3)
-            assert torch.equal(batch.clean[place], data.tensors["latents"][row])
+            assert torch.allclose(batch.clean[place], data.tensors["latents"][row], atol=0.1)
             seen.add(target.sample_id)
     assert len(seen) > 3
 

@@ -11,19 +11,18 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from mm_model.diffusion.schedule import NoiseSchedule, load_schedule
 from mm_model.errors import UserError
 from mm_model.generation.backbone import Backbone
 from mm_model.nn.cogvideox.backbone import load_text_encoder
 from mm_model.nn.cogvideox.tokenizer import load_tokenizer, text_length
 from mm_model.nn.identity.prompt import encode_prompts
 from mm_model.nn.identity.subject import MOST_REFERENCES
+from mm_model.precompute.encode import Encoder
+from mm_model.precompute.sample import MAX_REFERENCES, words_of
 from mm_model.quality.suites import suite_of
 from mm_model.records import CaptionProblem
-from mm_model.settings import EvaluateSettings, ServeSettings, TrainSettings, load_profile
+from mm_model.settings import EvaluateSettings, PrecomputeSettings, ServeSettings, load_profile
 from mm_model.store import tables
-from mm_model.train.batches import BatchMaker
-from mm_model.train.dataset import Target, TrainingSet
 from tests.stages.conftest import use_input
 from tests.stages.test_ingest import photograph, saved
 
@@ -82,30 +81,6 @@ def _picture(caption: str) -> str:
     return f"{Path(caption).stem.removesuffix('.jpg')}.jpg"
 
 
-def _training_set(captions: list[str]) -> TrainingSet:
-    """Targets with these captions and two references each; the rest is only there."""
-    number = len(captions)
-    targets = tuple(
-        Target(
-            sample_id=str(i),
-            identity="somebody",
-            split="train",
-            media="image",
-            caption=text,
-            references=(0, 1),
-        )
-        for i, text in enumerate(captions)
-    )
-    tensors = {
-        "latents": torch.zeros(number, 1, 4, 2, 2),
-        "masks": torch.zeros(number, 1, 2, 2),
-        "x_id": torch.zeros(2, 2, 8),
-        "clip_tokens": torch.zeros(2, 3, 8),
-        "reference_embeddings": torch.zeros(2, 4),
-    }
-    return TrainingSet(targets, tensors)
-
-
 def _text_side(folder: Path) -> Backbone:
     """The parts of a backbone that make prompts; no other is asked for."""
     config = SimpleNamespace(max_text_seq_length=text_length(folder))
@@ -120,13 +95,12 @@ def _text_side(folder: Path) -> Backbone:
     )
 
 
-def _batches(folder: Path, captions: list[str], settings: TrainSettings) -> list:
-    data, schedule = _training_set(captions), load_schedule(folder / "scheduler")
-    quick = settings.model_copy(
-        update={"batch_size": len(captions), "drop_text": 0.0, "drop_both": 0.0}
-    )
-    maker = BatchMaker(data, _text_side(folder), quick, 5, NoiseSchedule.from_scheduler(schedule))
-    return [maker.batch(step) for step in range(1, 5)]
+def _masks(folder: Path, captions: list[str], rules: PrecomputeSettings) -> list[torch.Tensor]:
+    """Places of the class word, of each caption for one and for two references."""
+    nothing = dict.fromkeys(("book", "known", "sizes"))
+    encoder = Encoder(backbone=_text_side(folder), rules=rules, num_frames=1, **nothing)
+    wordings = [(text, count) for text in captions for count in words_of(MAX_REFERENCES)]
+    return [mask for _, mask in encoder._texts(wordings).values()]
 
 
 def test_nasty_captions_reach_training_or_are_replaced_and_named(
@@ -154,9 +128,8 @@ def test_nasty_captions_reach_training_or_are_replaced_and_named(
     assert f": {replaced} (" in note and "2 with the trigger word misplaced" in note
 
     captions = sorted(row["caption"] for row in rows.values())
-    batches = _batches(tiny_backbone, captions, profile.pretrain)
-    for batch in batches:
-        assert set(batch.text_mask.sum(dim=1).tolist()) <= {2, 4}
+    masks = _masks(tiny_backbone, captions, profile.precompute)
+    assert {int(mask.sum()) for mask in masks} == {2, 4}
     most = [MOST_REFERENCES] * len(captions)
     tokenizer = load_tokenizer(tiny_backbone / "tokenizer")
     encode_prompts(tokenizer, captions, most, text_length(tiny_backbone))

@@ -165,7 +165,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, root: Path, backbone: Any) -
         assert report.counts.kept == len(files) + 1, (stage, report.counts.line())
     from mm_model.train.start import fresh_adapter
 
-    job = make_job(place, "pretrain")
+    job = make_job(place, "precompute")
     backbone.transformer.detach_layers()
     folder = place / "adapter" / "adapter"
     fresh_adapter(job, backbone).save_pretrained(folder)
@@ -202,14 +202,13 @@ def given() -> Iterator[list[tuple[torch.Tensor, torch.Tensor]]]:
         yield found
 
 
-def in_training(world: World, backbone: Any, given: list) -> Inputs:
-    from mm_model.nn.injection.table import read_config
-    from mm_model.train import dataset
-
-    margin = read_config(world.adapter).reference_margin
-    data = dataset.build(world.job, backbone, 1, ("image",), margin)
+def in_training(world: World, given: list) -> Inputs:
+    """Each target has one reference, itself; the first is looked at once more, for its size."""
+    run_stage(world.place, "precompute")
+    rows = tables.records(world.job.layout.output("precompute") / "pictures.parquet")
+    assert all(row["references"] == 1 for row in rows) and len(given) == 1 + len(rows)
     names = world.names()
-    return {names[t.sample_id]: given[number] for t in data.targets for number in t.references}
+    return dict(zip((names[row["sample_id"]] for row in rows), given[1:], strict=True))
 
 
 def in_watching(world: World, backbone: Any, given: list, monkeypatch: Any) -> Inputs:
@@ -296,7 +295,7 @@ def _fours(world: World) -> list[list[str]]:
 def trained(world: World, backbone: Any) -> Inputs:
     """What training gives the encoder."""
     with recording() as given:
-        found = in_training(world, backbone, given)
+        found = in_training(world, given)
     assert set(found) == set(world.files)
     return found
 

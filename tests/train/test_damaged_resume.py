@@ -1,16 +1,14 @@
 """What a resume reads: no damaged, foreign or unfinished file is ever used silently."""
 
-import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from mm_model.store import sealed
-from mm_model.train import dataset, state
+from mm_model.train import state
 from tests.store.damage import flipped, other_damage
 
 pytestmark = pytest.mark.capability("resume", scale="T")
@@ -131,63 +129,3 @@ def test_only_whole_samples_of_a_run_that_was_cut_off_are_taken_up(tmp_path: Pat
     assert [path.name for path in watcher.folder.iterdir()] == ["a.jpg"]
     assert {path.name for path in watcher.kept.iterdir()} == {"a.jpg", "a.jpg" + sealed.SUFFIX}
     assert [line.split()[1] for line in said] == ["b.jpg", "c.jpg", "d.jpg"]
-
-
-@pytest.fixture
-def made(monkeypatch: Any) -> list[int]:
-    """Counts how often the training set is made; what is made is small and known."""
-    calls: list[int] = []
-
-    def make(*_: Any) -> dataset.TrainingSet:
-        calls.append(1)
-        g = torch.Generator().manual_seed(1)
-        tensors = {"latents": torch.randn(4, 1, 8, 2, 2, generator=g)}
-        target = dataset.Target(
-            sample_id="t",
-            identity="id-1",
-            split="train",
-            media="image",
-            caption="a man",
-            references=(0,),
-        )
-        return dataset.TrainingSet((target,), tensors)
-
-    monkeypatch.setattr(dataset, "_build", make)
-    return calls
-
-
-def build(work: Path, said: list[str], fingerprint: str = "work") -> dataset.TrainingSet:
-    job = SimpleNamespace(work=work, fingerprint=fingerprint, say=said.append)
-    return dataset.build(job, None, 1, ("image",), None)
-
-
-def test_no_damaged_training_set_is_used_silently(tmp_path: Path, made: list[int]) -> None:
-    good = build(tmp_path, [])
-    path = next(tmp_path.rglob("training_set.safetensors"))
-    content, seal = path.read_bytes(), sealed.seal_of(path).read_bytes()
-    made.clear()
-    assert dataclasses.asdict(build(tmp_path, [])).keys() and not made
-    other = tmp_path / "other"
-    other.write_bytes(content[::-1])
-    damages = [lambda bytes=bytes: path.write_bytes(bytes) for bytes in flipped(content, 60)]
-    for do in [*damages, *other_damage(path, other).values()]:
-        path.write_bytes(content)
-        sealed.seal_of(path).write_bytes(seal)
-        do()
-        made.clear()
-        again = build(tmp_path, [])
-        assert len(made) == 1
-        assert torch.equal(again.tensors["latents"], good.tensors["latents"])
-        assert again.targets == good.targets
-
-
-def test_a_training_set_of_other_work_is_made_again_and_said(
-    tmp_path: Path, made: list[int]
-) -> None:
-    build(tmp_path, [])
-    said: list[str] = []
-    build(tmp_path, said, "another fingerprint")
-    assert len(made) == 2
-    assert said == [
-        "training_set.safetensors of the work folder belongs to other work: it is made again"
-    ]

@@ -9,14 +9,19 @@ import torch
 
 from mm_model.errors import UserError
 from mm_model.generation.backbone import Backbone
+from mm_model.nn.identity.prompt import encode_prompts, encode_text
+from mm_model.precompute.sample import TrainingSample
 from mm_model.settings import TrainSettings, load_profile
 from mm_model.train import state
-from mm_model.train.batches import BatchMaker
-from mm_model.train.dataset import Target, TrainingSet
+from mm_model.train.batches import Batch
+from mm_model.train.feed import Feed
 from mm_model.train.loop import Trainer, learning_rate
+from mm_model.train.shards import ShardSet
 from tests.nn import tiny
+from tests.precomputed import Made, read, written
 
 TARGETS, REFERENCES = 10, 6
+CAPTION = "a man walks in the park"
 UNREACHED = {"layers.2.face_norm2.weight", "layers.2.face_norm2.bias"}
 """The face stream ends in the last adapted layer: nothing reads what its feed-forward makes."""
 
@@ -52,44 +57,77 @@ def _backbone() -> tuple[Backbone, object]:
     return Backbone(Path("tiny"), **parts, device=device, dtype=torch.float32), adapter
 
 
-def _data(frames: int = 1) -> TrainingSet:
+def _data(
+    folder: Path,
+    frames: int = 1,
+    infinite: tuple[int, ...] = (),
+    width: int = 16,
+    half: bool = False,
+) -> ShardSet:
+    """Ten targets, a shard each. Those at the places `infinite` have latents without end; `width`
+    is that of the embeddings; `half` masks only a part of the picture.
+    """
     g = torch.Generator().manual_seed(3)
     latent_frames = (frames - 1) // 4 + 1
-    targets = tuple(
-        Target(
-            sample_id=f"t{i}",
-            identity=f"id-{i % 4}",
-            split="train",
-            media="image",
-            caption="a man walks in the park",
-            references=(i % REFERENCES, (i + 1) % REFERENCES),
+    backbone, _ = _backbone()
+    x_id = torch.randn(REFERENCES, 2, 32, generator=g)
+    clip_tokens = torch.randn(REFERENCES, 5, 24, generator=g)
+    embeddings = torch.randn(REFERENCES, width, generator=g)
+    text, text_mask, empty = _texts(backbone)
+    mask = torch.ones(latent_frames, 8, 8, dtype=torch.bool)
+    if half:
+        mask[..., 4:] = False
+    made = []
+    for i in range(TARGETS):
+        known = [i % REFERENCES, (i + 1) % REFERENCES]
+        mean = torch.randn(latent_frames, 8, 8, 8, generator=g)
+        sample = TrainingSample(
+            mean=mean.fill_(math.inf) if i in infinite else mean,
+            logvar=torch.full_like(mean, -8.0),
+            mask=mask,
+            landmarks=torch.tensor([[24.0, 26], [40, 26], [32, 36], [26, 44], [38, 44]]),
+            box=torch.tensor([16.0, 16, 48, 52]),
+            text=text,
+            text_mask=text_mask,
+            x_id=x_id[known],
+            clip_tokens=clip_tokens[known],
+            embeddings=embeddings[known],
         )
-        for i in range(TARGETS)
-    )
-    marks = torch.tensor([[24.0, 26], [40, 26], [32, 36], [26, 44], [38, 44]])
-    tensors = {
-        "latents": torch.randn(TARGETS, latent_frames, 8, 8, 8, generator=g),
-        "masks": torch.ones(TARGETS, latent_frames, 8, 8),
-        "landmarks": marks.expand(TARGETS, 5, 2).clone(),
-        "boxes": torch.tensor([16.0, 16, 48, 52]).expand(TARGETS, 4).clone(),
-        "x_id": torch.randn(REFERENCES, 2, 32, generator=g),
-        "clip_tokens": torch.randn(REFERENCES, 5, 24, generator=g),
-        "reference_embeddings": torch.randn(REFERENCES, 16, generator=g),
-    }
-    return TrainingSet(targets, tensors)
+        made.append(Made(f"t{i}", sample, identity=f"id-{i % 4}", caption=CAPTION))
+    return written(folder, made, empty, per_shard=1)
 
 
-def _trainer(settings: TrainSettings, folder: Path, frames: int = 1) -> Trainer:
+def _texts(backbone: Backbone) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Outputs and masks of the caption for one and for two references, and the empty prompt's."""
+    captions, length = [CAPTION, CAPTION, ""], backbone.text_length
+    ids, masks = encode_prompts(backbone.tokenizer, captions, [1, 2, 0], length)
+    said = encode_text(backbone.text_encoder, ids).float()
+    return said[:2], masks[:2], said[2]
+
+
+def _trainer(
+    settings: TrainSettings, folder: Path, frames: int = 1, infinite: tuple[int, ...] = ()
+) -> Trainer:
     backbone, adapter = _backbone()
     return Trainer(
         backbone,
         adapter,
-        _data(frames),
+        _data(folder / "precompute", frames, infinite),
         settings,
         seed=5,
         fingerprint="fingerprint",
         checkpoints=folder,
     )
+
+
+def _batch(settings: TrainSettings, folder: Path, step: int, seed: int = 5) -> Batch:
+    backbone, _ = _backbone()
+    return next(Feed(_data(folder), backbone, settings, seed).from_step(step))
+
+
+def _step(trainer: Trainer, step: int) -> dict:
+    """One step alone, on the batch that belongs to it."""
+    return trainer.step(step, next(trainer.feed.from_step(step)))
 
 
 def _run(trainer: Trainer) -> list[dict]:
@@ -166,45 +204,69 @@ def test_a_checkpoint_of_other_work_is_never_read(settings: TrainSettings, tmp_p
 def test_a_loss_that_is_not_finite_stops_before_the_update(
     settings: TrainSettings, tmp_path: Path
 ) -> None:
-    trainer = _trainer(settings, tmp_path)
-    trainer.step(1)
+    rules = settings.model_copy(update={"batch_size": TARGETS})
+    trainer = _trainer(rules, tmp_path / "sound")
+    _step(trainer, 1)
     before = {name: p.detach().clone() for name, p in trainer.parameters.items()}
-    trainer.data.tensors["latents"].fill_(math.inf)
+    bad = _trainer(rules, tmp_path / "bad", infinite=(4,)).feed.from_step(2)
     with pytest.raises(UserError, match="not finite at step 2"):
-        trainer.step(2)
+        trainer.step(2, next(bad))
     assert all(torch.equal(p, before[name]) for name, p in trainer.parameters.items())
 
 
-def test_every_target_comes_once_an_epoch(settings: TrainSettings) -> None:
+def test_every_target_comes_once_an_epoch(settings: TrainSettings, tmp_path: Path) -> None:
     backbone, _ = _backbone()
-    maker = BatchMaker(_data(), backbone, settings, 5, backbone.schedule)
-    rows = torch.cat([maker.rows(step) for step in range(1, 11)]).tolist()
-    for epoch in range(3):
-        assert sorted(rows[epoch * TARGETS : (epoch + 1) * TARGETS]) == list(range(TARGETS))
+    batches = Feed(_data(tmp_path), backbone, settings, 5).from_step(1)
+    seen = [name for _ in range(10) for name in next(batches).sample_ids]
+    epochs = [seen[epoch * TARGETS : (epoch + 1) * TARGETS] for epoch in range(3)]
+    for epoch in epochs:
+        assert sorted(epoch) == [f"t{i}" for i in range(TARGETS)]
+    assert epochs[0] != epochs[1] != epochs[2]
 
 
-def test_a_batch_is_a_function_of_seed_and_step(settings: TrainSettings) -> None:
+def test_a_batch_is_a_function_of_seed_and_step(settings: TrainSettings, tmp_path: Path) -> None:
     backbone, _ = _backbone()
-    first = BatchMaker(_data(), backbone, settings, 5, backbone.schedule).batch(4)
-    again = BatchMaker(_data(), backbone, settings, 5, backbone.schedule).batch(4)
-    other = BatchMaker(_data(), backbone, settings, 6, backbone.schedule).batch(4)
-    assert torch.equal(first.noise, again.noise) and torch.equal(first.rows, again.rows)
+    straight = Feed(_data(tmp_path), backbone, settings, 5).from_step(1)
+    first = [next(straight) for _ in range(4)][-1]
+    again, other = (_batch(settings, tmp_path, 4, seed) for seed in (5, 6))
+    assert torch.equal(first.noise, again.noise) and torch.equal(first.clean, again.clean)
+    assert first.sample_ids == again.sample_ids
     assert not torch.equal(first.noise, other.noise)
 
 
-def test_the_noisy_share_reaches_the_batch(settings: TrainSettings) -> None:
+def test_latents_are_drawn_from_the_posterior_anew_each_time(
+    settings: TrainSettings, tmp_path: Path
+) -> None:
+    """CogVideoX is trained on samples, not on the mode."""
     backbone, _ = _backbone()
+    rules = settings.model_copy(update={"batch_size": TARGETS})
+    data = _data(tmp_path)
+    batches = Feed(data, backbone, rules, 5).from_step(1)
+    known = read(data, scaling := backbone.vae.config.scaling_factor)
+    drawn = []
+    for _ in range(2):
+        batch = next(batches)
+        places = [known.rows[name] for name in batch.sample_ids]
+        off = (batch.clean - known.tensors["latents"][places]) / scaling
+        drawn.append(off[torch.argsort(torch.tensor(places))])
+    assert torch.cat(drawn).std() == pytest.approx(math.exp(-4), rel=0.05)
+    assert (drawn[0] - drawn[1]).std() > 0.5 * math.exp(-4)
+
+
+def test_the_noisy_share_reaches_the_batch(settings: TrainSettings, tmp_path: Path) -> None:
     for share, least in ((1.0, 500), (0.0, 0)):
         rules = settings.model_copy(update={"noisy_share": share, "batch_size": 64})
-        steps = BatchMaker(_data(), backbone, rules, 5, backbone.schedule).batch(1).timestep
+        steps = _batch(rules, tmp_path, 1).timestep
         assert least <= steps.min() < least + 100
 
 
-def test_identity_positions_match_the_references_of_each_row(settings: TrainSettings) -> None:
-    backbone, _ = _backbone()
-    kept = settings.model_copy(update={"drop_text": 0.0, "drop_both": 0.0})
-    batch = BatchMaker(_data(), backbone, kept, 5, backbone.schedule).batch(1)
-    assert torch.equal(batch.text_mask.sum(dim=1), 2 * batch.features.mask.sum(dim=1))
+def test_identity_positions_match_the_references_of_each_row(
+    settings: TrainSettings, tmp_path: Path
+) -> None:
+    kept = settings.model_copy(update={"drop_text": 0.0, "drop_both": 0.0, "batch_size": 9})
+    batch = _batch(kept, tmp_path, 1)
+    shown = batch.features.mask.sum(dim=1)
+    assert torch.equal(batch.text_mask.sum(dim=1), 2 * shown) and len(set(shown.tolist())) == 2
 
 
 def test_the_learning_rate_warms_up_and_decays(settings: TrainSettings) -> None:
@@ -228,7 +290,7 @@ def test_a_batch_taken_in_parts_gives_the_whole_batch_s_gradient(
     for step in (1, 4, 5, 6):  # the identity loss is on from step 3 on
         for trainer in (whole, parts):
             trainer.optimizer.zero_grad(set_to_none=True)
-        batch = whole.batches.batch(step)
+        batch = next(whole.feed.from_step(step))
         expected, found = (t.backward(batch, step) for t in (whole, parts))
         known = slice(0, 3 if expected[3] is None else 4)
         assert found[known] == pytest.approx(expected[known], rel=1e-4)
@@ -245,13 +307,14 @@ def test_one_clip_of_the_paper_s_size_at_a_time(root: Path, tmp_path: Path) -> N
     rules = load_profile(root, "paper")
     backbone, adapter = _backbone()
     for frames, together in ((1, 23), (49, 1)):
-        latents = torch.zeros(1, (frames - 1) // 4 + 1, 8, 480 // 8, 720 // 8)
-        data = TrainingSet((), {"latents": latents})
+        shape = ((frames - 1) // 4 + 1, 8, 480 // 8, 720 // 8)
+        data = _data(tmp_path / str(frames), frames)
+        data.__dict__["latent_shape"] = shape
         made = Trainer(
             backbone,
             adapter,
             data,
-            rules.finetune,
+            rules.finetune.model_copy(update={"loader_workers": 0}),
             seed=5,
             fingerprint="fingerprint",
             checkpoints=tmp_path,

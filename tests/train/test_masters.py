@@ -21,7 +21,7 @@ from mm_model.train.loop import Trainer, optimizer_of
 from mm_model.train.start import fresh_adapter
 from tests.nn import layout, tiny
 from tests.profiles import whole
-from tests.train.test_loop import UNREACHED, _data, _Killed, _run
+from tests.train.test_loop import UNREACHED, _data, _Killed, _run, _step
 
 pytestmark = pytest.mark.capability("bfloat16 with float32 masters", scale="L")
 
@@ -41,6 +41,7 @@ def paper(root: Path) -> Profile:
     """The paper's profile at the size of the small backbone, warmed up at once."""
     profile = load_profile(root, "paper")
     few = {"steps": 5, "warmup_steps": 1, "identity_loss_from_step": 2, "checkpoint_every": 2}
+    few["loader_workers"] = 0
     assert profile.run.dtype == "bfloat16" and profile.pretrain.learning_rate == 1e-5
     return profile.model_copy(
         update={
@@ -67,7 +68,7 @@ def _trainer(paper: Profile, backbone: Backbone, folder: Path, frames: int = 9) 
     return Trainer(
         backbone,
         adapter,
-        _data(frames),
+        _data(folder / "precompute", frames),
         rules,
         seed=5,
         fingerprint="fingerprint",
@@ -101,7 +102,7 @@ def test_as_many_weights_move_in_bfloat16_as_in_float32(
 
 def test_only_the_frozen_base_is_in_bfloat16(paper: Profile, folder: Path, tmp_path: Path) -> None:
     trainer = _trainer(paper, _opened(folder, paper, "bfloat16"), tmp_path)
-    trainer.step(1)
+    _step(trainer, 1)
     base = trainer.backbone.transformer.base_parameters()
     assert {p.dtype for p in base} == {torch.bfloat16}
     assert {p.dtype for p in trainer.parameters.values()} == {torch.float32}
@@ -109,7 +110,7 @@ def test_only_the_frozen_base_is_in_bfloat16(paper: Profile, folder: Path, tmp_p
     assert {g.dtype for g in gradients} == {torch.float32}
     state = [v for s in trainer.optimizer.state.values() for v in s.values() if torch.is_tensor(v)]
     assert {v.dtype for v in state} == {torch.float32}
-    trainer.backward(trainer.batches.batch(2), 2)
+    trainer.backward(next(trainer.feed.from_step(2)), 2)
     gradients = [p.grad for p in trainer.parameters.values() if p.grad is not None]
     assert any(not torch.equal(g, g.bfloat16().float()) for g in gradients), (
         "the sum is not rounded"
@@ -161,7 +162,7 @@ def test_a_stage_that_continues_an_adapter_asks_for_masters(
     monkeypatch.setattr(stage, "given_adapter", given)
     job = SimpleNamespace(profile=paper, model=lambda name: tmp_path)
     with pytest.raises(_Killed):
-        stage.train(job, paper.finetune, 9, ("clip",), tmp_path / "pretrain")
+        stage.train(job, paper.finetune, "clips", tmp_path / "pretrain")
     assert asked == [(tmp_path / "pretrain", torch.float32)]
 
 
@@ -275,11 +276,11 @@ def test_the_environment_does_not_change_the_arithmetic(
     from accelerate.state import AcceleratorState
 
     backbone = _opened(folder, paper, "float32")
-    plain = _trainer(paper, backbone, tmp_path / "plain").step(1)
+    plain = _step(_trainer(paper, backbone, tmp_path / "plain"), 1)
     monkeypatch.setenv(name, value)
     AcceleratorState._reset_state(True)
     try:
-        asked = _trainer(paper, _opened(folder, paper, "float32"), tmp_path / "asked").step(1)
+        asked = _step(_trainer(paper, _opened(folder, paper, "float32"), tmp_path / "asked"), 1)
     finally:
         AcceleratorState._reset_state(True)
     assert asked == plain
