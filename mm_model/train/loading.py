@@ -31,6 +31,12 @@ class Drawn:
     sample_ids: tuple[str, ...]
     samples: tuple[TrainingSample, ...]
 
+    @classmethod
+    def of(cls, stream: int, part: Part) -> "Drawn":
+        """The samples of a part that was read."""
+        samples = tuple(TrainingSample.of_bytes(content) for _, content in part)
+        return cls(stream, tuple(sample_id for sample_id, _ in part), samples)
+
 
 class Loader:
     """The steps of a training: `steps(first)` yields what each step sees, a part a stream.
@@ -73,14 +79,7 @@ class Loader:
             began = time.monotonic()
             told = [next(parts) for _ in self._streams]
             self.waited += time.monotonic() - began
-            yield [
-                Drawn(
-                    stream,
-                    tuple(k for k, _ in part),
-                    tuple(TrainingSample.of_bytes(b) for _, b in part),
-                )
-                for stream, part in sorted(told, key=lambda one: one[0])
-            ]
+            yield [Drawn.of(*one) for one in sorted(told, key=lambda one: one[0])]
 
     def _parts(self, first: int) -> "DataLoader[tuple[int, Part]]":
         dataset = _Parts(self._files, self._streams, self._each, first)

@@ -16,6 +16,7 @@ from mm_model.records import (
     INGEST_COLUMNS,
     JUDGED_MEASURES,
     PAIRS_COLUMNS,
+    PRECOMPUTED_COLUMNS,
     SOURCES_COLUMNS,
     Bound,
 )
@@ -81,6 +82,14 @@ def _pairs(_: Profile) -> dict[str, pd.DataFrame]:
     return {"pairs.parquet": _decided(PAIRS_COLUMNS, **names, **rest, cosine=0.8)}
 
 
+def _precomputed(_: Profile) -> dict[str, pd.DataFrame]:
+    numbers = {"references": 3, "offset": 512, "bytes": 90_000}
+    looks = {"latent_std": 1.9, "logvar_mean": -11.0, "face_share": 0.3}
+    words = dict.fromkeys(PRECOMPUTED_COLUMNS, "x") | {"sample_id": _names("a"), "split": "train"}
+    frame = pd.DataFrame(words | numbers | looks)
+    return {"pictures.parquet": frame, "clips.parquet": frame.copy()}
+
+
 def _trained(rules: TrainSettings) -> dict[str, pd.DataFrame]:
     steps = range(rules.log_every, rules.steps + 1, rules.log_every)
     curve = pd.DataFrame({"step": steps, "loss": 0.5, "learning_rate": 1e-3})
@@ -115,6 +124,7 @@ GOOD: dict[str, Callable[[Profile], dict[str, pd.DataFrame]]] = {
     "ingest": _ingest,
     "faces": _faces,
     "pairs": _pairs,
+    "precompute": _precomputed,
     "pretrain": lambda profile: _trained(profile.pretrain),
     "finetune": lambda profile: _trained(profile.finetune),
     "evaluate": _evaluate,
@@ -145,6 +155,7 @@ MUTANTS = {
     "ingest": ("samples.parquet", "width", 12),
     "faces": ("samples.parquet", "detection_score", np.nan),
     "pairs": ("pairs.parquet", "cosine", 0.2),
+    "precompute": ("pictures.parquet", "latent_std", np.nan),
     "pretrain": ("curve.parquet", "loss", np.nan),
     "finetune": ("curve.parquet", "learning_rate", -1.0),
     "evaluate": ("cells.parquet", "face_found_rate", 1.5),
@@ -340,6 +351,7 @@ FLOORS = {
     "ingest": 101,
     "faces": 102,
     "pairs": 103,
+    "precompute": 107,
     "pretrain": 104,
     "finetune": 105,
     "evaluate": 106,

@@ -193,6 +193,7 @@ def test_choosing_a_folder_writes_only_what_differs(tree: Path, media: tuple[str
         "ingest",
         "faces",
         "pairs",
+        "precompute",
         "pretrain",
         "finetune",
         "evaluate",
