@@ -68,11 +68,9 @@ class SampleSet:
         missing = [one for one, content in zip(targets, found, strict=True) if content is None]
         fresh = iter(self.encoder.samples(missing) if missing else [])
         for target, key, content in zip(targets, keys, found, strict=True):
-            if content is None:
-                sample = next(fresh)
-                content = sample.to_bytes()
-            else:
-                sample = TrainingSample.of_bytes(content)
+            content = next(fresh).to_bytes() if content is None else content
+            # read back, so that a sum over another order in memory cannot tell who computed it
+            sample = TrainingSample.of_bytes(content)
             yield target.sample_id, self._words(target, key, sample), content
 
     def _words(self, target: Target, key: str, sample: TrainingSample) -> dict:

@@ -4,6 +4,7 @@ What is held: a window of shards a stream, and the batches that were read ahead.
 there are makes no difference.
 """
 
+import tarfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -115,7 +116,14 @@ class _Parts(IterableDataset[tuple[int, Part]]):
 
 def _samples(files: Sequence[str], stream: Stream, position: int) -> Iterator[tuple[str, bytes]]:
     for window in stream.from_position(position):
-        held = _read([files[shard] for shard in window.shards])
+        paths = [files[shard] for shard in window.shards]
+        held = _read(paths)
+        if len(held) != window.samples:
+            names = ", ".join(Path(path).name for path in paths)
+            raise UserError(
+                f"{names} of precompute hold {len(held)} samples, and the index tells "
+                f"{window.samples}: run precompute again."
+            )
         for place in window.order.tolist():
             yield held[place]
         held.clear()  # before the next window is read
@@ -128,8 +136,9 @@ def _read(files: Sequence[str]) -> Part:
         try:
             for sample in webdataset.tarfile_to_samples()([{"url": file}]):
                 found.append((sample["__key__"], sample[TENSORS]))
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, tarfile.TarError) as error:
             raise UserError(
-                f"{Path(file).name} of precompute cannot be read ({error}): run precompute again."
+                f"{Path(file).name} of precompute cannot be read ({error.args[0]}): run precompute "
+                "again."
             ) from None
     return found

@@ -25,10 +25,11 @@ from mm_model.train.randomness import generator_of
 class ShardWindow:
     """Shards that are held together, and the order in which their samples come.
 
-    `order [n]` are places among all samples of the window, in the order of `shards`.
+    `order` are places among all `samples` of the window, which lie in the order of `shards`.
     """
 
     shards: tuple[int, ...]
+    samples: int
     order: Tensor
 
 
@@ -55,7 +56,7 @@ class Stream:
             held = order[first : first + self.together]
             samples = sum(self.counts[place] for place in held)
             drawn = _drawn(samples, self.seed, f"samples/{said}/{first}")
-            yield ShardWindow(tuple(self.shards[place] for place in held), drawn)
+            yield ShardWindow(tuple(self.shards[place] for place in held), samples, drawn)
 
     def from_position(self, position: int) -> Iterator[ShardWindow]:
         """Windows without end, what comes before sample `position` left out."""
@@ -63,7 +64,7 @@ class Stream:
         while True:
             for window in self.windows(epoch):
                 if left < len(window.order):
-                    yield ShardWindow(window.shards, window.order[left:])
+                    yield ShardWindow(window.shards, window.samples, window.order[left:])
                 left = max(0, left - len(window.order))
             epoch += 1
 

@@ -67,7 +67,7 @@ def small_root(tmp_path: Path, root: Path) -> Path:
     params |= {"profile": "tiny", "sources": "profiles/people.yaml"}
     (place / "params.yaml").write_text(yaml.safe_dump(params))
     (place / "profiles" / "people.yaml").write_text(yaml.safe_dump(SMALL_PEOPLE))
-    parts = ("ingest", "faces", "pairs", "pretrain", "finetune", "evaluate")
+    parts = ("ingest", "faces", "pairs", "precompute", "pretrain", "finetune", "evaluate")
     edit_profile(place, **{f"{part}.row_floor": 1 for part in parts})
     return place
 
