@@ -139,6 +139,10 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
             "stage 1, on pictures", "training on pictures moves the adapter's weights", first=True
         ),
         Capability("stage 2, on clips", "training goes on from stage 1 on clips", first=True),
+        Capability(
+            "training from shards",
+            "latents, texts and features are computed once; memory does not grow with samples",
+        ),
         Capability("face-area loss", "a share of the samples weighs the face's latents alone"),
         Capability("identity loss", "a recogniser's gradient through the VAE, or a refusal"),
         Capability(

@@ -48,7 +48,7 @@ QUICK = {
 PRETRAIN = {"steps": 6, "batch_size": 4, "sample_every": 3, "warmup_steps": 2}
 FINETUNE = {
     "steps": 4,
-    "batch_size": 3,
+    "batch_size": 6,
     "sample_every": 2,
     "warmup_steps": 1,
     "learning_rate": 1.0e-3,
@@ -77,10 +77,10 @@ OTHER: dict[str, dict[str, Any]] = {
     "precompute": {"shard_mb": 1, "text_batch": 3},
     "model": {"height": HEIGHT, "width": WIDTH, "crop_margin": 2.0, "reference_margin": 1.5},
     "pretrain": {
-        "drop_face": 0.4,
+        "drop_face": 0.3,
         "final_lr_share": 0.2,
         "identity_loss_weight": 0.2,
-        "noisy_share": 0.4,
+        "noisy_share": 0.2,
         "face_loss_probability": 0.6,
         "sample_guidance": 2.5,
         "sample_face_guidance": "null",

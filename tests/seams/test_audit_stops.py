@@ -26,6 +26,7 @@ BROKEN: dict[str, tuple[str, str, Any]] = {
     "ingest": ("samples", "aspect", 9.0),
     "faces": ("samples", "sharpness", 1.0),
     "pairs": ("pairs", "cosine", 0.3),
+    "precompute": ("pictures", "latent_std", np.nan),
     "pretrain": ("curve", "loss", np.nan),
     "finetune": ("curve", "step", 1),
     "evaluate": ("cells", "identity_similarity_penalised", 1.5),

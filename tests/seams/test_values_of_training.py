@@ -15,14 +15,14 @@ from tests.train.test_loop import _backbone, _data, _step
 
 BASE = {
     "steps": 4,
-    "batch_size": 5,
+    "batch_size": 10,
     "learning_rate": 1e-3,
     "warmup_steps": 1,
     "final_lr_share": 0.1,
     "weight_decay": 1e-2,
     "betas": (0.9, 0.95),
     "gradient_clip": 0.05,
-    "noisy_share": 0.3,
+    "noisy_share": 0.0,
     "face_loss_probability": 0.5,
     "drop_text": 0.2,
     "drop_face": 0.2,
