@@ -21,7 +21,7 @@ BASE = {
     "final_lr_share": 0.1,
     "weight_decay": 1e-2,
     "betas": (0.9, 0.95),
-    "gradient_clip": 0.05,
+    "gradient_clip": 0.005,
     "noisy_share": 0.0,
     "face_loss_probability": 0.5,
     "drop_text": 0.2,
