@@ -23,7 +23,7 @@ ORDER = (
         "quality",
         "terms",
     },
-    {"generation", "run"},
+    {"generation", "planning", "run"},
     {"sources", "ingest", "faces", "train", "methods"},
     {"pairs", "serving", "embedded.training"},
     {"evaluate", "register"},
