@@ -20,6 +20,20 @@ from mm_model.store import documents
 CALIBRATED = ("docs/runs/fifth.json", "docs/runs/two-fifths.json")
 """Runs of the embedded default on fewer people, with fewer steps."""
 STORED = "docs/runs/tiny.json"
+SHOWN = (
+    (
+        "A run of 2.5 times the files",
+        "docs/runs/wide.json",
+        "The same machine on the same day, processor time.",
+    ),
+    (
+        "The embedded default",
+        STORED,
+        "An earlier run by the clock on a machine that other work shared, as it did when the two "
+        "were calibrated: how busy it was is part of the error.",
+    ),
+)
+"""Title, path and a remark of each run that the page holds the arithmetic to."""
 CLOCKS = ("cpu_seconds", "seconds")
 """How a stored run was timed, the better first: processor time hardly hangs on what else runs."""
 FAR = 2.0

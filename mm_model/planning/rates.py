@@ -81,8 +81,11 @@ _LOOKS: dict[str, Rate] = {
         f"{_BENCH} text_looks (61 of 200 made pictures)",
         "files OCR sees",
     ),
-    "quality_look": _measured(
-        (0.05, 0.02, 0.1), "s", f"{_BENCH} quality_looks", "CPU of BRISQUE, 720 x 720 pixels"
+    "quality_look": _chosen(
+        (0.05, 0.02, 0.1),
+        "s",
+        "720 x 720 pixels, docs/decisions/quality.md; no benchmark repeats it",
+        "CPU of BRISQUE",
     ),
     "nsfw_look": _chosen(
         (0.1, 0.03, 0.3),
