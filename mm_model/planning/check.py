@@ -24,13 +24,15 @@ SHOWN = (
     (
         "A run of 2.5 times the files",
         "docs/runs/wide.json",
-        "The same machine on the same day, processor time.",
+        "The same machine within the hour, by processor time; it was stopped before its last "
+        "stages, which are not held to anything here.",
     ),
     (
         "The embedded default",
         STORED,
-        "An earlier run by the clock on a machine that other work shared, as it did when the two "
-        "were calibrated: how busy it was is part of the error.",
+        "By the clock, for this run kept no processor time; the two that were calibrated on ran at "
+        "a load of 2 to 7 on two cores. Much of the error may be that load: the clock of a shared "
+        "machine predicts little.",
     ),
 )
 """Title, path and a remark of each run that the page holds the arithmetic to."""
