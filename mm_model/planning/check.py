@@ -13,7 +13,7 @@ from typing import Any
 from mm_model.errors import UserError
 from mm_model.planning.plan import likely
 from mm_model.planning.shapes import shape_of
-from mm_model.planning.work import Asked, judged, learned, sampled, watched
+from mm_model.planning.work import PlannedRun, judged, learned, sampled, watched
 from mm_model.settings import Profile, load_params, load_profile
 from mm_model.store import documents
 
@@ -43,7 +43,7 @@ FAR = 2.0
 
 
 @dataclass(frozen=True)
-class Held:
+class Compared:
     """One stage: seconds as predicted and as they were."""
 
     stage: str
@@ -64,7 +64,7 @@ class Held:
 def work_of(root: Path, profile: Profile, rows: Mapping[str, int]) -> dict[str, float]:
     """The work of each stage: rows of its table, or TFLOP of the model by the plan's formulas."""
     shape = shape_of(profile.model, root / load_params(root).backbone)
-    asked, r = Asked(profile, shape, 1, 1, "h100"), likely()
+    asked, r = PlannedRun(profile, shape, 1, 1, "h100"), likely()
     found = {name: float(rows[name]) for name in ("sources", "ingest", "faces", "pairs")}
     for name, rules in profile.trainings.items():
         frames = profile.model.num_frames if name == "finetune" else 1
@@ -130,7 +130,7 @@ def clock_of(path: Path) -> str:
     return CLOCKS[0] if CLOCKS[0] in documents.read(path) else CLOCKS[1]
 
 
-def against(root: Path, path: Path) -> list[Held]:
+def against(root: Path, path: Path) -> list[Compared]:
     """A stored run's stages, predicted and as they were.
 
     Raises:
@@ -146,18 +146,18 @@ def against(root: Path, path: Path) -> list[Held]:
     for stage in work:
         if stage in seconds and all(stage in spent for _, spent in known):
             line = [(done[stage], spent[stage]) for done, spent in known]
-            held.append(Held(stage, _line(line, work[stage]), seconds[stage]))
+            held.append(Compared(stage, _line(line, work[stage]), seconds[stage]))
     return held
 
 
-def text(held: list[Held]) -> str:
+def text(held: list[Compared]) -> str:
     """The comparison as a Markdown table, and what is far off in a sentence."""
     lines = ["| stage | predicted s | actual s | predicted / actual |", "|---|---|---|---|"]
     lines += [
         f"| {one.stage} | {one.predicted:.0f} | {one.actual:.0f} | {one.ratio:.2f} |"
         for one in held
     ]
-    whole = Held("total", sum(one.predicted for one in held), sum(one.actual for one in held))
+    whole = Compared("total", sum(one.predicted for one in held), sum(one.actual for one in held))
     lines.append(f"| **total** | {whole.predicted:.0f} | {whole.actual:.0f} | {whole.ratio:.2f} |")
     far = [one.stage for one in held if one.far]
     said = f"Off by more than a factor of {FAR:g}: {', '.join(far) or 'no stage'}."

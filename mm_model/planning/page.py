@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 from mm_model.planning import check, text
-from mm_model.planning.plan import Plan, asked_of, likely, plan
+from mm_model.planning.plan import RunPlan, asked_of, likely, plan
 from mm_model.planning.rates import GPUS
-from mm_model.planning.work import Asked, Machine, sampled
+from mm_model.planning.work import PlannedRun, Machine, sampled
 from mm_model.store.layout import repository_root
 
 SIZES = ((10_000, 300), (100_000, 3_000), (1_000_000, 30_000), (5_000_000, 150_000))
@@ -86,13 +86,13 @@ rates above, which are of other files, networks and machines.
 """
 
 
-def _planned(root: Path, files: tuple[int, int], machine: Machine) -> Plan:
+def _planned(root: Path, files: tuple[int, int], machine: Machine) -> RunPlan:
     pictures, clips = files
     asked = asked_of(root, "paper", pictures=pictures, clips=clips, gpu=machine.gpu)
     return plan("paper", asked, machine)
 
 
-def _hours(made: Plan, *, data: bool) -> str:
+def _hours(made: RunPlan, *, data: bool) -> str:
     chosen = [one for one in made.stages if (one.stage in _DATA) == data]
     return text.two(sum(one.hours(made.machine, made.values) for one in chosen))
 
@@ -122,7 +122,7 @@ def sizes(root: Path) -> list[str]:
     return lines
 
 
-def seconds_a_clip(asked: Asked, gpu: str) -> float:
+def seconds_a_clip(asked: PlannedRun, gpu: str) -> float:
     """Seconds to sample one clip on a GPU by the plan's rates, without decoding."""
     r = likely()
     frames, rules = asked.profile.model.num_frames, asked.profile.evaluate
@@ -130,7 +130,7 @@ def seconds_a_clip(asked: Asked, gpu: str) -> float:
     return work / (GPUS[gpu].tflops * r["sampling_share"])
 
 
-def _published(asked: Asked) -> list[str]:
+def _published(asked: PlannedRun) -> list[str]:
     lines = []
     for gpu, who, seconds in PUBLISHED:
         found = seconds_a_clip(asked, gpu)

@@ -7,20 +7,22 @@ from pathlib import Path
 from mm_model.errors import UserError
 from mm_model.planning.rates import GPUS, RATES, Rate
 from mm_model.planning.shapes import shape_of
-from mm_model.planning.work import Asked, Machine, StageCost, Values, costs
+from mm_model.planning.work import PlannedRun, Machine, StageCost, Values, costs
 from mm_model.settings import load_params, load_profile
 from mm_model.store.atomic import Document
 
-_Total = Callable[[Sequence[StageCost], Asked, Machine, Values], float]
+_Total = Callable[[Sequence[StageCost], PlannedRun, Machine, Values], float]
 
 
 def _as_it_stands(
-    stages: Sequence[StageCost], asked: Asked, machine: Machine, values: Values
+    stages: Sequence[StageCost], asked: PlannedRun, machine: Machine, values: Values
 ) -> float:
     return sum(one.hours(machine.used_by(asked.profile), values) for one in stages)
 
 
-def _shared_out(stages: Sequence[StageCost], _: Asked, machine: Machine, values: Values) -> float:
+def _shared_out(
+    stages: Sequence[StageCost], _: PlannedRun, machine: Machine, values: Values
+) -> float:
     return sum(one.hours(machine, values) for one in stages)
 
 
@@ -39,7 +41,7 @@ TOTALS: Mapping[str, _Total] = {
 
 
 @dataclass(frozen=True)
-class Span:
+class TotalRange:
     """A total: every assumption at its cheap end, as it is, and at its dear end."""
 
     low: float
@@ -57,15 +59,15 @@ class Assumption:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """Costs of the stages, totals by name, and the assumptions, those that move most first."""
 
     name: str
-    asked: Asked
+    asked: PlannedRun
     machine: Machine
     values: Mapping[str, float]
     stages: tuple[StageCost, ...]
-    totals: Mapping[str, Span]
+    totals: Mapping[str, TotalRange]
     assumptions: tuple[Assumption, ...]
 
     def as_dict(self) -> Document:
@@ -97,7 +99,7 @@ def likely() -> dict[str, float]:
     return {name: rate.value for name, rate in RATES.items()}
 
 
-def asked_of(root: Path, name: str, *, pictures: float, clips: float, gpu: str) -> Asked:
+def asked_of(root: Path, name: str, *, pictures: float, clips: float, gpu: str) -> PlannedRun:
     """What is planned for the profile `name` of the tree at `root`.
 
     Raises:
@@ -111,10 +113,10 @@ def asked_of(root: Path, name: str, *, pictures: float, clips: float, gpu: str) 
         )
     profile = load_profile(root, name)
     shape = shape_of(profile.model, root / load_params(root).backbone)
-    return Asked(profile, shape, pictures, clips, gpu)
+    return PlannedRun(profile, shape, pictures, clips, gpu)
 
 
-def plan(name: str, asked: Asked, machine: Machine) -> Plan:
+def plan(name: str, asked: PlannedRun, machine: Machine) -> RunPlan:
     """The plan of what is asked on a machine.
 
     Raises:
@@ -124,7 +126,7 @@ def plan(name: str, asked: Asked, machine: Machine) -> Plan:
         raise UserError("--gpus and --cores must be at least 1: give the machine you would rent.")
     values = likely()
     stages = tuple(costs(asked, values))
-    return Plan(
+    return RunPlan(
         name=name,
         asked=asked,
         machine=machine,
@@ -135,11 +137,11 @@ def plan(name: str, asked: Asked, machine: Machine) -> Plan:
     )
 
 
-def _total(asked: Asked, machine: Machine, values: Values, name: str) -> float:
+def _total(asked: PlannedRun, machine: Machine, values: Values, name: str) -> float:
     return TOTALS[name](costs(asked, values), asked, machine, values)
 
 
-def _totals(asked: Asked, machine: Machine, values: Values) -> dict[str, Span]:
+def _totals(asked: PlannedRun, machine: Machine, values: Values) -> dict[str, TotalRange]:
     found = {}
     for name in TOTALS:
         ends: dict[str, dict[str, float]] = {"low": {}, "high": {}}
@@ -150,7 +152,7 @@ def _totals(asked: Asked, machine: Machine, values: Values) -> dict[str, Span]:
             }
             ends["low"][rate] = min(by_end, key=lambda end: by_end[end])
             ends["high"][rate] = max(by_end, key=lambda end: by_end[end])
-        found[name] = Span(
+        found[name] = TotalRange(
             _total(asked, machine, ends["low"], name),
             _total(asked, machine, values, name),
             _total(asked, machine, ends["high"], name),
@@ -158,7 +160,7 @@ def _totals(asked: Asked, machine: Machine, values: Values) -> dict[str, Span]:
     return found
 
 
-def _assumptions(asked: Asked, machine: Machine, values: Values) -> tuple[Assumption, ...]:
+def _assumptions(asked: PlannedRun, machine: Machine, values: Values) -> tuple[Assumption, ...]:
     now = _total(asked, machine, values, "hours")
     found = []
     for name, rate in RATES.items():

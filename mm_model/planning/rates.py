@@ -136,9 +136,7 @@ _FUNNEL: dict[str, Rate] = {
         (0.3, 0.1, 0.7), "share", "size, text, nudity, copies", "pictures that ingest keeps"
     ),
     "pictures_kept": Rate(
-        0.01,
-        0.005,
-        0.02,
+        *(0.01, 0.005, 0.02),
         "share",
         "paper",
         "section 3.3, figure 5: 50 K of 5 M",
@@ -167,9 +165,7 @@ _FUNNEL: dict[str, Rate] = {
         "candidates a target",
     ),
     "pairs_kept": Rate(
-        0.9,
-        0.8,
-        0.95,
+        *(0.9, 0.8, 0.95),
         "share",
         "paper",
         "section 3.3: 132 K of two a face, 120 K of five a clip",
@@ -180,9 +176,7 @@ _FUNNEL: dict[str, Rate] = {
 
 _GPU: dict[str, Rate] = {
     "sampling_share": Rate(
-        0.30,
-        0.25,
-        0.45,
+        *(0.30, 0.25, 0.45),
         "of peak",
         "published",
         "sayakpaul/diffusers-torchao README: 112.4 s a clip in eager mode, 87.5 s compiled",
@@ -202,9 +196,7 @@ _GPU: dict[str, Rate] = {
         "of the GPU's peak that the VAE reaches",
     ),
     "adapter": Rate(
-        0.025,
-        0.01,
-        0.1,
+        *(0.025, 0.01, 0.1),
         "share",
         "paper",
         "table 3: 209 s against 204 s a clip",

@@ -3,7 +3,7 @@
 Two significant digits everywhere, since nothing here is known better.
 """
 
-from mm_model.planning.plan import TOTALS, Plan
+from mm_model.planning.plan import TOTALS, RunPlan
 from mm_model.planning.rates import Rate
 from mm_model.planning.work import StageCost
 
@@ -43,7 +43,7 @@ def _row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _stage(plan: Plan, one: StageCost) -> str:
+def _stage(plan: RunPlan, one: StageCost) -> str:
     numbers = [
         one.rows_in,
         one.rows_out,
@@ -56,7 +56,7 @@ def _stage(plan: Plan, one: StageCost) -> str:
     return _row([one.stage, *map(two, numbers)])
 
 
-def table(plan: Plan) -> list[str]:
+def table(plan: RunPlan) -> list[str]:
     """The stages, and their totals: low, likely, high."""
     head = [*_ROWS, *_MORE]
     lines = [_row(head), "|---" * len(head) + "|"]
@@ -78,7 +78,7 @@ def _exact(number: float) -> str:
     return two(number) if number >= 1e4 else f"{number:g}"
 
 
-def assumptions(plan: Plan) -> list[str]:
+def assumptions(plan: RunPlan) -> list[str]:
     """Every assumption on a line, those that move the hours most first."""
     lines = [_row(["assumption", "value", "moves the hours by", "from"]), "|---" * 4 + "|"]
     for one in plan.assumptions:
@@ -93,13 +93,13 @@ def _share(share: float) -> str:
     return f"{100 * share:.2g}%" if share >= 0.001 else "-"
 
 
-def deciding(plan: Plan) -> str:
+def deciding(plan: RunPlan) -> str:
     """The three assumptions that matter most, in a sentence."""
     most = [f"{one.name} ({_share(one.moves)})" for one in plan.assumptions[:_DECIDING]]
     return f"What moves the hours most when halved or doubled: {', '.join(most)}."
 
 
-def heading(plan: Plan) -> str:
+def heading(plan: RunPlan) -> str:
     """What the plan is of."""
     machine = plan.machine
     return (
@@ -115,7 +115,7 @@ ENDS = (
 )
 
 
-def whole(plan: Plan) -> str:
+def whole(plan: RunPlan) -> str:
     """All that the command prints."""
     return "\n".join(
         [heading(plan), "", *table(plan), "", ENDS, deciding(plan), "", *assumptions(plan)]

@@ -58,7 +58,7 @@ class StageCost:
 
 
 @dataclass(frozen=True)
-class Asked:
+class PlannedRun:
     """What is planned: a profile on a shape, so many source pictures and clips, one GPU's name."""
 
     profile: Profile
@@ -84,7 +84,7 @@ class _Funnel:
         return self.stills + self.clips
 
 
-def _funnel(asked: Asked, r: Values) -> _Funnel:
+def _funnel(asked: PlannedRun, r: Values) -> _Funnel:
     rules = asked.profile.pairs
     train = 1 - asked.profile.faces.held_out_share
     stills, clips = asked.pictures * r["pictures_kept"], asked.clips * r["clips_kept"]
@@ -103,11 +103,11 @@ def _funnel(asked: Asked, r: Values) -> _Funnel:
     )
 
 
-def _gpu_hours(asked: Asked, tflop: float, share: float) -> float:
+def _gpu_hours(asked: PlannedRun, tflop: float, share: float) -> float:
     return tflop / (GPUS[asked.gpu].tflops * share) / _HOUR
 
 
-def _sources(asked: Asked, r: Values, _: _Funnel) -> StageCost:
+def _sources(asked: PlannedRun, r: Values, _: _Funnel) -> StageCost:
     files = asked.pictures + asked.clips
     raw = asked.pictures * r["picture_bytes"] + asked.clips * r["clip_bytes"]
     return StageCost(
@@ -121,14 +121,14 @@ def _sources(asked: Asked, r: Values, _: _Funnel) -> StageCost:
     )
 
 
-def _kept_bytes(asked: Asked, r: Values) -> float:
+def _kept_bytes(asked: PlannedRun, r: Values) -> float:
     return (
         asked.pictures * r["pictures_ingested"] * r["picture_bytes"]
         + asked.clips * r["clips_ingested"] * r["clip_bytes"]
     )
 
 
-def _ingest(asked: Asked, r: Values, funnel: _Funnel) -> StageCost:
+def _ingest(asked: PlannedRun, r: Values, funnel: _Funnel) -> StageCost:
     rules, files = asked.profile.ingest, asked.pictures + asked.clips
     looks = asked.pictures + 3 * asked.clips
     seconds = asked.pictures * r["ingest_picture"]
@@ -156,7 +156,7 @@ def _ingest(asked: Asked, r: Values, funnel: _Funnel) -> StageCost:
     )
 
 
-def _faces(asked: Asked, r: Values, funnel: _Funnel) -> StageCost:
+def _faces(asked: PlannedRun, r: Values, funnel: _Funnel) -> StageCost:
     rules = asked.profile.faces
     size = (rules.detection_size / 640) ** 2
     still, clips = asked.pictures * r["pictures_ingested"], asked.clips * r["clips_ingested"]
@@ -178,7 +178,7 @@ def _faces(asked: Asked, r: Values, funnel: _Funnel) -> StageCost:
     )
 
 
-def _pairs(asked: Asked, r: Values, funnel: _Funnel) -> StageCost:
+def _pairs(asked: PlannedRun, r: Values, funnel: _Funnel) -> StageCost:
     rules = asked.profile.pairs
     size = (asked.profile.faces.detection_size / 640) ** 2
     seconds = funnel.candidates * r["pair"]
@@ -202,15 +202,15 @@ def _pairs(asked: Asked, r: Values, funnel: _Funnel) -> StageCost:
     )
 
 
-def _width(asked: Asked) -> float:
+def _width(asked: PlannedRun) -> float:
     return 2.0 if asked.profile.run.dtype == "bfloat16" else 4.0
 
 
-def _sample_bytes(asked: Asked, r: Values, frames: int) -> float:
+def _sample_bytes(asked: PlannedRun, r: Values, frames: int) -> float:
     return asked.shape.latent_bytes(frames) + asked.shape.text_bytes * r["text_filled"]
 
 
-def _precompute(asked: Asked, r: Values, funnel: _Funnel) -> StageCost:
+def _precompute(asked: PlannedRun, r: Values, funnel: _Funnel) -> StageCost:
     shape, frames = asked.shape, asked.profile.model.num_frames
     references = funnel.samples + funnel.painted
     pixels = funnel.samples * shape.pixels(1) + funnel.clips * shape.pixels(frames)
@@ -240,18 +240,18 @@ def _precompute(asked: Asked, r: Values, funnel: _Funnel) -> StageCost:
 
 
 def sampled(
-    asked: Asked, r: Values, *, clips: float, steps: int, guided: bool, frames: int
+    asked: PlannedRun, r: Values, *, clips: float, steps: int, guided: bool, frames: int
 ) -> float:
     """TFLOP to sample so many clips; with guidance the model runs twice a step."""
     passes = steps * (2 if guided else 1)
     return clips * passes * asked.shape.forward(frames) * (1 + r["adapter"])
 
 
-def _decoded(asked: Asked, r: Values, clips: float, frames: int) -> float:
+def _decoded(asked: PlannedRun, r: Values, clips: float, frames: int) -> float:
     return clips * asked.shape.pixels(frames) * r["vae_decode"] * asked.shape.vae_scale / 1e6
 
 
-def learned(asked: Asked, r: Values, rules: TrainSettings, frames: int) -> float:
+def learned(asked: PlannedRun, r: Values, rules: TrainSettings, frames: int) -> float:
     """TFLOP of a training's steps, decoding for the identity loss apart."""
     one = asked.shape.trained_sample(frames, rules.gradient_checkpointing)
     return rules.steps * rules.batch_size * one * (1 + r["adapter"])
@@ -263,7 +263,7 @@ def watched(rules: TrainSettings) -> int:
     return _WATCHED * (1 + rules.steps // rules.sample_every + last)
 
 
-def _gpu_memory(asked: Asked, r: Values, rules: TrainSettings, frames: int) -> float:
+def _gpu_memory(asked: PlannedRun, r: Values, rules: TrainSettings, frames: int) -> float:
     shape, width = asked.shape, _width(asked)
     tokens = shape.tokens(frames) * min(rules.batch_size, max(1, _TOGETHER // shape.tokens(frames)))
     one = tokens * shape.width * width
@@ -272,7 +272,7 @@ def _gpu_memory(asked: Asked, r: Values, rules: TrainSettings, frames: int) -> f
     return shape.parts.total * width + shape.trained * _ADAM + one * kept
 
 
-def _training(name: str, frames: int, asked: Asked, r: Values, funnel: _Funnel) -> StageCost:
+def _training(name: str, frames: int, asked: PlannedRun, r: Values, funnel: _Funnel) -> StageCost:
     rules, shape = asked.profile.trainings[name], asked.shape
     rows = funnel.clips if name == "finetune" else funnel.samples
     shown = {"clips": watched(rules), "frames": rules.sample_frames}
@@ -302,11 +302,11 @@ def _training(name: str, frames: int, asked: Asked, r: Values, funnel: _Funnel) 
     )
 
 
-def _pretrain(asked: Asked, r: Values, funnel: _Funnel) -> StageCost:
+def _pretrain(asked: PlannedRun, r: Values, funnel: _Funnel) -> StageCost:
     return _training("pretrain", 1, asked, r, funnel)
 
 
-def _finetune(asked: Asked, r: Values, funnel: _Funnel) -> StageCost:
+def _finetune(asked: PlannedRun, r: Values, funnel: _Funnel) -> StageCost:
     return _training("finetune", asked.profile.model.num_frames, asked, r, funnel)
 
 
@@ -316,7 +316,7 @@ def judged(profile: Profile) -> float:
     return (4 + kept) * profile.evaluate.people * profile.evaluate.clips_per_person
 
 
-def _evaluate(asked: Asked, r: Values, _: _Funnel) -> StageCost:
+def _evaluate(asked: PlannedRun, r: Values, _: _Funnel) -> StageCost:
     rules, frames, shape = asked.profile.evaluate, asked.profile.model.num_frames, asked.shape
     clips, width = judged(asked.profile), _width(asked)
     guided = rules.guidance_scale > 1
@@ -338,7 +338,7 @@ def _evaluate(asked: Asked, r: Values, _: _Funnel) -> StageCost:
     )
 
 
-def _register(asked: Asked, r: Values, _: _Funnel) -> StageCost:
+def _register(asked: PlannedRun, r: Values, _: _Funnel) -> StageCost:
     adapter = asked.shape.trained * 4
     return StageCost(
         stage="register",
@@ -350,7 +350,7 @@ def _register(asked: Asked, r: Values, _: _Funnel) -> StageCost:
     )
 
 
-_STAGES: tuple[Callable[[Asked, Values, _Funnel], StageCost], ...] = (
+_STAGES: tuple[Callable[[PlannedRun, Values, _Funnel], StageCost], ...] = (
     _sources,
     _ingest,
     _faces,
@@ -363,7 +363,7 @@ _STAGES: tuple[Callable[[Asked, Values, _Funnel], StageCost], ...] = (
 )
 
 
-def costs(asked: Asked, values: Values) -> list[StageCost]:
+def costs(asked: PlannedRun, values: Values) -> list[StageCost]:
     """The cost of every stage, in the order in which they run; `values` by name of rate."""
     funnel = _funnel(asked, values)
     return [stage(asked, values, funnel) for stage in _STAGES]

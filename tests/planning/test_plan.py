@@ -14,7 +14,7 @@ from mm_model.errors import UserError
 from mm_model.planning import plan, text
 from mm_model.planning.rates import RATES
 from mm_model.planning.shapes import shape_of
-from mm_model.planning.work import Asked, Machine, StageCost, costs
+from mm_model.planning.work import PlannedRun, Machine, StageCost, costs
 from mm_model.run import stages
 from mm_model.settings import Profile, load_profile
 
@@ -30,7 +30,7 @@ def cost_of(
     root: Path, profile: Profile, values: Mapping[str, float] | None = None, **amounts: Any
 ) -> dict[str, StageCost]:
     said = {"pictures": 5e6, "clips": 150e3, "gpu": "h100", **amounts}
-    asked = Asked(profile, shape_of(profile.model, root / "weights/tiny/backbone"), **said)
+    asked = PlannedRun(profile, shape_of(profile.model, root / "weights/tiny/backbone"), **said)
     return {one.stage: one for one in costs(asked, values or plan.likely())}
 
 
