@@ -6,7 +6,7 @@ from pathlib import Path
 from mm_model.planning import check, text
 from mm_model.planning.plan import RunPlan, asked_of, likely, plan
 from mm_model.planning.rates import GPUS
-from mm_model.planning.work import PlannedRun, Machine, sampled
+from mm_model.planning.work import Machine, PlannedRun, sampled
 from mm_model.store.layout import repository_root
 
 SIZES = ((10_000, 300), (100_000, 3_000), (1_000_000, 30_000), (5_000_000, 150_000))

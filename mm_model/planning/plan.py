@@ -7,7 +7,7 @@ from pathlib import Path
 from mm_model.errors import UserError
 from mm_model.planning.rates import GPUS, RATES, Rate
 from mm_model.planning.shapes import shape_of
-from mm_model.planning.work import PlannedRun, Machine, StageCost, Values, costs
+from mm_model.planning.work import Machine, PlannedRun, StageCost, Values, costs
 from mm_model.settings import load_params, load_profile
 from mm_model.store.atomic import Document
 

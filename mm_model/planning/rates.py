@@ -118,10 +118,10 @@ _LOOKS: dict[str, Rate] = {
         "CPU of faces for a frame of a clip",
     ),
     "pair": _measured(
-        (0.003, 0.0005, 0.01),
+        (0.0056, 0.0005, 0.011),
         "s",
-        "python -m mm_model plan --check",
-        "CPU to decide on a candidate",
+        "python -m mm_model run pairs (seconds over candidates, docs/runs/wide.json less fifth.json)",
+        "CPU to decide on a candidate, drawing small pictures included",
     ),
     "decode_frame": _chosen(
         (0.004, 0.001, 0.01), "s", "250 frames a second at 720p", "CPU to decode a frame again"

@@ -14,7 +14,7 @@ from mm_model.errors import UserError
 from mm_model.planning import plan, text
 from mm_model.planning.rates import RATES
 from mm_model.planning.shapes import shape_of
-from mm_model.planning.work import PlannedRun, Machine, StageCost, costs
+from mm_model.planning.work import Machine, PlannedRun, StageCost, costs
 from mm_model.run import stages
 from mm_model.settings import Profile, load_profile
 
