@@ -120,7 +120,7 @@ _LOOKS: dict[str, Rate] = {
     "pair": _measured(
         (0.0056, 0.0005, 0.011),
         "s",
-        "python -m mm_model run pairs (seconds over candidates, docs/runs/wide.json less fifth.json)",
+        "python -m mm_model run pairs (docs/runs/wide.json less docs/runs/fifth.json)",
         "CPU to decide on a candidate, drawing small pictures included",
     ),
     "decode_frame": _chosen(
