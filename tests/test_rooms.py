@@ -23,7 +23,7 @@ ORDER = (
         "quality",
         "terms",
     },
-    {"generation", "run"},
+    {"generation", "planning", "run"},
     {"sources", "ingest", "faces", "precompute", "methods"},
     {"pairs", "serving", "train"},
     {"evaluate", "register", "embedded.training"},

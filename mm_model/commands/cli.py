@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mm_model import lifeline
-from mm_model.commands import config
+from mm_model.commands import config, plan
 from mm_model.commands.generate import command as generate
 from mm_model.commands.generate import interrupt
 from mm_model.environment import keep_freed_memory, silence_telemetry
@@ -50,6 +50,7 @@ _KEPT = {
     "use": "the choice may be half made: give it again",
     "status": _UNCHANGED,
     "config": _OLD_STAYS,
+    "plan": _UNCHANGED,
     "judges": "what stood on the shelf stays as it is",
     "filters": _UNCHANGED,
     "figures": _UNCHANGED,
@@ -266,6 +267,7 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(act=_status)
 
     config.add_to(commands)
+    plan.add_to(commands)
 
     _add_weights(commands)
 
