@@ -38,6 +38,7 @@ NAMES = {
     "clustering": "CPU time per embedding to tell people apart, of 100,000 over that of 10,000",
     "neighbours": "CPU time per item to find copies and to choose pairs, of 100,000 over 10,000",
     "tables": "memory of what is done with tables of 4,000,000 rows over 2 GiB",
+    "streaming": "time that a training waits for samples of the paper's sizes, over its steps",
     "stage_memory": "memory a row of the stages that compare all rows, over 200 bytes",
 }
 

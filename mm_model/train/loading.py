@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 import webdataset
+from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from mm_model.errors import UserError
@@ -20,8 +22,26 @@ from mm_model.train.shards import ShardSet, Stream
 _AHEAD = 2
 """Steps that a worker reads ahead."""
 
-Part = list[tuple[str, bytes]]
-"""Ids and safetensors of the samples of one stream at one step."""
+Held = list[tuple[str, bytes]]
+"""Ids and safetensors of samples."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The samples of one stream at one step, their bytes in one tensor: a worker hands that over by
+    shared memory, without a copy through a pipe.
+    """
+
+    stream: int
+    ids: tuple[str, ...]
+    sizes: tuple[int, ...]
+    content: Tensor
+
+    @classmethod
+    def of(cls, stream: int, held: Held) -> "Part":
+        """These samples as a part."""
+        content = torch.frombuffer(bytearray().join(b for _, b in held), dtype=torch.uint8)
+        return cls(stream, tuple(k for k, _ in held), tuple(len(b) for _, b in held), content)
 
 
 @dataclass(frozen=True)
@@ -33,10 +53,11 @@ class Drawn:
     samples: tuple[TrainingSample, ...]
 
     @classmethod
-    def of(cls, stream: int, part: Part) -> "Drawn":
+    def of(cls, part: Part) -> "Drawn":
         """The samples of a part that was read."""
-        samples = tuple(TrainingSample.of_bytes(content) for _, content in part)
-        return cls(stream, tuple(sample_id for sample_id, _ in part), samples)
+        contents = part.content.split(part.sizes)
+        samples = tuple(TrainingSample.of_bytes(one.numpy().tobytes()) for one in contents)
+        return cls(part.stream, part.ids, samples)
 
 
 class Loader:
@@ -80,9 +101,9 @@ class Loader:
             began = time.monotonic()
             told = [next(parts) for _ in self._streams]
             self.waited += time.monotonic() - began
-            yield [Drawn.of(*one) for one in sorted(told, key=lambda one: one[0])]
+            yield [Drawn.of(part) for part in sorted(told, key=lambda part: part.stream)]
 
-    def _parts(self, first: int) -> "DataLoader[tuple[int, Part]]":
+    def _parts(self, first: int) -> "DataLoader[Part]":
         dataset = _Parts(self._files, self._streams, self._each, first)
         if self._workers == 0:
             return DataLoader(dataset, batch_size=None)
@@ -95,7 +116,7 @@ class Loader:
         )
 
 
-class _Parts(IterableDataset[tuple[int, Part]]):
+class _Parts(IterableDataset[Part]):
     """The parts of all streams, step by step; of a worker, those of its own streams."""
 
     def __init__(
@@ -103,7 +124,7 @@ class _Parts(IterableDataset[tuple[int, Part]]):
     ) -> None:
         self._files, self._streams, self._each, self._first = files, streams, each, first
 
-    def __iter__(self) -> Iterator[tuple[int, Part]]:
+    def __iter__(self) -> Iterator[Part]:
         own = self._streams
         if (worker := get_worker_info()) is not None:
             own = own[worker.id :: worker.num_workers]
@@ -111,7 +132,7 @@ class _Parts(IterableDataset[tuple[int, Part]]):
         reading = [(one.number, _samples(self._files, one, position)) for one in own]
         while True:
             for number, samples in reading:
-                yield number, [next(samples) for _ in range(self._each)]
+                yield Part.of(number, [next(samples) for _ in range(self._each)])
 
 
 def _samples(files: Sequence[str], stream: Stream, position: int) -> Iterator[tuple[str, bytes]]:
@@ -129,9 +150,9 @@ def _samples(files: Sequence[str], stream: Stream, position: int) -> Iterator[tu
         held.clear()  # before the next window is read
 
 
-def _read(files: Sequence[str]) -> Part:
+def _read(files: Sequence[str]) -> Held:
     """All samples of some shards, in order."""
-    found: Part = []
+    found: Held = []
     for file in files:
         try:
             for sample in webdataset.tarfile_to_samples()([{"url": file}]):
