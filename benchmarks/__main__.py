@@ -39,6 +39,7 @@ NAMES = {
     "neighbours": "CPU time per item to find copies and to choose pairs, of 100,000 over 10,000",
     "tables": "memory of what is done with tables of 4,000,000 rows over 2 GiB",
     "stage_memory": "memory a row of the stages that compare all rows, over 200 bytes",
+    "ray_scale": "speed of workers of a Ray cluster over that of as many local processes",
 }
 
 

@@ -146,7 +146,7 @@ def test_stages_give_the_same_bytes_though_a_node_dies(
     nodes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(detection, "_FRAMES_WORTH_A_PROCESS", 1)
-    draw(tmp_path / "files", 0, 40, size=96)
+    draw(tmp_path / "files", 0, 24, size=96)
     tree = Tree(tmp_path / "root")
     tree.use(tmp_path / "files")
     tree.set("ingest", min_side=64)
@@ -155,14 +155,13 @@ def test_stages_give_the_same_bytes_though_a_node_dies(
         tree.run()
     stages = ("ingest", "faces")
     alone = {stage: digests.of_folder(tree.output(stage)) for stage in stages}
-    for stage in stages:
-        tree.forget(stage)
-        with monkeypatch.context() as patched:
-            at_work = _staffed(patched, lambda: _kill(nodes))
-            tree.run(stage)
-        assert at_work == [2], "nobody was at work when the node died"
-        assert digests.of_folder(tree.output(stage)) == alone[stage], stage
-        nodes.add_node(num_cpus=1)
+    tree.forget(*stages)
+    tree.run("ingest")
+    at_work = _staffed(monkeypatch, lambda: _kill(nodes))
+    tree.run("faces")
+    nodes.add_node(num_cpus=1)
+    assert at_work == [2], "nobody was at work when the node died"
+    assert {stage: digests.of_folder(tree.output(stage)) for stage in stages} == alone
 
 
 def _kill(nodes: Any) -> None:
@@ -172,8 +171,13 @@ def _kill(nodes: Any) -> None:
 def test_what_a_dead_node_worked_on_is_begun_again_and_told_once(
     nodes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at_work = _staffed(monkeypatch, lambda: _kill(nodes))
-    items = [(tmp_path, number, 0.3) for number in range(12)]
+    def kill_in_the_middle() -> None:
+        while len(list(tmp_path.iterdir())) < 2:
+            time.sleep(0.1)
+        _kill(nodes)
+
+    at_work = _staffed(monkeypatch, kill_in_the_middle)
+    items = [(tmp_path, number, 6.0 if number < 2 else 0.1) for number in range(12)]
     with closing(open_pool(tasks.opened, 2, Limits(tries=1))) as pool:
         assert list(pool.map(tasks.noted, items)) == list(range(12))
     nodes.add_node(num_cpus=1)
@@ -193,6 +197,9 @@ def test_a_cluster_of_our_own_ends_with_us(monkeypatch: pytest.MonkeyPatch) -> N
     )
     parent = family.started(code)
     processes = family.below(parent)
-    assert any("raylet" in " ".join(one.cmdline()) for one in processes)
+    (raylet,) = [one for one in processes if Path(one.cmdline()[0]).name == "raylet"]
+    (folder,) = [word for word in raylet.cmdline() if word.startswith("--temp_dir=")]
     family.killed(parent, signal.SIGTERM)
+    assert parent.returncode == -signal.SIGTERM
     assert family.left(processes, within=15) == []
+    assert not Path(folder.partition("=")[2]).exists()

@@ -126,7 +126,11 @@ def processors(ray: Any) -> int:
 
 @contextlib.contextmanager
 def _signals_kept() -> Iterator[None]:
-    """Ray takes SIGTERM for itself: who runs us has decided what it does."""
+    """Ray takes SIGTERM for itself: who runs us has decided what it does.
+
+    Where that is to end, a cluster of ours is ended first, or its processes would be left for a
+    while.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -134,5 +138,13 @@ def _signals_kept() -> Iterator[None]:
     try:
         yield
     finally:
+        if before in (signal.SIG_DFL, _terminated):
+            before = _terminated if _own_folder else signal.SIG_DFL
         if before is not None:
             signal.signal(signal.SIGTERM, before)
+
+
+def _terminated(number: int, _: object) -> None:
+    _down(library())
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
