@@ -1,5 +1,6 @@
 """The pool of a Ray cluster without Ray or without a cluster: one sentence with the way out."""
 
+import socket
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -39,18 +40,25 @@ def test_without_the_package_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch
 
 
 def test_another_version_is_told_with_both(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(cluster.ADDRESS, "head:6379")
+    monkeypatch.setenv(cluster.ADDRESS, "auto")
     said = "Version mismatch: The cluster was started with:\n    Ray: 2.9.0\n    Python: 3.9.1"
     _stands_in(monkeypatch, RuntimeError(said))
     told = _refused()
-    assert "head:6379 is of another Ray or Python" in told and "Ray: 2.9.0 Python: 3.9.1" in told
+    assert "auto is of another Ray or Python" in told and "Ray: 2.9.0 Python: 3.9.1" in told
     assert "\n" not in told
 
 
 def test_a_cluster_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(cluster.ADDRESS, "nowhere:6379")
-    _stands_in(monkeypatch, ConnectionError("deadline"))
-    assert "No Ray cluster answers at RAY_ADDRESS=nowhere:6379" in _refused()
+    _stands_in(monkeypatch, ConnectionError("no such file"))
+    monkeypatch.setenv(cluster.ADDRESS, "auto")
+    assert "No Ray cluster answers at RAY_ADDRESS=auto" in _refused()
+    _stands_in(monkeypatch, AssertionError("it would wait for minutes"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+        monkeypatch.setenv(cluster.ADDRESS, address)
+        told = _refused()
+    assert f"No Ray cluster answers at RAY_ADDRESS={address}" in told and "refused" in told
     monkeypatch.setenv(cluster.ADDRESS, "ray://nowhere:10001")
     assert "address of Ray's client" in _refused()
 

@@ -9,6 +9,7 @@ import importlib
 import os
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ _QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "0",
 }
+_KNOCK_SECONDS = 10
 _users = 0
 _own_folder: str | None = None
 
@@ -71,6 +73,7 @@ def _init(ray: Any, address: str | None, processes: int) -> None:
     global _own_folder
     try:
         if address:
+            _knock(address)
             ray.init(address=address, log_to_driver=False, logging_level="ERROR")
             return
         _own_folder = tempfile.mkdtemp(prefix="mm-ray-")
@@ -100,6 +103,17 @@ def _init(ray: Any, address: str | None, processes: int) -> None:
         raise UserError(
             f"Ray does not start on this machine: MM_POOL=local does without it. Ray says: {said}"
         ) from error
+
+
+def _knock(address: str) -> None:
+    """Ray itself waits for minutes where nobody listens.
+
+    Raises:
+        OSError: nobody does.
+    """
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), _KNOCK_SECONDS).close()
 
 
 def leave() -> None:
