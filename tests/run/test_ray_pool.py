@@ -177,7 +177,7 @@ def test_what_a_dead_node_worked_on_is_begun_again_and_told_once(
         _kill(nodes)
 
     at_work = _staffed(monkeypatch, kill_in_the_middle)
-    items = [(tmp_path, number, 6.0 if number < 2 else 0.1) for number in range(12)]
+    items = [(tmp_path, number, 4.0 if number < 2 else 0.1) for number in range(12)]
     with closing(open_pool(tasks.opened, 2, Limits(tries=1))) as pool:
         assert list(pool.map(tasks.noted, items)) == list(range(12))
     nodes.add_node(num_cpus=1)
