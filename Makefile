@@ -36,7 +36,7 @@ export GX_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help setup run dev serve generate judges filters postgres releases rollback unpin test test-slow test-endurance test-figures lint figures page card weights example clean
+.PHONY: help setup run dev serve generate judges filters postgres ray releases rollback unpin test test-slow test-endurance test-figures lint figures page card weights example clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -96,6 +96,9 @@ filters: setup ## Install what reads text, scores nudity and quality (ingest.tex
 
 postgres: setup ## Install what speaks to PostgreSQL (MM_CATALOGUE_URL, docs/catalogue.md)
 	@$(INSTALL) --no-deps $$($(EXTRAS) postgres)
+
+ray: setup ## Install what works on several machines (MM_POOL=ray, docs/decisions/ray.md)
+	@$(INSTALL) --no-deps $$($(EXTRAS) ray)
 
 releases: setup ## List the registered versions and who chose the champion
 	@$(BIN)/python -m mm_model releases

@@ -24,7 +24,7 @@ def samples(folder: Path) -> list[bytes]:
 
 def written(folder: Path, contents: list[bytes]) -> dict[str, str]:
     """Write them as litdata does; the digest of each file."""
-    from litdata.streaming.writer import BinaryWriter  # type: ignore[import-not-found]
+    from litdata.streaming.writer import BinaryWriter
 
     folder.mkdir()
     writer = BinaryWriter(str(folder), chunk_bytes="256MB")

@@ -9,7 +9,6 @@ import json
 import multiprocessing
 import os
 import pickle
-from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import wait
 from typing import Any
@@ -19,6 +18,7 @@ from mm_model.errors import UserError
 from mm_model.run.pools import child
 from mm_model.run.pools.patience import Patience
 from mm_model.run.pools.port import Crashed, Limits, Start, Task
+from mm_model.run.pools.turn import Turn
 from mm_model.waiting import HEARD_SECONDS
 
 _START_SECONDS = 120
@@ -49,7 +49,7 @@ class Local:
         Raises:
             UserError: worker after worker ends before it can begin.
         """
-        turn, busy = _Turn(len(items), self._limits.tries), self._busy
+        turn, busy = Turn(len(items), self._limits.tries), self._busy
         try:
             while not turn.over:
                 while len(busy) < self._processes and (place := turn.take(len(busy))) is not None:
@@ -70,7 +70,7 @@ class Local:
         self._idle.pop()
         worker.take(place, order)
 
-    def _settle(self, worker: "_Worker", turn: "_Turn") -> None:
+    def _settle(self, worker: "_Worker", turn: Turn) -> None:
         """Put down what became of a worker's item; keep the worker if it lives."""
         self._stillborn = 0 if worker.ready else self._stillborn + 1
         if isinstance(worker.outcome, Crashed):
@@ -93,38 +93,6 @@ class Local:
     def _end(self, workers: "list[_Worker]") -> None:
         while workers:
             workers.pop().close()
-
-
-class _Turn:
-    """One map: which items wait, which were tried, and the results that are not told yet."""
-
-    def __init__(self, number: int, tries: int) -> None:
-        self._waiting, self._again = deque(range(number)), deque[int]()
-        self._number, self._tries, self._tried = number, tries, Counter[int]()
-        self._next = 0
-        self.results: dict[int, Any] = {}
-
-    @property
-    def over(self) -> bool:
-        return self._next == self._number
-
-    def take(self, working: int) -> int | None:
-        """The item to begin next while so many are worked on; None when there is none."""
-        if self._waiting:
-            return self._waiting.popleft()
-        return self._again.popleft() if self._again and not working else None
-
-    def gone(self, place: int, how: Crashed) -> None:
-        self._tried[place] += 1
-        if self._tried[place] < self._tries:
-            self._again.append(place)
-        else:
-            self.results[place] = how
-
-    def in_order(self) -> Iterator[Any]:
-        while self._next in self.results:
-            self._next += 1
-            yield self.results.pop(self._next - 1)
 
 
 def _listen(busy: Sequence["_Worker"], on_tick: Callable[[], None] | None) -> "Iterator[_Worker]":

@@ -8,14 +8,17 @@ import os
 from collections.abc import Callable
 
 from mm_model.errors import UserError
-from mm_model.run.pools import local
+from mm_model.run.pools import local, ray
 from mm_model.run.pools.here import Here
 from mm_model.run.pools.port import Limits, Pool, Start
 
 VARIABLE = "MM_POOL"
 """Environment variable that names the pool; `local` when it is not set."""
 
-POOLS: dict[str, Callable[[Start, int, Limits], Pool]] = {"local": local.Local}
+POOLS: dict[str, Callable[[Start, int, Limits], Pool]] = {
+    "local": local.Local,
+    "ray": ray.opened,
+}
 """Name to what makes the pool from the arguments of `open_pool`."""
 
 _USUAL = "local"
