@@ -58,8 +58,8 @@ def place(text: str, said: str = "URL") -> Place:
     bucket, _, prefix = rest.partition("/")
     if "@" in rest or ":" in bucket or "?" in rest:
         raise UserError(
-            f"{said} holds more than a bucket and a prefix: write s3://bucket/prefix, and give keys "
-            f"by {KEYS}."
+            f"{said} holds more than a bucket and a prefix: write s3://bucket/prefix, and give "
+            f"keys by {KEYS}."
         )
     prefix = prefix.strip("/")
     if scheme != "s3" or not _BUCKET.fullmatch(bucket) or not _PREFIX.fullmatch(prefix):

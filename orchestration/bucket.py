@@ -6,6 +6,7 @@ begins, and afterwards, so that a lock never names what is absent.
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from mm_model.errors import UserError
@@ -48,6 +49,7 @@ class Bucket:
     @contextlib.contextmanager
     def _sentences(self, place: Place) -> Iterator[None]:
         """Say in one sentence what the store or the way there did wrong; no key is in it."""
+        from boto3.exceptions import Boto3Error
         from botocore import exceptions
 
         try:
@@ -64,7 +66,7 @@ class Bucket:
                 f"Nothing answers for {place.url} at {self._where()}: is the server there, and "
                 "ENDPOINT of make remote right? What was moved is kept: run again."
             ) from None
-        except exceptions.BotoCoreError as error:
+        except (exceptions.BotoCoreError, Boto3Error) as error:
             raise UserError(f"{place.url} cannot be asked ({type(error).__name__}).") from None
 
     def _refusal(self, place: Place, error: Any) -> str:
@@ -101,6 +103,13 @@ class Bucket:
         listed = self._listed(self._remote.places[name], OBJECTS)
         return {key.replace("/", ""): size for key, size in listed}
 
+    def put(self, name: str, digest: str, path: Path) -> None:
+        """Put the object of a digest where DVC would, at the place `name`."""
+        place = self._remote.places[name]
+        with self._sentences(place):
+            key = place.key(f"{OBJECTS}/{digest[:2]}/{digest[2:]}")
+            self._client.upload_file(str(path), place.bucket, key)
+
     def profiles(self) -> list[str]:
         """Profiles whose lock lies there."""
         listed = (key for key, _ in self._listed(self._remote.places[STORE], LOCKS))
@@ -135,5 +144,3 @@ class Bucket:
                 said = self._client.get_bucket_versioning(Bucket=bucket)
                 found += [bucket] if said.get("Status") else []
         return found
-
-

@@ -28,11 +28,11 @@ class Output:
 
 def remotes(graph: Path = FILE) -> dict[str, str]:
     """Stage to the remote of its output, where `dvc.yaml` names one."""
-    found = {}
+    found: dict[str, str] = {}
     for name, entry in yaml.safe_load(graph.read_text())["stages"].items():
         for out in entry["outs"]:
-            if isinstance(out, dict):
-                found |= {name: said["remote"] for said in out.values() if "remote" in said}
+            for said in out.values() if isinstance(out, dict) else ():
+                found[name] = said.get("remote", STORE)
     return found
 
 

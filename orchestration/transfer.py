@@ -22,7 +22,7 @@ from mm_model.errors import UserError
 from mm_model.settings import load_params
 from mm_model.store import atomic, digests
 from orchestration import address, objects
-from orchestration.bucket import Bucket
+from orchestration.bucket import OBJECTS, Bucket
 from orchestration.dvc_command import dvc, environment, mend_lock
 from orchestration.objects import Cache, Output
 from orchestration.process_group import ProcessGroup
@@ -85,14 +85,13 @@ class Transfer:
             self.say(f"Not made yet, and not pushed: {', '.join(undone)}.")
         before = self._there()
         self._dvc("push", cwd=self.root)
-        if self._absent(own):
-            self._forget_what_dvc_remembers()
-            self._dvc("push", cwd=self.root)
-        if absent := self._absent(own):
-            raise UserError(
-                f"{len(absent)} objects lie neither here nor in the store, first that of "
-                f"{absent[0]}: make run, which makes it again, then make push."
-            )
+        for one in self._wanting(own):  # DVC remembers what it saw there, and passes it by
+            if not self.cache.holds(one.digest):
+                raise UserError(
+                    f"An object of {one.path} lies neither here nor in the store: make run, which "
+                    "makes it again, then make push."
+                )
+            self.bucket.put(one.remote, one.digest, self.cache.path(one.digest))
         self.bucket.put_lock(self.profile, lock, self._commit())
         after = self._there()
         new = {key: size for key, size in after.items() if key not in before}
@@ -181,23 +180,24 @@ class Transfer:
 
     def _fetch(self, lock: bytes, own: list[Output]) -> None:
         """Have every object of the lock in this tree's cache, and change nothing else."""
-        project = self._aside("pull", lock)
+        project, refused = self._aside("pull", lock), None
         try:
             self._dvc("fetch", cwd=project)
         except UserError as error:
-            lacking = self._lacking(own)
+            refused = error
+        if lacking := self._lacking(own):
             lying = self._there()
             absent = [path for digest, path in lacking if digest not in lying]
             if absent:
                 raise UserError(
-                    f"{self._urls()} lacks {len(absent)} objects that its lock names, first that of "
-                    f"{absent[0]}: make push again where it was made."
-                ) from None
-            raise error
-        if lacking := self._lacking(own):
-            raise UserError(
-                f"{len(lacking)} objects did not arrive whole, first that of {lacking[0][1]}: run "
-                "again, or make push again where they were made."
+                    f"{self._urls()} lacks {len(absent)} objects that its lock names, first that "
+                    f"of {absent[0]}: make push again where it was made."
+                )
+            digest, path = lacking[0]
+            raise refused or UserError(
+                f"{len(lacking)} objects did not arrive whole, first that of {path}: run again; "
+                f"where that does not help, delete {OBJECTS}/{digest[:2]}/{digest[2:]} in the "
+                "store and make push again where it was made."
             )
         shutil.rmtree(project)
 
@@ -240,24 +240,17 @@ class Transfer:
             for digest, size in self.bucket.objects(name).items()
         }
 
-    def _absent(self, outs: list[Output]) -> list[str]:
-        """Paths of what the outputs need and their own place in the store lacks."""
+    def _wanting(self, outs: list[Output]) -> list[Output]:
+        """What the outputs need and their own place in the store lacks, or has of another size."""
         lying = {name: self.bucket.objects(name) for name in self.remote.places}
-        return [
-            path
-            for out in outs
-            for digest, path in self.cache.objects(out)
-            if digest not in lying[out.remote] or not self.cache.holds(out.digest)
-        ]
-
-    def _forget_what_dvc_remembers(self) -> None:
-        """DVC remembers what it saw in a remote, and does not look again for each object."""
-        from dvc.repo import Repo
-        from dvc_data.hashfile.db import get_index
-
-        with Repo(str(self.root)) as repo:
-            for name in self.remote.places:
-                get_index(repo.cloud.get_remote_odb(name)).clear()
+        found = []
+        for out in outs:
+            for digest, path in self.cache.objects(out):
+                size = lying[out.remote].get(digest)
+                here = self.cache.path(digest)
+                if size is None or (here.is_file() and here.stat().st_size != size):
+                    found.append(Output(out.stage, path, digest, out.remote))
+        return found
 
     def _urls(self) -> str:
         return self.remote.places[address.STORE].url

@@ -1,4 +1,4 @@
-"""An object store of a test's own: a server on 127.0.0.1 that ends with the test, and its buckets."""
+"""An object store of a test's own: a server on 127.0.0.1 that ends with the test."""
 
 import contextlib
 import os
@@ -37,10 +37,22 @@ class Store:
         urllib.request.urlopen(urllib.request.Request(url, data=b"0", method="POST")).read()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens to."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return taken.getsockname()[1]
+
+
+def be_user(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Have a key in the environment, and no other word of AWS there or in files."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(folder / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(folder / "none"))
 
 
 def _wait(endpoint: str, log: Path) -> None:
@@ -60,7 +72,7 @@ def s3(folder: Path, *buckets: str) -> Iterator[Store]:
         pytest.importorskip(name, reason=f"no {name} here (make s3-test)")
     import importlib
 
-    port, log = _free_port(), folder / "server.log"
+    port, log = free_port(), folder / "server.log"
     endpoint = f"http://127.0.0.1:{port}"
     command = '"$0" -m moto.server -H 127.0.0.1 -p "$1" >"$2" 2>&1'
     words = ["/bin/sh", "-c", f"exec {command}", sys.executable, str(port), str(log)]
