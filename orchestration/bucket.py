@@ -5,6 +5,7 @@ begins, and afterwards, so that a lock never names what is absent.
 """
 
 import contextlib
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ LOCKS = "locks"
 OBJECTS = "files/md5"
 """Below it lies what DVC keeps, by digest: two digits, a slash, thirty."""
 
+_PACKAGES = ("boto3", "botocore.config", "botocore.exceptions", "boto3.exceptions")
 _REFUSED = {"403", "AccessDenied", "Forbidden", "AllAccessDisabled"}
 _UNKNOWN = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken",
             "AuthFailure", "InvalidClientTokenId", "401"}  # fmt: skip
@@ -31,12 +33,12 @@ class Bucket:
 
     def __init__(self, remote: Remote) -> None:
         try:
-            import boto3
-            from botocore.config import Config
+            boto3, settings, errors, ours = map(importlib.import_module, _PACKAGES)
         except ImportError:
             raise UserError("What speaks to an object store is not installed: make s3.") from None
         self._remote = remote
-        config = Config(connect_timeout=5, read_timeout=60, retries={"max_attempts": 3})
+        self._botocore, self._ours = errors, ours
+        config = settings.Config(connect_timeout=5, read_timeout=60, retries={"max_attempts": 3})
         with self._sentences(remote.places[STORE]):
             session = boto3.session.Session()
             if session.get_credentials() is None:
@@ -49,9 +51,7 @@ class Bucket:
     @contextlib.contextmanager
     def _sentences(self, place: Place) -> Iterator[None]:
         """Say in one sentence what the store or the way there did wrong; no key is in it."""
-        from boto3.exceptions import Boto3Error
-        from botocore import exceptions
-
+        exceptions = self._botocore
         try:
             yield
         except exceptions.ClientError as error:
@@ -66,7 +66,7 @@ class Bucket:
                 f"Nothing answers for {place.url} at {self._where()}: is the server there, and "
                 "ENDPOINT of make remote right? What was moved is kept: run again."
             ) from None
-        except (exceptions.BotoCoreError, Boto3Error) as error:
+        except (exceptions.BotoCoreError, self._ours.Boto3Error) as error:
             raise UserError(f"{place.url} cannot be asked ({type(error).__name__}).") from None
 
     def _refusal(self, place: Place, error: Any) -> str:

@@ -88,8 +88,8 @@ class Transfer:
         for one in self._wanting(own):  # DVC remembers what it saw there, and passes it by
             if not self.cache.holds(one.digest):
                 raise UserError(
-                    f"An object of {one.path} lies neither here nor in the store: make run, which "
-                    "makes it again, then make push."
+                    f"An object of {one.path} lies in neither this tree's cache nor the store: "
+                    f"remove data/{self.profile}/{one.stage}, make run, then make push."
                 )
             self.bucket.put(one.remote, one.digest, self.cache.path(one.digest))
         self.bucket.put_lock(self.profile, lock, self._commit())
@@ -248,7 +248,8 @@ class Transfer:
             for digest, path in self.cache.objects(out):
                 size = lying[out.remote].get(digest)
                 here = self.cache.path(digest)
-                if size is None or (here.is_file() and here.stat().st_size != size):
+                unknown = not self.cache.holds(out.digest)  # what its folder holds is not known
+                if size is None or unknown or (here.is_file() and here.stat().st_size != size):
                     found.append(Output(out.stage, path, digest, out.remote))
         return found
 

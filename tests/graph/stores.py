@@ -5,7 +5,6 @@ import os
 import socket
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,11 +29,6 @@ class Store:
         """Keys that lie in a bucket."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         return [one["Key"] for page in pages for one in page.get("Contents", [])]
-
-    def ask_for_keys(self) -> None:
-        """Refuse from now on who has no key that the server knows; it knows none."""
-        url = f"{self.endpoint}/moto-api/reset-auth"
-        urllib.request.urlopen(urllib.request.Request(url, data=b"0", method="POST")).read()
 
 
 def free_port() -> int:
@@ -66,8 +60,11 @@ def _wait(endpoint: str, log: Path) -> None:
 
 
 @contextlib.contextmanager
-def s3(folder: Path, *buckets: str) -> Iterator[Store]:
-    """A server with these buckets; it ends with the block, or with this process."""
+def s3(folder: Path, *buckets: str, strict: bool = False) -> Iterator[Store]:
+    """A server with these buckets; it ends with the block, or with this process.
+
+    A strict one knows nobody's key once its buckets are made.
+    """
     for name in ("moto", "boto3", "dvc_s3"):
         pytest.importorskip(name, reason=f"no {name} here (make s3-test)")
     import importlib
@@ -76,7 +73,8 @@ def s3(folder: Path, *buckets: str) -> Iterator[Store]:
     endpoint = f"http://127.0.0.1:{port}"
     command = '"$0" -m moto.server -H 127.0.0.1 -p "$1" >"$2" 2>&1'
     words = ["/bin/sh", "-c", f"exec {command}", sys.executable, str(port), str(log)]
-    with ProcessGroup(words, folder, os.environ) as group:
+    asks = {"INITIAL_NO_AUTH_ACTION_COUNT": str(len(buckets))} if strict else {}
+    with ProcessGroup(words, folder, os.environ | asks) as group:
         _wait(endpoint, log)
         client = importlib.import_module("boto3").client(
             "s3",
