@@ -36,7 +36,7 @@ export GX_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help setup run dev serve generate judges filters postgres s3 s3-test remote push pull prune releases rollback unpin test test-slow test-endurance test-figures lint figures page card weights example clean
+.PHONY: help setup run dev serve generate judges filters postgres cluster s3 s3-test remote push pull prune releases rollback unpin test test-slow test-endurance test-figures lint figures page card weights example clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -96,6 +96,9 @@ filters: setup ## Install what reads text, scores nudity and quality (ingest.tex
 
 postgres: setup ## Install what speaks to PostgreSQL (MM_CATALOGUE_URL, docs/catalogue.md)
 	@$(INSTALL) --no-deps $$($(EXTRAS) postgres)
+
+cluster: setup ## Install what lets several trees share Dagster's books (MM_DAGSTER_URL, docs/object-store.md)
+	@$(INSTALL) --no-deps $$($(EXTRAS) postgres cluster)
 
 s3: setup ## Install what speaks to an object store (make remote, push, pull; docs/object-store.md)
 	@$(INSTALL) --no-deps $$($(EXTRAS) s3)
