@@ -20,6 +20,7 @@ _INSTANCE = Path(__file__).with_name("dagster.yaml")
 
 BOOKS = "MM_DAGSTER_URL"
 """Variable with the address of the PostgreSQL database that several trees keep their books in."""
+_SCHEME = "postgresql+psycopg2://"
 _SHARED = f"""
 # Books that several trees share: runs, events, schedules. The address stays in the variable.
 storage:
@@ -48,10 +49,16 @@ def prepare(root: Path) -> Path:
     """Make `DAGSTER_HOME` (by default `<root>/work/dagster`) and DVC ready; return the home.
 
     The home is exported too. Dagster's books lie there, or in the database that `BOOKS` names.
+
+    Raises:
+        UserError: `BOOKS` does not name one as Dagster needs it.
     """
+    books = os.environ.get(BOOKS)
+    if books and not books.startswith(_SCHEME):
+        raise UserError(f"{BOOKS} must begin with {_SCHEME}, the driver that Dagster speaks by.")
     home = Path(os.environ.get("DAGSTER_HOME") or root / "work" / "dagster").resolve()
     target = home / "dagster.yaml"
-    wanted = _INSTANCE.read_text() + (_SHARED if os.environ.get(BOOKS) else "")
+    wanted = _INSTANCE.read_text() + (_SHARED if books else "")
     if not target.is_file() or target.read_text() != wanted:
         atomic.write_text(target, wanted)
     os.environ["DAGSTER_HOME"] = str(home)
@@ -94,6 +101,9 @@ def _kept_by_git(root: Path) -> bool:
 if __name__ == "__main__":
     silence_telemetry()
     with contextlib.suppress(KeyboardInterrupt):
-        prepare(root())
+        try:
+            prepare(root())
+        except UserError as error:
+            sys.exit(f"Stopped: {error}")
         sys.exit(0)
     sys.exit(130)

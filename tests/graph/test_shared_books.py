@@ -13,15 +13,14 @@ from orchestration import home, jobs, runs
 from tests.graph.conftest import Tree
 from tests.report import servers
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
     pytest.importorskip("dagster_postgres", reason="no dagster-postgres here (make cluster)")
     with servers.postgres() as url:
         before, _, folder = url.partition("?host=")
-        yield f"{before}?host={quote(folder, safe='')}"
+        address = before.replace("postgresql:", "postgresql+psycopg2:", 1)
+        yield f"{address}?host={quote(folder, safe='')}"
 
 
 def books(root: Path, monkeypatch: pytest.MonkeyPatch) -> dg.DagsterInstance:
@@ -32,6 +31,7 @@ def books(root: Path, monkeypatch: pytest.MonkeyPatch) -> dg.DagsterInstance:
     return dg.DagsterInstance.get()
 
 
+@pytest.mark.slow
 def test_what_one_tree_ran_the_other_sees(
     done: Tree, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -50,9 +50,8 @@ def test_what_one_tree_ran_the_other_sees(
         runs.let_go(here)
         assert runs.settle(here, alone=True) == 1
         assert not runs.under_way(there)
-    for name in ("dagster.yaml",):
-        said = (tmp_path / "b" / "work" / "dagster" / name).read_text()
-        assert home.BOOKS in said and servers.PASSWORD not in said
+    said = (tmp_path / "b" / "work" / "dagster" / "dagster.yaml").read_text()
+    assert home.BOOKS in said and servers.PASSWORD not in said
     assert not list((done.root / "work" / "dagster").rglob("*.db"))
 
 
@@ -62,8 +61,11 @@ def test_own_books_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert runs.are_own(own)
 
 
-def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(home.BOOKS, "postgresql://host/books")
+def test_what_is_wrong_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(home.BOOKS, f"postgresql://me:{servers.PASSWORD}@host/books")
+    with pytest.raises(UserError, match=r"begin with postgresql\+psycopg2://") as told:
+        home.prepare(tmp_path)
+    assert servers.PASSWORD not in str(told.value)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="make cluster"):
         home.check()
