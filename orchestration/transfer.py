@@ -60,10 +60,8 @@ class Transfer:
     @cached_property
     def cache(self) -> Cache:
         """This tree's cache, wherever DVC's settings put it."""
-        from dvc.repo import Repo
-
-        with Repo(str(self.root)) as repo:
-            return Cache(Path(repo.cache.local.path))
+        said = self._dvc("cache", "dir", cwd=self.root)
+        return Cache(self.root / said[-1] / OBJECTS)
 
     def push(self) -> None:
         """Push the profile's outputs, then its lock.
@@ -214,7 +212,7 @@ class Transfer:
         shutil.copy(self.root / ".dvc" / "config", project / ".dvc" / "config")
         local = ConfigObj((self.root / ".dvc" / "config.local").read_text().splitlines())
         local.setdefault("core", {})["no_scm"] = "true"
-        local.setdefault("cache", {})["dir"] = str(self.cache.files.parents[1])
+        local.setdefault("cache", {})["dir"] = str(self.cache.files.parents[1].resolve())
         lines = "".join(f"{line}\n" for line in local.write())
         (project / ".dvc" / "config.local").write_text(lines)
         (project / "dvc.lock").write_bytes(lock)
@@ -265,13 +263,13 @@ class Transfer:
             return ""
         return done.stdout.strip() if done.returncode == 0 else ""
 
-    def _dvc(self, *arguments: str, cwd: Path) -> None:
+    def _dvc(self, *arguments: str, cwd: Path) -> list[str]:
         mend_lock(cwd)
         with ProcessGroup(dvc(*arguments), cwd, environment(self.root)) as group:
             lines = list(group.lines())
             failed = group.wait()
         if not failed:
-            return
+            return lines
         said = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
         reason = _unseen((said or lines or ["no reason given"])[0].rstrip(".:"))
         if "unsaved files" in reason:
