@@ -15,7 +15,7 @@ DEV_PORT ?= 3000
 TEST_WORKERS ?= 2
 # What a person writes is taken as it was written ($100 stays $100, also from the environment), and
 # reaches a recipe's shell through the environment alone.
-WRITTEN := SOURCES FACEPACK CONSENT PROFILE STRICT REF PROMPT OUT SEED ADAPTER FRAMES SIZE STEPS GUIDANCE FORCE BLUR
+WRITTEN := SOURCES FACEPACK CONSENT PROFILE STRICT REF PROMPT OUT SEED ADAPTER FRAMES SIZE STEPS GUIDANCE FORCE BLUR URL ENDPOINT LIKENESS
 $(foreach name,$(WRITTEN),$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 # UV=1 installs with uv, which must be on PATH; pip otherwise.
 ifeq ($(UV),1)
@@ -36,10 +36,10 @@ export GX_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help setup run dev serve generate judges filters postgres ray releases rollback unpin test test-slow test-endurance test-figures lint figures page card weights example clean
+.PHONY: help setup run dev serve generate judges filters postgres cluster ray s3 s3-test remote push pull prune releases rollback unpin test test-slow test-endurance test-figures lint figures page card weights example clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 $(STAMP): requirements.lock pyproject.toml
 	@echo "Setting up $(VENV) (once; a minute or two)"
@@ -99,6 +99,27 @@ postgres: setup ## Install what speaks to PostgreSQL (MM_CATALOGUE_URL, docs/cat
 
 ray: setup ## Install what works on several machines (MM_POOL=ray, docs/decisions/ray.md)
 	@$(INSTALL) --no-deps $$($(EXTRAS) ray)
+
+cluster: setup ## Install what lets several trees share Dagster's books (MM_DAGSTER_URL, docs/object-store.md)
+	@$(INSTALL) --no-deps $$($(EXTRAS) postgres cluster)
+
+s3: setup ## Install what speaks to an object store (make remote, push, pull; docs/object-store.md)
+	@$(INSTALL) --no-deps $$($(EXTRAS) s3)
+
+s3-test: setup ## The same, and the server that its tests start
+	@$(INSTALL) --no-deps $$($(EXTRAS) s3 s3-test)
+
+remote: setup ## Name an object store (URL=s3://bucket/prefix ENDPOINT=http://host:port LIKENESS=s3://...)
+	@$(BIN)/python -m orchestration.remote set $${URL:+--url="$$URL"} $${LIKENESS:+--likeness="$$LIKENESS"} $${ENDPOINT:+--endpoint="$$ENDPOINT"}
+
+push: setup ## Push what was made, and then dvc.lock, to the object store
+	@$(LATER) $(BIN)/python -m orchestration.remote push
+
+pull: setup ## Bring what was pushed, and its dvc.lock, into this tree
+	@$(LATER) $(BIN)/python -m orchestration.remote pull
+
+prune: setup ## Delete from the object store and the cache what no lock names any more
+	@$(LATER) $(BIN)/python -m orchestration.remote prune
 
 releases: setup ## List the registered versions and who chose the champion
 	@$(BIN)/python -m mm_model releases

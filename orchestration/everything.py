@@ -60,7 +60,7 @@ def _execute(client: DvcStageClient) -> str | None:
                 instance=instance,
                 run_config=_QUIET,
                 raise_on_error=False,
-                tags={runs.TAG: runs.hold(instance)},
+                tags=runs.tags(instance),
             )
         finally:
             runs.let_go(instance)
@@ -72,13 +72,13 @@ def _execute(client: DvcStageClient) -> str | None:
 
 def _settle(instance: dg.DagsterInstance, root: Path) -> None:
     """Close dead runs. A place in a pool that is still taken is not waited for without a word."""
-    alone = Path(instance.root_directory).is_relative_to(root)
+    alone = runs.are_own(instance) and Path(instance.root_directory).is_relative_to(root)
     if closed := runs.settle(instance, alone):
         print(f"Closed {closed} run{'s' * (closed > 1)} whose process is gone.", flush=True)
     if others := runs.in_the_way(instance):
         raise BusyError(
-            f"Run {others[0][:8]} of another tree with the same DAGSTER_HOME has the place in the "
-            "pool: wait for its end, or stop it there."
+            f"Run {others[0][:8]} of another tree with the same books of Dagster has the place in "
+            "the pool: wait for its end, or stop it there."
         )
 
 

@@ -5,16 +5,39 @@ Imports nothing heavy: it runs before every command of the Makefile.
 """
 
 import contextlib
+import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 from mm_model.environment import silence_telemetry
+from mm_model.errors import UserError
 from mm_model.store import atomic
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 _INSTANCE = Path(__file__).with_name("dagster.yaml")
+
+BOOKS = "MM_DAGSTER_URL"
+"""Variable with the address of the PostgreSQL database that several trees keep their books in."""
+_SCHEME = "postgresql+psycopg2://"
+_SHARED = f"""
+# Books that several trees share: runs, events, schedules. The address stays in the variable.
+storage:
+  postgres:
+    postgres_url:
+      env: {BOOKS}
+"""
+
+
+def check() -> None:
+    """See that shared books can be kept, where they are asked for.
+
+    Raises:
+        UserError: what speaks to them is not installed.
+    """
+    if os.environ.get(BOOKS) and importlib.util.find_spec("dagster_postgres") is None:
+        raise UserError(f"{BOOKS} is set, and what speaks to it is not installed: make cluster.")
 
 
 def root() -> Path:
@@ -25,11 +48,17 @@ def root() -> Path:
 def prepare(root: Path) -> Path:
     """Make `DAGSTER_HOME` (by default `<root>/work/dagster`) and DVC ready; return the home.
 
-    The home is exported too.
+    The home is exported too. Dagster's books lie there, or in the database that `BOOKS` names.
+
+    Raises:
+        UserError: `BOOKS` does not name one as Dagster needs it.
     """
+    books = os.environ.get(BOOKS)
+    if books and not books.startswith(_SCHEME):
+        raise UserError(f"{BOOKS} must begin with {_SCHEME}, the driver that Dagster speaks by.")
     home = Path(os.environ.get("DAGSTER_HOME") or root / "work" / "dagster").resolve()
     target = home / "dagster.yaml"
-    wanted = _INSTANCE.read_text()
+    wanted = _INSTANCE.read_text() + (_SHARED if books else "")
     if not target.is_file() or target.read_text() != wanted:
         atomic.write_text(target, wanted)
     os.environ["DAGSTER_HOME"] = str(home)
@@ -72,6 +101,9 @@ def _kept_by_git(root: Path) -> bool:
 if __name__ == "__main__":
     silence_telemetry()
     with contextlib.suppress(KeyboardInterrupt):
-        prepare(root())
+        try:
+            prepare(root())
+        except UserError as error:
+            sys.exit(f"Stopped: {error}")
         sys.exit(0)
     sys.exit(130)

@@ -30,6 +30,7 @@ def _run(started: float) -> int:
     silence_telemetry()
     try:
         root = home.root()
+        home.check()
         home.prepare(root)
         from orchestration import turn
 

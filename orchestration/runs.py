@@ -8,6 +8,7 @@ in-process executor, where one process holds a run from start to end.
 """
 
 import atexit
+import socket
 import time
 import uuid
 from pathlib import Path
@@ -17,6 +18,8 @@ import dagster as dg
 from mm_model.store import lease
 
 TAG = "magic_mirror/lease"
+HOME = "magic_mirror/home"
+"""On a run: machine and home of Dagster that it goes on in; books may be shared by several."""
 START_SECONDS = 180.0
 """A run without a lease that shows no change for so long is not going to."""
 
@@ -44,6 +47,20 @@ def hold(instance: dg.DagsterInstance) -> str:
     return _own[folder].path.name
 
 
+def tags(instance: dg.DagsterInstance) -> dict[str, str]:
+    """The tags of a run that this process holds."""
+    return {TAG: hold(instance), HOME: _home(instance)}
+
+
+def _home(instance: dg.DagsterInstance) -> str:
+    return f"{socket.gethostname()}:{instance.root_directory}"
+
+
+def are_own(instance: dg.DagsterInstance) -> bool:
+    """Whether the books lie in files of this home, so that nobody elsewhere writes in them."""
+    return type(instance.run_storage).__name__ in ("SqliteRunStorage", "InMemoryRunStorage")
+
+
 def let_go(instance: dg.DagsterInstance) -> None:
     """Give up this process's lease: its runs are over."""
     _drop(_folder(instance))
@@ -57,7 +74,7 @@ def _drop(folder: Path) -> None:
 
 def claim(instance: dg.DagsterInstance, run_id: str) -> None:
     """Record this process as the one that holds the run."""
-    instance.add_run_tags(run_id, {TAG: hold(instance)})
+    instance.add_run_tags(run_id, tags(instance))
 
 
 def _unchanged(run_id: str, mark: object, seconds: float) -> bool:
@@ -70,6 +87,8 @@ def _unchanged(run_id: str, mark: object, seconds: float) -> bool:
 
 
 def _is_dead(instance: dg.DagsterInstance, run: dg.DagsterRun, alone: bool) -> bool:
+    if run.tags.get(HOME, _home(instance)) != _home(instance):
+        return False  # its lease lies elsewhere: who has it judges
     if TAG not in run.tags:
         return alone or _unchanged(run.run_id, run.status, START_SECONDS)
     path = _folder(instance) / run.tags[TAG]

@@ -24,7 +24,10 @@ from orchestration.dvc_client import DvcStageClient
 from orchestration.dvc_command import environment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-STAGES = ("sources", "ingest", "faces", "pairs", "pretrain", "finetune", "evaluate", "register")
+STAGES = (
+    *("sources", "ingest", "faces", "pairs", "precompute"),
+    *("pretrain", "finetune", "evaluate", "register"),
+)
 
 
 @dataclass

@@ -17,13 +17,15 @@ from orchestration.definitions import defs
 
 pytestmark = pytest.mark.capability("Dagster over DVC", scale="T")
 
+LIKENESS = {"faces", "precompute"}
+"""Stages whose outputs hold faces as numbers."""
 GROUPS = {
     "inputs": {
         *("raw", "facepack", "judge", "judges", "captioners", "classifiers", "synthesizer"),
         "backbone",
     },
     "data": {"sources", "ingest", "faces", "pairs"},
-    "training": {"pretrain", "finetune"},
+    "training": {"precompute", "pretrain", "finetune"},
     "release": {"evaluate", "register"},
 }
 
@@ -59,7 +61,9 @@ def test_dvc_reads_and_writes_only_what_it_can_restore(root: Path) -> None:
     assert settings["outs"] == ["data/${profile}/settings.json"]
     for name, entry in stages.items():
         assert [file for one in entry["params"] for file in one] == settings["outs"]
-        assert entry["outs"] == [f"data/${{profile}}/{name}"]
+        place = f"data/${{profile}}/{name}"
+        # embeddings go to a place of their own, where an object store is named
+        assert entry["outs"] == ([{place: {"remote": "likeness"}}] if name in LIKENESS else [place])
         assert set(entry) == {"cmd", "deps", "params", "outs"}
 
 
@@ -69,7 +73,7 @@ def test_groups_and_the_gpu_pool() -> None:
         for name in names:
             node = assets.get(dg.AssetKey(name))
             assert node.group_name == group
-            wants_gpu = name in {"pretrain", "finetune", "evaluate"}
+            wants_gpu = name in {"precompute", "pretrain", "finetune", "evaluate"}
             assert (node.pools or set()) == ({"gpu"} if wants_gpu else set())
     assert len(assets.get_all_asset_keys()) == sum(map(len, GROUPS.values()))
 
@@ -81,7 +85,10 @@ def test_groups_and_the_gpu_pool() -> None:
         ("group:data", GROUPS["data"]),
         ("key:finetune+", {"finetune", "evaluate", "register"}),
         ("+key:ingest and not group:inputs", {"sources", "ingest"}),
-        ('kind:"pytorch" or key:register', {"pretrain", "finetune", "evaluate", "register"}),
+        (
+            'kind:"pytorch" or key:register',
+            {"precompute", "pretrain", "finetune", "evaluate", "register"},
+        ),
     ],
 )
 def test_string_selections_parse_beside_dvc(text: str, expected: set[str]) -> None:

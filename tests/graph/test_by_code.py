@@ -59,7 +59,15 @@ def test_three_changed_lines_are_told_with_their_stages(done: Tree) -> None:
     client, checks = _run(done)
     assert done.executed() == [], "a version counts, not every line"
     assert set(checks) == set(STAGES)
-    assert _failed(checks) == {"ingest", "faces", "pairs", "pretrain", "finetune", "evaluate"}
+    assert _failed(checks) == {
+        "ingest",
+        "faces",
+        "pairs",
+        "precompute",
+        "pretrain",
+        "finetune",
+        "evaluate",
+    }
     assert all(check.severity is dg.AssetCheckSeverity.WARN for check in checks.values())
     assert "mm_model/media/sniff.py" in checks["ingest"].description
     assert "block.py" not in checks["ingest"].description, "it imports no network"

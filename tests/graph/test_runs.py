@@ -77,10 +77,17 @@ def test_parts_by_either_in_any_order(done: Tree) -> None:
     done.set("pairs", "per_target", 7)
     assert list(done.stale()) == ["pairs"]
     assert "code version" in done.stale()["pairs"]
-    assert _failures(done.dagster("pairs", "pretrain")) == {}
+    assert _failures(done.dagster("pairs", "precompute", "pretrain")) == {}
     assert set(done.stale()) == {"finetune", "evaluate", "register"}, "their inputs changed"
     done.dvc("repro")
-    assert done.executed() == ["pairs", "pretrain", "finetune", "evaluate", "register"]
+    assert done.executed() == [
+        "pairs",
+        "precompute",
+        "pretrain",
+        "finetune",
+        "evaluate",
+        "register",
+    ]
     done.tick_outside_runs()
     assert done.stale() == {}
     assert done.is_clean()

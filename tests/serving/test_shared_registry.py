@@ -32,22 +32,22 @@ def kept(tmp_path_factory: Any) -> Path:
     return tmp_path_factory.mktemp("server")
 
 
-@pytest.fixture(scope="module")
-def server(kept: Path) -> Iterator[str]:
-    """`mlflow server` with proxied artifacts; its address."""
+@contextlib.contextmanager
+def mlflow_server(folder: Path, backend: str, artifacts: str, **given: str) -> Iterator[str]:
+    """`mlflow server` with proxied artifacts, logging to `folder`; its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [
         *[sys.executable, *f"-m mlflow server --host 127.0.0.1 --port {port} --workers 1".split()],
-        f"--backend-store-uri=sqlite:///{kept / 'mlflow.db'}",
-        f"--artifacts-destination={kept / 'artifacts'}",
+        f"--artifacts-destination={artifacts}",
     ]
-    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", **given}
     environment.pop("MLFLOW_TRACKING_URI", None)
-    with (kept / "log").open("w") as log:
+    environment["MLFLOW_BACKEND_STORE_URI"] = backend
+    with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            command, cwd=kept, env=environment, stdout=log, stderr=log, start_new_session=True
+            command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
         )
     address = f"http://127.0.0.1:{port}"
     try:
@@ -55,12 +55,19 @@ def server(kept: Path) -> Iterator[str]:
             with contextlib.suppress(OSError):
                 urllib.request.urlopen(f"{address}/health", timeout=5).close()
                 break
-            assert process.poll() is None, (kept / "log").read_text()[-3000:]
+            assert process.poll() is None, (folder / "log").read_text()[-3000:]
             time.sleep(0.2)
         yield address
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def server(kept: Path) -> Iterator[str]:
+    """A server with a database and artifacts in a folder."""
+    with mlflow_server(kept, f"sqlite:///{kept / 'mlflow.db'}", str(kept / "artifacts")) as address:
+        yield address
 
 
 @pytest.fixture
