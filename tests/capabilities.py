@@ -224,6 +224,23 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
         Capability("tracking", "MLflow never stands in a stage's way, and no point is lost"),
         Capability("catalogue and page", "tables, SQL and the report page tell the same numbers"),
     ),
+    "Past one machine": (
+        Capability(
+            "Ray", "files, faces and references on a cluster, with the same bytes; a node may die"
+        ),
+        Capability(
+            "object store", "what was made is pushed to S3 and pulled elsewhere; nothing runs again"
+        ),
+        Capability(
+            "shared services", "two trees keep one set of Dagster's books and one MLflow server"
+        ),
+        Capability("plan", "hours, disk, traffic and memory before anything is rented"),
+        Capability(
+            "two machines, one graph",
+            "a stage of this tree's graph runs on another machine",
+            missing="not built",
+        ),
+    ),
 }
 
 ALL: dict[str, Capability] = {c.name: c for group in GROUPS.values() for c in group}

@@ -1,7 +1,7 @@
 """What is to be precomputed: every target of a kept training pair, and by what it is known.
 
-The key of a target covers all that its sample is made from: contents, faces, words, weights and
-settings. Two targets of one key have one sample, whichever run made it.
+The key of a target covers all that its sample is made from: contents, faces, words, weights,
+settings, code and libraries. Two targets of one key have one sample, whichever run made it.
 """
 
 from collections.abc import Iterator
@@ -16,13 +16,13 @@ from mm_model.generation.frames import SAMPLE_COLUMNS, TRACK_COLUMNS
 from mm_model.generation.reference_book import ReferenceBook
 from mm_model.records import TRAIN
 from mm_model.rows import Row
+from mm_model.run.measuring import LIBRARIES, Measuring
 from mm_model.run.stage import Job
 from mm_model.store import digests, tables
 from mm_model.store.lookup import Lookup
 
-CODE = 1
-"""Raise it when equal keys would give another sample."""
-
+_ENTRIES = ("precompute/encode.py", "precompute/sample.py")
+_LIBRARIES = (*LIBRARIES, "torch", "transformers", "diffusers", "safetensors")
 _PAIR = ("pair_id", "target", "reference", "identity", "split", "media")
 _SIZES = ("height", "width", "crop_margin", "reference_margin")
 
@@ -67,12 +67,9 @@ class TargetFacts:
         self._tracks = Lookup(job.inputs["faces"] / "tracks.parquet", "sample_id", TRACK_COLUMNS)
         sizes, rules = job.profile.model, job.profile.precompute
         run = job.profile.run
-        self._made_with = [
-            CODE,
-            weights,
-            [getattr(sizes, name) for name in _SIZES],
-            [run.dtype, rules.dtype, rules.vae_tiling],
-        ]
+        shape = [getattr(sizes, name) for name in _SIZES]
+        about = [weights, shape, run.dtype, rules.dtype, rules.vae_tiling]
+        self._measuring = Measuring(_ENTRIES, about, _LIBRARIES)
         self._content = cache(digests.of_file)
 
     def row(self, target: Target) -> Row:
@@ -95,14 +92,11 @@ class TargetFacts:
         """
         row, track = self.row(target), self.track(target)
         frames = [num_frames, self._job.profile.model.fps if num_frames > 1 else None]
-        return digests.of_value(
-            [
-                self._made_with,
-                frames,
-                [self._content(self.file(target)), {n: row.get(n) for n in SAMPLE_COLUMNS[1:]}],
-                track.to_json(orient="values", double_precision=15),
-                list(self._references(target)),
-            ]
+        return self._measuring.key(
+            frames,
+            [self._content(self.file(target)), {n: row.get(n) for n in SAMPLE_COLUMNS[1:]}],
+            track.to_json(orient="values", double_precision=15),
+            list(self._references(target)),
         )
 
     def _references(self, target: Target) -> Iterator[list]:

@@ -7,6 +7,7 @@ there are makes no difference.
 import tarfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,11 +97,17 @@ class Loader:
         Raises:
             UserError: a shard is damaged or missing.
         """
-        parts = iter(self._parts(first))
+        steps = _ahead(self._drawn(first)) if self._workers else self._drawn(first)
         while True:
             began = time.monotonic()
-            told = [next(parts) for _ in self._streams]
+            step = next(steps)
             self.waited += time.monotonic() - began
+            yield step
+
+    def _drawn(self, first: int) -> Iterator[list[Drawn]]:
+        parts = iter(self._parts(first))
+        while True:
+            told = [next(parts) for _ in self._streams]
             yield [Drawn.of(part) for part in sorted(told, key=lambda part: part.stream)]
 
     def _parts(self, first: int) -> "DataLoader[Part]":
@@ -114,6 +121,16 @@ class Loader:
             prefetch_factor=_AHEAD * -(-len(self._streams) // self._workers),
             multiprocessing_context="spawn",
         )
+
+
+def _ahead(steps: Iterator[list[Drawn]]) -> Iterator[list[Drawn]]:
+    """The same steps, the next one taken over from the workers while this one is used."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, steps)
+        while True:
+            step = coming.result()
+            coming = thread.submit(next, steps)
+            yield step
 
 
 class _Parts(IterableDataset[Part]):

@@ -13,7 +13,7 @@ from tests.graph import stores
 from tests.graph.conftest import STAGES, Tree
 from tests.graph.stores import SECRET, Store
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.capability("object store", scale="T")]
 URL = "s3://people/work"
 
 

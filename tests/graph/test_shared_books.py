@@ -13,6 +13,8 @@ from orchestration import home, jobs, runs
 from tests.graph.conftest import Tree
 from tests.report import servers
 
+pytestmark = pytest.mark.capability("shared services", scale="T")
+
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:

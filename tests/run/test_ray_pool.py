@@ -27,6 +27,7 @@ from tests.lifeline import family
 from tests.run import pool_tasks as tasks
 
 pytest.importorskip("ray", reason="no ray here (make ray)")
+pytestmark = pytest.mark.capability("Ray", scale="T")
 
 SOON = {
     "health_check_initial_delay_ms": 0,

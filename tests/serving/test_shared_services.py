@@ -14,7 +14,7 @@ from tests.report import servers
 from tests.serving.house import House, metrics
 from tests.serving.test_shared_registry import NAME, mlflow_server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.capability("shared services", scale="T")]
 
 
 def test_a_release_of_one_tree_is_served_by_another(tmp_path: Path, monkeypatch: Any) -> None:
