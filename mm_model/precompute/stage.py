@@ -2,7 +2,7 @@
 
 takes  ingest, faces, pairs   kept pairs of the training split
 gives  pictures/, clips/ (shards), pictures.parquet, clips.parquet (their indexes),
-       empty_text.safetensors
+       empty_text.safetensors, sheet.jpg
 Pictures are single frames (paper, section 3.3, stage 1), clips have the model's frames (stage 2).
 Nothing here is trained, and no later stage of training opens a photograph for its loss.
 """
@@ -11,6 +11,7 @@ from mm_model.errors import UserError
 from mm_model.precompute.kept import keep
 from mm_model.precompute.sample import CLIPS, EMPTY_TEXT, PICTURES
 from mm_model.records import Counts
+from mm_model.run import views
 from mm_model.run.stage import Job, Report, Stage
 from mm_model.store import digests
 from mm_model.store.atomic import written_aside
@@ -26,6 +27,7 @@ def run(job: Job) -> Report:
 
     from mm_model.generation.backbone import load_backbone
     from mm_model.generation.reference_book import ReferenceBook
+    from mm_model.precompute import sheet
     from mm_model.precompute.encode import Encoder
     from mm_model.precompute.sets import SampleSet
     from mm_model.precompute.wanted import TargetFacts, targets_of
@@ -62,9 +64,11 @@ def run(job: Job) -> Report:
     with written_aside(job.out / EMPTY_TEXT) as aside:
         save_file({"text": encoder.empty_text()}, aside)
     keep(job.out, job.layout.precomputed, names)
+    views.attempt("contact sheet", lambda: sheet.write(job.out, backbone), views.WITHOUT)
     metrics["megabytes"] = round(sum((job.out / name).stat().st_size for name in names) / 1e6, 1)
     total = sum(len(targets) for targets in wanted.values())
-    return Report(Counts(total, total), metrics)
+    shown = (sheet.NAME,) if (job.out / sheet.NAME).is_file() else ()
+    return Report(Counts(total, total), metrics, shown)
 
 
 STAGE = Stage(

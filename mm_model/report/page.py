@@ -28,7 +28,7 @@ TITLES = {
     "ingest": "Usable files",
     "faces": "One face, one identity",
     "pairs": "Reference and target",
-    "precompute": "Latents for training",
+    "precompute": "What training sees",
     "pretrain": "Pretraining on pictures",
     "finetune": "Fine-tuning on clips",
     "evaluate": "Held-out people",
@@ -109,7 +109,7 @@ def render(layout: Layout) -> str:
     sections.insert(len(sections) if finished else 1, states)
     for stage, frames in trained:
         sections.append(partial(training, stage, TITLES[stage.stage], frames))
-    for name in ("sources", "ingest", "faces", "pairs"):
+    for name in ("sources", "ingest", "faces", "pairs", "precompute"):
         sections.append(partial(parts.data, found[name], TITLES[name]))
     sections.append(partial(parts.release, found["register"]))
     return fill(
