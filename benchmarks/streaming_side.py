@@ -4,6 +4,7 @@ Run by a Python that has litdata and this tree's torch; it prints one line of JS
 """
 
 import hashlib
+import importlib
 import json
 import sys
 import tarfile
@@ -24,10 +25,9 @@ def samples(folder: Path) -> list[bytes]:
 
 def written(folder: Path, contents: list[bytes]) -> dict[str, str]:
     """Write them as litdata does; the digest of each file."""
-    from litdata.streaming.writer import BinaryWriter
-
+    writers = importlib.import_module("litdata.streaming.writer")
     folder.mkdir()
-    writer = BinaryWriter(str(folder), chunk_bytes="256MB")
+    writer = writers.BinaryWriter(str(folder), chunk_bytes="256MB")
     for number, content in enumerate(contents):
         writer[number] = {"number": number, "tensors": content}
     writer.done()
@@ -38,10 +38,9 @@ def written(folder: Path, contents: list[bytes]) -> dict[str, str]:
 
 def order(folder: Path, workers: int, upto: int | None = None, state: dict | None = None) -> tuple:
     """Numbers batch by batch, and the state after `upto` batches."""
-    from litdata import StreamingDataLoader, StreamingDataset
-
-    dataset = StreamingDataset(str(folder), shuffle=True, seed=3)
-    loader = StreamingDataLoader(dataset, batch_size=8, num_workers=workers)
+    litdata = importlib.import_module("litdata")
+    dataset = litdata.StreamingDataset(str(folder), shuffle=True, seed=3)
+    loader = litdata.StreamingDataLoader(dataset, batch_size=8, num_workers=workers)
     if state is not None:
         loader.load_state_dict(state)
     found = []
@@ -54,15 +53,14 @@ def order(folder: Path, workers: int, upto: int | None = None, state: dict | Non
 
 def main() -> None:
     """Write, read and resume."""
-    from litdata import StreamingDataset
-
+    litdata = importlib.import_module("litdata")
     place = Path(sys.argv[1])
     said: dict[str, object] = {}
     contents = samples(place)
     first, second = (written(place / name, contents) for name in ("once", "twice"))
     said["files that differ between two writings"] = [n for n in first if first[n] != second[n]]
     began = time.monotonic()
-    for one in StreamingDataset(str(place / "once"), shuffle=False):
+    for one in litdata.StreamingDataset(str(place / "once"), shuffle=False):
         assert one["tensors"]
     said["reading"] = time.monotonic() - began
     whole, _ = order(place / "once", 2)

@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from mm_model.precompute import shards
-from mm_model.precompute.sample import EMPTY_TEXT, PICTURES, TrainingSample
+from mm_model.precompute.names import EMPTY_TEXT, PICTURES
+from mm_model.precompute.sample import TrainingSample
 from mm_model.records import PRECOMPUTED_COLUMNS
 from mm_model.store import tables
 from mm_model.train.shards import ShardSet

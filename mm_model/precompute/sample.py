@@ -9,12 +9,6 @@ from dataclasses import dataclass, fields
 from safetensors.torch import load, save
 from torch import Tensor
 
-PICTURES, CLIPS = "pictures", "clips"
-"""The sets: single frames, and clips of the model's frames."""
-
-EMPTY_TEXT = "empty_text.safetensors"
-"""Beside the sets: T5's output for the empty prompt."""
-
 MAX_REFERENCES = 2
 """References that one draw of training shows at most; a text is kept for each number."""
 

@@ -13,7 +13,8 @@ from torch import Tensor
 from mm_model.generation.backbone import Backbone
 from mm_model.media.sheet import grid, picture_bytes
 from mm_model.nn.cogvideox import folded_vae
-from mm_model.precompute.sample import CLIPS, PICTURES, TrainingSample
+from mm_model.precompute.names import CLIPS, PICTURES
+from mm_model.precompute.sample import TrainingSample
 from mm_model.precompute.shards import SamplePlace
 from mm_model.store import atomic, tables
 

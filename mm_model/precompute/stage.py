@@ -8,8 +8,7 @@ Nothing here is trained, and no later stage of training opens a photograph for i
 """
 
 from mm_model.errors import UserError
-from mm_model.precompute.kept import keep
-from mm_model.precompute.sample import CLIPS, EMPTY_TEXT, PICTURES
+from mm_model.precompute.names import CLIPS, EMPTY_TEXT, PICTURES
 from mm_model.records import Counts
 from mm_model.run import views
 from mm_model.run.stage import Job, Report, Stage
@@ -29,6 +28,7 @@ def run(job: Job) -> Report:
     from mm_model.generation.reference_book import ReferenceBook
     from mm_model.precompute import sheet
     from mm_model.precompute.encode import Encoder
+    from mm_model.precompute.kept import keep
     from mm_model.precompute.sets import SampleSet
     from mm_model.precompute.wanted import TargetFacts, targets_of
 

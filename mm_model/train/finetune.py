@@ -10,7 +10,7 @@ from mm_model.run.stage import Job, Report, Stage
 
 def run(job: Job) -> Report:
     """Continue the pretrained adapter on clips."""
-    from mm_model.precompute.sample import CLIPS
+    from mm_model.precompute.names import CLIPS
     from mm_model.train.stage import train
 
     return train(job, job.profile.finetune, CLIPS, start=job.inputs["pretrain"])

@@ -28,7 +28,7 @@ Held = list[tuple[str, bytes]]
 
 
 @dataclass(frozen=True)
-class Part:
+class StreamPart:
     """The samples of one stream at one step, their bytes in one tensor: a worker hands that over by
     shared memory, without a copy through a pipe.
     """
@@ -39,7 +39,7 @@ class Part:
     content: Tensor
 
     @classmethod
-    def of(cls, stream: int, held: Held) -> "Part":
+    def of(cls, stream: int, held: Held) -> "StreamPart":
         """These samples as a part."""
         content = torch.frombuffer(bytearray().join(b for _, b in held), dtype=torch.uint8)
         return cls(stream, tuple(k for k, _ in held), tuple(len(b) for _, b in held), content)
@@ -54,7 +54,7 @@ class Drawn:
     samples: tuple[TrainingSample, ...]
 
     @classmethod
-    def of(cls, part: Part) -> "Drawn":
+    def of(cls, part: StreamPart) -> "Drawn":
         """The samples of a part that was read."""
         contents = part.content.split(part.sizes)
         samples = tuple(TrainingSample.of_bytes(one.numpy().tobytes()) for one in contents)
@@ -110,7 +110,7 @@ class Loader:
             told = [next(parts) for _ in self._streams]
             yield [Drawn.of(part) for part in sorted(told, key=lambda part: part.stream)]
 
-    def _parts(self, first: int) -> "DataLoader[Part]":
+    def _parts(self, first: int) -> "DataLoader[StreamPart]":
         dataset = _Parts(self._files, self._streams, self._each, first)
         if self._workers == 0:
             return DataLoader(dataset, batch_size=None)
@@ -133,7 +133,7 @@ def _ahead(steps: Iterator[list[Drawn]]) -> Iterator[list[Drawn]]:
             yield step
 
 
-class _Parts(IterableDataset[Part]):
+class _Parts(IterableDataset[StreamPart]):
     """The parts of all streams, step by step; of a worker, those of its own streams."""
 
     def __init__(
@@ -141,7 +141,7 @@ class _Parts(IterableDataset[Part]):
     ) -> None:
         self._files, self._streams, self._each, self._first = files, streams, each, first
 
-    def __iter__(self) -> Iterator[Part]:
+    def __iter__(self) -> Iterator[StreamPart]:
         own = self._streams
         if (worker := get_worker_info()) is not None:
             own = own[worker.id :: worker.num_workers]
@@ -149,7 +149,7 @@ class _Parts(IterableDataset[Part]):
         reading = [(one.number, _samples(self._files, one, position)) for one in own]
         while True:
             for number, samples in reading:
-                yield Part.of(number, [next(samples) for _ in range(self._each)])
+                yield StreamPart.of(number, [next(samples) for _ in range(self._each)])
 
 
 def _samples(files: Sequence[str], stream: Stream, position: int) -> Iterator[tuple[str, bytes]]:

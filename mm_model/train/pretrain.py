@@ -11,7 +11,7 @@ from mm_model.run.stage import Job, Report, Stage
 
 def run(job: Job) -> Report:
     """Train a fresh adapter on single frames."""
-    from mm_model.precompute.sample import PICTURES
+    from mm_model.precompute.names import PICTURES
     from mm_model.train.stage import train
 
     return train(job, job.profile.pretrain, PICTURES, start=None)

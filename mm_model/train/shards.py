@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from mm_model.errors import UserError
-from mm_model.precompute.sample import EMPTY_TEXT, TrainingSample
+from mm_model.precompute.names import EMPTY_TEXT
+from mm_model.precompute.sample import TrainingSample
 from mm_model.precompute.shards import SamplePlace
 from mm_model.store import tables
 from mm_model.train.randomness import generator_of

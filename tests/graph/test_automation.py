@@ -154,7 +154,8 @@ def test_who_runs_everything_has_only_the_books_in_its_tree_alone(
     asked: list[bool] = []
     monkeypatch.setattr(runs, "settle", lambda instance, alone=False: asked.append(alone))
     monkeypatch.setattr(runs, "in_the_way", lambda instance: [])
-    books = SimpleNamespace(root_directory=str(tmp_path / place))
+    storage = dg.DagsterInstance.ephemeral().run_storage
+    books = SimpleNamespace(root_directory=str(tmp_path / place), run_storage=storage)
     everything._settle(books, tmp_path / "tree")
     assert asked == [alone]
 

@@ -87,7 +87,7 @@ def test_nothing_to_do_is_said_and_quick(done: Tree, dagster_home: Path) -> None
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert done.executed() == []
-    assert out.count("unchanged") == 8
+    assert out.count("unchanged") == 9
     assert "3 in = 2 kept + 1 rejected" in out
     assert "data/tiny/" in out
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mm_model import records
 from mm_model.errors import AuditError, UserError
 from mm_model.quality import audit
 from mm_model.quality.suites import suite_of
@@ -16,7 +17,6 @@ from mm_model.records import (
     INGEST_COLUMNS,
     JUDGED_MEASURES,
     PAIRS_COLUMNS,
-    PRECOMPUTED_COLUMNS,
     SOURCES_COLUMNS,
     Bound,
 )
@@ -83,11 +83,12 @@ def _pairs(_: Profile) -> dict[str, pd.DataFrame]:
 
 
 def _precomputed(_: Profile) -> dict[str, pd.DataFrame]:
-    numbers = {"references": 3, "offset": 512, "bytes": 90_000}
-    looks = {"latent_std": 1.9, "logvar_mean": -11.0, "face_share": 0.3}
-    words = dict.fromkeys(PRECOMPUTED_COLUMNS, "x") | {"sample_id": _names("a"), "split": "train"}
-    frame = pd.DataFrame(words | numbers | looks)
-    return {"pictures.parquet": frame, "clips.parquet": frame.copy()}
+    words = dict.fromkeys(records.PRECOMPUTED_COLUMNS, "x") | {"sample_id": _names("a")}
+    numbers = {"references": 3, "offset": 512, "bytes": 90_000, "latent_std": 1.9}
+    looks = {"logvar_mean": -11.0, "face_share": 0.3, "split": "train"}
+    return dict.fromkeys(
+        ("pictures.parquet", "clips.parquet"), pd.DataFrame(words | numbers | looks)
+    )
 
 
 def _trained(rules: TrainSettings) -> dict[str, pd.DataFrame]:

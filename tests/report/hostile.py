@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from mm_model.records import WATCHED_REFERENCES
+from mm_model.run.stages import NAMES
 from mm_model.store import manifest, tables
 from mm_model.store.layout import Layout
 from tests.profiles import whole
@@ -126,7 +127,7 @@ def tree(root: Path, place: Path) -> Layout:
     (place / "profiles" / "tiny.yaml").write_text(yaml.safe_dump(profile, sort_keys=False))
     layout = Layout(place, "tiny")
     _json(place / "work" / "tiny" / "timings.json", {"sources": {"seconds": 12.4}})
-    for stage in ("sources", "ingest", "faces", "pairs", "pretrain", "finetune", "evaluate"):
+    for stage in NAMES[:-1]:
         folder = layout.output(stage)
         said = _report(f"9 in {SCRIPT} {QUOTES}", notes=[SCRIPT, QUOTES], pictures=["a.png", "b"])
         _json(folder / "report.json", said)

@@ -117,7 +117,7 @@ def test_what_is_not_there_yet_leaves_no_section(root: Path, tmp_path: Path) -> 
     found = seen(page.render(layout))
     heads = [found[n + 1].strip() for n, line in enumerate(found) if line.startswith("<h2>")]
     assert heads == ["'Not judged yet.'", "'The run'"]
-    assert sum(line.startswith("<li> class='waiting'") for line in found) == 8
+    assert sum(line.startswith("<li> class='waiting'") for line in found) == 9
 
 
 def test_a_finished_page_is_not_loaded_again(layout: Layout) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mm_model.facepack.port import FacePack, open_judge, open_pack
-from mm_model.precompute.sample import CLIPS, PICTURES
+from mm_model.precompute.names import CLIPS, PICTURES
 from mm_model.train.shards import ShardSet
 from tests.precomputed import Read, read
 from tests.seams.facts import Chain

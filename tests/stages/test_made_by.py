@@ -110,7 +110,7 @@ def _status(capsys: Any, *options: str) -> tuple[int, str]:
             "nn/magic_mirror/block.py",
             "base + can_scale",
             "base - 5 * can_scale",
-            {"pretrain", "finetune", "evaluate"},
+            {"precompute", "pretrain", "finetune", "evaluate"},
             "mm_model/nn/magic_mirror/block.py (MagicMirrorBlock.modulation)",
         ),
         (

@@ -1,11 +1,15 @@
 """Streams of samples: each once an epoch, mixed, the same at any step, worker and process."""
 
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice, pairwise
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -13,7 +17,7 @@ from mm_model.errors import UserError
 from mm_model.store import tables
 from mm_model.train.loading import Loader
 from mm_model.train.shards import ShardSet, Stream
-from tests.precompute.test_shards import sample
+from tests.precompute.test_sample_shards import sample
 from tests.precomputed import Made, written
 
 SAMPLES, PER_SHARD = 48, 4
@@ -120,6 +124,37 @@ def test_a_damaged_shard_is_named(tmp_path: Path, fault: str) -> None:
         path.write_bytes(left[fault])
     with pytest.raises(UserError, match=re.escape(path.name)):
         list(islice(seen(data), 2))
+
+
+_READER = """
+import sys, time
+from pathlib import Path
+from mm_model.train.loading import Loader
+from mm_model.train.shards import ShardSet
+if __name__ == "__main__":
+    data = ShardSet(Path(sys.argv[1]), "pictures")
+    steps = Loader(data, data.streams(4, 1, 5), 8, workers=2).steps(1)
+    next(steps)
+    print("reading", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_readers_end_with_a_training_that_is_killed(
+    data: ShardSet, root: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "reader.py").write_text(_READER)
+    asked = [sys.executable, str(tmp_path / "reader.py"), str(data.folder)]
+    with subprocess.Popen(
+        asked, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, stdout=subprocess.PIPE
+    ) as run:
+        assert run.stdout is not None and run.stdout.readline() == b"reading\n"
+        below = psutil.Process(run.pid).children(recursive=True)
+        assert len(below) >= 2
+        run.kill()
+        run.wait()
+    gone, alive = psutil.wait_procs(below, timeout=60)
+    assert not alive and len(gone) == len(below)
 
 
 def test_streams_have_their_own_shards(data: ShardSet) -> None:
