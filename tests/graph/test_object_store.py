@@ -118,6 +118,7 @@ def test_each_output_has_its_place(done: Tree, store: Store) -> None:
     assert store.keys("people", "work/locks") == ["work/locks/tiny/dvc.lock"]
 
 
+@pytest.mark.endurance
 def test_push_and_pull_go_on_where_they_were_broken_off(
     done: Tree, store: Store, tmp_path: Path
 ) -> None:
@@ -145,6 +146,7 @@ def test_push_and_pull_go_on_where_they_were_broken_off(
     assert contents(other) == contents(done)
 
 
+@pytest.mark.endurance
 def test_a_tree_that_ran_otherwise_loses_nothing(done: Tree, store: Store, tmp_path: Path) -> None:
     well(named(done, store), "push")
     pushed = contents(done)

@@ -84,11 +84,9 @@ def _pairs(_: Profile) -> dict[str, pd.DataFrame]:
 
 def _precomputed(_: Profile) -> dict[str, pd.DataFrame]:
     words = dict.fromkeys(records.PRECOMPUTED_COLUMNS, "x") | {"sample_id": _names("a")}
-    numbers = {"references": 3, "offset": 512, "bytes": 90_000, "latent_std": 1.9}
-    looks = {"logvar_mean": -11.0, "face_share": 0.3, "split": "train"}
-    return dict.fromkeys(
-        ("pictures.parquet", "clips.parquet"), pd.DataFrame(words | numbers | looks)
-    )
+    looks = {"latent_std": 1.9, "logvar_mean": -11.0, "face_share": 0.3, "split": "train"}
+    frame = pd.DataFrame(words | looks | dict.fromkeys(("references", "offset", "bytes"), 512))
+    return dict.fromkeys(("pictures.parquet", "clips.parquet"), frame)
 
 
 def _trained(rules: TrainSettings) -> dict[str, pd.DataFrame]:
@@ -104,20 +102,16 @@ def _evaluate(_: Profile) -> dict[str, pd.DataFrame]:
     asked = {"prompt": "a man", "seed": 1}
     measured = {one.column: _inside(one) for one in bounds("evaluate")}
     people = {"picture": _names("p"), "identity": "id-1", "split": "held_out", "role": "shown"}
-    cells = pd.DataFrame({**cell, **asked, **measured})
     said = dict.fromkeys(JUDGED_MEASURES, 0.5)
-    judged = pd.DataFrame({"cell_id": _names("c"), "judge": "tiny", **said})
-    return {
-        "cells.parquet": cells,
-        "judged.parquet": judged,
-        "people.parquet": pd.DataFrame(people),
-    }
+    judged = {"cell_id": _names("c"), "judge": "tiny", **said}
+    made = {"cells": {**cell, **asked, **measured}, "judged": judged, "people": people}
+    return {f"{name}.parquet": pd.DataFrame(rows) for name, rows in made.items()}
 
 
 def _register(_: Profile) -> dict[str, pd.DataFrame]:
     release = {"model_name": "magic-mirror", "version": 1, "alias": "champion"}
-    named = {"release_digest": "r", "adapter_digest": "d"}
-    return {"release.parquet": pd.DataFrame([release | named])}
+    release |= {"release_digest": "r", "adapter_digest": "d"}
+    return {"release.parquet": pd.DataFrame([release])}
 
 
 GOOD: dict[str, Callable[[Profile], dict[str, pd.DataFrame]]] = {

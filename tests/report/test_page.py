@@ -136,7 +136,7 @@ def test_a_value_that_is_missing_costs_its_section_alone(layout: Layout) -> None
     broken = [line for line in found if "A part of the page could not be made" in line]
     assert len(broken) == 2, broken
     assert "no attribute 'title'" in broken[0] and "KeyError: 'kept'" in broken[1]
-    assert found.count("<h2>") == 14 - 2
+    assert found.count("<h2>") == 15 - 2
 
 
 def test_a_template_that_names_what_is_not_given_says_so() -> None:
