@@ -6,7 +6,7 @@ settings, code and libraries. Two targets of one key have one sample, whichever 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -24,6 +24,9 @@ from mm_model.store.lookup import Lookup
 _ENTRIES = ("precompute/encode.py", "precompute/sample.py")
 _LIBRARIES = (*LIBRARIES, "torch", "transformers", "diffusers", "safetensors")
 _PAIR = ("pair_id", "target", "reference", "identity", "split", "media")
+_REMEMBERED = 1024
+"""Tracks: each is asked for twice, for the key and for the frames."""
+
 _SIZES = ("height", "width", "crop_margin", "reference_margin")
 
 
@@ -71,6 +74,7 @@ class TargetFacts:
         about = [weights, shape, run.dtype, rules.dtype, rules.vae_tiling]
         self._measuring = Measuring(_ENTRIES, about, _LIBRARIES)
         self._content = cache(digests.of_file)
+        self._track = lru_cache(_REMEMBERED)(lambda key: self._tracks.rows(key).to_pandas())
 
     def row(self, target: Target) -> Row:
         """Its row of ingest."""
@@ -82,7 +86,7 @@ class TargetFacts:
 
     def track(self, target: Target) -> pd.DataFrame:
         """Its faces, a row a frame."""
-        return self._tracks.rows(target.sample_id).to_pandas()
+        return self._track(target.sample_id)
 
     def key(self, target: Target, num_frames: int) -> str:
         """Digest of all that decides its sample of `num_frames` frames.

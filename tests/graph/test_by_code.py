@@ -77,7 +77,7 @@ def test_three_changed_lines_are_told_with_their_stages(done: Tree) -> None:
     words = "\n".join(by_code.warning((one.stage, one.code) for one in client.finished))
     for name in CHANGES:
         assert f"mm_model/{name}" in words
-    assert "  pretrain, finetune: made by other code than lies here now: " in words
+    assert "  precompute, pretrain, finetune: made by other code than lies here now: " in words
     assert "'make run STRICT=1' makes them again" in words
 
 
@@ -195,7 +195,7 @@ def test_make_run_warns_and_strict_mends(done: Tree, tmp_path: Path) -> None:
         done.change_code(name, old, new)
     said = _front_door(done, tmp_path / "home")
     assert done.executed() == ["register"], "what the toy registered stands in no registry"
-    assert said.count("unchanged") == 7
+    assert said.count("unchanged") == 8
     warning = said[said.index("Warning: ") :]
     for name in NOT_SERVED:
         assert f"mm_model/{name}" in warning
