@@ -42,16 +42,6 @@ def keep(out: Path, place: Path, names: Sequence[str]) -> None:
     fresh = place.with_name(place.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     for name in names:
-        (fresh / name).parent.mkdir(parents=True, exist_ok=True)
-        link(out / name, fresh / name)
+        atomic.link(out / name, fresh / name)
     if fresh.is_dir():
         atomic.publish_folder(fresh, place)
-
-
-def link(source: Path, target: Path) -> None:
-    """Give a file a second name; a copy where the file system has none."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        target.hardlink_to(source)
-    except OSError:
-        shutil.copyfile(source, target)

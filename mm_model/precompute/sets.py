@@ -6,12 +6,12 @@ from pathlib import Path
 
 from mm_model.precompute import shards
 from mm_model.precompute.encode import Encoder
-from mm_model.precompute.kept import EarlierSamples, link
+from mm_model.precompute.kept import EarlierSamples
 from mm_model.precompute.sample import TrainingSample, words_of
 from mm_model.precompute.wanted import Target, TargetFacts
 from mm_model.records import PRECOMPUTED_COLUMNS
 from mm_model.run.stage import Job
-from mm_model.store import sealed, tables
+from mm_model.store import atomic, sealed, tables
 
 _TYPES = {
     **dict.fromkeys(("references", "offset", "bytes"), "count"),
@@ -33,7 +33,7 @@ class SampleSet:
         paths = list(self._shards(targets))
         files = [f"{self.name}/{path.name}" for path in paths]
         for path, file in zip(paths, files, strict=True):
-            link(path, self.job.out / file)
+            atomic.link(path, self.job.out / file)
         index = f"{self.name}.parquet"
         rows = (row for path in paths for row in shards.words_in(path))
         tables.write(self.job.out / index, rows, PRECOMPUTED_COLUMNS, _TYPES)

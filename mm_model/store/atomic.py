@@ -78,6 +78,15 @@ def _usual_mode(path: Path) -> int:
         path.unlink()
 
 
+def link(source: Path, target: Path) -> None:
+    """Give a file a second name; a copy where the file system has none."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
 def write_bytes(target: Path, content: bytes) -> None:
     """Write `content` to `target` atomically."""
     with written_aside(target) as aside:

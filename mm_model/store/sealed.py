@@ -89,10 +89,7 @@ def keep_copy(path: Path, copy: Path) -> None:
     except (OSError, ValueError, TypeError):
         return
     remove(copy)
-    try:
-        copy.hardlink_to(path)
-    except OSError:
-        shutil.copyfile(path, copy)
+    atomic.link(path, copy)
     atomic.write_bytes(seal_of(copy), json.dumps(record, sort_keys=True).encode())
 
 

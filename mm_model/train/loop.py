@@ -255,10 +255,8 @@ class Trainer:
             say(f"resuming after step {done} of {rules.steps}")
         else:
             watch(0)
-        batches, pace = (
-            self.feed.from_step(done + 1),
-            Pace(rules.batch_size, lambda: self.feed.waited),
-        )
+        batches = self.feed.from_step(done + 1)
+        pace = Pace(rules.batch_size, lambda: self.feed.waited)
         pace.begin(done)
         for step in range(done + 1, rules.steps + 1):
             row = self.step(step, next(batches))
