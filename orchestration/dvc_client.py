@@ -6,8 +6,8 @@ reads what was published. It never commits, checks out or repairs anything.
 
 import contextlib
 import re
-import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,26 +22,29 @@ from assets.wiring import StageEvents
 from mm_model.errors import BusyError, UserError
 from mm_model.run import made_by
 from mm_model.settings import load_params
-from mm_model.store import closure
+from mm_model.store import atomic, closure
 from mm_model.store.layout import Layout
 from orchestration import (
     by_code,
     code_version,
     dvc_inputs,
     dvc_lock,
+    failed,
     listing,
     rendering,
     runs,
     turn,
+    views,
 )
 from orchestration.dvc_command import dvc, environment, mend_lock, settled
 from orchestration.listing import Listing
 from orchestration.pipes import LineReader
 from orchestration.process_group import ProcessGroup
+from orchestration.worker import client, named
 
 _STOPPED = "Stopped: "
 _EXITED = re.compile(r"exited with (-?\d+)")
-_NOISE = (
+_NOISE = (  # hints on git, of which dvc.lock needs none here
     "To track the changes with git",
     "To enable auto staging",
     "Use `dvc push`",
@@ -56,7 +59,8 @@ _NOISE = (
 class Outcome:
     """How one `dvc repro` of a stage went: `how` is computed, restored or unchanged.
 
-    `code` says how the code that made the output differs from the code of now.
+    `code` says how the code that made the output differs from the code of now, `worker` on which
+    other machine it ran, `audit` holds the failed one that was told from there.
     """
 
     stage: str
@@ -66,6 +70,8 @@ class Outcome:
     account: str = ""
     last: list[str] = field(default_factory=list)
     code: made_by.Difference | None = None
+    worker: str = ""
+    audit: dict | None = None
 
     def hear(self, line: str) -> None:
         """Take in one line of the output."""
@@ -177,14 +183,14 @@ class DvcStageClient:
         outcome.seconds = time.time() - started
         self.finished.append(outcome)
         if outcome.status:
-            yield from self._failed_audit(layout, stage, started)
+            yield from self._failed_audit(layout, outcome, started)
             raise dg.Failure(
                 outcome.sentence,
                 metadata={"last lines": dg.MetadataValue.md(_quoted(outcome.last))},
                 allow_retries=False,
             )
-        if outcome.how == "restored":
-            self._rebuild_views(context)
+        if outcome.how == "restored" or outcome.worker:
+            views.rebuild(self.root, self._views, context.log.warning)
         outcome.code = by_code.look(layout, stage, self.package)
         if outcome.code:
             self._say(context, f"[{stage}] {outcome.code.sentence()}")
@@ -229,46 +235,90 @@ class DvcStageClient:
         return observed
 
     def _repro(self, context: dg.AssetExecutionContext, stage: str, *options: str) -> Outcome:
-        outcome, reader = Outcome(stage), LineReader()
+        outcome = Outcome(stage)
         try:
             dvc_inputs.check(self.root, nodes()[stage].models)
+            worker = named.read()
+            if worker is not None and stage in worker.stages:
+                self._on_worker(context, outcome, worker, force=bool(options))
+                return outcome
         except UserError as error:
             outcome.status, outcome.last = 1, [f"{_STOPPED}{error}"]
             return outcome
         mend_lock(self.root)
+        with self._heard(context, outcome) as (hear, told):
+            env = {**self._environment(context), **told}
+            with ProcessGroup(
+                dvc("repro", "--single-item", *options, SETTINGS, stage), self.root, env
+            ) as group:
+                for line in group.lines():
+                    hear(line)
+                outcome.status = group.wait()
+        return outcome
+
+    def _on_worker(
+        self,
+        context: dg.AssetExecutionContext,
+        outcome: Outcome,
+        worker: named.Worker,
+        *,
+        force: bool,
+    ) -> None:
+        """The same on the machine that the environment names, where anything is to be done."""
+        if not (force or client.needed(self.root, outcome.stage)):
+            return
+        outcome.worker = worker.url
+        with self._heard(context, outcome) as (hear, _):
+            ended = client.bring_up(
+                client.Order(worker, self.root, outcome.stage, force, self._told(context)),
+                hear,
+                self.package,
+            )
+        outcome.status, outcome.audit = ended.status, ended.audit
+        if outcome.how == "unchanged":
+            outcome.how = "restored"  # it lies here now, and did not
+
+    @contextlib.contextmanager
+    def _heard(
+        self, context: dg.AssetExecutionContext, outcome: Outcome
+    ) -> Iterator[tuple[Callable[[str], None], Mapping[str, str]]]:
+        """What takes in each line of a command, and the variables that the command is to have."""
+        reader = LineReader()
+
+        def hear(line: str) -> None:
+            if not line.strip() or line.strip().startswith(_NOISE):
+                return
+            outcome.hear(line)
+            reader.say(line)
+            if self._echo:
+                self._echo(line)
+
         with dg.open_pipes_session(
             context=context,
             context_injector=dg.PipesEnvContextInjector(),
             message_reader=reader,
         ) as session:
-            env = {**self._environment(context), **session.get_bootstrap_env_vars()}
-            with ProcessGroup(
-                dvc("repro", "--single-item", *options, SETTINGS, stage), self.root, env
-            ) as group:
-                for line in _worth_reading(group.lines()):
-                    outcome.hear(line)
-                    reader.say(line)
-                    if self._echo:
-                        self._echo(line)
-                outcome.status = group.wait()
-        return outcome
+            yield hear, session.get_bootstrap_env_vars()
 
     def _environment(self, context: dg.AssetExecutionContext) -> dict[str, str]:
-        strict = {made_by.STRICT: str(int(by_code.is_strict(context.run)))}
-        return {**environment(self.root), **strict, "DAGSTER_RUN_ID": context.run.run_id}
+        return {**environment(self.root), **self._told(context)}
+
+    def _told(self, context: dg.AssetExecutionContext) -> dict[str, str]:
+        """Variables that tell a stage which run it belongs to, and whether that is strict."""
+        strict = str(int(by_code.is_strict(context.run)))
+        return {made_by.STRICT: strict, "DAGSTER_RUN_ID": context.run.run_id}
 
     def _failed_audit(
-        self, layout: Layout, stage: str, started: float
+        self, layout: Layout, outcome: Outcome, started: float
     ) -> Iterator[dg.AssetCheckResult]:
-        """The audit of the candidate that this run left aside, if it came that far."""
-        aside = layout.work(stage, "*")
-        written = [
-            (path.stat().st_mtime, path)
-            for path in aside.parent.glob("*/out/audit.json")
-            if path.stat().st_mtime >= started - 1
-        ]
-        if written:
-            yield rendering.check_result(layout, stage, max(written)[1])
+        """The audit of the candidate that this run left aside, here or on the worker."""
+        if outcome.audit is not None:
+            with tempfile.TemporaryDirectory() as folder:
+                told = Path(folder) / "audit.json"
+                atomic.write_json(told, outcome.audit)
+                yield rendering.check_result(layout, outcome.stage, told)
+        elif (written := failed.audit(layout, outcome.stage, started)) is not None:
+            yield rendering.check_result(layout, outcome.stage, written)
 
     def _result(
         self,
@@ -286,6 +336,8 @@ class DvcStageClient:
         tags = dvc_lock.version_tags(entry, made_by, self.root, observed)
         metadata = rendering.report_metadata(layout, stage)
         outcome.account = str(metadata.get("account", ""))
+        if outcome.worker:
+            metadata["worker"] = outcome.worker
         return dg.MaterializeResult(
             metadata={"how": outcome.how, "seconds": round(outcome.seconds, 1), **metadata},
             data_version=dg.DataVersion(entry.data_version),
@@ -318,19 +370,6 @@ class DvcStageClient:
             outcome.status = group.wait()
         return stood
 
-    def _rebuild_views(self, context: dg.AssetExecutionContext) -> None:
-        for view in self._views:
-            done = subprocess.run(
-                [sys.executable, "-m", "mm_model", view],
-                cwd=self.root,
-                env=environment(self.root),
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode:
-                context.log.warning(f"The {view} was not rebuilt: {done.stderr.strip()}")
-
 
 def observation(asset: str, version: str) -> dg.AssetObservation:
     """An event that records which version of an input lies there."""
@@ -342,11 +381,6 @@ def recorded_version(instance: dg.DagsterInstance, asset: str) -> str | None:
     records = instance.fetch_observations(dg.AssetKey(asset), limit=1).records
     event = records[0].asset_observation if records else None
     return event.tags.get(DATA_VERSION_TAG) if event and event.tags else None
-
-
-def _worth_reading(lines: Iterator[str]) -> Iterator[str]:
-    """Lines without DVC's hints on git, of which `dvc.lock` needs none here."""
-    return (line for line in lines if line.strip() and not line.strip().startswith(_NOISE))
 
 
 def _quoted(lines: list[str]) -> str:

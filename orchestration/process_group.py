@@ -23,13 +23,21 @@ class ProcessGroup:
     """Context manager around one command.
 
     Leaving the block by an exception interrupts the whole group, so that each program can put
-    its own files in order, and kills what is left of it after `grace` seconds.
+    its own files in order, and kills what is left of it after `grace` seconds. With `hears` the
+    command's standard input stays open for `tell` until `hang_up` or the end of the block.
     """
 
     def __init__(
-        self, command: Sequence[str], cwd: Path, env: Mapping[str, str], grace: float = 1.5
+        self,
+        command: Sequence[str],
+        cwd: Path,
+        env: Mapping[str, str],
+        grace: float = 1.5,
+        *,
+        hears: bool = False,
     ) -> None:
         self._command, self._cwd, self._env, self._grace = command, cwd, env, grace
+        self._input = subprocess.PIPE if hears else subprocess.DEVNULL
 
     def __enter__(self) -> "ProcessGroup":
         self._reaper = threading.Thread(target=self._reap, daemon=True)
@@ -45,7 +53,7 @@ class ProcessGroup:
                 self._command,
                 cwd=self._cwd,
                 env=dict(self._env),
-                stdin=subprocess.DEVNULL,
+                stdin=self._input,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
@@ -76,6 +84,24 @@ class ProcessGroup:
         for line in self._process.stdout or ():
             yield line.rstrip()
 
+    def tell(self, text: str) -> None:
+        """Write to the command's standard input; one that listens no more is told nothing."""
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError, ValueError):
+                self._process.stdin.write(text)
+                self._process.stdin.flush()
+
+    def hang_up(self, patience: float) -> None:
+        """Close the command's standard input, and give it so many seconds for its end."""
+        self._close_input()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience)
+
+    def _close_input(self) -> None:
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+
     def wait(self) -> int:
         """Exit status of the command."""
         return self._process.wait()
@@ -100,6 +126,7 @@ class ProcessGroup:
             self._keeper.stdin.close()
         if hasattr(self, "_process"):
             self._process.wait()
+            self._close_input()
             if self._process.stdout is not None:
                 self._process.stdout.close()
 

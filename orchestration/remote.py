@@ -1,23 +1,19 @@
 """`python -m orchestration.remote`: name an object store, push to it, pull from it, prune it.
 
-Exit status 0 when done, 1 with one sentence when not, 75 when somebody else is at work in this
-tree, 130 when interrupted.
+Ends as `orchestration.ending` says.
 """
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
-from orchestration import interrupts
+from orchestration import ending
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command line says; return the exit status."""
-    interrupts.heed()
-    try:
-        return _run(_parser().parse_args(arguments))
-    except KeyboardInterrupt:
-        interrupts.leave()
+    return ending.of(partial(_run, arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -36,31 +32,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(asked: argparse.Namespace) -> int:
-    from mm_model.commands.cli import BUSY
-    from mm_model.environment import silence_telemetry
-    from mm_model.errors import BusyError, UserError, of_machine
+def _run(arguments: list[str] | None) -> None:
     from orchestration import home
 
-    silence_telemetry()
-    try:
-        root = home.root()
-        if asked.command == "set":
-            _set(root, asked)
-        else:
-            home.prepare(root)
-            _move(root, asked.command)
-    except Exception as error:
-        if interrupts.came():
-            raise KeyboardInterrupt from None
-        if isinstance(error, UserError):
-            print(f"Stopped: {error}", file=sys.stderr)
-            return BUSY if isinstance(error, BusyError) else 1
-        if (fault := of_machine(error)) is None:
-            raise
-        print(f"Stopped: {fault}", file=sys.stderr)
-        return 1
-    return 0
+    asked = _parser().parse_args(arguments)
+    root = home.root()
+    if asked.command == "set":
+        _set(root, asked)
+    else:
+        home.prepare(root)
+        _move(root, asked.command)
 
 
 def _set(root: Path, asked: argparse.Namespace) -> None:

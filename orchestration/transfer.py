@@ -8,7 +8,6 @@ absent, and on the way down it replaces the tree's own only when everything it n
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +20,7 @@ from assets.graph import nodes
 from mm_model.errors import UserError
 from mm_model.settings import load_params
 from mm_model.store import atomic, digests
-from orchestration import address, objects
+from orchestration import address, objects, views
 from orchestration.bucket import OBJECTS, Bucket
 from orchestration.dvc_command import dvc, environment, mend_lock
 from orchestration.objects import Cache, Output
@@ -90,7 +89,7 @@ class Transfer:
                     f"remove data/{self.profile}/{one.stage}, make run, then make push."
                 )
             self.bucket.put(one.remote, one.digest, self.cache.path(one.digest))
-        self.bucket.put_lock(self.profile, lock, self._commit())
+        self.bucket.put_lock(self.profile, lock, self.commit())
         after = self._there()
         new = {key: size for key, size in after.items() if key not in before}
         self.say(
@@ -98,15 +97,18 @@ class Transfer:
             f"{sum(new.values()):,} bytes; {len(after)} lie there."
         )
 
-    def pull(self) -> None:
+    def pull(self, wanted: str | None = None, *, keep: bool = True) -> None:
         """Bring the profile's outputs and lock here.
 
         Nothing of the tree changes before everything lies in its cache. A lock that stood here is
-        kept in `work/locks`, its outputs stay in the cache.
+        kept in `work/locks` (but for `keep`), its outputs stay in the cache.
+
+        Args:
+            wanted: the digest of the only lock that will do.
 
         Raises:
-            UserError: nothing was pushed, an object is absent or damaged, or an output that DVC
-                does not know lies in the way.
+            UserError: nothing was pushed, another lock than `wanted` was, an object is absent or
+                damaged, or an output that DVC does not know lies in the way.
         """
         found = self.bucket.lock(self.profile)
         if found is None:
@@ -117,12 +119,17 @@ class Transfer:
                 "where it was made, or choose another with make run PROFILE=..."
             )
         lock, commit = found
+        if wanted is not None and digests.of_bytes(lock) != wanted:
+            raise UserError(
+                f"Somebody else pushed profile {self.profile} to {self._urls()} meanwhile: run "
+                "again, or give each of them a prefix of its own."
+            )
         own, others = objects.of_profile(objects.outputs(lock), self.profile)
         if others:
             raise UserError(f"The lock in the store names {others[0].path}: push it again.")
         self._fetch(lock, own)
         old = self._lock.read_bytes() if self._lock.is_file() else b""
-        kept = self._keep(old, lock)
+        kept = self._keep(old, lock) if keep else None
         atomic.write_bytes(self._lock, lock)
         try:
             self._dvc("checkout", cwd=self.root)
@@ -135,13 +142,13 @@ class Transfer:
                 f"What DVC knew here before stays in its cache: cp {kept} dvc.lock && "
                 ".venv/bin/dvc checkout brings it back."
             )
-        here = self._commit()
+        here = self.commit()
         if commit and here and commit != here:
             self.say(
                 f"It was pushed from commit {commit[:10]}, here lies {here[:10]}: stages whose "
                 "own files differ run again."
             )
-        self._rebuild()
+        views.rebuild(self.root, self.views, lambda line: self.say(_unseen(line)))
 
     def prune(self) -> None:
         """Delete from the store, and from this tree's cache, what no lock names any more.
@@ -254,7 +261,7 @@ class Transfer:
     def _urls(self) -> str:
         return self.remote.places[address.STORE].url
 
-    def _commit(self) -> str:
+    def commit(self) -> str:
         """The commit of this tree; "" without git."""
         asked = ["git", "-C", str(self.root), "rev-parse", "HEAD"]
         try:
@@ -280,19 +287,6 @@ class Transfer:
                 "then make pull again."
             )
         raise UserError(f"dvc {arguments[0]} failed ({reason}): what was moved is kept, run again.")
-
-    def _rebuild(self) -> None:
-        for view in self.views:
-            done = subprocess.run(
-                [sys.executable, "-m", "mm_model", view],
-                cwd=self.root,
-                env=environment(self.root),
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode:
-                self.say(f"The {view} was not rebuilt: {_unseen(done.stderr.strip())}")
 
 
 def _unseen(line: str) -> str:

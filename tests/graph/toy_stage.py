@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -92,6 +93,8 @@ def main(name: str) -> int:
     with (ROOT / "executions.txt").open("a") as log:
         log.write(f"{name}\n")
     print(f"[{name}] at work", flush=True)
+    told = [os.environ.get(one, "") for one in ("MLFLOW_TRACKING_URI", "DAGSTER_RUN_ID")]
+    (ROOT / "told.txt").write_text("\n".join(told))
     if behaviour == "sleep":
         _sleep(name)
     if behaviour == "real":

@@ -1,0 +1,132 @@
+"""Which machine is meant, what the two ends say, and what two trees must hold alike."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from mm_model.errors import UserError
+from mm_model.settings import load_params
+from orchestration.worker import alike, named, serving, wire
+from tests.graph.conftest import Tree
+
+pytestmark = pytest.mark.capability("two machines, one graph", scale="T")
+
+
+def _worker(monkeypatch: pytest.MonkeyPatch, **said: str) -> named.Worker | None:
+    for name in (named.WORKER, named.STAGES, named.SSH):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    return named.read()
+
+
+def test_the_worker_is_the_one_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _worker(monkeypatch) is None
+    worker = _worker(monkeypatch, MM_WORKER="ssh://me@Box:2222/home/me/a%20clone")
+    assert worker is not None and worker.stages == {*named.USUAL}
+    assert worker.command[0] == "ssh" and worker.command[-4:-1] == ["-p", "2222", "me@Box"]
+    assert worker.command[-1].startswith("cd -- '/home/me/a clone' && exec .venv/bin/python")
+    home = _worker(
+        monkeypatch,
+        MM_WORKER="ssh://box/~/clone",
+        MM_WORKER_STAGES="pretrain, ingest",
+        MM_WORKER_SSH="ssh -F 'my file'",
+    )
+    assert home is not None and home.stages == {"pretrain", "ingest"}
+    assert home.command[:3] == ["ssh", "-F", "my file"] and "-p" not in home.command
+    assert home.command[-1].startswith("cd -- clone && ")
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"MM_WORKER": "box:/clone"}, "no address"),
+        ({"MM_WORKER": "ssh://box"}, "no address"),
+        ({"MM_WORKER": "ssh://box/~/"}, "no address"),
+        ({"MM_WORKER": "ssh://-oProxyCommand=date/clone"}, "no address"),
+        ({"MM_WORKER": "ssh://-l@box/clone"}, "no address"),
+        ({"MM_WORKER": "ssh://box:port/clone"}, "no address"),
+        ({"MM_WORKER": "ssh://me:sesame@box/clone"}, "holds a password"),
+        ({"MM_WORKER": "ssh://box/clone", "MM_WORKER_STAGES": "pretrian"}, "is no stage"),
+        ({"MM_WORKER": "ssh://box/clone", "MM_WORKER_STAGES": "register"}, "leave it out"),
+    ],
+)
+def test_what_names_none_is_refused(
+    monkeypatch: pytest.MonkeyPatch, said: dict[str, str], words: str
+) -> None:
+    with pytest.raises(UserError, match=words) as told:
+        _worker(monkeypatch, **said)
+    assert "sesame" not in str(told.value)
+
+
+def test_what_was_asked_arrives() -> None:
+    reading, writing = os.pipe()
+    asked = wire.Request("pretrain", "laptop", "ab", chosen={"params.yaml": "profile: tiny\n"})
+    os.write(writing, asked.line().encode() + b"\n\n")
+    assert wire.receive(reading) == asked
+    began = time.monotonic()
+    wire.wanted(reading, patience=0.2)
+    assert time.monotonic() - began >= 0.2, "two signs of life, and then none"
+    os.close(writing)
+    began = time.monotonic()
+    wire.wanted(reading, patience=60)
+    assert time.monotonic() - began < 5, "it ended"
+    os.close(reading)
+
+
+@pytest.mark.parametrize("line", [b"", b"hello\n", b"[]\n", b'{"protocol": 0}\n'])
+def test_what_is_no_request_is_told(line: bytes) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, line)
+    os.close(writing)
+    with pytest.raises(UserError, match=r"orchestration\.worker is started|of other releases"):
+        wire.receive(reading)
+    os.close(reading)
+
+
+def test_an_answer_is_told_from_other_lines() -> None:
+    said = wire.Answer(1, audit={"sentence": "It failed.\n"})
+    assert said.line().count("\n") == 1 and wire.answer(said.line()) == said
+    assert wire.answer('{"status": 0}') is None
+
+
+def test_what_says_what_runs_is_taken_over(fresh: Tree, tmp_path: Path) -> None:
+    there = Path(shutil.copytree(fresh.root, tmp_path / "there", symlinks=True))
+    fresh.set("pretrain", "steps", 7)
+    (fresh.root / "profiles" / "mine.yaml").write_bytes(b"base: tiny\r\n")
+    (there / "profiles" / "theirs.yaml").write_text("base: tiny\n")
+    before = (there / "profiles" / "tiny.yaml").read_bytes()
+    serving._choose(there, alike.chosen(fresh.root))
+    assert alike.chosen(there) == alike.chosen(fresh.root)
+    assert (there / "profiles" / "mine.yaml").read_bytes() == b"base: tiny\r\n"
+    kept = {path.read_bytes() for path in (there / "work" / "worker").iterdir()}
+    assert kept == {before, b"base: tiny\n"}, "nothing is lost"
+    (fresh.root / "profiles" / "odd.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match=r"odd\.txt is no text"):
+        alike.chosen(fresh.root)
+
+
+def test_inputs_are_alike_by_names_and_sizes(fresh: Tree, tmp_path: Path) -> None:
+    there = Path(shutil.copytree(fresh.root, tmp_path / "there", symlinks=True))
+    params = load_params(fresh.root)
+    asked = alike.inputs(fresh.root, "pretrain", params)
+    alike.check_inputs(alike.inputs(there, "pretrain", params), asked, params)
+    elsewhere = tmp_path / "elsewhere"
+    (there / "weights" / "backbone").rename(elsewhere)
+    (there / "weights" / "backbone").symlink_to(elsewhere)
+    alike.check_inputs(alike.inputs(there, "pretrain", params), asked, params)
+    (elsewhere / "first").rename(elsewhere / "second")
+    with pytest.raises(UserError, match=r"weights/backbone .*copy it there"):
+        alike.check_inputs(alike.inputs(there, "pretrain", params), asked, params)
+
+
+def test_a_tree_of_other_code_is_told_by_file() -> None:
+    here = {"dvc.yaml": "1", "mm_model/train/pretrain.py (code)": "2"}
+    alike.check(here, dict(here), "")
+    with pytest.raises(
+        UserError, match=r"dvc\.yaml and 1 more on the worker .*git checkout abcdef"
+    ):
+        alike.check({"mm_model/train/pretrain.py (code)": "3"}, here, "abcdef")
