@@ -110,20 +110,7 @@ class Transfer:
             UserError: nothing was pushed, another lock than `wanted` was, an object is absent or
                 damaged, or an output that DVC does not know lies in the way.
         """
-        found = self.bucket.lock(self.profile)
-        if found is None:
-            lying = self.bucket.profiles()
-            known = f"; there are {', '.join(lying)}" if lying else ""
-            raise UserError(
-                f"Nothing of profile {self.profile} lies in {self._urls()}{known}: make push "
-                "where it was made, or choose another with make run PROFILE=..."
-            )
-        lock, commit = found
-        if wanted is not None and digests.of_bytes(lock) != wanted:
-            raise UserError(
-                f"Somebody else pushed profile {self.profile} to {self._urls()} meanwhile: run "
-                "again, or give each of them a prefix of its own."
-            )
+        lock, commit = self._pushed(wanted)
         own, others = objects.of_profile(objects.outputs(lock), self.profile)
         if others:
             raise UserError(f"The lock in the store names {others[0].path}: push it again.")
@@ -149,6 +136,23 @@ class Transfer:
                 "own files differ run again."
             )
         views.rebuild(self.root, self.views, lambda line: self.say(_unseen(line)))
+
+    def _pushed(self, wanted: str | None) -> tuple[bytes, str]:
+        """The lock in the store and the commit it came from."""
+        found = self.bucket.lock(self.profile)
+        if found is None:
+            lying = self.bucket.profiles()
+            known = f"; there are {', '.join(lying)}" if lying else ""
+            raise UserError(
+                f"Nothing of profile {self.profile} lies in {self._urls()}{known}: make push "
+                "where it was made, or choose another with make run PROFILE=..."
+            )
+        if wanted is not None and digests.of_bytes(found[0]) != wanted:
+            raise UserError(
+                f"Somebody else pushed profile {self.profile} to {self._urls()} meanwhile: run "
+                "again, or give each of them a prefix of its own."
+            )
+        return found
 
     def prune(self) -> None:
         """Delete from the store, and from this tree's cache, what no lock names any more.

@@ -69,7 +69,7 @@ def _size(path: Path) -> int:
         return -1
 
 
-def check(here: dict[str, str], asked: dict[str, str], commit: str) -> None:
+def compare(here: dict[str, str], asked: dict[str, str], commit: str) -> None:
     """See that this tree holds what the asking one holds.
 
     Raises:
@@ -86,7 +86,7 @@ def check(here: dict[str, str], asked: dict[str, str], commit: str) -> None:
         )
 
 
-def check_inputs(here: dict[str, str], asked: dict[str, str], params: Params) -> None:
+def compare_inputs(here: dict[str, str], asked: dict[str, str], params: Params) -> None:
     """See that the inputs here have the names and sizes of those of the asking tree.
 
     Raises:

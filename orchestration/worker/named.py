@@ -57,7 +57,7 @@ def read() -> Worker | None:
         return None
     host, port, folder = _place(url)
     ssh = shlex.split(os.environ.get(SSH) or "ssh")
-    return Worker(url, host, port, folder, _stages(), tuple(ssh))
+    return Worker(url, host, port, folder, stages=_stages(), ssh=tuple(ssh))
 
 
 def _place(url: str) -> tuple[str, int | None, str]:

@@ -40,10 +40,10 @@ def serve(handle: int = 0) -> int:
     with turn.held(root, f"Work for {request.asker}") as held:
         if held is not None:
             held.say(request.stage)
-        alike.check(alike.facts(root, request.stage), request.alike, request.commit)
+        alike.compare(alike.facts(root, request.stage), request.alike, request.commit)
         _choose(root, request.chosen)
         params = load_params(root)
-        alike.check_inputs(alike.inputs(root, request.stage, params), request.inputs, params)
+        alike.compare_inputs(alike.inputs(root, request.stage, params), request.inputs, params)
         transfer = Transfer(root, _say, views=())
         transfer.pull(request.lock)
         answer = _made(root, request)

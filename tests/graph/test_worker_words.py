@@ -113,20 +113,20 @@ def test_inputs_are_alike_by_names_and_sizes(fresh: Tree, tmp_path: Path) -> Non
     there = Path(shutil.copytree(fresh.root, tmp_path / "there", symlinks=True))
     params = load_params(fresh.root)
     asked = alike.inputs(fresh.root, "pretrain", params)
-    alike.check_inputs(alike.inputs(there, "pretrain", params), asked, params)
+    alike.compare_inputs(alike.inputs(there, "pretrain", params), asked, params)
     elsewhere = tmp_path / "elsewhere"
     (there / "weights" / "backbone").rename(elsewhere)
     (there / "weights" / "backbone").symlink_to(elsewhere)
-    alike.check_inputs(alike.inputs(there, "pretrain", params), asked, params)
+    alike.compare_inputs(alike.inputs(there, "pretrain", params), asked, params)
     (elsewhere / "first").rename(elsewhere / "second")
     with pytest.raises(UserError, match=r"weights/backbone .*copy it there"):
-        alike.check_inputs(alike.inputs(there, "pretrain", params), asked, params)
+        alike.compare_inputs(alike.inputs(there, "pretrain", params), asked, params)
 
 
 def test_a_tree_of_other_code_is_told_by_file() -> None:
     here = {"dvc.yaml": "1", "mm_model/train/pretrain.py (code)": "2"}
-    alike.check(here, dict(here), "")
+    alike.compare(here, dict(here), "")
     with pytest.raises(
         UserError, match=r"dvc\.yaml and 1 more on the worker .*git checkout abcdef"
     ):
-        alike.check({"mm_model/train/pretrain.py (code)": "3"}, here, "abcdef")
+        alike.compare({"mm_model/train/pretrain.py (code)": "3"}, here, "abcdef")
