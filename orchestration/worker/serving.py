@@ -41,7 +41,7 @@ def serve(handle: int = 0) -> int:
         if held is not None:
             held.say(request.stage)
         alike.compare(alike.facts(root, request.stage), request.alike, request.commit)
-        _choose(root, request.chosen)
+        _choose(root, request.chosen, request.asker)
         params = load_params(root)
         alike.compare_inputs(alike.inputs(root, request.stage, params), request.inputs, params)
         transfer = Transfer(root, _say, views=())
@@ -56,7 +56,7 @@ def serve(handle: int = 0) -> int:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    print(f"[worker] {line}", flush=True)
 
 
 def _until_unwanted(handle: int) -> None:
@@ -64,7 +64,7 @@ def _until_unwanted(handle: int) -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def _choose(root: Path, wanted: dict[str, str]) -> None:
+def _choose(root: Path, wanted: dict[str, str], asker: str) -> None:
     """Take over what says which profile runs on what; what stood here is kept beside."""
     found = alike.chosen(root)
     for name in sorted(found.keys() | wanted.keys()):
@@ -75,7 +75,7 @@ def _choose(root: Path, wanted: dict[str, str]) -> None:
             mark = digests.of_bytes(found[name].encode())[:12]
             kept = _KEPT / f"{path.stem}-{mark}{path.suffix}"
             atomic.write_bytes(root / kept, found[name].encode())
-            _say(f"{name} there is now as it is here; what stood there is kept in its {kept}.")
+            _say(f"{name} is now as on {asker}; what stood here is kept in {kept}.")
         if name in wanted:
             atomic.write_bytes(path, wanted[name].encode())
         else:
@@ -95,7 +95,7 @@ def _made(root: Path, request: wire.Request) -> wire.Answer:
     command = dvc_command.dvc("repro", "--single-item", *force, request.stage)
     with ProcessGroup(command, root, dvc_command.environment(root)) as group:
         for line in group.lines():
-            _say(line)
+            print(line, flush=True)
         status = group.wait()
     if not status:
         return wire.Answer(0)

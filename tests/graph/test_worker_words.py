@@ -99,7 +99,7 @@ def test_what_says_what_runs_is_taken_over(fresh: Tree, tmp_path: Path) -> None:
     (fresh.root / "profiles" / "mine.yaml").write_bytes(b"base: tiny\r\n")
     (there / "profiles" / "theirs.yaml").write_text("base: tiny\n")
     before = (there / "profiles" / "tiny.yaml").read_bytes()
-    serving._choose(there, alike.chosen(fresh.root))
+    serving._choose(there, alike.chosen(fresh.root), "laptop")
     assert alike.chosen(there) == alike.chosen(fresh.root)
     assert (there / "profiles" / "mine.yaml").read_bytes() == b"base: tiny\r\n"
     kept = {path.read_bytes() for path in (there / "work" / "worker").iterdir()}
