@@ -60,6 +60,14 @@ def of_profile(outs: list[Output], profile: str) -> tuple[list[Output], list[Out
     return own, [one for one in outs if one not in own]
 
 
+def without(lock: bytes, outs: list[Output]) -> bytes:
+    """The lock without the stages that made these outputs."""
+    said = yaml.safe_load(lock)
+    for name in {one.stage for one in outs}:
+        del said["stages"][name]
+    return yaml.safe_dump(said, sort_keys=False).encode()
+
+
 class Cache:
     """This tree's own cache of DVC, in the folder `files`."""
 

@@ -62,8 +62,11 @@ class Transfer:
         said = self._dvc("cache", "dir", cwd=self.root)
         return Cache(self.root / said[-1] / OBJECTS)
 
-    def push(self) -> None:
-        """Push the profile's outputs, then its lock.
+    def push(self, *, partly: bool = False) -> str:
+        """Push the profile's outputs, then its lock; return the digest of that.
+
+        With `partly` a lock that also knows other profiles (one was changed half-way) is pushed
+        without them.
 
         Raises:
             UserError: nothing ran, the lock is also of another profile, or the store lacks
@@ -73,7 +76,9 @@ class Transfer:
         own, others = objects.of_profile(objects.outputs(lock), self.profile)
         if not any(one.stage in nodes() for one in own):
             raise UserError(f"No stage of profile {self.profile} has run here: make run first.")
-        if others:
+        if others and partly:
+            lock = objects.without(lock, others)
+        elif others:
             raise UserError(
                 f"dvc.lock still names stage {others[0].stage} of another profile "
                 f"({others[0].path}): make run brings it up to date."
@@ -96,6 +101,7 @@ class Transfer:
             f"Pushed profile {self.profile} to {self._urls()}: {len(new)} new objects, "
             f"{sum(new.values()):,} bytes; {len(after)} lie there."
         )
+        return digests.of_bytes(lock)
 
     def pull(self, wanted: str | None = None, *, keep: bool = True) -> None:
         """Bring the profile's outputs and lock here.
@@ -119,7 +125,8 @@ class Transfer:
         kept = self._keep(old, lock) if keep else None
         atomic.write_bytes(self._lock, lock)
         try:
-            self._dvc("checkout", cwd=self.root)
+            # by name: what was not made yet is no target that failed
+            self._dvc("checkout", *sorted({one.stage for one in own}), cwd=self.root)
         except BaseException:
             atomic.write_bytes(self._lock, old or b"schema: '2.0'\nstages: {}\n")
             raise

@@ -1,8 +1,8 @@
 """Runs of the embedded default on fewer people, by which the plan's arithmetic is judged.
 
-`python -m tests.planned_runs fifth` runs one in a folder of its own and writes docs/runs/fifth.json:
-seconds, processor seconds and memory of each stage, and what it counted. `mm_model/planning/check.py`
-says which of them is calibrated on.
+`python -m tests.planned_runs fifth` runs one in a folder of its own and writes
+docs/runs/fifth.json: seconds, processor seconds and memory of each stage, and what it counted.
+`mm_model/planning/check.py` says which of them is calibrated on.
 """
 
 import json
@@ -145,7 +145,7 @@ def main(names: list[str]) -> None:
     """Run each and write it down."""
     for name in names:
         target = ROOT / "docs" / "runs" / f"{name}.json"
-        target.write_text(json.dumps(run(name), sort_keys=True) + "\n")
+        target.write_text(json.dumps(run(name), indent=1, sort_keys=True) + "\n")
         print(target)
 
 

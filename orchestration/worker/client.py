@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mm_model.errors import UserError
 from mm_model.settings import load_params
-from mm_model.store import closure, digests
+from mm_model.store import closure
 from orchestration import dvc_command
 from orchestration.process_group import ProcessGroup
 from orchestration.transfer import Transfer
@@ -73,8 +73,8 @@ def bring_up(order: Order, hear: Hear, package: Path = closure.PACKAGE) -> Ended
     """
     _see_tracking()
     transfer = Transfer(order.root, hear, views=())
-    transfer.push()
-    answer = _asked(order, _request(order, transfer, package), hear)
+    lock = transfer.push(partly=True)
+    answer = _asked(order, _request(order, transfer, lock, package), hear)
     if answer.status:
         return Ended(answer.status, answer.audit)
     transfer.pull(answer.lock, keep=False)
@@ -96,13 +96,13 @@ def _see_tracking() -> None:
         )
 
 
-def _request(order: Order, transfer: Transfer, package: Path) -> wire.Request:
+def _request(order: Order, transfer: Transfer, lock: str, package: Path) -> wire.Request:
     root, stage = order.root, order.stage
     sent = {name: value for name, value in os.environ.items() if name.startswith(_SENT)}
     return wire.Request(
         stage,
         socket.gethostname(),
-        digests.of_file(root / "dvc.lock"),
+        lock,
         force=order.force,
         commit=transfer.commit(),
         chosen=alike.chosen(root),

@@ -48,8 +48,7 @@ def serve(handle: int = 0) -> int:
         transfer.pull(request.lock)
         answer = _made(root, request)
         if not answer.status:
-            transfer.push()
-            answer = wire.Answer(0, digests.of_file(root / "dvc.lock"))
+            answer = wire.Answer(0, transfer.push())
         sys.stdout.write(answer.line())
         sys.stdout.flush()
     return answer.status
