@@ -134,7 +134,7 @@ class Transfer:
         if kept is not None:
             self.say(
                 f"What DVC knew here before stays in its cache: cp {kept} dvc.lock && "
-                ".venv/bin/dvc checkout brings it back."
+                ".venv/bin/dvc checkout --allow-missing brings it back."
             )
         here = self.commit()
         if commit and here and commit != here:
