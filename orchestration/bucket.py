@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mm_model.errors import UserError
-from orchestration.address import KEYS, STORE, Place, Remote
+from mm_model.store.places import KEYS, Place
+from orchestration.address import STORE, Remote
 
 LOCKS = "locks"
 """Below it lies each profile's lock: `locks/<profile>/dvc.lock`."""
