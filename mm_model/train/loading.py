@@ -4,9 +4,10 @@ What is held: the samples of a window of shards a stream, and the batches that w
 many samples there are makes no difference, nor where the shards lie.
 """
 
+import pickle
 import tarfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -22,6 +23,14 @@ from mm_model.train.source import ShardSource
 
 _AHEAD = 2
 """Steps that a worker reads ahead."""
+
+_KILLED = (
+    "A process that reads shards was ended from outside: see that memory suffices, or lower "
+    "loader_workers or shuffle_shards of the training, then run again; finished steps are kept."
+)
+"""What a user is told when a worker is gone without a word."""
+_LOST = (RuntimeError, EOFError, OSError, pickle.UnpicklingError)
+"""What torch says then: also when it asks the dead for the memory of a part that was ready."""
 
 Held = list[tuple[str, bytes]]
 """Ids and safetensors of samples."""
@@ -114,9 +123,24 @@ class Loader:
             yield step
 
     def _drawn(self, first: int) -> Iterator[list[Drawn]]:
+        sentence = yield from self._until_unread(first)
+        raise UserError(sentence)  # here, where nothing holds the workers any more: they ended
+
+    def _until_unread(self, first: int) -> Generator[list[Drawn], None, str]:
+        """Steps as long as their parts can be read, then why one could not."""
         parts = iter(self._parts(first))
         while True:
-            told = [_taken(parts) for _ in self._streams]
+            told: list[StreamPart] = []
+            for _ in self._streams:
+                try:
+                    part = next(parts)
+                except _LOST as error:
+                    if self._workers and _is_loss(error):
+                        return _KILLED
+                    raise
+                if isinstance(part, UnreadPart):
+                    return part.sentence
+                told.append(part)
             yield [Drawn.of(part) for part in sorted(told, key=lambda part: part.stream)]
 
     def _parts(self, first: int) -> "DataLoader[StreamPart | UnreadPart]":
@@ -132,20 +156,9 @@ class Loader:
         )
 
 
-def _taken(parts: Iterator[StreamPart | UnreadPart]) -> StreamPart:
-    try:
-        part = next(parts)
-    except RuntimeError as error:
-        if "exited unexpectedly" not in str(error):
-            raise
-        raise UserError(
-            "A process that reads shards was ended from outside: see that memory suffices, or "
-            "lower loader_workers or shuffle_shards of the training, then run again; finished "
-            "steps are kept."
-        ) from None
-    if isinstance(part, UnreadPart):
-        raise UserError(part.sentence)
-    return part
+def _is_loss(error: Exception) -> bool:
+    """Whether it says that a worker is gone, and not what went wrong in a living one."""
+    return not isinstance(error, RuntimeError) or "exited unexpectedly" in str(error)
 
 
 def _ahead(steps: Iterator[list[Drawn]]) -> Iterator[list[Drawn]]:

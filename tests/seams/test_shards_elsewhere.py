@@ -35,7 +35,7 @@ def test_a_training_goes_on_after_a_fault_and_ends_as_if_its_shards_lay_here(
     aside = shutil.ignore_patterns("work", "mlruns", "mlflow*", "reports")
     place = Path(shutil.copytree(chain.place, tmp_path / "root", ignore=aside))
     for later in ("pretrain", "finetune", "evaluate", "register"):
-        shutil.rmtree(place / "data" / "tiny" / later)
+        shutil.rmtree(place / "data" / "tiny" / later, ignore_errors=True)
     lock = {"path": OUTPUT, "md5": stores.pushed(server, "faces", place / OUTPUT)}
     (place / "dvc.lock").write_text(yaml.safe_dump({"stages": {"p": {"outs": [lock]}}}))
     content = (place / OUTPUT / SHARD).read_bytes()
