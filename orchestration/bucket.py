@@ -5,12 +5,14 @@ begins, and afterwards, so that a lock never names what is absent.
 """
 
 import contextlib
+import hashlib
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mm_model.errors import UserError
+from mm_model.store import atomic
 from mm_model.store.places import KEYS, Place
 from orchestration.address import STORE, Remote
 
@@ -110,6 +112,21 @@ class Bucket:
         with self._sentences(place):
             key = place.key(f"{OBJECTS}/{digest[:2]}/{digest[2:]}")
             self._client.upload_file(str(path), place.bucket, key)
+
+    def get(self, name: str, digest: str, path: Path) -> None:
+        """Bring the small object of a digest here; nothing is written where it is absent or other
+        than its digest says.
+        """
+        place = self._remote.places[name]
+        with self._sentences(place):
+            key = place.key(f"{OBJECTS}/{digest[:2]}/{digest[2:]}")
+            try:
+                content = self._client.get_object(Bucket=place.bucket, Key=key)["Body"].read()
+            except self._client.exceptions.NoSuchKey:
+                return
+        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        if md5 == digest.removesuffix(".dir"):
+            atomic.write_bytes(path, content)
 
     def profiles(self) -> list[str]:
         """Profiles whose lock lies there."""

@@ -28,13 +28,24 @@ def asked() -> bool:
     return bool(os.environ.get(VARIABLE))
 
 
+def has_shards(stage: str) -> bool:
+    """Whether the output of `stage` has files that may be read from a store."""
+    return stage in _STREAMED
+
+
+def is_shard(stage: str, file: str) -> bool:
+    """Whether a file of the output of `stage` is one that may be read from a store."""
+    ending = _STREAMED.get(stage)
+    return ending is not None and file.endswith(ending)
+
+
 def elsewhere(stage: str) -> Callable[[str], bool]:
     """Tells whether a file of the output of `stage` need not lie here.
 
     Who reads such a file compares it with its digest then.
     """
-    ending = _STREAMED.get(stage) if asked() else None
-    return lambda name: ending is not None and name.endswith(ending)
+    there = asked()
+    return lambda file: there and is_shard(stage, file)
 
 
 @dataclass(frozen=True)
