@@ -62,13 +62,9 @@ def run(options: argparse.Namespace) -> Result:
         if options.source == "s3":
             data = stack.enter_context(served(data))
         streams = data.streams(min(_STREAMS, len(data.files)), _TOGETHER, 5)
-        steps = len(data) // _BATCH
-        straight = Loader(data, streams, _BATCH).steps(1)
-        began = time.monotonic()
-        for _ in range(steps):
-            next(straight)
-        ours = time.monotonic() - began
+        ours, held = _straight(Loader(data, streams, _BATCH), len(data) // _BATCH)
         tell(f"without a pause, no worker: {size / ours:.0f} MB/s; bare reading {size / bare:.0f}")
+        tell(f"{len(streams)} streams of one shard each held {held} MiB at most")
         loader = Loader(data, streams, _BATCH, workers=options.workers)
         batches = loader.steps(1)
         next(batches)
@@ -82,6 +78,21 @@ def run(options: argparse.Namespace) -> Result:
         if options.peer_python and options.source == "disk":
             _peer(options.peer_python, Path(place), size)
     return Result(waited / seconds, GOAL, options.steps)
+
+
+def _straight(loader: Loader, steps: int) -> tuple[float, int]:
+    """Seconds of so many steps without a pause, and MiB by which memory grew at most."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before, began = _peak(), time.monotonic()
+    batches = loader.steps(1)
+    for _ in range(steps):
+        next(batches)
+    return time.monotonic() - began, _peak() - before
+
+
+def _peak() -> int:
+    said = Path("/proc/self/status").read_text().partition("VmHWM:")[2]
+    return int(said.split()[0]) >> 10
 
 
 def _sample(number: int) -> TrainingSample:

@@ -102,12 +102,11 @@ class Transfer:
             self.say(f"A training may read its shards there: {said}.")
 
     def _shards(self, own: list[Output]) -> str:
-        """The setting by which a training reads its shards in the store; "" where there are none."""
-        place = next(
-            (self.remote.places[o.remote] for o in own if streamed.has_shards(o.stage)), None
-        )
-        if place is None:
+        """The setting by which a training reads its shards in the store; "" if there are none."""
+        remote = next((out.remote for out in own if streamed.has_shards(out.stage)), None)
+        if remote is None:
             return ""
+        place = self.remote.places[remote]
         server = f" {ENDPOINT}={self.remote.endpoint}" if self.remote.endpoint else ""
         return f"{streamed.VARIABLE}={place.url}{server}"
 
