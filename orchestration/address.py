@@ -13,7 +13,7 @@ from configobj import ConfigObj
 
 from mm_model.errors import UserError
 from mm_model.store import atomic
-from mm_model.store.places import KEYS, Place, place
+from mm_model.store.places import KEYS, BucketPlace, place
 
 STORE, LIKENESS = "store", "likeness"
 
@@ -22,7 +22,7 @@ STORE, LIKENESS = "store", "likeness"
 class Remote:
     """The two places by name, and the server's address where it is not that of AWS."""
 
-    places: dict[str, Place]
+    places: dict[str, BucketPlace]
     endpoint: str | None
 
 
@@ -60,7 +60,7 @@ def write(root: Path, url: str, likeness: str | None = None, endpoint: str | Non
         UserError: as `place` and `server`, or both are one place.
     """
     main = place(url)
-    own = place(likeness, "LIKENESS") if likeness else Place(main.bucket, main.key(LIKENESS))
+    own = place(likeness, "LIKENESS") if likeness else BucketPlace(main.bucket, main.key(LIKENESS))
     if own == main:
         raise UserError("LIKENESS is the place that URL names: leave it out, or name another.")
     remote = Remote({STORE: main, LIKENESS: own}, server(endpoint) if endpoint else None)

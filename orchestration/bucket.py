@@ -13,7 +13,7 @@ from typing import Any
 
 from mm_model.errors import UserError
 from mm_model.store import atomic
-from mm_model.store.places import KEYS, Place
+from mm_model.store.places import KEYS, BucketPlace
 from orchestration.address import STORE, Remote
 
 LOCKS = "locks"
@@ -52,7 +52,7 @@ class Bucket:
         return self._remote.endpoint or "AWS"
 
     @contextlib.contextmanager
-    def _sentences(self, place: Place) -> Iterator[None]:
+    def _sentences(self, place: BucketPlace) -> Iterator[None]:
         """Say in one sentence what the store or the way there did wrong; no key is in it."""
         exceptions = self._botocore
         try:
@@ -72,7 +72,7 @@ class Bucket:
         except (exceptions.BotoCoreError, self._ours.Boto3Error) as error:
             raise UserError(f"{place.url} cannot be asked ({type(error).__name__}).") from None
 
-    def _refusal(self, place: Place, error: Any) -> str:
+    def _refusal(self, place: BucketPlace, error: Any) -> str:
         code = str(error.response.get("Error", {}).get("Code", "no reason"))
         if code in ("NoSuchBucket", "404"):
             return f"There is no bucket {place.bucket} at {self._where()}: make it, or mend URL."
@@ -92,7 +92,7 @@ class Bucket:
             with self._sentences(one):
                 self._client.list_objects_v2(Bucket=one.bucket, Prefix=one.prefix, MaxKeys=1)
 
-    def _listed(self, place: Place, below: str) -> Iterator[tuple[str, int]]:
+    def _listed(self, place: BucketPlace, below: str) -> Iterator[tuple[str, int]]:
         """Key after the folder `below` and size in bytes of everything there."""
         start = place.key(below) + "/"
         with self._sentences(place):

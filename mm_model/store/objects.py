@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from mm_model.errors import UserError
-from mm_model.store.places import KEYS, Place
+from mm_model.store.places import KEYS, BucketPlace
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class ObjectName(NamedTuple):
 class ObjectStore:
     """A place in a bucket. `said` is the setting that named it, `pauses` as `PAUSES`."""
 
-    def __init__(self, place: Place, said: str, pauses: tuple[float, ...] = PAUSES) -> None:
+    def __init__(self, place: BucketPlace, said: str, pauses: tuple[float, ...] = PAUSES) -> None:
         self.place, self._said, self._pauses = place, said, pauses
 
     def __reduce__(self) -> tuple:
@@ -121,7 +121,7 @@ class ObjectStore:
         """
         return ObjectStream(self, name)
 
-    def get(self, name: ObjectName, **asked: Any) -> dict[str, Any]:
+    def get(self, name: ObjectName, **asked: Any) -> Any:
         """The store's answer to a request for an object, which the library may refuse."""
         return self._client.get_object(
             Bucket=self.place.bucket, Key=self.place.key(name.key), **asked

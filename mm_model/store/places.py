@@ -13,7 +13,7 @@ _PREFIX = re.compile(r"[A-Za-z0-9!_.()/=+-]*")
 
 
 @dataclass(frozen=True)
-class Place:
+class BucketPlace:
     """A bucket, and what the keys in it begin with (no slash at either end; may be empty)."""
 
     bucket: str
@@ -29,7 +29,7 @@ class Place:
         return f"{self.prefix}/{name}" if self.prefix else name
 
 
-def place(text: str, said: str = "URL") -> Place:
+def place(text: str, said: str = "URL") -> BucketPlace:
     """The place that `text` names.
 
     Raises:
@@ -45,4 +45,4 @@ def place(text: str, said: str = "URL") -> Place:
     prefix = prefix.strip("/")
     if scheme != "s3" or not _BUCKET.fullmatch(bucket) or not _PREFIX.fullmatch(prefix):
         raise UserError(f"{said} is not the address of a bucket: write {said}=s3://bucket/prefix.")
-    return Place(bucket, prefix)
+    return BucketPlace(bucket, prefix)

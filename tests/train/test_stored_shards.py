@@ -18,7 +18,7 @@ import yaml
 from mm_model.errors import UserError
 from mm_model.store import streamed
 from mm_model.store.objects import ObjectStore
-from mm_model.store.places import Place
+from mm_model.store.places import BucketPlace
 from mm_model.store.streamed import StoredFiles
 from mm_model.train.loading import Loader
 from mm_model.train.shards import ShardSet
@@ -74,7 +74,7 @@ def stored(
     local: ShardSet, digest: str, tmp_path: Path, pauses: tuple[float, ...] = (0.05,)
 ) -> ShardSet:
     """The set with its index here and its shards in the store."""
-    store = ObjectStore(Place("shards", ""), "MM_SHARDS", pauses)
+    store = ObjectStore(BucketPlace("shards", ""), "MM_SHARDS", pauses)
     files = StoredFiles.listed(store, OUTPUT, digest).below(NAME)
     return ShardSet(indexed(local, tmp_path / OUTPUT), NAME, StoredShards(files, NAME))
 
@@ -242,7 +242,9 @@ def fails(monkeypatch: pytest.MonkeyPatch, **environment: str | None) -> str:
         if value is not None:
             monkeypatch.setenv(name, value)
     with pytest.raises(UserError) as told:
-        StoredFiles.listed(ObjectStore(Place("shards", ""), "MM_SHARDS", ()), OUTPUT, "0" * 32)
+        StoredFiles.listed(
+            ObjectStore(BucketPlace("shards", ""), "MM_SHARDS", ()), OUTPUT, "0" * 32
+        )
     said = str(told.value)
     assert "\n" not in said and KEY not in said and SECRET not in said
     return said
