@@ -15,7 +15,7 @@ DEV_PORT ?= 3000
 TEST_WORKERS ?= 2
 # What a person writes is taken as it was written ($100 stays $100, also from the environment), and
 # reaches a recipe's shell through the environment alone.
-WRITTEN := SOURCES FACEPACK CONSENT PROFILE STRICT REF PROMPT OUT SEED ADAPTER FRAMES SIZE STEPS GUIDANCE FORCE BLUR URL ENDPOINT LIKENESS
+WRITTEN := SOURCES FACEPACK CONSENT PROFILE STRICT REF PROMPT OUT SEED ADAPTER FRAMES SIZE STEPS GUIDANCE FORCE BLUR URL ENDPOINT LIKENESS SHARDS
 $(foreach name,$(WRITTEN),$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 # UV=1 installs with uv, which must be on PATH; pip otherwise.
 ifeq ($(UV),1)
@@ -115,8 +115,8 @@ remote: setup ## Name an object store (URL=s3://bucket/prefix ENDPOINT=http://ho
 push: setup ## Push what was made, and then dvc.lock, to the object store
 	@$(LATER) $(BIN)/python -m orchestration.remote push
 
-pull: setup ## Bring what was pushed, and its dvc.lock, into this tree
-	@$(LATER) $(BIN)/python -m orchestration.remote pull
+pull: setup ## Bring what was pushed, and its dvc.lock, into this tree (SHARDS=0: all but training's shards)
+	@$(LATER) $(BIN)/python -m orchestration.remote pull $$([ "$$SHARDS" = 0 ] && echo --without-shards)
 
 prune: setup ## Delete from the object store and the cache what no lock names any more
 	@$(LATER) $(BIN)/python -m orchestration.remote prune

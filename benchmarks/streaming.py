@@ -2,9 +2,12 @@
 
 Samples have the paper's sizes and random contents; the training is a pause. What the first step
 waits, while the workers start, is told apart. With `--peer-python` the same bytes pass litdata.
+With `--from s3` the shards lie in a server of S3's kind on this machine (`make s3-test`), as `make
+push` leaves them; that says what our side costs, not what a network gives.
 """
 
 import argparse
+import contextlib
 import json
 import subprocess
 import tempfile
@@ -15,6 +18,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from benchmarks.bucket_side import served
 from benchmarks.result import Result
 from benchmarks.tree import tell
 from mm_model.precompute import shards
@@ -37,24 +41,30 @@ def options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--step-seconds", type=float, default=10.0, help="what a step takes")
     command.add_argument("--steps", type=int, default=8, help="how many steps")
     command.add_argument("--workers", type=int, default=2, help="processes that read ahead")
+    command.add_argument(
+        "--from",
+        dest="source",
+        choices=("disk", "s3"),
+        default="disk",
+        help="where the shards lie; s3: in a server of that kind on this machine",
+    )
     command.add_argument("--peer-python", help="a Python that has litdata")
 
 
 def run(options: argparse.Namespace) -> Result:
     """The share of one run."""
-    with tempfile.TemporaryDirectory() as place:
+    with contextlib.ExitStack() as stack:
+        place = stack.enter_context(tempfile.TemporaryDirectory())
         data = _written(Path(place), options.samples)
         size = sum(file.stat().st_size for file in data.files) / 1e6
         tell(f"{len(data)} samples of {size / len(data):.1f} MB in {len(data.files)} shards")
         bare = _bare(data)
+        if options.source == "s3":
+            data = stack.enter_context(served(data))
         streams = data.streams(min(_STREAMS, len(data.files)), _TOGETHER, 5)
-        steps = len(data) // _BATCH
-        straight = Loader(data, streams, _BATCH).steps(1)
-        began = time.monotonic()
-        for _ in range(steps):
-            next(straight)
-        ours = time.monotonic() - began
+        ours, held = _straight(Loader(data, streams, _BATCH), len(data) // _BATCH)
         tell(f"without a pause, no worker: {size / ours:.0f} MB/s; bare reading {size / bare:.0f}")
+        tell(f"{len(streams)} streams of one shard each held {held} MiB at most")
         loader = Loader(data, streams, _BATCH, workers=options.workers)
         batches = loader.steps(1)
         next(batches)
@@ -65,9 +75,24 @@ def run(options: argparse.Namespace) -> Result:
             next(batches)
         waited, seconds = loader.waited - first, time.monotonic() - began
         tell(f"the first step waited {first:.1f} s, {options.steps} more {waited:.2f} s together")
-        if options.peer_python:
+        if options.peer_python and options.source == "disk":
             _peer(options.peer_python, Path(place), size)
     return Result(waited / seconds, GOAL, options.steps)
+
+
+def _straight(loader: Loader, steps: int) -> tuple[float, int]:
+    """Seconds of so many steps without a pause, and MiB by which memory grew at most."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before, began = _peak(), time.monotonic()
+    batches = loader.steps(1)
+    for _ in range(steps):
+        next(batches)
+    return time.monotonic() - began, _peak() - before
+
+
+def _peak() -> int:
+    said = Path("/proc/self/status").read_text().partition("VmHWM:")[2]
+    return int(said.split()[0]) >> 10
 
 
 def _sample(number: int) -> TrainingSample:

@@ -5,7 +5,6 @@ Written to `.dvc/config.local`, which git ignores. Never a key: those come from 
 from the user's own profile of AWS.
 """
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,57 +13,17 @@ from configobj import ConfigObj
 
 from mm_model.errors import UserError
 from mm_model.store import atomic
+from mm_model.store.places import KEYS, BucketPlace, place
 
 STORE, LIKENESS = "store", "likeness"
-KEYS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
-"""How a user says who he is; the names are those of AWS."""
-
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_PREFIX = re.compile(r"[A-Za-z0-9!_.()/=+-]*")
-
-
-@dataclass(frozen=True)
-class Place:
-    """A bucket, and what the keys in it begin with (no slash at either end; may be empty)."""
-
-    bucket: str
-    prefix: str
-
-    @property
-    def url(self) -> str:
-        """The address as people write it."""
-        return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
-
-    def key(self, name: str) -> str:
-        """The key of what is called `name` here."""
-        return f"{self.prefix}/{name}" if self.prefix else name
 
 
 @dataclass(frozen=True)
 class Remote:
     """The two places by name, and the server's address where it is not that of AWS."""
 
-    places: dict[str, Place]
+    places: dict[str, BucketPlace]
     endpoint: str | None
-
-
-def place(text: str, said: str = "URL") -> Place:
-    """The place that `text` names.
-
-    Raises:
-        UserError: it is no address of a bucket, or holds a key; the text is then not repeated.
-    """
-    scheme, _, rest = text.strip().partition("://")
-    bucket, _, prefix = rest.partition("/")
-    if "@" in rest or ":" in bucket or "?" in rest:
-        raise UserError(
-            f"{said} holds more than a bucket and a prefix: write s3://bucket/prefix, and give "
-            f"keys by {KEYS}."
-        )
-    prefix = prefix.strip("/")
-    if scheme != "s3" or not _BUCKET.fullmatch(bucket) or not _PREFIX.fullmatch(prefix):
-        raise UserError(f"{said} is not the address of a bucket: write {said}=s3://bucket/prefix.")
-    return Place(bucket, prefix)
 
 
 def server(text: str) -> str:
@@ -101,7 +60,7 @@ def write(root: Path, url: str, likeness: str | None = None, endpoint: str | Non
         UserError: as `place` and `server`, or both are one place.
     """
     main = place(url)
-    own = place(likeness, "LIKENESS") if likeness else Place(main.bucket, main.key(LIKENESS))
+    own = place(likeness, "LIKENESS") if likeness else BucketPlace(main.bucket, main.key(LIKENESS))
     if own == main:
         raise UserError("LIKENESS is the place that URL names: leave it out, or name another.")
     remote = Remote({STORE: main, LIKENESS: own}, server(endpoint) if endpoint else None)

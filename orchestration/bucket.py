@@ -5,13 +5,16 @@ begins, and afterwards, so that a lock never names what is absent.
 """
 
 import contextlib
+import hashlib
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mm_model.errors import UserError
-from orchestration.address import KEYS, STORE, Place, Remote
+from mm_model.store import atomic
+from mm_model.store.places import KEYS, BucketPlace
+from orchestration.address import STORE, Remote
 
 LOCKS = "locks"
 """Below it lies each profile's lock: `locks/<profile>/dvc.lock`."""
@@ -49,7 +52,7 @@ class Bucket:
         return self._remote.endpoint or "AWS"
 
     @contextlib.contextmanager
-    def _sentences(self, place: Place) -> Iterator[None]:
+    def _sentences(self, place: BucketPlace) -> Iterator[None]:
         """Say in one sentence what the store or the way there did wrong; no key is in it."""
         exceptions = self._botocore
         try:
@@ -69,7 +72,7 @@ class Bucket:
         except (exceptions.BotoCoreError, self._ours.Boto3Error) as error:
             raise UserError(f"{place.url} cannot be asked ({type(error).__name__}).") from None
 
-    def _refusal(self, place: Place, error: Any) -> str:
+    def _refusal(self, place: BucketPlace, error: Any) -> str:
         code = str(error.response.get("Error", {}).get("Code", "no reason"))
         if code in ("NoSuchBucket", "404"):
             return f"There is no bucket {place.bucket} at {self._where()}: make it, or mend URL."
@@ -89,7 +92,7 @@ class Bucket:
             with self._sentences(one):
                 self._client.list_objects_v2(Bucket=one.bucket, Prefix=one.prefix, MaxKeys=1)
 
-    def _listed(self, place: Place, below: str) -> Iterator[tuple[str, int]]:
+    def _listed(self, place: BucketPlace, below: str) -> Iterator[tuple[str, int]]:
         """Key after the folder `below` and size in bytes of everything there."""
         start = place.key(below) + "/"
         with self._sentences(place):
@@ -109,6 +112,21 @@ class Bucket:
         with self._sentences(place):
             key = place.key(f"{OBJECTS}/{digest[:2]}/{digest[2:]}")
             self._client.upload_file(str(path), place.bucket, key)
+
+    def get(self, name: str, digest: str, path: Path) -> None:
+        """Bring the small object of a digest here; nothing is written where it is absent or other
+        than its digest says.
+        """
+        place = self._remote.places[name]
+        with self._sentences(place):
+            key = place.key(f"{OBJECTS}/{digest[:2]}/{digest[2:]}")
+            try:
+                content = self._client.get_object(Bucket=place.bucket, Key=key)["Body"].read()
+            except self._client.exceptions.NoSuchKey:
+                return
+        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        if md5 == digest.removesuffix(".dir"):
+            atomic.write_bytes(path, content)
 
     def profiles(self) -> list[str]:
         """Profiles whose lock lies there."""

@@ -28,7 +28,9 @@ def _parser() -> argparse.ArgumentParser:
         ("pull", "bring the profile's outputs and lock here"),
         ("prune", "delete there, and from the cache here, what no lock names any more"),
     ):
-        commands.add_parser(command, help=what)
+        added = commands.add_parser(command, help=what)
+        if command == "pull":
+            added.add_argument("--without-shards", action="store_true", help="leave them there")
     return parser
 
 
@@ -41,7 +43,8 @@ def _run(arguments: list[str] | None) -> None:
         _set(root, asked)
     else:
         home.prepare(root)
-        _move(root, asked.command)
+        left = {"shards": False} if getattr(asked, "without_shards", False) else {}
+        _move(root, asked.command, **left)
 
 
 def _set(root: Path, asked: argparse.Namespace) -> None:
@@ -55,13 +58,13 @@ def _set(root: Path, asked: argparse.Namespace) -> None:
         print(f"{name}: {place.url}" + (f" at {remote.endpoint}" if remote.endpoint else ""))
 
 
-def _move(root: Path, command: str) -> None:
+def _move(root: Path, command: str, **how: bool) -> None:
     from orchestration import turn
     from orchestration.transfer import Transfer
 
     with turn.held(root, f"make {command}"):
         transfer = Transfer(root, say=lambda line: print(line, flush=True))
-        getattr(transfer, command)()
+        getattr(transfer, command)(**how)
 
 
 if __name__ == "__main__":

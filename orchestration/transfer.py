@@ -19,7 +19,8 @@ from configobj import ConfigObj
 from assets.graph import nodes
 from mm_model.errors import UserError
 from mm_model.settings import load_params
-from mm_model.store import atomic, digests
+from mm_model.store import atomic, digests, streamed
+from mm_model.store.objects import ENDPOINT
 from orchestration import address, objects, views
 from orchestration.bucket import OBJECTS, Bucket
 from orchestration.dvc_command import dvc, environment, mend_lock
@@ -101,10 +102,21 @@ class Transfer:
             f"Pushed profile {self.profile} to {self._urls()}: {len(new)} new objects, "
             f"{sum(new.values()):,} bytes; {len(after)} lie there."
         )
+        if said := self._shards(own):
+            self.say(f"A training may read its shards there: {said}.")
         return digests.of_bytes(lock)
 
-    def pull(self, wanted: str | None = None, *, keep: bool = True) -> None:
-        """Bring the profile's outputs and lock here.
+    def _shards(self, own: list[Output]) -> str:
+        """The setting by which a training reads its shards in the store; "" if there are none."""
+        remote = next((out.remote for out in own if streamed.has_shards(out.stage)), None)
+        if remote is None:
+            return ""
+        place = self.remote.places[remote]
+        server = f" {ENDPOINT}={self.remote.endpoint}" if self.remote.endpoint else ""
+        return f"{streamed.VARIABLE}={place.url}{server}"
+
+    def pull(self, wanted: str | None = None, *, keep: bool = True, shards: bool = True) -> None:
+        """Bring the profile's outputs and lock here; without `shards` those of training stay there.
 
         Nothing of the tree changes before everything lies in its cache. A lock that stood here is
         kept in `work/locks` (but for `keep`), its outputs stay in the cache.
@@ -120,17 +132,20 @@ class Transfer:
         own, others = objects.of_profile(objects.outputs(lock), self.profile)
         if others:
             raise UserError(f"The lock in the store names {others[0].path}: push it again.")
-        self._fetch(lock, own)
+        left = [] if shards else self._but_shards(own)
+        self._fetch(lock, own, left)
         old = self._lock.read_bytes() if self._lock.is_file() else b""
         kept = self._keep(old, lock) if keep else None
         atomic.write_bytes(self._lock, lock)
         try:
             # by name: what was not made yet is no target that failed
-            self._dvc("checkout", *sorted({one.stage for one in own}), cwd=self.root)
+            self._dvc("checkout", *(left or sorted({one.stage for one in own})), cwd=self.root)
         except BaseException:
             atomic.write_bytes(self._lock, old or b"schema: '2.0'\nstages: {}\n")
             raise
         self.say(f"Pulled profile {self.profile} from {self._urls()}: {len(own)} outputs.")
+        if not shards:
+            self.say(f"The shards of training stay there: read them with {self._shards(own)}.")
         if kept is not None:
             self.say(
                 f"What DVC knew here before stays in its cache: cp {kept} dvc.lock && "
@@ -194,14 +209,29 @@ class Transfer:
         for bucket in self.bucket.keeps_versions():
             self.say(f"Bucket {bucket} keeps versions of what is deleted: delete those there.")
 
-    def _fetch(self, lock: bytes, own: list[Output]) -> None:
-        """Have every object of the lock in this tree's cache, and change nothing else."""
+    def _but_shards(self, own: list[Output]) -> list[str]:
+        """Paths of all outputs, file by file where an output has shards, which are left out."""
+        wanted = []
+        for out in own:
+            if not streamed.has_shards(out.stage):
+                wanted.append(out.path)
+                continue
+            if not self.cache.holds(out.digest):
+                self.bucket.get(out.remote, out.digest, self.cache.path(out.digest))
+            files = list(self.cache.objects(out))[1:]
+            wanted += [path for _, path in files if not streamed.is_shard(out.stage, path)]
+        return wanted
+
+    def _fetch(self, lock: bytes, own: list[Output], wanted: list[str]) -> None:
+        """Have every object of the lock (of the `wanted` paths, if there are any) in this tree's
+        cache, and change nothing else.
+        """
         project, refused = self._aside("pull", lock), None
         try:
-            self._dvc("fetch", cwd=project)
+            self._dvc("fetch", *wanted, cwd=project)
         except UserError as error:
             refused = error
-        if lacking := self._lacking(own):
+        if lacking := self._lacking(own, shards=not wanted):
             lying = self._there()
             absent = [path for digest, path in lacking if digest not in lying]
             if absent:
@@ -217,10 +247,16 @@ class Transfer:
             )
         shutil.rmtree(project)
 
-    def _lacking(self, own: list[Output]) -> list[tuple[str, str]]:
-        """Digest and path of what the outputs need and this tree's cache lacks."""
-        every = [one for out in own for one in self.cache.objects(out)]
-        return [(digest, path) for digest, path in every if not self.cache.holds(digest)]
+    def _lacking(self, own: list[Output], shards: bool) -> list[tuple[str, str]]:
+        """Digest and path of what the outputs need, with or without shards, and this tree's cache
+        lacks.
+        """
+        return [
+            (digest, path)
+            for out in own
+            for digest, path in self.cache.objects(out)
+            if (shards or not streamed.is_shard(out.stage, path)) and not self.cache.holds(digest)
+        ]
 
     def _aside(self, name: str, lock: bytes) -> Path:
         """A throw-away project that holds this lock, with this tree's cache and remotes."""

@@ -232,6 +232,10 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
             "object store", "what was made is pushed to S3 and pulled elsewhere; nothing runs again"
         ),
         Capability(
+            "shards from a store",
+            "a training reads its shards from S3 as if they lay on disk, where they need not lie",
+        ),
+        Capability(
             "shared services", "two trees keep one set of Dagster's books and one MLflow server"
         ),
         Capability("plan", "hours, disk, traffic and memory before anything is rented"),

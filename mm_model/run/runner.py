@@ -15,7 +15,7 @@ from mm_model.errors import UserError
 from mm_model.run import feasible, made_by, stages, views
 from mm_model.run.stage import Job, Report, Stage
 from mm_model.settings import Params, Profile, load_params, load_profile, show
-from mm_model.store import atomic, digests, documents, lease, lock, manifest
+from mm_model.store import atomic, digests, documents, lease, lock, manifest, streamed
 from mm_model.store.layout import Layout
 from mm_model.store.walk import why
 from mm_model.tracking.tracker import Tracker
@@ -167,7 +167,9 @@ def _run_alone(
     stage: Stage, params: Params, profile: Profile, layout: Layout, shown: views.Views
 ) -> Report:
     inputs = {taken: layout.output(taken) for taken in stage.takes}
-    found = {taken: manifest.verified(path) for taken, path in inputs.items()}
+    found = {
+        taken: manifest.verified(path, streamed.elsewhere(taken)) for taken, path in inputs.items()
+    }
     _fit_together(found, layout)
     input_digests = {taken: known.digest for taken, known in found.items()}
     models = model_digests(stage, params, layout)

@@ -5,8 +5,9 @@ the adapter's tensors move: they, their gradients and the optimiser's state are 
 backbone computes in. Accelerate places; this file owns nothing but the arithmetic.
 """
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -255,7 +256,7 @@ class Trainer:
             say(f"resuming after step {done} of {rules.steps}")
         else:
             watch(0)
-        batches = self.feed.from_step(done + 1)
+        batches = self._batches(done)
         pace = Pace(rules.batch_size, lambda: self.feed.waited)
         pace.begin(done)
         for step in range(done + 1, rules.steps + 1):
@@ -279,12 +280,29 @@ class Trainer:
                 pace.begin(step)
             # last, so that a run cut off here makes this step's samples again
             if step % rules.checkpoint_every == 0 and step < rules.steps:
-                state.save(
-                    self.checkpoints,
-                    step,
-                    self.fingerprint,
-                    parameters=self.parameters,
-                    optimizer=self.optimizer,
-                    curve=self.curve,
-                )
+                self._save(step)
         return self.curve
+
+    def _batches(self, done: int) -> Iterator[Batch]:
+        """The batch of each step after `done`. Where one cannot be read, what was learned since the
+        last checkpoint is saved first: an object store may be away for long.
+        """
+        batches = self.feed.from_step(done + 1)
+        for step in itertools.count(done):
+            try:
+                batch = next(batches)
+            except UserError:
+                if step > done and step % self.settings.checkpoint_every:
+                    self._save(step)
+                raise
+            yield batch
+
+    def _save(self, step: int) -> None:
+        state.save(
+            self.checkpoints,
+            step,
+            self.fingerprint,
+            parameters=self.parameters,
+            optimizer=self.optimizer,
+            curve=self.curve,
+        )

@@ -6,7 +6,7 @@ Each is a function of (seed, epoch), so a run may begin at any step, with any nu
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from mm_model.precompute.sample import TrainingSample
 from mm_model.precompute.shards import SamplePlace
 from mm_model.store import tables
 from mm_model.train.randomness import generator_of
+from mm_model.train.source import LocalShards, ShardSource
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,19 @@ def _drawn(count: int, seed: int, purpose: str) -> Tensor:
 
 @dataclass(frozen=True)
 class ShardSet:
-    """One set, `pictures` or `clips`, in the output of `precompute`."""
+    """One set, `pictures` or `clips`, in the output of `precompute`.
+
+    Its index lies in `folder`; so do its shards, unless `elsewhere` says where they are.
+    """
 
     folder: Path
     name: str
+    elsewhere: ShardSource | None = field(default=None, compare=False)
+
+    @property
+    def source(self) -> ShardSource:
+        """What gives the bytes of its shards."""
+        return self.elsewhere or LocalShards(self.folder / self.name)
 
     @property
     def index(self) -> Path:
@@ -94,14 +104,19 @@ class ShardSet:
         return {entry["values"].as_py(): entry["counts"].as_py() for entry in found}
 
     @property
+    def shards(self) -> list[str]:
+        """File names of its shards in their order."""
+        return sorted(self._counted)
+
+    @property
     def files(self) -> list[Path]:
-        """Its shards in their order."""
-        return [self.folder / self.name / shard for shard in sorted(self._counted)]
+        """Where its shards lie in the folder, if they do."""
+        return [self.folder / self.name / shard for shard in self.shards]
 
     @property
     def counts(self) -> list[int]:
         """How many samples each shard has."""
-        return [self._counted[file.name] for file in self.files]
+        return [self._counted[shard] for shard in self.shards]
 
     def __len__(self) -> int:
         return sum(self._counted.values())
@@ -127,7 +142,7 @@ class ShardSet:
         """
         columns = ("shard", "offset", "bytes", "digest")
         for batch in tables.batches(self.index, columns, size=1):
-            content = SamplePlace.of(batch.to_pylist()[0]).read(self.folder / self.name)
+            content = self.source.tensors(SamplePlace.of(batch.to_pylist()[0]))
             if content is not None:
                 return tuple(TrainingSample.of_bytes(content).mean.shape)
             break

@@ -21,6 +21,7 @@ from mm_model.train import milestones
 from mm_model.train.loop import Trainer
 from mm_model.train.report import report_of, write_targets
 from mm_model.train.shards import ShardSet
+from mm_model.train.source import source_of
 from mm_model.train.start import fresh_adapter
 from mm_model.train.watch import Watcher
 
@@ -40,7 +41,8 @@ def train(job: Job, settings: TrainSettings, samples: str, start: Path | None) -
     adapter = (
         given_adapter(start, backbone, torch.float32) if start else fresh_adapter(job, backbone)
     )
-    data = ShardSet(job.inputs["precompute"], samples)
+    folder = job.inputs["precompute"]
+    data = ShardSet(folder, samples, source_of(job.layout.root, folder, samples))
     _refuse_few(job, settings, data)
     watcher = Watcher(job, backbone, pipeline_of(backbone, adapter), settings)
     seed = int(digests.of_value([job.profile.run.seed, job.stage.name])[:12], 16)

@@ -1,6 +1,8 @@
 """An object store of a test's own: a server on 127.0.0.1 that ends with the test."""
 
 import contextlib
+import hashlib
+import json
 import os
 import socket
 import sys
@@ -87,3 +89,24 @@ def s3(folder: Path, *buckets: str, strict: bool = False) -> Iterator[Store]:
             client.create_bucket(Bucket=bucket)
         yield Store(endpoint, client)
         group._signal(15)
+
+
+def pushed(store: Store, bucket: str, folder: Path) -> str:
+    """Lay the files of an output down in a bucket as DVC does; the digest of their listing."""
+    listed = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest = put(store, bucket, path.read_bytes())
+        listed.append({"md5": digest, "relpath": path.relative_to(folder).as_posix()})
+    return put(store, bucket, json.dumps(listed, sort_keys=True).encode(), ".dir")
+
+
+def put(store: Store, bucket: str, content: bytes, ending: str = "") -> str:
+    """One object by its digest, which comes back."""
+    digest = hashlib.md5(content, usedforsecurity=False).hexdigest() + ending
+    store.client.put_object(Bucket=bucket, Key=key_of(digest), Body=content)
+    return digest
+
+
+def key_of(digest: str) -> str:
+    """Where DVC keeps the object of a digest."""
+    return f"files/md5/{digest[:2]}/{digest[2:]}"

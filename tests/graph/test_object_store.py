@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mm_model.store.streamed import StoredFiles
 from orchestration.dvc_command import environment
 from tests.graph import stores
 from tests.graph.conftest import STAGES, Tree
@@ -83,9 +84,23 @@ def contents(tree: Tree) -> dict[str, bytes]:
     }
 
 
-def test_what_one_tree_made_another_has(done: Tree, store: Store, tmp_path: Path) -> None:
+def read_there(tree: Tree, store: Store, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """The bytes of the tree's shard as a training finds them in the store."""
+    monkeypatch.setenv("MM_SHARDS", f"{URL}/likeness")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", store.endpoint)
+    files = StoredFiles.of(tree.root, tree.root / "data" / "tiny" / "precompute")
+    monkeypatch.delenv("MM_SHARDS")
+    return files.store.read(files.object_of("pictures/shard-000000.tar"))
+
+
+def test_what_one_tree_made_another_has(
+    done: Tree, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said = well(named(done, store), "push")
     assert "Pushed profile tiny" in said
+    settings = f"MM_SHARDS={URL}/likeness AWS_ENDPOINT_URL={store.endpoint}"
+    assert f"A training may read its shards there: {settings}." in said
+    assert read_there(done, store, monkeypatch) == b"toy shard"
     other = named(clone(done, tmp_path / "other"), store)
     assert not (other.root / "data").exists()
     well(other, "pull")
@@ -100,6 +115,24 @@ def test_what_one_tree_made_another_has(done: Tree, store: Store, tmp_path: Path
     assert other.dagster().success and other.executed() == []
     git = ["git", "-C", str(other.root), "status", "--porcelain"]
     assert subprocess.run(git, capture_output=True, text=True).stdout == ""
+
+
+@pytest.mark.endurance
+@pytest.mark.capability("shards from a store", scale="T")
+def test_shards_may_stay_in_the_store(
+    done: Tree, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    well(named(done, store), "push")
+    other = named(clone(done, tmp_path / "other"), store)
+    said = well(other, "pull", "--without-shards")
+    settings = f"MM_SHARDS={URL}/likeness AWS_ENDPOINT_URL={store.endpoint}"
+    assert f"The shards of training stay there: read them with {settings}." in said
+    whole = contents(done)
+    shard = whole.pop("tiny/precompute/pictures/shard-000000.tar")
+    assert contents(other) == whole
+    assert read_there(other, store, monkeypatch) == shard
+    well(other, "pull")
+    assert contents(other) == contents(done) and other.is_clean()
 
 
 def test_each_output_has_its_place(done: Tree, store: Store) -> None:

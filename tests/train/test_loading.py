@@ -93,7 +93,7 @@ def test_a_window_is_held_and_no_more(data: ShardSet, monkeypatch: pytest.Monkey
 
     asked: list[int] = []
     read = loading._read
-    monkeypatch.setattr(loading, "_read", lambda files: (asked.append(len(files)), read(files))[1])
+    monkeypatch.setattr(loading, "_read", lambda s, n: (asked.append(len(n)), read(s, n))[1])
     steps = seen(data, together=3)
     next(steps)
     assert asked == [3]

@@ -160,6 +160,29 @@ def test_a_resumed_run_equals_the_straight_run_bit_for_bit(
         assert torch.equal(value, resumed.parameters[name]), name
 
 
+@pytest.mark.capability("resume", scale="T")
+def test_a_shard_that_cannot_be_read_costs_no_finished_step(
+    settings: TrainSettings, tmp_path: Path
+) -> None:
+    rules = settings.model_copy(update={"streams": 1, "shuffle_shards": 1})
+    straight = _trainer(rules, tmp_path / "straight")
+    curve = _run(straight)
+    cut = _trainer(rules, tmp_path / "cut")
+    (stream,) = cut.data.streams(1, 1, 5)
+    *_, last = stream.windows(0)  # its sample is the first of step 4; step 2 has a checkpoint
+    shard = cut.data.files[last.shards[0]]
+    shard.rename(aside := shard.with_suffix(".aside"))
+    with pytest.raises(UserError, match=shard.name):
+        _run(cut)
+    aside.rename(shard)
+    resumed = _trainer(rules, tmp_path / "cut")
+    said: list[str] = []
+    assert resumed.run(lambda m, s: None, lambda step: None, said.append) == curve
+    assert said[0].startswith("resuming after step 3 ")
+    for name, value in straight.parameters.items():
+        assert torch.equal(value, resumed.parameters[name]), name
+
+
 def test_training_moves_the_adapter_and_nothing_else(
     settings: TrainSettings, tmp_path: Path
 ) -> None:
