@@ -60,6 +60,21 @@ def of_profile(outs: list[Output], profile: str) -> tuple[list[Output], list[Out
     return own, [one for one in outs if one not in own]
 
 
+def of_only(lock: bytes, profile: str) -> bytes:
+    """The lock without the stages that still name an output of another profile.
+
+    Raises:
+        UserError: the lock is damaged.
+    """
+    _, others = of_profile(outputs(lock), profile)
+    if not others:
+        return lock
+    said = yaml.safe_load(lock)
+    for one in others:
+        said["stages"].pop(one.stage, None)
+    return yaml.safe_dump(said, sort_keys=False).encode()
+
+
 class Cache:
     """This tree's own cache of DVC, in the folder `files`."""
 

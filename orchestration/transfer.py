@@ -97,6 +97,18 @@ class Transfer:
             f"{sum(new.values()):,} bytes; {len(after)} lie there."
         )
 
+    def leave_others(self) -> None:
+        """Take out of the lock what another profile made; the lock that stood here is kept.
+
+        None of it counts while this profile is chosen, and DVC's run cache brings it back after.
+        """
+        lock = self._lock.read_bytes() if self._lock.is_file() else b"stages: {}"
+        if (own := objects.of_only(lock, self.profile)) == lock:
+            return
+        kept = self._keep(lock, own)
+        atomic.write_bytes(self._lock, own)
+        self.say(f"Stages of another profile left dvc.lock; it is kept as {kept}.")
+
     def pull(self, wanted: str | None = None, *, keep: bool = True) -> None:
         """Bring the profile's outputs and lock here.
 
@@ -119,7 +131,8 @@ class Transfer:
         kept = self._keep(old, lock) if keep else None
         atomic.write_bytes(self._lock, lock)
         try:
-            self._dvc("checkout", cwd=self.root)
+            # by name: DVC fails where the lock names no output of a later stage yet
+            self._dvc("checkout", *(one.path for one in own), cwd=self.root)
         except BaseException:
             atomic.write_bytes(self._lock, old or b"schema: '2.0'\nstages: {}\n")
             raise

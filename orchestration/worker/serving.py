@@ -33,6 +33,7 @@ def serve(handle: int = 0) -> int:
         KeyboardInterrupt: nobody wants the work any more.
     """
     request = wire.receive(handle)
+    _write(f"{wire.HEARD}\n")
     os.environ.update(request.environment)
     threading.Thread(target=_until_unwanted, args=(handle,), daemon=True).start()
     root = home.root()
@@ -50,13 +51,17 @@ def serve(handle: int = 0) -> int:
         if not answer.status:
             transfer.push()
             answer = wire.Answer(0, digests.of_file(root / "dvc.lock"))
-        sys.stdout.write(answer.line())
-        sys.stdout.flush()
+        _write(answer.line())
     return answer.status
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    _write(f"{wire.for_people(line)}\n")
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def _until_unwanted(handle: int) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,11 +16,13 @@ import pytest
 
 from orchestration import turn
 from orchestration.dvc_command import environment
+from orchestration.worker import client, named
 from tests.graph import machines, stores
 from tests.graph.conftest import Tree
 from tests.graph.machines import Machine
 from tests.graph.stores import SECRET, Store
-from tests.graph.test_object_store import clone, contents, named, well
+from tests.graph.test_object_store import clone, contents, well
+from tests.graph.test_object_store import named as named_store
 from tests.graph.test_runs import _failures, _metadata
 
 pytestmark = [pytest.mark.slow, pytest.mark.capability("two machines, one graph", scale="T")]
@@ -47,7 +50,7 @@ def box(
     for key in store.keys("people"):
         store.client.delete_object(Bucket="people", Key=key)
     stores.be_user(monkeypatch, tmp_path)
-    box = machines.set_up(named(clone(named(done, store), tmp_path / "box"), store))
+    box = machines.set_up(named_store(clone(named_store(done, store), tmp_path / "box"), store))
     monkeypatch.setenv("MM_WORKER", machine.url(box.root))
     monkeypatch.setenv("MM_WORKER_SSH", machine.ssh)
     monkeypatch.setenv("MM_WORKER_STAGES", "pretrain")
@@ -162,6 +165,24 @@ def test_cancelled_here_it_ends_there(done: Tree, box: Tree) -> None:
     with contextlib.suppress(KeyboardInterrupt):
         assert not done.dagster("pretrain").success
     assert _gone(box, within=10)
+
+
+def test_another_profile_is_begun_with_the_worker(done: Tree, box: Tree) -> None:
+    shutil.copy(done.root / "profiles/tiny.yaml", done.root / "profiles/second.yaml")
+    params = (done.root / "params.yaml").read_text()
+    (done.root / "params.yaml").write_text(params.replace("tiny", "second"))
+    before = (done.root / "dvc.lock").read_bytes()
+    done.dvc("repro", "--single-item", "settings", "sources")
+    worker, heard = named.read(), []
+    assert worker is not None
+    order = client.Order(worker, done.root, "ingest")
+    assert client.bring_up(order, heard.append).status == 0, heard
+    assert box.executed() == ["ingest"]
+    assert (done.root / "data/second/ingest/result.txt").is_file()
+    assert (done.root / "data/tiny/ingest/result.txt").is_file(), "the other's is left alone"
+    kept = [path.read_bytes() for path in (done.root / "work/locks").iterdir()]
+    assert any(b"data/tiny/pretrain" in lock for lock in kept) and b"data/tiny/pretrain" in before
+    assert (box.root / "dvc.lock").read_bytes() == (done.root / "dvc.lock").read_bytes()
 
 
 def test_what_keeps_a_stage_from_running_there(
