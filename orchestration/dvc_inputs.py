@@ -39,7 +39,7 @@ def check(root: Path, names: Iterable[str] = tuple(INPUT_ASSETS)) -> None:
         found = [
             f"{shown(entry.relative)} ({why})"
             for entry, why in _obstacles(path, inside)
-            if name != PROFILES or not _is_an_editors(entry)
+            if name != PROFILES or not is_an_editors(entry.path.name)
         ]
         if found:
             more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
@@ -65,9 +65,9 @@ def _obstacles(path: Path, inside: bool) -> Iterator[tuple[Entry, str]]:
         yield Entry(path, Path(path.name), None, error), why(error)
 
 
-def _is_an_editors(entry: Entry) -> bool:
+def is_an_editors(name: str) -> bool:
     """Whether it is what an editor leaves beside a profile, which DVC passes by (`.dvcignore`)."""
-    return any(fnmatch.fnmatchcase(entry.path.name, one) for one in _EDITORS)
+    return any(fnmatch.fnmatchcase(name, one) for one in _EDITORS)
 
 
 def _obstacle(entry: Entry) -> str | None:

@@ -12,6 +12,7 @@ from mm_model.run import made_by
 from mm_model.settings import Params
 from mm_model.store import closure, digests
 from mm_model.store.walk import entries_below
+from orchestration.dvc_inputs import is_an_editors
 
 PARAMS, PROFILES = "params.yaml", "profiles"
 
@@ -24,7 +25,7 @@ def chosen(root: Path) -> dict[str, str]:
     """
     found = {}
     for path in [root / PARAMS, *sorted((root / PROFILES).rglob("*"))]:
-        if path.is_file():
+        if path.is_file() and not is_an_editors(path.name):
             try:
                 found[path.relative_to(root).as_posix()] = path.read_bytes().decode("utf-8")
             except UnicodeDecodeError:

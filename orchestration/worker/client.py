@@ -6,6 +6,7 @@ worker's lines come through the connection. Leaving in the middle ends the work 
 
 import contextlib
 import os
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -14,11 +15,11 @@ from pathlib import Path
 
 from mm_model.errors import UserError
 from mm_model.settings import load_params
-from mm_model.store import closure
+from mm_model.store import closure, digests
 from orchestration import dvc_command
 from orchestration.process_group import ProcessGroup
 from orchestration.transfer import Transfer
-from orchestration.worker import alike, wire
+from orchestration.worker import alike, named, wire
 from orchestration.worker.named import WORKER, Worker
 
 _TRACKING = "MLFLOW_TRACKING_URI"
@@ -72,12 +73,14 @@ def bring_up(order: Order, hear: Hear, package: Path = closure.PACKAGE) -> Ended
             away, or what it made is not what this tree would have made.
     """
     _see_tracking()
+    _see_program(order.worker.ssh[0])
     transfer = Transfer(order.root, hear, views=())
     lock = transfer.push(partly=True)
     answer = _asked(order, _request(order, transfer, lock, package), hear)
     if answer.status:
         return Ended(answer.status, answer.audit)
-    transfer.pull(answer.lock, keep=False)
+    known = digests.of_file(order.root / "dvc.lock") == lock  # all of it, but another profile's
+    transfer.pull(answer.lock, keep=not known)
     if changes := dvc_command.status(order.root).get(order.stage):
         what = ", ".join(sorted({path for kind in changes.values() for path in kind}))
         raise UserError(
@@ -94,6 +97,11 @@ def _see_tracking() -> None:
             f"{WORKER} is set and {_TRACKING} names no server: runs of two machines are kept by "
             f"one that both reach, {_TRACKING}=http://host:5001 (docs/cluster.md)."
         )
+
+
+def _see_program(name: str) -> None:
+    if shutil.which(name) is None:
+        raise UserError(f"{name} is no program here: install it, or name another by {named.SSH}.")
 
 
 def _request(order: Order, transfer: Transfer, lock: str, package: Path) -> wire.Request:
@@ -113,7 +121,7 @@ def _request(order: Order, transfer: Transfer, lock: str, package: Path) -> wire
 
 
 def _asked(order: Order, request: wire.Request, hear: Hear) -> wire.Answer:
-    worker, answer, last = order.worker, None, ""
+    worker, answer, last, begun = order.worker, None, "", False
     env = dvc_command.environment(order.root)
     hear(f"{request.stage} runs on {worker.url}.")
     with (
@@ -124,6 +132,9 @@ def _asked(order: Order, request: wire.Request, hear: Hear) -> wire.Answer:
             if (found := wire.answer(line)) is not None:
                 answer = found
                 continue
+            if line == wire.HEARD:
+                begun = True
+                continue
             last = line.strip() or last
             hear(line)
         status = group.wait()
@@ -131,10 +142,15 @@ def _asked(order: Order, request: wire.Request, hear: Hear) -> wire.Answer:
         return answer
     if last.startswith(_STOPPED):
         raise UserError(f"On the worker: {last.removeprefix(_STOPPED)}")
+    last = (last or f"status {status}").rstrip(".")
+    if begun:
+        raise UserError(
+            f"The worker {worker.url} went away in the middle of its work (last heard: {last}): "
+            "what it finished is kept there, run again."
+        )
     raise UserError(
-        f"The worker {worker.url} did not answer ({last or f'status {status}'}): see that this "
-        "machine reaches it by ssh without a password and that make setup was run there. "
-        "What it finished is kept there: run again."
+        f"The worker {worker.url} did not answer ({last}): see that this "
+        "machine reaches it by ssh without a password and that make setup was run there."
     )
 
 

@@ -50,14 +50,21 @@ def read() -> Worker | None:
     """The worker that the environment names; None without one.
 
     Raises:
-        UserError: it is no address, holds a password, or a stage cannot run there.
+        UserError: it is no address, holds a password, a stage cannot run there, or what is to
+            reach it is no command.
     """
     url = os.environ.get(WORKER, "").strip()
     if not url:
         return None
     host, port, folder = _place(url)
-    ssh = shlex.split(os.environ.get(SSH) or "ssh")
-    return Worker(url, host, port, folder, stages=_stages(), ssh=tuple(ssh))
+    return Worker(url, host, port, folder, stages=_stages(), ssh=_ssh())
+
+
+def _ssh() -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(os.environ.get(SSH, ""))) or ("ssh",)
+    except ValueError:
+        raise UserError(f"{SSH} is no command: a quotation in it does not end.") from None
 
 
 def _place(url: str) -> tuple[str, int | None, str]:
@@ -72,7 +79,8 @@ def _place(url: str) -> tuple[str, int | None, str]:
     folder = folder[1:] if folder.startswith("/~/") else folder
     names = [parts.hostname or "", *([parts.username] if parts.username else [])]
     known = all(_HOST.fullmatch(name) for name in names)
-    if parts.scheme != "ssh" or not known or folder.strip("/~") == "" or parts.query:
+    cut = parts.query or parts.fragment or "\0" in folder  # "?" and "#" in a path: %3F and %23
+    if parts.scheme != "ssh" or not known or folder.strip("/~") == "" or cut:
         raise UserError(f"{WORKER} is no address of a clone on another machine: write {_FORM}.")
     host = parts.netloc.rpartition("@")[2].partition(":")[0]
     return f"{parts.username}@{host}" if parts.username else host, port, folder

@@ -33,6 +33,7 @@ def serve(handle: int = 0) -> int:
         KeyboardInterrupt: nobody wants the work any more.
     """
     request = wire.receive(handle)
+    _write(f"{wire.HEARD}\n")
     os.environ.update(request.environment)
     threading.Thread(target=_until_unwanted, args=(handle,), daemon=True).start()
     root = home.root()
@@ -49,13 +50,17 @@ def serve(handle: int = 0) -> int:
         answer = _made(root, request)
         if not answer.status:
             answer = wire.Answer(0, transfer.push())
-        sys.stdout.write(answer.line())
-        sys.stdout.flush()
+        _write(answer.line())
     return answer.status
 
 
 def _say(line: str) -> None:
-    print(f"[worker] {line}", flush=True)
+    _write(f"[worker] {line}\n")
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def _until_unwanted(handle: int) -> None:
@@ -94,7 +99,7 @@ def _made(root: Path, request: wire.Request) -> wire.Answer:
     command = dvc_command.dvc("repro", "--single-item", *force, request.stage)
     with ProcessGroup(command, root, dvc_command.environment(root)) as group:
         for line in group.lines():
-            print(line, flush=True)
+            _write(f"{wire.for_people(line)}\n")
         status = group.wait()
     if not status:
         return wire.Answer(0)

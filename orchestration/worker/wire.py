@@ -23,6 +23,8 @@ SILENCE = 90.0
 """Seconds without one after which nobody wants the work."""
 
 _MARK = "\x1e"
+HEARD = f"{_MARK}heard"
+"""What the working end says once it has the request: what goes wrong later is no matter of ssh."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,18 @@ class Answer:
 
 
 def answer(line: str) -> Answer | None:
-    """The answer that a line holds; None for a line for people."""
+    """The answer that a line holds; None for a line for people, whatever it begins with."""
     if not line.startswith(_MARK):
         return None
-    return Answer(**json.loads(line[len(_MARK) :]))
+    try:
+        return Answer(**json.loads(line[len(_MARK) :]))
+    except (ValueError, TypeError):
+        return None
+
+
+def for_people(line: str) -> str:
+    """A line that a program printed, so that nobody takes it for an answer."""
+    return line.lstrip(_MARK)
 
 
 def receive(handle: int, patience: float = SILENCE) -> Request:

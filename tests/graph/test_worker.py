@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,11 +16,13 @@ import pytest
 
 from orchestration import turn
 from orchestration.dvc_command import environment
+from orchestration.worker import client, named
 from tests.graph import machines, stores
-from tests.graph.conftest import STAGES, Tree
+from tests.graph.conftest import Tree
 from tests.graph.machines import Machine
 from tests.graph.stores import SECRET, Store
-from tests.graph.test_object_store import clone, contents, named, well
+from tests.graph.test_object_store import clone, contents, well
+from tests.graph.test_object_store import named as named_store
 from tests.graph.test_runs import _failures, _metadata
 
 pytestmark = [pytest.mark.slow, pytest.mark.capability("two machines, one graph", scale="T")]
@@ -47,7 +50,7 @@ def box(
     for key in store.keys("people"):
         store.client.delete_object(Bucket="people", Key=key)
     stores.be_user(monkeypatch, tmp_path)
-    box = machines.set_up(named(clone(named(done, store), tmp_path / "box"), store))
+    box = machines.set_up(named_store(clone(named_store(done, store), tmp_path / "box"), store))
     monkeypatch.setenv("MM_WORKER", machine.url(box.root))
     monkeypatch.setenv("MM_WORKER_SSH", machine.ssh)
     monkeypatch.setenv("MM_WORKER_STAGES", "pretrain")
@@ -74,14 +77,11 @@ def _asleep(tree: Tree, stage: str) -> None:
 
 
 def test_a_stage_runs_there_and_is_seen_here(done: Tree, box: Tree) -> None:
-    """With a profile just chosen, so that `dvc.lock` still names another."""
-    (done.root / "profiles" / "other.yaml").write_text("base: tiny\npretrain: {steps: 7}\n")
-    params = done.root / "params.yaml"
-    params.write_text(params.read_text().replace("profile: tiny", "profile: other"))
+    done.set("pretrain", "steps", 7)
     result = done.dagster()
     assert result.success, _failures(result)
     assert box.executed() == ["pretrain"]
-    assert done.executed() == [name for name in STAGES if name != "pretrain"]
+    assert done.executed() == ["finetune", "evaluate", "register"]
     log = _log(done, result)
     assert "[pretrain] at work" in log and "[pretrain] at work" not in _log_of_others(done, result)
     assert SECRET not in log
@@ -92,9 +92,9 @@ def test_a_stage_runs_there_and_is_seen_here(done: Tree, box: Tree) -> None:
     assert told == [SERVER, result.run_id], "which server and which run the stage was told"
     assert done.is_clean() and done.stale() == {}
     made = contents(box)
-    assert "other/pretrain/result.txt" in made
+    assert "tiny/pretrain/result.txt" in made
     assert all(
-        contents(done)[name] == held for name, held in made.items() if "other/pretrain/" in name
+        contents(done)[name] == held for name, held in made.items() if "tiny/pretrain/" in name
     )
     again = done.dagster()
     assert again.success and box.executed() == done.executed() == []
@@ -104,8 +104,7 @@ def test_a_stage_runs_there_and_is_seen_here(done: Tree, box: Tree) -> None:
     assert box.is_clean()
     box.tick_outside_runs()
     assert box.stale() == {}
-    here = {name: held for name, held in contents(done).items() if name.startswith("other/")}
-    assert contents(box) == here
+    assert contents(box) == contents(done)
     for tree in (box, done):
         for path in tree.root.rglob("*"):
             if path.is_file() and path.stat().st_size < 1 << 20:
@@ -127,7 +126,7 @@ def test_a_failed_audit_there_is_told_here(done: Tree, box: Tree) -> None:
     assert [check.passed for check in checks if check.asset_key == dg.AssetKey("pretrain")] == [
         False
     ]
-    assert (done.root / "data/other/pretrain/result.txt").is_file(), "what stood here stays"
+    assert (done.root / "data/tiny/pretrain/result.txt").is_file(), "what stood here stays"
     assert b"pretrain" in before
 
 
@@ -166,6 +165,24 @@ def test_cancelled_here_it_ends_there(done: Tree, box: Tree) -> None:
     with contextlib.suppress(KeyboardInterrupt):
         assert not done.dagster("pretrain").success
     assert _gone(box, within=10)
+
+
+def test_another_profile_is_begun_with_the_worker(done: Tree, box: Tree) -> None:
+    shutil.copy(done.root / "profiles/tiny.yaml", done.root / "profiles/second.yaml")
+    params = (done.root / "params.yaml").read_text()
+    (done.root / "params.yaml").write_text(params.replace("tiny", "second"))
+    before = (done.root / "dvc.lock").read_bytes()
+    done.dvc("repro", "--single-item", "settings", "sources")
+    worker, heard = named.read(), []
+    assert worker is not None
+    order = client.Order(worker, done.root, "ingest")
+    assert client.bring_up(order, heard.append).status == 0, heard
+    assert box.executed() == ["ingest"]
+    assert (done.root / "data/second/ingest/result.txt").is_file()
+    assert (done.root / "data/tiny/ingest/result.txt").is_file(), "the other's is left alone"
+    kept = [path.read_bytes() for path in (done.root / "work/locks").iterdir()]
+    assert any(b"data/tiny/pretrain" in lock for lock in kept) and b"data/tiny/pretrain" in before
+    assert (box.root / "dvc.lock").read_bytes() == (done.root / "dvc.lock").read_bytes()
 
 
 def test_what_keeps_a_stage_from_running_there(

@@ -6,9 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mm_model.errors import UserError
 from mm_model.settings import load_params
+from orchestration import objects
 from orchestration.worker import alike, named, serving, wire
 from tests.graph.conftest import Tree
 
@@ -52,6 +54,9 @@ def test_the_worker_is_the_one_that_is_named(monkeypatch: pytest.MonkeyPatch) ->
         ({"MM_WORKER": "ssh://me:sesame@box/clone"}, "holds a password"),
         ({"MM_WORKER": "ssh://box/clone", "MM_WORKER_STAGES": "pretrian"}, "is no stage"),
         ({"MM_WORKER": "ssh://box/clone", "MM_WORKER_STAGES": "register"}, "leave it out"),
+        ({"MM_WORKER": "ssh://box/my#clone"}, "no address"),
+        ({"MM_WORKER": "ssh://box/clone%00"}, "no address"),
+        ({"MM_WORKER": "ssh://box/clone", "MM_WORKER_SSH": "ssh -F 'mine"}, "is no command"),
     ],
 )
 def test_what_names_none_is_refused(
@@ -93,6 +98,14 @@ def test_an_answer_is_told_from_other_lines() -> None:
     assert wire.answer('{"status": 0}') is None
 
 
+def test_what_a_stage_prints_is_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    for line in ("\x1e", "\x1enoise", "\x1e[]", '\x1e{"said": 1}', wire.HEARD):
+        assert wire.answer(line) is None, line
+    assert wire.for_people('\x1e\x1e{"status": 0}') == '{"status": 0}'
+    serving._say("at work")
+    assert wire.answer(capsys.readouterr().out) is None
+
+
 def test_what_says_what_runs_is_taken_over(fresh: Tree, tmp_path: Path) -> None:
     there = Path(shutil.copytree(fresh.root, tmp_path / "there", symlinks=True))
     fresh.set("pretrain", "steps", 7)
@@ -104,9 +117,21 @@ def test_what_says_what_runs_is_taken_over(fresh: Tree, tmp_path: Path) -> None:
     assert (there / "profiles" / "mine.yaml").read_bytes() == b"base: tiny\r\n"
     kept = {path.read_bytes() for path in (there / "work" / "worker").iterdir()}
     assert kept == {before, b"base: tiny\n"}, "nothing is lost"
+    (fresh.root / "profiles" / ".tiny.yaml.swp").write_bytes(b"\xff\xfe")
+    (fresh.root / "profiles" / "tiny.yaml~").write_text("base: older\n")
+    assert alike.chosen(there) == alike.chosen(fresh.root), "what an editor left says nothing"
     (fresh.root / "profiles" / "odd.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(UserError, match=r"odd\.txt is no text"):
         alike.chosen(fresh.root)
+
+
+def test_a_lock_is_of_one_profile() -> None:
+    out = "  {0}: {{cmd: a, outs: [{{path: data/{1}/{0}, md5: ab}}]}}\n"
+    lock = ("schema: '2.0'\nstages:\n" + out.format("ingest", "tiny")).encode()
+    both = lock + out.format("faces", "old").encode()
+    own, others = objects.of_profile(objects.outputs(both), "tiny")
+    assert [one.stage for one in own] == ["ingest"]
+    assert yaml.safe_load(objects.without(both, others)) == yaml.safe_load(lock)
 
 
 def test_inputs_are_alike_by_names_and_sizes(fresh: Tree, tmp_path: Path) -> None:
