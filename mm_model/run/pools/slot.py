@@ -7,6 +7,7 @@ so that who asked unpickles nothing that a hostile file may have written.
 import json
 import pickle
 import sys
+from dataclasses import replace
 from typing import Any
 
 from mm_model.environment import silence_telemetry
@@ -45,7 +46,7 @@ class Slot:
         silence_telemetry()
         # The program of this process is the cluster's: a spawned child would run it once more.
         sys.modules["__main__"].__file__ = None
-        once = Limits(limits.seconds, limits.memory_mb, 1, limits.confined)
+        once = replace(limits, tries=1)
         made: Start = pickle.loads(start)
         self._limits, self._pool = limits, Local(made, 1, once)
 

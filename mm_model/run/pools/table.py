@@ -21,6 +21,9 @@ POOLS: dict[str, Callable[[Start, int, Limits], Pool]] = {
 }
 """Name to what makes the pool from the arguments of `open_pool`."""
 
+HEAVY: dict[str, Callable[[Start, Limits], Pool]] = {"ray": ray.heavy}
+"""Of the pools whose workers may be on other machines, what makes the pool of heavy ones."""
+
 _USUAL = "local"
 _ANY = Limits()
 
@@ -39,7 +42,24 @@ def open_pool(start: Start, processes: int, limits: Limits = _ANY) -> Pool:
         if limits != _ANY:
             raise ValueError("limits need a process of their own")
         return Here(start)
+    return POOLS[_named()](start, processes, limits)
+
+
+def open_heavy(start: Start, limits: Limits) -> Pool:
+    """A pool whose workers each load models and compute with all threads or a GPU of a machine.
+
+    One of them is enough for a machine, so that on one machine it is this process, and `start` is
+    called here; on several, each worker is as `limits.threads` and `limits.device` say.
+
+    Raises:
+        UserError: the variable names no pool.
+    """
+    name = _named()
+    return HEAVY[name](start, limits) if name in HEAVY else Here(start)
+
+
+def _named() -> str:
     name = os.environ.get(VARIABLE) or _USUAL
     if name not in POOLS:
         raise UserError(f"{VARIABLE}={name} is no pool: choose one of {', '.join(POOLS)}.")
-    return POOLS[name](start, processes, limits)
+    return name
