@@ -36,7 +36,7 @@ def run(job: Job) -> Report:
         )
     names: list[str] = []
     metrics: dict[str, float | int | str | bool | None] = {}
-    with closing(open_heavy(workers.Encoding.of(job), workers.limits_of(job.profile.run))) as pool:
+    with closing(open_heavy(workers.Encoding.of(job), job.profile.run)) as pool:
         for name, targets in wanted.items():
             made = SampleSet(job, name, pool).write(targets)
             names += made

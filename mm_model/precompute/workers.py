@@ -11,21 +11,18 @@ from pathlib import Path
 
 from mm_model.generation.backbone import Backbone, load_backbone
 from mm_model.generation.reference_book import ReferenceBook
-from mm_model.precompute import sheet, shards
+from mm_model.precompute import shards, sheet
 from mm_model.precompute.encode import Encoder
 from mm_model.precompute.kept import EarlierSamples
 from mm_model.precompute.names import CLIPS, PICTURES
 from mm_model.precompute.sample import TrainingSample
 from mm_model.precompute.wanted import Target, TargetFacts
 from mm_model.rows import Row
-from mm_model.run.pools.port import Limits
 from mm_model.run.stage import Job
-from mm_model.settings import Profile, RunSettings
+from mm_model.settings import Profile
 from mm_model.store import digests, sealed
 
 _FROZEN = ("vae", "tokenizer", "text_encoder", "identity_encoder")
-_START_SECONDS = 3600
-"""Of processor time for a start: T5-XXL alone is 10 GB."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +61,6 @@ class Encoding:
         torch.set_num_threads(self.profile.run.threads)
         torch.use_deterministic_algorithms(True, warn_only=True)
         return Encoders(self)
-
-
-def limits_of(run: RunSettings) -> Limits:
-    """What a worker with models asks of a machine."""
-    return Limits(threads=run.threads, device=run.device, start_seconds=_START_SECONDS)
 
 
 class Encoders:

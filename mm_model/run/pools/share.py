@@ -36,7 +36,9 @@ class Share:
                 "has one, or set run.device to cpu or auto."
             )
         gpus = int(limits.device != "cpu" and bool(with_gpu))
-        largest = max((int(node.get("CPU", 0)) for node in (with_gpu if gpus else nodes)), default=0)
+        largest = max(
+            (int(node.get("CPU", 0)) for node in (with_gpu if gpus else nodes)), default=0
+        )
         return cls(max(1, min(limits.threads, largest)), gpus)
 
     def fits(self, nodes: Nodes) -> int:

@@ -11,6 +11,7 @@ from mm_model.errors import UserError
 from mm_model.run.pools import local, ray
 from mm_model.run.pools.here import Here
 from mm_model.run.pools.port import Limits, Pool, Start
+from mm_model.settings import RunSettings
 
 VARIABLE = "MM_POOL"
 """Environment variable that names the pool; `local` when it is not set."""
@@ -26,6 +27,8 @@ HEAVY: dict[str, Callable[[Start, Limits], Pool]] = {"ray": ray.heavy}
 
 _USUAL = "local"
 _ANY = Limits()
+_LOADING_SECONDS = 3600
+"""Of processor time to load models: T5-XXL alone is 10 GB."""
 
 
 def open_pool(start: Start, processes: int, limits: Limits = _ANY) -> Pool:
@@ -45,16 +48,17 @@ def open_pool(start: Start, processes: int, limits: Limits = _ANY) -> Pool:
     return POOLS[_named()](start, processes, limits)
 
 
-def open_heavy(start: Start, limits: Limits) -> Pool:
-    """A pool whose workers each load models and compute with all threads or a GPU of a machine.
+def open_heavy(start: Start, run: RunSettings) -> Pool:
+    """A pool whose workers each load models, and compute with `run.threads` or on a GPU.
 
     One of them is enough for a machine, so that on one machine it is this process, and `start` is
-    called here; on several, each worker is as `limits.threads` and `limits.device` say.
+    called here; on several each worker is as `run` says.
 
     Raises:
         UserError: the variable names no pool.
     """
-    name = _named()
+    name, device = _named(), run.device
+    limits = Limits(threads=run.threads, device=device, start_seconds=_LOADING_SECONDS)
     return HEAVY[name](start, limits) if name in HEAVY else Here(start)
 
 
