@@ -89,6 +89,7 @@ def test_results_crashes_and_errors_are_those_of_one_machine(tmp_path: Path) -> 
     with closing(open_pool(tasks.opened, 2)) as pool:
         results = list(pool.map(tasks.square, range(40)))
         assert [value for value, _ in results] == [n * n for n in range(40)]
+        assert list(pool.map(tasks.does, ["gpus"])) == [""], "none is taken that was not asked for"
         found = list(pool.map(tasks.does, ["a", "die", "b", "leave", "large"]))
         assert found == ["a done", Crashed(), "b done", Crashed(), "x" * (3 << 20)]
         items = [(tmp_path / "mark", "one"), (tmp_path, "two")]
