@@ -227,8 +227,8 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
     "Past one machine": (
         Capability(
             "Ray",
-            "files, faces, references, precompute's shards and clips of evaluate on a cluster, with "
-            "the same bytes; a node may die",
+            "files, faces, references, shards of precompute and clips of evaluate on a cluster, "
+            "with the same bytes; a node may die",
         ),
         Capability(
             "object store", "what was made is pushed to S3 and pulled elsewhere; nothing runs again"
