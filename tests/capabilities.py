@@ -226,7 +226,9 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
     ),
     "Past one machine": (
         Capability(
-            "Ray", "files, faces and references on a cluster, with the same bytes; a node may die"
+            "Ray",
+            "files, faces, references, shards of precompute and clips of evaluate on a cluster, "
+            "with the same bytes; a node may die",
         ),
         Capability(
             "object store", "what was made is pushed to S3 and pulled elsewhere; nothing runs again"

@@ -4,18 +4,18 @@ Chosen from the pairs of the held-out split in a fixed order, so that equal data
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from mm_model.errors import UserError
 from mm_model.facepack.port import face_of
-from mm_model.generation.backbone import Backbone
 from mm_model.generation.frames import SAMPLE_COLUMNS, TRACK_COLUMNS, training_frames
-from mm_model.generation.reference_book import ReferenceBook, read_reference
+from mm_model.generation.reference_book import read_reference
 from mm_model.nn.identity.portrait import Photograph
 from mm_model.records import Role
-from mm_model.run.stage import Job
+from mm_model.settings import Profile
 from mm_model.store import tables
 from mm_model.store.lookup import Lookup
 
@@ -53,15 +53,14 @@ class Subject:
 
 
 class _Readers:
-    def __init__(self, job: Job, backbone: Backbone) -> None:
-        self.job = job
+    def __init__(self, inputs: dict[str, Path], profile: Profile) -> None:
+        self.inputs, self.profile = inputs, profile
         ingest, tracks = (
-            job.inputs[stage] / f"{name}.parquet"
+            inputs[stage] / f"{name}.parquet"
             for stage, name in (("ingest", "samples"), ("faces", "tracks"))
         )
         self.ingest = Lookup(ingest, "sample_id", SAMPLE_COLUMNS)
         self.tracks = Lookup(tracks, "sample_id", TRACK_COLUMNS)
-        self.book = ReferenceBook.open(job.inputs, backbone)
 
     def sample(self, sample_id: str, place: float = 0.5) -> tuple[str, Photograph]:
         """A photograph, or the examined frame of a clip at `place` from 0 to 1 (its middle).
@@ -74,17 +73,17 @@ class _Readers:
         file = f"ingest:{sample['file']}"
         if sample["media"] == "clip":
             file += f"#frame={int(row['frame'])}"
-        return file, Photograph.of(read_reference(self.job.inputs, file), face_of(row))
+        return file, Photograph.of(read_reference(self.inputs, file), face_of(row))
 
     def true_clip(self, sample_id: str) -> np.ndarray:
         """The person's real clip, cut and resized like a training clip."""
-        row, sizes = self.ingest.row(sample_id), self.job.profile.model
+        row, sizes = self.ingest.row(sample_id), self.profile.model
         track = self.tracks.rows(sample_id).to_pandas()
-        file = self.job.inputs["ingest"] / row["file"]
+        file = self.inputs["ingest"] / row["file"]
         return training_frames(file, row, track, sizes, sizes.num_frames).frames
 
 
-def held_out_people(job: Job, backbone: Backbone) -> tuple[list[Subject], list[str]]:
+def held_out_people(inputs: dict[str, Path], profile: Profile) -> tuple[list[Subject], list[str]]:
     """Up to `evaluate.people` held-out people and sentences on what could not be had.
 
     Shown references are real pictures of the person, photographs before clip frames; further
@@ -94,7 +93,7 @@ def held_out_people(job: Job, backbone: Backbone) -> tuple[list[Subject], list[s
     Raises:
         UserError: no held-out person has a usable face.
     """
-    people = _people(job, backbone, "held_out")
+    people = _people(inputs, profile, "held_out")
     if not people:
         raise UserError(
             "No held-out person has a usable face, so nothing can be evaluated: add people to the "
@@ -110,19 +109,19 @@ def held_out_people(job: Job, backbone: Backbone) -> tuple[list[Subject], list[s
     return people, notes
 
 
-def training_people(job: Job, backbone: Backbone) -> list[Subject]:
+def training_people(inputs: dict[str, Path], profile: Profile) -> list[Subject]:
     """As many people of the training split, chosen alike: what the adapter makes of the known."""
-    return _people(job, backbone, "train")
+    return _people(inputs, profile, "train")
 
 
-def _people(job: Job, backbone: Backbone, split: str) -> list[Subject]:
-    rules = job.profile.evaluate
+def _people(inputs: dict[str, Path], profile: Profile, split: str) -> list[Subject]:
+    rules = profile.evaluate
     shown = ("sample_id", "identity", "split", "media")
     meant = {"status": "kept", "split": split}
-    faces = tables.read(job.inputs["faces"] / "samples.parquet", shown, meant)
+    faces = tables.read(inputs["faces"] / "samples.parquet", shown, meant)
     chosen = faces.sort_values("sample_id")
     groups = {str(name): group for name, group in chosen.groupby("identity")}
-    readers = _Readers(job, backbone)
+    readers = _Readers(inputs, profile)
     # People with many pictures first: they can be judged on pictures the model did not see.
     names = sorted(groups, key=lambda name: (-len(groups[name]), name))[: rules.people]
     return [_person(n, groups[n], readers, rules.references_per_person) for n in names]

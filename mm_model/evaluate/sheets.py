@@ -3,6 +3,9 @@
 Pictures of clips that exist already; nothing is generated or measured here.
 """
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import numpy as np
 
 from mm_model.evaluate import variants
@@ -16,10 +19,12 @@ OVERVIEW_PEOPLE = 7
 CONTACT = "contact.jpg"
 CONTACT_COLUMNS = 3
 
+Stills = Mapping[str, Mapping[int, np.ndarray]]
+"""By variant and person, three frames `[3,H,W,3]` of the first clip: first, middle and last."""
 
-def save_strip(frames: np.ndarray, job: Job, name: str) -> None:
-    """Frames side by side as `strips/<name>.jpg`, which the report page plays."""
-    path = job.out / "strips" / f"{name}.jpg"
+
+def save_strip(frames: np.ndarray, path: Path) -> None:
+    """Frames side by side in one picture, which the report page plays."""
     write_bytes(path, picture_bytes(strip(frames), quality=90))
 
 
@@ -32,37 +37,31 @@ def save_references(job: Job, people: list[Subject]) -> None:
 
 
 def _shown(
-    job: Job, person: Subject, clips: dict[str, list[list[np.ndarray]]], p: int
+    job: Job, person: Subject, stills: Stills, p: int
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """The reference of person p and the first clip of each variant, empty where there is none."""
+    """The reference of person p and the stills of each variant, empty where there is no clip."""
     still = variants.still_reference(person, job.profile.model)
-    empty = np.full_like(still[None], 245)
-    return still, {name: rows[p][0] if rows[p] else empty for name, rows in clips.items()}
+    empty = np.repeat(np.full_like(still, 245)[None], 3, axis=0)
+    return still, {name: rows.get(p, empty) for name, rows in stills.items()}
 
 
-def save_overview(
-    job: Job, people: list[Subject], clips: dict[str, list[list[np.ndarray]]], candidate: str
-) -> None:
+def save_overview(job: Job, people: list[Subject], stills: Stills, candidate: str) -> None:
     """One picture of the first people: reference, then three frames of each variant."""
     rows = []
     for p, person in enumerate(people[:OVERVIEW_PEOPLE]):
-        still, made = _shown(job, person, clips, p)
-        row = [still]
-        for name in ("base", candidate, "true_clip"):
-            clip = made[name]
-            row += [clip[0], clip[len(clip) // 2], clip[-1]]
-        rows.append(row)
+        still, made = _shown(job, person, stills, p)
+        rows.append(
+            [still, *(frame for n in ("base", candidate, "true_clip") for frame in made[n])]
+        )
     _save_grid(job, rows, OVERVIEW, 128)
 
 
-def save_contact(
-    job: Job, people: list[Subject], clips: dict[str, list[list[np.ndarray]]], candidate: str
-) -> None:
+def save_contact(job: Job, people: list[Subject], stills: Stills, candidate: str) -> None:
     """Everybody in one picture: reference, then a middle frame of true clip, base and adapter."""
     cells = []
     for p, person in enumerate(people):
-        still, made = _shown(job, person, clips, p)
-        middles = [made[n][len(made[n]) // 2] for n in ("true_clip", "base", candidate)]
+        still, made = _shown(job, person, stills, p)
+        middles = [made[n][1] for n in ("true_clip", "base", candidate)]
         cells.append([still, *middles, np.full_like(still, 245)])
     rows = [
         [picture for cell in cells[i : i + CONTACT_COLUMNS] for picture in cell]

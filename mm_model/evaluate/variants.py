@@ -3,7 +3,7 @@
 Every clip, real or generated, passes the same H.264 encoding before anything is measured.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,21 +11,21 @@ import numpy as np
 from mm_model.evaluate.people import Subject
 from mm_model.generation import crops
 from mm_model.generation.backbone import Backbone, given_adapter
-from mm_model.generation.clips import Sampling, pipeline_of
+from mm_model.generation.clips import Sampling, Size, pipeline_of, together
 from mm_model.generation.frames import encode_frames, to_tensor
 from mm_model.media.decode import read_frames
 from mm_model.media.encode import write_mp4
 from mm_model.methods.magic_mirror import MagicMirror
 from mm_model.methods.plain import PlainBackbone
-from mm_model.methods.port import Method, Shot
+from mm_model.methods.port import Enrolled, Method, Shot
 from mm_model.nn.cogvideox import folded_vae
-from mm_model.run.stage import Job
-from mm_model.settings import ModelSettings
+from mm_model.settings import ModelSettings, Profile
 from mm_model.store import digests
 from mm_model.train.milestones import milestone_folders
 
 MODELS = ("base", "pretrain", "finetune")
-CONTROLS = ("true_clip", "vae_round_trip", "static_reference", "shuffled")
+STILL = "static_reference"
+CONTROLS = ("true_clip", "vae_round_trip", STILL, "shuffled")
 
 
 def seeds_of(identities: Sequence[str], clips_per_person: int) -> list[list[int]]:
@@ -37,66 +37,88 @@ def seeds_of(identities: Sequence[str], clips_per_person: int) -> list[list[int]
     return [[int(one, 16) * 100 + c for c in range(clips_per_person)] for one in digits]
 
 
-def milestones(job: Job) -> dict[str, Path]:
+def milestones(inputs: Mapping[str, Path]) -> dict[str, Path]:
     """Adapters that training kept on its way, by variant name `<stage>_step_<n>`."""
     return {
         f"{stage}_step_{step}": folder
         for stage in MODELS[1:]
-        for step, folder in milestone_folders(job.inputs[stage]).items()
+        for step, folder in milestone_folders(inputs[stage]).items()
     }
 
 
-def generated(
-    job: Job, backbone: Backbone, people: list[Subject], models: tuple[str, ...] = MODELS
-) -> dict[str, list[list[np.ndarray]]]:
-    """Clips `[F,H,W,3]` by model, person and seed."""
-    rules, sizes = job.profile.evaluate, job.profile.model
-    seeds = seeds_of([p.identity for p in people], rules.clips_per_person)
-    shots = [
-        Shot(
+def adapters(inputs: Mapping[str, Path]) -> dict[str, Path]:
+    """Folders with the adapter of each model that has one, those of `milestones` among them."""
+    return {name: inputs[name] for name in MODELS[1:]} | milestones(inputs)
+
+
+def together_of(profile: Profile) -> int:
+    """How many clips of a model are made at once."""
+    return together(Size.of(profile.model), _sampling(profile).batch_size)
+
+
+def _sampling(profile: Profile) -> Sampling:
+    rules = profile.evaluate
+    return Sampling(
+        steps=rules.inference_steps,
+        guidance=rules.guidance_scale,
+        face_guidance=rules.face_guidance,
+    )
+
+
+class Models:
+    """The compared models over one backbone; the one asked last stays attached to it.
+
+    `adapters` are folders by model; a model without one is the backbone alone.
+    """
+
+    def __init__(self, backbone: Backbone, adapters: Mapping[str, Path], profile: Profile) -> None:
+        self._backbone, self._adapters, self._profile = backbone, adapters, profile
+        self._attached: tuple[str, Method] | None = None
+        self._enrolled: dict[str, Enrolled] = {}
+
+    def clips(
+        self, model: str, people: Sequence[Subject], wanted: Sequence[tuple[int, int]]
+    ) -> list[np.ndarray]:
+        """Frames uint8 `[F,H,W,3]` of each `wanted` clip: a place in `people`, and a number.
+
+        Bits of a clip may hang on what is made beside it; ask for the same ones together.
+        """
+        method = self._method_of(model)
+        places = list(dict.fromkeys(place for place, _ in wanted))
+        shown = [self._subject(method, people[place]) for place in places]
+        shots = [self._shot(people[place], number, places.index(place)) for place, number in wanted]
+        return list(method.generate(shown, shots, _sampling(self._profile)))
+
+    def _method_of(self, model: str) -> Method:
+        if self._attached is None or self._attached[0] != model:
+            self._enrolled.clear()
+            self._attached = None  # one adapter is held at a time
+            self._attached = model, _method(self._backbone, self._adapters.get(model))
+        return self._attached[1]
+
+    def _subject(self, method: Method, person: Subject) -> Enrolled:
+        if person.identity not in self._enrolled:
+            self._enrolled[person.identity] = method.enroll(person.shown)
+        return self._enrolled[person.identity]
+
+    def _shot(self, person: Subject, number: int, place: int) -> Shot:
+        sizes = self._profile.model
+        return Shot(
             prompt=person.prompt,
-            seed=seed,
+            seed=seeds_of([person.identity], number + 1)[0][number],
             num_frames=sizes.num_frames,
             height=sizes.height,
             width=sizes.width,
             subjects=(place,),
         )
-        for place, person in enumerate(people)
-        for seed in seeds[place]
-    ]
-    sampling = Sampling(
-        steps=rules.inference_steps,
-        guidance=rules.guidance_scale,
-        face_guidance=rules.face_guidance,
-    )
-    found, adapters = {}, {name: job.inputs[name] for name in MODELS[1:]} | milestones(job)
-    for name in models:
-        job.say(f"generating {len(shots)} clips with {name}")
-        method = _method(backbone, adapters.get(name))
-        subjects = [method.enroll(person.shown) for person in people]
-        clips = list(method.generate(subjects, shots, sampling))
-        each = rules.clips_per_person
-        found[name] = [clips[i * each : (i + 1) * each] for i in range(len(people))]
-    return found
 
 
 def _method(backbone: Backbone, adapter: Path | None) -> Method:
     """The backbone alone, or Magic Mirror with the adapter that a training left in a folder."""
+    backbone.transformer.detach_layers()
     if adapter is None:
         return PlainBackbone(pipeline_of(backbone, None))
-    backbone.transformer.detach_layers()
     return MagicMirror(pipeline_of(backbone, given_adapter(adapter, backbone)))
-
-
-def controls(backbone: Backbone, person: Subject, sizes: ModelSettings) -> dict[str, np.ndarray]:
-    """True clip, its round trip through the VAE, and the shown reference standing still."""
-    made = {}
-    if person.true_clip is not None:
-        made["true_clip"] = person.true_clip
-        made["vae_round_trip"] = round_trip(backbone, person.true_clip)
-    still = still_reference(person, sizes)
-    made["static_reference"] = np.repeat(still[None], sizes.num_frames, axis=0)
-    return made
 
 
 def still_reference(person: Subject, sizes: ModelSettings) -> np.ndarray:

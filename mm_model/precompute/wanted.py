@@ -18,6 +18,7 @@ from mm_model.records import TRAIN
 from mm_model.rows import Row
 from mm_model.run.measuring import LIBRARIES, Measuring
 from mm_model.run.stage import Job
+from mm_model.settings import Profile
 from mm_model.store import digests, tables
 from mm_model.store.lookup import Lookup
 
@@ -64,12 +65,13 @@ def targets_of(job: Job, media: tuple[str, ...]) -> list[Target]:
 class TargetFacts:
     """What the stages before say of targets: rows, faces, files and keys."""
 
-    def __init__(self, job: Job, book: ReferenceBook, weights: str) -> None:
-        self._job, self._book = job, book
-        self._ingest = Lookup(job.inputs["ingest"] / "samples.parquet", "sample_id", SAMPLE_COLUMNS)
-        self._tracks = Lookup(job.inputs["faces"] / "tracks.parquet", "sample_id", TRACK_COLUMNS)
-        sizes, rules = job.profile.model, job.profile.precompute
-        run = job.profile.run
+    def __init__(
+        self, inputs: dict[str, Path], profile: Profile, book: ReferenceBook, weights: str
+    ) -> None:
+        self._inputs, self._profile, self._book = inputs, profile, book
+        self._ingest = Lookup(inputs["ingest"] / "samples.parquet", "sample_id", SAMPLE_COLUMNS)
+        self._tracks = Lookup(inputs["faces"] / "tracks.parquet", "sample_id", TRACK_COLUMNS)
+        sizes, rules, run = profile.model, profile.precompute, profile.run
         shape = [getattr(sizes, name) for name in _SIZES]
         about = [weights, shape, run.dtype, rules.dtype, rules.vae_tiling]
         self._measuring = Measuring(_ENTRIES, about, _LIBRARIES)
@@ -82,7 +84,7 @@ class TargetFacts:
 
     def file(self, target: Target) -> Path:
         """Its picture or clip."""
-        return self._job.inputs["ingest"] / self.row(target)["file"]
+        return self._inputs["ingest"] / self.row(target)["file"]
 
     def track(self, target: Target) -> pd.DataFrame:
         """Its faces, a row a frame."""
@@ -95,7 +97,7 @@ class TargetFacts:
             UserError: a reference is not in the table of references.
         """
         row, track = self.row(target), self.track(target)
-        frames = [num_frames, self._job.profile.model.fps if num_frames > 1 else None]
+        frames = [num_frames, self._profile.model.fps if num_frames > 1 else None]
         return self._measuring.key(
             frames,
             [self._content(self.file(target)), {n: row.get(n) for n in SAMPLE_COLUMNS[1:]}],
@@ -107,7 +109,7 @@ class TargetFacts:
         for reference in target.references:
             row = self._book.row(reference)
             stage, _, rest = row["reference_file"].partition(":")
-            path = self._job.inputs.get(stage, Path()) / rest.partition("#")[0]
+            path = self._inputs.get(stage, Path()) / rest.partition("#")[0]
             if not path.is_file():
                 raise UserError(f"Reference '{reference}' has no file {path}: run pairs again.")
             yield [self._content(path), rest.partition("#")[2], {k: row[k] for k in sorted(row)}]

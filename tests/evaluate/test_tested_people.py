@@ -86,7 +86,7 @@ def test_a_clip_s_picture_is_the_frame_of_its_name_with_the_face_found_there(
     frames = np.broadcast_to(grey[:, None, None, None], (12, 64, 64, 3)).copy()
     write_mp4(tmp_path / "c0.mp4", frames, 8)
     readers = people._Readers.__new__(people._Readers)
-    readers.job = SimpleNamespace(inputs={"ingest": tmp_path})
+    readers.inputs = {"ingest": tmp_path}
     sample = {"sample_id": ["c0"], "file": ["c0.mp4"], "media": ["clip"]}
     pd.DataFrame(sample).to_parquet(tmp_path / "samples.parquet")
     readers.ingest = Lookup(tmp_path / "samples.parquet", "sample_id", ("file", "media"))

@@ -198,22 +198,17 @@ def test_an_evaluation_knows_a_method_by_its_port(monkeypatch: Any, root: Path) 
     from mm_model.settings import load_profile
 
     monkeypatch.setattr(variants, "_method", lambda *_: FakeMethod())
-    monkeypatch.setattr(variants, "milestones", lambda _: {})
     profile = load_profile(root, "tiny")
-    job = SimpleNamespace(
-        profile=profile, say=lambda _: None, inputs={"pretrain": root, "finetune": root}
-    )
     dark = Photograph(np.full((64, 64, 3), 10, np.uint8), photograph(0).face)
     light = Photograph(np.full((64, 64, 3), 240, np.uint8), photograph(0).face)
     people: Any = [
         SimpleNamespace(identity=name, prompt="a man", shown=(seen,))
         for name, seen in (("id-1", dark), ("id-2", light))
     ]
-    clips = variants.generated(job, None, people)
-    assert set(clips) == set(variants.MODELS)
-    for rows in clips.values():
-        assert [len(row) for row in rows] == [profile.evaluate.clips_per_person] * 2
-        assert [int(row[0].mean()) for row in rows] == [10, 240]
+    models: Any = variants.Models(None, {}, profile)  # type: ignore[arg-type]
+    for name in ("base", "finetune"):
+        clips = models.clips(name, people, [(1, 0), (0, 0), (0, 1)])
+        assert [int(clip.mean()) for clip in clips] == [240, 10, 10]
 
 
 def test_all_are_of_the_port_and_keep_a_subject(

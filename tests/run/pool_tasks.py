@@ -62,6 +62,8 @@ def does(_: Any, what: str) -> Any:
         return "x" * (3 << 20)
     if what == "threads":
         return [threading.active_count(), os.environ.get("OMP_NUM_THREADS")]
+    if what == "gpus":
+        return os.environ.get("CUDA_VISIBLE_DEVICES")
     if what == "no json":
         return {1, 2}
     if what == "memory":

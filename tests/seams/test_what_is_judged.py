@@ -231,16 +231,22 @@ def test_the_ladder_s_known_people_are_shown_by_the_candidate(
     from mm_model.evaluate.people import training_people
 
     job = chain.job("evaluate", tmp_path)
-    known = training_people(job, backbone)
-    made = variants.generated(job, backbone, known, ("pretrain", "finetune"))
+    known = training_people(job.inputs, job.profile)
+    models = variants.Models(backbone, variants.adapters(job.inputs), job.profile)
     names = [person.identity for person in known]
-    seeds = variants.seeds_of(names, chain.profile.evaluate.clips_per_person)
+    each = chain.profile.evaluate.clips_per_person
+    seeds = variants.seeds_of(names, each)
+    wanted = [(number, clip) for number in range(len(known)) for clip in range(each)]
+    made = {
+        name: dict(zip(wanted, models.clips(name, known, wanted), strict=True))
+        for name in ("pretrain", "finetune")
+    }
     for number, person in enumerate(known):
         for clip, seed in enumerate(seeds[number]):
             name = f"videos/{person.identity}_training_people_{seed}.mp4"
             shown = film(chain.output("evaluate") / name).astype(int)
             apart = {
-                model: float(np.abs(shown - clips[number][clip].astype(int)).mean())
+                model: float(np.abs(shown - clips[number, clip].astype(int)).mean())
                 for model, clips in made.items()
             }
             assert min(apart, key=apart.__getitem__) == summary["candidate"], name

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -175,11 +176,12 @@ def test_a_reference_is_a_picture_of_its_target_s_person(chain: Chain) -> None:
 
 
 def test_shown_and_withheld_pictures_are_disjoint_and_of_the_person(
-    chain: Chain, backbone: object, tmp_path
+    chain: Chain, tmp_path: Path
 ) -> None:
     from mm_model.evaluate.people import held_out_people
 
-    people, notes = held_out_people(chain.job("evaluate", tmp_path), backbone)
+    job = chain.job("evaluate", tmp_path)
+    people, notes = held_out_people(job.inputs, job.profile)
     assert not notes and len(people) == 4
     for person in people:
         shown, withheld = (

@@ -231,17 +231,11 @@ def in_watching(world: World, backbone: Any, given: list, monkeypatch: Any) -> I
 
 def in_evaluation(world: World, backbone: Any, given: list) -> Inputs:
     from mm_model.evaluate.people import training_people
-    from mm_model.evaluate.variants import generated
+    from mm_model.evaluate.variants import Models
 
-    job = dataclasses.replace(
-        world.job,
-        inputs={
-            **world.job.inputs,
-            **dict.fromkeys(("pretrain", "finetune"), world.adapter.parent),
-        },
-    )
-    people = training_people(job, backbone)
-    generated(job, backbone, people, ("finetune",))
+    people = training_people(world.job.inputs, world.job.profile)
+    models = Models(backbone, {"finetune": world.adapter.parent}, world.job.profile)
+    models.clips("finetune", people, [(place, 0) for place in range(len(people))])
     names = world.identities()
     return dict(zip((names[p.identity] for p in people), given, strict=True))
 

@@ -133,9 +133,9 @@ def _down(ray: Any) -> None:
         _own_folder = None
 
 
-def processors(ray: Any) -> int:
-    """Whole CPUs of all living nodes."""
-    return sum(int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"])
+def living(ray: Any) -> list[dict[str, float]]:
+    """What each living node has, see `share.Nodes`."""
+    return [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
 
 
 @contextlib.contextmanager

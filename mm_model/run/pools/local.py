@@ -21,7 +21,6 @@ from mm_model.run.pools.port import Crashed, Limits, Start, Task
 from mm_model.run.pools.turn import Turn
 from mm_model.waiting import HEARD_SECONDS
 
-_START_SECONDS = 120
 _PART_BYTES = 1 << 20
 _LONGEST_CONFINED = 64 << 20
 """Bytes that a confined worker may say of one item."""
@@ -135,7 +134,7 @@ class _Worker:
             self._process.start()
             self._theirs.close()
             self.pid = self._process.ident or 0  # known once it is started
-            self.patience = Patience(self.pid, _START_SECONDS)
+            self.patience = Patience(self.pid, self._limits.start_seconds)
 
     def _begin(self) -> None:
         seconds = self._limits.seconds

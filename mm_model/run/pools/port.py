@@ -28,12 +28,18 @@ class Limits:
     tries: how often an item is begun whose worker dies or is given up.
     confined: strangers' bytes are read. A worker may write no file, has one thread, and its results
     are JSON values, so that one which a hostile file took over cannot make us run anything.
+    threads, device: what a worker computes with, by which a cluster finds a place for it; `device`
+    is cpu, cuda, or auto (a GPU where there is one).
+    start_seconds: of processor time that `start` may take.
     """
 
     seconds: float | None = None
     memory_mb: int | None = None
     tries: int = 2
     confined: bool = False
+    threads: int = 1
+    device: str = "cpu"
+    start_seconds: float = 120
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,16 @@ from typing import Any
 
 from mm_model.errors import UserError
 from mm_model.run.pools import cluster
+from mm_model.run.pools.here import Here
 from mm_model.run.pools.local import Local
 from mm_model.run.pools.port import Crashed, Limits, Pool, Start, Task
+from mm_model.run.pools.share import Share
 from mm_model.run.pools.slot import order, outcome
 from mm_model.run.pools.turn import Turn
 from mm_model.waiting import HEARD_SECONDS
 
 WORKERS = "MM_POOL_WORKERS"
-"""Environment variable: workers of a pool; all CPUs of the cluster when it is not set."""
+"""Environment variable: workers of a pool; as many as the cluster holds when it is not set."""
 
 _ORDER_ITEMS = 8
 _ORDER_SECONDS = 0.25
@@ -36,6 +38,8 @@ _AHEAD = 4 * _ORDER_ITEMS
 _START_SECONDS = 120
 _NO_NODE_SECONDS = 15
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOMP_SPINCOUNT")
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
+"""Ray sets it for who asked for a GPU."""
 
 _open: "list[Ray]" = []
 """Pools of this process that have actors."""
@@ -46,6 +50,12 @@ def opened(start: Start, processes: int, limits: Limits) -> Pool:
     return Local(start, processes, limits) if processes == 1 else Ray(start, processes, limits)
 
 
+def heavy(start: Start, limits: Limits) -> Pool:
+    """As `table.open_heavy`; a cluster that we would start is of this machine alone, and one worker
+    that has all of it needs none."""
+    return Ray(start, 1, limits) if os.environ.get(cluster.ADDRESS) else Here(start)
+
+
 class Ray:
     """See `port.Pool`; no cluster is asked before there is work. `on_tick` is not called."""
 
@@ -54,6 +64,7 @@ class Ray:
         self._wanted = _number() or 0
         self._slots: list[_Slot] = []
         self._joined = False
+        self._share: Share | None = None
 
     def map(
         self, task: Task, items: Sequence[Any], on_tick: Callable[[], None] | None = None
@@ -61,19 +72,20 @@ class Ray:
         """The result of each item, in their order; see `port.Pool.map`.
 
         Raises:
-            UserError: no cluster answers, or none of its nodes has a CPU for us.
+            UserError: no cluster answers, or none of its nodes has a place for a worker.
         """
         if not len(items):
             return
         ray = self._cluster()
-        number = self._wanted or max(1, cluster.processors(ray))
+        share = self._shared(ray)
+        number = self._wanted or max(1, share.fits(cluster.living(ray)))
         turn = Turn(len(items), self._limits.tries, number * _AHEAD)
         pace = _Pace()
         try:
             self._patient_until = time.monotonic() + _START_SECONDS
             while not turn.over:
                 with _reached():
-                    self._staff(ray, min(number, len(items)))
+                    self._staff(ray, share, min(number, len(items)))
                     self._give(turn, task, items, pace)
                     self._hear(ray, turn, pace)
                 yield from turn.in_order()
@@ -90,10 +102,16 @@ class Ray:
                 other._end([slot for slot in other._slots if not slot.places])
         return cluster.library()
 
-    def _staff(self, ray: Any, number: int) -> None:
-        """As many actors as there shall be; some may wait for a CPU."""
+    def _shared(self, ray: Any) -> Share:
+        """What each worker takes; settled once a pool, also where nodes come and go."""
+        if self._share is None:
+            self._share = Share.of(self._limits, cluster.living(ray))
+        return self._share
+
+    def _staff(self, ray: Any, share: Share, number: int) -> None:
+        """As many actors as there shall be; some may wait for their share."""
         while len(self._slots) < number:
-            self._slots.append(_Slot(ray))
+            self._slots.append(_Slot(ray, share))
             self._slots[-1].begin(self._start, self._limits)
 
     def _give(self, turn: Turn, task: Task, items: Sequence[Any], pace: "_Pace") -> None:
@@ -137,17 +155,17 @@ class Ray:
 
     def _refuse_emptiness(self, ray: Any) -> None:
         now = time.monotonic()
-        nodes = cluster.processors(ray)
+        share, nodes = self._shared(ray), cluster.living(ray)
         began = self._patient_until - _START_SECONDS
-        if not nodes and now > began + _NO_NODE_SECONDS:
+        if not share.fits(nodes) and now > began + _NO_NODE_SECONDS:
             raise UserError(
-                "No node of the Ray cluster has a CPU any more: start a node ('ray start "
+                f"No node of the Ray cluster has {share} any more: start a node ('ray start "
                 "--address=host:port') and run again; what was finished is kept."
             )
         if now > self._patient_until:
             raise UserError(
-                f"No worker of the Ray cluster began within {_START_SECONDS} seconds, of {nodes} "
-                "CPUs: are they all taken by others?"
+                f"No worker of the Ray cluster began within {_START_SECONDS} seconds, where "
+                f"{share.fits(nodes)} of {share} each have room: are they all taken by others?"
             )
 
     def _end(self, slots: "list[_Slot]") -> None:
@@ -187,9 +205,10 @@ class _Away(Exception):
 class _Slot:
     """One actor, and the items that it works on."""
 
-    def __init__(self, ray: Any) -> None:
-        kind = ray.remote(num_cpus=1, max_restarts=0, scheduling_strategy="SPREAD")(_actor())
-        self._ray, self._actor = ray, kind.remote()
+    def __init__(self, ray: Any, share: Share) -> None:
+        asks = {"num_cpus": share.cpus, "num_gpus": share.gpus}
+        kind = ray.remote(**asks, max_restarts=0, scheduling_strategy="SPREAD")(_actor())
+        self._ray, self._actor, self._share = ray, kind.remote(), share
         self.asked: Any = None
         self.ready, self.places, self.began = False, list[int](), 0.0
 
@@ -202,6 +221,8 @@ class _Slot:
         """Ask it to make itself ready."""
         paths = [path for path in sys.path if path]
         told = {name: os.environ[name] for name in _THREADS if name in os.environ}
+        if not self._share.gpus:  # what was not asked for is another's: nobody takes it unasked
+            told[_VISIBLE] = ""
         self.asked = self._actor.begin.remote(
             str(Path.cwd()), paths, told, start, pickle.dumps(limits)
         )

@@ -11,6 +11,7 @@ from mm_model.errors import UserError
 from mm_model.run.pools import local, ray
 from mm_model.run.pools.here import Here
 from mm_model.run.pools.port import Limits, Pool, Start
+from mm_model.settings import RunSettings
 
 VARIABLE = "MM_POOL"
 """Environment variable that names the pool; `local` when it is not set."""
@@ -21,8 +22,13 @@ POOLS: dict[str, Callable[[Start, int, Limits], Pool]] = {
 }
 """Name to what makes the pool from the arguments of `open_pool`."""
 
+HEAVY: dict[str, Callable[[Start, Limits], Pool]] = {"ray": ray.heavy}
+"""Of the pools whose workers may be on other machines, what makes the pool of heavy ones."""
+
 _USUAL = "local"
 _ANY = Limits()
+_LOADING_SECONDS = 3600
+"""Of processor time to load models: T5-XXL alone is 10 GB."""
 
 
 def open_pool(start: Start, processes: int, limits: Limits = _ANY) -> Pool:
@@ -39,7 +45,25 @@ def open_pool(start: Start, processes: int, limits: Limits = _ANY) -> Pool:
         if limits != _ANY:
             raise ValueError("limits need a process of their own")
         return Here(start)
+    return POOLS[_named()](start, processes, limits)
+
+
+def open_heavy(start: Start, run: RunSettings) -> Pool:
+    """A pool whose workers each load models, and compute with `run.threads` or on a GPU.
+
+    One of them is enough for a machine, so that on one machine it is this process, and `start` is
+    called here; on several each worker is as `run` says.
+
+    Raises:
+        UserError: the variable names no pool.
+    """
+    name, device = _named(), run.device
+    limits = Limits(threads=run.threads, device=device, start_seconds=_LOADING_SECONDS)
+    return HEAVY[name](start, limits) if name in HEAVY else Here(start)
+
+
+def _named() -> str:
     name = os.environ.get(VARIABLE) or _USUAL
     if name not in POOLS:
         raise UserError(f"{VARIABLE}={name} is no pool: choose one of {', '.join(POOLS)}.")
-    return POOLS[name](start, processes, limits)
+    return name
