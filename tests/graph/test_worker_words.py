@@ -14,7 +14,7 @@ from mm_model.settings import load_params
 from mm_model.store import closure, digests
 from orchestration import objects
 from orchestration.worker import alike, client, named, serving, wire
-from tests.graph.conftest import Tree
+from tests.graph.conftest import REPOSITORY, Tree
 
 pytestmark = pytest.mark.capability("two machines, one graph", scale="T")
 
@@ -127,6 +127,13 @@ def test_what_says_what_runs_is_taken_over(fresh: Tree, tmp_path: Path) -> None:
         alike.chosen(fresh.root)
 
 
+def test_what_must_be_alike_is_all_that_the_graph_reads() -> None:
+    known = alike.facts(REPOSITORY, "pretrain").keys()
+    graph = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]["pretrain"]["deps"]
+    assert {"dvc.yaml", "requirements.lock", "mm_model/settings/load.py"} <= known
+    assert {name for name in graph if name.endswith(".py")} <= known
+
+
 def test_a_lock_is_of_one_profile() -> None:
     out = "  {0}: {{cmd: a, outs: [{{path: data/{1}/{0}, md5: ab}}]}}\n"
     lock = ("schema: '2.0'\nstages:\n" + out.format("ingest", "tiny")).encode()
@@ -160,7 +167,10 @@ def _order(tree: Tree, folder: Path, script: str) -> client.Order:
 
 
 def test_how_the_other_end_ended_is_told(fresh: Tree, tmp_path: Path) -> None:
-    asked, answer = wire.Request("pretrain", "laptop", "ab"), wire.Answer(3).line().removesuffix("\n")
+    asked, answer = (
+        wire.Request("pretrain", "laptop", "ab"),
+        wire.Answer(3).line().removesuffix("\n"),
+    )
     heard: list[str] = []
 
     def ends(name: str, script: str) -> wire.Answer:
