@@ -14,6 +14,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from mm_model.errors import UserError
 from orchestration import turn
 from orchestration.dvc_command import environment
 from orchestration.worker import client, named
@@ -167,7 +168,7 @@ def test_cancelled_here_it_ends_there(done: Tree, box: Tree) -> None:
     assert _gone(box, within=10)
 
 
-def test_another_profile_is_begun_with_the_worker(done: Tree, box: Tree) -> None:
+def test_another_profile_is_begun_with_the_worker(done: Tree, box: Tree, store: Store) -> None:
     shutil.copy(done.root / "profiles/tiny.yaml", done.root / "profiles/second.yaml")
     params = (done.root / "params.yaml").read_text()
     (done.root / "params.yaml").write_text(params.replace("tiny", "second"))
@@ -176,6 +177,14 @@ def test_another_profile_is_begun_with_the_worker(done: Tree, box: Tree) -> None
     worker, heard = named.read(), []
     assert worker is not None
     order = client.Order(worker, done.root, "ingest")
+
+    def meddle(line: str) -> None:
+        if line.startswith("ingest runs on"):
+            (key,) = [key for key in store.keys("people") if key.endswith("/second/dvc.lock")]
+            store.client.put_object(Bucket="people", Key=key, Body=b"stages: {}\n")
+
+    with pytest.raises(UserError, match="On the worker: Somebody else pushed profile second"):
+        client.bring_up(order, meddle)
     assert client.bring_up(order, heard.append).status == 0, heard
     assert box.executed() == ["ingest"]
     assert (done.root / "data/second/ingest/result.txt").is_file()

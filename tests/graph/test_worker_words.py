@@ -1,5 +1,6 @@
 """Which machine is meant, what the two ends say, and what two trees must hold alike."""
 
+import dataclasses
 import os
 import shutil
 import time
@@ -10,9 +11,10 @@ import yaml
 
 from mm_model.errors import UserError
 from mm_model.settings import load_params
+from mm_model.store import closure, digests
 from orchestration import objects
-from orchestration.worker import alike, named, serving, wire
-from tests.graph.conftest import Tree
+from orchestration.worker import alike, client, named, serving, wire
+from tests.graph.conftest import REPOSITORY, Tree
 
 pytestmark = pytest.mark.capability("two machines, one graph", scale="T")
 
@@ -125,6 +127,13 @@ def test_what_says_what_runs_is_taken_over(fresh: Tree, tmp_path: Path) -> None:
         alike.chosen(fresh.root)
 
 
+def test_what_must_be_alike_is_all_that_the_graph_reads() -> None:
+    known = alike.facts(REPOSITORY, "pretrain").keys()
+    graph = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]["pretrain"]["deps"]
+    assert {"dvc.yaml", "requirements.lock", "mm_model/settings/load.py"} <= known
+    assert {name for name in graph if name.endswith(".py")} <= known
+
+
 def test_a_lock_is_of_one_profile() -> None:
     out = "  {0}: {{cmd: a, outs: [{{path: data/{1}/{0}, md5: ab}}]}}\n"
     lock = ("schema: '2.0'\nstages:\n" + out.format("ingest", "tiny")).encode()
@@ -146,6 +155,67 @@ def test_inputs_are_alike_by_names_and_sizes(fresh: Tree, tmp_path: Path) -> Non
     (elsewhere / "first").rename(elsewhere / "second")
     with pytest.raises(UserError, match=r"weights/backbone .*copy it there"):
         alike.compare_inputs(alike.inputs(there, "pretrain", params), asked, params)
+
+
+def _order(tree: Tree, folder: Path, script: str) -> client.Order:
+    """Asks, by what stands for ssh, a script instead of a machine."""
+    folder.mkdir()
+    (folder / "ssh").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "ssh").chmod(0o755)
+    place = named.Worker("ssh://box/clone", "box", None, "/clone", frozenset({"pretrain"}))
+    worker = dataclasses.replace(place, ssh=(str(folder / "ssh"),))
+    return client.Order(worker, tree.root, "pretrain", force=True, variables={"MM_STRICT": "1"})
+
+
+def test_how_the_other_end_ended_is_told(fresh: Tree, tmp_path: Path) -> None:
+    asked, answer = (
+        wire.Request("pretrain", "laptop", "ab"),
+        wire.Answer(3).line().removesuffix("\n"),
+    )
+    heard: list[str] = []
+
+    def ends(name: str, script: str) -> wire.Answer:
+        return client._asked(_order(fresh, tmp_path / name, script), asked, heard.append)
+
+    said = f"echo '{wire.HEARD}'; echo '\x1enoise'; echo at work;"
+    assert ends("well", f"{said} echo '{answer}'") == wire.Answer(3)
+    assert heard[1:] == ["\x1enoise", "at work"]
+    with pytest.raises(UserError, match=r"went away in the middle .*at work\): what it finished"):
+        ends("gone", said)
+    with pytest.raises(UserError, match=r"did not answer \(no route\): see that .* ssh"):
+        ends("unreached", "echo no route.; exit 255")
+    with pytest.raises(UserError, match=r"^On the worker: Somebody is at work\.$"):
+        ends("refused", f"{said} echo 'Stopped: Somebody is at work.'")
+
+
+def test_the_work_is_shown_to_be_wanted(
+    fresh: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "BEAT", 0.1)
+    order = _order(fresh, tmp_path / "bin", "read asked && read one && read two && echo beats")
+    with pytest.raises(UserError, match=r"did not answer \(beats\)"):
+        client._asked(order, wire.Request("pretrain", "laptop", "ab"), lambda _: None)
+
+
+def test_what_is_asked_for_is_all_there(
+    fresh: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    monkeypatch.setenv("MM_CATALOGUE_URL", "not for others")
+    asked = client._request(_order(fresh, tmp_path / "bin", ""), Nowhere(), closure.PACKAGE)
+    assert (asked.stage, asked.force, asked.commit) == ("pretrain", True, "abc")
+    assert asked.lock == digests.of_file(fresh.root / "dvc.lock")
+    assert asked.environment["AWS_PROFILE"] == "mine" and asked.environment["MM_STRICT"] == "1"
+    assert "MM_CATALOGUE_URL" not in asked.environment
+    assert {"dvc.yaml", "mm_model/train/pretrain.py (code)"} <= asked.alike.keys()
+    assert "backbone" in asked.inputs and "profiles/tiny.yaml" in asked.chosen
+
+
+class Nowhere:
+    """Stands for a transfer: no store is asked."""
+
+    def commit(self) -> str:
+        return "abc"
 
 
 def test_a_tree_of_other_code_is_told_by_file() -> None:
