@@ -11,7 +11,7 @@ import yaml
 
 from mm_model.errors import UserError
 from mm_model.settings import load_params
-from mm_model.store import closure, digests
+from mm_model.store import closure
 from orchestration import objects
 from orchestration.worker import alike, client, named, serving, wire
 from tests.graph.conftest import REPOSITORY, Tree
@@ -202,9 +202,10 @@ def test_what_is_asked_for_is_all_there(
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "mine")
     monkeypatch.setenv("MM_CATALOGUE_URL", "not for others")
-    asked = client._request(_order(fresh, tmp_path / "bin", ""), Nowhere(), closure.PACKAGE)
+    fresh_order = _order(fresh, tmp_path / "bin", "")
+    asked = client._request(fresh_order, Nowhere(), "ab12", closure.PACKAGE)
     assert (asked.stage, asked.force, asked.commit) == ("pretrain", True, "abc")
-    assert asked.lock == digests.of_file(fresh.root / "dvc.lock")
+    assert asked.lock == "ab12"
     assert asked.environment["AWS_PROFILE"] == "mine" and asked.environment["MM_STRICT"] == "1"
     assert "MM_CATALOGUE_URL" not in asked.environment
     assert {"dvc.yaml", "mm_model/train/pretrain.py (code)"} <= asked.alike.keys()
