@@ -4,10 +4,9 @@ On one machine that is the stage's own process. On several each worker opens its
 and people, and what comes back of a clip is its cells and three frames, never the whole clip.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -18,18 +17,22 @@ from mm_model.evaluate.looks import Look, look_at
 from mm_model.evaluate.people import Subject, held_out_people, training_people
 from mm_model.facepack.port import FacePack, open_judge, open_pack
 from mm_model.generation.backbone import Backbone, load_backbone
+from mm_model.judges.port import Judge
 from mm_model.judges.shelf import Bench, open_judges
 from mm_model.metrics import table as metrics
 from mm_model.metrics.identity import centroid
-from mm_model.metrics.port import Context
+from mm_model.metrics.port import Context, Evidence
 from mm_model.metrics.table import Instruments
 from mm_model.run.stage import Job
 
 SHUFFLED = "shuffled"
 
+Measures = Mapping[str, float | None]
+"""Columns and their values; None where there is none."""
+
 
 @dataclass(frozen=True)
-class Batch:
+class ClipBatch:
     """Clips that are made together, `clips` (person, number) by their places.
 
     `model` makes them; None where they are the control `variant`. `known` says whether the people
@@ -43,7 +46,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Examined:
+class ExaminedClip:
     """What is kept of one clip: its cells, and of a person's first the `stills [3,H,W,3]`.
 
     Those are the first, the middle and the last frame, uint8, as made, before any encoding.
@@ -55,26 +58,26 @@ class Examined:
     stills: np.ndarray | None
 
 
-def batches(model: str, people: int, job: Job) -> Iterator[Batch]:
+def batches(model: str, people: int, job: Job) -> Iterator[ClipBatch]:
     """The clips of a model of so many tested people, as many together as fit."""
     each, most = job.profile.evaluate.clips_per_person, variants.together_of(job.profile)
     places = [(person, number) for person in range(people) for number in range(each)]
     for start in range(0, len(places), most):
-        yield Batch(model, model, tuple(places[start : start + most]))
+        yield ClipBatch(model, model, tuple(places[start : start + most]))
 
 
-def of_known(stage: str, people: int, job: Job) -> Iterator[Batch]:
+def of_known(stage: str, people: int, job: Job) -> Iterator[ClipBatch]:
     """The clips of a stage's adapter of people that it was trained on, for the ladder alone."""
     for one in batches(stage, people, job):
         yield replace(one, variant=ladder.TRAINING_PEOPLE, known=True)
 
 
-def controls(people: Sequence[Subject]) -> Iterator[Batch]:
+def controls(people: Sequence[Subject]) -> Iterator[ClipBatch]:
     """The controls, a person at a time; who has no clip has no true one."""
     for name in variants.CONTROLS[:-1]:
         for place, person in enumerate(people):
             if name == variants.STILL or person.true_clip is not None:
-                yield Batch(name, None, ((place, 0),))
+                yield ClipBatch(name, None, ((place, 0),))
 
 
 def shuffled(stage: str) -> str:
@@ -93,7 +96,7 @@ class Examination:
         self._models = {name: job.model(name) for name in ("backbone", "facepack", "judge")}
         self._shelf = job.model("judges")
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         mine = ("_profile", "_inputs", "_out", "_models", "_shelf")
         return {name: self.__dict__[name] for name in mine}
 
@@ -148,7 +151,7 @@ class Examination:
             self._known[known] = {one.name: Known.of(people, one) for one in self.bench.judges}
         return self._known[known]
 
-    def examine(self, batch: Batch) -> list[Examined]:
+    def examine(self, batch: ClipBatch) -> list[ExaminedClip]:
         """Make the clips of a batch and measure each; writes `videos/` and `strips/`."""
         people = self.trained_on if batch.known else self.held_out[0]
         if batch.model is None:
@@ -170,8 +173,8 @@ class Examination:
         return variants.round_trip(self._backbone, clip) if name == "vae_round_trip" else clip
 
     def _examined(
-        self, batch: Batch, people: list[Subject], place: tuple[int, int], clip: np.ndarray
-    ) -> Examined:
+        self, batch: ClipBatch, people: list[Subject], place: tuple[int, int], clip: np.ndarray
+    ) -> ExaminedClip:
         """Write a clip, read it back, look at it and measure it, also as another person's."""
         name, (p, number), known = batch.variant, place, self._known_of(batch.known, people)
         seeds = variants.seeds_of([people[p].identity], number + 1)[0]
@@ -186,51 +189,70 @@ class Examination:
         whose = [(name, p)]
         if name in candidate.STAGES and len(people) > 1:
             whose.append((shuffled(name), (p + 1) % len(people)))
-        cells = tuple(
-            Cell(
-                cell_id=f"{variant}/{people[p].identity}/{seed}",
-                variant=variant,
-                identity=people[p].identity,
-                prompt=people[p].prompt,
-                seed=seed,
-                video=f"videos/{stem}.mp4",
-                centroids={judge: centroid(faces) for judge, faces in look.faces.items()},
-                **self._measured(look, known, batch.known, **of_clip),
+        cells = []
+        for variant, judged_as in whose:
+            seen = partial(
+                self._seen, frames, look, known, prompt=people[p].prompt, judged_as=judged_as
             )
-            for variant, judged_as in whose
-            for of_clip in [self._of_clip(frames, people[p].prompt, judged_as)]
-        )
+            values, said = self._measured(seen, look, batch.known)
+            cells.append(
+                Cell(
+                    cell_id=f"{variant}/{people[p].identity}/{seed}",
+                    variant=variant,
+                    identity=people[p].identity,
+                    prompt=people[p].prompt,
+                    seed=seed,
+                    video=f"videos/{stem}.mp4",
+                    values=values,
+                    judged=said,
+                    centroids={judge: centroid(faces) for judge, faces in look.faces.items()},
+                )
+            )
         stills = clip[[0, len(clip) // 2, -1]] if number == 0 else None
-        return Examined(name, p, cells, stills)
+        return ExaminedClip(name, p, tuple(cells), stills)
 
-    def _of_clip(self, frames: np.ndarray, prompt: str, judged_as: int) -> dict[str, Any]:
-        fps = self._profile.model.fps
-        return {"frames": frames, "fps": fps, "prompt": prompt, "judged_as": judged_as}
+    def _seen(
+        self,
+        frames: np.ndarray,
+        look: Look,
+        known: Mapping[str, Known],
+        judge: Judge,
+        *,
+        prompt: str,
+        judged_as: int,
+    ) -> Evidence:
+        return evidence(
+            frames,
+            look,
+            fps=self._profile.model.fps,
+            prompt=prompt,
+            judge=judge,
+            known=known[judge.name],
+            judged_as=judged_as,
+        )
 
     def _measured(
-        self, look: Look, known: Mapping[str, Known], few: bool, **of_clip: Any
-    ) -> dict[str, Any]:
+        self, seen: Callable[[Judge], Evidence], look: Look, few: bool
+    ) -> tuple[Measures, dict[str, Measures]]:
         """Values by the headline judge, and by judge what it says of who a clip shows.
 
         `few`: who it shows is all that is asked.
         """
-        asked, headline = self.instruments.only(*judged.METRICS), self.bench.headline
-        seen = evidence(look=look, judge=headline, known=known[headline.name], **of_clip)
-        values = (asked if few else self.instruments).measure(seen)
-        found: dict[str, Mapping[str, float | None]] = {}
+        asked = self.instruments.only(*judged.METRICS)
+        values = (asked if few else self.instruments).measure(seen(self.bench.headline))
+        found: dict[str, Measures] = {}
         for one in self.bench.judges:
-            seen = evidence(look=look, judge=one, known=known[one.name], **of_clip)
-            said = asked.measure(seen)
+            said = asked.measure(seen(one))
             mine = {column: said[column] for column in judged.columns()}
             found[one.name] = {**mine, judged.OWN_FACE: look.found.get(one.name)}
-        return {"values": values, "judged": found}
+        return values, found
 
 
-def examine(made: Examination, batch: Batch) -> list[Examined]:
+def examine(made: Examination, batch: ClipBatch) -> list[ExaminedClip]:
     """Task: see `Examination.examine`."""
     return made.examine(batch)
 
 
-def told(made: Examination, _: None) -> tuple[dict[str, Any], dict[str, str]]:
+def told(made: Examination, _: None) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
     """Task: what `metrics.json` says of the metrics, and why some could not be had."""
     return made.instruments.told(), made.instruments.unavailable

@@ -14,7 +14,7 @@ from mm_model.evaluate import candidate, judged, sheets, tested, twins, variants
 from mm_model.evaluate.cells import Cell, framed, write
 from mm_model.evaluate.examination import (
     SHUFFLED,
-    Batch,
+    ClipBatch,
     Examination,
     batches,
     controls,
@@ -50,7 +50,7 @@ class _Found:
     stills: dict[str, dict[int, np.ndarray]] = field(default_factory=dict)
 
 
-def _examined(job: Job, pool: Pool, batches: Iterable[Batch]) -> _Found:
+def _examined(job: Job, pool: Pool, batches: Iterable[ClipBatch]) -> _Found:
     """Have all clips of the batches made and measured; cells come in the order of the batches."""
     wanted, found = list(batches), _Found()
     number = sum(len(batch.clips) for batch in wanted)

@@ -20,7 +20,7 @@ import pytest
 
 from benchmarks.tree import Tree, draw, draw_clips
 from mm_model.errors import UserError
-from mm_model.evaluate.examination import Batch, Examination, controls, examine
+from mm_model.evaluate.examination import ClipBatch, Examination, controls, examine
 from mm_model.faces import detection
 from mm_model.precompute import workers
 from mm_model.quality import audit
@@ -259,7 +259,7 @@ def _examined(exam: Examination, run: Any) -> str:
     """All that comes back of some batches: two models, and the controls."""
     people = exam.held_out[0]
     each = [tuple((place, 0) for place in range(len(people)))]
-    wanted = [Batch(model, model, clips) for model in ("base", "finetune") for clips in each]
+    wanted = [ClipBatch(model, model, clips) for model in ("base", "finetune") for clips in each]
     with closing(open_heavy(exam, run)) as pool:
         found = [one for part in pool.map(examine, [*wanted, *controls(people)]) for one in part]
     return "\n".join(
