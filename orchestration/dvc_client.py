@@ -243,7 +243,7 @@ class DvcStageClient:
                 self._on_worker(context, outcome, worker, force=bool(options))
                 return outcome
         except UserError as error:
-            outcome.status, outcome.last = 1, [f"{_STOPPED}{error}"]
+            outcome.status, outcome.last = 1, [*outcome.last, f"{_STOPPED}{error}"]
             return outcome
         mend_lock(self.root)
         with self._heard(context, outcome) as (hear, told):
