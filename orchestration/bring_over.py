@@ -7,7 +7,6 @@ DVC themselves. An output is taken over when its own manifest says that it is th
 """
 
 import hashlib
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from mm_model.settings import Params, Profile, load_params, load_profile
 from mm_model.store import manifest
 from mm_model.store.layout import Layout
 from orchestration import dvc_lock
-from orchestration.dvc_command import dvc, environment
+from orchestration.dvc_command import dvc, ran
 from orchestration.same_work import SAME_WORK
 
 
@@ -76,14 +75,7 @@ def outputs(root: Path) -> Iterator[str]:
 
 
 def _dvc(root: Path, *arguments: str) -> None:
-    done = subprocess.run(
-        dvc(*arguments),
-        cwd=root,
-        env=environment(root),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = ran(dvc(*arguments), root)
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
         raise UserError(f"DVC did not take over {arguments[-1]} ({said[-1]}): run again.")

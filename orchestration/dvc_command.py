@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import json
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -40,6 +41,18 @@ def environment(root: Path) -> dict[str, str]:
 def dvc(*arguments: str) -> list[str]:
     """The command line of this environment's DVC, waiting for its lock instead of failing."""
     return [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments]
+
+
+def ran(command: list[str], root: Path) -> "subprocess.CompletedProcess[str]":
+    """A short command of this environment, in the tree and to its end; what it said is kept."""
+    return subprocess.run(
+        command,
+        cwd=root,
+        env=environment(root),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def mend_lock(root: Path) -> None:

@@ -1,7 +1,7 @@
 """Runs of the embedded default on fewer people, by which the plan's arithmetic is judged.
 
-`python -m tests.planned_runs fifth` runs one in a folder of its own and writes
-docs/runs/fifth.json: seconds, processor seconds and memory of each stage, and what it counted.
+`python -m tests.planned_runs fifth` runs that one again in a folder of its own and writes
+docs/runs/fifth.json anew: seconds, processor seconds and memory of each stage, and what it counted.
 `mm_model/planning/check.py` says which of them is calibrated on.
 """
 
@@ -24,63 +24,11 @@ from mm_model.store import documents
 from mm_model.store.layout import Layout
 
 ROOT = Path(__file__).resolve().parents[1]
-PEOPLE = {"fifth": (34, 5), "two-fifths": (68, 10), "wide": (168, 21)}
-"""Train and held-out people of each run."""
-CHANGED: dict[str, dict[str, dict[str, int]]] = {
-    "fifth": {
-        "pretrain": {
-            "checkpoint_every": 100,
-            "identity_loss_from_step": 22,
-            "sample_every": 15,
-            "steps": 30,
-            "warmup_steps": 5,
-        },
-        "finetune": {
-            "identity_loss_from_step": 4,
-            "sample_every": 6,
-            "steps": 6,
-            "warmup_steps": 2,
-        },
-        "evaluate": {"inference_steps": 15, "people": 5},
-    },
-    "two-fifths": {
-        "pretrain": {
-            "checkpoint_every": 100,
-            "identity_loss_from_step": 66,
-            "sample_every": 30,
-            "steps": 90,
-            "warmup_steps": 5,
-        },
-        "finetune": {
-            "identity_loss_from_step": 9,
-            "sample_every": 15,
-            "steps": 15,
-            "warmup_steps": 2,
-        },
-        "evaluate": {"inference_steps": 15, "people": 10},
-    },
-    "wide": {
-        "pretrain": {
-            "checkpoint_every": 100,
-            "identity_loss_from_step": 37,
-            "sample_every": 25,
-            "steps": 50,
-            "warmup_steps": 5,
-        },
-        "finetune": {
-            "identity_loss_from_step": 16,
-            "sample_every": 24,
-            "steps": 24,
-            "warmup_steps": 2,
-        },
-        "evaluate": {"inference_steps": 15, "people": 12},
-    },
-}
-"""What each run changes of the profile `tiny`."""
+RUNS = ROOT / "docs" / "runs"
 
 
-def plant(folder: Path, name: str) -> None:
-    """A tree that runs `name`, with the shipped weights."""
+def plant(folder: Path, known: dict[str, Any]) -> None:
+    """A tree that runs what a stored run changed and whom it drew, with the shipped weights."""
     shutil.copytree(ROOT / "profiles", folder / "profiles", ignore=lambda *_: ["local.yaml"])
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     shelves = ("judges", "captioners", "classifiers", "synthesizer")
@@ -91,15 +39,12 @@ def plant(folder: Path, name: str) -> None:
     (folder / "params.yaml").write_text(yaml.safe_dump({**params, "profile": "tiny"}))
     profile = folder / "profiles" / "tiny.yaml"
     values = yaml.safe_load(profile.read_text())
-    for section, changes in CHANGED[name].items():
+    for section, changes in known["changed"].items():
         values[section] |= changes
     profile.write_text(yaml.safe_dump(values))
     recipe = folder / "profiles" / "people.yaml"
-    train, held_out = PEOPLE[name]
     people = yaml.safe_load(recipe.read_text())
-    recipe.write_text(
-        yaml.safe_dump({**people, "train_people": train, "held_out_people": held_out})
-    )
+    recipe.write_text(yaml.safe_dump({**people, **known["people"]}))
 
 
 def spent(folder: Path, stage: str) -> tuple[float, float, int]:
@@ -119,18 +64,18 @@ def _cpu(used: resource.struct_rusage) -> float:
 
 
 def run(name: str) -> dict[str, Any]:
-    """Run it whole; what docs/runs keeps of it."""
-    train, held_out = PEOPLE[name]
+    """Run a stored run whole, again; what docs/runs keeps of it."""
+    known = documents.read(RUNS / f"{name}.json")
     said: dict[str, Any] = {
         "profile": "tiny",
-        "changed": CHANGED[name],
-        "people": {"train_people": train, "held_out_people": held_out},
+        "changed": known["changed"],
+        "people": known["people"],
         "hardware": hardware(),
         **{part: {} for part in ("stages", "seconds", "cpu_seconds", "memory_mb")},
     }
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        plant(folder, name)
+        plant(folder, known)
         for stage in stages.NAMES:
             seconds, cpu, memory = spent(folder, stage)
             report = documents.read(Layout(folder, "tiny").output(stage) / "report.json")
@@ -144,7 +89,7 @@ def run(name: str) -> dict[str, Any]:
 def main(names: list[str]) -> None:
     """Run each and write it down."""
     for name in names:
-        target = ROOT / "docs" / "runs" / f"{name}.json"
+        target = RUNS / f"{name}.json"
         target.write_text(json.dumps(run(name), indent=1, sort_keys=True) + "\n")
         print(target)
 

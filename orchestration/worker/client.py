@@ -46,14 +46,6 @@ class Order:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a stage ended there: DVC's status and, where an audit failed, its record."""
-
-    status: int
-    audit: dict | None = None
-
-
 def needed(root: Path, stage: str) -> bool:
     """Whether the stage has to be handed over at all; what the profile says is written down first.
 
@@ -63,8 +55,8 @@ def needed(root: Path, stage: str) -> bool:
     return stage in dvc_command.settled(root)
 
 
-def bring_up(order: Order, hear: Hear, package: Path = closure.PACKAGE) -> Ended:
-    """Have the worker bring the stage up to date, and its output and lock here.
+def bring_up(order: Order, hear: Hear, package: Path = closure.PACKAGE) -> wire.Answer:
+    """Have the worker bring the stage up to date, and its output and lock here; its answer.
 
     `hear` is given each line, `package` is the library that stages run.
 
@@ -78,7 +70,7 @@ def bring_up(order: Order, hear: Hear, package: Path = closure.PACKAGE) -> Ended
     lock = transfer.push(partly=True)
     answer = _asked(order, _request(order, transfer, lock, package), hear)
     if answer.status:
-        return Ended(answer.status, answer.audit)
+        return answer
     known = digests.of_file(order.root / "dvc.lock") == lock  # all of it, but another profile's
     transfer.pull(answer.lock, keep=not known)
     if changes := dvc_command.status(order.root).get(order.stage):
@@ -87,12 +79,12 @@ def bring_up(order: Order, hear: Hear, package: Path = closure.PACKAGE) -> Ended
             f"{order.stage} ran on {order.worker.url} with another {what} than lies here: make "
             "both the same, and run again."
         )
-    return Ended(0)
+    return answer
 
 
 def _see_tracking() -> None:
     said = os.environ.get(_TRACKING, "")
-    if not said or said.startswith(("sqlite:", "file:", "/", ".")):
+    if "://" not in said or said.startswith(("sqlite:", "file:")):
         raise UserError(
             f"{WORKER} is set and {_TRACKING} names no server: runs of two machines are kept by "
             f"one that both reach, {_TRACKING}=http://host:5001 (docs/cluster.md)."
@@ -169,8 +161,6 @@ def _alive(group: ProcessGroup, request: wire.Request) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        over.set()
-        thread.join()
         group.hang_up(_GOODBYE)
         raise
     finally:
