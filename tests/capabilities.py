@@ -145,6 +145,10 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
         ),
         Capability("face-area loss", "a share of the samples weighs the face's latents alone"),
         Capability("identity loss", "a recogniser's gradient through the VAE, or a refusal"),
+        Capability("modulation only", "CAN and phi_face learn, and nothing else moves"),
+        Capability(
+            "figures 8, 9 and 14", "the paper's claims about modulation, measured on drawn people"
+        ),
         Capability(
             "bfloat16 with float32 masters",
             "the paper's precision and learning rate really move weights",

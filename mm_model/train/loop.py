@@ -98,7 +98,7 @@ class Trainer:
         self.schedule = backbone.schedule
         self.feed = Feed(data, backbone, settings, seed)
         self.adapter = adapter
-        model = MagicMirrorModel(backbone.transformer, adapter)
+        model = MagicMirrorModel(backbone.transformer, adapter, settings.trained)
         if settings.gradient_checkpointing:
             backbone.transformer.enable_gradient_checkpointing()
         self.parameters = model.trained_parameters()

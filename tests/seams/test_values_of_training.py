@@ -53,6 +53,7 @@ LEARNED: dict[str, Any] = {
     "identity_loss_samples": 1,
     "streams": 5,
     "shuffle_shards": 2,
+    "trained": "modulation",
 }
 """Another value for each field that decides what is learned."""
 WATCHED = {
@@ -91,7 +92,7 @@ def trained(rules: TrainSettings, folder: Path) -> dict[str, torch.Tensor]:
         checkpoints=folder,
     )
     trainer.run(lambda metrics, step: None, lambda step: None, lambda text: None)
-    return {name: value.detach().clone() for name, value in trainer.parameters.items()}
+    return {name: value.detach().clone() for name, value in adapter.named_parameters()}
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,13 @@ UNRECORDED_MARGIN = 1.6
 adapter was trained with before the field was there."""
 
 
+TRAINED = ("all", "modulation")
+"""What a training may change: every tensor of the adapter, or its modulation predictors alone."""
+
 _LAST = (
     "trigger",
     "reference_margin",
+    "trained",
     "backbone_id",
     "recognizer_sha256",
     "id_perceiver_sha256",
@@ -49,8 +53,9 @@ class InjectionConfig:
 
     `family` and `width` (the DiT width d) are those of the backbone that it was made for, `preset`
     names its sizes. `trigger` marks the subject's word in a prompt. `reference_margin` is the side
-    of the portrait that it was trained on, in face heights; None shows the whole picture. The rest
-    says where the weights come from. Raises `UserError` for a margin without sense.
+    of the portrait that it was trained on, in face heights; None shows the whole picture. `trained`
+    is what its last training changed, of `TRAINED`. The rest says where the weights come from.
+    Raises `UserError` for a margin without sense, or another word in `trained`.
     """
 
     NAME: ClassVar[str]
@@ -63,6 +68,7 @@ class InjectionConfig:
     width: int
     trigger: str = "img"
     reference_margin: float | None = None
+    trained: str = "all"
     backbone_id: str | None = None
     recognizer_sha256: str | None = None
     id_perceiver_sha256: str | None = None
@@ -76,6 +82,8 @@ class InjectionConfig:
                 f"reference_margin is {margin!r}; it is a side in face heights, from 1 to 16, or "
                 "null for the whole picture."
             )
+        if self.trained not in TRAINED:
+            raise UserError(f"trained is {self.trained!r}; choose one of {', '.join(TRAINED)}.")
 
     def to_dict(self) -> dict[str, object]:
         """JSON-ready form, with class name and version first."""

@@ -6,8 +6,11 @@ in eval mode and in their own dtype whatever the caller does; what is trained is
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import Tensor, nn
 
+from mm_model.errors import UserError
 from mm_model.nn.cogvideox.rotary import rotary_table
 from mm_model.nn.injection.condition import IdentityFeatures
 from mm_model.nn.injection.port import IdentityInjection
@@ -17,12 +20,19 @@ from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel
 class MagicMirrorModel(nn.Module):
     """Noisy latents, text and identity features to v; only the adapter is trained.
 
+    `trained` is a word of `mm_model.nn.injection.config.TRAINED`: `modulation` freezes all of it
+    but its modulation predictors. The adapter's configuration, and so its file, says which.
+
     An adapter whose layers are not in `transformer` is put in. Raises `UserError` at a step when
-    another one took their place meanwhile: what is trained is what runs.
+    another one took their place meanwhile: what is trained is what runs. Raises it at once for
+    another word in `trained`, or where there are no predictors to train.
     """
 
     def __init__(
-        self, transformer: MagicMirrorTransformer3DModel, adapter: IdentityInjection
+        self,
+        transformer: MagicMirrorTransformer3DModel,
+        adapter: IdentityInjection,
+        trained: str = "all",
     ) -> None:
         super().__init__()
         self.transformer = transformer
@@ -30,7 +40,16 @@ class MagicMirrorModel(nn.Module):
         if not adapter.is_in(transformer):
             transformer.attach_adapter(adapter)
         transformer.requires_grad_(False)
-        adapter.float().requires_grad_(True)
+        adapter.config = replace(adapter.config, trained=trained)
+        everything = frozenset(name for name, _ in adapter.named_parameters())
+        self._trained = adapter.modulation if trained == "modulation" else everything
+        if not self._trained:
+            raise UserError(
+                "This adapter has no modulation predictors, so trained: modulation would teach "
+                "nothing: set trained to all."
+            )
+        for name, parameter in adapter.float().named_parameters():
+            parameter.requires_grad_(name in self._trained)
         self.train()
 
     def train(self, mode: bool = True) -> MagicMirrorModel:
@@ -41,7 +60,7 @@ class MagicMirrorModel(nn.Module):
 
     def trained_parameters(self) -> dict[str, nn.Parameter]:
         """What training changes, under the names of the adapter file."""
-        return dict(self.adapter.named_parameters())
+        return {n: p for n, p in self.adapter.named_parameters() if n in self._trained}
 
     def forward(
         self,

@@ -141,6 +141,11 @@ class IdentityInjection(nn.Module, ABC):
         )
 
     @property
+    def modulation(self) -> frozenset[str]:
+        """Names of the tensors of its modulation predictors; it has none unless said otherwise."""
+        return frozenset()
+
+    @property
     def unread(self) -> frozenset[str]:
         """Trained tensors that nothing can read, so that no gradient there is no fault."""
         return frozenset()

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from mm_model.nn.identity.encoder import IdentityEncoder
 
 
+_PREDICTORS = ("can.fc1", "can.fc2", "face_mod.linear")
+
+
 class MagicMirrorAdapter(IdentityInjection):
     """Face perceiver, face projection, text fusion, CAN projection, learned nulls and `layers`.
 
@@ -148,6 +151,16 @@ class MagicMirrorAdapter(IdentityInjection):
     def dtype(self) -> torch.dtype:
         """Dtype of the global parts."""
         return self.null_id.dtype
+
+    @property
+    def modulation(self) -> frozenset[str]:
+        """CAN with the projection of its code, and phi_face of every adapted layer."""
+        # The paper tunes phi_vid and phi_txt of the base for its figure 14 (v1, appendix). Here no
+        # training changes the base: CAN's shifts are added to what those two give (choice).
+        parts = {"can_proj", *(f"layers.{n}.{p}" for n in self.layers for p in _PREDICTORS)}
+        return frozenset(
+            name for name, _ in self.named_parameters() if name.rpartition(".")[0] in parts
+        )
 
     @property
     def unread(self) -> frozenset[str]:
