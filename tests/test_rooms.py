@@ -26,7 +26,7 @@ ORDER = (
     {"generation", "planning", "run"},
     {"sources", "ingest", "faces", "precompute", "methods"},
     {"pairs", "serving", "train"},
-    {"evaluate", "register", "embedded.training"},
+    {"evaluate", "register", "embedded.training", "reproduce"},
     {"report"},
     {"card"},
     {"commands"},

@@ -108,9 +108,14 @@ def test_the_adapter_s_file_says_what_was_trained(settings: TrainSettings, tmp_p
     assert old.config.trained == "all"
 
 
-def test_what_no_gradient_reaches_is_named(settings: TrainSettings, tmp_path: Path) -> None:
-    """The values of the cross-attention begin at zero and stay there, so faces reach nobody."""
-    trainer = _trainer(settings, tmp_path, "asymmetric")
+@pytest.mark.parametrize("mode", ["asymmetric", "gated_joint"])
+def test_what_no_gradient_reaches_is_named(
+    settings: TrainSettings, tmp_path: Path, mode: str
+) -> None:
+    """The values of the cross-attention, and gates, begin at zero and stay there, so faces reach
+    nobody.
+    """
+    trainer = _trainer(settings.model_copy(update={"steps": 2}), tmp_path, mode)
     _run(trainer)
     assert trainer.unreached() == sorted(
         (name for name in PREDICTORS if "face_mod" in name),

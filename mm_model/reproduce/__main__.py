@@ -1,0 +1,53 @@
+"""`python -m mm_model.reproduce figure8`: a figure of the paper, measured again at tiny scale."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from mm_model.environment import bound_threads, keep_freed_memory, silence_telemetry
+
+NAMES = {
+    "figure8": "CAN against no CAN, three seeds",
+    "figure9": "scales of the modulation by layer, timestep and modality",
+    "figure14": "modulation only, on two distributions of data",
+}
+
+
+def main() -> int:
+    """Run one; print where its plot and its numbers lie. 1 when it cannot be done."""
+    parser = argparse.ArgumentParser(prog="python -m mm_model.reproduce", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="figure", dest="figure")
+    for name, what in NAMES.items():
+        command = commands.add_parser(name, help=what)
+        command.add_argument(
+            "--processes", type=int, default=2, help="trainings at a time, one thread each"
+        )
+        if name == "figure8":
+            command.add_argument("--steps", type=int, help="of each training; 200 unless given")
+    options = parser.parse_args()
+    silence_telemetry()
+    keep_freed_memory()
+    bound_threads(1)
+
+    import importlib
+
+    from mm_model.errors import UserError
+    from mm_model.store.layout import repository_root
+
+    try:
+        module = importlib.import_module(f"mm_model.reproduce.{options.figure}")
+        told = [] if vars(options).get("steps") is None else [module.longer(options.steps)]
+        shelf = module.reproduce(repository_root(), options.processes, *told)
+    except UserError as error:
+        print(f"Stopped: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"Interrupted; the next 'make {options.figure}' goes on.", file=sys.stderr)
+        return 130
+    print(f"{shelf.plot}\n{shelf.numbers}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""The pictures of the figures: lines, points and grids by matplotlib, without a display."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mm_model.store.atomic import Document
+
+if TYPE_CHECKING:
+    from mm_model.reproduce.figure9 import ScalePoints
+
+_COLOURS = {"with CAN": "#1f77b4", "without CAN": "#d62728"}
+
+
+def convergence(curves: Sequence[Document], base: Mapping[str, float], said: Document) -> Figure:
+    """Errors over steps: faces, hair, and how far a stranger's photograph is told from one's own.
+
+    A thin line is a seed, the thick one their mean.
+    """
+    figure = Figure(figsize=(12, 4.6), layout="constrained")
+    figure.suptitle("Figure 8 again: CAN against no CAN, same start and same batches, three seeds")
+    left, middle, right = figure.subplots(1, 3)
+    for axes, region in ((left, "face"), (middle, "hair")):
+        for curve in curves:
+            colour = _COLOURS[curve["variant"]]
+            axes.plot(curve["step"], curve[region], color=colour, lw=0.7, alpha=0.5)
+        for variant, colour in _COLOURS.items():
+            mean = said["means"][variant][region]
+            axes.plot(said["steps"], mean, color=colour, lw=2.4, label=f"{variant} (mean)")
+        axes.axhline(base[region], color="#666666", ls="--", lw=1.2, label="base, no adapter")
+        axes.set_title(f"Held-out people: error on the {region}")
+        axes.set_ylabel("mean |v̂ − v|² per latent number")
+    for curve in curves:
+        told = np.array(curve["stranger"]) - np.array(curve["face"])
+        right.plot(curve["step"], told, color=_COLOURS[curve["variant"]], lw=0.7, alpha=0.5)
+    for variant, colour in _COLOURS.items():
+        mean = said["means"][variant]["told apart"]
+        right.plot(said["steps"], mean, color=colour, lw=2.4, label=f"{variant} (mean)")
+    right.axhline(0, color="#666666", ls="--", lw=1.2, label="photograph makes no difference")
+    right.set_title("Held-out people: told from a stranger")
+    right.set_ylabel("error on the face, stranger − own")
+    for axes in (left, middle, right):
+        axes.set_xlabel("training steps")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+    return figure
+
+
+_MARKS = {
+    "face": ("o", "#2ca02c"),
+    "text": ("s", "#9467bd"),
+    "video": ("^", "#ff7f0e"),
+    "text with CAN": ("x", "#c5b0d5"),
+    "video with CAN": ("+", "#ffbb78"),
+}
+
+
+def scales(found: ScalePoints, placed: np.ndarray, said: Document) -> Figure:
+    """The same points three times: by modality, by layer, by timestep."""
+    figure = Figure(figsize=(15, 5.6), layout="constrained")
+    figure.suptitle(
+        "Figure 9 again: scales of the modulation by t-SNE, a point a layer and timestep"
+        f" (adapter of {said['adapter']['from']})"
+    )
+    left, middle, right = figure.subplots(1, 3)
+    for name, (mark, colour) in _MARKS.items():
+        rows = found.modality == name
+        left.scatter(*placed[rows].T, s=16, marker=mark, c=colour, label=name, linewidths=0.9)
+    left.set_title("by modality")
+    left.legend(fontsize=8)
+    _coloured(figure, middle, placed, found, "layer")
+    middle.set_title(f"by layer: {_silhouette_words(said, 'layer')}")
+    _coloured(figure, right, placed, found, "timestep")
+    right.set_title(f"by timestep: {_silhouette_words(said, 'timestep')}")
+    for axes in (left, middle, right):
+        axes.set_xlabel("t-SNE 1 (no unit)")
+        axes.set_ylabel("t-SNE 2 (no unit)")
+    return figure
+
+
+def _coloured(
+    figure: Figure,
+    axes: Axes,
+    placed: np.ndarray,
+    found: ScalePoints,
+    by: str,
+) -> None:
+    """Points in the colour of their layer or timestep, in the shape of their modality."""
+    values = getattr(found, by)
+    colours, low, high = "viridis", values.min(), values.max()
+    if by == "layer":
+        colours, low, high = "tab10", -0.5, 9.5
+    for name, (mark, _) in _MARKS.items():
+        rows = found.modality == name
+        drawn = axes.scatter(
+            *placed[rows].T,
+            s=16,
+            c=values[rows],
+            marker=mark,
+            cmap=colours,
+            vmin=low,
+            vmax=high,
+            linewidths=0.9,
+        )
+    bar = figure.colorbar(drawn, ax=axes, label=by)
+    if by == "layer":
+        bar.ax.set_ylim(-0.5, values.max() + 0.5)
+
+
+def _silhouette_words(said: Document, sort: str) -> str:
+    known = [(name, said["silhouettes"][name][sort]) for name in ("video", "text", "face")]
+    return ", ".join(f"{name} {value:+.2f}" for name, value in known if value is not None)
+
+
+_PLACES = {
+    "base": ("o", "#666666"),
+    "modulation, day": ("^", "#ff7f0e"),
+    "modulation, dusk": ("v", "#1f77b4"),
+    "all, dusk": ("s", "#9467bd"),
+}
+
+
+def distributions(
+    clips: Mapping[str, np.ndarray], true: Mapping[str, np.ndarray], said: Document
+) -> Figure:
+    """A row of pictures a variant, from equal noise, and where each lies between the worlds."""
+    figure = Figure(figsize=(14, 7.2), layout="constrained")
+    figure.suptitle(
+        "Figure 14 again: one fresh adapter, only its modulation trained, on two sets of data"
+    )
+    left, right = figure.subplots(1, 2, width_ratios=(1.45, 1))
+    rows = {f"drawn, {name}": one for name, one in true.items()} | dict(clips)
+    middle = next(iter(clips.values())).shape[1] // 2
+    sheet = [np.concatenate(list(one[:, middle]), axis=1) for one in rows.values()]
+    left.imshow(np.concatenate(sheet), interpolation="nearest")
+    side = sheet[0].shape[0]
+    left.set_yticks([side * (n + 0.5) for n in range(len(rows))], list(rows))
+    left.set_xticks([side * (n + 0.5) for n in range(len(clips["base"]))])
+    left.set_xticklabels([str(n + 1) for n in range(len(clips["base"]))])
+    left.set_xlabel("held-out person (middle frame of a clip; a column has one noise)")
+    left.set_title("Generated, below the two sets as drawn")
+    measures = list(next(iter(said["place"].values())))
+    for n, (name, (mark, colour)) in enumerate(_PLACES.items()):
+        heights = [k + 0.12 * (1.5 - n) for k in range(len(measures))]
+        places = [said["place"][name][what] for what in measures]
+        right.scatter(places, heights, marker=mark, c=colour, s=60, label=name, zorder=3)
+    for place, colour in ((0, "#ff7f0e"), (1, "#1f77b4")):
+        right.axvline(place, color=colour, lw=1.2, ls="--", zorder=1)
+    right.set_yticks(range(len(measures)), measures)
+    right.invert_yaxis()
+    right.set_xlabel("place between the sets as drawn (0: day, 1: dusk)")
+    right.set_title("Where the generated clips lie")
+    right.grid(axis="x", alpha=0.3)
+    right.legend(fontsize=8, loc="best")
+    return figure

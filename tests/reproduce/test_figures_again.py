@@ -1,0 +1,208 @@
+"""Figures 8, 9 and 14 again, on a few steps: the files, the same batches, the arithmetic."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mm_model.errors import UserError
+from mm_model.nn.injection import files
+from mm_model.reproduce import figure8, figure9, figure14
+from mm_model.reproduce.learning import Course
+from mm_model.reproduce.results import Shelf
+from mm_model.reproduce.worlds import DAY, DUSK
+
+pytestmark = pytest.mark.capability("figures 8, 9 and 14", scale="T")
+
+SETTING = figure8.ConvergenceStudy(
+    seeds=2,
+    people=4,
+    pictures_each=1,
+    held_out=7,
+    course=Course(steps=2, batch=2, rate=2e-3, warmup=1),
+    looks=(0, 2),
+)
+
+
+@pytest.fixture(scope="module")
+def tree(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root of its own with the shipped weights and profiles."""
+    place = tmp_path_factory.mktemp("tree")
+    for name in ("weights", "profiles"):
+        (place / name).symlink_to(root / name)
+    return place
+
+
+@pytest.fixture(scope="module")
+def eight(tree: Path) -> Shelf:
+    return figure8.reproduce(tree, 0, SETTING)
+
+
+def _said(shelf: Shelf) -> dict:
+    return json.loads(shelf.numbers.read_text())
+
+
+def _picture(shelf: Shelf) -> np.ndarray:
+    return np.asarray(Image.open(shelf.plot).convert("RGB"))
+
+
+def test_figure_8_has_every_curve_of_both_variants_and_a_plot(eight: Shelf) -> None:
+    said = _said(eight)
+    assert (said["command"], said["figure"]) == ("make figure8", "figure8")
+    assert said["hardware"].endswith("cores")
+    runs = {(run["variant"], run["seed"]) for run in said["runs"]}
+    assert runs == {(v, s) for v in ("with CAN", "without CAN") for s in (0, 1)}
+    for run in said["runs"]:
+        assert run["step"] == [0, 2]
+        assert all(np.isfinite(run[region]).all() for region in ("face", "hair", "stranger"))
+    picture = _picture(eight)
+    assert min(picture.shape[:2]) > 400 and picture.std() > 10
+
+
+def test_both_variants_begin_alike_and_see_the_same_batches(eight: Shelf) -> None:
+    first, second = ([r for r in _said(eight)["runs"] if r["seed"] == seed] for seed in (0, 1))
+    for with_can, without in (first, second):
+        assert with_can["batches"] == without["batches"]
+        assert with_can["face"][0] == pytest.approx(without["face"][0], abs=1e-6)
+        assert with_can["face"][1] != without["face"][1]
+    assert first[0]["batches"] != second[0]["batches"]
+    base = _said(eight)["base"]
+    assert base["stranger"] == base["face"]
+
+
+def test_without_can_there_is_none(eight: Shelf) -> None:
+    with_can, without = _said(eight)["runs"][:2]
+    state = files.load_tensors(eight.folder / "adapter" / files.WEIGHTS_NAME)
+    can = sum(v.numel() for name, v in state.items() if ".can." in name or "can_proj" in name)
+    assert with_can["parameters"] - without["parameters"] == can > 0
+
+
+def test_a_second_run_trains_nothing_again(
+    eight: Shelf, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = _said(eight)
+    (eight.folder / "parts" / "with-can-seed-1.json").unlink()
+    asked = []
+
+    def once(_bench: object, run: figure8.Run, **_: object) -> dict:
+        asked.append(run.name)
+        (found,) = (r for r in before["runs"] if (r["variant"], r["seed"]) == (run.variant, 1))
+        return {k: v for k, v in found.items() if k not in ("variant", "seed")}
+
+    monkeypatch.setattr(figure8, "trained", once)
+    assert _said(figure8.reproduce(tree, 0, SETTING)) == before
+    assert asked == ["with-can-seed-1"]
+
+
+def test_the_step_at_which_a_curve_is_low_enough() -> None:
+    steps, errors = [0, 10, 20], [1.0, 0.6, 0.5]
+    assert figure8.first_below(steps, errors, 0.8) == 5.0
+    assert figure8.first_below(steps, errors, 0.5) == 20.0
+    assert figure8.first_below(steps, errors, 1.2) == 0.0
+    assert figure8.first_below(steps, errors, 0.4) is None
+
+
+def test_figure_9_is_made_from_the_adapter_that_figure_8_keeps(eight: Shelf, tree: Path) -> None:
+    choice = figure9.ScaleStudy(timesteps=4, people=2, spans=2, perplexity=5)
+    shelf = figure9.reproduce(tree, 0, choice)
+    said = _said(shelf)
+    assert said["adapter"]["from"] == "make figure8"
+    assert said["adapter"]["step"] == 2
+    assert said["points"] == {
+        "face": 3 * 4,
+        "text": 6 * 4,
+        "video": 6 * 4,
+        "text with CAN": 3 * 4 * 2,
+        "video with CAN": 3 * 4 * 2,
+    }
+    for name in ("text", "video"):
+        assert -1 <= said["silhouettes"][name]["timestep"] <= 1
+        assert said["silhouettes"][name]["person"] is None
+    assert said["shift"]["video"]["length"] > 0
+    assert _picture(shelf).std() > 10
+
+
+def _made_up(by: str) -> figure9.ScalePoints:
+    """Points that are clusters by layer, or by timestep."""
+    rng = np.random.default_rng(0)
+    layer, timestep = np.repeat(np.arange(4), 12), np.tile(np.arange(12) * 90, 4)
+    centres = rng.normal(size=(1000, 8)) * 10
+    where = layer if by == "layer" else timestep // 270
+    points = centres[where] + 0.1 * rng.normal(size=(48, 8))
+    names = np.array(["video"] * 48)
+    return figure9.ScalePoints(points, names, layer, timestep, np.full(48, -1))
+
+
+def test_a_silhouette_says_by_what_points_are_sorted() -> None:
+    layered = figure9.silhouettes(_made_up("layer"), spans=4)
+    timed = figure9.silhouettes(_made_up("timestep"), spans=4)
+    assert layered["layer"] > 0.9 and layered["timestep"] < 0
+    assert timed["timestep"] > 0.9 and timed["layer"] < 0
+    assert layered["person"] is timed["person"] is None
+
+
+def test_a_shift_that_is_the_same_for_everybody_is_called_shared() -> None:
+    base = _made_up("layer")
+    rng = np.random.default_rng(1)
+    for name, change, shared in (
+        ("constant", np.ones((48, 8)), 1.0),
+        ("of everybody's own", rng.normal(size=(48, 8)), 1 / 12),
+    ):
+        parts = []
+        for modality in ("video", "text"):
+            parts += [(base.points, modality), (base.points + change, f"{modality} with CAN")]
+        both = figure9.ScalePoints(
+            np.concatenate([points for points, _ in parts]),
+            np.repeat([modality for _, modality in parts], 48),
+            *(np.tile(v, 4) for v in (base.layer, base.timestep, base.person)),
+        )
+        found = figure9.shifts(both)["video"]
+        assert found["shared"] == pytest.approx(shared, abs=0.06), name
+
+
+def test_figure_14_shows_each_adapter_between_the_two_worlds(tree: Path) -> None:
+    scale = figure14.WorldStudy(
+        people=2, shown=2, sampler_steps=1, course=Course(steps=1, batch=2, rate=1e-3, warmup=1)
+    )
+    shelf = figure14.reproduce(tree, 0, scale)
+    said = _said(shelf)
+    names = {"base", "modulation, day", "modulation, dusk", "all, dusk"}
+    assert said["place"].keys() == names and said["measures"].keys() == names | {"day", "dusk"}
+    assert said["measures"]["day"]["brightness"] > said["measures"]["dusk"]["brightness"]
+    assert said["measures"]["day"]["motion"] > said["measures"]["dusk"]["motion"]
+    assert said["layout"]["modulation, day to dusk"] > 0.5
+    assert _picture(shelf).std() > 10
+
+
+def test_dusk_is_dim_blurred_and_slow() -> None:
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (9, 32, 32, 3), dtype=np.uint8)
+    assert np.array_equal(DAY.shown(frames), frames)
+    found, before = figure14.measured(DUSK.shown(frames)[None]), figure14.measured(frames[None])
+    assert found["brightness"] < before["brightness"] and found["blueness"] > before["blueness"]
+    assert found["sharpness"] < before["sharpness"] / 2
+    assert (DAY.order(9), DUSK.order(9)) == (list(range(9)), [0, 0, 1, 1, 2, 2, 3, 3, 4])
+
+
+def test_layouts_are_alike_whatever_the_light() -> None:
+    rng = np.random.default_rng(0)
+    clips = rng.integers(0, 256, (2, 9, 16, 16, 3), dtype=np.uint8)
+    assert figure14.alike(clips, (clips * 0.3).astype(np.uint8)) > 0.99
+    assert abs(figure14.alike(clips, clips[::-1])) < 0.2
+
+
+def test_an_adapter_without_can_makes_no_figure_9(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from mm_model.generation.backbone import load_backbone
+    from mm_model.reproduce.learning import fresh_pair
+    from mm_model.settings import load_profile
+
+    run = load_profile(tree, "tiny").run
+    backbone = load_backbone(tree / "weights" / "tiny" / "backbone", run)
+    fresh_pair(backbone, 0, use_can=False).save_pretrained(tmp_path / "adapter")
+    monkeypatch.setattr(figure9, "trained_adapter", lambda *_: (tmp_path, "make run"))
+    with pytest.raises(UserError, match="an adapter without CAN"):
+        figure9.reproduce(tree, 0)
