@@ -24,15 +24,12 @@ SHOWN = (
     (
         "A run of 2.5 times the files",
         "docs/runs/wide.json",
-        "The same machine within the hour, by processor time; it was stopped before its last "
-        "stages, which are not held to anything here.",
+        "The same machine within the hour, by processor time.",
     ),
     (
         "The embedded default",
         STORED,
-        "By the clock, for this run kept no processor time; the two that were calibrated on ran at "
-        "a load of 2 to 7 on two cores. Much of the error may be that load: the clock of a shared "
-        "machine predicts little.",
+        "By the clock, for this run kept no processor time.",
     ),
 )
 """Title, path and a remark of each run that the page holds the arithmetic to."""

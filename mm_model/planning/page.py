@@ -83,8 +83,7 @@ up to a factor of two. The plan's hours on such GPUs are too many by as much.
 a slope times its work: rows of its table, or the model's TFLOP by the formulas of the plan. Both
 numbers come from two small runs (`docs/runs/fifth.json`, `docs/runs/two-fifths.json`); what is
 predicted was calibrated on by neither. It tests the arithmetic (what grows with what), not the
-rates above, which are of other files, networks and machines. The work of a training leaves out that
-its pictures are encoded first: with many files and few steps it comes out too short.
+rates above, which are of other files, networks and machines.
 """
 
 
