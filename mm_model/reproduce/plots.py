@@ -70,7 +70,15 @@ def scales(found: ScalePoints, placed: np.ndarray, said: Document) -> Figure:
     left, middle, right = figure.subplots(1, 3)
     for name, (mark, colour) in _MARKS.items():
         rows = found.modality == name
-        left.scatter(*placed[rows].T, s=16, marker=mark, c=colour, label=name, linewidths=0.9)
+        left.scatter(
+            placed[rows, 0],
+            placed[rows, 1],
+            s=16,
+            marker=mark,
+            c=colour,
+            label=name,
+            linewidths=0.9,
+        )
     left.set_title("by modality")
     left.legend(fontsize=8)
     _coloured(figure, middle, placed, found, "layer")
@@ -98,7 +106,8 @@ def _coloured(
     for name, (mark, _) in _MARKS.items():
         rows = found.modality == name
         drawn = axes.scatter(
-            *placed[rows].T,
+            placed[rows, 0],
+            placed[rows, 1],
             s=16,
             c=values[rows],
             marker=mark,
