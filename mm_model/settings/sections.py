@@ -240,6 +240,9 @@ class TrainSettings(Section):
     are shares of the steps after which the adapter is kept and evaluated too. `row_floor` is the
     least number of targets to learn from.
 
+    `ema_decay` is that of a moving average of the weights, which is looked at and kept instead of
+    them; none when null.
+
     Samples come in `streams`, each from shards of its own and for an equal part of the batch, so
     that what a step sees does not depend on how many processes read. A stream holds
     `shuffle_shards` shards at once and draws the order within them; `loader_workers` processes
@@ -254,6 +257,7 @@ class TrainSettings(Section):
     weight_decay: bounds.Decay
     betas: tuple[bounds.Momentum, bounds.Momentum]
     gradient_clip: bounds.Norm
+    ema_decay: bounds.Momentum | None
     gradient_checkpointing: bool
     noisy_share: Share
     face_loss_probability: Share

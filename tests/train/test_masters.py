@@ -21,7 +21,7 @@ from mm_model.train.loop import Trainer, optimizer_of
 from mm_model.train.start import fresh_adapter
 from tests.nn import layout, tiny
 from tests.profiles import whole
-from tests.train.test_loop import UNREACHED, _data, _Killed, _run, _step
+from tests.train.test_loop import UNREACHED, toy_data, _Killed, _run, _step
 
 pytestmark = pytest.mark.capability("bfloat16 with float32 masters", scale="L")
 
@@ -68,7 +68,7 @@ def _trainer(paper: Profile, backbone: Backbone, folder: Path, frames: int = 9) 
     return Trainer(
         backbone,
         adapter,
-        _data(folder / "precompute", frames),
+        toy_data(folder / "precompute", frames),
         rules,
         seed=5,
         fingerprint="fingerprint",
