@@ -29,8 +29,11 @@ def main(file: Path) -> int:
         _learn(launch)
     except Exception as error:
         said = error if isinstance(error, UserError) else of_machine(error, _KEPT)
-        known = str(said or f"A process of the training failed ({type(error).__name__}: "
-                    f"{first_line(error)}); {launch.log} holds its traceback, and {_KEPT}.")
+        known = str(
+            said
+            or f"A process of the training failed ({type(error).__name__}: "
+            f"{first_line(error)}); {launch.log} holds its traceback, and {_KEPT}."
+        )
         rank = PartialState().process_index
         write_json(launch.folder / f"{FAILURE}.{rank:04d}.json", {"sentence": known})
         if said is None:

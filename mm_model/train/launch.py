@@ -99,7 +99,9 @@ def wanted(run: RunSettings, streams: int) -> int:
         raise UserError(f"{PROCESSES} is {said!r}: give a number of processes, or leave it out.")
     number = int(said)
     if on_gpu and number > has:
-        raise UserError(f"{PROCESSES} is {number}, but PyTorch finds {has} GPUs: give at most {has}.")
+        raise UserError(
+            f"{PROCESSES} is {number}, but PyTorch finds {has} GPUs: give at most {has}."
+        )
     if streams % number:
         raise UserError(
             f"{PROCESSES} is {number}, which does not share {streams} streams evenly: give a "

@@ -14,7 +14,7 @@ from mm_model.settings import TrainSettings
 from mm_model.store import digests
 from mm_model.store.atomic import write_json, written_aside
 from mm_model.train import milestones
-from mm_model.train.loop import Trainer
+from mm_model.train.loop import Trainer, Watch
 from mm_model.train.processes import Processes
 from mm_model.train.shards import ShardSet
 from mm_model.train.start import fresh_adapter
@@ -52,33 +52,15 @@ def learn(
         tflop=_tflop(job, settings, data),
     )
 
-    def watch(step: int) -> None:
-        live = {"step": step, "steps": settings.steps, "curve": trainer.curve}
-        if processes.is_first:
-            views.attempt("live curve", lambda: write_json(job.work / "live.json", live))
-        with trainer.shown(), processes.whole(trainer.model):
-            watcher(step)
-
-    def keep(step: int) -> None:
-        with trainer.shown():
-            state = processes.full_state(adapter)
-            if processes.is_first:
-                milestones.keep(job, adapter, state, step)
-        processes.wait()
-
-    curve = trainer.run(
-        lambda metrics, step: job.tracker.log(metrics, step),
-        watch,
-        job.say if processes.is_first else _nothing,
-        keep,
-    )
+    watch, keep = _watching(job, trainer, watcher), _keeping(job, trainer)
+    say = job.say if processes.is_first else _nothing
+    curve = trainer.run(job.tracker.log, watch, say, keep)
     unreached = trainer.unreached()
     with trainer.shown():
         state = processes.full_state(adapter)
         if processes.is_first:
-            adapter.save_pretrained(
-                job.out / "adapter", state, stage=job.stage.name, step=settings.steps
-            )
+            step = settings.steps
+            adapter.save_pretrained(job.out / "adapter", state, stage=job.stage.name, step=step)
     if processes.is_first:
         milestones.hand_over(job)
         frame = pd.DataFrame(curve).astype({"identity_cosine": float})
@@ -86,6 +68,34 @@ def learn(
             frame.to_parquet(aside, index=False)
     processes.wait()
     return unreached
+
+
+def _watching(job: Job, trainer: Trainer, watcher: Watcher) -> Watch:
+    """Makes the samples after a step, and lets the live curve grow."""
+    at = trainer.processes
+
+    def watch(step: int) -> None:
+        live = {"step": step, "steps": trainer.settings.steps, "curve": trainer.curve}
+        if at.is_first:
+            views.attempt("live curve", lambda: write_json(job.work / "live.json", live))
+        with trainer.shown(), at.whole(trainer.model):
+            watcher(step)
+
+    return watch
+
+
+def _keeping(job: Job, trainer: Trainer) -> Watch:
+    """Keeps the adapter of a milestone."""
+    at, adapter = trainer.processes, trainer.adapter
+
+    def keep(step: int) -> None:
+        with trainer.shown():
+            state = at.full_state(adapter)
+            if at.is_first:
+                milestones.keep(job, adapter, state, step)
+        at.wait()
+
+    return keep
 
 
 def settle(device: torch.device) -> None:

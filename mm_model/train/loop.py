@@ -59,6 +59,16 @@ class Losses:
     cosine: Tensor
 
 
+@dataclass(frozen=True)
+class _Told:
+    """Who hears of a training's steps."""
+
+    log: Log
+    watch: Watch
+    say: Callable[[str], None]
+    keep: Watch
+
+
 def learning_rate(step: int, settings: TrainSettings) -> float:
     """Linear warm-up, then cosine decay to `final_lr_share` of the peak; `step` counts from 1."""
     if step <= settings.warmup_steps:
@@ -289,30 +299,23 @@ class Trainer:
             done = self._resumed(say)
             if not done:
                 watch(0)
-            self._train(done, saver, log, watch, say, keep or (lambda _: None))
+            told = _Told(log, watch, say, keep or (lambda _: None))
+            self._train(done, saver, told)
         return self.curve
 
     def _resumed(self, say: Callable[[str], None]) -> int:
         """Take up the newest whole checkpoint; the step it was made after, or 0."""
-        at, files = self.processes, []
+        at, names = self.processes, []
         if at.is_first:
-            files = state.newest(self.checkpoints, self.fingerprint, say)
-        files = [self.checkpoints / name for name in at.agreed(files)]
+            names = state.newest(self.checkpoints, self.fingerprint, say)
+        files = [self.checkpoints / name for name in at.agreed(names)]
         found = state.load(files, self.parameters, self.optimizer, self._averages())
         self.curve = found.curve if found else []
         if found:
             say(f"resuming after step {found.step} of {self.settings.steps}")
         return found.step if found else 0
 
-    def _train(
-        self,
-        done: int,
-        saver: Saver,
-        log: Log,
-        watch: Watch,
-        say: Callable[[str], None],
-        keep: Watch,
-    ) -> None:
+    def _train(self, done: int, saver: Saver, told: "_Told") -> None:
         """The steps after `done`."""
         rules = self.settings
         batches = self._batches(done, saver)
@@ -323,19 +326,20 @@ class Trainer:
             if step % rules.log_every == 0 or step == rules.steps:
                 self.curve.append(row)
                 numbers = {k: v for k, v in row.items() if k != "step" and v is not None}
-                log({**numbers, **pace.taken(step)}, step)
+                told.log({**numbers, **pace.taken(step)}, step)
                 if step % (rules.log_every * 5) == 0 or step == rules.steps:
                     left = (rules.steps - step) * rules.batch_size / pace.rate
-                    say(
+                    told.say(
                         f"step {step}/{rules.steps}, loss {row['loss']:.4f}, "
                         f"{pace.rate:.{1 if pace.rate >= 1 else 3}f} samples/s, {spoken(left)} left"
                     )
             if step == done + _EARLY and (silent := self.unreached()):
-                say(f"no gradient so far for {len(silent)} trained tensors: {', '.join(silent)}")
+                names = ", ".join(silent)
+                told.say(f"no gradient so far for {len(silent)} trained tensors: {names}")
             if step in rules.milestone_steps:
-                keep(step)
+                told.keep(step)
             if step % rules.sample_every == 0 or step == rules.steps:
-                watch(step)
+                told.watch(step)
                 pace.begin(step)
             # last, so that a run cut off here makes this step's samples again
             if step % rules.checkpoint_every == 0 and step < rules.steps:

@@ -1,4 +1,4 @@
-"""How fast a training goes: samples a second, what of that the machine could do, memory, time left."""
+"""How fast a training goes: samples and work a second, memory, time left."""
 
 import resource
 import time
@@ -37,7 +37,7 @@ class Pace:
 
     def taken(self, step: int) -> dict[str, float]:
         """What to log after `step`: of this process memory and rate of work (TFLOP/s), of all
-        processes samples a second; `mfu` is that rate over what the GPU's maker states for bfloat16.
+        processes samples a second; `mfu` is that rate over what the GPU's maker states.
         """
         seconds = max(time.monotonic() - self._since, 1e-9)
         self.rate = (step - self._step) * self._batch_size / seconds

@@ -2,7 +2,7 @@
 
 Each holds the whole frozen backbone and sees its own streams of every batch. What is trained is
 copied to all (`none`), or each keeps a part of it, of its gradients and of the optimiser's state
-(`trained`); with `all` the frozen backbone is kept in parts too. Alone, nothing here costs anything.
+(`trained`); with `all` the frozen backbone is kept in parts too. Alone nothing here costs time.
 """
 
 import contextlib
@@ -52,7 +52,9 @@ class Processes:
             gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
             kwargs_handlers=[
                 InitProcessGroupKwargs(timeout=_PATIENCE),
-                DistributedDataParallelKwargs(broadcast_buffers=False, gradient_as_bucket_view=True),
+                DistributedDataParallelKwargs(
+                    broadcast_buffers=False, gradient_as_bucket_view=True
+                ),
             ],
         )
         self.rank, self.count = self.accelerator.process_index, self.accelerator.num_processes
@@ -71,10 +73,16 @@ class Processes:
         if self.sharding != "none":
             return _sharded(model, whole_base=self.sharding == "trained", processes=self.count)
         if self.count > 1:
-            unread = [parameter for name, parameter in model.trained_parameters().items()
-                      if name in model.adapter.unread]
-            names = [name for name, one in model.named_parameters(remove_duplicate=False)
-                     if any(one is other for other in unread)]
+            unread = [
+                parameter
+                for name, parameter in model.trained_parameters().items()
+                if name in model.adapter.unread
+            ]
+            names = [
+                name
+                for name, one in model.named_parameters(remove_duplicate=False)
+                if any(one is other for other in unread)
+            ]
             nn.parallel.DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(
                 model, names
             )

@@ -29,9 +29,7 @@ class Saver:
         self.finish()
         if taken.rank == 0:
             state.prune(self._folder, 1)
-        self._pending = self._threads.submit(
-            state.write, self._folder, self._fingerprint, taken
-        )
+        self._pending = self._threads.submit(state.write, self._folder, self._fingerprint, taken)
 
     def finish(self) -> None:
         """Wait until what was begun is on disk.

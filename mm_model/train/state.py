@@ -110,7 +110,9 @@ def save(
 def prune(folder: Path, keep: int) -> None:
     """Remove what is older than the newest `keep` checkpoints of which every file is sealed."""
     found = _checkpoints(folder)
-    finished = [c for c in found if c.is_complete and all(sealed.seal_of(f).exists() for f in c.files)]
+    finished = [
+        c for c in found if c.is_complete and all(sealed.seal_of(f).exists() for f in c.files)
+    ]
     if len(finished) < keep:
         return
     oldest = finished[keep - 1].step
@@ -228,7 +230,10 @@ class _Pieces:
             with safe_open(path, framework="pt") as file:
                 piece = file.get_slice(key)
                 rows = range(start, start + piece.get_shape()[0])
-                low, high = max(rows.start, first), rows.stop if end is None else min(rows.stop, end)
+                low, high = (
+                    max(rows.start, first),
+                    rows.stop if end is None else min(rows.stop, end),
+                )
                 if low < high:
                     found.append(piece[low - start : high - start])
         return torch.cat(found) if found else _local(like)[:0].cpu()

@@ -11,7 +11,7 @@ import torch
 from mm_model.settings import TrainSettings, load_profile
 from mm_model.train.loop import Trainer
 from tests.nn import tiny
-from tests.train.test_loop import toy_backbone, toy_data, _step
+from tests.train.test_loop import _step, toy_backbone, toy_data
 
 BASE = {
     "steps": 4,
@@ -93,7 +93,8 @@ def trained(rules: TrainSettings, folder: Path) -> dict[str, torch.Tensor]:
         checkpoints=folder,
     )
     trainer.run(lambda metrics, step: None, lambda step: None, lambda text: None)
-    return {name: value.detach().clone() for name, value in trainer.parameters.items()}
+    with trainer.shown():
+        return {name: value.detach().clone() for name, value in trainer.parameters.items()}
 
 
 @pytest.fixture(scope="module")

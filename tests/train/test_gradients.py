@@ -17,7 +17,7 @@ from mm_model.train.identity_loss import identity_loss
 from mm_model.train.loop import Trainer
 from tests.nn import tiny
 from tests.profiles import whole
-from tests.train.test_loop import toy_backbone, toy_data, _run, _step
+from tests.train.test_loop import _run, _step, toy_backbone, toy_data
 
 pytestmark = pytest.mark.capability("identity loss", scale="T")
 

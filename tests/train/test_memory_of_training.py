@@ -11,7 +11,7 @@ import torch
 from mm_model.precompute.sample import TrainingSample
 from mm_model.train.shards import ShardSet
 from tests.precomputed import Made, written
-from tests.train.test_loop import CAPTION, toy_backbone, _texts
+from tests.train.test_loop import CAPTION, _texts, toy_backbone
 
 pytestmark = [pytest.mark.slow, pytest.mark.capability("training from shards", scale="T")]
 

@@ -107,6 +107,7 @@ def shared(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Shared:
     return Shared(place, one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*SHARDING, "again", "parts", "parts-trained"])
 def test_two_processes_learn_what_one_does(shared: Shared, name: str) -> None:
     curve = shared.said(name)["curve"]
@@ -120,6 +121,7 @@ def test_two_processes_learn_what_one_does(shared: Shared, name: str) -> None:
     assert shared.said(name)["unreached"] == shared.one.unreached()
 
 
+@pytest.mark.slow
 def test_processes_never_share_a_sample_of_a_step(shared: Shared) -> None:
     first, second = (said["seen"] for said in shared.said("none")["ranks"])
     for one, other, both in zip(first, second, shared.one.seen, strict=True):
@@ -128,6 +130,7 @@ def test_processes_never_share_a_sample_of_a_step(shared: Shared) -> None:
         assert [*one[:2], *other[:2], *one[2:], *other[2:]] == both, "by streams"
 
 
+@pytest.mark.slow
 def test_what_is_sharded_is_held_once(shared: Shared) -> None:
     everything, trained_numbers = shared.kept("none")[0], 0
     trained_numbers = sum(p.numel() for p in shared.one.parameters.values())
@@ -137,6 +140,7 @@ def test_what_is_sharded_is_held_once(shared: Shared) -> None:
     assert sum(shared.kept("all")) == everything
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["none-to-all", "one-to-trained"])
 def test_a_run_goes_on_with_other_processes(shared: Shared, name: str) -> None:
     said = shared.said(name)
@@ -146,6 +150,7 @@ def test_a_run_goes_on_with_other_processes(shared: Shared, name: str) -> None:
     assert shared.off(name) < WEIGHT
 
 
+@pytest.mark.slow
 def test_one_process_goes_on_where_several_stopped(shared: Shared, root: Path) -> None:
     place = shared.place / "at-stopped-trained"
     names = sorted(path.name for path in place.glob("step_*.safetensors"))
@@ -153,6 +158,7 @@ def test_one_process_goes_on_where_several_stopped(shared: Shared, root: Path) -
     assert names[-1] == "step_00000004.safetensors", "and then one alone"
 
 
+@pytest.mark.slow
 def test_a_loss_without_end_names_the_samples_of_all(shared: Shared) -> None:
     told = [said["said"][-1] for said in shared.said("bad")["ranks"]]
     assert told[0] == told[1]
@@ -161,6 +167,7 @@ def test_a_loss_without_end_names_the_samples_of_all(shared: Shared) -> None:
     assert named == seen[0] | seen[1]
 
 
+@pytest.mark.slow
 def test_a_base_of_sixteen_bits_is_sharded_beside_its_masters(shared: Shared) -> None:
     assert all(math.isfinite(row["loss"]) for row in shared.said("sixteen")["curve"])
     learned = load_file(shared.place / "sixteen.safetensors")

@@ -1,4 +1,4 @@
-"""Checkpoints beside the training: what is written is what was, two lie there at most, faults are told."""
+"""Checkpoints beside the training: as it was then, two on the disk at most, faults told."""
 
 import threading
 from pathlib import Path

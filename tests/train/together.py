@@ -52,7 +52,7 @@ def trained(job: dict, processes: Processes | None) -> Trainer:
     trainer.said, trainer.seen = [], []  # type: ignore[attr-defined]
     plain = trainer.step
 
-    def step(number: int, batch):  # noqa: ANN001, ANN202
+    def step(number: int, batch):
         trainer.seen.append(list(batch.sample_ids))  # type: ignore[attr-defined]
         return plain(number, batch)
 
@@ -86,7 +86,10 @@ def main(file: Path) -> None:
             save_file(state, out.with_suffix(".safetensors"))
             said = {"curve": trainer.curve, "ranks": everything, "unreached": silent}
             out.with_suffix(".json").write_text(json.dumps(said))
-        kept = sum(p.to_local().numel() if hasattr(p, "to_local") else p.numel() for p in trainer.model.parameters())
+        kept = sum(
+            p.to_local().numel() if hasattr(p, "to_local") else p.numel()
+            for p in trainer.model.parameters()
+        )
         out.with_suffix(f".{processes.rank}.kept").write_text(str(kept))
         processes.wait()
 

@@ -207,7 +207,7 @@ class IdentityInjection(nn.Module, ABC):
     def save_pretrained(
         self,
         folder: str | Path,
-        state: Mapping[str, Tensor] | None = None,
+        state: dict[str, Tensor] | None = None,
         **provenance: Unpack[Provenance],
     ) -> Path:
         """Write the adapter folder (config and safetensors); returns it. Never writes base weights.
