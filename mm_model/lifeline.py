@@ -39,6 +39,9 @@ for end in they, we:
 if they in [end for end, _ in ends.poll()]:
     signal.pidfd_send_signal(we, signal.SIGKILL)
 """
+_GONE = "The program that started this stage has ended: start the stage again."
+_SECONDS = 2.0
+"""Between two readings of a time of birth, where the clock was set meanwhile."""
 _guard = threading.Lock()
 _own: "tuple[Connection, Connection] | None" = None
 _held: list[Any] = []  # what must stay open in a child
@@ -142,10 +145,42 @@ def follow(mark: str, program: str) -> None:
 
     try:
         they = _marker(mark, program, psutil)
-        if they is None:
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        they = None
+    if they is None:
+        raise UserError(_GONE)
+    if they.pid != 1:  # the system ends everybody with its first process
+        _end_with(they)
+
+
+def this_process() -> tuple[int, float]:
+    """Number and time of birth of this process, for `follow_process` in another."""
+    import psutil
+
+    return os.getpid(), psutil.Process().create_time()
+
+
+def follow_process(number: int, born: float) -> None:
+    """End this process when that one ends, which `this_process` named there.
+
+    Raises:
+        UserError: it has ended already.
+    """
+    import psutil
+
+    try:
+        they = psutil.Process(number)
+        if abs(they.create_time() - born) > _SECONDS:
             raise ProcessLookupError
-        if they.pid == 1:
-            return  # the system ends everybody with its first process
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        raise UserError(_GONE) from None
+    _end_with(they)
+
+
+def _end_with(they: "psutil.Process") -> None:
+    import psutil
+
+    try:
         if not hasattr(os, "pidfd_open"):
             threading.Thread(target=partial(_end_after, they), daemon=True).start()
             return
@@ -154,7 +189,7 @@ def follow(mark: str, program: str) -> None:
     except (ProcessLookupError, psutil.NoSuchProcess):
         alive = False
     if not alive:
-        raise UserError("The program that started this stage has ended: start the stage again.")
+        raise UserError(_GONE)
     # A process of its own: a thread of ours would wait while C code keeps Python's lock.
     _held.append(
         subprocess.Popen(

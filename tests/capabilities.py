@@ -163,9 +163,14 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
             missing="the code asks PyTorch for the device, but no test has run on one",
         ),
         Capability(
+            "several processes",
+            "a training on several processes sees the same batches, shards what it keeps, and goes "
+            "on with another number of them",
+        ),
+        Capability(
             "several GPUs",
-            "a model that no single GPU holds is sharded, as with FSDP",
-            missing="not built: a training runs in one process on one device",
+            "the same on GPUs",
+            missing="two processes on a CPU have run (gloo); no test has run on GPUs",
         ),
     ),
     "Evaluation": (

@@ -110,7 +110,7 @@ def generate(
         rows = slice(start, start + step)
         identity = None
         if features is not None:
-            identity = pipe.adapter.encode_identity(_rows(features, rows))
+            identity = pipe.adapter.encode_identity(rows_of(features, rows))
         latents = pipe(
             prompt=[text if identity else clean_prompt(text) for text in prompts[rows]],
             negative_prompt=negative_prompt,
@@ -144,7 +144,9 @@ def _telling(on_step: OnStep | None, done: int, total: int) -> Callable[..., dic
     return told
 
 
-def _rows(features: IdentityFeatures, rows: slice) -> IdentityFeatures:
+def rows_of(features: IdentityFeatures, rows: slice) -> IdentityFeatures:
+    """The features of some rows."""
+
     def part(x: Tensor | None) -> Tensor | None:
         return x[rows] if x is not None else None
 

@@ -32,12 +32,28 @@ _ILLEGAL = re.compile(r"[^\w\-. :/]")
 
 
 class Tracker:
-    """Tracking of one stage. Calls outside `running` do nothing."""
+    """Tracking of one stage. Calls outside `running` do nothing.
 
-    def __init__(self, layout: Layout, stage: str) -> None:
+    With the `folder` of another process's tracker it adds to that one's run, which ships what it
+    finds when it is poked.
+    """
+
+    def __init__(self, layout: Layout, stage: str, folder: Path | None = None) -> None:
         self._layout = layout
         self._stage = stage
-        self._spool: _Spool | None = None
+        self._spool: _Spool | _JoinedSpool | None = None
+        if folder is not None:
+            self._spool = _quietly(lambda: _JoinedSpool(folder))
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the events of this run lie, for a tracker that joins it."""
+        return self._spool.folder if self._spool is not None else None
+
+    def poke(self) -> None:
+        """Ship what a tracker that joined this one has added."""
+        if isinstance(self._spool, _Spool):
+            self._spool.poke()
 
     @contextlib.contextmanager
     def running(self, tags: Mapping[str, str], settings: Mapping[str, Any]) -> Iterator[None]:
@@ -62,7 +78,7 @@ class Tracker:
             raise
         finally:
             self._add(lambda: {"kind": "end", "status": status})
-            if (spool := self._spool) is not None:
+            if isinstance(spool := self._spool, _Spool):
                 _quietly(spool.close)
             self._spool = None
 
@@ -148,6 +164,10 @@ class _Spool:
             self._events.write(line)
         self._wake.set()
 
+    def poke(self) -> None:
+        """There may be events that somebody else wrote."""
+        self._wake.set()
+
     def close(self) -> None:
         """Wait for the thread within the grace, then leave the rest to a later execution."""
         from mm_model.tracking.store import local_file
@@ -201,6 +221,19 @@ class _Spool:
             self._closing.wait(pause)
             if pause == _BATCH_SECONDS:
                 self._wake.wait()
+
+
+class _JoinedSpool:
+    """The folder of an execution that another process tracks: a line a write, in one piece."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.files = folder, folder / "files"
+        self._events = (folder / "events.jsonl").open("ab", buffering=0)
+
+    def append(self, event: Document) -> None:
+        """Write one event to disk."""
+        line = json.dumps({"time": int(time.time() * 1000), **event}).encode() + b"\n"
+        self._events.write(line)
 
 
 def _quietly(act: Any) -> Any:

@@ -4,6 +4,7 @@ reached. It measures and refuses; it never changes a gradient.
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from mm_model.errors import UserError
 
@@ -33,11 +34,13 @@ def never_reached(
 ) -> list[str]:
     """Names of trained tensors that got no gradient but zeros so far, in this run or before it.
 
-    Read off the optimiser's second moments, which a checkpoint carries.
+    Read off the optimiser's second moments, which a checkpoint carries; of sharded ones, off this
+    process's part.
     """
     silent = []
     for name, parameter in parameters.items():
         seen = optimizer.state.get(parameter, {}).get("exp_avg_sq")
+        seen = seen.to_local() if isinstance(seen, DTensor) else seen
         if seen is None or not bool(seen.any()):
             silent.append(name)
     return silent

@@ -2,9 +2,10 @@
 
 L = |v_hat - v|^2 on a region drawn per sample + lambda * identity loss (paper, section 3.3). Only
 the adapter's tensors move: they, their gradients and the optimiser's state are float32 whatever the
-backbone computes in. Accelerate places; this file owns nothing but the arithmetic.
+backbone computes in. Several processes take their own rows of every step (`processes.py`).
 """
 
+import contextlib
 import itertools
 import math
 from collections.abc import Callable, Iterator
@@ -12,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
-from accelerate.utils import GradientAccumulationPlugin
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from mm_model.diffusion.objective import velocity_loss
 from mm_model.errors import UserError
@@ -23,6 +23,7 @@ from mm_model.nn.injection.model import MagicMirrorModel
 from mm_model.nn.injection.port import IdentityInjection
 from mm_model.settings import TrainSettings
 from mm_model.train import state
+from mm_model.train.average import MovingAverage
 from mm_model.train.batches import Batch
 from mm_model.train.feed import Feed
 from mm_model.train.gradients import (
@@ -32,7 +33,9 @@ from mm_model.train.gradients import (
     require_trainable,
 )
 from mm_model.train.identity_loss import IdentityLoss, identity_loss, select_samples
-from mm_model.train.pace import Pace
+from mm_model.train.pace import Pace, spoken
+from mm_model.train.processes import Processes
+from mm_model.train.saving import Saver
 from mm_model.train.shards import ShardSet
 
 Log = Callable[[dict[str, float], int], None]
@@ -54,6 +57,16 @@ class Losses:
     velocity: float
     identity: float
     cosine: Tensor
+
+
+@dataclass(frozen=True)
+class _Told:
+    """Who hears of a training's steps."""
+
+    log: Log
+    watch: Watch
+    say: Callable[[str], None]
+    keep: Watch
 
 
 def learning_rate(step: int, settings: TrainSettings) -> float:
@@ -80,7 +93,11 @@ def optimizer_of(parameters: dict[str, nn.Parameter], settings: TrainSettings) -
 
 
 class Trainer:
-    """Holds model, data and optimiser of one stage; `run` trains from the newest checkpoint on."""
+    """Holds model, data and optimiser of one stage; `run` trains from the newest checkpoint on.
+
+    Of several `processes` each makes its own, over the same data; alone when None. `tflop` is the
+    work of one sample, for the log.
+    """
 
     def __init__(
         self,
@@ -92,24 +109,24 @@ class Trainer:
         seed: int,
         fingerprint: str,
         checkpoints: Path,
+        processes: Processes | None = None,
+        tflop: float | None = None,
     ) -> None:
+        self.processes = at = processes or Processes(backbone.device)
         self.backbone, self.settings, self.data = backbone, settings, data
-        self.fingerprint, self.checkpoints = fingerprint, checkpoints
+        self.fingerprint, self.checkpoints, self._tflop = fingerprint, checkpoints, tflop
         self.schedule = backbone.schedule
-        self.feed = Feed(data, backbone, settings, seed)
+        self.feed = Feed(data, backbone, settings, seed, rank=at.rank, ranks=at.count)
         self.adapter = adapter
         model = MagicMirrorModel(backbone.transformer, adapter, settings.trained)
         if settings.gradient_checkpointing:
             backbone.transformer.enable_gradient_checkpointing()
-        self.parameters = model.trained_parameters()
+        self.model = at.placed(model)
+        self.parameters = model.trained_parameters()  # sharding has put others in their place
         self.optimizer = optimizer_of(self.parameters, settings)
-        # Said here, because Accelerate otherwise takes both from the environment.
-        self.accelerator = Accelerator(
-            cpu=backbone.device.type == "cpu",
-            mixed_precision="no",
-            gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
-        )
-        self.model = self.accelerator.prepare_model(model)
+        self.average: MovingAverage | None = None
+        if settings.ema_decay is not None:
+            self.average = MovingAverage(self.parameters, settings.ema_decay)
         self.curve: list[dict] = []
         self._proven: set[str] = set()
         latent_frames, _, height, width = data.latent_shape
@@ -119,8 +136,8 @@ class Trainer:
     def losses(self, batch: Batch, usable: Tensor, share: float, weight: float) -> Losses:
         """The part `batch` of a step: velocity loss on the drawn regions plus identity loss.
 
-        `usable [B]` marks whom the identity loss sees. `share` is the part's share of the step's
-        rows, `weight` its share of the identity loss's weights.
+        `usable [B]` marks whom the identity loss sees. `share` is the part's share of this
+        process's rows, `weight` its share of the identity loss's weights, times the processes.
         """
         device, dtype = self.backbone.device, self.backbone.dtype
         clean, noise = batch.clean.to(device), batch.noise.to(device)
@@ -134,6 +151,8 @@ class Trainer:
             features=batch.features.to(device, dtype),
             drop_identity=batch.drop_identity.to(device),
         )
+        # Sharding hooks the model's own output: what asks for a gradient of ours leaves it alone.
+        predicted = predicted.view_as(predicted)
         target = self.schedule.velocity(clean, noise, timestep)
         velocity = velocity_loss(predicted, target, batch.masks.to(device), batch.face_loss)
         self._prove("velocity", velocity.loss, predicted)
@@ -147,35 +166,48 @@ class Trainer:
         total = total + self.settings.identity_loss_weight * term
         return Losses(total, said, float(term.detach()), identity.cosine)
 
-    def _usable(self, batch: Batch, step: int) -> Tensor:
-        """`[B]` booleans: whom the identity loss of `step` sees; nobody before its first step."""
-        rules = self.settings
+    def _usable(self, batch: Batch, step: int) -> tuple[Tensor, Tensor, Tensor]:
+        """`[B]` booleans: whom the identity loss of `step` sees, nobody before its first step;
+        `[B]` their weights; and the sum of those of all processes.
+        """
+        rules, streams = self.settings, self.settings.streams
         if rules.identity_loss_weight == 0 or step <= rules.identity_loss_from_step:
-            return torch.zeros(len(batch), dtype=torch.bool)
-        usable = select_samples(self.schedule.alpha_bar(batch.timestep), ~batch.drop_identity)
-        return usable & (usable.cumsum(dim=0) <= rules.identity_loss_samples)
+            nobody = torch.zeros(len(batch), dtype=torch.bool)
+            return nobody, nobody.float(), torch.zeros(())
+        alpha = self.schedule.alpha_bar(batch.timestep)
+        fit = select_samples(alpha, ~batch.drop_identity)
+        usable = self.processes.of_streams(fit, streams)
+        usable = usable & (usable.cumsum(dim=0) <= rules.identity_loss_samples)
+        weights = torch.where(usable, self.processes.of_streams(alpha, streams), 0.0)
+        own = self.processes.own_rows
+        return own(usable, streams), own(weights, streams), weights.sum()
 
     def backward(self, batch: Batch, step: int) -> tuple[float, float, float, float | None]:
         """Add the gradient of the batch to the weights', part by part where it is large.
 
         Returns the loss, its two terms, and the mean cosine of the samples that the identity loss
-        saw, or None.
+        saw, or None; all of the batches of all processes.
         """
-        usable = self._usable(batch, step)
-        weights = torch.where(usable, self.schedule.alpha_bar(batch.timestep), 0.0)
+        usable, weights, in_all = self._usable(batch, step)
         loss = velocity = identity = 0.0
         cosines = []
-        for start in range(0, len(batch), self._together):
+        starts = range(0, len(batch), self._together)
+        for start in starts:
             rows = slice(start, start + self._together)
             part = batch.part(rows)
-            weight = float(weights[rows].sum() / weights.sum()) if usable[rows].any() else 0.0
-            terms = self.losses(part, usable[rows], len(part) / len(batch), weight)
-            self.accelerator.backward(terms.total)
+            with self.processes.adding(self.model, last=start == starts[-1]):
+                weight = float(weights[rows].sum() / in_all) if usable[rows].any() else 0.0
+                weight *= self.processes.count  # gradients are a mean over them
+                terms = self.losses(part, usable[rows], len(part) / len(batch), weight)
+                terms.total.backward()
             loss += float(terms.total.detach())
             velocity, identity = velocity + terms.velocity, identity + terms.identity
             cosines.append(terms.cosine.cpu())
-        cosine = float(torch.cat(cosines).mean()) if usable.any() else None
-        return loss, velocity, identity, cosine
+        cosine, seen = torch.cat(cosines).double(), float(usable.sum())
+        loss, velocity, identity, cosine_sum, seen = self.processes.means(
+            loss, velocity, identity, float(cosine.sum()), seen
+        )
+        return loss, velocity, identity, cosine_sum / seen if seen else None
 
     def _prove(self, name: str, term: Tensor, predicted: Tensor) -> None:
         """Once a run: this term of the loss can teach something."""
@@ -185,8 +217,11 @@ class Trainer:
 
     def unreached(self) -> list[str]:
         """Trained tensors without a gradient so far, but for those that nothing can read."""
-        silent = never_reached(self.parameters, self.optimizer)
-        return [name for name in silent if name not in self.adapter.unread]
+        silent = set(never_reached(self.parameters, self.optimizer))
+        names = list(self.parameters)
+        reached = self.processes.any_of([name not in silent for name in names])
+        told = (name for name, found in zip(names, reached, strict=True) if not found)
+        return [name for name in told if name not in self.adapter.unread]
 
     def _identity(
         self, batch: Batch, usable: Tensor, noisy: Tensor, predicted: Tensor, timestep: Tensor
@@ -222,23 +257,37 @@ class Trainer:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         loss, velocity, identity, cosine = self.backward(batch, step)
-        norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.gradient_clip)
-        if not (math.isfinite(loss) and math.isfinite(float(norm))):
-            raise UserError(
-                f"The loss or its gradient is not finite at step {step}; the update was not made "
-                f"and the last checkpoint in {self.checkpoints} is intact: lower learning_rate."
-            )
+        norm = self._clipped()
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise UserError(self._not_finite(batch, step))
         self.optimizer.step()
         self.adapter.project()
+        if self.average is not None:
+            self.average.update(step)
         return {
             "step": step,
             "loss": loss,
             "loss_velocity": velocity,
             "loss_identity": identity,
             "identity_cosine": cosine,
-            "gradient_norm": float(norm),
+            "gradient_norm": norm,
             "learning_rate": rate,
         }
+
+    def _clipped(self) -> float:
+        """Clip the gradient of all processes together; its norm before that."""
+        norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.gradient_clip)
+        return float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
+
+    def _not_finite(self, batch: Batch, step: int) -> str:
+        """The sentence that names the batch; all processes say the same."""
+        names = [name for said in self.processes.all_said(batch.sample_ids) for name in said]
+        shown = ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")
+        return (
+            f"The loss or its gradient is not finite at step {step}, whose samples are {shown}; "
+            f"the update was not made and the last checkpoint in {self.checkpoints} is intact: "
+            "lower learning_rate."
+        )
 
     def run(
         self, log: Log, watch: Watch, say: Callable[[str], None], keep: Watch | None = None
@@ -246,63 +295,89 @@ class Trainer:
         """Train to the last step; `watch` is called at step 0 and every `sample_every` steps,
         `keep` at the milestones.
         """
-        rules = self.settings
-        found = state.restore(
-            self.checkpoints, self.fingerprint, self.parameters, self.optimizer, say
-        )
-        done = found.step if found else 0
+        with Saver(self.checkpoints, self.fingerprint) as saver:
+            done = self._resumed(say)
+            if not done:
+                watch(0)
+            told = _Told(log, watch, say, keep or (lambda _: None))
+            self._train(done, saver, told)
+        return self.curve
+
+    def _resumed(self, say: Callable[[str], None]) -> int:
+        """Take up the newest whole checkpoint; the step it was made after, or 0."""
+        at, names = self.processes, []
+        if at.is_first:
+            names = state.newest(self.checkpoints, self.fingerprint, say)
+        files = [self.checkpoints / name for name in at.agreed(names)]
+        found = state.load(files, self.parameters, self.optimizer, self._averages())
         self.curve = found.curve if found else []
         if found:
-            say(f"resuming after step {done} of {rules.steps}")
-        else:
-            watch(0)
-        batches = self._batches(done)
-        pace = Pace(rules.batch_size, lambda: self.feed.waited)
+            say(f"resuming after step {found.step} of {self.settings.steps}")
+        return found.step if found else 0
+
+    def _train(self, done: int, saver: Saver, told: "_Told") -> None:
+        """The steps after `done`."""
+        rules = self.settings
+        batches = self._batches(done, saver)
+        pace = Pace(rules.batch_size, lambda: self.feed.waited, self._tflop, self.processes.count)
         pace.begin(done)
         for step in range(done + 1, rules.steps + 1):
             row = self.step(step, next(batches))
             if step % rules.log_every == 0 or step == rules.steps:
                 self.curve.append(row)
                 numbers = {k: v for k, v in row.items() if k != "step" and v is not None}
-                log({**numbers, **pace.taken(step)}, step)
+                told.log({**numbers, **pace.taken(step)}, step)
                 if step % (rules.log_every * 5) == 0 or step == rules.steps:
                     left = (rules.steps - step) * rules.batch_size / pace.rate
-                    say(
+                    told.say(
                         f"step {step}/{rules.steps}, loss {row['loss']:.4f}, "
-                        f"{pace.rate:.1f} samples/s, {left:.0f} s left"
+                        f"{pace.rate:.{1 if pace.rate >= 1 else 3}f} samples/s, {spoken(left)} left"
                     )
             if step == done + _EARLY and (silent := self.unreached()):
-                say(f"no gradient so far for {len(silent)} trained tensors: {', '.join(silent)}")
-            if keep is not None and step in rules.milestone_steps:
-                keep(step)
+                names = ", ".join(silent)
+                told.say(f"no gradient so far for {len(silent)} trained tensors: {names}")
+            if step in rules.milestone_steps:
+                told.keep(step)
             if step % rules.sample_every == 0 or step == rules.steps:
-                watch(step)
+                told.watch(step)
                 pace.begin(step)
             # last, so that a run cut off here makes this step's samples again
             if step % rules.checkpoint_every == 0 and step < rules.steps:
-                self._save(step)
-        return self.curve
+                self._save(step, saver)
 
-    def _batches(self, done: int) -> Iterator[Batch]:
+    def _batches(self, done: int, saver: Saver) -> Iterator[Batch]:
         """The batch of each step after `done`. Where one cannot be read, what was learned since the
-        last checkpoint is saved first: an object store may be away for long.
+        last checkpoint is saved first: an object store may be away for long. Not with several
+        processes, since the others are somewhere else then.
         """
         batches = self.feed.from_step(done + 1)
         for step in itertools.count(done):
             try:
                 batch = next(batches)
             except UserError:
-                if step > done and step % self.settings.checkpoint_every:
-                    self._save(step)
+                unsaved = step > done and step % self.settings.checkpoint_every
+                if unsaved and self.processes.count == 1:
+                    self._save(step, saver)
                 raise
             yield batch
 
-    def _save(self, step: int) -> None:
-        state.save(
-            self.checkpoints,
-            step,
-            self.fingerprint,
-            parameters=self.parameters,
-            optimizer=self.optimizer,
-            curve=self.curve,
+    def _save(self, step: int, saver: Saver) -> None:
+        at = self.processes
+        saver.save(
+            state.snapshot(
+                step,
+                self.parameters,
+                self.optimizer,
+                self.curve,
+                rank=at.rank,
+                ranks=at.count,
+                averages=self._averages(),
+            )
         )
+
+    def _averages(self) -> dict[str, Tensor] | None:
+        return self.average.tensors if self.average is not None else None
+
+    def shown(self) -> contextlib.AbstractContextManager[None]:
+        """Within the block the weights are those to look at and to keep: averages where asked."""
+        return self.average.shown() if self.average is not None else contextlib.nullcontext()

@@ -3,7 +3,9 @@
 import shutil
 from pathlib import Path
 
-from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
+from torch import Tensor
+
+from mm_model.nn.injection.port import IdentityInjection
 from mm_model.run.stage import Job
 from mm_model.store import sealed
 
@@ -16,10 +18,11 @@ def milestone_folders(folder: Path) -> dict[int, Path]:
     return {int(p.name.removeprefix("step_")): p for p in sorted((folder / MILESTONES).glob("*"))}
 
 
-def keep(job: Job, adapter: MagicMirrorAdapter, step: int) -> None:
-    """Save the adapter as it is after `step` steps, sealed, in the work folder."""
+def keep(job: Job, adapter: IdentityInjection, state: dict[str, Tensor], step: int) -> None:
+    """Save the adapter as it is after `step` steps, sealed, in the work folder; `state` is all of
+    its tensors."""
     folder = job.work / "checkpoints" / MILESTONES / f"step_{step:06d}" / "adapter"
-    adapter.save_pretrained(folder, stage=job.stage.name, step=step)
+    adapter.save_pretrained(folder, state, stage=job.stage.name, step=step)
     sealed.seal(folder, job.fingerprint)
 
 

@@ -2,7 +2,7 @@
 
 Writes `samples/references.jpg` (a person a row), `samples/step_<n>.strip.jpg` (the same rows,
 frames side by side, which the report page plays) and the overview `samples/step_<n>.jpg`. Nothing
-here touches training's randomness.
+here touches training's randomness. Several processes share the people; the first one writes.
 """
 
 import shutil
@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from mm_model.generation.backbone import Backbone
-from mm_model.generation.clips import Sampling, Size, features_of, generate
+from mm_model.generation.clips import Sampling, Size, features_of, generate, rows_of
 from mm_model.generation.reference_book import ReferenceBook
 from mm_model.media.sheet import grid, picture_bytes, strip
 from mm_model.nn.identity.portrait import Photograph, portrait
@@ -25,9 +25,11 @@ from mm_model.settings import TrainSettings
 from mm_model.store import sealed, tables
 from mm_model.store.atomic import write_bytes, write_json
 from mm_model.store.lookup import Lookup
+from mm_model.train.processes import Processes
 
 PEOPLE = 6
 KEPT = "checkpoints/samples"
+_SEED = 1000
 _SMOOTH = Image.Resampling.BICUBIC
 
 
@@ -67,8 +69,16 @@ def chosen_people(job: Job, backbone: Backbone, count: int = PEOPLE) -> list[Wat
 class Watcher:
     """Makes the pictures of one run; call it with the step."""
 
-    def __init__(self, job: Job, backbone: Backbone, pipe: Any, settings: TrainSettings) -> None:
+    def __init__(
+        self,
+        job: Job,
+        backbone: Backbone,
+        pipe: Any,
+        settings: TrainSettings,
+        processes: Processes,
+    ) -> None:
         self.job, self.pipe, self.num_frames = job, pipe, settings.sample_frames
+        self.processes = processes
         self.people = chosen_people(job, backbone)
         margin = pipe.adapter.config.reference_margin
         self.portraits = [person.portrait(margin) for person in self.people]
@@ -81,6 +91,12 @@ class Watcher:
             face_guidance=settings.sample_face_guidance,
         )
         self.kept, self.folder = job.work / KEPT, job.out / "samples"
+        if processes.is_first:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Who is watched, and what earlier attempts saw."""
+        job = self.job
         self.kept.mkdir(parents=True, exist_ok=True)
         self._take_up()
         write_json(
@@ -103,15 +119,10 @@ class Watcher:
 
     def __call__(self, step: int) -> None:
         """Generate, save, send to tracking, and let the report page grow."""
+        clips = self._clips()
+        if not self.processes.is_first:
+            return
         sizes = self.job.profile.model
-        clips = generate(
-            self.pipe,
-            [p.prompt for p in self.people],
-            self.features,
-            range(1000, 1000 + len(self.people)),
-            size=Size.of(sizes, self.num_frames),
-            sampling=self.sampling,
-        )
         references = [np.asarray(shown) for shown in self.portraits]
         rows = [references, [clip[0] for clip in clips]]
         if self.num_frames > 1:
@@ -122,6 +133,30 @@ class Watcher:
         path = self._save(sheet, f"step_{step:06d}.jpg")
         self.job.tracker.picture(path, f"samples/step_{step:06d}.jpg", step)
         self.job.show()
+
+    def _clips(self) -> np.ndarray:
+        """Clips `[P,F,H,W,3]` of all people, each made by one of the processes."""
+        at = self.processes
+        own = slice(at.rank, None, at.count)
+        places = range(len(self.people))[own]
+        made: list[np.ndarray] = []
+        if places:
+            made = list(
+                generate(
+                    self.pipe,
+                    [self.people[place].prompt for place in places],
+                    rows_of(self.features, own),
+                    [_SEED + place for place in places],
+                    size=Size.of(self.job.profile.model, self.num_frames),
+                    sampling=self.sampling,
+                )
+            )
+        found = {
+            place: clip
+            for said in at.all_said(dict(zip(places, made, strict=True)))
+            for place, clip in said.items()
+        }
+        return np.stack([found[place] for place in range(len(self.people))])
 
     def _save(self, picture: np.ndarray, name: str) -> Path:
         """Into the output, and beside the checkpoints for a run that resumes."""

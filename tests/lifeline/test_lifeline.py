@@ -259,8 +259,10 @@ KNOWN = {
     ("lifeline.py", "Process"),
     ("lifeline.py", "Popen"),
     ("loading.py", "DataLoader"),
+    ("launch.py", "Popen"),
 }
-"""Readers of samples are torch's own, and look for their parent: `tests/train/test_loading.py`."""
+"""Readers of samples are torch's own, and look for their parent: `tests/train/test_loading.py`. The
+processes of a training follow the stage: `tests/seams/test_processes_of_training.py`."""
 
 
 def test_no_module_starts_a_process_but_through_the_line() -> None:

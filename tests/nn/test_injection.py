@@ -21,7 +21,7 @@ from mm_model.settings.sections import ModelSettings
 from mm_model.train.loop import Trainer
 from tests.nn import pipes, tiny
 from tests.nn.fake_injections import BehindBlocks, TextAlone
-from tests.train.test_loop import _data, _run
+from tests.train.test_loop import _run, toy_data
 
 REAL = table.INJECTIONS
 FAKES = (TextAlone, BehindBlocks)
@@ -72,7 +72,7 @@ def trained(
     trainer = Trainer(
         backbone,
         adapter,
-        _data(folder / "precompute", 9),
+        toy_data(folder / "precompute", 9),
         settings,
         seed=5,
         fingerprint="f",

@@ -11,7 +11,7 @@ import torch
 from mm_model.settings import TrainSettings, load_profile
 from mm_model.train.loop import Trainer
 from tests.nn import tiny
-from tests.train.test_loop import _backbone, _data, _step
+from tests.train.test_loop import _step, toy_backbone, toy_data
 
 BASE = {
     "steps": 4,
@@ -22,6 +22,7 @@ BASE = {
     "weight_decay": 1e-2,
     "betas": (0.9, 0.95),
     "gradient_clip": 0.005,
+    "ema_decay": None,
     "noisy_share": 0.0,
     "face_loss_probability": 0.5,
     "drop_text": 0.2,
@@ -43,6 +44,7 @@ LEARNED: dict[str, Any] = {
     "weight_decay": 0.5,
     "betas": (0.5, 0.95),
     "gradient_clip": 5.0,
+    "ema_decay": 0.9,
     "noisy_share": 1.0,
     "face_loss_probability": 1.0,
     "drop_text": 0.6,
@@ -81,18 +83,19 @@ def settings(root: Path) -> TrainSettings:
 
 
 def trained(rules: TrainSettings, folder: Path) -> dict[str, torch.Tensor]:
-    backbone, adapter = _backbone()
+    backbone, adapter = toy_backbone()
     trainer = Trainer(
         backbone,
         adapter,
-        _data(folder / "precompute", half=True),
+        toy_data(folder / "precompute", half=True),
         rules,
         seed=5,
         fingerprint="fingerprint",
         checkpoints=folder,
     )
     trainer.run(lambda metrics, step: None, lambda step: None, lambda text: None)
-    return {name: value.detach().clone() for name, value in adapter.named_parameters()}
+    with trainer.shown():
+        return {name: value.detach().clone() for name, value in adapter.named_parameters()}
 
 
 @pytest.fixture(scope="module")
@@ -130,11 +133,11 @@ def test_what_is_told_is_told_when_asked_for(settings: TrainSettings, tmp_path: 
             "gradient_checkpointing": True,
         }
     )
-    backbone, adapter = _backbone()
+    backbone, adapter = toy_backbone()
     trainer = Trainer(
         backbone,
         adapter,
-        _data(tmp_path / "precompute"),
+        toy_data(tmp_path / "precompute"),
         rules,
         seed=5,
         fingerprint="fingerprint",
@@ -155,11 +158,11 @@ def test_what_is_told_is_told_when_asked_for(settings: TrainSettings, tmp_path: 
 
 
 def test_the_optimiser_has_the_profile_s_values(settings: TrainSettings, tmp_path: Path) -> None:
-    backbone, adapter = _backbone()
+    backbone, adapter = toy_backbone()
     trainer = Trainer(
         backbone,
         adapter,
-        _data(tmp_path / "precompute"),
+        toy_data(tmp_path / "precompute"),
         settings,
         seed=5,
         fingerprint="fingerprint",
@@ -177,7 +180,7 @@ def test_a_gate_is_never_negative_after_a_step(settings: TrainSettings, tmp_path
     rules = settings.model_copy(update={"learning_rate": 0.1, "weight_decay": 0.0})
     pushed = 0
     for seed in (5, 6, 7):
-        backbone, _ = _backbone()
+        backbone, _ = toy_backbone()
         transformer, adapter = tiny.with_adapter(attention_mode="gated_joint")
         with torch.no_grad():
             for layer in adapter.layers.values():
@@ -186,7 +189,7 @@ def test_a_gate_is_never_negative_after_a_step(settings: TrainSettings, tmp_path
         trainer = Trainer(
             backbone,
             adapter,
-            _data(tmp_path / "precompute"),
+            toy_data(tmp_path / "precompute"),
             rules,
             seed=seed,
             fingerprint="fingerprint",
@@ -213,14 +216,14 @@ def test_every_order_of_building_pipeline_and_trainer_trains_all_or_stops_at_onc
     """A pipeline beside a training shows the same adapter; what it freezes is never left out."""
     from mm_model.generation.clips import pipeline_of
 
-    backbone, adapter = _backbone()
+    backbone, adapter = toy_backbone()
     before = {name: p.detach().clone() for name, p in adapter.named_parameters()}
 
     def trainer() -> Trainer:
         return Trainer(
             backbone,
             adapter,
-            _data(tmp_path / "precompute"),
+            toy_data(tmp_path / "precompute"),
             settings,
             seed=5,
             fingerprint="fingerprint",

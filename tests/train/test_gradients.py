@@ -17,7 +17,7 @@ from mm_model.train.identity_loss import identity_loss
 from mm_model.train.loop import Trainer
 from tests.nn import tiny
 from tests.profiles import whole
-from tests.train.test_loop import _backbone, _data, _run, _step
+from tests.train.test_loop import _run, _step, toy_backbone, toy_data
 
 pytestmark = pytest.mark.capability("identity loss", scale="T")
 
@@ -42,14 +42,14 @@ def onnx(tiny_facepack: Path) -> OnnxRecognizer:
 
 
 def _trainer(settings: TrainSettings, folder: Path, recognizer: object = None) -> Trainer:
-    backbone, adapter = _backbone()
+    backbone, adapter = toy_backbone()
     if recognizer is not None:
         del backbone.identity_encoder.recognizer
         backbone.identity_encoder.recognizer = recognizer
     return Trainer(
         backbone,
         adapter,
-        _data(folder / "precompute", width=getattr(recognizer, "width", 16)),
+        toy_data(folder / "precompute", width=getattr(recognizer, "width", 16)),
         settings,
         seed=5,
         fingerprint="fingerprint",

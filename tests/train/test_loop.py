@@ -40,7 +40,7 @@ def settings(root: Path) -> TrainSettings:
     return load_profile(root, "tiny").pretrain.model_copy(update=quick)
 
 
-def _backbone() -> tuple[Backbone, object]:
+def toy_backbone() -> tuple[Backbone, object]:
     from mm_model.diffusion.schedule import build_scheduler
 
     transformer, adapter = tiny.with_adapter()
@@ -57,7 +57,7 @@ def _backbone() -> tuple[Backbone, object]:
     return Backbone(Path("tiny"), **parts, device=device, dtype=torch.float32), adapter
 
 
-def _data(
+def toy_data(
     folder: Path,
     frames: int = 1,
     infinite: tuple[int, ...] = (),
@@ -69,7 +69,7 @@ def _data(
     """
     g = torch.Generator().manual_seed(3)
     latent_frames = (frames - 1) // 4 + 1
-    backbone, _ = _backbone()
+    backbone, _ = toy_backbone()
     x_id = torch.randn(REFERENCES, 2, 32, generator=g)
     clip_tokens = torch.randn(REFERENCES, 5, 24, generator=g)
     embeddings = torch.randn(REFERENCES, width, generator=g)
@@ -108,11 +108,11 @@ def _texts(backbone: Backbone) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor
 def _trainer(
     settings: TrainSettings, folder: Path, frames: int = 1, infinite: tuple[int, ...] = ()
 ) -> Trainer:
-    backbone, adapter = _backbone()
+    backbone, adapter = toy_backbone()
     return Trainer(
         backbone,
         adapter,
-        _data(folder / "precompute", frames, infinite),
+        toy_data(folder / "precompute", frames, infinite),
         settings,
         seed=5,
         fingerprint="fingerprint",
@@ -121,8 +121,8 @@ def _trainer(
 
 
 def _batch(settings: TrainSettings, folder: Path, step: int, seed: int = 5) -> Batch:
-    backbone, _ = _backbone()
-    return next(Feed(_data(folder), backbone, settings, seed).from_step(step))
+    backbone, _ = toy_backbone()
+    return next(Feed(toy_data(folder), backbone, settings, seed).from_step(step))
 
 
 def _step(trainer: Trainer, step: int) -> dict:
@@ -238,8 +238,8 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(
 
 
 def test_every_target_comes_once_an_epoch(settings: TrainSettings, tmp_path: Path) -> None:
-    backbone, _ = _backbone()
-    batches = Feed(_data(tmp_path), backbone, settings, 5).from_step(1)
+    backbone, _ = toy_backbone()
+    batches = Feed(toy_data(tmp_path), backbone, settings, 5).from_step(1)
     seen = [name for _ in range(10) for name in next(batches).sample_ids]
     epochs = [seen[epoch * TARGETS : (epoch + 1) * TARGETS] for epoch in range(3)]
     for epoch in epochs:
@@ -248,8 +248,8 @@ def test_every_target_comes_once_an_epoch(settings: TrainSettings, tmp_path: Pat
 
 
 def test_a_batch_is_a_function_of_seed_and_step(settings: TrainSettings, tmp_path: Path) -> None:
-    backbone, _ = _backbone()
-    straight = Feed(_data(tmp_path), backbone, settings, 5).from_step(1)
+    backbone, _ = toy_backbone()
+    straight = Feed(toy_data(tmp_path), backbone, settings, 5).from_step(1)
     first = [next(straight) for _ in range(4)][-1]
     again, other = (_batch(settings, tmp_path, 4, seed) for seed in (5, 6))
     assert torch.equal(first.noise, again.noise) and torch.equal(first.clean, again.clean)
@@ -261,9 +261,9 @@ def test_latents_are_drawn_from_the_posterior_anew_each_time(
     settings: TrainSettings, tmp_path: Path
 ) -> None:
     """CogVideoX is trained on samples, not on the mode."""
-    backbone, _ = _backbone()
+    backbone, _ = toy_backbone()
     rules = settings.model_copy(update={"batch_size": TARGETS})
-    data = _data(tmp_path)
+    data = toy_data(tmp_path)
     batches = Feed(data, backbone, rules, 5).from_step(1)
     known = read(data, scaling := backbone.vae.config.scaling_factor)
     drawn = []
@@ -328,10 +328,10 @@ def test_a_batch_taken_in_parts_gives_the_whole_batch_s_gradient(
 
 def test_one_clip_of_the_paper_s_size_at_a_time(root: Path, tmp_path: Path) -> None:
     rules = load_profile(root, "paper")
-    backbone, adapter = _backbone()
+    backbone, adapter = toy_backbone()
     for frames, together in ((1, 23), (49, 1)):
         shape = ((frames - 1) // 4 + 1, 8, 480 // 8, 720 // 8)
-        data = _data(tmp_path / str(frames), frames)
+        data = toy_data(tmp_path / str(frames), frames)
         data.__dict__["latent_shape"] = shape
         made = Trainer(
             backbone,

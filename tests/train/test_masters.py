@@ -15,13 +15,13 @@ from mm_model.nn.injection.files import CONFIG_NAME, WEIGHTS_NAME, load_json
 from mm_model.nn.injection.model import MagicMirrorModel
 from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
 from mm_model.settings import Profile, load_profile
-from mm_model.train import stage
+from mm_model.train import learn as learning
 from mm_model.train.gradients import require_masters
 from mm_model.train.loop import Trainer, optimizer_of
 from mm_model.train.start import fresh_adapter
 from tests.nn import layout, tiny
 from tests.profiles import whole
-from tests.train.test_loop import UNREACHED, _data, _Killed, _run, _step
+from tests.train.test_loop import UNREACHED, _Killed, _run, _step, toy_data
 
 pytestmark = pytest.mark.capability("bfloat16 with float32 masters", scale="L")
 
@@ -68,7 +68,7 @@ def _trainer(paper: Profile, backbone: Backbone, folder: Path, frames: int = 9) 
     return Trainer(
         backbone,
         adapter,
-        _data(folder / "precompute", frames),
+        toy_data(folder / "precompute", frames),
         rules,
         seed=5,
         fingerprint="fingerprint",
@@ -158,11 +158,12 @@ def test_a_stage_that_continues_an_adapter_asks_for_masters(
         raise _Killed
 
     monkeypatch.setattr(torch, "use_deterministic_algorithms", lambda *_, **__: None)
-    monkeypatch.setattr(stage, "load_backbone", lambda *_: None)
-    monkeypatch.setattr(stage, "given_adapter", given)
+    backbone = SimpleNamespace(device=torch.device("cpu"))
+    monkeypatch.setattr(learning, "load_backbone", lambda *_: backbone)
+    monkeypatch.setattr(learning, "given_adapter", given)
     job = SimpleNamespace(profile=paper, model=lambda name: tmp_path)
     with pytest.raises(_Killed):
-        stage.train(job, paper.finetune, "clips", tmp_path / "pretrain")
+        learning.learn(job, paper.finetune, None, tmp_path / "pretrain", SimpleNamespace(count=1))
     assert asked == [(tmp_path / "pretrain", torch.float32)]
 
 

@@ -11,7 +11,7 @@ import torch
 from mm_model.precompute.sample import TrainingSample
 from mm_model.train.shards import ShardSet
 from tests.precomputed import Made, written
-from tests.train.test_loop import CAPTION, _backbone, _texts
+from tests.train.test_loop import CAPTION, _texts, toy_backbone
 
 pytestmark = [pytest.mark.slow, pytest.mark.capability("training from shards", scale="T")]
 
@@ -25,7 +25,7 @@ from pathlib import Path
 from mm_model.settings import load_profile
 from mm_model.train.loop import Trainer
 from mm_model.train.shards import ShardSet
-from tests.train.test_loop import _backbone
+from tests.train.test_loop import toy_backbone
 import torch
 
 torch.set_num_threads(1)
@@ -33,7 +33,7 @@ root, folder, work = map(Path, sys.argv[1:])
 few = {"steps": 30, "batch_size": 8, "streams": 2, "shuffle_shards": 2, "log_every": 30}
 few |= {"sample_every": 100, "checkpoint_every": 100, "identity_loss_weight": 0.0}
 rules = load_profile(root, "tiny").pretrain.model_copy(update=few)
-backbone, adapter = _backbone()
+backbone, adapter = toy_backbone()
 data = ShardSet(folder, "pictures")
 trainer = Trainer(backbone, adapter, data, rules, seed=5, fingerprint="f", checkpoints=work)
 trainer.run(lambda m, s: None, lambda s: None, lambda t: None)
@@ -43,7 +43,7 @@ print(json.dumps(int(said.partition("VmHWM:")[2].split()[0])))
 
 
 def _set(folder: Path, number: int) -> ShardSet:
-    backbone, _ = _backbone()
+    backbone, _ = toy_backbone()
     text, text_mask, empty = _texts(backbone)
     made = []
     for i in range(number):

@@ -209,10 +209,16 @@ class IdentityInjection(nn.Module, ABC):
                 "transformer.attach_adapter(adapter)."
             )
 
-    def save_pretrained(self, folder: str | Path, **provenance: Unpack[Provenance]) -> Path:
+    def save_pretrained(
+        self,
+        folder: str | Path,
+        state: dict[str, Tensor] | None = None,
+        **provenance: Unpack[Provenance],
+    ) -> Path:
         """Write the adapter folder (config and safetensors); returns it. Never writes base weights.
 
-        Tensors are written in their own dtype (float32 where they were trained), which the
+        `state` is its state dict from elsewhere, where its own tensors are sharded. Tensors are
+        written in their own dtype (float32 where they were trained), which the
         configuration states; loading casts them to what the reader asks for. `provenance` updates
         fields of the configuration, for instance `stage` and `step`. Raises `UserError` when
         sequential offloading holds the weights.
@@ -223,7 +229,7 @@ class IdentityInjection(nn.Module, ABC):
                 "remove_all_hooks() of the pipeline first."
             )
         self.config = replace(self.config, **provenance)
-        return files.write_adapter(folder, self.config, self.state_dict())
+        return files.write_adapter(folder, self.config, state or self.state_dict())
 
     @classmethod
     def from_pretrained(

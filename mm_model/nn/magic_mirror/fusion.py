@@ -60,7 +60,9 @@ def fuse_text(
             f"identity positions per row {text_mask.sum(1).tolist()} do not match "
             f"{tokens} tokens for each of {valid.sum(1).tolist()} references"
         )
-    if not bool(active.any()) or scale == 0.0:
+    # A training goes on with no row at all: of several processes each must give every gradient.
+    learns = torch.is_grad_enabled() and fusion.fc2.weight.requires_grad
+    if scale == 0.0 or not (learns or bool(active.any())):
         return text_embeds
     # Both sides count row by row, and in a row reference by reference: they meet in that order.
     identity = x_id[valid].reshape(-1, width).to(text_embeds.dtype)
