@@ -202,7 +202,7 @@ class ModelSettings(Section):
     identity perceiver's resampler, whose sizes it must have then.
     """
 
-    preset: Literal["paper", "paper_wide", "mid", "lite", "tiny"]
+    preset: Literal["paper", "paper_wide", "mid", "lite", "lean", "tiny"]
     attention: Literal["joint", "gated_joint", "asymmetric"]
     ca_out_proj: Literal["shared", "own"]
     face_perceiver: Literal["random", "id_perceiver"]
@@ -238,7 +238,7 @@ class TrainSettings(Section):
     shows; the rest, and at 0 all as CogVideoX does, draw uniformly. The `sample_` fields say
     when and how held-out people are looked at; they change nothing that is learned. `milestones`
     are shares of the steps after which the adapter is kept and evaluated too. `row_floor` is the
-    least number of targets to learn from.
+    least number of targets to learn from. `adamw8bit` keeps both moments in 8 bits (an extra).
 
     Samples come in `streams`, each from shards of its own and for an equal part of the batch, so
     that what a step sees does not depend on how many processes read. A stream holds
@@ -254,6 +254,7 @@ class TrainSettings(Section):
     weight_decay: bounds.Decay
     betas: tuple[bounds.Momentum, bounds.Momentum]
     gradient_clip: bounds.Norm
+    optimizer: Literal["adamw", "adamw8bit"]
     gradient_checkpointing: bool
     noisy_share: Share
     face_loss_probability: Share
