@@ -69,18 +69,22 @@ def _machine(setting: Setting) -> bool:
 
     query = torch.randn(2, tokens, heads, head, device=device, dtype=setting.dtype)
     for name in kernels(setting):
-        attend = functools.partial(dispatch_attention_fn, query, query, query)
         kernel = AttentionBackendName(name)
-        took = _best(lambda _, k=kernel, attend=attend: attend(backend=k), device)
+        attend = functools.partial(dispatch_attention_fn, query, query, query, backend=kernel)
+        took = _best(functools.partial(_without_number, attend), device)
         _row(setting, "machine", f"attention, {name}", took, "ms")
     return True
+
+
+def _without_number(work: Callable[[], torch.Tensor], _: int) -> torch.Tensor:
+    return work()
 
 
 def _best(work: Callable[[int], object], device: torch.device, repeats: int = 20) -> float:
     with torch.no_grad():
         for _ in range(_WARM):
             work(0)
-        return min(clocked(work, 0, device) for _ in range(repeats))  # type: ignore[arg-type]
+        return min(clocked(work, 0, device) for _ in range(repeats))
 
 
 def _memory(setting: Setting) -> bool:

@@ -88,6 +88,21 @@ its pictures are encoded first: with many files and few steps it comes out too s
 """
 
 
+_SMALL_CARD = """## One card of 24 GB
+
+`python -m mm_model plan --profile workstation`. The preset `lean` (0.75 B trained numbers) learns
+clips of 17 frames, with moments in 8 bits ([decisions/optimizer.md](decisions/optimizer.md)). On a
+card of less than 40 GB the text encoder and the vision encoder wait on the CPU beside a training
+and an evaluation, the transformer beside `precompute` (there on every card); large pictures pass
+the VAE in tiles; and 4,096 tokens pass the model at once instead of 32,768. **No GPU has run it.**
+"""
+_SMALL_CARD_NOTES = """`lite` (1.07 B) does not fit: weights, gradients and moments of its numbers
+take 10.0 GiB, the frozen transformer 10.4, and clips of 17 frames ask for 3. Clips of 49 frames ask
+for 4 GiB of the inputs of blocks alone. An evaluation's and `precompute`'s memory is known less
+well than a training's: decoding and encoding count 4 GB flat.
+"""
+
+
 def _planned(root: Path, files: tuple[int, int], machine: Machine, name: str = "paper") -> RunPlan:
     pictures, clips = files
     asked = asked_of(root, name, pictures=pictures, clips=clips, gpu=machine.gpu)
@@ -179,16 +194,3 @@ Scratch are two checkpoints, gone when the training ends."""
 
 if __name__ == "__main__":
     Path(sys.argv[1]).write_text(written(repository_root()), encoding="utf-8")
-_SMALL_CARD = """## One card of 24 GB
-
-`python -m mm_model plan --profile workstation`. The preset `lean` (0.75 B trained numbers) learns
-clips of 17 frames, with moments in 8 bits ([decisions/optimizer.md](decisions/optimizer.md)). On a
-card of less than 40 GB the text encoder and the vision encoder wait on the CPU beside a training
-and an evaluation, the transformer beside `precompute` (there on every card); large pictures pass
-the VAE in tiles; and 4,096 tokens pass the model at once instead of 32,768. **No GPU has run it.**
-"""
-_SMALL_CARD_NOTES = """`lite` (1.07 B) does not fit: weights, gradients and moments of its numbers
-take 10.0 GiB, the frozen transformer 10.4, and clips of 17 frames ask for 3. Clips of 49 frames ask
-for 4 GiB of the inputs of blocks alone. An evaluation's and `precompute`'s memory is known less
-well than a training's: decoding and encoding count 4 GB flat.
-"""
