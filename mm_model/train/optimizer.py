@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from mm_model.errors import UserError
+from mm_model.nn.parts import Keywords
 from mm_model.run.feasible import NO_EIGHT_BIT
 from mm_model.settings import TrainSettings
 from mm_model.train.gradients import require_masters
@@ -44,7 +45,7 @@ def optimizer_of(parameters: Mapping[str, nn.Parameter], settings: TrainSettings
         {"params": matrices, "weight_decay": settings.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
-    how: dict[str, Any] = {"lr": settings.learning_rate, "betas": settings.betas}
+    how: Keywords = {"lr": settings.learning_rate, "betas": settings.betas}
     if settings.optimizer == "adamw8bit":
         return _eight_bit(groups, how)
     if not all(p.device.type == "cuda" for p in parameters.values()):
@@ -63,7 +64,7 @@ def _counters_beside_parameters(optimizer: torch.optim.Optimizer, *_: Any) -> No
             kept["step"] = kept["step"].to(parameter.device)
 
 
-def _eight_bit(groups: list[dict[str, Any]], how: dict[str, Any]) -> AdamW:
+def _eight_bit(groups: list[Keywords], how: Keywords) -> AdamW:
     if any(isinstance(p, DTensor) for group in groups for p in group["params"]):
         raise UserError(
             "optimizer adamw8bit keeps its moments in blocks that cannot be sharded: set optimizer "
@@ -97,7 +98,7 @@ def _eight_bit(groups: list[dict[str, Any]], how: dict[str, Any]) -> AdamW:
     return PlainAdamW8bit(groups, **how)
 
 
-def _pack(kept: dict[str, Any], parameter: Tensor, kind: Any) -> None:
+def _pack(kept: Keywords, parameter: Tensor, kind: Any) -> None:
     """Codes and scales become the library's tensors, on the same memory."""
     for name, signed in MOMENTS.items():
         if (scale := kept.pop(name + _SCALE, None)) is not None:
@@ -111,7 +112,7 @@ def _levels(kind: Any, signed: bool, device: torch.device) -> Tensor:
     return kind.zeros((_BLOCK,), signed, _BLOCK, device).qmap
 
 
-def _unpack(kept: dict[str, Any], kind: Any) -> None:
+def _unpack(kept: Keywords, kind: Any) -> None:
     for name in MOMENTS:
         if isinstance(moment := kept.get(name), kind):
             kept[name], kept[name + _SCALE] = moment.codes, moment.scale
