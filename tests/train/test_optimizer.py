@@ -82,7 +82,7 @@ def test_a_moment_takes_a_byte_and_what_is_learned_hardly_differs(
     assert made.state[small["bias"]]["exp_avg"].dtype == torch.float32, "too few to be worth it"
     for name in ("matrix", "bias"):
         moved, other = plain[name] - before[name], small[name] - before[name]
-        assert float((moved - other).norm() / moved.norm()) < 0.02, name
+        assert float(((moved - other).norm() / moved.norm()).detach()) < 0.02, name
     assert never_reached(small, made) == ["unread"]
 
 
@@ -107,7 +107,7 @@ def test_a_resume_repeats_the_straight_run_bit_for_bit(
 def test_the_compiled_update_is_the_one_that_was_tried(rules: TrainSettings) -> None:
     pytest.importorskip("torchao", reason="make eight-bit installs it")
     asked = rules.model_copy(update={"optimizer": "adamw8bit"})
-    plain, small = _parameters(), _parameters()
+    plain, small = ({"matrix": _parameters()["matrix"]} for _ in range(2))  # a kernel a shape
     _taught(plain, optimizer_of(plain, rules), range(3))
     _taught(small, optimizer_of(small, asked), range(3))
     for name, value in plain.items():
