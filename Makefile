@@ -36,7 +36,7 @@ export GX_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help setup run dev serve generate judges filters postgres cluster ray s3 s3-test remote push pull prune releases rollback unpin test test-slow test-endurance test-figures lint figures figure8 figure9 figure14 page card weights example clean
+.PHONY: help setup run dev serve generate judges filters eight-bit postgres cluster ray s3 s3-test remote push pull prune releases rollback unpin test test-slow test-endurance test-figures lint figures figure8 figure9 figure14 page card weights example clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -93,6 +93,9 @@ endif
 filters: setup ## Install what reads text, scores nudity and quality (ingest.text_second_look, nsfw_above, quality_above)
 	@$(INSTALL) --no-deps $$($(EXTRAS) ocr nsfw quality)
 	@$(LATER) $(BIN)/python -m mm_model filters
+
+eight-bit: setup ## Install what keeps the optimiser's moments in 8 bits (optimizer: adamw8bit)
+	@$(INSTALL) --no-deps $$($(EXTRAS) eight-bit)
 
 postgres: setup ## Install what speaks to PostgreSQL (MM_CATALOGUE_URL, docs/catalogue.md)
 	@$(INSTALL) --no-deps $$($(EXTRAS) postgres)

@@ -40,6 +40,7 @@ NAMES = {
     "tables": "memory of what is done with tables of 4,000,000 rows over 2 GiB",
     "streaming": "time that a training waits for samples of the paper's sizes, over its steps",
     "stage_memory": "memory a row of the stages that compare all rows, over 200 bytes",
+    "table3": "table 3 of the paper on a GPU: the worst of its three ratios over its goal",
     "ray_scale": "speed of workers of a Ray cluster over that of as many local processes",
 }
 

@@ -154,6 +154,13 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
             "the paper's precision and learning rate really move weights",
             first=True,
         ),
+        Capability(
+            "8-bit optimiser", "moments of a byte a number; a resume repeats the straight run"
+        ),
+        Capability(
+            "table 3's benchmark",
+            "parameters, memory and seconds of base and ours, phase by phase; run on no GPU yet",
+        ),
         Capability("resume", "a killed training ends with the bytes of an uninterrupted one"),
         Capability("equal runs", "the same inputs give the same files"),
         Capability(

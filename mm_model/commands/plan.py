@@ -2,9 +2,12 @@
 
 import argparse
 import json
+from typing import TypeVar
 
 from mm_model.store import named
 from mm_model.store.layout import repository_root
+
+_T = TypeVar("_T")
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -13,11 +16,12 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         "plan", help="say what a run would cost before anything is rented"
     )
     command.add_argument("--profile", default="paper", help="a name from profiles/")
-    command.add_argument("--pictures", type=int, default=5_000_000, help="source pictures")
-    command.add_argument("--clips", type=int, default=150_000, help="source clips")
-    command.add_argument("--gpus", type=int, default=8, help="GPUs of the machine")
-    command.add_argument("--gpu", default="h100", help="their kind")
-    command.add_argument("--cores", type=int, default=64, help="cores of the machine")
+    usual = "; what the profile is meant for, unless given"
+    command.add_argument("--pictures", type=int, help=f"source pictures{usual}")
+    command.add_argument("--clips", type=int, help=f"source clips{usual}")
+    command.add_argument("--gpus", type=int, help=f"GPUs of the machine{usual}")
+    command.add_argument("--gpu", help=f"their kind{usual}")
+    command.add_argument("--cores", type=int, help=f"cores of the machine{usual}")
     command.add_argument("--json", action="store_true", help="print it as JSON")
     command.add_argument(
         "--check", action="store_true", help="hold the arithmetic to a finished run instead"
@@ -36,13 +40,22 @@ def _plan(options: argparse.Namespace) -> None:
     if options.check or options.against:
         print(check.text(check.against(root, options.against or root / check.STORED)))
         return
+    usual = plan.usual(options.profile)
+    machine = Machine(
+        _said(options.gpu, usual.machine.gpu),
+        _said(options.gpus, usual.machine.gpus),
+        _said(options.cores, usual.machine.cores),
+    )
     asked = plan.asked_of(
         root,
         options.profile,
-        pictures=options.pictures,
-        clips=options.clips,
-        gpu=options.gpu,
+        pictures=_said(options.pictures, usual.pictures),
+        clips=_said(options.clips, usual.clips),
+        gpu=machine.gpu,
     )
-    machine = Machine(options.gpu, options.gpus, options.cores)
     made = plan.plan(options.profile, asked, machine)
     print(json.dumps(made.as_dict(), indent=1) if options.json else text.whole(made))
+
+
+def _said(given: _T | None, usual: _T) -> _T:
+    return usual if given is None else given

@@ -1,5 +1,6 @@
 """The frozen backbone on the profile's device, and the adapter that a training left for it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from mm_model.nn.injection.model import disable_gradients
 from mm_model.nn.injection.port import IdentityInjection
 from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel
 from mm_model.settings import RunSettings
-from mm_model.settings.device import device_of
+from mm_model.settings.device import device_of, is_small
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,17 @@ class Backbone:
         return self.transformer.config.max_text_seq_length
 
 
-def load_backbone(folder: Path, run: RunSettings) -> Backbone:
+WAITING = ("text_encoder", "identity_encoder")
+"""Parts that wait in the machine's memory where the GPU is small: they read a text or a photograph
+now and then, on the CPU."""
+
+
+def load_backbone(folder: Path, run: RunSettings, idle: Collection[str] = ()) -> Backbone:
     """Load and freeze every part of a backbone folder.
+
+    Parts that the caller says are `idle` stay off the device. On a small GPU, unless something is
+    idle, those of `WAITING` do, and the VAE takes large pictures in tiles; the recogniser, which a
+    loss goes through, is never left behind.
 
     Raises:
         UserError: a part is missing, or is not in safetensors.
@@ -60,8 +70,15 @@ def load_backbone(folder: Path, run: RunSettings) -> Backbone:
         raise UserError(f"{folder} has no identity_encoder folder: training needs one.")
     modules = ("text_encoder", "vae", "transformer", "identity_encoder")
     disable_gradients(*(parts[name] for name in modules))
+    if not idle and is_small(device):
+        idle = WAITING
+        parts["vae"].enable_tiling()
     for name in modules:
-        parts[name] = parts[name].to(device)
+        if name not in idle:
+            parts[name] = parts[name].to(device)
+    recognizer = parts["identity_encoder"].recognizer
+    if "identity_encoder" in idle and isinstance(recognizer, torch.nn.Module):
+        recognizer.to(device)
     return Backbone(folder=folder, **parts, device=device, dtype=dtype)
 
 

@@ -71,6 +71,7 @@ def pipeline_of(backbone: "Backbone", adapter: IdentityInjection | None) -> "Mag
         identity_encoder=backbone.identity_encoder,
         adapter=adapter,
     )
+    pipe.samples_on = backbone.device
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
@@ -82,7 +83,7 @@ def features_of(
     encoder = backbone.identity_encoder
     inputs = [inputs_of(pictures, margin, encoder.image_size) for pictures in subjects]
     pixels, raw, mask = batch_references(inputs, lambda aligned: encoder.embed(aligned))
-    return encoder.features(pixels, raw, mask)
+    return encoder.features(pixels, raw, mask).to(backbone.device)
 
 
 @torch.no_grad()

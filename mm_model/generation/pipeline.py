@@ -25,6 +25,7 @@ from mm_model.generation import inputs, plausible, saving
 from mm_model.generation.asked import TEXT_LENGTH, Asked, text_length
 from mm_model.generation.caches import check_caches
 from mm_model.generation.guidance import Texts, expand_condition, repeat_condition
+from mm_model.generation.placed import PlacedPipeline
 from mm_model.generation.references import Detect, IdentityInput, batch_references, subjects_of
 from mm_model.generation.sampling import Sampler
 from mm_model.nn import parts
@@ -45,7 +46,7 @@ OF_FOLDER = "of the folder"
 """Stands for a part that the backbone's folder may hold: what lies there is loaded."""
 
 
-class MagicMirrorPipeline(CogVideoXPipeline):
+class MagicMirrorPipeline(PlacedPipeline):
     """CogVideoX with an identity encoder and an adapter (both optional components).
 
     A plain CogVideoX transformer is taken over, its tensors shared; nothing is frozen and no mode
@@ -255,7 +256,7 @@ class MagicMirrorPipeline(CogVideoXPipeline):
         self._require_text_encoder()
         ids, mask = encode_prompts(self.tokenizer, prompts, counts, length, trigger=trigger)
         embeds = encode_text(self.text_encoder, ids.to(device), self.transformer.dtype)
-        return embeds, mask.to(embeds.device)
+        return embeds.to(device), mask.to(device)
 
     @torch.no_grad()
     def __call__(

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from mm_model.planning import check, text
-from mm_model.planning.plan import RunPlan, asked_of, likely, plan
+from mm_model.planning.plan import RunPlan, asked_of, likely, plan, usual
 from mm_model.planning.rates import GPUS
 from mm_model.planning.work import Machine, PlannedRun, sampled
 from mm_model.store.layout import repository_root
@@ -87,10 +87,25 @@ rates above, which are of other files, networks and machines.
 """
 
 
-def _planned(root: Path, files: tuple[int, int], machine: Machine) -> RunPlan:
+_SMALL_CARD = """## One card of 24 GB
+
+`python -m mm_model plan --profile workstation`. The preset `lean` (0.75 B trained numbers) learns
+clips of 17 frames, with moments in 8 bits ([decisions/optimizer.md](decisions/optimizer.md)). On a
+card of less than 40 GB the text encoder and the vision encoder wait on the CPU beside a training
+and an evaluation, the transformer beside `precompute` (there on every card); large pictures pass
+the VAE in tiles; and 4,096 tokens pass the model at once instead of 32,768. **No GPU has run it.**
+"""
+_SMALL_CARD_NOTES = """`lite` (1.07 B) does not fit: weights, gradients and moments of its numbers
+take 10.0 GiB, the frozen transformer 10.4, and clips of 17 frames ask for 3. Clips of 49 frames ask
+for 4 GiB of the inputs of blocks alone. An evaluation's and `precompute`'s memory is known less
+well than a training's: decoding and encoding count 4 GB flat.
+"""
+
+
+def _planned(root: Path, files: tuple[int, int], machine: Machine, name: str = "paper") -> RunPlan:
     pictures, clips = files
-    asked = asked_of(root, "paper", pictures=pictures, clips=clips, gpu=machine.gpu)
-    return plan("paper", asked, machine)
+    asked = asked_of(root, name, pictures=pictures, clips=clips, gpu=machine.gpu)
+    return plan(name, asked, machine)
 
 
 def _hours(made: RunPlan, *, data: bool) -> str:
@@ -149,13 +164,23 @@ def _checks(root: Path) -> list[str]:
     return parts
 
 
+def _small_card(root: Path) -> list[str]:
+    """The plan of the profile for one card of 24 GB."""
+    meant = usual("workstation")
+    files = (meant.pictures, meant.clips)
+    made = _planned(root, files, meant.machine, "workstation")
+    parts = ["", _SMALL_CARD, text.heading(made), "", *text.table(made), ""]
+    return [*parts, *text.training_memory(made), "", _SMALL_CARD_NOTES, ""]
+
+
 def written(root: Path) -> str:
     """The whole page, for the tree at `root`."""
     paper = _planned(root, SIZES[-1], MACHINES[-1])
     parts = [_HEAD, *sizes(root), _CHANGE, "## The paper's size", ""]
     parts += [f"`python -m mm_model plan`: {text.heading(paper)}", "", *text.table(paper), ""]
-    parts += [text.ENDS, text.deciding(paper), "", _NOTES]
-    parts += ["", *text.assumptions(paper), _TRUTH, *_published(paper.asked), _SMALLER]
+    parts += [text.ENDS, text.deciding(paper), "", *text.training_memory(paper), "", _NOTES]
+    parts += [*_small_card(root), "## Assumptions", ""]
+    parts += [*text.assumptions(paper), _TRUTH, *_published(paper.asked), _SMALLER]
     parts += [*_checks(root), ""]
     return "\n".join(parts)
 

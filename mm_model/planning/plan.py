@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mm_model.errors import UserError
+from mm_model.planning.memory import TrainingMemory, identity_share, training_memory
 from mm_model.planning.rates import GPUS, RATES, Rate
 from mm_model.planning.shapes import shape_of
 from mm_model.planning.work import Machine, PlannedRun, StageCost, Values, costs
@@ -41,6 +42,22 @@ TOTALS: Mapping[str, _Total] = {
 
 
 @dataclass(frozen=True)
+class Usual:
+    """What a profile is planned for where nobody says otherwise."""
+
+    pictures: int
+    clips: int
+    machine: Machine
+
+
+def usual(name: str) -> Usual:
+    """The files and the machine that the profile `name` is meant for."""
+    if name == "workstation":
+        return Usual(50_000, 2_000, Machine("rtx4090", 1, 16))
+    return Usual(5_000_000, 150_000, Machine("h100", 8, 64))
+
+
+@dataclass(frozen=True)
 class TotalRange:
     """A total: every assumption at its cheap end, as it is, and at its dear end."""
 
@@ -70,6 +87,27 @@ class RunPlan:
     totals: Mapping[str, TotalRange]
     assumptions: tuple[Assumption, ...]
 
+    @property
+    def training_memory(self) -> Mapping[str, TrainingMemory]:
+        """What each training holds in the GPU's memory, by its section's name."""
+        asked, rules = self.asked, self.asked.profile.trainings
+        return {
+            name: training_memory(asked, self.values, one, self._frames(name))
+            for name, one in rules.items()
+        }
+
+    @property
+    def identity_shares(self) -> Mapping[str, float]:
+        """What the identity loss adds to a step of each training at most, by FLOPs."""
+        asked, rules = self.asked, self.asked.profile.trainings
+        return {
+            name: identity_share(asked, self.values, one, self._frames(name))
+            for name, one in rules.items()
+        }
+
+    def _frames(self, training: str) -> int:
+        return self.asked.profile.model.num_frames if training == "finetune" else 1
+
     def as_dict(self) -> Document:
         """JSON-able form; hours, bytes and rows unrounded."""
         used = self.machine.used_by(self.asked.profile)
@@ -86,6 +124,11 @@ class RunPlan:
                 }
                 for one in self.stages
             ],
+            "training_memory": {
+                name: {**one.terms, "total": one.total}
+                for name, one in self.training_memory.items()
+            },
+            "identity_loss_share": dict(self.identity_shares),
             "totals": {name: asdict(span) for name, span in self.totals.items()},
             "assumptions": [
                 {"name": one.name, "moves_hours": one.moves, **asdict(one.rate)}

@@ -44,6 +44,8 @@ GPUS: Mapping[str, Gpu] = {
     "h100": Gpu(989, 80),
     "h200": Gpu(989, 141),
     "l40s": Gpu(362, 48),
+    "rtx3090": Gpu(71, 24),
+    "rtx4090": Gpu(165, 24),
 }
 
 _SHEET = "H100 SXM, 989 TFLOP/s by its data sheet"
@@ -219,10 +221,10 @@ _GPU: dict[str, Rate] = {
         "to decode a pixel of a frame",
     ),
     "identity_decode": _chosen(
-        (1.4, 0.36, 7.5),
-        "TFLOP",
-        "counted: a window of 256 pixels, one latent frame",
-        "decoding for the identity loss, forward",
+        (1.39, 1.3, 1.6),
+        "GFLOP",
+        "counted on the published layout, one latent frame",
+        "to decode a latent cell of the identity loss' window",
     ),
     "gpu_share": _chosen(
         (0.9, 0.7, 1.0),
@@ -248,6 +250,15 @@ _BYTES: dict[str, Rate] = {
     ),
     "pairs_memory": _measured((2184, 1500, 5000), "B", f"{_BENCH} stage_memory", "pairs, a sample"),
     "painter_memory": _chosen((1.3e10, 8e9, 2e10), "B", "SDXL in bfloat16", "GPU memory to paint"),
+    "gpu_base": _chosen(
+        (8e8, 5e8, 1.5e9), "B", "context, workspaces, holes; not measured", "GPU memory of CUDA"
+    ),
+    "window_bytes": _chosen(
+        (1.89e6, 1.7e6, 2.5e6),
+        "B",
+        "counted: 1.8 GiB of a window of 1,024 cells in bfloat16",
+        "that decoding a latent cell keeps for backward",
+    ),
     "block_activations": _chosen(
         (15.2, 12, 20),
         "activations",

@@ -17,8 +17,18 @@ from mm_model.settings import ModelSettings
 _DOWN = 8
 _CLIP_TOKENS, _CLIP_WIDTH = 257, 1024
 _EMBEDDING = 512
-TRAINED = {"paper": 1.7335e9, "paper_wide": 1.78e9, "mid": 1.29e9, "lite": 1.07e9, "tiny": 1.9e6}
+TRAINED = {
+    "paper": 1.7335e9,
+    "paper_wide": 1.78e9,
+    "mid": 1.29e9,
+    "lite": 1.073e9,
+    "lean": 7.494e8,
+    "tiny": 1.9e6,
+}
 """Parameters of the adapter by preset; counted by tests/nn/test_paper_sizes.py."""
+OUTSIDE = {"paper_wide": 9.6e8, "lean": 9.82e7, "tiny": 1e6}
+"""Those of them outside the blocks; `_OUTSIDE` of the other presets."""
+_OUTSIDE = 2.566e8
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,8 @@ class Shape:
     wide: int
     parts: Parts
     trained: float
+    outside: float
+    down: int = _DOWN
 
     def latent_frames(self, frames: int) -> int:
         """Latent frames of so many frames."""
@@ -62,7 +74,7 @@ class Shape:
 
     def cells(self, frames: int) -> int:
         """Numbers a channel of the latents of so many frames."""
-        return self.latent_frames(frames) * (self.height // _DOWN) * (self.wide // _DOWN)
+        return self.latent_frames(frames) * (self.height // self.down) * (self.wide // self.down)
 
     def tokens(self, frames: int) -> int:
         """Text and video tokens of a sample."""
@@ -134,6 +146,7 @@ def shape_of(model: ModelSettings, backbone: Path) -> Shape:
         wide=model.width,
         parts=EMBEDDED if small else PUBLISHED,
         trained=TRAINED[model.preset],
+        outside=OUTSIDE.get(model.preset, _OUTSIDE),
     )
 
 

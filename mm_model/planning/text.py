@@ -8,6 +8,7 @@ from mm_model.planning.rates import Rate
 from mm_model.planning.work import StageCost
 
 _GB = 1e9
+_GIB = 2.0**30
 _ROWS = (
     "stage",
     "rows in",
@@ -70,6 +71,20 @@ def table(plan: RunPlan) -> list[str]:
     return lines
 
 
+def training_memory(plan: RunPlan) -> list[str]:
+    """What the trainings hold in the GPU's memory in GiB, and what their identity loss costs."""
+    found = plan.training_memory
+    lines = [_row(["GiB on the GPU", *found]), "|---" * (1 + len(found)) + "|"]
+    for term in next(iter(found.values())).terms:
+        lines.append(_row([term, *(f"{one.terms[term] / _GIB:.1f}" for one in found.values())]))
+    totals = (f"**{one.total / _GIB:.1f}**" for one in found.values())
+    lines.append(_row(["**at the largest moment**", *totals]))
+    shares = [
+        f"{100 * share:.2g}% of a step of {name}" for name, share in plan.identity_shares.items()
+    ]
+    return [*lines, "", f"The identity loss takes, by FLOPs and at most, {' and '.join(shares)}."]
+
+
 def _range(rate: Rate) -> str:
     return f"{_exact(rate.value)} ({_exact(rate.low)} to {_exact(rate.high)}) {rate.unit}"
 
@@ -117,6 +132,5 @@ ENDS = (
 
 def whole(plan: RunPlan) -> str:
     """All that the command prints."""
-    return "\n".join(
-        [heading(plan), "", *table(plan), "", ENDS, deciding(plan), "", *assumptions(plan)]
-    )
+    parts = [heading(plan), "", *table(plan), "", ENDS, deciding(plan), ""]
+    return "\n".join([*parts, *training_memory(plan), "", *assumptions(plan)])

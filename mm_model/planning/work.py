@@ -6,6 +6,7 @@ Pure arithmetic on the profile's values, the model's shape and the rates. Nothin
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from mm_model.planning import memory
 from mm_model.planning.rates import GPUS
 from mm_model.planning.shapes import Shape
 from mm_model.settings import Profile, TrainSettings
@@ -14,10 +15,6 @@ Values = Mapping[str, float]
 _H100 = GPUS["h100"].tflops
 _HOUR = 3600.0
 _WATCHED = 6
-_ADAM = 16.0
-"""Bytes a trained number: master, gradient and two moments in float32."""
-_TOGETHER = 1 << 15
-"""Tokens that the trainer takes through the model at once."""
 
 
 @dataclass(frozen=True)
@@ -202,10 +199,6 @@ def _pairs(asked: PlannedRun, r: Values, funnel: _Funnel) -> StageCost:
     )
 
 
-def _width(asked: PlannedRun) -> float:
-    return 2.0 if asked.profile.run.dtype == "bfloat16" else 4.0
-
-
 def _references(asked: PlannedRun, r: Values) -> float:
     """References that a sample carries: those of its kept pairs."""
     return max(1.0, asked.profile.pairs.per_target * r["candidates"] * r["pairs_kept"])
@@ -229,7 +222,7 @@ def _precompute(asked: PlannedRun, r: Values, funnel: _Funnel) -> StageCost:
     disk = funnel.samples * _sample_bytes(asked, r, 1) + funnel.clips * _sample_bytes(
         asked, r, frames
     )
-    weights = (shape.parts.total - shape.parts.transformer) * _width(asked)
+    weights = (shape.parts.total - shape.parts.transformer) * memory.width(asked)
     return StageCost(
         stage="precompute",
         rows_in=funnel.samples,
@@ -271,24 +264,14 @@ def watched(rules: TrainSettings) -> int:
     return _WATCHED * (1 + rules.steps // rules.sample_every + last)
 
 
-def _gpu_memory(asked: PlannedRun, r: Values, rules: TrainSettings, frames: int) -> float:
-    shape, width = asked.shape, _width(asked)
-    tokens = shape.tokens(frames) * min(rules.batch_size, max(1, _TOGETHER // shape.tokens(frames)))
-    one = tokens * shape.width * width
-    whole = shape.layers if not rules.gradient_checkpointing else 1
-    kept = shape.layers * rules.gradient_checkpointing + whole * r["block_activations"]
-    return shape.parts.total * width + shape.trained * _ADAM + one * kept
-
-
 def _training(name: str, frames: int, asked: PlannedRun, r: Values, funnel: _Funnel) -> StageCost:
     rules, shape = asked.profile.trainings[name], asked.shape
     rows = funnel.clips if name == "finetune" else funnel.samples
     shown = {"clips": watched(rules), "frames": rules.sample_frames}
     guided = rules.sample_guidance > 1
     sampling = sampled(asked, r, steps=rules.sample_steps, guided=guided, **shown)
-    seen = max(0, rules.steps - rules.identity_loss_from_step)
-    losses = seen * min(rules.identity_loss_samples, rules.batch_size)
-    decoding = _decoded(asked, r, **shown) + losses * 3 * r["identity_decode"] * shape.vae_scale
+    losses = max(0, rules.steps - rules.identity_loss_from_step) * memory.decoded(asked, rules)
+    decoding = _decoded(asked, r, **shown) + losses * memory.identity_tflop(asked, r)
     adapter = shape.trained * 4
     disk = adapter * (1 + len(rules.milestone_steps)) + rows * r["row_bytes"]
     drawn = rules.steps * rules.batch_size
@@ -306,9 +289,9 @@ def _training(name: str, frames: int, asked: PlannedRun, r: Values, funnel: _Fun
         traffic=read + disk,
         memory=r["base_memory"]
         + window
-        + shape.parts.transformer * _width(asked)
+        + (shape.parts.transformer + memory.waiting(asked)) * memory.width(asked)
         + shape.trained * 12,
-        gpu_memory=_gpu_memory(asked, r, rules, frames),
+        gpu_memory=memory.training_memory(asked, r, rules, frames).total,
     )
 
 
@@ -328,12 +311,13 @@ def judged(profile: Profile) -> float:
 
 def _evaluate(asked: PlannedRun, r: Values, _: _Funnel) -> StageCost:
     rules, frames, shape = asked.profile.evaluate, asked.profile.model.num_frames, asked.shape
-    clips, width = judged(asked.profile), _width(asked)
+    clips, width = judged(asked.profile), memory.width(asked)
     guided = rules.guidance_scale > 1
     work = sampled(asked, r, clips=clips, steps=rules.inference_steps, guided=guided, frames=frames)
     size = (asked.profile.faces.detection_size / 640) ** 2
     disk = clips * r["video_bytes"]
     weights = (shape.parts.total + shape.trained) * width
+    on_gpu = memory.frozen(asked) + shape.trained * width
     return StageCost(
         stage="evaluate",
         rows_in=clips,
@@ -344,7 +328,7 @@ def _evaluate(asked: PlannedRun, r: Values, _: _Funnel) -> StageCost:
         disk=disk,
         traffic=disk + 2 * shape.trained * 4,
         memory=r["base_memory"] + weights,
-        gpu_memory=weights + 4e9 * shape.vae_scale,
+        gpu_memory=on_gpu + 4e9 * shape.vae_scale,
     )
 
 

@@ -67,7 +67,8 @@ class Encoders:
     """What a worker holds: the backbone, and of each set an encoder and the samples kept of it."""
 
     def __init__(self, told: Encoding) -> None:
-        self._told, backbone = told, load_backbone(told.folder, told.profile.run)
+        self._told = told
+        backbone = load_backbone(told.folder, told.profile.run, idle=("transformer",))
         rules, sizes = told.profile.precompute, told.profile.model
         if rules.vae_tiling:
             backbone.vae.enable_tiling()

@@ -4,6 +4,7 @@ Settings and the backbone's description are read; judges are opened where there 
 """
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 from mm_model.errors import UserError
@@ -49,6 +50,23 @@ def refuse_blind_recognizer(profile: Profile, backbone: Path) -> None:
         f"{path}: the recogniser is {what}, so the identity loss would teach nothing: set "
         f"{fields} to 0, or name a backbone whose recogniser is a torch one."
     )
+
+
+NO_EIGHT_BIT = (
+    "optimizer adamw8bit of the training needs the package torchao, which is not installed: run "
+    "make eight-bit, or set optimizer to adamw."
+)
+
+
+def refuse_missing_optimizer(profile: Profile) -> None:
+    """Days of pairs and latents would precede a training that cannot begin.
+
+    Raises:
+        UserError: a training of the profile keeps its moments in 8 bits, and the package is absent.
+    """
+    asked = {rules.optimizer for rules in profile.trainings.values()}
+    if "adamw8bit" in asked and find_spec("torchao") is None:
+        raise UserError(NO_EIGHT_BIT)
 
 
 def refuse_missing_synthesizer(profile: Profile, folder: Path) -> None:

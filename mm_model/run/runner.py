@@ -154,6 +154,7 @@ def run(name: str, root: Path, shown: views.Views = ()) -> Report:
     layout = Layout(root, params.profile)
     if name in feasible.LEADING:
         feasible.refuse_blind_recognizer(profile, root / params.backbone)
+        feasible.refuse_missing_optimizer(profile)
     if name in feasible.PAINTING:
         feasible.refuse_missing_synthesizer(profile, root / params.synthesizer)
     with lease.held(layout.lease, f"The stage {name}"):

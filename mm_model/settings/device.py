@@ -1,4 +1,4 @@
-"""Which device of PyTorch a profile means."""
+"""Which device of PyTorch a profile means, and whether it has room for all of a backbone."""
 
 from typing import TYPE_CHECKING
 
@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     import torch
 
     from mm_model.settings.sections import RunSettings
+
+
+ROOMY = 40e9
+"""Bytes of a GPU from which on all parts of CogVideoX-5B stay on it at once, with room to work."""
 
 
 def device_of(run: "RunSettings") -> "torch.device":
@@ -31,3 +35,16 @@ def device_named(name: str) -> "torch.device":
     if name == "cuda" and not available:
         raise UserError("run.device is cuda, but PyTorch finds no CUDA device: set cpu or auto.")
     return torch.device("cuda" if name != "cpu" and available else "cpu")
+
+
+def is_small(device: "torch.device") -> bool:
+    """Whether the device is a GPU of less than `ROOMY` bytes, such as a card of 24 GB.
+
+    On such a card what is not at work waits in the machine's memory, large pictures pass the VAE in
+    tiles, and a training takes fewer samples through the model at once.
+    """
+    import torch
+
+    if device.type != "cuda":
+        return False
+    return torch.cuda.get_device_properties(device).total_memory < ROOMY

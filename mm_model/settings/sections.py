@@ -203,7 +203,7 @@ class ModelSettings(Section):
     identity perceiver's resampler, whose sizes it must have then.
     """
 
-    preset: Literal["paper", "paper_wide", "mid", "lite", "tiny"]
+    preset: Literal["paper", "paper_wide", "mid", "lite", "lean", "tiny"]
     attention: Literal["joint", "gated_joint", "asymmetric"]
     ca_out_proj: Literal["shared", "own"]
     face_perceiver: Literal["random", "id_perceiver"]

@@ -21,6 +21,7 @@ class TrainSettings(Section):
     when and how held-out people are looked at; they change nothing that is learned. `milestones`
     are shares of the steps after which the adapter is kept and evaluated too. `row_floor` is the
     least number of targets to learn from. `trained: modulation` trains CAN and phi_face alone.
+    `adamw8bit` keeps both moments in 8 bits (an extra).
 
     `ema_decay` is that of a moving average of the weights, which is looked at and kept instead of
     them; none when null.
@@ -39,6 +40,7 @@ class TrainSettings(Section):
     weight_decay: bounds.Decay
     betas: tuple[bounds.Momentum, bounds.Momentum]
     gradient_clip: bounds.Norm
+    optimizer: Literal["adamw", "adamw8bit"]
     trained: Literal["all", "modulation"]
     ema_decay: bounds.Momentum | None
     gradient_checkpointing: bool

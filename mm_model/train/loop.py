@@ -22,6 +22,7 @@ from mm_model.generation.backbone import Backbone
 from mm_model.nn.injection.model import MagicMirrorModel
 from mm_model.nn.injection.port import IdentityInjection
 from mm_model.settings import TrainSettings
+from mm_model.settings.device import is_small
 from mm_model.train import state
 from mm_model.train.average import MovingAverage
 from mm_model.train.batches import Batch
@@ -29,10 +30,10 @@ from mm_model.train.feed import Feed
 from mm_model.train.gradients import (
     never_reached,
     require_gradient,
-    require_masters,
     require_trainable,
 )
 from mm_model.train.identity_loss import IdentityLoss, identity_loss, select_samples
+from mm_model.train.optimizer import optimizer_of
 from mm_model.train.pace import Pace, spoken
 from mm_model.train.processes import Processes
 from mm_model.train.saving import Saver
@@ -43,6 +44,8 @@ Watch = Callable[[int], None]
 
 _TOKENS = 1 << 15
 """Tokens of one forward and backward pass; a larger batch goes part by part, gradients add up."""
+_FEW_TOKENS = 1 << 12
+"""The same on a small GPU."""
 _EARLY = 10
 """Steps after which a run says early which trained tensors nothing has reached yet."""
 
@@ -78,18 +81,6 @@ def learning_rate(step: int, settings: TrainSettings) -> float:
     cosine = 0.5 * (1 + math.cos(math.pi * progress))
     low = settings.final_lr_share
     return settings.learning_rate * (low + (1 - low) * cosine)
-
-
-def optimizer_of(parameters: dict[str, nn.Parameter], settings: TrainSettings) -> torch.optim.AdamW:
-    """AdamW with weight decay on matrices only; ValueError unless all are float32."""
-    require_masters(parameters)
-    matrices = [p for p in parameters.values() if p.ndim > 1]
-    vectors = [p for p in parameters.values() if p.ndim <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": settings.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=settings.betas)
 
 
 class Trainer:
@@ -131,7 +122,8 @@ class Trainer:
         self._proven: set[str] = set()
         latent_frames, _, height, width = data.latent_shape
         patches = latent_frames * height * width // backbone.transformer.config.patch_size**2
-        self._together = max(1, _TOKENS // (patches + backbone.text_length))
+        tokens = _FEW_TOKENS if is_small(backbone.device) else _TOKENS
+        self._together = max(1, tokens // (patches + backbone.text_length))
 
     def losses(self, batch: Batch, usable: Tensor, share: float, weight: float) -> Losses:
         """The part `batch` of a step: velocity loss on the drawn regions plus identity loss.

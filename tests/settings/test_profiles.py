@@ -6,10 +6,12 @@ import pytest
 import yaml
 
 from mm_model.errors import UserError
+from mm_model.nn.magic_mirror.presets import PRESETS
+from mm_model.run import stages
 from mm_model.settings import load_params, load_profile
 from tests.profiles import whole
 
-SHIPPED = ("tiny", "tiny-long", "real-small", "paper")
+SHIPPED = ("tiny", "tiny-long", "real-small", "paper", "workstation")
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -52,6 +54,17 @@ def test_the_paper_profile_holds_the_numbers_of_the_paper(root: Path) -> None:
     assert paper.pairs.cosine_above == 0.65
     assert paper.pretrain.face_loss_probability == 0.5
     assert (paper.model.height, paper.model.width, paper.model.num_frames) == (480, 720, 49)
+
+
+def test_the_profile_for_one_small_card_keeps_to_it(root: Path) -> None:
+    """CAN of at most 256 hidden numbers, moments in 8 bits, checkpointing, latents made before."""
+    small = load_profile(root, "workstation")
+    assert PRESETS[small.model.preset]["can_hidden"] <= 256
+    assert (small.run.device, small.run.dtype) == ("cuda", "bfloat16")
+    for rules in small.trainings.values():
+        assert rules.optimizer == "adamw8bit" and rules.gradient_checkpointing
+    assert "precompute" in stages.NAMES
+    assert small.finetune.sample_frames <= small.model.num_frames == small.serve.max_frames
 
 
 def _broken(root: Path, tmp_path: Path, change) -> Path:

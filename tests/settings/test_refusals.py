@@ -202,7 +202,7 @@ def test_a_text_that_is_no_profile_is_told_why(tree: Path, text: str, said: str)
 def test_a_base_that_is_no_profile_is_refused_with_those_that_are(tree: Path, base: str) -> None:
     said = refusal(tree, f"title: x\nbase: {base}\n")
     assert "mine.yaml: base (line 2) is " in said
-    assert said.endswith("name one of common, paper, real-small, tiny, tiny-long.")
+    assert said.endswith("name one of common, paper, real-small, tiny, tiny-long, workstation.")
 
 
 def test_bases_that_lead_in_a_circle_are_named(tree: Path) -> None:

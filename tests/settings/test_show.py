@@ -15,7 +15,7 @@ from mm_model.commands import cli
 from mm_model.settings import load_profile, show
 from tests.profiles import whole
 
-SHIPPED = ("tiny", "tiny-long", "real-small", "paper")
+SHIPPED = ("tiny", "tiny-long", "real-small", "paper", "workstation")
 
 
 @pytest.fixture

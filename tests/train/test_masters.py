@@ -17,7 +17,8 @@ from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
 from mm_model.settings import Profile, load_profile
 from mm_model.train import learn as learning
 from mm_model.train.gradients import require_masters
-from mm_model.train.loop import Trainer, optimizer_of
+from mm_model.train.loop import Trainer
+from mm_model.train.optimizer import optimizer_of
 from mm_model.train.start import fresh_adapter
 from tests.nn import layout, tiny
 from tests.profiles import whole

@@ -25,7 +25,7 @@ from mm_model.nn.injection.files import (
     sha256_file,
 )
 from mm_model.nn.magic_mirror.config import IDENTITY_DESCRIPTION, IDENTITY_FOLDER
-from mm_model.nn.offload import execution_device, present
+from mm_model.nn.offload import execution_device, is_offloaded, present
 from mm_model.nn.parts import Keywords
 
 FOLDER = IDENTITY_FOLDER
@@ -114,8 +114,14 @@ class IdentityEncoder(nn.Module):
             raise UserError("This identity encoder has no recogniser; pass raw embeddings instead.")
         lead = aligned.shape[:-3]
         with present(self):
-            flat = self.recognizer.embed(aligned.flatten(0, -4).to(self.device))
-        return flat.reshape(*lead, -1)
+            flat = self.recognizer.embed(aligned.flatten(0, -4).to(self._embedding_device()))
+        return flat.reshape(*lead, -1).to(self.device)
+
+    def _embedding_device(self) -> torch.device:
+        """Where the recogniser computes: it may be elsewhere than the parts that only wait."""
+        if isinstance(self.recognizer, nn.Module) and not is_offloaded(self):
+            return next((p.device for p in self.recognizer.parameters()), self.device)
+        return self.device
 
     @torch.no_grad()
     def features(

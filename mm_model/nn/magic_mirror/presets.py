@@ -31,6 +31,15 @@ PRESETS: dict[str, dict[str, int | bool]] = {
     },
     "mid": {**_FACE_2048, "can_code": 256, "can_hidden": 512},
     "lite": {**_FACE_2048, "can_code": 256, "can_hidden": 256},
+    # For training on a card of 24 GB (profiles/workstation.yaml); nothing of the paper fits there.
+    "lean": {
+        "face_dim": 1024,
+        "face_depth": 4,
+        "face_heads": 8,
+        "face_head_dim": 128,
+        "can_code": 256,
+        "can_hidden": 64,
+    },
 }
 PRESET_NAMES = (*PRESETS, "tiny")
 
