@@ -77,12 +77,14 @@ def files_of(folder: Path) -> list[Path]:
             what = f"{missing[0]} is missing" if missing else "it names no file"
             raise UserError(f"{usual[0]}: {what}: fetch the folder again, it is not whole.")
         return [folder / name for name in names]
-    found = sorted(folder.glob("*.safetensors"))
-    if not found:
+    found = sorted(path for path in folder.glob("*.safetensors") if path.name.count(".") == 1)
+    if len(found) != 1:
+        what = "no .safetensors file of its own" if not found else f"{len(found)} without an index"
         raise UserError(
-            f"{folder} holds no .safetensors file: fetch the checkpoint again in that format."
+            f"{folder} holds {what}: fetch the checkpoint again, whole and in that format (a file "
+            "of a variant, such as .fp16.safetensors, does not stand for it)."
         )
-    return found[:1] if len(found) > 1 and found[0].name.count(".") == 1 else found
+    return found
 
 
 def _header(path: Path) -> dict[str, Document]:

@@ -86,6 +86,16 @@ def test_a_name_on_the_hub_is_taken_from_the_local_cache_alone(
     assert not (tmp_path / "no").exists()
 
 
+def test_a_name_on_the_hub_in_params_yaml_is_refused_with_the_way_out(root: Path) -> None:
+    from mm_model.run import runner
+    from mm_model.settings import load_params
+    from mm_model.store.layout import Layout
+
+    params = load_params(root).model_copy(update={"backbone": "owner/CogVideoX-5b"})
+    with pytest.raises(UserError, match=r"owner/CogVideoX-5b does not exist.*checkpoints\.md"):
+        runner.model_digest("backbone", params, Layout(root, "paper"))
+
+
 def _fresh(shelf: Path, tmp_path: Path) -> Path:
     backbone.link_cogvideox(shelf / "CogVideoX-5b", tmp_path / "made")
     return tmp_path / "made"
@@ -96,6 +106,8 @@ def _fresh(shelf: Path, tmp_path: Path) -> Path:
     [
         ("cut", "was cut short"),
         ("gone", "is missing: fetch the folder again"),
+        ("no index", "3 without an index"),
+        ("variant", "no .safetensors file of its own"),
         ("tokenizer", "fetch it again"),
         ("index", "model_index.json is missing"),
         ("1.5", "CogVideoX 1.5"),
@@ -112,6 +124,11 @@ def test_a_checkpoint_that_is_not_whole_or_of_another_kind_is_refused(
         shard.write_bytes(shard.read_bytes()[:-8])
     elif damage == "gone":
         shard.unlink()
+    elif damage == "no index":
+        (folder / "transformer" / "diffusion_pytorch_model.safetensors.index.json").unlink()
+    elif damage == "variant":
+        path = folder / "vae" / "diffusion_pytorch_model.safetensors"
+        path.rename(path.with_name("diffusion_pytorch_model.fp16.safetensors"))
     elif damage == "tokenizer":
         (folder / "tokenizer" / "tokenizer.json").unlink()
     elif damage == "index":
