@@ -69,7 +69,7 @@ def test_a_phase_that_breaks_off_costs_only_those_that_need_it(
     imported: Path, tmp_path: Path, capsys: Any
 ) -> None:
     (tmp_path / "p.mp4").mkdir()  # the clip cannot be written there
-    options = ("--force", "--device", "cpu", "--steps", "1", "--train-steps", "6")
+    options = ("--force", "--device", "cpu", "--steps", "1", "--train-steps", "2")
     status, said = _proved(imported, tmp_path / "p.json", *options)
     assert status == 1
     bad = {p["name"]: p["status"] for p in said["phases"] if p["status"] != "passed"}
