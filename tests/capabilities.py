@@ -110,6 +110,17 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
             "CogVideoX-5B's layout", "its folder loads: shards, T5, VAE, its kind of tokenizer"
         ),
         Capability(
+            "CogVideoX-2B's layout", "its folder loads too: sincos positions, its scale and noise"
+        ),
+        Capability(
+            "ArcFace's layout",
+            "an IResNet loads by its public names, or comes back from its ONNX export, and can be "
+            "differentiated",
+        ),
+        Capability(
+            "prove", "a command tries somebody's weights phase by phase and writes what works"
+        ),
+        Capability(
             "PhotoMaker-V2's layout", "its file is converted to safetensors and loads by its keys"
         ),
         Capability(

@@ -14,10 +14,9 @@ import select
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mm_model import lifeline
-from mm_model.commands import config, plan
+from mm_model.commands import config, imports, parameters, plan, prove, releases
 from mm_model.commands.generate import command as generate
 from mm_model.commands.generate import interrupt
 from mm_model.environment import keep_freed_memory, silence_telemetry
@@ -25,9 +24,6 @@ from mm_model.errors import BusyError, UserError, of_machine
 from mm_model.run import stages
 from mm_model.store import named
 from mm_model.store.layout import Layout, repository_root
-
-if TYPE_CHECKING:
-    from mm_model.settings import RegisterSettings
 
 BUSY = os.EX_TEMPFAIL
 """Exit status of a command that must wait for somebody else's end."""
@@ -51,6 +47,9 @@ _KEPT = {
     "status": _UNCHANGED,
     "config": _OLD_STAYS,
     "plan": _UNCHANGED,
+    "parameters": _UNCHANGED,
+    "import": "nothing half-written was put there",
+    "prove": "what was proven so far stands in the record",
     "judges": "what stood on the shelf stays as it is",
     "filters": _UNCHANGED,
     "figures": _UNCHANGED,
@@ -192,42 +191,14 @@ def _example(_: argparse.Namespace) -> None:
     print(layout.relative(example.write(example.default_path(layout), layout)))
 
 
-def _register_rules(layout: Layout) -> "RegisterSettings":
-    from mm_model.settings import load_profile
-
-    return load_profile(layout.root, layout.profile).register_
-
-
 def _serve(options: argparse.Namespace) -> None:
     from mm_model.register import served
     from mm_model.serving import launch
 
     layout = _layout()
-    folder = served.checked_folder(layout, _register_rules(layout).model_name, options.alias)
+    name = releases.rules(layout).model_name
+    folder = served.checked_folder(layout, name, options.alias)
     launch.become_the_door(folder, options.host, options.port, options.allow)
-
-
-def _releases(_: argparse.Namespace) -> None:
-    from mm_model.register import choice
-
-    layout = _layout()
-    print(choice.listing(layout, _register_rules(layout).model_name))
-
-
-def _rollback(options: argparse.Namespace) -> None:
-    from mm_model.register import choice
-
-    layout = _layout()
-    name = _register_rules(layout).model_name
-    print(choice.roll_back(layout, name, options.to, options.reason))
-
-
-def _unpin(_: argparse.Namespace) -> None:
-    from mm_model.register import choice
-
-    layout = _layout()
-    for sentence in choice.lift(layout, _register_rules(layout)):
-        print(sentence)
 
 
 def _save_reply(options: argparse.Namespace) -> None:
@@ -268,6 +239,9 @@ def parser() -> argparse.ArgumentParser:
 
     config.add_to(commands)
     plan.add_to(commands)
+    parameters.add_to(commands)
+    imports.add_to(commands)
+    prove.add_to(commands)
 
     _add_weights(commands)
 
@@ -284,7 +258,7 @@ def parser() -> argparse.ArgumentParser:
     _add_pages(commands)
     _add_serve(commands)
     generate.add_to(commands)
-    _add_releases(commands)
+    releases.add_to(commands)
     _add_replies(commands)
     return root
 
@@ -324,19 +298,6 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--allow", nargs="+", default=[], metavar="NAME", help="further names it is asked for under"
     )
     command.set_defaults(act=_serve)
-
-
-def _add_releases(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser("releases", help="list the registered versions and who chose")
-    command.set_defaults(act=_releases)
-
-    command = commands.add_parser("rollback", help="make an earlier version champion and pin it")
-    command.add_argument("--to", type=int, help="version; the champion before this one when absent")
-    command.add_argument("--reason", default="", help="why, kept with the pin")
-    command.set_defaults(act=_rollback)
-
-    command = commands.add_parser("unpin", help="let the promotion rule choose the champion again")
-    command.set_defaults(act=_unpin)
 
 
 def _add_replies(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

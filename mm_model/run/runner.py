@@ -57,9 +57,10 @@ def model_digest(name: str, params: Params, layout: Layout) -> str:
     path = layout.root / getattr(params, name)
     try:
         if not path.exists():
+            more = ", or make it of published weights (docs/checkpoints.md)"
             raise UserError(
                 f"params.yaml: {name}: {getattr(params, name)} does not exist: "
-                "correct the path there."
+                f"correct the path there{more if name == 'backbone' else ''}."
             )
         if name != "sources":
             _as_recorded(path)

@@ -134,7 +134,7 @@ def _sentence(kind: type[Section], error: Mapping[str, Any], written: Written, r
     said = "a value is missing there" if error["type"] == "missing" else _plain(error["msg"])
     return (
         f"{path}: {field}: {said}: mend {line} "
-        f"(mm_model/settings/sections.py says what the value means)."
+        f"(mm_model/settings/ says what the value means)."
     )
 
 

@@ -1,0 +1,60 @@
+"""The commands `releases`, `rollback` and `unpin`: which version is champion, and why."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from mm_model.store.layout import Layout, repository_root
+
+if TYPE_CHECKING:
+    from mm_model.settings import RegisterSettings
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the three to the command line."""
+    command = commands.add_parser("releases", help="list the registered versions and who chose")
+    command.set_defaults(act=_releases)
+
+    command = commands.add_parser("rollback", help="make an earlier version champion and pin it")
+    command.add_argument("--to", type=int, help="version; the champion before this one when absent")
+    command.add_argument("--reason", default="", help="why, kept with the pin")
+    command.set_defaults(act=_rollback)
+
+    command = commands.add_parser("unpin", help="let the promotion rule choose the champion again")
+    command.set_defaults(act=_unpin)
+
+
+def rules(layout: Layout) -> "RegisterSettings":
+    """The profile's section `register`."""
+    from mm_model.settings import load_profile
+
+    return load_profile(layout.root, layout.profile).register_
+
+
+def _layout() -> Layout:
+    from mm_model.settings import load_params
+
+    root = repository_root()
+    return Layout(root, load_params(root).profile)
+
+
+def _releases(_: argparse.Namespace) -> None:
+    from mm_model.register import choice
+
+    layout = _layout()
+    print(choice.listing(layout, rules(layout).model_name))
+
+
+def _rollback(options: argparse.Namespace) -> None:
+    from mm_model.register import choice
+
+    layout = _layout()
+    name = rules(layout).model_name
+    print(choice.roll_back(layout, name, options.to, options.reason))
+
+
+def _unpin(_: argparse.Namespace) -> None:
+    from mm_model.register import choice
+
+    layout = _layout()
+    for sentence in choice.lift(layout, rules(layout)):
+        print(sentence)
