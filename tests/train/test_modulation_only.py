@@ -16,7 +16,7 @@ from mm_model.settings import TrainSettings, load_profile
 from mm_model.train.loop import Trainer
 from tests.nn import tiny
 from tests.profiles import whole
-from tests.train.test_loop import _backbone, _data, _run
+from tests.train.test_loop import toy_backbone, toy_data, _run
 
 pytestmark = pytest.mark.capability("modulation only", scale="T")
 
@@ -48,12 +48,12 @@ def settings(root: Path) -> TrainSettings:
 
 
 def _trainer(settings: TrainSettings, folder: Path, mode: str = "joint") -> Trainer:
-    backbone, _ = _backbone()
+    backbone, _ = toy_backbone()
     transformer, adapter = tiny.with_adapter(attention_mode=mode)
     return Trainer(
         replace(backbone, transformer=transformer),
         adapter,
-        _data(folder / "precompute"),
+        toy_data(folder / "precompute"),
         settings,
         seed=5,
         fingerprint="fingerprint",
