@@ -16,7 +16,7 @@ from mm_model.settings import TrainSettings, load_profile
 from mm_model.train.loop import Trainer
 from tests.nn import tiny
 from tests.profiles import whole
-from tests.train.test_loop import toy_backbone, toy_data, _run
+from tests.train.test_loop import _run, toy_backbone, toy_data
 
 pytestmark = pytest.mark.capability("modulation only", scale="T")
 
