@@ -132,10 +132,7 @@ def _sentence(kind: type[Section], error: Mapping[str, Any], written: Written, r
         needed = f"fields below '{field}:'" if place else "lines like 'profile: tiny'"
         return f"{path}: {field} is no group of settings: give {needed}, mended in {line}."
     said = "a value is missing there" if error["type"] == "missing" else _plain(error["msg"])
-    return (
-        f"{path}: {field}: {said}: mend {line} "
-        f"(mm_model/settings/ says what the value means)."
-    )
+    return f"{path}: {field}: {said}: mend {line} (mm_model/settings/ says what the value means)."
 
 
 def _plain(said: str) -> str:

@@ -1,7 +1,6 @@
 """One process of a training that several share: `accelerate launch --module mm_model.train FILE`.
 
-FILE is what the stage wrote down for them (`launch.py`); who starts the line by hand uses the one
-that the stage printed.
+FILE is what the stage wrote down for them (`launch.py`); they end with the stage that started them.
 """
 
 import sys

@@ -93,6 +93,8 @@ def shared(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Shared:
         job("parts-trained", "trained", together=1),
         job("stopped", "none", stop=3),
         job("none-to-all", "all", at="stopped"),
+        job("halted", "none", at="halves", stop=3),
+        job("resumed", "none", at="halves"),
         job("stopped-trained", "trained", stop=3),
         job("one-to-trained", "trained", at="begun-alone"),
         job("bad", "none", data=str(place / "bad")),
@@ -148,6 +150,18 @@ def test_a_run_goes_on_with_other_processes(shared: Shared, name: str) -> None:
     for found, known in zip(said["curve"], shared.one.curve, strict=True):
         assert found["loss"] == pytest.approx(known["loss"], abs=LOSS)
     assert shared.off(name) < WEIGHT
+
+
+@pytest.mark.slow
+def test_as_many_processes_go_on_bit_for_bit(shared: Shared) -> None:
+    straight, resumed = shared.said("none"), shared.said("resumed")
+    assert resumed["ranks"][0]["said"][0] == "resuming after step 2 of 6"
+    assert resumed["curve"] == straight["curve"]
+    for kind in ("", "-average"):
+        found, known = (
+            load_file(shared.place / f"{n}{kind}.safetensors") for n in ("resumed", "none")
+        )
+        assert all(torch.equal(found[key], value) for key, value in known.items())
 
 
 @pytest.mark.slow
