@@ -97,6 +97,16 @@ def test_integration_runs_all_kinds_and_fails_with_any(
         env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
     )
     assert (done.stdout.split(), done.returncode) == (
-        ["cluster", "s3-test", "ray", "browser", "lint", "test", "test-slow", "test-figures"],
+        [
+            "cluster",
+            "s3-test",
+            "ray",
+            "eight-bit",
+            "browser",
+            "lint",
+            "test",
+            "test-slow",
+            "test-figures",
+        ],
         expected,
     )

@@ -52,7 +52,7 @@ class Tracker:
 
     def poke(self) -> None:
         """Ship what a tracker that joined this one has added."""
-        if isinstance(self._spool, _Spool):
+        if self._spool is not None:
             self._spool.poke()
 
     @contextlib.contextmanager
@@ -78,7 +78,7 @@ class Tracker:
             raise
         finally:
             self._add(lambda: {"kind": "end", "status": status})
-            if isinstance(spool := self._spool, _Spool):
+            if (spool := self._spool) is not None:
                 _quietly(spool.close)
             self._spool = None
 
@@ -234,6 +234,12 @@ class _JoinedSpool:
         """Write one event to disk."""
         line = json.dumps({"time": int(time.time() * 1000), **event}).encode() + b"\n"
         self._events.write(line)
+
+    def poke(self) -> None:
+        """Whoever made the folder ships it."""
+
+    def close(self) -> None:
+        """The other process ends its run itself."""
 
 
 def _quietly(act: Any) -> Any:

@@ -6,12 +6,11 @@ Pretraining starts a fresh adapter on pictures, fine-tuning continues the pretra
 
 from pathlib import Path
 
-import pandas as pd
-
 from mm_model.errors import UserError
 from mm_model.run.stage import Job, Report
 from mm_model.settings import TrainSettings
 from mm_model.settings.device import device_of
+from mm_model.store import tables
 from mm_model.train import launch
 from mm_model.train.learn import learn
 from mm_model.train.processes import Processes
@@ -40,7 +39,7 @@ def train(job: Job, settings: TrainSettings, samples: str, start: Path | None) -
         unreached = launch.train_together(job, samples, start, number)
     else:
         unreached = learn(job, settings, data, start, Processes(device_of(run)))
-    curve = pd.read_parquet(job.out / "curve.parquet")
+    curve = tables.read(job.out / "curve.parquet")
     return report_of(job, settings, data, curve=curve, unreached=unreached)
 
 

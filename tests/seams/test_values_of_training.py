@@ -68,13 +68,14 @@ WATCHED = {
 }
 """What decides when something is told, or what the work takes; asked for below and with loading."""
 ELSEWHERE = {
+    "optimizer",
     "sample_frames",
     "sample_steps",
     "sample_guidance",
     "sample_face_guidance",
     "row_floor",
 }
-"""Read by the watcher and by the audit."""
+"""Read by the watcher and by the audit; the optimiser's kinds: `tests/train/test_optimizer.py`."""
 
 
 @pytest.fixture(scope="module")

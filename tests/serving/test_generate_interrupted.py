@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mm_model.commands import cli
+from mm_model.commands import cli, releases
 from mm_model.commands.generate import interrupt, work
 from mm_model.serving.config import of_profile
 from mm_model.serving.mirror import Mirror
@@ -196,7 +196,8 @@ def test_each_command_says_what_is_true_of_it(
             raise error
 
         for name in ("_layout", "repository_root"):
-            monkeypatch.setattr(cli, name, fail)
+            for module in (cli, releases):
+                monkeypatch.setattr(module, name, fail)
         status = cli.main(arguments)
         err = capsys.readouterr().err
         full = isinstance(error, OSError)

@@ -37,6 +37,7 @@ from mm_model.serving.config import of_profile
 from mm_model.settings import load_profile
 from mm_model.store import digests, tables
 from mm_model.train import watch
+from mm_model.train.processes import Processes
 from tests.stages.conftest import edit_profile, make_job, run_stage, use_sources
 
 Inputs = dict[str, tuple[torch.Tensor, torch.Tensor]]
@@ -224,7 +225,9 @@ def in_watching(world: World, backbone: Any, given: list, monkeypatch: Any) -> I
     monkeypatch.setattr(watch.chosen_people, "__defaults__", (20,))
     backbone.transformer.detach_layers()
     pipe = pipeline_of(backbone, given_adapter(world.adapter.parent, backbone))
-    watcher = watch.Watcher(job, backbone, pipe, world.job.profile.pretrain)
+    watcher = watch.Watcher(
+        job, backbone, pipe, world.job.profile.pretrain, Processes(backbone.device)
+    )
     names = world.identities()
     return dict(zip((names[p.identity] for p in watcher.people), given, strict=True))
 
