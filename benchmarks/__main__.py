@@ -8,14 +8,11 @@ exit status is 1 when the goal does not hold.
 import argparse
 import importlib
 import json
-import os
-import platform
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from benchmarks.result import Result
-from mm_model.environment import silence_telemetry
+from mm_model.environment import hardware, silence_telemetry
 from mm_model.errors import UserError
 
 NAMES = {
@@ -43,14 +40,6 @@ NAMES = {
     "table3": "table 3 of the paper on a GPU: the worst of its three ratios over its goal",
     "ray_scale": "speed of workers of a Ray cluster over that of as many local processes",
 }
-
-
-def hardware() -> str:
-    """The machine, in words."""
-    named = Path("/proc/cpuinfo")
-    lines = named.read_text().splitlines() if named.exists() else []
-    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return f"{models[0] if models else platform.machine()}, {os.cpu_count()} cores"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

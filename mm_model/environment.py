@@ -1,4 +1,5 @@
-"""Process-wide settings every entry point applies first: telemetry off, threads and memory.
+"""Process-wide settings every entry point applies first: telemetry off, threads and memory; and
+the machine in words.
 
 Only environment variables and the C library's allocator are touched, so it is safe to call before
 any heavy import.
@@ -6,6 +7,8 @@ any heavy import.
 
 import ctypes
 import os
+import platform
+from pathlib import Path
 
 _QUIET = {
     "DAGSTER_DISABLE_TELEMETRY": "1",
@@ -56,3 +59,18 @@ def keep_freed_memory() -> None:
     mallopt(trim_threshold, 2**31 - 1)
     mallopt(mmap_threshold, 2**30)
     mallopt(arena_max, 1)
+
+
+def processor() -> str:
+    """The processor's model by its name, as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def hardware() -> str:
+    """The machine, in words."""
+    return f"{processor()}, {os.cpu_count()} cores"

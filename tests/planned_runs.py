@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.__main__ import hardware
+from mm_model.environment import hardware
 from mm_model.run import stages
 from mm_model.store import documents
 from mm_model.store.layout import Layout

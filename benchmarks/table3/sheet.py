@@ -71,7 +71,7 @@ class MeasuredRows:
 def _here() -> dict[str, Any]:
     import torch
 
-    from benchmarks.__main__ import hardware
+    from mm_model.environment import hardware
 
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     return {

@@ -9,13 +9,13 @@ import importlib.metadata
 import platform
 import threading
 import time
-from pathlib import Path
 from types import TracebackType
 
 import psutil
 import torch
 
 import mm_model
+from mm_model.environment import processor
 from mm_model.store.atomic import Document
 
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "onnxruntime")
@@ -38,7 +38,7 @@ def hardware(device: torch.device) -> Document:
     """Processor, memory, and the accelerator where one is used."""
     said: Document = {
         "system": platform.system(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": psutil.cpu_count(logical=False) or psutil.cpu_count(),
         "threads": torch.get_num_threads(),
         "memory_bytes": psutil.virtual_memory().total,
@@ -48,15 +48,6 @@ def hardware(device: torch.device) -> Document:
         card = torch.cuda.get_device_properties(device)
         said |= {"device": card.name, "device_memory_bytes": card.total_memory}
     return said
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 class MeasuredBlock:

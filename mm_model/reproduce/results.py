@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mm_model.environment import hardware
 from mm_model.store import atomic, documents, sealed
 from mm_model.store.atomic import Document
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-def hardware() -> str:
-    """The machine, in words."""
-    named = Path("/proc/cpuinfo")
-    lines = named.read_text().splitlines() if named.exists() else []
-    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return f"{models[0] if models else platform.machine()}, {os.cpu_count()} cores"
 
 
 @dataclass(frozen=True)

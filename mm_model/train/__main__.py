@@ -3,6 +3,7 @@
 FILE is what the stage wrote down for them (`launch.py`); they end with the stage that started them.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def main(file: Path) -> int:
             or f"A process of the training failed ({type(error).__name__}: "
             f"{first_line(error)}); {launch.log} holds its traceback, and {_KEPT}."
         )
-        rank = PartialState().process_index
+        rank = int(os.environ.get("RANK", "0"))  # also before there is a process group
         write_json(launch.folder / f"{FAILURE}.{rank:04d}.json", {"sentence": known})
         if said is None:
             raise

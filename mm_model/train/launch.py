@@ -136,8 +136,12 @@ def command(number: int, file: Path, module: str = "mm_model.train") -> list[str
     return [*starter, *words, "--module", module, str(file)]
 
 
-def train_together(job: Job, samples: str, start: Path | None, number: int) -> list[str]:
-    """Train in `number` processes; what they learned lies in `job.out` as one would leave it.
+def train_together(
+    job: Job, samples: str, start: Path | None, number: int, kept_apart: str
+) -> list[str]:
+    """Train in `number` processes, sharding what `kept_apart` says.
+
+    What they learned lies in `job.out` as one would leave it.
 
     Returns the names of trained tensors that no gradient reached.
 
@@ -153,7 +157,7 @@ def train_together(job: Job, samples: str, start: Path | None, number: int) -> l
         work=job.work,
         samples=samples,
         start=start,
-        sharding=sharding(),
+        sharding=kept_apart,
         spool=job.tracker.folder,
         starter=lifeline.this_process(),
     )

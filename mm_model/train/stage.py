@@ -29,14 +29,14 @@ def train(job: Job, settings: TrainSettings, samples: str, start: Path | None) -
         UserError: nobody, or too few, to learn from.
     """
     run, folder = job.profile.run, job.inputs["precompute"]
-    number = launch.wanted(run, settings.streams)
+    number, sharding = launch.wanted(run, settings.streams), launch.sharding()
     data = ShardSet(folder, samples, source_of(job.layout.root, folder, samples))
     _refuse_few(job, settings, data)
     write_targets(job, data)
     steps = f"{settings.steps} steps of {settings.batch_size}"
     job.say(f"{len(data)} targets of {data.people} people, {steps}")
     if number > 1:
-        unreached = launch.train_together(job, samples, start, number)
+        unreached = launch.train_together(job, samples, start, number, sharding)
     else:
         unreached = learn(job, settings, data, start, Processes(device_of(run)))
     curve = tables.read(job.out / "curve.parquet")

@@ -94,19 +94,6 @@ def write(folder: Path, fingerprint: str, taken: Snapshot) -> Path:
     return target
 
 
-def save(
-    folder: Path,
-    step: int,
-    fingerprint: str,
-    *,
-    parameters: dict[str, Tensor],
-    optimizer: torch.optim.Optimizer,
-    curve: list[dict],
-) -> Path:
-    """Write the checkpoint of a training of one process at once."""
-    return write(folder, fingerprint, snapshot(step, parameters, optimizer, curve))
-
-
 def prune(folder: Path, keep: int) -> None:
     """Remove what is older than the newest `keep` checkpoints of which every file is sealed."""
     found = _checkpoints(folder)
@@ -162,17 +149,6 @@ def newest(folder: Path, fingerprint: str, say: Callable[[str], None]) -> list[s
             has = f"{len(found.files)} of its {found.ranks} files"
             say(f"checkpoint of step {found.step} has {has}: passed over")
     return []
-
-
-def restore(
-    folder: Path,
-    fingerprint: str,
-    parameters: dict[str, Tensor],
-    optimizer: torch.optim.Optimizer,
-    say: Callable[[str], None] = print,
-) -> Restored | None:
-    """Load the newest whole checkpoint of this fingerprint into parameters and optimiser."""
-    return load([folder / name for name in newest(folder, fingerprint, say)], parameters, optimizer)
 
 
 @torch.no_grad()

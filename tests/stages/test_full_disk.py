@@ -20,7 +20,7 @@ from mm_model.media.encode import write_mp4
 from mm_model.media.sheet import picture_bytes
 from mm_model.nn.injection import files
 from mm_model.store import atomic, sealed, tables
-from mm_model.train import state
+from tests.train import kept
 
 pytestmark = pytest.mark.capability("killed, moved, full disk", scale="T")
 
@@ -131,16 +131,16 @@ def test_a_checkpoint_that_did_not_fit_leaves_the_one_before(
 ) -> None:
     weights = {"w": torch.nn.Parameter(torch.zeros(40, 40))}
     optimizer = torch.optim.AdamW(weights.values())
-    state.save(tmp_path, 2, "work", parameters=weights, optimizer=optimizer, curve=[])
+    kept.save(tmp_path, 2, "work", parameters=weights, optimizer=optimizer, curve=[])
     with torch.no_grad():
         weights["w"].fill_(4)
     with small_files, pytest.raises(OSError, match="step_00000004"):
-        state.save(tmp_path, 4, "work", parameters=weights, optimizer=optimizer, curve=[])
+        kept.save(tmp_path, 4, "work", parameters=weights, optimizer=optimizer, curve=[])
     said: list[str] = []
-    found = state.restore(tmp_path, "work", weights, optimizer, said.append)
+    found = kept.restore(tmp_path, "work", weights, optimizer, said.append)
     assert found is not None and found.step == 2 and not said
     assert (weights["w"] == 0).all()
-    state.save(tmp_path, 4, "work", parameters=weights, optimizer=optimizer, curve=[])
+    kept.save(tmp_path, 4, "work", parameters=weights, optimizer=optimizer, curve=[])
     assert sealed.flaw(tmp_path / "step_00000004.safetensors", "work") is None
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from mm_model.store import sealed
-from mm_model.train import state
 from tests.store.damage import flipped, other_damage
+from tests.train import kept
 
 pytestmark = pytest.mark.capability("resume", scale="T")
 
@@ -33,7 +33,7 @@ class Run:
                 parameter.grad = torch.randn(parameter.shape, generator=g)
             self.optimizer.step()
             curve = [{"step": step, "loss": 0.5 / step}]
-            self.newest = state.save(
+            self.newest = kept.save(
                 folder,
                 step,
                 fingerprint,
@@ -52,9 +52,7 @@ class Run:
     def restored(self) -> int:
         """The step a resume takes up; fails when what it gives is not that step's state."""
         self.said.clear()
-        found = state.restore(
-            self.folder, "work", self.parameters, self.optimizer, self.said.append
-        )
+        found = kept.restore(self.folder, "work", self.parameters, self.optimizer, self.said.append)
         if found is None:
             return 0
         assert found.curve == [{"step": found.step, "loss": 0.5 / found.step}]
@@ -104,7 +102,7 @@ def test_without_a_whole_checkpoint_training_begins_anew(tmp_path: Path) -> None
 
 def test_old_checkpoints_go_with_their_seals(tmp_path: Path) -> None:
     run = Run(tmp_path)
-    state.save(tmp_path, 6, "work", parameters=run.parameters, optimizer=run.optimizer, curve=[])
+    kept.save(tmp_path, 6, "work", parameters=run.parameters, optimizer=run.optimizer, curve=[])
     steps = ("step_00000004.safetensors", "step_00000006.safetensors")
     assert {path.name for path in tmp_path.iterdir()} == {
         *steps,

@@ -12,13 +12,13 @@ from mm_model.generation.backbone import Backbone
 from mm_model.nn.identity.prompt import encode_prompts, encode_text
 from mm_model.precompute.sample import TrainingSample
 from mm_model.settings import TrainSettings, load_profile
-from mm_model.train import state
 from mm_model.train.batches import Batch
 from mm_model.train.feed import Feed
 from mm_model.train.loop import Trainer, learning_rate
 from mm_model.train.shards import ShardSet
 from tests.nn import tiny
 from tests.precomputed import Made, read, written
+from tests.train import kept
 
 TARGETS, REFERENCES = 10, 6
 CAPTION = "a man walks in the park"
@@ -213,7 +213,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     newest = sorted(tmp_path.glob("step_*.safetensors"))[-1]
     newest.write_bytes(newest.read_bytes()[:100])
     trainer = _trainer(settings, tmp_path)
-    found = state.restore(tmp_path, "fingerprint", trainer.parameters, trainer.optimizer)
+    found = kept.restore(tmp_path, "fingerprint", trainer.parameters, trainer.optimizer)
     assert found is not None and found.step == 2
     assert list(tmp_path.glob("*.damaged"))
 
@@ -221,7 +221,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
 def test_a_checkpoint_of_other_work_is_never_read(settings: TrainSettings, tmp_path: Path) -> None:
     _run(_trainer(settings, tmp_path))
     trainer = _trainer(settings, tmp_path)
-    assert state.restore(tmp_path, "other", trainer.parameters, trainer.optimizer) is None
+    assert kept.restore(tmp_path, "other", trainer.parameters, trainer.optimizer) is None
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_update(

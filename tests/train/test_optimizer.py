@@ -10,9 +10,10 @@ from torch import nn
 from mm_model.errors import UserError
 from mm_model.run import feasible
 from mm_model.settings import TrainSettings, load_profile
-from mm_model.train import optimizer, state
+from mm_model.train import optimizer
 from mm_model.train.gradients import never_reached
 from mm_model.train.optimizer import optimizer_of
+from tests.train import kept
 
 pytestmark = pytest.mark.capability("8-bit optimiser", scale="T")
 
@@ -94,10 +95,10 @@ def test_a_resume_repeats_the_straight_run_bit_for_bit(
     cut = _parameters()
     made = optimizer_of(cut, eight)
     _taught(cut, made, range(3))
-    state.save(tmp_path, 3, "work", parameters=cut, optimizer=made, curve=[])
+    kept.save(tmp_path, 3, "work", parameters=cut, optimizer=made, curve=[])
     resumed = _parameters(seed=1)
     again = optimizer_of(resumed, eight)
-    assert state.restore(tmp_path, "work", resumed, again) is not None
+    assert kept.restore(tmp_path, "work", resumed, again) is not None
     _taught(resumed, again, range(3, 6))
     for name, value in straight.items():
         assert torch.equal(value, resumed[name]), name

@@ -11,6 +11,7 @@ from mm_model.train import learn, state
 from mm_model.train.average import MovingAverage
 from mm_model.train.saving import Saver
 from mm_model.train.state import Snapshot
+from tests.train import kept
 
 pytestmark = pytest.mark.capability("resume", scale="T")
 
@@ -52,7 +53,7 @@ def test_training_goes_on_while_a_checkpoint_is_written(
         _step(parameters, optimizer)  # the disk is not done yet
         go.set()
     other, restored = _made()
-    found = state.restore(tmp_path, "work", other, restored)
+    found = kept.restore(tmp_path, "work", other, restored)
     assert found is not None and found.step == 1
     assert torch.equal(other["matrix"], then) and not torch.equal(parameters["matrix"], then)
 
@@ -85,7 +86,7 @@ def test_nothing_is_thrown_away_for_a_checkpoint_that_is_not_whole(tmp_path: Pat
             state.write(tmp_path, "work", taken)
     state.write(tmp_path, "work", state.snapshot(4, parameters, optimizer, [], rank=0, ranks=2))
     said: list[str] = []
-    found = state.restore(tmp_path, "work", parameters, optimizer, said.append)
+    found = kept.restore(tmp_path, "work", parameters, optimizer, said.append)
     assert found is not None and found.step == 3
     assert said == ["checkpoint of step 4 has 1 of its 2 files: passed over"]
 

@@ -10,6 +10,7 @@ import platform
 from dataclasses import KW_ONLY, asdict, dataclass, field
 from pathlib import Path
 
+from mm_model.environment import processor
 from mm_model.errors import UserError
 from mm_model.serving import fields
 from mm_model.serving.config import ServingConfig
@@ -188,17 +189,8 @@ def hardware(device: str, threads: int) -> Document:
     return {
         "machine": platform.machine(),
         "system": platform.system(),
-        "processor": _processor(),
+        "processor": processor(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "device": torch.cuda.get_device_name(0) if cuda else "cpu",
         "threads": threads,
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
