@@ -251,6 +251,17 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
         Capability("tracking", "MLflow never stands in a stage's way, and no point is lost"),
         Capability("catalogue and page", "tables, SQL and the report page tell the same numbers"),
     ),
+    "Magic-Me": (
+        Capability(
+            "tokens of a subject",
+            "a subject's tokens are learned from photographs on Stable Diffusion 1.5, and read by "
+            "other tools; not run on the published weights",
+        ),
+        Capability(
+            "clips of a subject",
+            "AnimateDiff's motion module moves a learned subject; not run on the published weights",
+        ),
+    ),
     "Past one machine": (
         Capability(
             "Ray",

@@ -26,6 +26,7 @@ ORDER = (
     {"generation", "planning", "published", "run"},
     {"sources", "ingest", "faces", "precompute", "methods"},
     {"pairs", "serving", "train"},
+    {"vcd"},
     {"evaluate", "proving", "register", "embedded.training", "reproduce"},
     {"report"},
     {"card"},

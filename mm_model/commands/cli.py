@@ -16,7 +16,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mm_model import lifeline
-from mm_model.commands import config, imports, parameters, plan, prove, releases
+from mm_model.commands import (
+    config,
+    imports,
+    learn_subject,
+    parameters,
+    plan,
+    prove,
+    releases,
+)
 from mm_model.commands.generate import command as generate
 from mm_model.commands.generate import interrupt
 from mm_model.environment import keep_freed_memory, silence_telemetry
@@ -58,6 +66,7 @@ _KEPT = {
     "dataset-card": _OLD_STAYS,
     "timelapse": _OLD_STAYS,
     "serve": "nothing is served, and no release was changed",
+    "learn-subject": "what was learned so far is kept and the same command goes on",
     "generate": "no clip was made",
     "releases": _UNCHANGED,
     "rollback": _LOOK,
@@ -257,6 +266,7 @@ def parser() -> argparse.ArgumentParser:
 
     _add_pages(commands)
     _add_serve(commands)
+    learn_subject.add_to(commands)
     generate.add_to(commands)
     releases.add_to(commands)
     _add_replies(commands)

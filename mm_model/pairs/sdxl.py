@@ -8,8 +8,7 @@ diffusers' own; only the embeddings are changed on the way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,17 +17,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mm_model.errors import UserError, first_line
+from mm_model.errors import UserError
 from mm_model.nn.identity import stacked
 from mm_model.nn.identity.lora import add_lora
 from mm_model.nn.identity.shelf import checkpoint_in, photomaker_in
 from mm_model.nn.identity.subject import parse_prompt, place_identity
-from mm_model.nn.parts import Keywords, refuse_pickles
+from mm_model.nn.networks import load_network, without_bars
+from mm_model.nn.parts import Keywords
 from mm_model.settings import RunSettings
 from mm_model.settings.device import device_of
-
-_FORGIVEN = ("position_ids",)
-"""Left in older files, and no weight."""
 
 
 @dataclass(frozen=True)
@@ -162,8 +159,10 @@ def load_painter(folder: Path, run: RunSettings) -> Painter:
     identity = stacked.stacked_identity(state, file)
     place = checkpoint_in(folder)
     first, second = load_tokenizers(folder)
-    with _without_bars():
-        parts = {name: _part(place / name, dtype) for name in _CLASSES}
+    with without_bars():
+        parts = {
+            name: load_network(place / name, kind, dtype, "SDXL") for name, kind in _CLASSES.items()
+        }
         pipe = StableDiffusionXLPipeline.from_pretrained(
             str(place),
             **parts,
@@ -188,55 +187,6 @@ _CLASSES = {
     "text_encoder": ("transformers", "CLIPTextModel"),
     "text_encoder_2": ("transformers", "CLIPTextModelWithProjection"),
 }
-
-
-@contextmanager
-def _without_bars() -> Iterator[None]:
-    """The libraries' own progress bars are off, and afterwards as they were."""
-    from diffusers.utils import logging as theirs
-    from transformers.utils import logging as others
-
-    shown = [chatter for chatter in (theirs, others) if chatter.is_progress_bar_enabled()]
-    try:
-        for chatter in shown:
-            chatter.disable_progress_bar()
-        yield
-    finally:
-        for chatter in shown:
-            chatter.enable_progress_bar()
-
-
-def _part(folder: Path, dtype: torch.dtype) -> Any:
-    """One network of the checkpoint, frozen, with every tensor of its file and no other."""
-    import importlib
-
-    refuse_pickles(folder)
-    library, name = _CLASSES[folder.name]
-    options: Keywords = {"use_safetensors": True, "local_files_only": True, "torch_dtype": dtype}
-    files = [path.name for path in folder.glob("*.safetensors")]
-    if files and all(".fp16." in file for file in files):
-        options["variant"] = "fp16"
-    try:
-        model, info = getattr(importlib.import_module(library), name).from_pretrained(
-            str(folder), output_loading_info=True, **options
-        )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(
-            f"{folder} could not be loaded from safetensors files: {first_line(error)}: fetch the "
-            "checkpoint again."
-        ) from error
-    for kind, word in (
-        ("missing_keys", "lacks the tensor"),
-        ("unexpected_keys", "holds the unknown tensor"),
-        ("mismatched_keys", "holds the misshapen tensor"),
-    ):
-        wrong = sorted(str(key) for key in info.get(kind, ()) if not str(key).endswith(_FORGIVEN))
-        if wrong:
-            raise UserError(
-                f"{folder} {word} {wrong[0]!r} ({len(wrong)} such): it is no whole SDXL "
-                "checkpoint; fetch it again."
-            )
-    return model.requires_grad_(False).eval()
 
 
 def _refuse_other_width(

@@ -16,6 +16,7 @@ from mm_model.settings import bounds
 from mm_model.settings.bounds import Count, Few, Share, each_once
 from mm_model.settings.faces import FacesSettings as FacesSettings
 from mm_model.settings.section import Section
+from mm_model.settings.subject import SubjectSettings as SubjectSettings
 from mm_model.settings.training import FaceGuidance as FaceGuidance
 from mm_model.settings.training import TrainSettings as TrainSettings
 from mm_model.store import digests
@@ -297,6 +298,7 @@ class Profile(Section):
     pretrain: TrainSettings
     finetune: TrainSettings
     evaluate: EvaluateSettings
+    subject: SubjectSettings
     register_: RegisterSettings = Field(alias="register")
     serve: ServeSettings
 

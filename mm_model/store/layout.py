@@ -53,6 +53,11 @@ class Layout:
         return self.root / "work" / self.profile / "precomputed"
 
     @property
+    def subjects(self) -> Path:
+        """Subjects that somebody let the model learn, a folder each (`learn-subject`)."""
+        return self.root / "work" / self.profile / "subjects"
+
+    @property
     def page(self) -> Path:
         """The growing report page, a derived view."""
         return self.root / "reports" / self.profile / "index.html"

@@ -12,6 +12,7 @@ from mm_model.errors import UserError
 from mm_model.nn.identity import stacked
 from mm_model.nn.identity.lora import add_lora
 from mm_model.nn.identity.photomaker import convert_photomaker_v2
+from mm_model.nn.networks import load_network
 from mm_model.pairs import sdxl
 from mm_model.settings import load_profile
 from tests.pairs import tiny_sdxl
@@ -208,7 +209,10 @@ def test_a_tensor_too_few_or_too_many_is_named(
     with pytest.raises(UserError) as caught:
         state, lora = stacked.read(path)
         stacked.stacked_identity(state, path)
-        parts = {name: sdxl._part(shelf / "sdxl" / name, torch.float32) for name in ("unet",)}
+        parts = {
+            name: load_network(shelf / "sdxl" / name, sdxl._CLASSES[name], torch.float32, "SDXL")
+            for name in ("unet",)
+        }
         add_lora(parts, lora, path)
     message = str(caught.value)
     assert said in message and str(path) in message and "\n" not in message
@@ -234,7 +238,7 @@ def test_a_checkpoint_that_is_not_whole_is_named(
     change(state, key)
     save_file(state, file, metadata={"format": "pt"})
     with pytest.raises(UserError, match=re.escape(said)):
-        sdxl._part(tmp_path / name, torch.float32)
+        load_network(tmp_path / name, sdxl._CLASSES[name], torch.float32, "SDXL")
 
 
 def test_a_file_for_another_checkpoint_is_refused(

@@ -144,7 +144,10 @@ def test_every_section_refuses_what_it_does_not_know(tree: Path) -> None:
         ("serve: {size: [[64, 64]]}", "did you mean serve.sizes?"),
         ("regster: {confidence: 0.9}", "did you mean register?"),
         ("threads: 2", "did you mean run.threads? Move it there"),
-        ("evaluate: {learning_rate: 1}", "pretrain.learning_rate or finetune.learning_rate?"),
+        (
+            "evaluate: {learning_rate: 1}",
+            "finetune.learning_rate or subject.learning_rate?",
+        ),
         ("bases: tiny", "bases is no setting"),
     ],
 )

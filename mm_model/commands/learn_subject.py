@@ -1,0 +1,119 @@
+"""The command `learn-subject`: from a few photographs to the tokens of one subject."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mm_model.errors import UserError
+from mm_model.store import named
+from mm_model.store.layout import Layout, repository_root
+
+if TYPE_CHECKING:
+    from mm_model.settings import Profile
+    from mm_model.vcd.masks import Segmenter
+
+KINDS = ("person", "animal", "object")
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `learn-subject` to the command line."""
+    command = commands.add_parser("learn-subject", help="learn tokens that stand for one subject")
+    command.add_argument("name", help="what the subject is called in prompts, as in rex for <rex>")
+    command.add_argument("photos", type=named.path, help="a folder of five to ten photographs")
+    command.add_argument("--kind", choices=KINDS, required=True, help="what is shown")
+    command.add_argument("--word", help="its class word, as in man, dog or cup; the kind if absent")
+    command.add_argument(
+        "--weights",
+        type=named.path,
+        required=True,
+        metavar="DIR",
+        help="a Stable Diffusion 1.5 checkpoint in diffusers' layout",
+    )
+    command.add_argument(
+        "--masks", type=named.path, metavar="DIR", help="masks of the photographs' names, .png"
+    )
+    command.add_argument(
+        "--consent", metavar="BASIS:EVIDENCE", help="why a person's photographs may be used"
+    )
+    command.add_argument("-o", "--out", type=named.path, help="the folder to write")
+    command.add_argument("--force", action="store_true", help="replace a folder that is there")
+    command.set_defaults(act=_learn_subject)
+
+
+def _learn_subject(options: argparse.Namespace) -> None:
+    from mm_model.settings import load_params, load_profile
+    from mm_model.vcd.tokens import placeholder_of
+
+    root = repository_root()
+    params = load_params(root)
+    placeholder_of(options.name)
+    target = options.out or Layout(root, params.profile).subjects / options.name
+    if target.exists() and not options.force:
+        raise UserError(f"{target} exists and stays as it is: name another -o, or add --force.")
+    if not options.photos.is_dir():
+        raise UserError(f"{options.photos} is no folder: name a folder of photographs.")
+    profile = load_profile(root, params.profile)
+    consent, covered = _consent(options, root)
+    segmenter = _segmenter(options, root / params.facepack, profile)
+    from mm_model.vcd import photos
+
+    found = photos.read(options.photos, segmenter, covered)
+    for name, why in found.left_out.items():
+        print(f"left out: {name}, {why}")
+    if len(found.photos) < photos.FEW:
+        print(f"{len(found.photos)} photographs are few: the method was made for five to ten")
+    if segmenter.name == "none":
+        print("no masks: the background is learned too (--masks DIR keeps it out)")
+    from mm_model.progress import Steps
+    from mm_model.vcd.keep import LearningOrder, learn_and_keep
+
+    order = LearningOrder(
+        options.name,
+        options.kind,
+        options.word or options.kind,
+        weights=options.weights,
+        masks=segmenter.name,
+        consent=consent,
+    )
+    with Steps("learning") as steps:
+        learn_and_keep(order, found, profile, target, say=print, on_step=steps.told)
+    print(f"{target} holds {options.name}: write <{options.name}> before its class word.")
+
+
+def _consent(options: argparse.Namespace, root: Path) -> tuple[str | None, Any]:
+    """The id of the statement, and which files it covers; of animals and objects none is asked."""
+    if options.kind != "person":
+        return None, lambda _: True
+    from mm_model.media import consent as records
+    from mm_model.serving import consent
+    from mm_model.store import consents
+
+    said = None
+    if options.consent is not None:
+        given = consent.parse(options.consent)
+        said = consents.Statement(given.id, given.text)
+    record = records.consent_for(options.photos, said)
+    statement = said or record.statement
+    if statement is None:
+        raise UserError(
+            f"{options.photos} states its consent file by file: say which holds with --consent "
+            "basis:evidence."
+        )
+    consents.record(consents.path_below(root), statement)
+    return statement.id, record.covers
+
+
+def _segmenter(options: argparse.Namespace, facepack: Path, profile: Profile) -> Segmenter:
+    from mm_model.facepack.port import open_pack
+    from mm_model.vcd import masks
+
+    if options.masks is not None:
+        if not options.masks.is_dir():
+            raise UserError(f"{options.masks} is no folder: name a folder of masks.")
+        return masks.Supplied(options.masks)
+    if options.kind == "person":
+        pack = open_pack(facepack, profile.faces.detection_size, profile.run.threads)
+        return masks.FaceEllipse(pack, profile.faces)
+    return masks.Everything()

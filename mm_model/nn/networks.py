@@ -1,0 +1,70 @@
+"""Networks of a published image model in diffusers' layout, read strictly, one folder each."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mm_model.errors import UserError, first_line
+from mm_model.nn.parts import Keywords, refuse_pickles
+
+_FORGIVEN = ("position_ids",)
+"""Left in older files, and no weight."""
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """The libraries' own progress bars are off, and afterwards as they were."""
+    from diffusers.utils import logging as theirs
+    from transformers.utils import logging as others
+
+    shown = [chatter for chatter in (theirs, others) if chatter.is_progress_bar_enabled()]
+    try:
+        for chatter in shown:
+            chatter.disable_progress_bar()
+        yield
+    finally:
+        for chatter in shown:
+            chatter.enable_progress_bar()
+
+
+def load_network(folder: Path, kind: tuple[str, str], dtype: torch.dtype, model: str) -> Any:
+    """One network, frozen, with every tensor of its file and no other.
+
+    kind: the library and its class. model: what the checkpoint is called in a refusal.
+
+    Raises:
+        UserError: it holds a pickle, is damaged, or a tensor is missing, unknown or misshapen.
+    """
+    refuse_pickles(folder)
+    library, name = kind
+    options: Keywords = {"use_safetensors": True, "local_files_only": True, "torch_dtype": dtype}
+    files = [path.name for path in folder.glob("*.safetensors")]
+    if files and all(".fp16." in file for file in files):
+        options["variant"] = "fp16"
+    try:
+        network, info = getattr(importlib.import_module(library), name).from_pretrained(
+            str(folder), output_loading_info=True, **options
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"{folder} could not be loaded from safetensors files: {first_line(error)}: fetch the "
+            "checkpoint again."
+        ) from error
+    for kept, word in (
+        ("missing_keys", "lacks the tensor"),
+        ("unexpected_keys", "holds the unknown tensor"),
+        ("mismatched_keys", "holds the misshapen tensor"),
+    ):
+        wrong = sorted(str(key) for key in info.get(kept, ()) if not str(key).endswith(_FORGIVEN))
+        if wrong:
+            raise UserError(
+                f"{folder} {word} {wrong[0]!r} ({len(wrong)} such): it is no whole {model} "
+                "checkpoint; fetch it again."
+            )
+    return network.requires_grad_(False).eval()

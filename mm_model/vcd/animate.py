@@ -1,0 +1,141 @@
+"""Clips of a learned subject: a Stable Diffusion checkpoint with AnimateDiff's motion module.
+
+The loop is diffusers' own. Noise is drawn on the CPU from the seed and may be correlated over
+frames (Magic-Me, section 4.1). Source: Magic-Me (arXiv 2402.09368); its clips have 16 frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mm_model.diffusion.schedule import correlate_frames
+from mm_model.errors import UserError, first_line
+from mm_model.nn.networks import load_network, without_bars
+from mm_model.nn.parts import Keywords
+from mm_model.progress import OnStep
+from mm_model.vcd.stable_diffusion import StableDiffusion, load_checkpoint
+from mm_model.vcd.tokens import IdTokens
+
+
+@dataclass(frozen=True)
+class Take:
+    """One clip: `frames` of `height` x `width` pixels, of one prompt from the noise of one seed.
+
+    gamma: correlation of neighbouring frames' noise, 0..1; more is steadier and moves less.
+    """
+
+    prompt: str
+    seed: int
+    _: KW_ONLY
+    frames: int = 16
+    height: int = 512
+    width: int = 512
+    steps: int = 20
+    guidance: float = 8.0
+    gamma: float = 0.0
+    negative: str = ""
+
+
+class Animator:
+    """A checkpoint and a motion module on one device; any subject of the family may be shown."""
+
+    def __init__(self, base: StableDiffusion, motion: Any) -> None:
+        from diffusers import AnimateDiffPipeline, DDIMScheduler
+
+        config = {**base.scheduler.config, "beta_schedule": "linear", "clip_sample": False}
+        with without_bars():
+            self._pipe = AnimateDiffPipeline(
+                vae=base.vae,
+                text_encoder=base.text_encoder,
+                tokenizer=base.tokenizer,
+                unet=base.unet,
+                motion_adapter=motion,
+                scheduler=DDIMScheduler.from_config(
+                    config, timestep_spacing="linspace", steps_offset=1
+                ),
+            )
+        # the motion UNet has taken the weights over; the plain one would stay in memory beside it
+        self.base = replace(base, unet=self._pipe.unet)
+        self._pipe.unet.to(base.device, base.unet.dtype).requires_grad_(False)
+        self._pipe.set_progress_bar_config(disable=True)
+        self._longest = int(motion.config.motion_max_seq_length)
+
+    @torch.no_grad()
+    def clip(
+        self, take: Take, tokens: IdTokens | None = None, on_step: OnStep | None = None
+    ) -> np.ndarray:
+        """Frames uint8 `[F,H,W,3]`; without `tokens`, of the prompt alone.
+
+        Raises:
+            UserError: more frames than the motion module knows, or a size that the VAE cannot make.
+        """
+        self._refuse(take)
+        pipe, factor = self._pipe, self._pipe.vae_scale_factor
+        shape = (1, pipe.unet.config.in_channels, take.frames)
+        noise = torch.randn(
+            *shape,
+            take.height // factor,
+            take.width // factor,
+            generator=torch.Generator("cpu").manual_seed(take.seed),
+        )
+        guided = take.guidance > 1
+
+        def told(_: Any, step: int, __: Any, kept: Keywords) -> Keywords:
+            if on_step is not None:
+                on_step(step + 1, take.steps)
+            return kept
+
+        made = pipe(
+            prompt_embeds=self.base.words([take.prompt], tokens),
+            negative_prompt_embeds=self.base.words([take.negative]) if guided else None,
+            num_frames=take.frames,
+            height=take.height,
+            width=take.width,
+            num_inference_steps=take.steps,
+            guidance_scale=take.guidance,
+            latents=correlate_frames(noise, take.gamma, frame_dim=2).to(pipe.unet.dtype),
+            output_type="np",
+            callback_on_step_end=told,
+        ).frames[0]
+        return (np.asarray(made) * 255).round().astype(np.uint8)
+
+    def _refuse(self, take: Take) -> None:
+        if not 1 <= take.frames <= self._longest:
+            raise UserError(
+                f"{take.frames} frames were asked for: this motion module makes 1 to "
+                f"{self._longest}."
+            )
+        factor = self._pipe.vae_scale_factor
+        if take.height % factor or take.width % factor or min(take.height, take.width) < factor:
+            raise UserError(
+                f"{take.height}x{take.width} pixels were asked for: give multiples of {factor}."
+            )
+
+
+def load_animator(
+    checkpoint: Path, motion: Path, device: torch.device, dtype: torch.dtype
+) -> Animator:
+    """The checkpoint of `checkpoint` with the motion module of `motion`, both in diffusers' layout.
+
+    Raises:
+        UserError: one is missing, damaged, or does not fit the other.
+    """
+    base = load_checkpoint(checkpoint, device, dtype)
+    if not motion.is_dir():
+        raise UserError(
+            f"{motion} is no folder: name a motion module in diffusers' layout (config.json and "
+            "safetensors)."
+        )
+    module = load_network(motion, ("diffusers", "MotionAdapter"), dtype, "motion module")
+    try:
+        return Animator(base, module.to(device))
+    except (ValueError, RuntimeError) as error:
+        raise UserError(
+            f"{motion} does not fit the UNet of {checkpoint}: {first_line(error)}: use one for "
+            "Stable Diffusion 1.5."
+        ) from error

@@ -1,0 +1,220 @@
+"""Learning the tokens of one subject: everything is frozen but them.
+
+Each step draws photographs, views of them, noise and times from (seed, step), so that what is cut
+off goes on as if it had not been. Times and noise follow the checkpoint's own scheduler (choice:
+the published example states linear betas between the same ends).
+Source: Magic-Me (arXiv 2402.09368), sections 4.2 and 5.2, and its published example.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from mm_model.errors import UserError
+from mm_model.progress import OnStep
+from mm_model.settings.subject import SubjectSettings
+from mm_model.store import digests
+from mm_model.train import state
+from mm_model.train.randomness import generator_of
+from mm_model.vcd.augment import SubjectView, plain, varied
+from mm_model.vcd.stable_diffusion import StableDiffusion
+from mm_model.vcd.tokens import IdTokens, first_values, placeholder_of
+
+CAPTION = "photo of a {} {}"
+"""Placeholder and class word stand in it; what a view's prefix says comes before them."""
+
+_COVERED = 1e-3
+"""Share of the latent's area below which a mask counts as empty."""
+
+
+@dataclass(frozen=True, eq=False)
+class SubjectPhoto:
+    """`pixels [H,W,3]` uint8 RGB and `mask [H,W]`, True where the subject is."""
+
+    pixels: np.ndarray
+    mask: np.ndarray
+
+
+@dataclass(frozen=True)
+class SubjectToLearn:
+    """Who or what is learned: its name, its class word (as in man, dog, cup) and photographs."""
+
+    name: str
+    word: str
+    photos: tuple[SubjectPhoto, ...]
+
+    @property
+    def digest(self) -> str:
+        """Over the words and all pixels and masks."""
+        seen = [
+            (digests.of_bytes(p.pixels.tobytes()), digests.of_bytes(np.packbits(p.mask).tobytes()))
+            for p in self.photos
+        ]
+        return digests.of_value([self.name, self.word, seen])
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """The tokens, and the loss of each step."""
+
+    tokens: IdTokens
+    losses: list[float]
+
+
+def masked_error(error: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the batch of sum(error^2 m) / (C sum m); `error [B,C,h,w]`, `mask [B,h,w]` in 0..1.
+
+    The published code sums over the four channels instead of taking their mean; Adam does not mind
+    a constant factor.
+    """
+    weight = mask[:, None].to(error)
+    inside = (error.square() * weight).flatten(1).sum(1)
+    return (inside / (error.shape[1] * weight.flatten(1).sum(1))).mean()
+
+
+def learn(
+    base: StableDiffusion,
+    subject: SubjectToLearn,
+    settings: SubjectSettings,
+    *,
+    seed: int,
+    work: Path,
+    base_digest: str,
+    say: Callable[[str], None],
+    on_step: OnStep | None = None,
+) -> Learned:
+    """The tokens of `subject`, learned on `base`; `work` keeps what is done so far.
+
+    Raises:
+        UserError: no photograph shows the subject, or a loss is not finite.
+    """
+    learner = _Learner(base, subject, settings, seed)
+    fingerprint = digests.of_value(
+        [subject.digest, settings.model_dump(mode="json"), seed, base_digest]
+    )
+    done, losses = learner.restored(work, fingerprint, say)
+    for step in range(done, settings.steps):
+        losses.append(learner.step(step))
+        if (step + 1) % settings.checkpoint_every == 0 and step + 1 < settings.steps:
+            curve = [{"loss": loss} for loss in losses]
+            taken = state.snapshot(step + 1, learner.parameters, learner.optimizer, curve)
+            state.write(work, fingerprint, taken)
+        if on_step is not None:
+            on_step(step + 1, settings.steps)
+    return Learned(learner.tokens(), losses)
+
+
+class _Learner:
+    def __init__(
+        self, base: StableDiffusion, subject: SubjectToLearn, settings: SubjectSettings, seed: int
+    ) -> None:
+        self._base, self._settings, self._seed = base, settings, seed
+        self._placeholder, self._word = placeholder_of(subject.name), subject.word
+        views = [plain(photo.pixels, photo.mask, settings.size) for photo in subject.photos]
+        self._views = [view for view in views if view.mask.any()]
+        if not self._views:
+            raise UserError(
+                f"No photograph of {subject.name} shows it inside the centred square: give others, "
+                "or other masks."
+            )
+        rows = base.text_encoder.get_input_embeddings().weight
+        begun = first_values(
+            rows,
+            base.pieces(subject.word),
+            settings.tokens,
+            settings.start,
+            generator_of(seed, 0, "tokens"),
+        )
+        self._vectors = begun.to(base.device).requires_grad_(True)
+        self.parameters: dict[str, Tensor] = {"vectors": self._vectors}
+        self.optimizer = torch.optim.AdamW(
+            [self._vectors],
+            lr=settings.learning_rate,
+            betas=settings.betas,
+            weight_decay=settings.weight_decay,
+        )
+
+    def tokens(self) -> IdTokens:
+        return IdTokens(self._placeholder, self._vectors.detach().cpu().clone())
+
+    def restored(
+        self, work: Path, fingerprint: str, say: Callable[[str], None]
+    ) -> tuple[int, list[float]]:
+        """Steps done before, and their losses."""
+        names = state.newest(work, fingerprint, say)
+        found = state.load((work / name for name in names), self.parameters, self.optimizer)
+        if found is None:
+            return 0, []
+        say(f"going on after step {found.step}")
+        return found.step, [row["loss"] for row in found.curve]
+
+    def step(self, step: int) -> float:
+        """One update; the loss before it."""
+        views = self._drawn(step)
+        base, seed = self._base, self._seed
+        pixels = torch.from_numpy(np.stack([view.pixels for view in views])).permute(0, 3, 1, 2)
+        latents = base.latents(pixels.float() / 127.5 - 1, generator_of(seed, step, "vae"))
+        noise, times = self._noise(latents, step)
+        noisy = base.scheduler.add_noise(latents, noise, times)
+        captions = [view.prefix + CAPTION.format(self._placeholder, self._word) for view in views]
+        words = base.words(captions, IdTokens(self._placeholder, self._vectors))
+        found = base.unet(noisy, times, words.to(noisy.dtype)).sample
+        target = noise
+        if base.scheduler.config.prediction_type == "v_prediction":
+            target = base.scheduler.get_velocity(latents, noise, times)
+        loss = masked_error(found.float() - target.float(), self._masks(views, latents, step))
+        said = float(loss.detach())
+        if not math.isfinite(said):
+            raise UserError(
+                f"The loss of step {step + 1} is not finite: set subject.learning_rate lower, or "
+                "run.dtype to float32."
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return said
+
+    def _drawn(self, step: int) -> list[SubjectView]:
+        """Views of the step's photographs; every photograph comes once before one comes again."""
+        count, batch = len(self._views), self._settings.batch_size
+        views = []
+        for place in range(step * batch, (step + 1) * batch):
+            order = torch.randperm(
+                count, generator=generator_of(self._seed, place // count, "order")
+            )
+            rng = np.random.default_rng([self._seed, place])
+            whole = self._views[int(order[place % count])]
+            view = varied(whole, rng)
+            views.append(view if view.mask.any() else whole)
+        return views
+
+    def _noise(self, latents: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        generator = generator_of(self._seed, step, "noise")
+        noise = torch.randn(latents.shape, generator=generator)
+        offset = torch.randn(*latents.shape[:2], 1, 1, generator=generator)
+        noise = noise + self._settings.noise_offset * offset
+        most = self._base.scheduler.config.num_train_timesteps
+        times = torch.randint(0, most, (len(latents),), generator=generator)
+        return noise.to(latents), times.to(latents.device)
+
+    def _masks(self, views: Sequence[SubjectView], latents: Tensor, step: int) -> Tensor:
+        """Masks of the subject in the latents' grid, or of all that the photograph shows."""
+        draws = torch.rand(len(views), generator=generator_of(self._seed, step, "mask"))
+        whole = draws < self._settings.unmasked_share
+        chosen = [
+            view.shown if everything else view.mask
+            for view, everything in zip(views, whole, strict=True)
+        ]
+        masks = torch.from_numpy(np.stack(chosen))[:, None].float()
+        small = functional.interpolate(masks, size=latents.shape[-2:], mode="area")[:, 0]
+        empty = small.flatten(1).mean(1) < _COVERED
+        small[empty] = 1.0
+        return small.to(latents.device)

@@ -1,0 +1,124 @@
+"""A Stable Diffusion 1.5 checkpoint in diffusers' layout, frozen: what ID tokens are learned on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mm_model.errors import UserError, first_line
+from mm_model.nn.networks import load_network, without_bars
+from mm_model.vcd.tokens import IdTokens, TokenRows, ids_of
+
+NETWORKS = {
+    "unet": ("diffusers", "UNet2DConditionModel"),
+    "vae": ("diffusers", "AutoencoderKL"),
+    "text_encoder": ("transformers", "CLIPTextModel"),
+}
+PARTS = (*NETWORKS, "tokenizer", "scheduler")
+
+
+@dataclass(frozen=True, eq=False)
+class StableDiffusion:
+    """The parts of one checkpoint on one device; none of them is ever trained."""
+
+    unet: Any
+    vae: Any
+    text_encoder: Any
+    tokenizer: Any
+    scheduler: Any
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.unet.device
+
+    def pieces(self, word: str) -> list[int]:
+        """The ids of a class word, without those of a sentence's ends."""
+        return self.tokenizer(word, add_special_tokens=False).input_ids
+
+    def words(self, prompts: list[str], tokens: IdTokens | None = None) -> Tensor:
+        """What the UNet hears of prompts, `[B,L,width]`; gradients reach the tokens' vectors."""
+        table = self.text_encoder.get_input_embeddings()
+        if tokens is None:
+            length = self.tokenizer.model_max_length
+            given = self.tokenizer(
+                prompts, padding="max_length", max_length=length, truncation=True
+            ).input_ids
+            return self._heard(given)
+        refuse_other_width(tokens, table.embedding_dim)
+        count = len(tokens.vectors)
+        given = [ids_of(self.tokenizer, text, tokens.placeholder, count) for text in prompts]
+        self.text_encoder.set_input_embeddings(TokenRows(table, tokens.vectors))
+        try:
+            return self._heard(given)
+        finally:
+            self.text_encoder.set_input_embeddings(table)
+
+    def _heard(self, ids: list[list[int]]) -> Tensor:
+        return self.text_encoder(torch.tensor(ids, device=self.device))[0]
+
+    @torch.no_grad()
+    def latents(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
+        """A sample of the VAE's posterior for `pixels [B,3,S,S]` in -1..1, scaled for the UNet.
+
+        The draw is made on the CPU, so that every device sees the same one.
+        """
+        found = self.vae.encode(pixels.to(self.device, self.vae.dtype)).latent_dist
+        noise = torch.randn(found.mean.shape, generator=generator)
+        drawn = found.mean + found.std * noise.to(found.mean.device, found.mean.dtype)
+        return drawn * self.vae.config.scaling_factor
+
+
+def refuse_other_width(tokens: IdTokens, width: int) -> None:
+    """Raise `UserError` where tokens were learned on a text encoder of another width."""
+    if tokens.vectors.shape[-1] != width:
+        raise UserError(
+            f"{tokens.placeholder} was learned with vectors of {tokens.vectors.shape[-1]} numbers "
+            f"and this checkpoint's text encoder takes {width}: use a checkpoint of the family "
+            "that it was learned on."
+        )
+
+
+def load_checkpoint(folder: Path, device: torch.device, dtype: torch.dtype) -> StableDiffusion:
+    """The checkpoint of `folder`, every tensor of its files and no other.
+
+    Raises:
+        UserError: a part is missing or damaged, or it is of another family than 1.x.
+    """
+    from diffusers import DDPMScheduler
+    from transformers import CLIPTokenizer
+
+    missing = [name for name in PARTS if not (folder / name).is_dir()]
+    if missing:
+        raise UserError(
+            f"{folder} is no Stable Diffusion checkpoint in diffusers' layout, {missing[0]} is "
+            "missing: name the folder that holds model_index.json."
+        )
+    if (folder / "text_encoder_2").exists():
+        raise UserError(
+            f"{folder} has two text encoders and is of the SDXL family: name a checkpoint of "
+            "Stable Diffusion 1.5."
+        )
+    with without_bars():
+        parts = {
+            name: load_network(folder / name, kind, dtype, "Stable Diffusion").to(device)
+            for name, kind in NETWORKS.items()
+        }
+    try:
+        tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+        scheduler = DDPMScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(
+            f"{folder} could not be read: {first_line(error)}: fetch the checkpoint again."
+        ) from error
+    takes = parts["unet"].config.cross_attention_dim
+    if (width := parts["text_encoder"].config.hidden_size) != takes:
+        raise UserError(
+            f"{folder}: its sentences have {width} numbers and its UNet takes {takes}: they are "
+            "not of one checkpoint."
+        )
+    return StableDiffusion(**parts, tokenizer=tokenizer, scheduler=scheduler)
