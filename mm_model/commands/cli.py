@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mm_model import lifeline
-from mm_model.commands import config, imports, parameters, plan, prove, releases
+from mm_model.commands import config, export, imports, parameters, plan, prove, releases
 from mm_model.commands.generate import command as generate
 from mm_model.commands.generate import interrupt
 from mm_model.environment import keep_freed_memory, silence_telemetry
@@ -59,6 +59,7 @@ _KEPT = {
     "timelapse": _OLD_STAYS,
     "serve": "nothing is served, and no release was changed",
     "generate": "no clip was made",
+    "export": "nothing half-written was put there",
     "releases": _UNCHANGED,
     "rollback": _LOOK,
     "unpin": _LOOK,
@@ -259,6 +260,7 @@ def parser() -> argparse.ArgumentParser:
     _add_serve(commands)
     generate.add_to(commands)
     releases.add_to(commands)
+    export.add_to(commands)
     _add_replies(commands)
     return root
 
