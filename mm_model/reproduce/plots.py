@@ -179,9 +179,9 @@ def uses(rows: Sequence[ShownUse], side: int) -> Figure:
     strips = [_strip(row, side) for row in rows]
     gap = np.full((side // 8, strips[0].shape[1], 3), 255, np.uint8)
     sheet = np.concatenate([part for strip in strips for part in (strip, gap)][:-1])
-    figure = Figure(figsize=(10, 8.1), layout="constrained")
+    figure = Figure(figsize=(10, 8))
     figure.suptitle("Figures 16 and 17 again: a held-out person (left: the photographs shown)")
-    axes = figure.subplots()
+    axes = figure.add_axes((0.16, 0.01, 0.83, 0.93))
     axes.imshow(sheet, interpolation="nearest")
     step = side + len(gap)
     axes.set_yticks([side / 2 + step * n for n in range(len(rows))], [row.name for row in rows])

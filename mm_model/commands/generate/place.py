@@ -13,12 +13,12 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 from mm_model.commands.generate import interrupt
-from mm_model.commands.generate.sidecar import Kind, Sidecar
+from mm_model.commands.generate.sidecar import MadeKind, Sidecar
 from mm_model.errors import UserError
 from mm_model.store import atomic
 from mm_model.store.walk import why
 
-SUFFIXES = {Kind.CLIP: ".mp4", Kind.PICTURE: ".png"}
+SUFFIXES = {MadeKind.CLIP: ".mp4", MadeKind.PICTURE: ".png"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class FinishedClip:
 
 
 @dataclass(frozen=True)
-class Place:
+class ClipFiles:
     """The names of a clip, its shots and its record; nothing says that they are free."""
 
     target: Path
@@ -54,26 +54,26 @@ class Place:
         """All that is written."""
         return (self.target, *self.each, self.record)
 
-    def free(self) -> "Place":
+    def free(self) -> "ClipFiles":
         """This one, or where somebody wrote there meanwhile the first free one like it."""
         tried, number = self, 1
         while any(os.path.lexists(path) for path in tried.files):
             number += 1
             named = self.target.with_stem(f"{self.target.stem}-{number}")
-            tried = Place(named, self.shots)
+            tried = ClipFiles(named, self.shots)
         return tried
 
 
-def of(target: Path, prompts: Sequence[str]) -> Place:
+def of(target: Path, prompts: Sequence[str]) -> ClipFiles:
     """The place of a clip of so many shots."""
-    return Place(target, len(prompts) if len(prompts) > 1 else 0)
+    return ClipFiles(target, len(prompts) if len(prompts) > 1 else 0)
 
 
-def refuse_kind(target: Path, kind: Kind) -> None:
+def refuse_kind(target: Path, kind: MadeKind) -> None:
     """Raises `UserError` where a picture is named as a clip, or a clip as a picture."""
     if target.suffix == SUFFIXES[kind]:
         return
-    if kind is Kind.PICTURE:
+    if kind is MadeKind.PICTURE:
         raise UserError(
             f"One frame is a picture, and {target} is the name of a clip: name one that ends in "
             ".png, as out.png, or ask for more frames with --frames (FRAMES=... for make)."
@@ -85,7 +85,7 @@ def refuse_kind(target: Path, kind: Kind) -> None:
 
 
 @contextlib.contextmanager
-def kept_free(place: Place, force: bool) -> Iterator[None]:
+def kept_free(place: ClipFiles, force: bool) -> Iterator[None]:
     """A folder for the clip while it is made; one that was made for it does not stay empty.
 
     Raises:
@@ -103,7 +103,7 @@ def kept_free(place: Place, force: bool) -> Iterator[None]:
                 folder.rmdir()
 
 
-def _refuse(place: Place, force: bool) -> None:
+def _refuse(place: ClipFiles, force: bool) -> None:
     """Before work starts: all of it can be written, and nothing is replaced."""
     target = place.target
     if target.suffix not in SUFFIXES.values():
@@ -132,7 +132,7 @@ def _refuse(place: Place, force: bool) -> None:
         ) from None
 
 
-def write(made: FinishedClip, place: Place) -> None:
+def write(made: FinishedClip, place: ClipFiles) -> None:
     """Write all of it; nothing takes its place before all is whole on disk."""
     record = json.dumps(made.said.as_dict(), indent=1, sort_keys=True, allow_nan=False) + "\n"
     with (

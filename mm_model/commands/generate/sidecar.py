@@ -36,7 +36,7 @@ PACKAGES = (
 """What has a say in a clip's bytes, beside our own code."""
 
 
-class Kind(StrEnum):
+class MadeKind(StrEnum):
     """What is made: a clip, or one frame as a picture."""
 
     CLIP = "clip"
@@ -101,7 +101,7 @@ class Sidecar:
     seconds: float
     notes: list[str]
     values: Document = field(default_factory=dict)
-    kind: Kind = Kind.CLIP
+    kind: MadeKind = MadeKind.CLIP
     shots_sha256: list[str] = field(default_factory=list)
 
     def as_dict(self) -> Document:
@@ -141,7 +141,7 @@ def read(path: Path) -> Sidecar:
                 "code that made the clip."
             )
         arguments = Arguments.of(said.pop("arguments"))
-        kind = Kind(said.pop("kind", Kind.CLIP))
+        kind = MadeKind(said.pop("kind", MadeKind.CLIP))
         found = Sidecar(arguments=arguments, kind=kind, **said)
     except OSError as error:
         raise UserError(

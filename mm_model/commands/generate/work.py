@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mm_model.commands.generate import asked, interrupt, place, sidecar
 from mm_model.commands.generate.model import Choice, chosen
 from mm_model.commands.generate.place import FinishedClip
-from mm_model.commands.generate.sidecar import Arguments, Kind, Sidecar
+from mm_model.commands.generate.sidecar import Arguments, MadeKind, Sidecar
 from mm_model.errors import UserError, of_machine
 from mm_model.progress import Steps
 from mm_model.serving import code, fields, request
@@ -41,7 +41,7 @@ class Wish:
     adapter: str
     facepack: Path | None
     values: Document
-    kind: Kind = Kind.CLIP
+    kind: MadeKind = MadeKind.CLIP
 
 
 def make(layout: Layout, wish: Wish, target: Path | None, force: bool, say: Say) -> Path:
@@ -57,14 +57,14 @@ def make(layout: Layout, wish: Wish, target: Path | None, force: bool, say: Say)
     }
     if values.get("num_frames") is None and target is not None and target.suffix == ".png":
         values["num_frames"] = 1
-    kind = Kind.PICTURE if values.get("num_frames") == 1 else Kind.CLIP
+    kind = MadeKind.PICTURE if values.get("num_frames") == 1 else MadeKind.CLIP
     name = f"{values['seed']}{place.SUFFIXES[kind]}"
     target = target or layout.root / "work" / layout.profile / "clips" / name
     otherwise = f"--seed {values['seed']} (SEED={values['seed']} for make) makes the same one"
     with _no_clip(otherwise), place.kept_free(place.of(target, wish.prompts), force):
         choice = chosen(layout, wish.adapter, wish.facepack)
         if values.get("num_frames") is None and choice.config.num_frames == 1:
-            kind = Kind.PICTURE
+            kind = MadeKind.PICTURE
         place.refuse_kind(target, kind)
         shown = asked.photographs(wish.references, choice.config.serve)
         consent = asked.consent_of(shown, wish.consent)
@@ -223,7 +223,7 @@ def _notes(mirror: Any, wanted: Sequence[request.Request], references: Any) -> l
 
 
 def _encoded(
-    takes: Sequence["np.ndarray"], kind: Kind, fps: int
+    takes: Sequence["np.ndarray"], kind: MadeKind, fps: int
 ) -> tuple[bytes, tuple[bytes, ...]]:
     """The file and those of its shots, if there are several: clips one after another, pictures side
     by side.
@@ -232,7 +232,7 @@ def _encoded(
 
     from mm_model.media.encode import mp4_bytes, png_bytes
 
-    if kind is Kind.PICTURE:
+    if kind is MadeKind.PICTURE:
         each = tuple(png_bytes(take[0]) for take in takes)
         whole = each[0] if len(takes) == 1 else png_bytes(np.concatenate([t[0] for t in takes], 1))
     else:
