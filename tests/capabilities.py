@@ -226,7 +226,20 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
         Capability(
             "generate", "photographs and a sentence become a clip and its record", first=True
         ),
+        Capability(
+            "pictures", "one frame is a PNG, by the same command, server and record as a clip"
+        ),
+        Capability(
+            "multi-shot",
+            "several sentences show one person, looked at once, from one noise; each shot alone "
+            "gives the same bytes",
+        ),
+        Capability("unknown words", "words that the text encoder reads letter by letter are told"),
         Capability("generate --again", "a record makes the same bytes on equal hardware"),
+        Capability(
+            "model card",
+            "an adapter is exported with a card that hubs read and whose own lines run; not pushed",
+        ),
         Capability("mlflow models serve", "the stock server serves the same model"),
         Capability("read-only trees", "who may only read lists releases and serves"),
         Capability("wheel", "the library alone generates in an empty environment"),

@@ -18,6 +18,7 @@ from pathlib import Path
 from mm_model import lifeline
 from mm_model.commands import (
     config,
+    export,
     imports,
     learn_subject,
     parameters,
@@ -68,6 +69,7 @@ _KEPT = {
     "serve": "nothing is served, and no release was changed",
     "learn-subject": "what was learned so far is kept and the same command goes on",
     "generate": "no clip was made",
+    "export": "nothing half-written was put there",
     "releases": _UNCHANGED,
     "rollback": _LOOK,
     "unpin": _LOOK,
@@ -269,6 +271,7 @@ def parser() -> argparse.ArgumentParser:
     learn_subject.add_to(commands)
     generate.add_to(commands)
     releases.add_to(commands)
+    export.add_to(commands)
     _add_replies(commands)
     return root
 

@@ -1,10 +1,11 @@
-"""Writing clips: H.264 in MP4 through PyAV, the same frames giving the same bytes.
+"""Writing clips: H.264 in MP4 through PyAV, the same frames giving the same bytes; and pictures.
 
 One encoder thread, fixed settings and assembler without AVX-512 (`x264_options` says why) keep the
 bytes equal from run to run on one machine. Odd sizes are padded to even ones by repeating the last
 row or column, as 4:2:0 colour asks.
 """
 
+import io
 import platform
 import tempfile
 from fractions import Fraction
@@ -45,6 +46,15 @@ def mp4_bytes(frames: np.ndarray, fps: float, crf: int = 18) -> bytes:
         path = Path(folder) / "clip.mp4"
         _encode(path, frames, fps, crf)
         return path.read_bytes()
+
+
+def png_bytes(pixels: np.ndarray) -> bytes:
+    """A PNG file of `pixels`, uint8 [H, W, 3] RGB, as bytes; it says nothing but the pixels."""
+    from PIL import Image
+
+    made = io.BytesIO()
+    Image.fromarray(pixels).save(made, "PNG")
+    return made.getvalue()
 
 
 def write_mp4(path: Path, frames: np.ndarray, fps: float, crf: int = 18) -> None:

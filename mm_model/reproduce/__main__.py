@@ -11,6 +11,7 @@ NAMES = {
     "figure8": "CAN against no CAN, three seeds",
     "figure9": "scales of the modulation by layer, timestep and modality",
     "figure14": "modulation only, on two distributions of data",
+    "figure16": "one photograph and four, pictures, shots and words of style (with figure 17)",
 }
 
 

@@ -13,6 +13,7 @@ from mm_model.store.atomic import Document
 
 if TYPE_CHECKING:
     from mm_model.reproduce.figure9 import ScalePoints
+    from mm_model.reproduce.figure16 import ShownUse
 
 _COLOURS = {"with CAN": "#1f77b4", "without CAN": "#d62728"}
 
@@ -167,3 +168,40 @@ def distributions(
     right.grid(axis="x", alpha=0.3)
     right.legend(fontsize=8, loc="best")
     return figure
+
+
+_FRAMES = 6
+"""Frames of a clip that a row shows."""
+
+
+def uses(rows: Sequence[ShownUse], side: int) -> Figure:
+    """A row a use: the photographs that were shown, and frames of `side` pixels made of them."""
+    strips = [_strip(row, side) for row in rows]
+    gap = np.full((side // 8, strips[0].shape[1], 3), 255, np.uint8)
+    sheet = np.concatenate([part for strip in strips for part in (strip, gap)][:-1])
+    figure = Figure(figsize=(10, 8))
+    figure.suptitle("Figures 16 and 17 again: a held-out person (left: the photographs shown)")
+    axes = figure.add_axes((0.16, 0.01, 0.83, 0.93))
+    axes.imshow(sheet, interpolation="nearest")
+    step = side + len(gap)
+    axes.set_yticks([side / 2 + step * n for n in range(len(rows))], [row.name for row in rows])
+    axes.set_xticks([])
+    for edge in axes.spines.values():
+        edge.set_visible(False)
+    return figure
+
+
+def _strip(row: ShownUse, side: int) -> np.ndarray:
+    """One row `[side, width, 3]`: photographs in one cell, a gap, then the frames."""
+    import cv2
+
+    across = 1 if len(row.photographs) == 1 else 2
+    cell = np.full((side, side, 3), 255, np.uint8)
+    for number, picture in enumerate(row.photographs):
+        y, x = (part * (side // across) for part in divmod(number, across))
+        size = (side // across, side // across)
+        cell[y : y + size[0], x : x + size[1]] = cv2.resize(picture, size, interpolation=3)
+    chosen = np.linspace(0, len(row.frames) - 1, min(_FRAMES, len(row.frames))).round().astype(int)
+    blank = np.full((side, side * (_FRAMES - len(chosen)), 3), 255, np.uint8)
+    gap = np.full((side, side // 4, 3), 255, np.uint8)
+    return np.concatenate([cell, gap, *row.frames[chosen], blank], axis=1)

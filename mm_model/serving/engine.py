@@ -6,7 +6,7 @@
 import copy
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -49,16 +49,27 @@ class Engine(Protocol):
         """The words of the prompt that lie beyond what the text encoder reads, in their order."""
         ...
 
-    def generate(
+    def unknown(self, request: Request) -> tuple[str, ...]:
+        """The words of the prompt that the text encoder reads letter by letter, in their order."""
+        ...
+
+    @property
+    def known_words(self) -> tuple[str, ...]:
+        """All words that the text encoder knows, where they are few; none where they are many."""
+        ...
+
+    def shots(
         self,
-        request: Request,
+        requests: Sequence[Request],
         references: Sequence[AdmittedReference],
         on_step: OnStep | None = None,
-    ) -> np.ndarray:
-        """Frames, uint8 [T, H, W, 3]; equal requests give equal frames.
+    ) -> Iterator[np.ndarray]:
+        """Frames, uint8 [T, H, W, 3], of each request; equal requests give equal frames, alone and
+        among others. The references are looked at once.
 
-        `on_step` is called after each step, the last time before the frames are decoded; what it
-        raises ends the work and leaves the engine ready for the next request.
+        `on_step` is called after each step, the last time of a shot before its frames are decoded;
+        it counts the steps of all. What it raises ends the work and leaves the engine ready for
+        the next request.
 
         Raises:
             Refusal: the prompt cannot be used with this model.
@@ -94,13 +105,15 @@ class PipelineEngine:
         """The backbone's own limit."""
         return int(self._pipe.transformer.config.sample_frames)
 
-    def generate(
+    def shots(
         self,
-        request: Request,
+        requests: Sequence[Request],
         references: Sequence[AdmittedReference],
         on_step: OnStep | None = None,
-    ) -> np.ndarray:
-        """Frames, uint8 [T, H, W, 3]; the noise comes from a CPU generator with the seed."""
+    ) -> Iterator[np.ndarray]:
+        """Frames, uint8 [T, H, W, 3], of each request, made one by one so that each is what it
+        would be alone; the noise comes from a CPU generator with the request's seed.
+        """
         import torch
 
         from mm_model.generation.clips import Sampling
@@ -108,23 +121,27 @@ class PipelineEngine:
         from mm_model.nn.identity.portrait import Photograph
 
         torch.set_num_threads(self._config.threads)  # a setting of the calling thread
-        self._placed(request.prompt, len(references))
+        for request in requests:
+            self._placed(request.prompt, len(references))
         seen = [Photograph.of(reference.pixels, reference.face) for reference in references]
-        shot = Shot(
-            prompt=request.prompt,
-            seed=request.seed,
-            num_frames=request.num_frames,
-            height=request.height,
-            width=request.width,
-        )
-        sampling = Sampling(
-            steps=request.steps,
-            guidance=request.guidance,
-            face_guidance=self._config.face_guidance,
-        )
         subject = self._method.enroll(seen)
-        (frames,) = self._method.generate([subject], [shot], sampling, on_step)
-        return frames
+        done, total = 0, sum(request.steps for request in requests)
+        for request in requests:
+            shot = Shot(
+                prompt=request.prompt,
+                seed=request.seed,
+                num_frames=request.num_frames,
+                height=request.height,
+                width=request.width,
+            )
+            sampling = Sampling(
+                steps=request.steps,
+                guidance=request.guidance,
+                face_guidance=self._config.face_guidance,
+            )
+            told = _after(on_step, done, total)
+            yield from self._method.generate([subject], [shot], sampling, told)
+            done += request.steps
 
     def check(self, request: Request) -> None:
         """Return if the prompt names a subject that this model can show."""
@@ -133,6 +150,22 @@ class PipelineEngine:
     def unread(self, request: Request) -> tuple[str, ...]:
         """The words of the prompt that are cut off, wholly or in part."""
         return self._placed(request.prompt, len(request.references)).unread
+
+    def unknown(self, request: Request) -> tuple[str, ...]:
+        """The words of the prompt that fall into letters."""
+        from mm_model.nn.identity.subject import unknown_words
+
+        trigger = self._pipe.adapter.config.trigger
+        with self._check_turn:
+            return unknown_words(self._checking, request.prompt, trigger)
+
+    @property
+    def known_words(self) -> tuple[str, ...]:
+        """Those of a small vocabulary."""
+        from mm_model.nn.cogvideox.tokenizer import few_words
+
+        with self._check_turn:
+            return few_words(self._checking)
 
     def _placed(self, prompt: str, references: int) -> "PlacedIdentity":
         from mm_model.nn.identity.subject import (
@@ -162,6 +195,13 @@ class PipelineEngine:
                 f"prompt must name its subject once and early: write {trigger} after the subject's "
                 f"word, as in 'a man {trigger} walks', or use one of {', '.join(CLASS_WORDS)}.",
             ) from None
+
+
+def _after(on_step: OnStep | None, done: int, total: int) -> OnStep | None:
+    """`on_step` of one shot, counted over all of `total` steps, of which `done` came before."""
+    if on_step is None:
+        return None
+    return lambda step, _: on_step(done + step, total)
 
 
 def _mark() -> Refusal:

@@ -78,7 +78,8 @@ def _pictures(somebody: Any) -> list[bytes]:
 
 
 def save_reply(reply: str | bytes, path: Path) -> Document:
-    """Write the video of a reply (the body as received) to `path`; return the rest of the reply.
+    """Write the video of a reply (the body as received) to `path`, or where that ends in .png the
+    picture of one frame; return the rest of the reply.
 
     Raises:
         UserError: the reply is a refusal, or no reply of this model.
@@ -93,7 +94,12 @@ def save_reply(reply: str | bytes, path: Path) -> Document:
     try:
         rest = dict(rows[0])
         video = base64.b64decode(rest.pop("video_mp4"), validate=True)
+        picture = base64.b64decode(rest.pop("picture_png", ""), validate=True)
     except (TypeError, KeyError, IndexError, ValueError, binascii.Error):
         raise UserError("The reply holds no video_mp4: it is not from this model.") from None
-    atomic.write_bytes(path, video)
+    if path.suffix == ".png" and not picture:
+        raise UserError(
+            f"{path} is the name of a picture, and the reply is a clip: name one that ends in .mp4."
+        )
+    atomic.write_bytes(path, picture if path.suffix == ".png" else video)
     return rest

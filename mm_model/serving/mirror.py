@@ -8,13 +8,15 @@ import base64
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mm_model.errors import UserError
-from mm_model.media.encode import mp4_bytes
+from mm_model.media.encode import mp4_bytes, png_bytes
 from mm_model.progress import OnStep
 from mm_model.serving import consent, gate, policy, request
 from mm_model.serving.config import ServingConfig, backbone_folder
@@ -85,13 +87,23 @@ class Mirror:
         """The words of the prompt that lie beyond what the text encoder reads; for who wrote it."""
         return self._engine.unread(wanted)
 
+    def unknown(self, wanted: request.Request) -> tuple[str, ...]:
+        """The words of the prompt that the text encoder has no piece for; for who wrote it."""
+        return self._engine.unknown(wanted)
+
+    @property
+    def known_words(self) -> tuple[str, ...]:
+        """All words that the text encoder knows, where they are few; none where they are many."""
+        return self._engine.known_words
+
     def show(
         self,
         wanted: request.Request,
         references: tuple[gate.AdmittedReference, ...],
         on_step: OnStep | None = None,
     ) -> Document:
-        """The reply: `video_mp4` (base64), `seed`, `num_frames`, `fps`, ...
+        """The reply: `video_mp4` (base64), `seed`, `num_frames`, `fps`, ...; of one frame also
+        `picture_png` (base64).
 
         The consent is on record before anything is made. What `on_step` raises ends the work; it is
         called after each denoising step. The work ends there too when whoever waits here is
@@ -101,35 +113,59 @@ class Mirror:
             Refusal: the consent cannot be recorded.
         """
         started = time.monotonic()
-        consent.record(wanted.consent)
-        errand = _Errand(on_step)
-        work = self._generating.submit(self._generated, wanted, references, errand)
-        try:
-            frames = outcome(work)
-        except BaseException:
-            errand.give_up()
-            raise
+        (frames,) = self.takes([wanted], references, on_step)
         video = mp4_bytes(frames, self._config.fps)
         _LOG.info("served %d frames in %.1f s", len(frames), time.monotonic() - started)
+        picture = {"picture_png": _base64(png_bytes(frames[0]))} if len(frames) == 1 else {}
         return {
-            "video_mp4": base64.b64encode(video).decode("ascii"),
+            "video_mp4": _base64(video),
+            **picture,
             "seed": wanted.seed,
             "num_frames": len(frames),
             "height": int(frames.shape[1]),
             "width": int(frames.shape[2]),
             "fps": self._config.fps,
             "adapter_digest": self._config.digests["adapter"],
-            "notes": [*_NOTES, *_on_bystanders(references), *_on_words(self.unread(wanted))],
+            "notes": self.notes(wanted, references),
         }
+
+    def takes(
+        self,
+        wanted: Sequence[request.Request],
+        references: tuple[gate.AdmittedReference, ...],
+        on_step: OnStep | None = None,
+    ) -> list[np.ndarray]:
+        """Frames uint8 `[T,H,W,3]` of each request: shots of the one person of `references`, who is
+        looked at once. `on_step` counts the steps of all. Else as `show`.
+
+        Raises:
+            Refusal: a consent cannot be recorded.
+        """
+        for one in dict.fromkeys(each.consent for each in wanted):
+            consent.record(one)
+        errand = _Errand(on_step)
+        work = self._generating.submit(self._generated, wanted, references, errand)
+        try:
+            return outcome(work)
+        except BaseException:
+            errand.give_up()
+            raise
+
+    def notes(
+        self, wanted: request.Request, references: tuple[gate.AdmittedReference, ...]
+    ) -> list[str]:
+        """What whoever shows the clip should know; it quotes nothing."""
+        words = _on_words(self.unread(wanted), self.unknown(wanted))
+        return [*_NOTES, *_on_bystanders(references), *words]
 
     def _generated(
         self,
-        wanted: request.Request,
+        wanted: Sequence[request.Request],
         references: tuple[gate.AdmittedReference, ...],
         errand: "_Errand",
-    ) -> Any:
+    ) -> list[np.ndarray]:
         errand.go_on()
-        return self._engine.generate(wanted, references, errand.on_step)
+        return list(self._engine.shots(wanted, references, errand.on_step))
 
     def answer(self, handed: Any) -> Document:
         """The reply to one record, where no door stands in front.
@@ -191,11 +227,17 @@ def _on_bystanders(references: tuple[gate.AdmittedReference, ...]) -> list[str]:
     ]
 
 
-def _on_words(unread: tuple[str, ...]) -> list[str]:
+def _on_words(unread: tuple[str, ...], unknown: tuple[str, ...]) -> list[str]:
     """Words are counted: a reply quotes nothing."""
-    if not unread:
-        return []
-    return [f"Words of the prompt that were too many for the text encoder: {len(unread)}."]
+    told = (
+        ("Words of the prompt that were too many for the text encoder", unread),
+        ("Words of the prompt that the text encoder does not know", unknown),
+    )
+    return [f"{what}: {len(words)}." for what, words in told if words]
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")
 
 
 def load(artifacts: Mapping[str, str], settings: Mapping[str, Any]) -> Mirror:

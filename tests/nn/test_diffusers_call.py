@@ -64,6 +64,15 @@ def test_prompt_embeds_give_the_prompt_s_clip_and_need_no_text_encoder(pipe, ide
     assert torch.equal(clip(pipe, None, **given), usual)  # the empty negative prompt is encoded
 
 
+def test_an_identity_that_was_kept_serves_any_prompt(pipe, identity, usual, monkeypatch):
+    """Nobody is looked at again, and the pixels are those of the photographs."""
+    shown = [clip(pipe, text, reference_images=subject()) for text in (PROMPT, WOMAN)]
+    monkeypatch.setattr(pipe.identity_encoder, "features", None)  # looking would fail
+    kept = [clip(pipe, text, identity=identity) for text in (PROMPT, WOMAN)]
+    assert all(torch.equal(one, other) for one, other in zip(kept, shown, strict=True))
+    assert torch.equal(kept[0], usual) and not torch.equal(kept[0], kept[1])
+
+
 def test_prompt_embeds_without_the_subject_s_place_are_refused(pipe, identity):
     with pytest.raises(UserError, match="encode_identity_prompt"):
         clip(pipe, None, prompt_embeds=torch.zeros(1, 16, 32), identity=identity)

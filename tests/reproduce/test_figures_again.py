@@ -1,4 +1,4 @@
-"""Figures 8, 9 and 14 again, on a few steps: the files, the same batches, the arithmetic."""
+"""Figures 8, 9, 14 and 16 again, on a few steps: the files, the same batches, the arithmetic."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from PIL import Image
 
 from mm_model.errors import UserError
 from mm_model.nn.injection import files
-from mm_model.reproduce import figure8, figure9, figure14
+from mm_model.reproduce import figure8, figure9, figure14, figure16
 from mm_model.reproduce.learning import Course
 from mm_model.reproduce.results import Shelf
 from mm_model.reproduce.worlds import DAY, DUSK
@@ -174,6 +174,28 @@ def test_figure_14_shows_each_adapter_between_the_two_worlds(tree: Path) -> None
     assert said["measures"]["day"]["motion"] > said["measures"]["dusk"]["motion"]
     assert said["layout"]["modulation, day to dusk"] > 0.5
     assert _picture(shelf).std() > 10
+
+
+def test_figure_16_shows_every_use_and_measures_shots(eight: Shelf, tree: Path) -> None:
+    study = figure16.UsesStudy(people=1, actions=("smiles", "nods"), steps=1)
+    shelf = figure16.reproduce(tree, 0, study)
+    said = _said(shelf)
+    assert (said["command"], said["adapter"]["from"]) == ("make figure16", "make figure8")
+    assert said["unknown"] == ["art", "nouveau", "style"]
+    shots = said["shots"]
+    assert shots["layout, one seed"] > shots["layout, own seeds"]
+    assert shots["ground, one seed"] < shots["ground, own seeds"]
+    assert _picture(shelf).std() > 10
+
+
+def test_people_of_figure_16_are_adults_whom_no_weight_saw() -> None:
+    from mm_model.embedded.people.people import person
+    from mm_model.embedded.people.split import HELD_OUT_PEOPLE
+
+    found = figure16.adults(9)
+    assert len(found) == 9 and set(found) <= set(HELD_OUT_PEOPLE)
+    assert not {person(seed).category for seed in found} & {"boy", "girl", "baby"}
+    assert len(figure16.photographs_of(found[0])) == 4
 
 
 def test_dusk_is_dim_blurred_and_slow() -> None:

@@ -40,6 +40,15 @@ class FakeEngine:
     def unread(self, request: Any) -> tuple[str, ...]:
         return tuple(request.prompt.split()[40:])
 
+    def unknown(self, request: Any) -> tuple[str, ...]:
+        return tuple(word for word in request.prompt.split() if word == "xyzzy")
+
+    known_words = ("a", "man", "smiles")
+
+    def shots(self, requests: Any, references: Any, on_step: Any = None) -> Iterator[np.ndarray]:
+        for request in requests:
+            yield self.generate(request, references, on_step)
+
     def generate(self, request: Any, references: Any, on_step: Any = None) -> np.ndarray:
         self.calls.append((request, references))
         for index in range(request.steps if on_step else 0):

@@ -45,6 +45,15 @@ class PacedEngine:
     def unread(self, wanted: request.Request) -> tuple[str, ...]:
         return ("beyond",) * len(wanted.references)
 
+    def unknown(self, wanted: request.Request) -> tuple[str, ...]:
+        return ()
+
+    known_words = ()
+
+    def shots(self, requests: Any, references: Any, on_step: Any = None) -> Iterator[np.ndarray]:
+        for wanted in requests:
+            yield self.generate(wanted, references, on_step)
+
     def generate(self, wanted: request.Request, references: Any, on_step: Any = None) -> np.ndarray:
         self.begun.append(wanted.seed)
         try:

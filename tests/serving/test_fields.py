@@ -109,7 +109,7 @@ def _handed_on(wanted: request.Request, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(engine, "_placed", lambda *_: None)
     told = SimpleNamespace(threads=torch.get_num_threads(), face_guidance="keep")
     monkeypatch.setattr(engine, "_config", told, raising=False)
-    engine.generate(wanted, [])
+    list(engine.shots([wanted], []))
     return method.asked
 
 

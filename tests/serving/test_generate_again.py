@@ -85,7 +85,7 @@ def test_again_asks_for_every_value_of_the_clip(generate: Any, tmp_path: Path) -
     red, blue = tmp_path / "red.png", tmp_path / "blue.png"
     for path in (red, blue):
         Image.new("RGB", (40, 50), path.stem).save(path)
-    clip, twin, plain = (tmp_path / f"{name}.mp4" for name in ("clip", "twin", "plain"))
+    clip, twin, plain = (tmp_path / name for name in ("clip.png", "twin.png", "plain.mp4"))
     generate(
         *["--ref", red, "--ref", blue, "--ref", red, "--prompt", "a man img nods"],
         *"--consent written:form-17 --seed 41 --frames 1 --size 48x80 --steps 3".split(),

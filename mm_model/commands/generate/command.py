@@ -25,7 +25,13 @@ def add_to(commands: Any) -> None:
         metavar="PATH",
         help="a photograph, or a folder of one person's; may be given again",
     )
-    command.add_argument("--prompt", help="what the person does, as in 'a woman smiles'")
+    command.add_argument(
+        "--prompt",
+        action="append",
+        metavar="SENTENCE",
+        help="what the person does, as in 'a woman smiles'; given again, a further shot of the "
+        "same person",
+    )
     command.add_argument(
         "--consent",
         metavar="BASIS:EVIDENCE",
@@ -35,8 +41,9 @@ def add_to(commands: Any) -> None:
         "-o",
         "--out",
         type=path,
-        metavar="MP4",
-        help="the clip; its record is written beside it as .json",
+        metavar="FILE",
+        help="the clip (.mp4) or picture (.png, one frame); its record is written beside it as "
+        ".json, and of several shots each one, as out-shot1.mp4",
     )
     command.add_argument("--force", action="store_true", help="replace files that are there")
     for option, together in fields.by_option().items():
@@ -107,7 +114,7 @@ def _run(options: argparse.Namespace) -> None:
             say=_say,
         )
         return
-    if not options.ref or options.prompt is None:
+    if not options.ref or not options.prompt:
         raise UserError(
             "Give at least one photograph with --ref (REF=... for make) and a sentence with "
             "--prompt (PROMPT=...)."
@@ -119,7 +126,7 @@ def _run(options: argparse.Namespace) -> None:
         values |= {one.name: value for one, value in zip(together, both, strict=True)}
     wish = work.Wish(
         tuple(options.ref),
-        options.prompt,
+        tuple(options.prompt),
         consent=options.consent,
         adapter=options.adapter,
         facepack=options.facepack,

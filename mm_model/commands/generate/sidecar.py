@@ -8,6 +8,7 @@ import importlib.metadata
 import json
 import platform
 from dataclasses import KW_ONLY, asdict, dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from mm_model.environment import processor
@@ -35,18 +36,30 @@ PACKAGES = (
 """What has a say in a clip's bytes, beside our own code."""
 
 
+class MadeKind(StrEnum):
+    """What is made: a clip, or one frame as a picture."""
+
+    CLIP = "clip"
+    PICTURE = "picture"
+
+
 @dataclass(frozen=True)
 class Arguments:
-    """What was asked for, silent values filled in. references: paths, in their order. numbers: by
-    their names in a request.
+    """What was asked for, silent values filled in. prompt: a list, in their order, where there are
+    several shots. references: paths, in their order. numbers: by their names in a request.
     """
 
-    prompt: str
+    prompt: str | list[str]
     references: list[str]
     consent: dict[str, str]
     adapter: str
     facepack: str | None
     numbers: dict[str, float]
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """The sentence of each shot."""
+        return (self.prompt,) if isinstance(self.prompt, str) else tuple(self.prompt)
 
     def as_dict(self) -> Document:
         """As a record has it, the numbers beside the rest."""
@@ -71,8 +84,9 @@ class Arguments:
 @dataclass(frozen=True)
 class Sidecar:
     """All of it. digests: adapter, backbone, facepack, and the code that serves; those of the
-    references, in their order. release: the version, where a release was used. values: the model's
-    own, which nobody asks for (see `values_of`); none in records of before there was that field.
+    references, in their order. release: the version, where a release was used. video_sha256: of the
+    file, shots_sha256: of those of the shots, where there are several. values: the model's own,
+    which nobody asks for (see `values_of`). Records of before there were the last three lack them.
     """
 
     arguments: Arguments
@@ -87,6 +101,8 @@ class Sidecar:
     seconds: float
     notes: list[str]
     values: Document = field(default_factory=dict)
+    kind: MadeKind = MadeKind.CLIP
+    shots_sha256: list[str] = field(default_factory=list)
 
     def as_dict(self) -> Document:
         """JSON-ready, with a digest over all of it."""
@@ -125,7 +141,8 @@ def read(path: Path) -> Sidecar:
                 "code that made the clip."
             )
         arguments = Arguments.of(said.pop("arguments"))
-        found = Sidecar(arguments=arguments, **said)
+        kind = MadeKind(said.pop("kind", MadeKind.CLIP))
+        found = Sidecar(arguments=arguments, kind=kind, **said)
     except OSError as error:
         raise UserError(
             f"{path} cannot be read ({reason(error)}): name the .json beside a generated clip."
@@ -145,7 +162,7 @@ def read(path: Path) -> Sidecar:
 def _is_whole(found: Sidecar) -> bool:
     asked, text, texts = found.arguments, (str,), (str, type(None))
     kinds = [
-        (asked.prompt, text),
+        (asked.prompt, (str, list)),
         (asked.adapter, text),
         (asked.facepack, texts),
         (asked.references, (list,)),
@@ -157,11 +174,15 @@ def _is_whole(found: Sidecar) -> bool:
         (found.versions, (dict,)),
         (found.hardware, (dict,)),
         (found.values, (dict,)),
+        (found.shots_sha256, (list,)),
     ]
     whole = all(isinstance(value, kind) for value, kind in kinds)
     for one in fields.FIELDS:
         whole &= one.name not in asked.numbers or one.fits(asked.numbers[one.name])
-    return whole and all(isinstance(value, str) for value in asked.references)
+    if not whole or not asked.prompt:
+        return False
+    said = (*asked.references, *asked.prompts, *found.shots_sha256)
+    return all(isinstance(value, str) for value in said)
 
 
 def values_of(config: ServingConfig) -> Document:

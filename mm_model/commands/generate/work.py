@@ -4,52 +4,44 @@ Everything that can be refused is refused before work starts: what is asked, the
 that would be replaced. A clip and its record are written whole or not at all.
 """
 
-import base64
 import contextlib
-import json
-import os
 import secrets
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mm_model.commands.generate import asked, interrupt, sidecar
+from mm_model.commands.generate import asked, interrupt, place, sidecar
 from mm_model.commands.generate.model import Choice, chosen
-from mm_model.commands.generate.sidecar import Arguments, Sidecar
+from mm_model.commands.generate.place import FinishedClip
+from mm_model.commands.generate.sidecar import Arguments, MadeKind, Sidecar
 from mm_model.errors import UserError, of_machine
 from mm_model.progress import Steps
 from mm_model.serving import code, fields, request
 from mm_model.serving.refusal import Code, Refusal
-from mm_model.store import atomic, digests
+from mm_model.store import digests
 from mm_model.store.atomic import Document
 from mm_model.store.layout import Layout
-from mm_model.store.walk import why
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Wish:
-    """The command line's values; None where the model's own hold."""
+    """The command line's values; None where the model's own hold. prompts: one a shot."""
 
     references: tuple[Path, ...]
-    prompt: str
+    prompts: tuple[str, ...]
     _: KW_ONLY
     consent: str | None
     adapter: str
     facepack: Path | None
     values: Document
-
-
-@dataclass(frozen=True)
-class FinishedClip:
-    """A finished clip and its record."""
-
-    video: bytes
-    said: Sidecar
+    kind: MadeKind = MadeKind.CLIP
 
 
 def make(layout: Layout, wish: Wish, target: Path | None, force: bool, say: Say) -> Path:
@@ -63,13 +55,20 @@ def make(layout: Layout, wish: Wish, target: Path | None, force: bool, say: Say)
         **wish.values,
         "seed": secrets.randbelow(fields.MAX_SEED + 1) if seed is None else seed,
     }
-    target = target or layout.root / "work" / layout.profile / "clips" / f"{values['seed']}.mp4"
+    if values.get("num_frames") is None and target is not None and target.suffix == ".png":
+        values["num_frames"] = 1
+    kind = MadeKind.PICTURE if values.get("num_frames") == 1 else MadeKind.CLIP
+    name = f"{values['seed']}{place.SUFFIXES[kind]}"
+    target = target or layout.root / "work" / layout.profile / "clips" / name
     otherwise = f"--seed {values['seed']} (SEED={values['seed']} for make) makes the same one"
-    with _no_clip(otherwise), _place(target, force):
+    with _no_clip(otherwise), place.kept_free(place.of(target, wish.prompts), force):
         choice = chosen(layout, wish.adapter, wish.facepack)
+        if values.get("num_frames") is None and choice.config.num_frames == 1:
+            kind = MadeKind.PICTURE
+        place.refuse_kind(target, kind)
         shown = asked.photographs(wish.references, choice.config.serve)
         consent = asked.consent_of(shown, wish.consent)
-        made = _made(choice, shown, consent, replace(wish, values=values), say)
+        made = _made(choice, shown, consent, replace(wish, values=values, kind=kind), say)
         return _kept(made, target, force, say)
 
 
@@ -115,7 +114,10 @@ def again(
     """
     with _no_clip("its record stays as it is and the same command makes it"):
         before = sidecar.read(record)
-        with contextlib.nullcontext() if target is None else _place(target, force):
+        if target is None:
+            return _again(layout, before, moved, target=None, force=force, say=say)
+        place.refuse_kind(target, before.kind)
+        with place.kept_free(place.of(target, before.arguments.prompts), force):
             return _again(layout, before, moved, target=target, force=force, say=say)
 
 
@@ -138,11 +140,12 @@ def _again(
         raise UserError(_other_photographs(before, shown))
     wish = Wish(
         paths,
-        asked_for.prompt,
+        asked_for.prompts,
         consent=None,
         adapter=asked_for.adapter,
         facepack=facepack,
         values=dict(asked_for.numbers),
+        kind=before.kind,
     )
     made = _made(choice, shown, asked_for.consent, wish, say)
     if target is not None:
@@ -157,8 +160,9 @@ def _made(
         say(line)
     for number, path in enumerate(shown.paths, start=1):
         say(f"reference picture {number}: {path}")
-    record = asked.record_of(shown, consent, wish.prompt, wish.values)
-    request.read(record, choice.config.serve, choice.config.num_frames)  # before seconds of loading
+    records = [asked.record_of(shown, consent, prompt, wish.values) for prompt in wish.prompts]
+    for record in records:  # before seconds of loading
+        request.read(record, choice.config.serve, choice.config.num_frames)
     if shown.unused:
         say(
             f"not used, as a model is shown {choice.config.serve.max_references} pictures at most: "
@@ -168,34 +172,73 @@ def _made(
     if choice.code not in (None, used):
         say("the code of this tree is not that of the release: a server of it may answer otherwise")
     mirror = choice.load()
-    wanted = mirror.read(record)
-    references = _seen(mirror, wanted, wish)
-    if unread := mirror.unread(wanted):
-        say(
-            "the prompt is longer than what the text encoder reads; these words are cut off: "
-            + " ".join(unread)
-        )
+    wanted = [mirror.read(record) for record in records]
+    references = _seen(mirror, wanted[0], wish)
+    for number, one in enumerate(wanted, start=1):
+        _tell_words(mirror, one, say, f"shot {number}: " if len(wanted) > 1 else "")
     started = time.monotonic()
     with Steps("generating") as steps:
-        reply = mirror.show(wanted, references, steps.told)
-    video = base64.b64decode(reply["video_mp4"])
-    config = choice.config
+        takes = mirror.takes(wanted, references, steps.told)
+    whole, shots = _encoded(takes, wish.kind, choice.config.fps)
+    config, notes = choice.config, _notes(mirror, wanted, references)
     said = Sidecar(
-        _arguments(shown, consent, wish, wanted),
+        _arguments(shown, consent, wish, wanted[0]),
         choice.release,
         digests={**config.digests, "code": used},
         references_sha256=shown.digests,
-        video_sha256=digests.of_bytes(video),
+        video_sha256=digests.of_bytes(whole),
         fps=config.fps,
         versions=sidecar.versions(),
         hardware=sidecar.hardware(config.device, config.threads),
         seconds=round(time.monotonic() - started, 2),
-        notes=reply["notes"],
+        notes=notes,
         values=sidecar.values_of(config),
+        kind=wish.kind,
+        shots_sha256=[digests.of_bytes(shot) for shot in shots],
     )
-    for note in reply["notes"]:
+    for note in notes:
         say(note)
-    return FinishedClip(video, said)
+    return FinishedClip(whole, said, shots=shots)
+
+
+def _tell_words(mirror: Any, wanted: request.Request, say: Say, which: str) -> None:
+    """Say which words of a prompt do not reach the model as words."""
+    if unread := mirror.unread(wanted):
+        say(
+            f"{which}the prompt is longer than what the text encoder reads; these words are cut "
+            "off: " + " ".join(unread)
+        )
+    if unknown := mirror.unknown(wanted):
+        known = mirror.known_words
+        say(
+            f"{which}the text encoder does not know these words and reads them letter by letter: "
+            + ", ".join(unknown)
+            + (f"; all that it knows: {', '.join(known)}" if known else "")
+        )
+
+
+def _notes(mirror: Any, wanted: Sequence[request.Request], references: Any) -> list[str]:
+    """What a server would reply to each shot, every sentence once."""
+    return list(dict.fromkeys(note for one in wanted for note in mirror.notes(one, references)))
+
+
+def _encoded(
+    takes: Sequence["np.ndarray"], kind: MadeKind, fps: int
+) -> tuple[bytes, tuple[bytes, ...]]:
+    """The file and those of its shots, if there are several: clips one after another, pictures side
+    by side.
+    """
+    import numpy as np
+
+    from mm_model.media.encode import mp4_bytes, png_bytes
+
+    if kind is MadeKind.PICTURE:
+        each = tuple(png_bytes(take[0]) for take in takes)
+        whole = each[0] if len(takes) == 1 else png_bytes(np.concatenate([t[0] for t in takes], 1))
+    else:
+        each = tuple(mp4_bytes(take, fps) for take in takes)
+        whole = each[0] if len(takes) == 1 else mp4_bytes(np.concatenate(takes), fps)
+    return whole, each if len(takes) > 1 else ()
 
 
 def _arguments(
@@ -203,7 +246,7 @@ def _arguments(
 ) -> Arguments:
     """What was asked for, with the values that were left to the release."""
     return Arguments(
-        prompt=wish.prompt,
+        prompt=wish.prompts[0] if len(wish.prompts) == 1 else list(wish.prompts),
         references=[str(path.resolve()) for path in shown.paths],
         consent=consent,
         adapter=_lasting(wish.adapter),
@@ -229,72 +272,16 @@ def _lasting(adapter: str) -> str:
     return str(Path(adapter).resolve()) if Path(adapter).is_dir() else adapter
 
 
-@contextlib.contextmanager
-def _place(target: Path, force: bool) -> Iterator[None]:
-    """A folder for the clip while it is made; one that was made for it does not stay empty.
-
-    Raises:
-        UserError: the clip or its record cannot be written, or would replace something.
-    """
-    made = []
-    with contextlib.suppress(OSError):
-        made = [folder for folder in target.absolute().parents if not folder.exists()]
-    try:
-        _refuse_target(target, force)
-        yield
-    finally:
-        for folder in made:  # the innermost first
-            with contextlib.suppress(OSError):  # something lies there
-                folder.rmdir()
-
-
-def _refuse_target(target: Path, force: bool) -> None:
-    """Before work starts: the clip and its record can be written, and nothing is replaced."""
-    if target.suffix != ".mp4":
-        raise UserError(f"{target} is no name of a clip: name one that ends in .mp4, as out.mp4.")
-    for path in (target, target.with_suffix(".json")):
-        with contextlib.suppress(OSError):  # such as a name that is too long
-            if path.is_dir():
-                raise UserError(f"{path} is a folder: name another clip with -o.")
-        if os.path.lexists(path) and not force:
-            raise UserError(
-                f"{path} exists and stays as it is: name another clip with -o, or add --force "
-                "(FORCE=1 for make) to replace it."
-            )
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=target.parent), contextlib.suppress(FileNotFoundError):
-            target.with_suffix(".json").lstat()  # its name may be too long
-    except OSError as error:
-        raise UserError(
-            f"{target} cannot be written ({why(error)}): name another clip with -o."
-        ) from None
-
-
-def _free(target: Path) -> Path:
-    """`target`, or where somebody wrote it meanwhile the first free name like it."""
-    tried, number = target, 1
-    while os.path.lexists(tried) or os.path.lexists(tried.with_suffix(".json")):
-        number += 1
-        tried = target.with_stem(f"{target.stem}-{number}")
-    return tried
-
-
 def _kept(made: FinishedClip, target: Path, force: bool, say: Say) -> Path:
-    """Write both; neither takes its place before both are whole on disk."""
-    if not force and (free := _free(target)) != target:
+    """Write clip, shots and record; where somebody wrote them meanwhile, beside those."""
+    chosen_place = place.of(target, made.said.arguments.prompts)
+    free = chosen_place if force else chosen_place.free()
+    if free != chosen_place:
         say(f"{target} was written by somebody else meanwhile and stays as it is")
-        target = free
-    record = json.dumps(made.said.as_dict(), indent=1, sort_keys=True, allow_nan=False) + "\n"
-    beside = target.with_suffix(".json")
-    with (
-        interrupt.held_back(),  # or the clip might lie there without its record
-        atomic.written_aside(beside) as said,
-        atomic.written_aside(target) as video,
-    ):
-        video.write_bytes(made.video)
-        said.write_text(record, "utf-8")
-    return target
+    place.write(made, free)
+    for number, path in enumerate(free.each, start=1):
+        say(f"shot {number}: {path}")
+    return free.target
 
 
 def _refuse_other_parts(before: Sidecar, choice: Choice) -> None:
@@ -327,7 +314,7 @@ def _other_photographs(before: Sidecar, shown: asked.Photographs) -> str:
 
 
 def _compared(before: Sidecar, now: Sidecar, say: Say) -> bool:
-    equal = before.video_sha256 == now.video_sha256
+    equal = (before.video_sha256, before.shots_sha256) == (now.video_sha256, now.shots_sha256)
     differing = before.elsewhere(now)
     if differing:
         say(f"made elsewhere or otherwise: {'; '.join(differing)}")

@@ -77,6 +77,14 @@ def load_tokenizer(folder: str | Path) -> Any:
     return tokenizer
 
 
+def few_words(tokenizer: Any, most: int = 200) -> tuple[str, ...]:
+    """The whole words of a tokenizer that knows at most `most` of them, sorted; else none."""
+    marks = set(tokenizer.all_special_tokens)
+    whole = (piece for piece in tokenizer.get_vocab() if piece not in marks)
+    found = sorted(piece[1:] for piece in whole if piece.startswith(SPACE) and len(piece) > 1)
+    return tuple(found) if len(found) <= most else ()
+
+
 def text_length(base: str | Path) -> int:
     """Number of text tokens the transformer of a backbone folder takes, from its configuration.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from mm_model.errors import UserError
@@ -186,3 +187,34 @@ def refuse_marks(tokenizer: Any, text: str) -> None:
                 CaptionProblem.MARK,
                 f"The prompt holds {written!r}, a mark of the tokenizer; leave it out.",
             )
+
+
+def unknown_words(tokenizer: Any, prompt: str, trigger: str = TRIGGER) -> tuple[str, ...]:
+    """The words of a prompt that the tokenizer has no pieces for, in their order, each once.
+
+    Such a word becomes unknown, or falls into single letters, two or more in a row: the text
+    encoder reads it, but no such word was in what it learned from.
+    """
+    text = clean_prompt(prompt, trigger)
+    coded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    pieces = list(zip(coded["input_ids"], coded["offset_mapping"], strict=True))
+    found: dict[str, None] = {}
+    for word in _WORD.finditer(text):
+        inside = [
+            (token, text[max(start, word.start()) : min(end, word.end())])
+            for token, (start, end) in pieces
+            if min(end, word.end()) > max(start, word.start())
+        ]
+        if _falls_apart([token for token, _ in inside], [said for _, said in inside], tokenizer):
+            found[word[0]] = None
+    return tuple(found)
+
+
+def _falls_apart(tokens: Sequence[int], said: Sequence[str], tokenizer: Any) -> bool:
+    if tokenizer.unk_token_id in tokens or not tokens:
+        return True
+    single = [len(part.strip()) == 1 and part.strip().isalnum() for part in said]
+    if any(first and second for first, second in pairwise(single)):
+        return True
+    # a word of one letter is known as a word, or as a letter alone
+    return len(said) == 1 and single[0] and len(tokenizer.convert_ids_to_tokens(tokens[0])) == 1

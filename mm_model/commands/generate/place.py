@@ -1,0 +1,145 @@
+"""Where a clip and its record lie: what may be written there, and that all of it is or nothing.
+
+Several shots are the file that was named and one each beside it, as `out-shot1.mp4`. A picture is
+a PNG, a clip an MP4.
+"""
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+
+from mm_model.commands.generate import interrupt
+from mm_model.commands.generate.sidecar import MadeKind, Sidecar
+from mm_model.errors import UserError
+from mm_model.store import atomic
+from mm_model.store.walk import why
+
+SUFFIXES = {MadeKind.CLIP: ".mp4", MadeKind.PICTURE: ".png"}
+
+
+@dataclass(frozen=True)
+class FinishedClip:
+    """A finished clip or picture and its record; `shots`: its parts, where there are several."""
+
+    whole: bytes
+    said: Sidecar
+    _: KW_ONLY
+    shots: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClipFiles:
+    """The names of a clip, its shots and its record; nothing says that they are free."""
+
+    target: Path
+    shots: int = 0
+
+    @property
+    def record(self) -> Path:
+        """The record beside it."""
+        return self.target.with_suffix(".json")
+
+    @property
+    def each(self) -> tuple[Path, ...]:
+        """A file for each shot, none where there is one alone."""
+        stem = self.target.stem
+        return tuple(self.target.with_stem(f"{stem}-shot{n}") for n in range(1, self.shots + 1))
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that is written."""
+        return (self.target, *self.each, self.record)
+
+    def free(self) -> "ClipFiles":
+        """This one, or where somebody wrote there meanwhile the first free one like it."""
+        tried, number = self, 1
+        while any(os.path.lexists(path) for path in tried.files):
+            number += 1
+            named = self.target.with_stem(f"{self.target.stem}-{number}")
+            tried = ClipFiles(named, self.shots)
+        return tried
+
+
+def of(target: Path, prompts: Sequence[str]) -> ClipFiles:
+    """The place of a clip of so many shots."""
+    return ClipFiles(target, len(prompts) if len(prompts) > 1 else 0)
+
+
+def refuse_kind(target: Path, kind: MadeKind) -> None:
+    """Raises `UserError` where a picture is named as a clip, or a clip as a picture."""
+    if target.suffix == SUFFIXES[kind]:
+        return
+    if kind is MadeKind.PICTURE:
+        raise UserError(
+            f"One frame is a picture, and {target} is the name of a clip: name one that ends in "
+            ".png, as out.png, or ask for more frames with --frames (FRAMES=... for make)."
+        )
+    raise UserError(
+        f"{target} is the name of a picture, which is one frame: leave --frames out, or name one "
+        "that ends in .mp4, as out.mp4."
+    )
+
+
+@contextlib.contextmanager
+def kept_free(place: ClipFiles, force: bool) -> Iterator[None]:
+    """A folder for the clip while it is made; one that was made for it does not stay empty.
+
+    Raises:
+        UserError: the clip or its record cannot be written, or would replace something.
+    """
+    made = []
+    with contextlib.suppress(OSError):
+        made = [folder for folder in place.target.absolute().parents if not folder.exists()]
+    try:
+        _refuse(place, force)
+        yield
+    finally:
+        for folder in made:  # the innermost first
+            with contextlib.suppress(OSError):  # something lies there
+                folder.rmdir()
+
+
+def _refuse(place: ClipFiles, force: bool) -> None:
+    """Before work starts: all of it can be written, and nothing is replaced."""
+    target = place.target
+    if target.suffix not in SUFFIXES.values():
+        raise UserError(
+            f"{target} is no name of a clip: name one that ends in .mp4, as out.mp4, or for a "
+            "picture in .png."
+        )
+    for path in place.files:
+        with contextlib.suppress(OSError):  # such as a name that is too long
+            if path.is_dir():
+                raise UserError(f"{path} is a folder: name another clip with -o.")
+        if os.path.lexists(path) and not force:
+            raise UserError(
+                f"{path} exists and stays as it is: name another clip with -o, or add --force "
+                "(FORCE=1 for make) to replace it."
+            )
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=target.parent):
+            for path in place.files[1:]:  # a name may be too long
+                with contextlib.suppress(FileNotFoundError):
+                    path.lstat()
+    except OSError as error:
+        raise UserError(
+            f"{target} cannot be written ({why(error)}): name another clip with -o."
+        ) from None
+
+
+def write(made: FinishedClip, place: ClipFiles) -> None:
+    """Write all of it; nothing takes its place before all is whole on disk."""
+    record = json.dumps(made.said.as_dict(), indent=1, sort_keys=True, allow_nan=False) + "\n"
+    with (
+        interrupt.held_back(),  # or the clip might lie there without its record
+        contextlib.ExitStack() as aside,
+    ):
+        said = aside.enter_context(atomic.written_aside(place.record))
+        for path, shot in zip((place.target, *place.each), (made.whole, *made.shots), strict=True):
+            aside.enter_context(atomic.written_aside(path)).write_bytes(shot)
+        said.write_text(record, "utf-8")
