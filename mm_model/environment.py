@@ -44,11 +44,12 @@ def _is_no_missing_kernel(record: logging.LogRecord) -> bool:
 
 
 def _is_no_torchao_enum(record: logging.LogRecord) -> bool:
-    """Not torch's line that torchao registers its enumerations in a way that is no longer needed."""
+    """Not torch's line that torchao registers enumerations in a way that is no longer needed."""
     said, told = str(record.msg), record.args
     named = told[0] if isinstance(told, tuple) and told else None
     return not (
-        "is an Enum subclass" in said and str(getattr(named, "__module__", "")).startswith("torchao")
+        "is an Enum subclass" in said
+        and str(getattr(named, "__module__", "")).startswith("torchao")
     )
 
 

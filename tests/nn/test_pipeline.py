@@ -143,6 +143,15 @@ def test_split_with_equal_weights_equals_null(pipe, identity):
 
 
 @pytest.mark.capability("guidance modes", scale="T")
+def test_split_weighs_text_and_identity_apart():
+    from mm_model.generation.guidance import combine
+
+    nothing, text, full = torch.randn(3, 1, 2, generator=seeded())
+    expected = nothing + 6 * (text - nothing) + 2 * (full - text)
+    assert torch.allclose(combine([nothing, text, full], 6.0, 2.0), expected, atol=1e-5)
+
+
+@pytest.mark.capability("guidance modes", scale="T")
 def test_guidance_of_one_is_the_conditional_branch_in_every_mode(pipe, identity):
     call = {"identity": identity, "guidance_scale": 1.0, **CALL}
     outs = [

@@ -119,9 +119,7 @@ def trained(
         for rank in range(parts):
             held = (trainer.parameters, trainer.optimizer, trainer.curve)
             averages = trainer._averages()
-            saver.save(
-                state.snapshot(step, *held, rank=rank, ranks=parts, averages=averages)
-            )
+            saver.save(state.snapshot(step, *held, rank=rank, ranks=parts, averages=averages))
         if moments:
             saver.finish()
             moments.whole = step
