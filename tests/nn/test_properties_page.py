@@ -1,12 +1,14 @@
 """docs/properties.md names tests that exist, for every property, and says which are slow."""
 
 import ast
+import functools
 import re
 from pathlib import Path
 
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`( \(slow\))?")
 
 
+@functools.cache
 def _tests(path: Path) -> dict[str, bool]:
     """The tests of a file, and whether each is slow."""
     tree = ast.parse(path.read_text())
