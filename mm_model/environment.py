@@ -1,13 +1,15 @@
 """Process-wide settings every entry point applies first: telemetry off, threads and memory; and
 the machine in words.
 
-Only environment variables and the C library's allocator are touched, so it is safe to call before
-any heavy import.
+Only environment variables, the C library's allocator and filters of two loggers are touched, so it
+is safe to call before any heavy import.
 """
 
 import ctypes
+import logging
 import os
 import platform
+import sys
 from pathlib import Path
 
 _QUIET = {
@@ -29,6 +31,26 @@ def silence_telemetry() -> None:
     """Switch off usage reports, downloads and chatter of the stack; a set variable wins."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
+    # Installed for its optimiser, torchao is imported by whatever imports diffusers.
+    logging.getLogger("torchao").addFilter(_is_no_missing_kernel)
+    logging.getLogger("torch.utils._pytree").addFilter(_is_no_torchao_enum)
+
+
+def _is_no_missing_kernel(record: logging.LogRecord) -> bool:
+    """Not torchao's line for each of its CUDA libraries that a torch without CUDA cannot load."""
+    torch = sys.modules.get("torch")
+    without_cuda = torch is not None and torch.version.cuda is None
+    return not (without_cuda and str(record.msg).startswith("Failed to load "))
+
+
+def _is_no_torchao_enum(record: logging.LogRecord) -> bool:
+    """Not torch's line that torchao registers enumerations in a way that is no longer needed."""
+    said, told = str(record.msg), record.args
+    named = told[0] if isinstance(told, tuple) and told else None
+    return not (
+        "is an Enum subclass" in said
+        and str(getattr(named, "__module__", "")).startswith("torchao")
+    )
 
 
 def bound_threads(threads: int) -> None:

@@ -24,6 +24,7 @@ from mm_model.metrics.identity import centroid
 from mm_model.metrics.port import Context, Evidence
 from mm_model.metrics.table import Instruments
 from mm_model.run.stage import Job
+from mm_model.settings.device import device_of, settle
 
 SHUFFLED = "shuffled"
 
@@ -103,7 +104,7 @@ class Examination:
     def __call__(self) -> "Examination":
         """The start of a worker."""
         torch.set_num_threads(self._profile.run.threads)
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        settle(device_of(self._profile.run))
         return self
 
     @cached_property

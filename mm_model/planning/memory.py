@@ -110,13 +110,14 @@ def training_memory(
     block = one * r["block_activations"]
     decoding = min(decoded(asked, rules), samples) * window_cells(asked) * r["window_bytes"]
     decoding *= shape.vae_scale
+    taught = shape.trained(rules)
     inputs = one * shape.layers if rules.gradient_checkpointing else block * (shape.layers - 1)
     return TrainingMemory(
         {
             "frozen parts": frozen(asked),
-            "trained weights, float32": shape.trained * 4,
-            "their gradients, float32": shape.trained * 4,
-            "both moments": shape.trained * _MOMENTS[rules.optimizer],
+            "the adapter's weights, float32": shape.adapter * 4,
+            "gradients of what is trained, float32": taught * 4,
+            "both moments": taught * _MOMENTS[rules.optimizer],
             "their casts outside the blocks": shape.outside * 2 if width(asked) < 4 else 0.0,
             "inputs of all blocks": inputs,
             "one block, or the identity loss' decoding": max(block, decoding),

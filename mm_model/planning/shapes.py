@@ -12,7 +12,7 @@ from typing import Any
 
 from mm_model.errors import UserError
 from mm_model.nn.magic_mirror.presets import COGVIDEOX_5B_TRANSFORMER
-from mm_model.settings import ModelSettings
+from mm_model.settings import ModelSettings, TrainSettings
 
 _DOWN = 8
 _CLIP_TOKENS, _CLIP_WIDTH = 257, 1024
@@ -26,6 +26,15 @@ TRAINED = {
     "tiny": 1.9e6,
 }
 """Parameters of the adapter by preset; counted by tests/nn/test_paper_sizes.py."""
+MODULATION = {
+    "paper": 1.0807e9,
+    "paper_wide": 4.2007e8,
+    "mid": 6.4028e8,
+    "lite": 4.2007e8,
+    "lean": 2.5492e8,
+    "tiny": 1.2574e6,
+}
+"""Those of them that predict modulation, all that `trained: modulation` teaches."""
 OUTSIDE = {"paper_wide": 9.6e8, "lean": 9.82e7, "tiny": 1e6}
 """Those of them outside the blocks; `_OUTSIDE` of the other presets."""
 _OUTSIDE = 2.566e8
@@ -64,7 +73,8 @@ class Shape:
     height: int
     wide: int
     parts: Parts
-    trained: float
+    adapter: float
+    modulation: float
     outside: float
     down: int = _DOWN
 
@@ -96,6 +106,10 @@ class Shape:
         """TFLOP of one sample of a training step: no weight of the base gets a gradient."""
         again = self.forward(frames) if checkpointing else 0.0
         return self.forward(frames) + again + self.linear(frames) + 2.5 * self.attention(frames)
+
+    def trained(self, rules: TrainSettings) -> float:
+        """Numbers of the adapter that a training changes."""
+        return self.modulation if rules.trained == "modulation" else self.adapter
 
     def pixels(self, frames: int) -> int:
         """Pixels of so many frames."""
@@ -145,7 +159,8 @@ def shape_of(model: ModelSettings, backbone: Path) -> Shape:
         height=model.height,
         wide=model.width,
         parts=EMBEDDED if small else PUBLISHED,
-        trained=TRAINED[model.preset],
+        adapter=TRAINED[model.preset],
+        modulation=MODULATION[model.preset],
         outside=OUTSIDE.get(model.preset, _OUTSIDE),
     )
 

@@ -272,7 +272,7 @@ def _training(name: str, frames: int, asked: PlannedRun, r: Values, funnel: _Fun
     sampling = sampled(asked, r, steps=rules.sample_steps, guided=guided, **shown)
     losses = max(0, rules.steps - rules.identity_loss_from_step) * memory.decoded(asked, rules)
     decoding = _decoded(asked, r, **shown) + losses * memory.identity_tflop(asked, r)
-    adapter = shape.trained * 4
+    adapter = shape.adapter * 4
     disk = adapter * (1 + len(rules.milestone_steps)) + rows * r["row_bytes"]
     drawn = rules.steps * rules.batch_size
     read = max(rows, drawn) * _sample_bytes(asked, r, frames)
@@ -285,12 +285,12 @@ def _training(name: str, frames: int, asked: PlannedRun, r: Values, funnel: _Fun
         + _gpu_hours(asked, sampling, r["sampling_share"])
         + _gpu_hours(asked, decoding, r["vae_share"]),
         disk=disk,
-        scratch=2 * shape.trained * 12,
+        scratch=2 * shape.trained(rules) * 12,
         traffic=read + disk,
         memory=r["base_memory"]
         + window
         + (shape.parts.transformer + memory.waiting(asked)) * memory.width(asked)
-        + shape.trained * 12,
+        + shape.trained(rules) * 12,
         gpu_memory=memory.training_memory(asked, r, rules, frames).total,
     )
 
@@ -316,8 +316,8 @@ def _evaluate(asked: PlannedRun, r: Values, _: _Funnel) -> StageCost:
     work = sampled(asked, r, clips=clips, steps=rules.inference_steps, guided=guided, frames=frames)
     size = (asked.profile.faces.detection_size / 640) ** 2
     disk = clips * r["video_bytes"]
-    weights = (shape.parts.total + shape.trained) * width
-    on_gpu = memory.frozen(asked) + shape.trained * width
+    weights = (shape.parts.total + shape.adapter) * width
+    on_gpu = memory.frozen(asked) + shape.adapter * width
     return StageCost(
         stage="evaluate",
         rows_in=clips,
@@ -326,14 +326,14 @@ def _evaluate(asked: PlannedRun, r: Values, _: _Funnel) -> StageCost:
         gpu_hours=_gpu_hours(asked, work, r["sampling_share"])
         + _gpu_hours(asked, _decoded(asked, r, clips, frames), r["vae_share"]),
         disk=disk,
-        traffic=disk + 2 * shape.trained * 4,
+        traffic=disk + 2 * shape.adapter * 4,
         memory=r["base_memory"] + weights,
         gpu_memory=on_gpu + 4e9 * shape.vae_scale,
     )
 
 
 def _register(asked: PlannedRun, r: Values, _: _Funnel) -> StageCost:
-    adapter = asked.shape.trained * 4
+    adapter = asked.shape.adapter * 4
     return StageCost(
         stage="register",
         rows_in=1,

@@ -3,7 +3,7 @@
 takes  ingest, faces, pairs   kept pairs of the training split
 gives  pictures/, clips/ (shards), pictures.parquet, clips.parquet (their indexes),
        empty_text.safetensors, sheet.jpg
-Pictures are single frames (paper, section 3.3, stage 1), clips have the model's frames (stage 2).
+Pictures are single frames (paper, section 3.4, stage 1), clips have the model's frames (stage 2).
 Nothing here is trained, and no later stage of training opens a photograph for its loss.
 """
 

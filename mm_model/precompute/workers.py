@@ -20,6 +20,7 @@ from mm_model.precompute.wanted import Target, TargetFacts
 from mm_model.rows import Row
 from mm_model.run.stage import Job
 from mm_model.settings import Profile
+from mm_model.settings.device import device_of, settle
 from mm_model.store import digests, sealed
 
 _FROZEN = ("vae", "tokenizer", "text_encoder", "identity_encoder")
@@ -59,7 +60,7 @@ class Encoding:
         import torch
 
         torch.set_num_threads(self.profile.run.threads)
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        settle(device_of(self.profile.run))
         return Encoders(self)
 
 

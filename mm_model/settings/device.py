@@ -37,6 +37,14 @@ def device_named(name: str) -> "torch.device":
     return torch.device("cuda" if name != "cpu" and available else "cpu")
 
 
+def settle(device: "torch.device") -> None:
+    """Ask for equal bits on a CPU; on a GPU that costs speed everywhere and is promised nowhere."""
+    import torch
+
+    if device.type == "cpu":
+        torch.use_deterministic_algorithms(True, warn_only=True)
+
+
 def is_small(device: "torch.device") -> bool:
     """Whether the device is a GPU of less than `ROOMY` bytes, such as a card of 24 GB.
 

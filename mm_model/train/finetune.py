@@ -2,7 +2,7 @@
 
 takes  precompute (clips), pretrain   and ingest and pairs, to look at held-out people
 gives  adapter/, targets.parquet, curve.parquet, samples/
-Paper, section 3.3, stage 2 (5K steps of 8 clips). Held-out people are only looked at.
+Paper, section 3.4, stage 2 (5K steps of 8 clips). Held-out people are only looked at.
 """
 
 from mm_model.run.stage import Job, Report, Stage

@@ -11,6 +11,7 @@ from mm_model.planning.shapes import shape_of
 from mm_model.run import views
 from mm_model.run.stage import Job
 from mm_model.settings import TrainSettings
+from mm_model.settings.device import settle
 from mm_model.store import digests
 from mm_model.store.atomic import write_json, written_aside
 from mm_model.train import milestones
@@ -96,12 +97,6 @@ def _keeping(job: Job, trainer: Trainer) -> Watch:
         at.wait()
 
     return keep
-
-
-def settle(device: torch.device) -> None:
-    """Ask for equal bits on a CPU; on a GPU that costs speed everywhere and is promised nowhere."""
-    if device.type == "cpu":
-        torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 def _tflop(job: Job, settings: TrainSettings, data: ShardSet) -> float:

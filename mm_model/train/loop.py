@@ -1,6 +1,6 @@
 """The training loop of both stages: one step readable from top to bottom.
 
-L = |v_hat - v|^2 on a region drawn per sample + lambda * identity loss (paper, section 3.3). Only
+L = |v_hat - v|^2 on a region drawn per sample + lambda * identity loss (paper, section 3.4). Only
 the adapter's tensors move: they, their gradients and the optimiser's state are float32 whatever the
 backbone computes in. Several processes take their own rows of every step (`processes.py`).
 """

@@ -3,7 +3,7 @@
 takes  precompute (pictures: photographs and one frame a clip)   and ingest and pairs, to look at
        held-out people
 gives  adapter/, targets.parquet, curve.parquet, samples/
-Paper, section 3.3, stage 1 (30K steps of 64 images). Held-out people are only looked at.
+Paper, section 3.4, stage 1 (30K steps of 64 images). Held-out people are only looked at.
 """
 
 from mm_model.run.stage import Job, Report, Stage

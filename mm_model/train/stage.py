@@ -1,7 +1,7 @@
 """What pretraining and fine-tuning share: data, processes that learn from it, report.
 
 Pretraining starts a fresh adapter on pictures, fine-tuning continues the pretrained one on clips
-(paper, section 3.3); all else is equal.
+(paper, section 3.4); all else is equal.
 """
 
 from pathlib import Path

@@ -7,6 +7,7 @@ from mm_model.diffusion.face_mask import latent_face_mask
 from mm_model.diffusion.frames import legal_frame_counts
 from mm_model.diffusion.objective import draw_drops, draw_face_samples, velocity_loss
 from mm_model.diffusion.schedule import NoiseSchedule, build_scheduler
+from mm_model.nn.identity.align import align_faces
 from mm_model.nn.injection.model import MagicMirrorModel
 from mm_model.train.identity_loss import cosine_loss, decode_window, identity_loss, identity_window
 from tests.nn import tiny
@@ -174,8 +175,6 @@ def test_identity_loss_skips_noisy_and_unlocated_samples_without_decoding():
 def test_identity_loss_is_zero_when_the_decoded_face_is_the_reference():
     _, faces, run = loss_setup()
     x0, bar = run([20, 20])
-    from mm_model.nn.identity.align import align_faces
-
     with torch.no_grad():
         window = identity_window(faces["boxes"][0], (8, 8))
         images = torch.cat([decode_window(faces["vae"], row[0], window) for row in x0])
@@ -184,6 +183,33 @@ def test_identity_loss_is_zero_when_the_decoded_face_is_the_reference():
         out = identity_loss(x0, bar, valid=torch.tensor([True, True]), **faces)
     assert out.loss.item() == pytest.approx(0.0, abs=1e-5)
     assert out.cosine.tolist() == pytest.approx([1.0, 1.0], abs=1e-5)
+
+
+@pytest.mark.capability("identity loss", scale="T")
+def test_the_identity_loss_looks_where_the_face_is():
+    """A face low on the right of a large picture: what is decoded of it lies where it was."""
+    vae, recognizer = tiny.vae(), tiny.recognizer()
+    latents = torch.randn(1, 1, 8, 40, 40, generator=seeded())
+    points = torch.tensor([[[216.0, 190], [244, 192], [230, 206], [219, 222], [242, 222]]])
+    box = torch.tensor([[200.0, 172.0, 262.0, 240.0]])
+    window = identity_window(box[0], (40, 40))
+    assert min(window[:2]) > 0
+    picture = torch.zeros(1, 3, 320, 320)
+    left, top, right, bottom = (8 * side for side in window)
+    with torch.no_grad():
+        picture[..., top:bottom, left:right] = decode_window(vae, latents[0, 0], window)
+        known = recognizer.embed(align_faces(picture, points).clamp(-1, 1))
+        found = identity_loss(
+            latents,
+            torch.ones(1),
+            landmarks=points,
+            boxes=box,
+            valid=torch.tensor([True]),
+            reference=known,
+            vae=vae,
+            recognizer=recognizer,
+        )
+    assert found.cosine.item() > 0.999
 
 
 def test_vae_prefixes_and_frame_counts():

@@ -14,7 +14,7 @@ from mm_model.nn.magic_mirror.presets import (
     adapter_config,
 )
 from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel
-from mm_model.planning.shapes import OUTSIDE, TRAINED
+from mm_model.planning.shapes import MODULATION, OUTSIDE, TRAINED
 from tests.nn import tiny
 
 NULLS = 102_400
@@ -93,11 +93,19 @@ def test_paper_total_prints_as_12_8_billion():
 
 @pytest.mark.parametrize(
     ("preset", "total"),
-    [("paper_wide", "12.85"), ("mid", "12.36"), ("lite", "12.14"), ("lean", "11.82")],
+    [
+        ("paper", "12.80"),
+        ("paper_wide", "12.85"),
+        ("mid", "12.36"),
+        ("lite", "12.14"),
+        ("lean", "11.82"),
+    ],
 )
 def test_other_presets(preset, total):
     _, adapter = paper(preset)
     assert count(adapter) == pytest.approx(TRAINED[preset], rel=0.005)
+    predictors = sum(p.numel() for n, p in adapter.named_parameters() if n in adapter.modulation)
+    assert predictors == pytest.approx(MODULATION[preset], rel=0.001)
     outside = count(adapter) - sum(count(layer) for layer in adapter.layers.values())
     assert outside == pytest.approx(OUTSIDE.get(preset, 2.566e8), rel=0.01)
     frozen = 10_548_177_635 + 303_179_776 + 217_122_816

@@ -143,6 +143,20 @@ def test_split_with_equal_weights_equals_null(pipe, identity):
 
 
 @pytest.mark.capability("guidance modes", scale="T")
+def test_split_weighs_text_and_identity_apart(identity):
+    from mm_model.generation.guidance import Texts, combine, plan_branches
+
+    texts = Texts(*torch.randn(3, 1, 16, 32, generator=seeded()))
+    null = replace(identity, x_face=torch.zeros_like(identity.x_face))
+    first, second, last = plan_branches("split", True, texts, identity, null)
+    assert first.text is texts.negative and second.text is texts.plain and last.text is texts.fused
+    assert first.condition is second.condition is null and last.condition is identity
+    nothing, text, full = torch.randn(3, 1, 2, generator=seeded())
+    expected = nothing + 6 * (text - nothing) + 2 * (full - text)
+    assert torch.allclose(combine([nothing, text, full], 6.0, 2.0), expected, atol=1e-5)
+
+
+@pytest.mark.capability("guidance modes", scale="T")
 def test_guidance_of_one_is_the_conditional_branch_in_every_mode(pipe, identity):
     call = {"identity": identity, "guidance_scale": 1.0, **CALL}
     outs = [

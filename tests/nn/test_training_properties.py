@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from mm_model.nn.injection.model import MagicMirrorModel
+from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
+from mm_model.nn.magic_mirror.presets import adapter_config
 from tests.nn import tiny
 
 LAYER_NAMES = {
@@ -140,28 +142,48 @@ def test_dropped_rows_use_the_learned_nulls():
     assert not torch.equal(out[1], text[1])
 
 
-def test_image_and_video_use_the_same_weights():
+def outputs(transformer, adapter, part=None):
+    """What a picture and a clip become, with `part` of the adapter's tensors moved."""
+    with torch.no_grad():
+        if part is not None:
+            for name, parameter in adapter.named_parameters():
+                if part in name:
+                    parameter.add_(0.1 * torch.randn(parameter.shape, generator=seeded()))
+        identity = adapter.encode_identity(tiny.features()).transformer_inputs()
+        both = [tiny.inputs(frames=frames) for frames in (1, 3)]
+        return [transformer(**one, **identity).sample for one in both]
+
+
+def seeded():
+    return torch.Generator().manual_seed(1)
+
+
+@pytest.mark.parametrize("part", ["can.fc2", "can_proj", "face_mod", "ca.to_v", "face_perceiver"])
+def test_image_and_video_use_the_same_weights(part):
     transformer, adapter = tiny.with_adapter()
     tiny.shake(adapter)
-    features = tiny.features()
-    condition = adapter.encode_identity(features)
-    with torch.no_grad():
-        image = transformer(**tiny.inputs(frames=1), **condition.transformer_inputs()).sample
-        video = transformer(**tiny.inputs(frames=3), **condition.transformer_inputs()).sample
-    assert image.shape[1] == 1
-    assert video.shape[1] == 3
-    again = adapter.encode_identity(features)
-    assert torch.equal(again.x_face, condition.x_face)
-    assert torch.equal(again.id_code, condition.id_code)
+    before = outputs(transformer, adapter)
+    assert [out.shape[1] for out in before] == [1, 3]
+    after = outputs(transformer, adapter, part)
+    assert not any(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_the_second_stage_begins_with_the_first_one_s_adapter(tmp_path):
+    transformer, adapter = tiny.with_adapter()
+    tiny.shake(adapter)
+    MagicMirrorModel(transformer, adapter)
+    adapter.save_pretrained(tmp_path, stage="pretrain", step=30_000)
+    second = tiny.transformer()
+    loaded = MagicMirrorAdapter.from_pretrained(tmp_path, second, dtype=torch.float32)
+    MagicMirrorModel(second, loaded)
+    known, found = outputs(transformer, adapter), outputs(second, loaded)
+    assert all(torch.equal(a, b) for a, b in zip(known, found, strict=True))
 
 
 def test_nothing_draws_from_the_global_random_state():
     transformer = tiny.transformer()
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    from mm_model.nn.magic_mirror.adapter import MagicMirrorAdapter
-    from mm_model.nn.magic_mirror.presets import adapter_config
-
     config = adapter_config("tiny", transformer.config, 24, 32)
     first = MagicMirrorAdapter.create(transformer, config, seed=3).state_dict()
     assert torch.equal(torch.get_rng_state(), before)

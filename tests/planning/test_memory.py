@@ -1,6 +1,7 @@
 """What a training holds and what its identity loss costs, held to counts on the meta device."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from mm_model.commands.cli import main
 from mm_model.nn.identity.face_recognizer import FaceRecognizer
 from mm_model.planning import memory, plan
 from mm_model.planning.plan import RunPlan
+from mm_model.planning.work import costs
 from mm_model.train import loop
 
 pytestmark = pytest.mark.capability("plan", scale="L")
@@ -60,10 +62,28 @@ def test_the_terms_are_those_of_the_stages(workstation: RunPlan, paper: RunPlan)
         for name, held in made.training_memory.items():
             assert held.total == stages[name] == pytest.approx(sum(held.terms.values()))
     terms = workstation.training_memory["finetune"].terms
-    trained = workstation.asked.shape.trained
-    assert terms["trained weights, float32"] == terms["their gradients, float32"] == 4 * trained
+    trained = workstation.asked.shape.adapter
+    for term in ("the adapter's weights, float32", "gradients of what is trained, float32"):
+        assert terms[term] == 4 * trained
     assert terms["both moments"] < 2.04 * trained
     assert paper.training_memory["finetune"].terms["both moments"] == 8 * 1.7335e9
+
+
+def test_of_the_modulation_alone_gradients_and_moments_are_its_own(paper: RunPlan) -> None:
+    asked = paper.asked
+    profile = asked.profile
+    only = profile.pretrain.model_copy(update={"trained": "modulation"})
+    held = memory.training_memory(asked, paper.values, only, 1).terms
+    usual = paper.training_memory["pretrain"].terms
+    told = {"gradients of what is trained, float32": 4, "both moments": 8}
+    for term, value in usual.items():
+        expected = told[term] * asked.shape.modulation if term in told else value
+        assert held[term] == expected, term
+    changed = replace(asked, profile=profile.model_copy(update={"pretrain": only}))
+    (all_of_it,) = [one for one in paper.stages if one.stage == "pretrain"]
+    (less,) = [one for one in costs(changed, paper.values) if one.stage == "pretrain"]
+    assert less.scratch == 2 * 12 * asked.shape.modulation < all_of_it.scratch
+    assert less.disk == all_of_it.disk, "the adapter's file is as large as ever"
 
 
 def test_a_small_card_is_planned_as_it_is_used(root: Path, workstation: RunPlan) -> None:

@@ -50,7 +50,7 @@ def test_the_model_s_size_is_the_published_one(root: Path, profile: Profile) -> 
     assert shape.tokens(49) == 17_776
     assert shape.forward(49) == pytest.approx(332, rel=0.01)
     assert shape.trained_sample(49, checkpointing=True) == pytest.approx(1241, rel=0.01)
-    whole = (shape.parts.total + shape.trained) / 1e9
+    whole = (shape.parts.total + shape.adapter) / 1e9
     assert f"{whole:.2f}" == "12.80"
     base = shape.parts.transformer + shape.parts.text + shape.parts.vae
     assert f"{base / 1e9:.2f}" == "10.55"

@@ -56,6 +56,12 @@ def test_the_paper_profile_holds_the_numbers_of_the_paper(root: Path) -> None:
     assert (paper.model.height, paper.model.width, paper.model.num_frames) == (480, 720, 49)
 
 
+def test_the_crop_of_targets_is_called_a_choice(root: Path) -> None:
+    lines = (root / "profiles" / "paper.yaml").read_text().splitlines()
+    (crop,) = [line for line in lines if line.strip().startswith("crop_margin:")]
+    assert "# choice" in crop
+
+
 def test_the_profile_for_one_small_card_keeps_to_it(root: Path) -> None:
     """CAN of at most 256 hidden numbers, moments in 8 bits, checkpointing, latents made before."""
     small = load_profile(root, "workstation")

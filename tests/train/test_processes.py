@@ -86,6 +86,8 @@ def shared(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Shared:
 
     one = trained(job("one", "none"), None)
     trained(job("begun-alone", "none", stop=3), None)
+    killed = job("killed", "none", at="kill", killed=1, killed_at=4)
+    assert _launched(root, place, [killed]).returncode != 0
     jobs = [
         *(job(sharding, sharding) for sharding in SHARDING),
         job("again", "all", settings={**rules, "gradient_checkpointing": True}),
@@ -95,18 +97,24 @@ def shared(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Shared:
         job("none-to-all", "all", at="stopped"),
         job("halted", "none", at="halves", stop=3),
         job("resumed", "none", at="halves"),
+        job("after-kill", "none", at="kill"),
         job("stopped-trained", "trained", stop=3),
         job("one-to-trained", "trained", at="begun-alone"),
         job("bad", "none", data=str(place / "bad")),
         job("sixteen", "all", dtype="bfloat16"),
     ]
-    file = place / "jobs.json"
-    file.write_text(json.dumps(jobs))
-    line = launch.command(2, file, "tests.train.together")
-    ran = subprocess.run(line, cwd=root, capture_output=True, text=True, timeout=300)
+    ran = _launched(root, place, jobs)
     assert ran.returncode == 0, ran.stderr[-4000:]
     trained(job("trained-to-one", "none", at="stopped-trained"), None)
     return Shared(place, one)
+
+
+def _launched(root: Path, place: Path, jobs: list[dict]) -> "subprocess.CompletedProcess[str]":
+    """Both processes take part in all `jobs`, one after the other."""
+    file = place / "jobs.json"
+    file.write_text(json.dumps(jobs))
+    line = launch.command(2, file, "tests.train.together")
+    return subprocess.run(line, cwd=root, capture_output=True, text=True, timeout=300)
 
 
 @pytest.mark.slow
@@ -153,14 +161,14 @@ def test_a_run_goes_on_with_other_processes(shared: Shared, name: str) -> None:
 
 
 @pytest.mark.slow
-def test_as_many_processes_go_on_bit_for_bit(shared: Shared) -> None:
-    straight, resumed = shared.said("none"), shared.said("resumed")
-    assert resumed["ranks"][0]["said"][0] == "resuming after step 2 of 6"
+@pytest.mark.parametrize("name", ["resumed", "after-kill"])
+def test_as_many_processes_go_on_bit_for_bit(shared: Shared, name: str) -> None:
+    """Also where SIGKILL ended one of them while its part of step 4 was being written."""
+    straight, resumed = shared.said("none"), shared.said(name)
+    assert "resuming after step 2 of 6" in resumed["ranks"][0]["said"]
     assert resumed["curve"] == straight["curve"]
     for kind in ("", "-average"):
-        found, known = (
-            load_file(shared.place / f"{n}{kind}.safetensors") for n in ("resumed", "none")
-        )
+        found, known = (load_file(shared.place / f"{n}{kind}.safetensors") for n in (name, "none"))
         assert all(torch.equal(found[key], value) for key, value in known.items())
 
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mm_model.train import learn, state
+from mm_model.settings.device import settle
+from mm_model.train import state
 from mm_model.train.average import MovingAverage
 from mm_model.train.saving import Saver
 from mm_model.train.state import Snapshot
@@ -148,5 +149,15 @@ def test_deterministic_algorithms_are_asked_for_on_a_cpu_alone(
     monkeypatch.setattr(
         torch, "use_deterministic_algorithms", lambda mode, warn_only: found.append(mode)
     )
-    learn.settle(torch.device(device))
+    settle(torch.device(device))
     assert found == asked
+
+
+def test_no_stage_asks_for_them_by_itself(root: Path) -> None:
+    """Encoding, training and evaluation alike go by that one rule."""
+    asking = [
+        path.relative_to(root / "mm_model").as_posix()
+        for path in sorted((root / "mm_model").rglob("*.py"))
+        if "use_deterministic_algorithms(" in path.read_text()
+    ]
+    assert asking == ["settings/device.py"]
