@@ -136,7 +136,7 @@ def too_few(plan: RunPlan) -> list[str]:
 ENDS = (
     "Low and high: every assumption at its cheap or its dear end at once. As it stands: what the "
     "stages use by themselves, run.threads workers and one GPU, a training all GPUs that share its "
-    "streams evenly. Shared out: all GPUs and cores. Memory and GPU memory are those of one process."
+    "streams evenly. Shared out: all GPUs and cores. Memory is that of one process, on any GPU."
 )
 
 

@@ -19,9 +19,8 @@ _WATCHED = 6
 
 def sharing(streams: int, gpus: int) -> int:
     """How many of so many GPUs a training of so many streams takes by itself."""
-    return max(
-        number for number in range(1, min(streams, max(1, gpus)) + 1) if not streams % number
-    )
+    most = max(1, min(streams, gpus))
+    return max(number for number in range(1, most + 1) if streams % number == 0)
 
 
 @dataclass(frozen=True)

@@ -259,10 +259,17 @@ def test_a_run_that_its_floors_would_stop_is_told(capsys: Any) -> None:
     assert main(["plan"]) == 0
     assert "too few rows" not in capsys.readouterr().out
     assert main(["plan", "--clips", "0"]) == 0
-    assert "would stop for too few rows: finetune (0 of 10,000)." in capsys.readouterr().out
+    assert "would stop for too few rows: finetune (0 of 1,000)." in capsys.readouterr().out
     assert main(["plan", "--pictures", "10000", "--clips", "300", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)["too_few_rows"]
-    assert [one.split()[0] for one in told] == ["ingest", "faces", "pairs", "pretrain", "finetune"]
+    assert [one.split()[0] for one in told] == [
+        "ingest",
+        "faces",
+        "pairs",
+        "precompute",
+        "pretrain",
+        "finetune",
+    ]
 
 
 @pytest.mark.parametrize("more", [["--json"], ["--pictures", "5"], ["--profile", "tiny"]])
