@@ -4,6 +4,7 @@ import argparse
 import json
 from typing import TypeVar
 
+from mm_model.errors import UserError
 from mm_model.store import named
 from mm_model.store.layout import repository_root
 
@@ -15,7 +16,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     command = commands.add_parser(
         "plan", help="say what a run would cost before anything is rented"
     )
-    command.add_argument("--profile", default="paper", help="a name from profiles/")
+    command.add_argument("--profile", help="a name from profiles/; paper, unless given")
     usual = "; what the profile is meant for, unless given"
     command.add_argument("--pictures", type=int, help=f"source pictures{usual}")
     command.add_argument("--clips", type=int, help=f"source clips{usual}")
@@ -38,9 +39,15 @@ def _plan(options: argparse.Namespace) -> None:
 
     root = repository_root()
     if options.check or options.against:
+        asked = ("profile", "pictures", "clips", "gpus", "gpu", "cores", "json")
+        if given := [name for name in asked if getattr(options, name) not in (None, False)]:
+            raise UserError(
+                f"--{given[0]} says nothing of a check against a finished run: leave it out."
+            )
         print(check.text(check.against(root, options.against or root / check.STORED)))
         return
-    usual = plan.usual(options.profile)
+    name = _said(options.profile, "paper")
+    usual = plan.usual(name)
     machine = Machine(
         _said(options.gpu, usual.machine.gpu),
         _said(options.gpus, usual.machine.gpus),
@@ -48,12 +55,12 @@ def _plan(options: argparse.Namespace) -> None:
     )
     asked = plan.asked_of(
         root,
-        options.profile,
+        name,
         pictures=_said(options.pictures, usual.pictures),
         clips=_said(options.clips, usual.clips),
         gpu=machine.gpu,
     )
-    made = plan.plan(options.profile, asked, machine)
+    made = plan.plan(name, asked, machine)
     print(json.dumps(made.as_dict(), indent=1) if options.json else text.whole(made))
 
 

@@ -44,9 +44,10 @@ _CHANGE = """
   machines pay. `run.threads` in the profile says how many workers there are; it is 8 in `paper`,
   and most of 64 cores stand idle until it is raised.
 * Memory is no reason to change: all tables stay within a few GB.
-* Painting and trainings run on one GPU each; `precompute` and evaluation too, unless a Ray cluster
-  has more ([decisions/ray.md](decisions/ray.md)). The column of eight GPUs
-  says what there is to gain, not what one command does.
+* Trainings take the GPUs of one machine by themselves ([training.md](training.md)). Painting runs
+  on one GPU; `precompute` and evaluation too, unless a Ray cluster has more
+  ([decisions/ray.md](decisions/ray.md)): for those the column of eight GPUs says what there is to
+  gain, not what one command does.
 * Before renting: measure `face_look`, `frame_look` and `paint_step` on a hundred files of your own
   and one GPU. They are what the plan hangs on, and none was measured on what you would rent.
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mm_model.errors import UserError
+from mm_model.planning import floors
 from mm_model.planning.memory import TrainingMemory, identity_share, training_memory
 from mm_model.planning.rates import GPUS, RATES, Rate
 from mm_model.planning.shapes import shape_of
@@ -18,7 +19,8 @@ _Total = Callable[[Sequence[StageCost], PlannedRun, Machine, Values], float]
 def _as_it_stands(
     stages: Sequence[StageCost], asked: PlannedRun, machine: Machine, values: Values
 ) -> float:
-    return sum(one.hours(machine.used_by(asked.profile), values) for one in stages)
+    used = (machine.used_by(asked.profile, one.stage) for one in stages)
+    return sum(one.hours(part, values) for one, part in zip(stages, used, strict=True))
 
 
 def _shared_out(
@@ -110,16 +112,18 @@ class RunPlan:
 
     def as_dict(self) -> Document:
         """JSON-able form; hours, bytes and rows unrounded."""
-        used = self.machine.used_by(self.asked.profile)
         return {
             "profile": self.name,
             "pictures": self.asked.pictures,
             "clips": self.asked.clips,
             "machine": asdict(self.machine),
+            "too_few_rows": floors.short(self.asked.profile, self.stages),
             "stages": [
                 {
                     **asdict(one),
-                    "hours_as_it_stands": one.hours(used, self.values),
+                    "hours_as_it_stands": one.hours(
+                        self.machine.used_by(self.asked.profile, one.stage), self.values
+                    ),
                     "hours": one.hours(self.machine, self.values),
                 }
                 for one in self.stages

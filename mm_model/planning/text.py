@@ -3,6 +3,7 @@
 Two significant digits everywhere, since nothing here is known better.
 """
 
+from mm_model.planning import floors
 from mm_model.planning.plan import TOTALS, RunPlan
 from mm_model.planning.rates import Rate
 from mm_model.planning.work import StageCost
@@ -50,7 +51,7 @@ def _stage(plan: RunPlan, one: StageCost) -> str:
         one.rows_out,
         one.cpu_hours,
         one.gpu_hours,
-        one.hours(plan.machine.used_by(plan.asked.profile), plan.values),
+        one.hours(plan.machine.used_by(plan.asked.profile, one.stage), plan.values),
         one.hours(plan.machine, plan.values),
         *[size / _GB for size in (one.disk, one.scratch, one.traffic, one.memory, one.gpu_memory)],
     ]
@@ -105,7 +106,7 @@ def assumptions(plan: RunPlan) -> list[str]:
 
 
 def _share(share: float) -> str:
-    return f"{100 * share:.2g}%" if share >= 0.001 else "-"
+    return f"{_plain(100 * share)}%" if share >= 0.001 else "-"
 
 
 def deciding(plan: RunPlan) -> str:
@@ -123,14 +124,23 @@ def heading(plan: RunPlan) -> str:
     )
 
 
+def too_few(plan: RunPlan) -> list[str]:
+    """A sentence on stages that would stop for too few rows; none where none would."""
+    short = floors.short(plan.asked.profile, plan.stages)
+    if not short:
+        return []
+    said = ", ".join(short)
+    return [f"The run would stop for too few rows: {said}. Give more files or lower row_floor."]
+
+
 ENDS = (
-    "Low and high: every assumption at its cheap or its dear end at once. As it stands: one GPU "
-    "and run.threads workers, which is what the stages use by themselves. Shared out: all GPUs "
-    "and cores."
+    "Low and high: every assumption at its cheap or its dear end at once. As it stands: what the "
+    "stages use by themselves, run.threads workers and one GPU, a training all GPUs that share its "
+    "streams evenly. Shared out: all GPUs and cores. Memory is that of one process, on any GPU."
 )
 
 
 def whole(plan: RunPlan) -> str:
     """All that the command prints."""
-    parts = [heading(plan), "", *table(plan), "", ENDS, deciding(plan), ""]
+    parts = [heading(plan), *too_few(plan), "", *table(plan), "", ENDS, deciding(plan), ""]
     return "\n".join([*parts, *training_memory(plan), "", *assumptions(plan)])

@@ -17,6 +17,12 @@ _HOUR = 3600.0
 _WATCHED = 6
 
 
+def sharing(streams: int, gpus: int) -> int:
+    """How many of so many GPUs a training of so many streams takes by itself."""
+    most = max(1, min(streams, gpus))
+    return max(number for number in range(1, most + 1) if streams % number == 0)
+
+
 @dataclass(frozen=True)
 class Machine:
     """What the plan runs on; `gpu` is a name of `GPUS`."""
@@ -25,9 +31,13 @@ class Machine:
     gpus: int
     cores: int
 
-    def used_by(self, profile: Profile) -> "Machine":
-        """What the stages use of it by themselves: one GPU, and `run.threads` workers."""
-        return Machine(self.gpu, 1, min(self.cores, profile.run.threads))
+    def used_by(self, profile: Profile, stage: str) -> "Machine":
+        """What a stage uses of it by itself: `run.threads` workers and one GPU; a training takes
+        all that share its streams evenly.
+        """
+        rules = profile.trainings.get(stage)
+        gpus = sharing(rules.streams, self.gpus) if rules else 1
+        return Machine(self.gpu, gpus, min(self.cores, profile.run.threads))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 from mm_model import lifeline
 from mm_model.errors import UserError
+from mm_model.planning.work import sharing
 from mm_model.run.stage import Job
 from mm_model.settings import RunSettings
 from mm_model.store import documents
@@ -94,7 +95,7 @@ def wanted(run: RunSettings, streams: int) -> int:
     has = torch.cuda.device_count() if on_gpu else 0
     said = os.environ.get(PROCESSES, "").strip()
     if not said:
-        return max(n for n in range(1, max(1, has) + 1) if streams % n == 0)
+        return sharing(streams, has)
     if not said.isascii() or not said.isdigit() or int(said) < 1:
         raise UserError(f"{PROCESSES} is {said!r}: give a number of processes, or leave it out.")
     number = int(said)

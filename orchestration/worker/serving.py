@@ -16,7 +16,7 @@ from mm_model.errors import UserError
 from mm_model.settings import load_params
 from mm_model.store import atomic, digests, documents
 from mm_model.store.layout import Layout
-from orchestration import dvc_command, dvc_inputs, failed, home, turn
+from orchestration import dvc_command, failed, home, turn
 from orchestration.process_group import ProcessGroup
 from orchestration.transfer import Transfer
 from orchestration.worker import alike, wire
@@ -88,7 +88,6 @@ def _choose(root: Path, wanted: dict[str, str], asker: str) -> None:
 
 def _made(root: Path, request: wire.Request) -> wire.Answer:
     """Run the stage by DVC; its lines go out as they come."""
-    dvc_inputs.check(root, tuple(request.inputs))
     if SETTINGS in dvc_command.status(root):
         raise UserError(
             "What the profile says on the worker is not what lies here (dvc status settings "

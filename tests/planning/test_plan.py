@@ -236,3 +236,43 @@ def test_a_plan_needs_no_torch(root: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_training_takes_the_gpus_that_share_its_streams(root: Path, profile: Profile) -> None:
+    def hours(gpus: int, streams: int) -> dict[str, float]:
+        asked = changed(profile, "pretrain", streams=streams)
+        machine, values = Machine("h100", gpus, 64), plan.likely()
+        return {
+            name: one.hours(machine.used_by(asked, name), values)
+            for name, one in cost_of(root, asked).items()
+        }
+
+    one, six, eight = hours(1, 8), hours(6, 8), hours(8, 8)
+    share = plan.likely()["gpu_share"]
+    assert six["pretrain"] == pytest.approx(one["pretrain"] / (4 * share)), "six do not share eight"
+    assert eight["finetune"] == pytest.approx(one["finetune"] / (8 * share))
+    assert eight["evaluate"] == one["evaluate"] and eight["pairs"] == one["pairs"]
+    assert hours(8, 3)["pretrain"] == pytest.approx(one["pretrain"] / (3 * share))
+
+
+def test_a_run_that_its_floors_would_stop_is_told(capsys: Any) -> None:
+    assert main(["plan"]) == 0
+    assert "too few rows" not in capsys.readouterr().out
+    assert main(["plan", "--clips", "0"]) == 0
+    assert "would stop for too few rows: finetune (0 of 1,000)." in capsys.readouterr().out
+    assert main(["plan", "--pictures", "10000", "--clips", "300", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["too_few_rows"]
+    assert [one.split()[0] for one in told] == [
+        "ingest",
+        "faces",
+        "pairs",
+        "precompute",
+        "pretrain",
+        "finetune",
+    ]
+
+
+@pytest.mark.parametrize("more", [["--json"], ["--pictures", "5"], ["--profile", "tiny"]])
+def test_what_a_check_does_not_heed_is_refused(more: list[str], capsys: Any) -> None:
+    assert main(["plan", "--check", *more]) == 1
+    assert f"{more[0]} says nothing of a check" in capsys.readouterr().err
