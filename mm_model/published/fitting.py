@@ -12,10 +12,10 @@ from pathlib import Path
 from torch import nn
 
 from mm_model.diffusion.schedule import load_schedule
-from mm_model.errors import UserError, first_line
+from mm_model.errors import UserError
 from mm_model.nn.cogvideox.tokenizer import load_tokenizer
 from mm_model.nn.injection.files import load_json
-from mm_model.published.sizes import Networks, networks_of
+from mm_model.published.sizes import networks_of
 from mm_model.published.weights import shapes_in
 
 _PIPELINE = "CogVideoXPipeline"
@@ -34,7 +34,7 @@ def require_fit(folder: Path) -> None:
         _require_class(folder / part / "config.json", name)
     load_schedule(folder / "scheduler")
     load_tokenizer(folder / "tokenizer")
-    networks = _networks(folder)
+    networks = networks_of(folder)
     channels, made = networks.transformer.config.in_channels, networks.vae.config.latent_channels
     if channels != made:
         raise UserError(
@@ -52,18 +52,6 @@ def _require_class(path: Path, name: str) -> None:
             f"{path} names the class {found!r} where {name} belongs: use a CogVideoX 1.0 "
             "text-to-video folder."
         )
-
-
-def _networks(folder: Path) -> Networks:
-    try:
-        return networks_of(folder)
-    except UserError:
-        raise
-    except Exception as error:  # a configuration may be wrong in any way
-        raise UserError(
-            f"{folder}: the configurations of transformer, vae and text_encoder make no CogVideoX "
-            f"({first_line(error)}): fetch the folder again."
-        ) from error
 
 
 def _require_tensors(folder: Path, network: nn.Module) -> None:

@@ -1,5 +1,6 @@
 """What a training holds and what its identity loss costs, held to counts on the meta device."""
 
+import dataclasses
 import math
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.table3 import models
 from mm_model.commands.cli import main
 from mm_model.nn.identity.face_recognizer import FaceRecognizer
-from mm_model.planning import memory, plan
+from mm_model.planning import memory, plan, text
 from mm_model.planning.plan import RunPlan
 from mm_model.train import loop
 
@@ -64,6 +65,22 @@ def test_the_terms_are_those_of_the_stages(workstation: RunPlan, paper: RunPlan)
     assert terms["trained weights, float32"] == terms["their gradients, float32"] == 4 * trained
     assert terms["both moments"] < 2.04 * trained
     assert paper.training_memory["finetune"].terms["both moments"] == 8 * 1.7335e9
+
+
+def test_a_moving_average_is_planned_on_the_gpu_in_memory_and_on_the_disk(
+    workstation: RunPlan,
+) -> None:
+    asked, profile = workstation.asked, workstation.asked.profile
+    rules = profile.pretrain.model_copy(update={"ema_decay": 0.999})
+    with_one = dataclasses.replace(asked, profile=profile.model_copy(update={"pretrain": rules}))
+    made, numbers = plan.plan("w", with_one, workstation.machine), 4 * asked.shape.trained
+    for before, after in zip(workstation.stages, made.stages, strict=True):
+        more = numbers if after.stage == "pretrain" else 0
+        assert after.gpu_memory == pytest.approx(before.gpu_memory + more)
+        assert after.scratch == pytest.approx(before.scratch + 2 * more)
+        assert after.memory == pytest.approx(before.memory + more)
+    (line,) = [one for one in text.training_memory(made) if "moving average" in one]
+    assert line.split("|")[2:4] == [f" {numbers / GIB:.1f} ", " 0.0 "]
 
 
 def test_a_small_card_is_planned_as_it_is_used(root: Path, workstation: RunPlan) -> None:
