@@ -97,6 +97,14 @@ def identity_share(asked: "PlannedRun", r: Values, rules: TrainSettings, frames:
     return decoded(asked, rules) * identity_tflop(asked, r) / (rules.batch_size * sample)
 
 
+def checkpoint(asked: "PlannedRun", rules: TrainSettings) -> float:
+    """Bytes of a checkpoint at most: weights, both moments, and the moving average if there is one.
+
+    Moments of 8 bits are counted as if they were float32.
+    """
+    return asked.shape.trained(rules) * (16 if rules.ema_decay else 12)
+
+
 def training_memory(
     asked: "PlannedRun", r: Values, rules: TrainSettings, frames: int
 ) -> TrainingMemory:
@@ -112,10 +120,12 @@ def training_memory(
     decoding *= shape.vae_scale
     taught = shape.trained(rules)
     inputs = one * shape.layers if rules.gradient_checkpointing else block * (shape.layers - 1)
+    average = {"their moving average, float32": taught * 4} if rules.ema_decay else {}
     return TrainingMemory(
         {
             "frozen parts": frozen(asked),
             "the adapter's weights, float32": shape.adapter * 4,
+            **average,
             "gradients of what is trained, float32": taught * 4,
             "both moments": taught * _MOMENTS[rules.optimizer],
             "their casts outside the blocks": shape.outside * 2 if width(asked) < 4 else 0.0,

@@ -76,8 +76,9 @@ def training_memory(plan: RunPlan) -> list[str]:
     """What the trainings hold in the GPU's memory in GiB, and what their identity loss costs."""
     found = plan.training_memory
     lines = [_row(["GiB on the GPU", *found]), "|---" * (1 + len(found)) + "|"]
-    for term in next(iter(found.values())).terms:
-        lines.append(_row([term, *(f"{one.terms[term] / _GIB:.1f}" for one in found.values())]))
+    for term in dict.fromkeys(term for one in found.values() for term in one.terms):
+        cells = (f"{one.terms.get(term, 0.0) / _GIB:.1f}" for one in found.values())
+        lines.append(_row([term, *cells]))
     totals = (f"**{one.total / _GIB:.1f}**" for one in found.values())
     lines.append(_row(["**at the largest moment**", *totals]))
     shares = [

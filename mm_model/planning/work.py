@@ -295,12 +295,12 @@ def _training(name: str, frames: int, asked: PlannedRun, r: Values, funnel: _Fun
         + _gpu_hours(asked, sampling, r["sampling_share"])
         + _gpu_hours(asked, decoding, r["vae_share"]),
         disk=disk,
-        scratch=2 * shape.trained(rules) * 12,
+        scratch=2 * memory.checkpoint(asked, rules),
         traffic=read + disk,
         memory=r["base_memory"]
         + window
         + (shape.parts.transformer + memory.waiting(asked)) * memory.width(asked)
-        + shape.trained(rules) * 12,
+        + memory.checkpoint(asked, rules),
         gpu_memory=memory.training_memory(asked, r, rules, frames).total,
     )
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mm_model.errors import UserError, first_line
+from mm_model.errors import UserError
 from mm_model.nn.identity.face_recognizer import FaceRecognizer
+from mm_model.nn.identity.photomaker import tensors_of_pickle
 from mm_model.nn.injection.files import load_tensors
 
 _CELLS = 7 * 7
@@ -34,7 +35,8 @@ def read_recognizer(path: Path) -> FaceRecognizer:
         UserError: the file is missing or is no such network.
     """
     if not path.is_file():
-        raise UserError(f"{path} is missing; name the recogniser's file.")
+        what = "is a folder" if path.is_dir() else "is missing"
+        raise UserError(f"{path} {what}; name the recogniser's file.")
     if path.suffix.lower() == ".onnx":
         from mm_model.published import arcface_onnx
 
@@ -47,12 +49,7 @@ def read_recognizer(path: Path) -> FaceRecognizer:
 def _tensors(path: Path) -> Mapping[str, Tensor]:
     if path.suffix == ".safetensors":
         return load_tensors(path)
-    try:
-        data = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch has several for a file that is none of its own
-        raise UserError(
-            f"{path} cannot be read as a dictionary of tensors ({first_line(error)}): {_WAY_OUT}."
-        ) from error
+    data = tensors_of_pickle(path, _WAY_OUT)
     if not isinstance(data, Mapping):
         raise UserError(f"{path} holds no tensors by name: {_WAY_OUT}.")
     strange = [key for key, value in data.items() if not isinstance(value, Tensor)]
@@ -93,7 +90,8 @@ def recognizer_of(state: Mapping[str, Tensor], path: Path) -> FaceRecognizer:
 
 def _units(state: Mapping[str, Tensor], prefix: str) -> int:
     numbers = {key.removeprefix(prefix).split(".")[0] for key in state if key.startswith(prefix)}
-    return 1 + max(int(number) for number in numbers if number.isdigit())
+    # As many as there are: one with a gap lacks a tensor, and a number too high is unknown.
+    return len([number for number in numbers if number.isdigit()])
 
 
 def _shape(state: Mapping[str, Tensor], key: str) -> tuple[int, ...] | None:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mm_model.errors import UserError, first_line
+from mm_model.errors import UserError
 from mm_model.nn.cogvideox.backbone import PARTS
 from mm_model.nn.cogvideox.tokenizer import FILES as TOKENIZERS
 from mm_model.nn.identity.encoder import IdentityEncoder
@@ -25,6 +25,7 @@ from mm_model.nn.injection.files import load_json, load_tensors, save_json
 from mm_model.nn.magic_mirror.config import IDENTITY_DESCRIPTION, IDENTITY_FOLDER
 from mm_model.nn.parts import check_kind
 from mm_model.published.arcface import read_recognizer
+from mm_model.published.fitting import require_fit
 from mm_model.published.weights import WeightFiles, files_of, weights_in
 from mm_model.store import atomic
 
@@ -38,8 +39,8 @@ def check_backbone(folder: Path) -> dict[str, WeightFiles]:
     """The weights of a CogVideoX folder by part, all of them whole.
 
     Raises:
-        UserError: it is no text-to-video CogVideoX 1.0 in diffusers' layout, or a file of it is
-            missing or cut short.
+        UserError: it is no text-to-video CogVideoX 1.0 in diffusers' layout, a file of it is
+            missing or cut short, or tensors that its configurations promise are.
     """
     missing = [name for name in PARTS if not (folder / name).is_dir()]
     if not (folder / "model_index.json").is_file():
@@ -52,7 +53,9 @@ def check_backbone(folder: Path) -> dict[str, WeightFiles]:
     check_kind(folder)
     if not any((folder / "tokenizer" / name).is_file() for name in TOKENIZERS):
         raise UserError(f"{folder / 'tokenizer'} has no {' or '.join(TOKENIZERS)}: fetch it again.")
-    return {name: weights_in(folder / name) for name in WEIGHTY}
+    found = {name: weights_in(folder / name) for name in WEIGHTY}
+    require_fit(folder)
+    return found
 
 
 def link_cogvideox(source: str | Path, target: Path) -> dict[str, WeightFiles]:
@@ -96,10 +99,10 @@ def _found(source: str | Path) -> Path:
 
     try:
         index = cached_file(source, "model_index.json", local_files_only=True)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError):  # its words are of a fetch, which nobody asked for
         raise UserError(
-            f"{source} is no folder here and not in the local cache, and nothing is fetched "
-            f"({first_line(error)[:80]}): fetch CogVideoX yourself and name its folder."
+            f"{source} is no folder here and not in the local cache, and nothing is fetched: fetch "
+            "CogVideoX yourself and name its folder."
         ) from None
     return Path(str(index)).parent
 

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from mm_model.diffusion.schedule import COGVIDEOX_5B
-from mm_model.errors import UserError
+from mm_model.errors import UserError, first_line
 from mm_model.nn.identity.photomaker import meta_parts
 from mm_model.nn.injection.files import load_json
 from mm_model.nn.magic_mirror.config import IDENTITY_DESCRIPTION, IDENTITY_FOLDER
@@ -101,12 +101,21 @@ def networks_of(backbone: str | Path) -> Networks:
         check_transformer(transformer, str(folder))
         if (folder / IDENTITY_FOLDER).is_dir():
             clip = load_json(folder / IDENTITY_FOLDER / "vision_model" / "config.json")
-            perceiver = load_json(folder / IDENTITY_FOLDER / IDENTITY_DESCRIPTION)["perceiver"]
+            described = folder / IDENTITY_FOLDER / IDENTITY_DESCRIPTION
+            perceiver = load_json(described).get("perceiver", {})
+            if not perceiver:
+                raise UserError(f"{described} says no sizes of a perceiver: restore the file.")
     else:
         raise UserError(
             f"{name} is no backbone folder and none of {', '.join(PUBLISHED)}: name one of these."
         )
-    return _built(name, transformer, vae, text, clip, perceiver)
+    try:
+        return _built(name, transformer, vae, text, clip, perceiver)
+    except Exception as error:  # a configuration may be wrong in as many ways as there are
+        raise UserError(
+            f"{name}: its configurations make no CogVideoX with an identity encoder "
+            f"({first_line(error)}): fetch the folder again."
+        ) from error
 
 
 def _built(name: str, *configs: Mapping[str, Any]) -> Networks:

@@ -62,6 +62,12 @@ def weights_in(folder: Path) -> WeightFiles:
     )
 
 
+def shapes_in(folder: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor in `folder` by name; raises `UserError` as `weights_in` does."""
+    headers = [_header(path) for path in files_of(folder)]
+    return {name: tuple(said["shape"]) for header in headers for name, said in header.items()}
+
+
 def files_of(folder: Path) -> list[Path]:
     """The weight files that a loader reads in `folder`: those of its index, or the one there is.
 
@@ -70,8 +76,7 @@ def files_of(folder: Path) -> list[Path]:
     """
     usual = [p for p in folder.glob("*.safetensors.index.json") if p.name.count(".") == 3]
     if usual:
-        index = load_json(usual[0])
-        names = sorted(set(index.get("weight_map", {}).values()))
+        names = _named_by(usual[0])
         missing = [name for name in names if not (folder / name).is_file()]
         if missing or not names:
             what = f"{missing[0]} is missing" if missing else "it names no file"
@@ -85,6 +90,18 @@ def files_of(folder: Path) -> list[Path]:
             "of a variant, such as .fp16.safetensors, does not stand for it)."
         )
     return found
+
+
+def _named_by(index: Path) -> list[str]:
+    """The files that an index names, all of its own folder."""
+    places = load_json(index).get("weight_map", {})
+    names = list(places.values()) if isinstance(places, dict) else [places]
+    strange = [n for n in names if not isinstance(n, str) or n != Path(n).name]
+    if strange:
+        raise UserError(
+            f"{index} names {str(strange[0])[:60]!r}, which is no file beside it: fetch it again."
+        )
+    return sorted(set(names))
 
 
 def _header(path: Path) -> dict[str, Document]:

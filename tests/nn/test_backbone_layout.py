@@ -1,7 +1,10 @@
 """A folder laid out like the real checkpoint (sharded transformer and T5, VAE) loads by name."""
 
+import shutil
+
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from mm_model.errors import UserError
 from mm_model.nn.cogvideox.backbone import load_components
@@ -65,3 +68,23 @@ def test_incomplete_folders_are_refused(folder, tmp_path):
     torch.save(tiny.base_transformer().state_dict(), tmp_path / "diffusion_pytorch_model.bin")
     with pytest.raises(UserError, match="safetensors"):
         MagicMirrorTransformer3DModel.from_base(tmp_path)
+
+
+@pytest.mark.parametrize("part", ["vae", "text_encoder", "transformer"])
+@pytest.mark.parametrize("change", ["gone", "misshapen", "cut"])
+def test_a_tensor_that_a_library_would_make_up_is_refused(folder, tmp_path, part, change):
+    made = tmp_path / "backbone"
+    shutil.copytree(folder, made)
+    path = sorted((made / part).glob("*.safetensors"))[0]
+    state = load_file(path)
+    name = next(name for name in sorted(state) if state[name].ndim > 1)
+    if change == "gone":
+        del state[name]
+    else:
+        state[name] = state[name][:1].clone()
+    save_file(state, path, {"format": "pt"})
+    if change == "cut":
+        path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(UserError, match=str(made / part)) as refused:
+        load_components(made)
+    assert change == "cut" or name in str(refused.value)

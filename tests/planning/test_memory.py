@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.table3 import models
 from mm_model.commands.cli import main
 from mm_model.nn.identity.face_recognizer import FaceRecognizer
-from mm_model.planning import memory, plan
+from mm_model.planning import memory, plan, text
 from mm_model.planning.plan import RunPlan
 from mm_model.planning.work import costs
 from mm_model.train import loop
@@ -84,6 +84,22 @@ def test_of_the_modulation_alone_gradients_and_moments_are_its_own(paper: RunPla
     (less,) = [one for one in costs(changed, paper.values) if one.stage == "pretrain"]
     assert less.scratch == 2 * 12 * asked.shape.modulation < all_of_it.scratch
     assert less.disk == all_of_it.disk, "the adapter's file is as large as ever"
+
+
+def test_a_moving_average_is_planned_on_the_gpu_in_memory_and_on_the_disk(
+    workstation: RunPlan,
+) -> None:
+    asked, profile = workstation.asked, workstation.asked.profile
+    rules = profile.pretrain.model_copy(update={"ema_decay": 0.999})
+    with_one = replace(asked, profile=profile.model_copy(update={"pretrain": rules}))
+    made, numbers = plan.plan("w", with_one, workstation.machine), 4 * asked.shape.adapter
+    for before, after in zip(workstation.stages, made.stages, strict=True):
+        more = numbers if after.stage == "pretrain" else 0
+        assert after.gpu_memory == pytest.approx(before.gpu_memory + more)
+        assert after.scratch == pytest.approx(before.scratch + 2 * more)
+        assert after.memory == pytest.approx(before.memory + more)
+    (line,) = [one for one in text.training_memory(made) if "moving average" in one]
+    assert line.split("|")[2:4] == [f" {numbers / GIB:.1f} ", " 0.0 "]
 
 
 def test_a_small_card_is_planned_as_it_is_used(root: Path, workstation: RunPlan) -> None:

@@ -97,6 +97,7 @@ def _without(name: str) -> dict[str, torch.Tensor]:
     [
         (_without("layer3.0.bn3.running_var"), "layer3.0.bn3.running_var"),
         (_without("") | {"layer1.0.se.weight": torch.zeros(1)}, "layer1.0.se.weight"),
+        (_without("") | {"layer1.99999999.bn1.bias": torch.zeros(1)}, "layer1.1.bn1.bias"),
         (_without("") | {"fc.weight": torch.zeros(16, 16)}, "fc.weight takes 16"),
         (_without("") | {"prelu.weight": torch.zeros(3)}, "prelu.weight"),
         (_without("") | {"bn2.bias": torch.full((16,), float("nan"))}, "bn2.bias is not finite"),

@@ -1,13 +1,15 @@
 """`import`: from published files to a folder that params.yaml may name, and what is refused."""
 
 import json
+import pickle
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from mm_model.commands.cli import main
 from mm_model.errors import UserError
@@ -143,6 +145,79 @@ def test_a_checkpoint_that_is_not_whole_or_of_another_kind_is_refused(
     assert not (tmp_path / "made").exists()
 
 
+def _edited(path: Path, **changes: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def _without_tensors(path: Path, count: int) -> None:
+    state = load_file(path)
+    save_file({name: state[name] for name in sorted(state)[count:]}, path, {"format": "pt"})
+
+
+INDEX = "transformer/diffusion_pytorch_model.safetensors.index.json"
+OTHERS: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "an index that names a third less": (
+        lambda f: _edited(f / INDEX, weight_map={"x": LAST.name}),
+        r"tensors that its config\.json promises",
+    ),
+    "a VAE without one tensor": (
+        lambda f: _without_tensors(f / "vae/diffusion_pytorch_model.safetensors", 1),
+        "1 of 236 tensors that its config",
+    ),
+    "a T5 without one tensor": (
+        lambda f: _without_tensors(f / "text_encoder/model-00001-of-00002.safetensors", 1),
+        "text_encoder: 1 of",
+    ),
+    "more layers than there are": (
+        lambda f: _edited(f / "transformer/config.json", num_layers=9),
+        "missing or of another shape",
+    ),
+    "another transformer": (
+        lambda f: _edited(f / "transformer/config.json", _class_name="UNet2DConditionModel"),
+        "'UNet2DConditionModel' where CogVideoXTransformer3DModel belongs",
+    ),
+    "another pipeline": (
+        lambda f: _edited(f / "model_index.json", _class_name="StableDiffusionPipeline"),
+        "'StableDiffusionPipeline' where CogVideoXPipeline belongs",
+    ),
+    "an empty file": (lambda f: (f / "model_index.json").write_text(""), "is not valid JSON"),
+    "no configuration": (
+        lambda f: (f / "transformer/config.json").unlink(),
+        r"config\.json is missing",
+    ),
+    "no noise": (
+        lambda f: (f / "scheduler/scheduler_config.json").unlink(),
+        r"scheduler_config\.json cannot be read",
+    ),
+    "pictures beside noise": (
+        lambda f: _edited(f / "transformer/config.json", in_channels=32),
+        "takes 32 channels",
+    ),
+    "an index of another layout": (lambda f: _edited(f / INDEX, weight_map=["x"]), "names"),
+    "an index that leads elsewhere": (
+        lambda f: _edited(
+            f / INDEX, weight_map={"x": "../vae/diffusion_pytorch_model.safetensors"}
+        ),
+        "which is no file beside it",
+    ),
+}
+LAST = Path("transformer/diffusion_pytorch_model-00003-of-00003.safetensors")
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_what_a_library_would_fill_up_or_take_for_something_else_is_refused(
+    shelf: Path, tmp_path: Path, other: str
+) -> None:
+    folder = tmp_path / "source"
+    shutil.copytree(shelf / "CogVideoX-5b", folder)
+    change, said = OTHERS[other]
+    change(folder)
+    with pytest.raises(UserError, match=said) as refused:
+        backbone.link_cogvideox(folder, tmp_path / "made")
+    assert str(folder) in str(refused.value)
+    assert not (tmp_path / "made").exists()
+
+
 def _bin(folder: Path, change: str) -> Path:
     state = tiny_sdxl.id_encoder(512)
     if change == "unknown":
@@ -153,12 +228,23 @@ def _bin(folder: Path, change: str) -> Path:
         del state["fuse_module.mlp1.fc1.weight"]
     elif change == "misshapen":
         state["vision_model.post_layernorm.bias"] = torch.zeros(3)
+    elif change == "infinite":
+        state["qformer_perceiver.token_norm.bias"][0] = torch.inf
+    elif change == "whole numbers":
+        state = {name: value.to(torch.int8) for name, value in state.items()}
+    elif change == "words":
+        state = dict.fromkeys(state, "x")
+    elif change == "a layer far off":
+        state["vision_model.encoder.layers.99999999.mlp.fc1.weight"] = torch.zeros(1)
     path = folder / "photomaker-v2.bin"
     torch.save({"id_encoder": state} if change != "other" else state, path)
     return path
 
 
-@pytest.mark.parametrize("change", ["unknown", "missing", "sdxl", "misshapen", "other"])
+KINDS = ("unknown", "missing", "sdxl", "misshapen", "other", "infinite", "whole numbers", "words")
+
+
+@pytest.mark.parametrize("change", [*KINDS, "a layer far off"])
 def test_another_photomaker_file_is_refused_and_nothing_is_written(
     shelf: Path, tmp_path: Path, change: str
 ) -> None:
@@ -167,6 +253,34 @@ def test_another_photomaker_file_is_refused_and_nothing_is_written(
     with pytest.raises(UserError, match=r"photomaker-v2\.bin"):
         backbone.put_photomaker(_bin(tmp_path, change), folder)
     assert sorted(path.name for path in folder.iterdir()) == before
+
+
+class _Code:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return print, ("run",)
+
+
+@pytest.mark.parametrize("kind", ["code", "code in a zip", "empty", "cut", "folder"])
+def test_a_pickle_that_is_not_read_is_told_without_advice_to_read_it_unsafely(
+    shelf: Path, tmp_path: Path, kind: str, capsys: Any
+) -> None:
+    folder, path = _fresh(shelf, tmp_path), tmp_path / "backbone.bin"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "code in a zip":
+        torch.save({"id_encoder": _Code()}, path)
+    else:
+        whole = (shelf / "photomaker-v2.bin").read_bytes()
+        contents = {"code": pickle.dumps(_Code()), "cut": whole[:-5000], "empty": b""}
+        path.write_bytes(contents[kind])
+    for command in ("photomaker", "arcface"):
+        if command == "arcface":
+            backbone.put_photomaker(shelf / "photomaker-v2.bin", folder)
+            capsys.readouterr()
+        assert main(["import", command, str(path), "--to", str(folder)]) == 1
+        out, err = capsys.readouterr()
+        assert not out and err.count("\n") == 1 and str(path) in err
+        assert "weights_only" not in err and "http" not in err
 
 
 def test_nothing_is_replaced_and_the_order_is_said(

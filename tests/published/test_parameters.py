@@ -68,3 +68,23 @@ def test_the_2b_backbone_has_its_layers(capsys: Any) -> None:
 def test_another_name_is_one_sentence(options: list[str], said: str, capsys: Any) -> None:
     assert main(["parameters", *options]) == 1
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("part", "contents", "said"),
+    [
+        ("transformer/config.json", {"num_layers": "many"}, "make no CogVideoX"),
+        ("vae/config.json", {"block_out_channels": 7}, "make no CogVideoX"),
+        ("identity_encoder/identity_encoder.json", {}, "says no sizes of a perceiver"),
+    ],
+)
+def test_configurations_of_nothing_are_one_sentence(
+    tiny_backbone: Path, tmp_path: Path, capsys: Any, part: str, contents: Any, said: str
+) -> None:
+    for path in tiny_backbone.rglob("*.json"):
+        copied = tmp_path / path.relative_to(tiny_backbone)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        copied.write_text(path.read_text())
+    (tmp_path / part).write_text(json.dumps(contents))
+    assert main(["parameters", "--preset", "tiny", "--backbone", str(tmp_path)]) == 1
+    assert said in capsys.readouterr().err

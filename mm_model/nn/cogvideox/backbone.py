@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from mm_model.diffusion.schedule import load_schedule
 from mm_model.errors import UserError, first_line
@@ -48,7 +49,9 @@ def load_text_encoder(
     """The T5 encoder of a backbone folder, frozen and in eval mode (its dropout must be off)."""
     from transformers import T5EncoderModel
 
-    return _load(T5EncoderModel, Path(base) / "text_encoder", torch_dtype, variant)
+    # So it lists tensors of another shape, which `_load` refuses, instead of raising without names.
+    options: Keywords = {"ignore_mismatched_sizes": True}
+    return _load(T5EncoderModel, Path(base) / "text_encoder", torch_dtype, variant, **options)
 
 
 def load_transformer(
@@ -163,18 +166,35 @@ def taken_over(given: Any, vae: Any | None) -> Any:
     return MagicMirrorTransformer3DModel.from_base(plain)
 
 
-def _load(cls: Any, folder: Path, torch_dtype: torch.dtype | None, variant: str | None) -> Any:
-    """from_pretrained of a local folder with safetensors; a failure names the folder."""
+def _load(
+    cls: Any, folder: Path, torch_dtype: torch.dtype | None, variant: str | None, **more: Any
+) -> Any:
+    """from_pretrained of a local folder with safetensors; a failure names the folder.
+
+    What a file lacks the libraries would fill with random numbers: that is refused.
+    """
     refuse_pickles(folder)
-    options: Keywords = {"use_safetensors": True, "local_files_only": True}
+    options: Keywords = more | {
+        "use_safetensors": True,
+        "local_files_only": True,
+        "output_loading_info": True,
+    }
     if torch_dtype is not None:
         options["torch_dtype"] = torch_dtype
     if variant is not None:
         options["variant"] = variant
     try:
-        model = cls.from_pretrained(str(folder), **options)
-    except OSError as error:
+        model, told = cls.from_pretrained(str(folder), **options)
+    except (OSError, ValueError, SafetensorError) as error:  # ValueError: diffusers, of a shape
         raise UserError(
             f"{folder} could not be loaded from safetensors files: {first_line(error)}"
         ) from error
+    # A name that only an index holds is not told, and its tensor has no storage.
+    empty = [name for name, value in model.named_parameters() if value.is_meta]
+    found = {*told["missing_keys"], *map(str, told["mismatched_keys"]), *empty}
+    if lacking := sorted(found):
+        raise UserError(
+            f"{folder}: {len(lacking)} tensors are missing or of another shape (first: "
+            f"{lacking[0]}): fetch the folder again, it is not whole."
+        )
     return model.requires_grad_(False).eval()

@@ -6,8 +6,10 @@ Only CLIP and the identity perceiver are used here; the parts of SDXL's side are
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -59,17 +61,43 @@ def read_pickle(source: Path) -> dict[str, dict[str, Tensor]]:
 
     Raises `UserError` for a file that is absent or another.
     """
-    try:
-        data = torch.load(source, map_location="cpu", weights_only=True, mmap=True)
-        parts = {name: dict(data[name]) for name in (ENCODER, LORA) if name in data}
-        parts[ENCODER]
-    except FileNotFoundError:
-        raise UserError(f"{source} is missing; name the photomaker-v2.bin file.") from None
-    except Exception as error:
+    if not source.is_file():
+        what = "is a folder" if source.is_dir() else "is missing"
+        raise UserError(f"{source} {what}; name the photomaker-v2.bin file.")
+    data = tensors_of_pickle(source, "fetch photomaker-v2.bin again", mmap=True)
+    parts = {name: data.get(name) for name in (ENCODER, LORA)} if isinstance(data, dict) else {}
+    if not isinstance(parts.get(ENCODER), dict):
         raise UserError(
-            f"{source} is not a PhotoMaker-V2 file with an 'id_encoder' dictionary: {error}"
-        ) from error
-    return parts
+            f"{source} is not a PhotoMaker-V2 file, it has no 'id_encoder' dictionary: fetch "
+            "photomaker-v2.bin again."
+        )
+    found = {name: part for name, part in parts.items() if isinstance(part, dict)}
+    for part in found.values():
+        for key, value in part.items():
+            if not isinstance(key, str) or not isinstance(value, Tensor):
+                raise UserError(
+                    f"{source} holds {str(key)[:60]!r}, which is no tensor by name: fetch "
+                    "photomaker-v2.bin again."
+                )
+    return found
+
+
+def tensors_of_pickle(source: Path, way_out: str, mmap: bool = False) -> Any:
+    """What a file of `torch.save` holds, read with `weights_only=True`.
+
+    Raises `UserError` where it holds anything but tensors and plain values, or is no such file.
+    torch's own words are left out: they advise to read it unsafely.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return torch.load(source, map_location="cpu", weights_only=True, mmap=mmap)
+    except UnpicklingError:
+        why = "it is no file of torch.save, or holds more than tensors, which may run code"
+    except PermissionError:
+        raise
+    except Exception:  # torch has several for a file that is none of its own, or cut short
+        why = "it is no whole file of torch.save"
+    raise UserError(f"{source} cannot be read as a dictionary of tensors ({why}): {way_out}.")
 
 
 def meta_parts(
@@ -153,11 +181,21 @@ def take_tensors(
             f"{path}: {len(wrong)} {name} tensors are missing, unknown or misshapen "
             f"(first: {wrong[0]}); it is not a PhotoMaker-V2 file of the expected size."
         )
+    strange = sorted(key for key, value in state.items() if not _is_weight(value))
+    if strange:
+        raise UserError(
+            f"{path}: {strange[0]} holds whole numbers, or some that are not finite: fetch it "
+            "again."
+        )
     module.load_state_dict(dict(state), assign=True)
 
 
 def _shape(state: Mapping[str, Tensor], key: str) -> tuple[int, ...] | None:
     return tuple(state[key].shape) if key in state else None
+
+
+def _is_weight(value: Tensor) -> bool:
+    return value.is_floating_point() and (value.is_meta or bool(value.isfinite().all()))
 
 
 def _fill_position_ids(vision: nn.Module) -> None:

@@ -196,9 +196,11 @@ def sizes_of(state: Mapping[str, Tensor], path: Path) -> tuple[dict[str, Any], d
 
 
 def _layers(state: Mapping[str, Tensor], prefix: str) -> int:
-    """How many numbered layers stand below `prefix`, gaps counted, so that a lost one is missed."""
-    numbers = [key.removeprefix(prefix).split(".")[0] for key in state if key.startswith(prefix)]
-    return max((int(number) for number in numbers if number.isdigit()), default=-1) + 1
+    """How many numbered layers stand below `prefix`; of one that is lost a tensor is missed, and a
+    number too high is unknown.
+    """
+    numbers = {key.removeprefix(prefix).split(".")[0] for key in state if key.startswith(prefix)}
+    return len([number for number in numbers if number.isdigit()])
 
 
 def _shape(state: Mapping[str, Tensor], key: str, path: Path) -> tuple[int, ...]:
