@@ -4,11 +4,12 @@ import argparse
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mm_model.commands.generate.model import CHAMPION, Choice, chosen
 from mm_model.errors import UserError
 from mm_model.store import named
+from mm_model.store.atomic import Document
 from mm_model.store.layout import Layout, repository_root
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _licence(terms: "UseTerms", given: str | None) -> "HubLicence":
     return settled if given == settled.name else model_card.HubLicence(given)
 
 
-def _metrics(layout: Layout, choice: Choice) -> dict[str, Any] | None:
+def _metrics(layout: Layout, choice: Choice) -> Document | None:
     """The evaluation of just this adapter; None where there is none."""
     if choice.release is not None:
         path = choice.folders["adapter"].parents[1] / "evaluation" / "metrics.json"

@@ -23,8 +23,15 @@ cannot open an adapter alone."""
 TASK = "text-to-video"
 TAGS = ("magic-mirror", "cogvideox", "adapter", "identity-preserving", "personalization")
 PAPER = "2501.03931"
-SHOWN = ("identity", "face_found_rate", "one_person", "obeyed", "fm_inter", "copy_paste_gap")
-"""Means that stand in a card, where they were measured."""
+SHOWN = {
+    "identity": "a recogniser's cosine with withheld pictures; a frame without a face counts 0",
+    "face_found_rate": "share of frames with a face",
+    "one_person": "cosine between two frames of a clip, 10th percentile",
+    "obeyed": "share of clips that do what their sentence says",
+    "fm_inter": "largest distance of the landmarks between frames, in frame sizes",
+    "copy_paste_gap": "similarity to the shown pictures minus that to the withheld ones",
+}
+"""Means that stand in a card, where they were measured, in words that need no other."""
 
 _BASES = {
     "cogvideox-42x48x64": "zai-org/CogVideoX-5b",
@@ -135,7 +142,7 @@ def _result(facts: AdapterFacts, rows: list[_Row]) -> Document:
     measured = [
         {
             "type": row.column.mean,
-            "name": row.column.meaning,
+            "name": SHOWN[str(row.column.mean)],
             "value": round(row.ours["value"] or 0.0, 4),
             "args": {key: _rounded(row.ours.get(key)) for key in ("low", "high")},
         }
@@ -178,7 +185,7 @@ def _body(facts: AdapterFacts) -> str:
     said = facts.metrics or {}
     rows = [
         {
-            "says": f"{row.column.meaning}{ARROWS[row.column.better]}",
+            "says": f"{SHOWN[str(row.column.mean)]}{ARROWS[row.column.better]}",
             "ours": _cell(row.ours),
             "base": _cell(row.base),
         }
@@ -199,7 +206,19 @@ def _body(facts: AdapterFacts) -> str:
         rows=rows,
         people=said.get("people"),
         gain=_cell((said.get("gain") or {}).get("candidate_over_base")),
+        named=_named(said),
     )
+
+
+def _named(said: Mapping[str, Any]) -> list[str]:
+    """By each judge, how many people it names right: of the adapter's clips and of the base's."""
+    judges, found = said.get("judges") or {}, []
+    for judge, of in (said.get("named") or {}).items():
+        title = (judges.get(judge) or {}).get("title", judge)
+        shown = (of.get(said["candidate"]), of.get("base"))
+        hits = ["" if one is None else f"{one['hits']:g} of {one['people']}" for one in shown]
+        found.append(f"| named right (chance is 1) by {title} ↑ | {hits[0]} | {hits[1]} |")
+    return found
 
 
 def _cell(entry: Mapping[str, float | None] | None) -> str:

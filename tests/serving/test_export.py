@@ -163,7 +163,7 @@ def test_the_licence_is_no_wider_than_the_terms(use: Use, because: str, licence:
     assert ("license_link" in data) == (licence == "other")
     assert because in text and use in text
     assert (data["base_model"], data["base_model_relation"]) == ("zai-org/CogVideoX-5b", "adapter")
-    assert "None is recorded" in text and "model-index" not in data
+    assert "None is recorded" in text and "named right" not in text and "model-index" not in data
 
 
 def test_what_is_for_research_cannot_be_given_away(
@@ -186,3 +186,19 @@ def test_means_are_told_with_intervals_and_conventions(export: Export, tmp_path:
     assert said["adapter"]["identity"] == {"value": 0.4, "low": 0.4, "high": 0.4}
     assert said["base"]["identity"]["value"] == 0.0 and said["people"] == 4
     assert HubLicence("other").own is None
+
+
+def test_each_judge_says_how_many_it_names_right() -> None:
+    """Beside a cosine that nobody can read: the control that knows colours alone, too."""
+    value = {"value": 0.2, "low": 0.1, "high": 0.3}
+    said = {
+        "people": 21,
+        "candidate": "pretrain",
+        "variants": {"pretrain": {"identity": value}, "base": {}},
+        "gain": {"candidate_over_base": value},
+        "judges": {"colour": {"title": "colours of skin and hair alone"}},
+        "named": {"colour": {"pretrain": {"hits": 10.0, "people": 21}}, "other": {}},
+    }
+    text = model_card.card(facts(Use.UNKNOWN, "nobody says", metrics=said))
+    assert "| named right (chance is 1) by colours of skin and hair alone ↑ | 10 of 21 |  |" in text
+    assert "0.200 (0.100 to 0.300)" in text

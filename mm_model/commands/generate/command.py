@@ -42,8 +42,7 @@ def add_to(commands: Any) -> None:
         "--out",
         type=path,
         metavar="FILE",
-        help="the clip (.mp4) or picture (.png, one frame); its record is written beside it as "
-        ".json, and of several shots each one, as out-shot1.mp4",
+        help="the clip (.mp4) or picture (.png); beside it its record (.json), and single shots",
     )
     command.add_argument("--force", action="store_true", help="replace files that are there")
     for option, together in fields.by_option().items():
