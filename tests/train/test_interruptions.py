@@ -4,18 +4,21 @@ import contextlib
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from mm_model.generation.backbone import Backbone
 from mm_model.settings import TrainSettings, load_profile
 from mm_model.store import atomic, sealed
 from mm_model.train import state
 from mm_model.train.loop import Trainer
 from mm_model.train.shards import ShardSet
+from tests.nn import tiny
 from tests.train.test_loop import toy_backbone, toy_data
 
 pytestmark = [pytest.mark.slow, pytest.mark.capability("resume", scale="T")]
@@ -96,6 +99,12 @@ def watched(moments: Moments) -> Iterator[None]:
         yield
 
 
+@cache
+def _frozen() -> Backbone:
+    """What no training changes, made once."""
+    return toy_backbone()[0]
+
+
 def trained(
     settings: TrainSettings,
     data: ShardSet,
@@ -104,7 +113,8 @@ def trained(
     moments: Moments | None = None,
 ) -> Trainer:
     """A training that writes checkpoints in `parts` files, as so many processes would."""
-    backbone, adapter = toy_backbone()
+    transformer, adapter = tiny.with_adapter()
+    backbone = replace(_frozen(), transformer=transformer)
     trainer = Trainer(
         backbone,
         adapter,
