@@ -219,8 +219,10 @@ def test_workers_that_are_busy_end_with_their_parent(confined: bool) -> None:
 
 def test_a_pool_is_chosen_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "moon")
-    with pytest.raises(UserError, match="MM_POOL=moon is no pool: choose one of local"):
-        open_pool(tasks.opened, 1)
+    for processes in (1, 0):
+        with pytest.raises(UserError, match="MM_POOL=moon is no pool: choose one of local"):
+            open_pool(tasks.opened, processes)
+    monkeypatch.setenv(VARIABLE, "ray")
     with closing(open_pool(tasks.opened, 0)) as here:
         assert list(here.map(tasks.does, ["a"])) == ["a done"]
     monkeypatch.setenv(VARIABLE, "")

@@ -45,6 +45,7 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
     def counting(self: Encoder, targets: list) -> list:
         found.extend(one.sample_id for one in targets)
+        assert self.backbone.vae.use_tiling == self.rules.vae_tiling
         return whole(self, targets)
 
     monkeypatch.setattr(Encoder, "samples", counting)
@@ -152,7 +153,10 @@ class _Killed(BaseException):
 
 
 def test_a_run_that_was_killed_goes_on_with_whole_shards(
-    place: Path, encoded: list[str], monkeypatch: pytest.MonkeyPatch
+    place: Path,
+    encoded: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
 ) -> None:
     other = Path(shutil.copytree(place, place.parent / "other"))
     straight = made(other)
@@ -170,16 +174,19 @@ def test_a_run_that_was_killed_goes_on_with_whole_shards(
         with pytest.raises(_Killed):
             made(place)
     folders = (place / "work" / "tiny" / "precompute").glob("*/checkpoints/pictures/*.tar")
-    whole_shards = [row["sample_id"] for path in folders for row in words_in(path)]
+    *left_whole, damaged = sorted(folders)
+    whole_shards = [row["sample_id"] for path in left_whole for row in words_in(path)]
+    damaged.write_bytes(damaged.read_bytes()[:-1000])
     encoded.clear()
+    capsys.readouterr()
     assert made(place) == straight
+    said = capsys.readouterr().out
+    assert f"{damaged.name} of the work folder" in said and said.count("is made again") == 1
     pictures = encoded[1 : encoded.index(ids(place, "clips")[0], 1)]
     assert whole_shards and not set(pictures) & set(whole_shards)
 
 
-def test_damaged_leftovers_are_made_again_and_said(
-    place: Path, encoded: list[str], capsys: pytest.CaptureFixture
-) -> None:
+def test_damaged_samples_of_the_run_before_are_made_again(place: Path, encoded: list[str]) -> None:
     first = made(place)
     kept = Layout(place, "tiny").precomputed
     shutil.rmtree(place / "work" / "tiny" / "precompute")

@@ -34,18 +34,19 @@ _LOADING_SECONDS = 3600
 def open_pool(start: Start, processes: int, limits: Limits = _ANY) -> Pool:
     """A pool of `processes` workers, each with what `start` returns; use `contextlib.closing`.
 
-    With 0 processes the work is too little to leave this process, whatever pool is named: then
+    With 0 processes the work is too little to leave this process, whichever pool is named: then
     no limit can be kept.
 
     Raises:
         UserError: the variable names no pool.
         ValueError: limits are asked for and no process is there to keep them.
     """
+    name = _named()
     if processes == 0:
         if limits != _ANY:
             raise ValueError("limits need a process of their own")
         return Here(start)
-    return POOLS[_named()](start, processes, limits)
+    return POOLS[name](start, processes, limits)
 
 
 def open_heavy(start: Start, run: RunSettings) -> Pool:
