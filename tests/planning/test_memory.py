@@ -65,6 +65,9 @@ def test_the_terms_are_those_of_the_stages(workstation: RunPlan, paper: RunPlan)
     assert terms["trained weights, float32"] == terms["their gradients, float32"] == 4 * trained
     assert terms["both moments"] < 2.04 * trained
     assert paper.training_memory["finetune"].terms["both moments"] == 8 * 1.7335e9
+    for made in (workstation, paper):  # float32 masters that bfloat16 computes with
+        casts = made.training_memory["finetune"].terms["their casts outside the blocks"]
+        assert casts == 2 * made.asked.shape.outside > 0
 
 
 def test_a_moving_average_is_planned_on_the_gpu_in_memory_and_on_the_disk(

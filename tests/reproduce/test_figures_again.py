@@ -5,11 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from diffusers.models.normalization import CogVideoXLayerNormZero
 from PIL import Image
 
 from mm_model.errors import UserError
 from mm_model.nn.injection import files
-from mm_model.reproduce import figure8, figure9, figure14
+from mm_model.reproduce import __main__ as commands
+from mm_model.reproduce import examination, figure8, figure9, figure14
 from mm_model.reproduce.learning import Course
 from mm_model.reproduce.results import Shelf
 from mm_model.reproduce.worlds import DAY, DUSK
@@ -124,6 +127,28 @@ def test_figure_9_is_made_from_the_adapter_that_figure_8_keeps(eight: Shelf, tre
     assert _picture(shelf).std() > 10
 
 
+def test_a_point_is_what_the_block_s_own_norms_multiply_by() -> None:
+    """diffusers' norm at a hidden state of ones: (1 + scale) times the norm, plus the shift."""
+    torch.manual_seed(0)
+    first, second = (CogVideoXLayerNormZero(6, 4) for _ in range(2))
+    temb, ramp = torch.randn(1, 6), torch.arange(4.0)[None, None]
+    made = torch.cat([norm.linear(norm.silu(temb)) for norm in (first, second)], dim=-1)[None]
+    for place, modality in enumerate(("video", "text")):
+        found = figure9._sigma(made, modality, 12)[0, 0].split(4)
+        for norm, scale in zip((first, second), found, strict=True):
+            there, back = norm(ramp, ramp, temb)[place], norm(-ramp, -ramp, temb)[place]
+            assert torch.allclose((there - back) / 2, norm.norm(ramp) * (1 + scale), atol=1e-5)
+
+
+def test_a_stranger_is_another_person_of_the_same_kind() -> None:
+    own = [torch.arange(14.0)[:, None, None].expand(14, 2, 3)] * 2
+    seen, stranger = (examination._features(own, shift) for shift in (0, examination.CATEGORIES))
+    people = [int(one) for one in seen.x_id[:14, 0, 0]]
+    others = [int(one) for one in stranger.x_id[:14, 0, 0]]
+    assert people == list(range(14))
+    assert others == [*range(7, 14), *range(7)], "none is the own one, all are seven apart"
+
+
 def _made_up(by: str) -> figure9.ScalePoints:
     """Points that are clusters by layer, or by timestep."""
     rng = np.random.default_rng(0)
@@ -206,3 +231,31 @@ def test_an_adapter_without_can_makes_no_figure_9(
     monkeypatch.setattr(figure9, "trained_adapter", lambda *_: (tmp_path, "make run"))
     with pytest.raises(UserError, match="an adapter without CAN"):
         figure9.reproduce(tree, 0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (OSError(28, "No space left on device"), "the disk is full"),
+        (PermissionError(13, "no"), "denied"),
+    ],
+)
+def test_a_fault_of_the_machine_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, fault: OSError, said: str
+) -> None:
+    def reproduce(*_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(figure9, "reproduce", reproduce)
+    assert commands.main(["figure9"]) == 1
+    told = capsys.readouterr().err
+    assert said in told and "make figure9" in told and told.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", ["-1", "two", "1.5"])
+def test_a_number_of_processes_that_is_none_is_refused(
+    capsys: pytest.CaptureFixture, number: str
+) -> None:
+    with pytest.raises(SystemExit):
+        commands.main(["figure8", "--processes", number])
+    assert "--processes" in capsys.readouterr().err
