@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 from mm_model.errors import UserError
 from mm_model.nn.injection import files
 from mm_model.reproduce import __main__ as commands
-from mm_model.reproduce import examination, figure8, figure9, figure14
+from mm_model.reproduce import examination, figure8, figure9, figure14, learning
 from mm_model.reproduce.learning import Course
 from mm_model.reproduce.results import Shelf
 from mm_model.reproduce.worlds import DAY, DUSK
@@ -250,6 +251,39 @@ def test_a_fault_of_the_machine_is_one_sentence(
     assert commands.main(["figure9"]) == 1
     told = capsys.readouterr().err
     assert said in told and "make figure9" in told and told.count("\n") == 1
+
+
+def test_a_part_of_another_setting_is_measured_again(tmp_path: Path) -> None:
+    Shelf(tmp_path, "figure8", "this").keep("one", {"error": 1.0})
+    assert Shelf(tmp_path, "figure8", "this").part("one") == {"error": 1.0}
+    assert Shelf(tmp_path, "figure8", "another").part("one") is None
+
+
+def test_a_course_warms_up_and_then_keeps_its_rate() -> None:
+    course = Course(steps=5, batch=1, rate=2e-3, warmup=4)
+    model, asked = torch.nn.Linear(1, 1, bias=False), []
+    torch.nn.init.zeros_(model.weight)
+    model.trained_parameters = lambda: dict(model.named_parameters())
+    model.adapter = SimpleNamespace(project=lambda: asked.append(float(model.weight.detach())))
+    plain = SimpleNamespace(x_id=torch.zeros(1))
+    batch = SimpleNamespace(
+        clean=torch.zeros(1), noise=torch.zeros(1), timestep=torch.zeros(1), features=plain
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(learning, "_loss", lambda model, *_: -model.weight.sum())
+        learning.learn(model, None, SimpleNamespace(at=lambda step: batch), course)
+    steps = np.diff([0.0, *asked])
+    assert steps == pytest.approx([0.5e-3, 1e-3, 1.5e-3, 2e-3, 2e-3], rel=1e-3)
+
+
+def test_layouts_of_figure_14_are_held_against_another_person_s() -> None:
+    rng = np.random.default_rng(3)
+    drawn = rng.integers(0, 255, (4, 3, 8, 8, 3)).astype(np.uint8)
+    clips = dict.fromkeys(("modulation, day", "modulation, dusk", "all, dusk"), drawn)
+    true = {DAY.name: drawn, DUSK.name: drawn // 2}
+    layout = figure14.summary(clips, true)["layout"]
+    assert layout["modulation, day to dusk"] == 1.0
+    assert abs(layout["the same with another person's clip"]) < 0.5
 
 
 @pytest.mark.parametrize("number", ["-1", "two", "1.5"])
