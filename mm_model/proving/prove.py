@@ -90,19 +90,22 @@ def _measured(phase: ProofPhase, bench: Workbench) -> Document:
         if problems:
             entry |= {"status": WRONG, PROBLEMS: problems}
     except Exception as error:  # whatever it is: the others are worth their time all the same
-        entry |= {"status": FAILED, "error": _plain(error, bench.options.weights)}
+        entry |= {"status": FAILED, "error": _plain(error, bench)}
     gc.collect()
     if bench.device.type == "cuda":
         torch.cuda.empty_cache()
     return entry | seen.as_dict()
 
 
-def _plain(error: Exception, folder: Path) -> str:
+def _plain(error: Exception, bench: Workbench) -> str:
     """Kind and first line of an error, without the places of this machine."""
     said = f"{type(error).__name__}: {first_line(error)}"
-    for place, word in ((folder.resolve(), "WEIGHTS"), (folder, "WEIGHTS"), (Path.home(), "~")):
-        if len(str(place)) > 1:
-            said = said.replace(str(place), word)
+    weights, out = bench.options.weights, bench.clip.parent
+    named = ((weights, "WEIGHTS"), (out, "OUT"), (Path.home(), "~"), (Path.cwd(), "."))
+    for folder, word in named:
+        for place in (folder.resolve(), folder):
+            if len(str(place)) > 1:
+                said = said.replace(str(place), word)
     return said
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from mm_model.environment import bound_threads, keep_freed_memory, silence_telemetry
 
@@ -15,25 +16,31 @@ NAMES = {
 }
 
 
-def main() -> int:
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes; give 0 or more")
+    return int(text)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run one; print where its plot and its numbers lie. 1 when it cannot be done."""
     parser = argparse.ArgumentParser(prog="python -m mm_model.reproduce", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="figure", dest="figure")
     for name, what in NAMES.items():
         command = commands.add_parser(name, help=what)
         command.add_argument(
-            "--processes", type=int, default=2, help="trainings at a time, one thread each"
+            "--processes", type=_count, default=2, help="trainings at a time, one thread each"
         )
         if name == "figure8":
             command.add_argument("--steps", type=int, help="of each training; 200 unless given")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     silence_telemetry()
     keep_freed_memory()
     bound_threads(1)
 
     import importlib
 
-    from mm_model.errors import UserError
+    from mm_model.errors import UserError, of_machine
     from mm_model.store.layout import repository_root
 
     try:
@@ -42,6 +49,12 @@ def main() -> int:
         shelf = module.reproduce(repository_root(), options.processes, *told)
     except UserError as error:
         print(f"Stopped: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        fault = of_machine(error, f"the next 'make {options.figure}' goes on")
+        if fault is None:
+            raise
+        print(f"Stopped: {fault}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"Interrupted; the next 'make {options.figure}' goes on.", file=sys.stderr)

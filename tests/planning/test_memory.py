@@ -67,6 +67,9 @@ def test_the_terms_are_those_of_the_stages(workstation: RunPlan, paper: RunPlan)
         assert terms[term] == 4 * trained
     assert terms["both moments"] < 2.04 * trained
     assert paper.training_memory["finetune"].terms["both moments"] == 8 * 1.7335e9
+    for made in (workstation, paper):  # float32 masters that bfloat16 computes with
+        casts = made.training_memory["finetune"].terms["their casts outside the blocks"]
+        assert casts == 2 * made.asked.shape.outside > 0
 
 
 def test_of_the_modulation_alone_gradients_and_moments_are_its_own(paper: RunPlan) -> None:

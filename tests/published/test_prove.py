@@ -1,5 +1,6 @@
 """`prove`: a record of what works with somebody's weights, dry-run on small random ones."""
 
+import copy
 import json
 import shutil
 from pathlib import Path
@@ -9,6 +10,11 @@ import pytest
 import torch
 
 from mm_model.commands.cli import main
+from mm_model.nn.cogvideox.backbone import load_components
+from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel
+from mm_model.proving.sample import drawn
+from mm_model.proving.training import ProofSteps
+from mm_model.proving.workbench import Workbench
 
 NAMES = ["files", "load", "adapter", "encode", "parity", "clip", "training"]
 
@@ -63,19 +69,49 @@ def test_the_shipped_weights_pass(tiny_backbone: Path, tmp_path: Path) -> None:
     found = {phase["name"]: phase["measured"] for phase in said["phases"]}
     assert found["encode"]["vae_psnr_db"] > 15  # trained weights: a picture comes back
     assert found["clip"]["frames"] == 9
+    parts = load_components(tiny_backbone)
+    pixels = drawn(*found["clip"]["size"], 0).pixels
+    with torch.no_grad():
+        latents = (
+            parts["vae"].encode(pixels).latent_dist.mode() * parts["vae"].config.scaling_factor
+        )
+    assert found["encode"]["latents_std"] == pytest.approx(float(latents.std()), rel=1e-3)
 
 
-def test_a_phase_that_breaks_off_costs_only_those_that_need_it(
-    imported: Path, tmp_path: Path, capsys: Any
+def test_a_phase_that_breaks_off_or_is_wrong_costs_only_those_that_need_it(
+    imported: Path, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "p.mp4").mkdir()  # the clip cannot be written there
-    options = ("--force", "--device", "cpu", "--steps", "1", "--train-steps", "2")
+    plain, begin = MagicMirrorTransformer3DModel.to_base, ProofSteps.__init__
+
+    def other_bits(self: MagicMirrorTransformer3DModel) -> Any:
+        base = plain(self)
+        base.proj_out = copy.deepcopy(base.proj_out)
+        with torch.no_grad():
+            base.proj_out.bias += 1e-3
+        return base
+
+    def one_left_out(self: ProofSteps, bench: Workbench) -> None:
+        begin(self, bench)
+        self.optimizer.param_groups[0]["params"].pop(0)
+
+    monkeypatch.setattr(MagicMirrorTransformer3DModel, "to_base", other_bits)
+    monkeypatch.setattr(ProofSteps, "__init__", one_left_out)
+    options = ("--force", "--device", "cpu", "--steps", "1", "--train-steps", "5")
     status, said = _proved(imported, tmp_path / "p.json", *options)
     assert status == 1
-    bad = {p["name"]: p["status"] for p in said["phases"] if p["status"] != "passed"}
-    assert bad == {"clip": "failed"}
-    assert said["verdict"] == "not passed: clip"
-    assert "clip: failed" in capsys.readouterr().out
+    bad = {p["name"]: p for p in said["phases"] if p["status"] != "passed"}
+    assert {name: phase["status"] for name, phase in bad.items()} == {
+        "parity": "wrong",
+        "clip": "failed",
+        "training": "wrong",
+    }
+    assert bad["clip"]["error"].endswith("'OUT/p.mp4'") and str(tmp_path) not in json.dumps(said)
+    assert bad["parity"]["problems"] == ["id_scale 0 gives other bits than the plain base"]
+    assert "1 trained tensors did not move" in bad["training"]["problems"][0]
+    assert said["verdict"] == "not passed: parity, clip, training"
+    out = capsys.readouterr().out
+    assert "clip: failed" in out and "parity: wrong" in out
 
 
 def test_what_is_missing_is_said_and_the_rest_is_skipped(shelf: Path, tmp_path: Path) -> None:

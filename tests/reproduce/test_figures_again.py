@@ -2,14 +2,18 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
+from diffusers.models.normalization import CogVideoXLayerNormZero
 from PIL import Image
 
 from mm_model.errors import UserError
 from mm_model.nn.injection import files
-from mm_model.reproduce import figure8, figure9, figure14, figure16
+from mm_model.reproduce import __main__ as commands
+from mm_model.reproduce import examination, figure8, figure9, figure14, figure16, learning
 from mm_model.reproduce.learning import Course
 from mm_model.reproduce.results import Shelf
 from mm_model.reproduce.worlds import DAY, DUSK
@@ -122,6 +126,28 @@ def test_figure_9_is_made_from_the_adapter_that_figure_8_keeps(eight: Shelf, tre
         assert said["silhouettes"][name]["person"] is None
     assert said["shift"]["video"]["length"] > 0
     assert _picture(shelf).std() > 10
+
+
+def test_a_point_is_what_the_block_s_own_norms_multiply_by() -> None:
+    """diffusers' norm at a hidden state of ones: (1 + scale) times the norm, plus the shift."""
+    torch.manual_seed(0)
+    first, second = (CogVideoXLayerNormZero(6, 4) for _ in range(2))
+    temb, ramp = torch.randn(1, 6), torch.arange(4.0)[None, None]
+    made = torch.cat([norm.linear(norm.silu(temb)) for norm in (first, second)], dim=-1)[None]
+    for place, modality in enumerate(("video", "text")):
+        found = figure9._sigma(made, modality, 12)[0, 0].split(4)
+        for norm, scale in zip((first, second), found, strict=True):
+            there, back = norm(ramp, ramp, temb)[place], norm(-ramp, -ramp, temb)[place]
+            assert torch.allclose((there - back) / 2, norm.norm(ramp) * (1 + scale), atol=1e-5)
+
+
+def test_a_stranger_is_another_person_of_the_same_kind() -> None:
+    own = [torch.arange(14.0)[:, None, None].expand(14, 2, 3)] * 2
+    seen, stranger = (examination._features(own, shift) for shift in (0, examination.CATEGORIES))
+    people = [int(one) for one in seen.x_id[:14, 0, 0]]
+    others = [int(one) for one in stranger.x_id[:14, 0, 0]]
+    assert people == list(range(14))
+    assert others == [*range(7, 14), *range(7)], "none is the own one, all are seven apart"
 
 
 def _made_up(by: str) -> figure9.ScalePoints:
@@ -239,3 +265,64 @@ def test_an_adapter_without_can_makes_no_figure_9(
     monkeypatch.setattr(figure9, "trained_adapter", lambda *_: (tmp_path, "make run"))
     with pytest.raises(UserError, match="an adapter without CAN"):
         figure9.reproduce(tree, 0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (OSError(28, "No space left on device"), "the disk is full"),
+        (PermissionError(13, "no"), "denied"),
+    ],
+)
+def test_a_fault_of_the_machine_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, fault: OSError, said: str
+) -> None:
+    def reproduce(*_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(figure9, "reproduce", reproduce)
+    assert commands.main(["figure9"]) == 1
+    told = capsys.readouterr().err
+    assert said in told and "make figure9" in told and told.count("\n") == 1
+
+
+def test_a_part_of_another_setting_is_measured_again(tmp_path: Path) -> None:
+    Shelf(tmp_path, "figure8", "this").keep("one", {"error": 1.0})
+    assert Shelf(tmp_path, "figure8", "this").part("one") == {"error": 1.0}
+    assert Shelf(tmp_path, "figure8", "another").part("one") is None
+
+
+def test_a_course_warms_up_and_then_keeps_its_rate() -> None:
+    course = Course(steps=5, batch=1, rate=2e-3, warmup=4)
+    model, asked = torch.nn.Linear(1, 1, bias=False), []
+    torch.nn.init.zeros_(model.weight)
+    model.trained_parameters = lambda: dict(model.named_parameters())
+    model.adapter = SimpleNamespace(project=lambda: asked.append(float(model.weight.detach())))
+    plain = SimpleNamespace(x_id=torch.zeros(1))
+    batch = SimpleNamespace(
+        clean=torch.zeros(1), noise=torch.zeros(1), timestep=torch.zeros(1), features=plain
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(learning, "_loss", lambda model, *_: -model.weight.sum())
+        learning.learn(model, None, SimpleNamespace(at=lambda step: batch), course)
+    steps = np.diff([0.0, *asked])
+    assert steps == pytest.approx([0.5e-3, 1e-3, 1.5e-3, 2e-3, 2e-3], rel=1e-3)
+
+
+def test_layouts_of_figure_14_are_held_against_another_person_s() -> None:
+    rng = np.random.default_rng(3)
+    drawn = rng.integers(0, 255, (4, 3, 8, 8, 3)).astype(np.uint8)
+    clips = dict.fromkeys(("modulation, day", "modulation, dusk", "all, dusk"), drawn)
+    true = {DAY.name: drawn, DUSK.name: drawn // 2}
+    layout = figure14.summary(clips, true)["layout"]
+    assert layout["modulation, day to dusk"] == 1.0
+    assert abs(layout["the same with another person's clip"]) < 0.5
+
+
+@pytest.mark.parametrize("number", ["-1", "two", "1.5"])
+def test_a_number_of_processes_that_is_none_is_refused(
+    capsys: pytest.CaptureFixture, number: str
+) -> None:
+    with pytest.raises(SystemExit):
+        commands.main(["figure8", "--processes", number])
+    assert "--processes" in capsys.readouterr().err

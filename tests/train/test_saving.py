@@ -118,6 +118,21 @@ def test_a_disk_that_is_full_ends_the_training_at_the_next_checkpoint(
         saver.save(state.snapshot(2, parameters, optimizer, []))
 
 
+@pytest.mark.parametrize("broken", [False, True])
+def test_the_last_checkpoint_that_failed_is_told_unless_something_else_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: bool
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "step_1")
+
+    monkeypatch.setattr(state, "write", full)
+    parameters, optimizer = _made()
+    with pytest.raises(ValueError if broken else OSError), Saver(tmp_path, "work") as saver:
+        saver.save(state.snapshot(1, parameters, optimizer, []))
+        if broken:
+            raise ValueError("the step went wrong")
+
+
 def test_averages_are_kept_shown_and_resumed(tmp_path: Path) -> None:
     parameters, optimizer = _made()
     average = MovingAverage(parameters, 0.5)
