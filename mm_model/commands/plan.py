@@ -39,8 +39,8 @@ def _plan(options: argparse.Namespace) -> None:
 
     root = repository_root()
     if options.check or options.against:
-        of_a_plan = ("profile", "pictures", "clips", "gpus", "gpu", "cores", "json")
-        if given := [name for name in of_a_plan if getattr(options, name) not in (None, False)]:
+        alone = ("profile", "pictures", "clips", "gpus", "gpu", "cores", "json")
+        if given := [name for name in alone if getattr(options, name) not in (None, False)]:
             raise UserError(
                 f"--{given[0]} says nothing of a check against a finished run: leave it out."
             )

@@ -1,6 +1,7 @@
 """Which faults of an object store are waited for, and which end a reading at once."""
 
 import io
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ NAME = ObjectName("files/md5/ab/cd", "pictures/shard-000000.tar")
 
 class Server:
     """Stands for boto3's client: gives one answer, or raises it, a request."""
+
+    meta = SimpleNamespace(endpoint_url="http://127.0.0.1:9")
 
     def __init__(self, *answers: Any) -> None:
         self._answers = list(answers)
