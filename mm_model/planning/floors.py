@@ -16,7 +16,7 @@ def short(profile: Profile, stages: Sequence[StageCost]) -> list[str]:
         if one.stage not in ("ingest", "faces", "pairs", *_READ):
             continue
         rows = one.rows_in if one.stage in _READ else one.rows_out
-        asked = int(profile.part(one.stage)[one.stage]["row_floor"])
+        asked: int = vars(profile.section(one.stage))["row_floor"]
         if rows < asked:
             found.append(f"{one.stage} ({rows:,.0f} of {asked:,})")
     return found

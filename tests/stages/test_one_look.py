@@ -275,7 +275,7 @@ def in_generate(world: World, given: list, folder: Path) -> Inputs:
             [
                 *["generate", *(f"--ref={path}" for path in paths), "--prompt=a person smiles"],
                 *["--consent=synthetic:drawn", "--seed=1", f"--adapter={world.adapter}"],
-                *["-o", str(folder / f"{number}.mp4")],
+                *["-o", str(folder / f"{number}.png")],
             ]
         )
         assert status == 0
