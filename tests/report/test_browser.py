@@ -135,8 +135,8 @@ def test_clips_play_until_the_space_bar_stops_them(browser: Any, pages: dict[str
         "Stop all clips"
     )
     page.keyboard.press("Space")
-    page.wait_for_timeout(1000)  # a clip stops with the next frame that is drawn
-    assert not _moves(page, f"[{STRIPS}, {MOMENTS}]")
+    # a clip stops with the next frame that is drawn, which on a busy machine is a late one
+    assert any(not _moves(page, f"[{STRIPS}, {MOMENTS}]") for _ in range(5))
     page.keyboard.press("Space")
     assert _moves(page, STRIPS)
     page.context.close()

@@ -129,6 +129,32 @@ def test_what_is_cut_off_goes_on_bit_for_bit(base: StableDiffusion, tmp_path: Pa
     assert went_on.losses == whole.losses
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tokens": 2},
+        {"size": 24},
+        {"steps": 3},
+        {"batch_size": 1},
+        {"learning_rate": 2e-2},
+        {"weight_decay": 0.5},
+        {"betas": (0.5, 0.999)},
+        {"betas": (0.9, 0.5)},
+        {"noise_offset": 0.5},
+        {"unmasked_share": 1.0},
+    ],
+    ids=lambda changes: "".join(changes),
+)
+def test_every_value_of_the_section_counts(
+    base: StableDiffusion, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    usual = learned(base, tmp_path / "usual", steps=2).tokens.vectors
+    again = learned(base, tmp_path / "again", steps=2, checkpoint_every=1).tokens.vectors
+    other = learned(base, tmp_path / "other", **{"steps": 2, **changes}).tokens.vectors
+    assert torch.equal(usual, again), "when checkpoints are written changes nothing"
+    assert usual.shape != other.shape or not torch.equal(usual, other)
+
+
 def test_other_work_is_not_gone_on_with(base: StableDiffusion, tmp_path: Path) -> None:
     learned(base, tmp_path)
     steps: list[int] = []
