@@ -221,6 +221,25 @@ def test_a_fault_of_a_shard_is_one_sentence_also_from_a_reader(
         user.client.put_object(Bucket="shards", Key=key, Body=content)
 
 
+@pytest.mark.parametrize("other", ["two exchanged", "cut"])
+def test_a_listing_that_is_another_is_told(
+    other: str, local: ShardSet, digest: str, user: Store, tmp_path: Path
+) -> None:
+    """Exchanged digests are good JSON, and would give the samples of another shard."""
+    key = f"files/md5/{digest[:2]}/{digest[2:]}"
+    content = user.client.get_object(Bucket="shards", Key=key)["Body"].read()
+    first, second = (one.encode() for one in re.findall(r"[0-9a-f]{32}", content.decode())[:2])
+    changed = content.replace(first, b"-").replace(second, first).replace(b"-", second)
+    user.client.put_object(
+        Bucket="shards", Key=key, Body=changed if other == "two exchanged" else content[:-9]
+    )
+    try:
+        with pytest.raises(UserError, match=r"the listing of .*its digest is another"):
+            stored(local, digest, tmp_path)
+    finally:
+        user.client.put_object(Bucket="shards", Key=key, Body=content)
+
+
 def test_a_damaged_shard_on_disk_is_one_sentence_from_a_reader(
     local: ShardSet, tmp_path: Path
 ) -> None:
