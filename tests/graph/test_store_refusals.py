@@ -1,5 +1,6 @@
 """What keeps an object store from being used is told in one sentence; no key is ever written."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -105,6 +106,25 @@ def test_what_is_wrong_is_one_sentence(tree: Path, server: Store, user: pytest.M
     assert look(tree, server).startswith("There are no credentials for http://")
     user.setenv("AWS_PROFILE", "nobody")
     assert look(tree, server).startswith("AWS_PROFILE names no profile")
+
+
+@pytest.mark.parametrize("ending", ["", ".dir"])
+def test_an_object_that_is_another_is_not_brought_here(
+    tree: Path, server: Store, user: pytest.MonkeyPatch, ending: str
+) -> None:
+    content = b'[{"md5": "0", "relpath": "a"}]'
+    digest = hashlib.md5(content, usedforsecurity=False).hexdigest() + ending
+    bucket = Bucket(address.write(tree, URL, endpoint=server.endpoint))
+    key = f"work/files/md5/{digest[:2]}/{digest[2:]}"
+    target = tree / "brought"
+    bucket.get(address.STORE, digest, target)
+    assert not target.exists(), "there is none"
+    server.client.put_object(Bucket="people", Key=key, Body=content.replace(b"a", b"b"))
+    bucket.get(address.STORE, digest, target)
+    assert not target.exists(), "it is another"
+    server.client.put_object(Bucket="people", Key=key, Body=content)
+    bucket.get(address.STORE, digest, target)
+    assert target.read_bytes() == content
 
 
 def test_a_key_that_the_server_does_not_know(tree: Path, tmp_path: Path, user) -> None:
