@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mm_model.errors import UserError
+from mm_model.methods.kinds import KINDS
 from mm_model.store import named
 from mm_model.store.layout import Layout, repository_root
 
 if TYPE_CHECKING:
     from mm_model.settings import Profile
     from mm_model.vcd.masks import Segmenter
-
-KINDS = ("person", "animal", "object")
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -43,7 +42,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def _learn_subject(options: argparse.Namespace) -> None:
+    from mm_model.progress import Steps
     from mm_model.settings import load_params, load_profile
+    from mm_model.vcd import photos
+    from mm_model.vcd.keep import LearningOrder, learn_and_keep
     from mm_model.vcd.tokens import placeholder_of
 
     root = repository_root()
@@ -57,8 +59,6 @@ def _learn_subject(options: argparse.Namespace) -> None:
     profile = load_profile(root, params.profile)
     consent, covered = _consent(options, root)
     segmenter = _segmenter(options, root / params.facepack, profile)
-    from mm_model.vcd import photos
-
     found = photos.read(options.photos, segmenter, covered)
     for name, why in found.left_out.items():
         print(f"left out: {name}, {why}")
@@ -66,9 +66,6 @@ def _learn_subject(options: argparse.Namespace) -> None:
         print(f"{len(found.photos)} photographs are few: the method was made for five to ten")
     if segmenter.name == "none":
         print("no masks: the background is learned too (--masks DIR keeps it out)")
-    from mm_model.progress import Steps
-    from mm_model.vcd.keep import LearningOrder, learn_and_keep
-
     order = LearningOrder(
         options.name,
         options.kind,

@@ -13,10 +13,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from mm_model.generation.clips import Sampling
+from mm_model.methods.kinds import KINDS as KINDS
 from mm_model.nn.identity.portrait import Photograph
 from mm_model.progress import OnStep
-
-KINDS = ("person", "animal", "object")
 
 
 @dataclass(frozen=True, kw_only=True)

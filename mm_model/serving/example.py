@@ -5,7 +5,6 @@ The person is drawn here, belongs to no training set and needs no one's consent.
 
 import base64
 import binascii
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -62,18 +61,16 @@ def record(profile: Profile, action: str = "smiles") -> Document:
 def _pictures(somebody: Any) -> list[bytes]:
     """Two photographs as PNG files, with the face in full view."""
     import numpy as np
-    from PIL import Image
 
     from mm_model.embedded.people.clips import photograph
+    from mm_model.media.encode import png_bytes
 
     rng = np.random.default_rng(_SEED)
     found: list[bytes] = []
     while len(found) < _REFERENCES:
         frame = photograph(somebody, rng, _SIZE)
         if frame.visible and abs(frame.pose.yaw) < 20:
-            buffer = io.BytesIO()
-            Image.fromarray(frame.image).save(buffer, "PNG")
-            found.append(buffer.getvalue())
+            found.append(png_bytes(frame.image))
     return found
 
 

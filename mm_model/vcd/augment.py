@@ -34,11 +34,16 @@ class SubjectView:
     prefix: str = ""
 
 
+def square(mask: np.ndarray) -> tuple[slice, slice]:
+    """The rows and columns of the centred square of `mask [H,W]`."""
+    side = min(mask.shape)
+    top, left = ((length - side) // 2 for length in mask.shape)
+    return slice(top, top + side), slice(left, left + side)
+
+
 def plain(pixels: np.ndarray, mask: np.ndarray, size: int) -> SubjectView:
     """The centred square of `pixels [H,W,3]` and `mask [H,W]`, at `size` pixels a side."""
-    side = min(pixels.shape[:2])
-    top, left = ((length - side) // 2 for length in pixels.shape[:2])
-    cut = slice(top, top + side), slice(left, left + side)
+    cut = square(mask)
     return SubjectView(
         _resized(pixels[cut], size), _resized(mask[cut], size), np.ones((size, size), bool)
     )

@@ -18,7 +18,7 @@ from mm_model.store import digests
 from mm_model.store.atomic import publish_folder, write_bytes, write_json
 from mm_model.vcd import learn, masks
 from mm_model.vcd.photos import PhotoSet
-from mm_model.vcd.stable_diffusion import load_checkpoint
+from mm_model.vcd.stable_diffusion import digest_of, load_checkpoint
 
 METHOD = "vcd"
 TOKENS, RECORD, SHEET = "tokens.safetensors", "subject.json", "photos.jpg"
@@ -58,7 +58,7 @@ def learn_and_keep(
     torch.set_num_threads(profile.run.threads)
     began = time.monotonic()
     base = load_checkpoint(order.weights, device_of(profile.run), torch.float32)
-    weights = digests.of_folder(order.weights)
+    weights = digest_of(order.weights)
     aside, work = (target.with_name(f".{target.name}.{part}") for part in ("aside", "work"))
     done = learn.learn(
         base,

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mm_model.diffusion.objective import velocity_loss
 from mm_model.errors import UserError
 from mm_model.progress import OnStep
 from mm_model.settings.subject import SubjectSettings
@@ -30,9 +31,6 @@ from mm_model.vcd.tokens import IdTokens, first_values, placeholder_of
 
 CAPTION = "photo of a {} {}"
 """Placeholder and class word stand in it; what a view's prefix says comes before them."""
-
-_COVERED = 1e-3
-"""Share of the latent's area below which a mask counts as empty."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,17 +65,6 @@ class Learned:
 
     tokens: IdTokens
     losses: list[float]
-
-
-def masked_error(error: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the batch of sum(error^2 m) / (C sum m); `error [B,C,h,w]`, `mask [B,h,w]` in 0..1.
-
-    The published code sums over the four channels instead of taking their mean; Adam does not mind
-    a constant factor.
-    """
-    weight = mask[:, None].to(error)
-    inside = (error.square() * weight).flatten(1).sum(1)
-    return (inside / (error.shape[1] * weight.flatten(1).sum(1))).mean()
 
 
 def learn(
@@ -170,12 +157,13 @@ class _Learner:
         target = noise
         if base.scheduler.config.prediction_type == "v_prediction":
             target = base.scheduler.get_velocity(latents, noise, times)
-        loss = masked_error(found.float() - target.float(), self._masks(views, latents, step))
+        # a picture is a clip of one frame; a mask that is empty in the latents counts everywhere
+        mask, every = self._masks(views, latents, step), torch.ones(len(views), dtype=torch.bool)
+        loss = velocity_loss(found[:, None], target[:, None], mask[:, None], every).loss
         said = float(loss.detach())
         if not math.isfinite(said):
             raise UserError(
-                f"The loss of step {step + 1} is not finite: set subject.learning_rate lower, or "
-                "run.dtype to float32."
+                f"The loss of step {step + 1} is not finite: set subject.learning_rate lower."
             )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -214,7 +202,4 @@ class _Learner:
             for view, everything in zip(views, whole, strict=True)
         ]
         masks = torch.from_numpy(np.stack(chosen))[:, None].float()
-        small = functional.interpolate(masks, size=latents.shape[-2:], mode="area")[:, 0]
-        empty = small.flatten(1).mean(1) < _COVERED
-        small[empty] = 1.0
-        return small.to(latents.device)
+        return functional.interpolate(masks, size=latents.shape[-2:], mode="area")[:, 0]

@@ -11,6 +11,7 @@ from mm_model.media.failure import MediaError
 from mm_model.media.folder import MediaFile, media_below
 from mm_model.media.images import load_image
 from mm_model.store import digests
+from mm_model.vcd.augment import square
 from mm_model.vcd.learn import SubjectPhoto
 from mm_model.vcd.masks import NoMask, Segmenter
 
@@ -65,8 +66,6 @@ def _read(file: MediaFile, segmenter: Segmenter, covered: Callable[[str], bool])
         raise NoMask("the consent record does not cover it")
     pixels = load_image(file.path)
     mask = segmenter.mask(file.path, pixels)
-    side = min(pixels.shape[:2])
-    top, left = ((length - side) // 2 for length in pixels.shape[:2])
-    if not mask[top : top + side, left : left + side].any():
+    if not mask[square(mask)].any():
         raise NoMask("the subject lies outside the centred square")
     return SubjectPhoto(pixels, mask)

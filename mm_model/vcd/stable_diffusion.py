@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mm_model.errors import UserError, first_line
 from mm_model.nn.networks import load_network, without_bars
+from mm_model.store import digests
 from mm_model.vcd.tokens import IdTokens, TokenRows, ids_of
 
 NETWORKS = {
@@ -50,9 +51,10 @@ class StableDiffusion:
             ).input_ids
             return self._heard(given)
         refuse_other_width(tokens, table.embedding_dim)
-        count = len(tokens.vectors)
-        given = [ids_of(self.tokenizer, text, tokens.placeholder, count) for text in prompts]
-        self.text_encoder.set_input_embeddings(TokenRows(table, tokens.vectors))
+        rows = TokenRows(table, tokens.vectors)
+        new = range(rows.known, rows.known + len(tokens.vectors))
+        given = [ids_of(self.tokenizer, text, tokens.placeholder, new) for text in prompts]
+        self.text_encoder.set_input_embeddings(rows)
         try:
             return self._heard(given)
         finally:
@@ -71,6 +73,11 @@ class StableDiffusion:
         noise = torch.randn(found.mean.shape, generator=generator)
         drawn = found.mean + found.std * noise.to(found.mean.device, found.mean.dtype)
         return drawn * self.vae.config.scaling_factor
+
+
+def digest_of(folder: Path) -> str:
+    """Names a checkpoint by the parts that are read; a published folder holds much beside them."""
+    return digests.of_value({name: digests.of_folder(folder / name) for name in PARTS})
 
 
 def refuse_other_width(tokens: IdTokens, width: int) -> None:

@@ -120,10 +120,8 @@ class TokenRows(nn.Module):
         return torch.where((ids >= self.known)[..., None], ours, plain)
 
 
-def ids_of(tokenizer: Any, prompt: str, placeholder: str, count: int) -> list[int]:
-    """Ids of `prompt`, of the tokenizer's full length; the placeholder becomes `count` new ones.
-
-    New ids count from the end of the tokenizer's own.
+def ids_of(tokenizer: Any, prompt: str, placeholder: str, new: Sequence[int]) -> list[int]:
+    """Ids of `prompt`, of the tokenizer's full length; the placeholder becomes `new` ones.
 
     Raises:
         UserError: the placeholder does not stand in the prompt, or would be cut off.
@@ -134,10 +132,9 @@ def ids_of(tokenizer: Any, prompt: str, placeholder: str, count: int) -> list[in
     if placeholder in after:
         raise UserError(f"The prompt says {placeholder} twice: leave one out.")
     pieces = [tokenizer(part, add_special_tokens=False).input_ids for part in (before, after)]
-    new = list(range(len(tokenizer), len(tokenizer) + count))
     inner = [*pieces[0], *new, *pieces[1]]
     room = tokenizer.model_max_length - 2
-    if len(pieces[0]) + count > room:
+    if len(pieces[0]) + len(new) > room:
         raise UserError(f"{placeholder} stands too late in the prompt, which is cut off there.")
     ids = [tokenizer.bos_token_id, *inner[:room], tokenizer.eos_token_id]
     return ids + [tokenizer.pad_token_id] * (tokenizer.model_max_length - len(ids))

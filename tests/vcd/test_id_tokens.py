@@ -90,10 +90,10 @@ def test_only_the_tokens_learn(base: StableDiffusion, tmp_path: Path) -> None:
 def test_a_subject_is_fitted(base: StableDiffusion, tmp_path: Path) -> None:
     """On the same draws the loss is lower with the learned tokens than with those of the start."""
     made = learned(base, tmp_path, steps=60, learning_rate=5e-2, checkpoint_every=100)
-    first, again = made.losses, learn._Learner(base, subject(), settings(), 4)
+    again = learn._Learner(base, subject(), settings(), 4)
     with torch.no_grad():
         again._vectors.copy_(made.tokens.vectors)
-    assert sum(again.step(step) for step in range(1)) < first[0]
+    assert again.step(0) < made.losses[0]
 
 
 def test_other_tools_read_the_file(base: StableDiffusion, folder: Path, tmp_path: Path) -> None:
@@ -162,22 +162,14 @@ def test_other_work_is_not_gone_on_with(base: StableDiffusion, tmp_path: Path) -
     assert steps[0] == 1
 
 
-def test_what_lies_outside_the_mask_has_no_gradient() -> None:
-    error = torch.randn(2, 4, 8, 8, requires_grad=True)
-    mask = torch.zeros(2, 8, 8)
-    mask[:, 2:5, 2:5] = 1
-    mask[1, 6] = 0.5
-    learn.masked_error(error, mask).backward()
-    assert error.grad is not None
-    assert (error.grad[(mask == 0)[:, None].expand_as(error)] == 0).all()
-    assert (error.grad[(mask > 0)[:, None].expand_as(error)] != 0).all()
-
-
-def test_a_full_mask_is_the_plain_error() -> None:
-    error = torch.randn(3, 4, 8, 8)
-    torch.testing.assert_close(
-        learn.masked_error(error, torch.ones(3, 8, 8)), error.square().mean()
-    )
+def test_a_table_longer_than_the_tokenizer_still_gives_the_tokens(folder: Path) -> None:
+    """Some checkpoints pad their table; its spare rows are not the subject."""
+    padded = load_checkpoint(folder, CPU, FLOAT)
+    held = IdTokens("<rex>", torch.randn(2, tiny_sd.WIDTH))
+    with torch.no_grad():
+        before = padded.words(["a <rex> man"], held)
+        padded.text_encoder.resize_token_embeddings(len(padded.tokenizer) + 8)
+        assert torch.equal(padded.words(["a <rex> man"], held), before)
 
 
 def test_views_move_the_mask_with_the_picture() -> None:
@@ -236,7 +228,7 @@ def test_a_long_prompt_is_cut_at_its_end(base: StableDiffusion) -> None:
 
 
 @pytest.mark.parametrize("start", ["class", "rare"])
-def test_first_values(base: StableDiffusion, start: str) -> None:
+def test_first_values(start: str) -> None:
     rows = torch.randn(50000, 8)
     made = tokens.first_values(rows, [5, 7], 4, start, torch.Generator().manual_seed(1))
     expected = (
