@@ -30,12 +30,16 @@ _PIXELS = 1 << 24
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How to sample: solver steps, guidance and its mode, and how many clips at most at once."""
+    """How to sample: solver steps, guidance and its mode, and how many clips at most at once.
+
+    gamma: correlation of the noise of neighbouring latent frames, 0..1 (Magic-Me, section 4.1).
+    """
 
     steps: int
     guidance: float
     face_guidance: str
     batch_size: int = 7
+    gamma: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +126,7 @@ def generate(
             num_inference_steps=sampling.steps,
             guidance_scale=sampling.guidance,
             face_guidance=sampling.face_guidance,
+            noise_prior_gamma=sampling.gamma,
             generator=[torch.Generator().manual_seed(seed) for seed in seeds[rows]],
             max_sequence_length=pipe.transformer.config.max_text_seq_length,
             output_type="latent",

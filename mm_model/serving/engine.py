@@ -138,6 +138,7 @@ class PipelineEngine:
                 steps=request.steps,
                 guidance=request.guidance,
                 face_guidance=self._config.face_guidance,
+                gamma=request.gamma,
             )
             told = _after(on_step, done, total)
             yield from self._method.generate([subject], [shot], sampling, told)

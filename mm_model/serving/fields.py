@@ -176,6 +176,16 @@ class Numbers:
         help="how closely the prompt is followed",
         says="1 to the limit",
     )
+    gamma: float = asked(
+        lambda _: 0.0,
+        name="noise_prior_gamma",
+        check=between(Code.NUMBER, 0, 1),
+        option="gamma",
+        help="how alike the frames' noise is, 0 to 1: more is steadier and moves less",
+        says="0 to 1, 0 when absent: how alike the frames' noise is; more is steadier and moves "
+        "less (Magic-Me's noise prior)",
+        later=True,
+    )
 
 
 def _declared() -> tuple[Field, ...]:
