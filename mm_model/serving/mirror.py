@@ -28,7 +28,7 @@ from mm_model.store.atomic import Document
 from mm_model.waiting import outcome
 
 _LOG = logging.getLogger(__name__)
-_NOTES = (
+NOTES = (
     "This video is synthetic; say so where you show it.",
     "No content filter and no watermark was applied to it.",
 )
@@ -156,7 +156,7 @@ class Mirror:
     ) -> list[str]:
         """What whoever shows the clip should know; it quotes nothing."""
         words = _on_words(self.unread(wanted), self.unknown(wanted))
-        return [*_NOTES, *_on_bystanders(references), *words]
+        return [*NOTES, *_on_bystanders(references), *words]
 
     def _generated(
         self,

@@ -21,6 +21,10 @@ from mm_model.progress import OnStep
 from mm_model.vcd.stable_diffusion import StableDiffusion, load_checkpoint
 from mm_model.vcd.tokens import IdTokens
 
+FRAMES, FPS = 16, 8
+MOST_STEPS, MOST_GUIDANCE = 1000, 50
+"""Beyond these nothing is gained: the schedule has so many steps (choice for guidance)."""
+
 
 @dataclass(frozen=True)
 class Take:
@@ -32,13 +36,22 @@ class Take:
     prompt: str
     seed: int
     _: KW_ONLY
-    frames: int = 16
+    frames: int = FRAMES
     height: int = 512
     width: int = 512
     steps: int = 20
     guidance: float = 8.0
     gamma: float = 0.0
     negative: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises `UserError` on numbers that no checkpoint can follow."""
+        if not 0 <= self.gamma <= 1:
+            raise UserError(f"gamma is {self.gamma}: it lies between 0 and 1.")
+        if not 1 <= self.steps <= MOST_STEPS:
+            raise UserError(f"{self.steps} steps were asked for: give 1 to {MOST_STEPS}.")
+        if not 0 <= self.guidance <= MOST_GUIDANCE:
+            raise UserError(f"guidance is {self.guidance}: give 0 to {MOST_GUIDANCE}.")
 
 
 class Animator:
@@ -64,6 +77,16 @@ class Animator:
         self._pipe.unet.to(base.device, base.unet.dtype).requires_grad_(False)
         self._pipe.set_progress_bar_config(disable=True)
         self._longest = int(motion.config.motion_max_seq_length)
+
+    @property
+    def side(self) -> int:
+        """Pixels a side that the checkpoint was made for."""
+        return int(self._pipe.unet.config.sample_size) * self._pipe.vae_scale_factor
+
+    @property
+    def frames(self) -> int:
+        """Frames of a clip where none are asked for: the paper's 16, or all that can be made."""
+        return min(FRAMES, self._longest)
 
     @torch.no_grad()
     def clip(

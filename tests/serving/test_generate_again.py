@@ -89,7 +89,7 @@ def test_again_asks_for_every_value_of_the_clip(generate: Any, tmp_path: Path) -
     generate(
         *["--ref", red, "--ref", blue, "--ref", red, "--prompt", "a man img nods"],
         *"--consent written:form-17 --seed 41 --frames 1 --size 48x80 --steps 3".split(),
-        *["--guidance", 5.5, "--adapter", adapter, "--facepack", pack, "-o", clip],
+        *["--guidance", 5.5, "--gamma", 0.25, "--adapter", adapter, "--facepack", pack, "-o", clip],
     )
     assert generate("--again", clip.with_suffix(".json"), "-o", twin) == "the same bytes"
     said = ["--prompt", "a woman img smiles", "--consent", "self:me"]

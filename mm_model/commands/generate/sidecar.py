@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mm_model.environment import processor
 from mm_model.errors import UserError
+from mm_model.methods.kinds import MAGIC_MIRROR, SUBJECT
 from mm_model.serving import fields
 from mm_model.serving.config import ServingConfig
 from mm_model.store import digests
@@ -82,14 +83,38 @@ class Arguments:
 
 
 @dataclass(frozen=True)
+class SubjectArguments:
+    """What was asked for of a learned subject. subject, weights, motion: its folder, and those of
+    the checkpoint and the motion module, by path. prompt, numbers: as in `Arguments`.
+    """
+
+    prompt: str | list[str]
+    subject: str
+    weights: str
+    motion: str
+    consent: str | None
+    numbers: dict[str, float]
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """The sentence of each shot."""
+        return (self.prompt,) if isinstance(self.prompt, str) else tuple(self.prompt)
+
+    def as_dict(self) -> Document:
+        """As a record has it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
 class Sidecar:
     """All of it. digests: adapter, backbone, facepack, and the code that serves; those of the
     references, in their order. release: the version, where a release was used. video_sha256: of the
     file, shots_sha256: of those of the shots, where there are several. values: the model's own,
-    which nobody asks for (see `values_of`). Records of before there were the last three lack them.
+    which nobody asks for (see `values_of`). method: whose clip it is. Records of before there were
+    the last four lack them.
     """
 
-    arguments: Arguments
+    arguments: Arguments | SubjectArguments
     release: str | None
     _: KW_ONLY
     digests: dict[str, str]
@@ -103,6 +128,7 @@ class Sidecar:
     values: Document = field(default_factory=dict)
     kind: MadeKind = MadeKind.CLIP
     shots_sha256: list[str] = field(default_factory=list)
+    method: str = MAGIC_MIRROR
 
     def as_dict(self) -> Document:
         """JSON-ready, with a digest over all of it."""
@@ -140,7 +166,9 @@ def read(path: Path) -> Sidecar:
                 f"{path} is a record of form {form}, and this code reads form {FORMAT}: use the "
                 "code that made the clip."
             )
-        arguments = Arguments.of(said.pop("arguments"))
+        asked = said.pop("arguments")
+        learned = said.get("method") == SUBJECT
+        arguments = SubjectArguments(**asked) if learned else Arguments.of(asked)
         kind = MadeKind(said.pop("kind", MadeKind.CLIP))
         found = Sidecar(arguments=arguments, kind=kind, **said)
     except OSError as error:
@@ -161,12 +189,8 @@ def read(path: Path) -> Sidecar:
 
 def _is_whole(found: Sidecar) -> bool:
     asked, text, texts = found.arguments, (str,), (str, type(None))
-    kinds = [
+    kinds: list[tuple[object, tuple[type, ...]]] = [
         (asked.prompt, (str, list)),
-        (asked.adapter, text),
-        (asked.facepack, texts),
-        (asked.references, (list,)),
-        (asked.consent, (dict,)),
         (found.release, texts),
         (found.digests, (dict,)),
         (found.references_sha256, (list,)),
@@ -175,14 +199,24 @@ def _is_whole(found: Sidecar) -> bool:
         (found.hardware, (dict,)),
         (found.values, (dict,)),
         (found.shots_sha256, (list,)),
+        (found.method, text),
     ]
-    whole = all(isinstance(value, kind) for value, kind in kinds)
-    for one in fields.FIELDS:
-        whole &= one.name not in asked.numbers or one.fits(asked.numbers[one.name])
-    if not whole or not asked.prompt:
+    told: tuple[object, ...] = ()
+    if isinstance(asked, SubjectArguments):
+        kinds += [(asked.consent, texts)]
+        kinds += [(said, text) for said in (asked.subject, asked.weights, asked.motion)]
+        numbers = {one.name for one in fields.FIELDS} == set(asked.numbers)
+    else:
+        kinds += [(asked.adapter, text), (asked.facepack, texts)]
+        kinds += [(asked.references, (list,)), (asked.consent, (dict,))]
+        told, numbers = tuple(asked.references), True
+    if not numbers or not all(isinstance(value, kind) for value, kind in kinds):
         return False
-    said = (*asked.references, *asked.prompts, *found.shots_sha256)
-    return all(isinstance(value, str) for value in said)
+    for one in fields.FIELDS:
+        if one.name in asked.numbers and not one.fits(asked.numbers[one.name]):
+            return False
+    said = (*told, *asked.prompts, *found.shots_sha256)
+    return bool(asked.prompt) and all(isinstance(value, str) for value in said)
 
 
 def values_of(config: ServingConfig) -> Document:

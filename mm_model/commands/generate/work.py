@@ -4,30 +4,25 @@ Everything that can be refused is refused before work starts: what is asked, the
 that would be replaced. A clip and its record are written whole or not at all.
 """
 
-import contextlib
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mm_model.commands.generate import asked, interrupt, place, sidecar
+from mm_model.commands.generate import asked, ending, place, sidecar
+from mm_model.commands.generate.ending import Say
 from mm_model.commands.generate.model import Choice, chosen
 from mm_model.commands.generate.place import FinishedClip
 from mm_model.commands.generate.sidecar import Arguments, MadeKind, Sidecar
-from mm_model.errors import UserError, of_machine
+from mm_model.errors import UserError
 from mm_model.progress import Steps
 from mm_model.serving import code, fields, request
 from mm_model.serving.refusal import Code, Refusal
 from mm_model.store import digests
 from mm_model.store.atomic import Document
 from mm_model.store.layout import Layout
-
-if TYPE_CHECKING:
-    import numpy as np
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -61,7 +56,7 @@ def make(layout: Layout, wish: Wish, target: Path | None, force: bool, say: Say)
     name = f"{values['seed']}{place.SUFFIXES[kind]}"
     target = target or layout.root / "work" / layout.profile / "clips" / name
     otherwise = f"--seed {values['seed']} (SEED={values['seed']} for make) makes the same one"
-    with _no_clip(otherwise), place.kept_free(place.of(target, wish.prompts), force):
+    with ending.no_clip(otherwise), place.kept_free(place.of(target, wish.prompts), force):
         choice = chosen(layout, wish.adapter, wish.facepack)
         if values.get("num_frames") is None and choice.config.num_frames == 1:
             kind = MadeKind.PICTURE
@@ -69,36 +64,14 @@ def make(layout: Layout, wish: Wish, target: Path | None, force: bool, say: Say)
         shown = asked.photographs(wish.references, choice.config.serve)
         consent = asked.consent_of(shown, wish.consent)
         made = _made(choice, shown, consent, replace(wish, values=values, kind=kind), say)
-        return _kept(made, target, force, say)
-
-
-@contextlib.contextmanager
-def _no_clip(otherwise: str) -> Iterator[None]:
-    """Says what is true where a clip was begun and does not come to be; `otherwise` how it will.
-
-    Raises:
-        Interrupted: by a signal.
-        MachineError: the machine would not do what was asked.
-    """
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise interrupt.Interrupted(
-            f"Interrupted: the clip was not made and nothing of it is kept; {otherwise}."
-        ) from None
-    except UserError:
-        raise
-    except Exception as error:
-        if fault := of_machine(error, f"the clip is not kept, {otherwise}"):
-            raise fault from error
-        raise
+        return ending.kept(made, target, force, say)
 
 
 def again(
     layout: Layout,
-    record: Path,
-    *,
+    before: Sidecar,
     moved: tuple[Path, ...],
+    *,
     target: Path | None,
     force: bool,
     say: Say,
@@ -112,28 +85,12 @@ def again(
         UserError: a photograph, the model or a part of it is not the recorded one; or the bytes
             differ although code, versions and hardware are the same.
     """
-    with _no_clip("its record stays as it is and the same command makes it"):
-        before = sidecar.read(record)
-        if target is None:
-            return _again(layout, before, moved, target=None, force=force, say=say)
-        place.refuse_kind(target, before.kind)
-        with place.kept_free(place.of(target, before.arguments.prompts), force):
-            return _again(layout, before, moved, target=target, force=force, say=say)
-
-
-def _again(
-    layout: Layout,
-    before: Sidecar,
-    moved: tuple[Path, ...],
-    *,
-    target: Path | None,
-    force: bool,
-    say: Say,
-) -> bool:
     asked_for = before.arguments
+    if not isinstance(asked_for, Arguments):
+        raise TypeError("a clip of a learned subject")
     facepack = None if asked_for.facepack is None else Path(asked_for.facepack)
     choice = chosen(layout, before.release or asked_for.adapter, facepack)
-    _refuse_other_parts(before, choice)
+    ending.refuse_other_parts(before, choice.config.digests, sidecar.values_of(choice.config))
     paths = moved or tuple(Path(path) for path in asked_for.references)
     shown = asked.photographs(paths, choice.config.serve)
     if shown.digests != before.references_sha256:
@@ -149,8 +106,8 @@ def _again(
     )
     made = _made(choice, shown, asked_for.consent, wish, say)
     if target is not None:
-        say(str(_kept(made, target, force, say)))
-    return _compared(before, made.said, say)
+        say(str(ending.kept(made, target, force, say)))
+    return ending.compared(before, made.said, say)
 
 
 def _made(
@@ -179,7 +136,7 @@ def _made(
     started = time.monotonic()
     with Steps("generating") as steps:
         takes = mirror.takes(wanted, references, steps.told)
-    whole, shots = _encoded(takes, wish.kind, choice.config.fps)
+    whole, shots = ending.encoded(takes, wish.kind, choice.config.fps)
     config, notes = choice.config, _notes(mirror, wanted, references)
     said = Sidecar(
         _arguments(shown, consent, wish, wanted[0]),
@@ -222,25 +179,6 @@ def _notes(mirror: Any, wanted: Sequence[request.Request], references: Any) -> l
     return list(dict.fromkeys(note for one in wanted for note in mirror.notes(one, references)))
 
 
-def _encoded(
-    takes: Sequence["np.ndarray"], kind: MadeKind, fps: int
-) -> tuple[bytes, tuple[bytes, ...]]:
-    """The file and those of its shots, if there are several: clips one after another, pictures side
-    by side.
-    """
-    import numpy as np
-
-    from mm_model.media.encode import mp4_bytes, png_bytes
-
-    if kind is MadeKind.PICTURE:
-        each = tuple(png_bytes(take[0]) for take in takes)
-        whole = each[0] if len(takes) == 1 else png_bytes(np.concatenate([t[0] for t in takes], 1))
-    else:
-        each = tuple(mp4_bytes(take, fps) for take in takes)
-        whole = each[0] if len(takes) == 1 else mp4_bytes(np.concatenate(takes), fps)
-    return whole, each if len(takes) > 1 else ()
-
-
 def _arguments(
     shown: asked.Photographs, consent: dict[str, str], wish: Wish, wanted: request.Request
 ) -> Arguments:
@@ -272,35 +210,6 @@ def _lasting(adapter: str) -> str:
     return str(Path(adapter).resolve()) if Path(adapter).is_dir() else adapter
 
 
-def _kept(made: FinishedClip, target: Path, force: bool, say: Say) -> Path:
-    """Write clip, shots and record; where somebody wrote them meanwhile, beside those."""
-    chosen_place = place.of(target, made.said.arguments.prompts)
-    free = chosen_place if force else chosen_place.free()
-    if free != chosen_place:
-        say(f"{target} was written by somebody else meanwhile and stays as it is")
-    place.write(made, free)
-    for number, path in enumerate(free.each, start=1):
-        say(f"shot {number}: {path}")
-    return free.target
-
-
-def _refuse_other_parts(before: Sidecar, choice: Choice) -> None:
-    for name, digest in before.digests.items():
-        if name != "code" and choice.config.digests.get(name) != digest:
-            raise UserError(
-                f"The {name} is not the one that made the clip ({digest[:12]} then, "
-                f"{str(choice.config.digests.get(name))[:12]} now): put it back to make the same "
-                "clip again."
-            )
-    now = sidecar.values_of(choice.config)
-    for name, value in before.values.items():
-        if now.get(name) != value:
-            raise UserError(
-                f"The clip was made with {name} {value}, which is {now.get(name)} now: set it back "
-                "in the profile to make the same clip again."
-            )
-
-
 def _other_photographs(before: Sidecar, shown: asked.Photographs) -> str:
     found, wanted = shown.digests, before.references_sha256
     if len(found) != len(wanted):
@@ -311,17 +220,3 @@ def _other_photographs(before: Sidecar, shown: asked.Photographs) -> str:
         f"{shown.paths[number]} is not the photograph that the clip was made from "
         f"({wanted[number][:12]} then, {found[number][:12]} now): give the one that was with --ref."
     )
-
-
-def _compared(before: Sidecar, now: Sidecar, say: Say) -> bool:
-    equal = (before.video_sha256, before.shots_sha256) == (now.video_sha256, now.shots_sha256)
-    differing = before.elsewhere(now)
-    if differing:
-        say(f"made elsewhere or otherwise: {'; '.join(differing)}")
-    if not equal and not differing:
-        raise UserError(
-            "The bytes differ, although code, versions and hardware are the recorded ones: this is "
-            "a defect."
-        )
-    say("the same bytes" if equal else "other bytes")
-    return equal

@@ -1,0 +1,89 @@
+"""Learned subjects by name: a subject's folder read again, whole or not at all."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from mm_model.errors import UserError
+from mm_model.store import digests, documents
+from mm_model.vcd.keep import METHOD, RECORD, TOKENS
+from mm_model.vcd.tokens import IdTokens
+
+_AGAIN = "learn the subject again"
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedSubject:
+    """What a clip needs of a subject: its name, kind, class word and tokens, and their digest.
+
+    weights: the checkpoint that it was learned on. consent: of a person the statement's id.
+    """
+
+    name: str
+    kind: str
+    word: str
+    tokens: IdTokens
+    sha256: str
+    weights: Path
+    consent: str | None
+
+    def placed(self, prompt: str) -> str:
+        """`prompt` with the placeholder before the class word where it says that word alone.
+
+        Raises:
+            UserError: it says neither.
+        """
+        placeholder = self.tokens.placeholder
+        if placeholder in prompt:
+            return prompt
+        found = re.search(rf"(?<!\w){re.escape(self.word)}(?!\w)", prompt, re.IGNORECASE)
+        if found is None:
+            raise UserError(
+                f"The prompt says neither {placeholder} nor {self.word}: name the subject, as in "
+                f"'a photo of a {placeholder} {self.word}'."
+            )
+        return f"{prompt[: found.start()]}{placeholder} {prompt[found.start() :]}"
+
+
+def found(subjects: Path, name: str) -> Path:
+    """The folder of the subject `name` below `subjects`, or the folder that `name` is.
+
+    Raises:
+        UserError: there is neither; the sentence lists those that there are.
+    """
+    for folder in (subjects / name, Path(name)):
+        if (folder / RECORD).is_file():
+            return folder
+    known = sorted(path.parent.name for path in subjects.glob(f"[!.]*/{RECORD}"))
+    there = f"there are {', '.join(known)}" if known else "none was learned yet"
+    raise UserError(
+        f"{name} is no learned subject ({there}): name one, or a folder that learn-subject wrote."
+    )
+
+
+def read(folder: Path) -> LearnedSubject:
+    """The subject that learn-subject wrote into `folder`.
+
+    Raises:
+        UserError: a file is missing, damaged, or another one than was written.
+    """
+    try:
+        said = documents.read(folder / RECORD, _AGAIN)
+        if said["method"] != METHOD:
+            raise ValueError(said["method"])
+        subject = LearnedSubject(
+            name=str(said["name"]),
+            kind=str(said["kind"]),
+            word=str(said["word"]),
+            tokens=IdTokens.read(folder / TOKENS),
+            sha256=str(said["tokens_sha256"]),
+            weights=Path(said["weights"]["path"]),
+            consent=said["consent"],
+        )
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{folder} holds no whole subject: {_AGAIN}.") from error
+    if digests.of_file(folder / TOKENS) != subject.sha256:
+        raise UserError(f"{folder / TOKENS} is not the file that was learned: {_AGAIN}.")
+    return subject

@@ -1,0 +1,194 @@
+"""`generate` of a learned subject, as somebody gives it; and the same again."""
+
+import json
+import shutil
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mm_model.commands import cli
+from mm_model.store import digests
+from mm_model.store.atomic import write_json
+from mm_model.vcd.tokens import IdTokens
+from tests.vcd import tiny_sd
+from tests.vcd.test_learn_subject import said_of, tree, weights
+
+pytestmark = pytest.mark.capability("clips of a subject", scale="L")
+
+__all__ = ["tree", "weights"]  # fixtures
+
+SMALL = ["--steps", "2", "--frames", "4", "--size", "32x32", "--seed", "3"]
+
+
+@pytest.fixture(scope="module")
+def motion(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_sd.motion(tmp_path_factory.mktemp("motion") / "module")
+
+
+def keep(folder: Path, weights: Path, kind: str = "object", consent: str | None = None) -> Path:
+    """What learn-subject writes, of random tokens."""
+    tokens = IdTokens("<my-cup>", torch.randn(2, tiny_sd.WIDTH, generator=torch.manual_seed(1)))
+    tokens.save(folder / "tokens.safetensors")
+    said = {"method": "vcd", "name": "my-cup", "kind": kind, "word": "cup", "consent": consent}
+    said |= {"weights": {"path": str(weights), "sha256": "0"}}
+    said["tokens_sha256"] = digests.of_file(folder / "tokens.safetensors")
+    write_json(folder / "subject.json", said)
+    return folder
+
+
+@pytest.fixture
+def subject(tree: Path, weights: Path) -> Path:
+    return keep(tree / "work" / "small" / "subjects" / "my-cup", weights)
+
+
+@pytest.fixture
+def line(subject: Path, motion: Path) -> list[str]:
+    sentence = ["--prompt", "a photo of a cup on the beach"]
+    return ["generate", "--subject", "my-cup", "--motion", str(motion), *sentence, *SMALL]
+
+
+def frames_of(path: Path) -> np.ndarray:
+    with av.open(str(path)) as video:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)])
+
+
+def test_a_clip_is_made_with_a_record_and_made_again(
+    line: list[str], subject: Path, motion: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*line, "-o", "cup.mp4"]) == 0, said_of(capsys)
+    told = said_of(capsys)
+    assert "read as: a photo of a <my-cup> cup on the beach" in told
+    assert "synthetic; say so" in told and told.splitlines()[-1].endswith("cup.mp4")
+    assert frames_of(Path("cup.mp4")).shape == (4, 32, 32, 3)
+    said = json.loads(Path("cup.json").read_text())
+    assert said["method"] == "vcd" and said["fps"] == 8
+    assert said["digests"].keys() == {"subject", "weights", "motion", "code"}
+    assert said["arguments"]["numbers"] == {
+        "num_frames": 4,
+        "num_inference_steps": 2,
+        "seed": 3,
+        "height": 32,
+        "width": 32,
+        "guidance_scale": 8.0,
+        "noise_prior_gamma": 0.0,
+    }
+    assert cli.main(["generate", "--again", "cup.json"]) == 0
+    assert said_of(capsys).splitlines()[-1] == "the same bytes"
+    moved = Path(shutil.copytree(motion, "elsewhere"))
+    again = ["generate", "--again", "cup.json", "--motion", str(moved), "-o", "twin.mp4"]
+    assert cli.main(again) == 0, said_of(capsys)
+    assert Path("twin.mp4").read_bytes() == Path("cup.mp4").read_bytes()
+    assert json.loads(Path("twin.json").read_text())["arguments"]["motion"] == str(moved.resolve())
+
+
+def test_shots_a_picture_and_what_changes_a_clip(
+    line: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    nods = ["--prompt", "a <my-cup> cup nods"]
+    assert cli.main([*line, *nods, "-o", "film.mp4"]) == 0, said_of(capsys)
+    assert len(frames_of(Path("film.mp4"))) == 8
+    first, second = (Path(f"film-shot{n}.mp4").read_bytes() for n in (1, 2))
+    assert first != second
+    at = line.index("--frames")
+    assert cli.main([*line[:at], *line[at + 2 :], "-o", "cup.png"]) == 0, said_of(capsys)
+    assert Image.open("cup.png").size == (32, 32)
+    for number, changed in enumerate((["--gamma", "0.9"], ["--seed", "4"], ["--guidance", "3"])):
+        assert cli.main([*line, *changed, "-o", f"{number}.mp4"]) == 0, said_of(capsys)
+        assert Path(f"{number}.mp4").read_bytes() != first
+
+
+def test_another_checkpoint_shows_the_same_subject(
+    line: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tiny_sd.checkpoint(tmp_path / "other", seed=5)
+    assert cli.main([*line, "-o", "one.mp4"]) == 0
+    assert cli.main([*line, "--weights", str(other), "-o", "two.mp4"]) == 0, said_of(capsys)
+    assert Path("one.mp4").read_bytes() != Path("two.mp4").read_bytes()
+    assert json.loads(Path("two.json").read_text())["arguments"]["weights"] == str(other)
+
+
+def test_without_numbers_it_is_the_checkpoint_s_own_size_and_sixteen_frames(
+    line: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = [*line[: line.index("--steps")], "--steps", "1", "--seed", "3"]
+    assert cli.main([*short, "-o", "own.mp4"]) == 0, said_of(capsys)
+    assert frames_of(Path("own.mp4")).shape == (16, tiny_sd.SIZE, tiny_sd.SIZE, 3)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--subject", "nobody"], "nobody is no learned subject (there are my-cup)"),
+        (["--ref", "a.jpg"], "--ref belongs to --method magic-mirror"),
+        (["--adapter", "3"], "--adapter belongs to --method magic-mirror"),
+        (["--method", "magic-mirror"], "--subject belongs to --method vcd"),
+        (["--prompt", "a dog"], "says neither <my-cup> nor cup"),
+        (["--prompt", "a naked cup"], "nudity"),
+        (["--gamma", "1.5"], "gamma is 1.5"),
+        (["--steps", "0"], "0 steps"),
+        (["--guidance", "nan"], "guidance is nan"),
+        (["--frames", "40"], "makes 1 to 16"),
+        (["--size", "33x32"], "multiples of"),
+        (["--weights", "nowhere"], "nowhere is no Stable Diffusion checkpoint"),
+        (["--motion", "nowhere"], "nowhere is no folder"),
+        (["-o", "cup.gif"], "cup.gif is no name of a clip"),
+        (["-o", "there.mp4"], "there.mp4 exists"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(
+    line: list[str], more: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("there.mp4").write_text("mine")
+    before = sorted(Path().rglob("*"))
+    assert cli.main([*line, "-o", "new.mp4", *more]) == 1
+    told = said_of(capsys)
+    assert said in told and "Traceback" not in told
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_a_damaged_subject_is_refused(
+    line: list[str], subject: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = IdTokens("<my-cup>", torch.zeros(2, tiny_sd.WIDTH))
+    other.save(subject / "tokens.safetensors")
+    assert cli.main([*line, "-o", "cup.mp4"]) == 1
+    assert "is not the file that was learned" in said_of(capsys)
+    (subject / "subject.json").write_text("{}")
+    assert cli.main([*line, "-o", "cup.mp4"]) == 1
+    assert "holds no whole subject" in said_of(capsys)
+
+
+def test_a_person_s_rules_hold_and_the_consent_is_stated(
+    line: list[str],
+    tree: Path,
+    weights: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    person = keep(tree / "ada", weights, "person", "self:me")
+    monkeypatch.setenv("MM_CONSENTS", str(tree / "consents.jsonl"))
+    line[2] = str(person)
+    assert cli.main([*line, "--prompt", "a cup of a child", "-o", "a.mp4"]) == 1
+    assert "prompt asks for a child" in said_of(capsys)
+    assert cli.main([*line, "-o", "a.mp4"]) == 0, said_of(capsys)
+    assert "self:me" in (tree / "consents.jsonl").read_text()
+
+
+def test_a_record_says_when_a_part_is_another(
+    line: list[str], weights: Path, subject: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*line, "-o", "cup.mp4"]) == 0
+    other = tiny_sd.motion(Path("other").absolute(), seed=9)
+    assert cli.main(["generate", "--again", "cup.json", "--motion", str(other)]) == 1
+    assert "The motion is not the one that made the clip" in said_of(capsys)
+    assert cli.main(["generate", "--again", "cup.json", "--ref", "a.jpg"]) == 1
+    assert "made without --ref" in said_of(capsys)
+    text = json.loads(Path("cup.json").read_text())
+    text["arguments"]["numbers"]["seed"] = 9
+    Path("cup.json").write_text(json.dumps(text))
+    assert cli.main(["generate", "--again", "cup.json"]) == 1
+    assert "was changed after it was written" in said_of(capsys)
