@@ -55,7 +55,7 @@ class DrawnSubject:
             UserError: there are not so many.
         """
         adults = [one for one in HELD_OUT_PEOPLE if one % len(CATEGORIES) < len(_ADULTS)]
-        if not 0 <= self.seed < len(adults):
+        if self.seed >= len(adults):
             raise UserError(f"There is no person {self.seed}: give a seed up to {len(adults) - 1}.")
         return adults[self.seed]
 
@@ -98,6 +98,8 @@ def write(subject: DrawnSubject, folder: Path, number: int = NUMBER, size: int =
         raise UserError(f"{number} photographs were asked for: give 1 to {_MOST}.")
     if not SMALLEST <= size <= LARGEST:
         raise UserError(f"{size} pixels a side were asked for: give {SMALLEST} to {LARGEST}.")
+    if subject.seed < 0:
+        raise UserError(f"There is no {subject.kind} {subject.seed}: give a seed from 0 on.")
     drawn = subject.photographs(number, size)
     aside = folder.parent / f".{folder.name}.writing-{os.getpid()}"
     shutil.rmtree(aside, ignore_errors=True)
