@@ -225,7 +225,7 @@ def _figures(study: SubjectsStudy, parts: Sequence[Document]) -> Document:
     """Means and intervals over people, and over objects."""
     people = [part for part in parts if part["kind"] == PERSON]
     things = [part for part in parts if part["kind"] != PERSON]
-    found: dict[str, Any] = {
+    found: Document = {
         "seconds": [part["seconds"] for part in parts],
         "people": {},
         "objects": {},

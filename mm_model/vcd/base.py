@@ -25,7 +25,7 @@ class StartRows:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class BaseValues:
     """How one base takes the section: pixels a side of its pictures, learning rate and offset."""
 
     size: int
@@ -48,7 +48,7 @@ class SubjectBase(Protocol):
     @property
     def timesteps(self) -> int: ...
 
-    def chosen(self, settings: SubjectSettings, start: StartRows) -> Chosen:
+    def chosen(self, settings: SubjectSettings, start: StartRows) -> BaseValues:
         """The section's values as they hold here."""
         ...
 

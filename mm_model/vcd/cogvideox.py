@@ -24,7 +24,7 @@ from mm_model.nn.injection.model import disable_gradients
 from mm_model.settings.device import is_small
 from mm_model.settings.subject import SubjectSettings
 from mm_model.store import digests
-from mm_model.vcd.base import CAPTION, Chosen, StartRows
+from mm_model.vcd.base import CAPTION, BaseValues, StartRows
 from mm_model.vcd.tokens import IdTokens, TokenRows, parted, refuse_other_width, too_late
 
 FAMILY = "cogvideox"
@@ -76,12 +76,12 @@ class CogVideoX:
     def _schedule(self) -> NoiseSchedule:
         return NoiseSchedule.from_scheduler(self.scheduler)
 
-    def chosen(self, settings: SubjectSettings, start: StartRows) -> Chosen:
+    def chosen(self, settings: SubjectSettings, start: StartRows) -> BaseValues:
         """The section's values; the schedule ends in pure noise, so no offset is added to it."""
         rate = settings.learning_rate
         if rate == "auto":
             rate = RATE * float(start.rows.float().square().mean().sqrt())
-        return Chosen(self.size, rate, 0.0)
+        return BaseValues(self.size, rate, 0.0)
 
     @torch.no_grad()
     def start(self, word: str) -> StartRows:

@@ -13,7 +13,7 @@ from mm_model.errors import UserError, first_line
 from mm_model.nn.networks import load_network, without_bars
 from mm_model.settings.subject import SubjectSettings
 from mm_model.store import digests
-from mm_model.vcd.base import Chosen, StartRows
+from mm_model.vcd.base import BaseValues, StartRows
 from mm_model.vcd.tokens import IdTokens, TokenRows, ids_of, refuse_other_width
 
 NETWORKS = {
@@ -52,10 +52,10 @@ class StableDiffusion:
         """How many timesteps the checkpoint was trained with."""
         return self.scheduler.config.num_train_timesteps
 
-    def chosen(self, settings: SubjectSettings, start: StartRows) -> Chosen:
+    def chosen(self, settings: SubjectSettings, start: StartRows) -> BaseValues:
         """The section's values; the published learning rate where none is stated."""
         rate = settings.learning_rate
-        return Chosen(
+        return BaseValues(
             settings.size, PUBLISHED_RATE if rate == "auto" else rate, settings.noise_offset
         )
 

@@ -1,6 +1,7 @@
 """Subjects learned on the embedded backbone, measured against the plain base."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -80,3 +81,15 @@ def test_colour_is_looked_for_where_the_object_stands() -> None:
     looks = ObjectLooks([Pictured(np.where(mask[..., None], red, 0).astype(np.uint8), mask)])
     assert looks.of(red[None])["colour"] == pytest.approx(1)
     assert looks.of(blue[None])["colour"] < 0.05
+
+
+@pytest.mark.slow
+def test_a_held_out_person_and_a_cup_come_through(root: Path, tmp_path: Path) -> None:
+    """A real learning, cut short: by the house's judge a person, by their colours two objects."""
+    study = replace(STUDY, people=(1,), person_sentences=("{} smiles", "{} nods"))
+    shelf = subjects.reproduce(tree_with(tmp_path, root, steps=120), 1, study)
+    said = json.loads(shelf.numbers.read_text())
+    assert said["people"]["tiny"]["gain"]["value"] > 0.05
+    assert said["objects"]["colour"]["gain"]["value"] > 0.05
+    for one in said["subjects"]:
+        assert one["loss"]["last"] < one["loss"]["first"], one["name"]

@@ -14,7 +14,8 @@ from mm_model.settings import load_profile
 from mm_model.settings.subject import SubjectSettings
 from mm_model.vcd import learn
 from mm_model.vcd.animate import Take
-from mm_model.vcd.cog_clips import CogAnimator
+from mm_model.vcd.bases import open_base
+from mm_model.vcd.cog_clips import CogAnimator, load_cog_animator
 from mm_model.vcd.cogvideox import CogVideoX, load_cogvideox
 from mm_model.vcd.tokens import IdTokens
 
@@ -174,6 +175,18 @@ def test_the_learning_rate_follows_the_size_of_the_words(
         assert start.word[-1] == len(start.rows) - 2, "the word is the last before the end"
 
 
+def test_the_profile_says_where_tokens_stand_and_a_subject_s_record_may_say_another(
+    root: Path, tiny_backbone: Path
+) -> None:
+    profile = load_profile(root, "tiny")
+    told = profile.model_copy(
+        update={"subject": profile.subject.model_copy(update={"space": "input"})}
+    )
+    opened = open_base(tiny_backbone, told)
+    assert (opened.space, opened.base.family) == ("input", "cogvideox")
+    assert load_cog_animator(tiny_backbone, told, "output").base.space == "output"
+
+
 @pytest.fixture(scope="module")
 def animator(base: CogVideoX) -> CogAnimator:
     return CogAnimator(base)
@@ -184,9 +197,11 @@ def test_a_clip_shows_the_subject_that_its_tokens_are(animator: CogAnimator) -> 
     one = animator.clip(TAKE, rex(), lambda *told: steps.append(told))
     assert one.shape == (9, 64, 64, 3) and one.dtype == np.uint8
     assert steps == [(1, 2), (2, 2)]
-    assert np.array_equal(one, animator.clip(TAKE, rex()))
-    assert not np.array_equal(one, animator.clip(TAKE, rex(seed=2)))
-    assert not np.array_equal(one, animator.clip(replace(TAKE, seed=4), rex()))
+    quick = replace(TAKE, steps=1, frames=1)
+    short = animator.clip(quick, rex())
+    assert np.array_equal(short, animator.clip(quick, rex()))
+    assert not np.array_equal(short, animator.clip(quick, rex(seed=2)))
+    assert not np.array_equal(short, animator.clip(replace(quick, seed=4), rex()))
 
 
 def test_without_subject_and_gamma_it_is_the_plain_pipeline_s_clip(animator: CogAnimator) -> None:
@@ -210,7 +225,7 @@ def test_correlated_noise_moves_less(animator: CogAnimator) -> None:
         clip = animator.clip(replace(TAKE, gamma=gamma), rex()).astype(float)
         return float(np.abs(np.diff(clip, axis=0)).mean())
 
-    assert motion(1.0) < motion(0.7) < motion(0.0)
+    assert motion(0.9) < motion(0.0)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from PIL import Image
 
 from mm_model.commands import cli
 from mm_model.embedded.objects.example import SUBJECTS, DrawnSubject
-from mm_model.embedded.objects.things import FORMS, PATTERNS, View, render, thing
+from mm_model.embedded.objects.things import FORMS, PATTERNS, ThingView, render, thing
 from mm_model.embedded.people.shot import ShotSetup
 from mm_model.embedded.people.split import HELD_OUT_PEOPLE
 from mm_model.vcd.tokens import IdTokens
@@ -24,7 +24,7 @@ SMALL = "subject: {tokens: 2, steps: 3, batch_size: 2}\nrun: {threads: 1}\n"
 @pytest.mark.parametrize("seed", range(3))
 def test_a_mask_is_where_the_object_s_pixels_are(kind: str, seed: int) -> None:
     """The same object before two grounds: what does not change with the ground is the mask."""
-    view = View(height=0.6, turn=4.0, mirrored=seed == 1)
+    view = ThingView(height=0.6, turn=4.0, mirrored=seed == 1)
     dark, light = (
         render(
             thing(kind, seed),

@@ -46,7 +46,7 @@ class Thing:
 
 
 @dataclass(frozen=True)
-class View:
+class ThingView:
     """How it is held before the camera.
 
     height: share of the frame's. turn: degrees. mirrored: the handle, or the head, on the left.
@@ -83,7 +83,7 @@ def thing(kind: str, seed: int) -> Thing:
 
 def photograph(what: Thing, rng: np.random.Generator, size: int) -> Pictured:
     """One picture in a random place, light and view."""
-    view = View(
+    view = ThingView(
         height=float(rng.uniform(0.5, 0.72)),
         turn=float(rng.normal(0, 6)),
         mirrored=bool(rng.random() < 0.5),
@@ -92,7 +92,7 @@ def photograph(what: Thing, rng: np.random.Generator, size: int) -> Pictured:
     return render(what, shot(rng), view, size)
 
 
-def render(what: Thing, setup: ShotSetup, view: View, size: int) -> Pictured:
+def render(what: Thing, setup: ShotSetup, view: ThingView, size: int) -> Pictured:
     """Draw the object in a place of the people's world; its light is the shot's.
 
     Raises:
@@ -122,7 +122,7 @@ def _lit(albedo: np.ndarray, mask: np.ndarray, setup: ShotSetup) -> np.ndarray:
 class _Brush:
     """Draws in the object's own units: 1 is half its height, (0, 0) its middle."""
 
-    def __init__(self, canvas: Canvas, view: View) -> None:
+    def __init__(self, canvas: Canvas, view: ThingView) -> None:
         self._canvas = canvas
         self.unit = canvas.side * view.height / 2
         angle = np.radians(view.turn)
@@ -156,9 +156,10 @@ class _Brush:
 
 
 def _oval(
-    x: float, y: float, wide: float, high: float, start: float = 0, stop: float = 2
+    x: float, y: float, wide: float, high: float, arc: tuple[float, float] = (0, 2)
 ) -> np.ndarray:
-    angle = np.linspace(start * np.pi, stop * np.pi, 40)
+    """Points `[40,2]` of an ellipse, or of an arc of it in half turns."""
+    angle = np.linspace(arc[0] * np.pi, arc[1] * np.pi, 40)
     return np.stack([x + wide * np.cos(angle), y + high * np.sin(angle)], axis=1)
 
 
@@ -186,7 +187,7 @@ def _pattern(brush: _Brush, what: Thing, low: float, high: float) -> Callable[[]
 
 def _cup(brush: _Brush, what: Thing) -> None:
     body, dark = what.colours[0], shade(what.colours[0], 0.7)
-    brush.ring(_oval(0.62, 0.02, 0.48, 0.46, -0.55, 0.55), dark, 0.17)
+    brush.ring(_oval(0.62, 0.02, 0.48, 0.46, (-0.55, 0.55)), dark, 0.17)
     foot = {"straight": 0.74, "tapered": 0.46, "round": 0.42}[what.form]
     if what.form == "round":
         y = np.linspace(-0.85, 0.95, 20)
