@@ -271,6 +271,10 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
             "other tools; not run on the published weights",
         ),
         Capability(
+            "tokens of a subject on CogVideoX",
+            "drawn people and objects are learned on the embedded backbone, and shown in clips",
+        ),
+        Capability(
             "clips of a subject",
             "AnimateDiff's motion module moves a learned subject; not run on the published weights",
         ),

@@ -23,7 +23,7 @@ ORDER = (
         "quality",
         "terms",
     },
-    {"generation", "planning", "published", "run"},
+    {"embedded.objects", "generation", "planning", "published", "run"},
     {"sources", "ingest", "faces", "precompute", "methods"},
     {"pairs", "serving", "train"},
     {"vcd"},

@@ -18,6 +18,7 @@ from pathlib import Path
 from mm_model import lifeline
 from mm_model.commands import (
     config,
+    example_subject,
     export,
     imports,
     learn_subject,
@@ -67,6 +68,7 @@ _KEPT = {
     "dataset-card": _OLD_STAYS,
     "timelapse": _OLD_STAYS,
     "serve": "nothing is served, and no release was changed",
+    "example-subject": _OLD_STAYS,
     "learn-subject": "what was learned so far is kept and the same command goes on",
     "generate": "no clip was made",
     "export": "nothing half-written was put there",
@@ -268,6 +270,7 @@ def parser() -> argparse.ArgumentParser:
 
     _add_pages(commands)
     _add_serve(commands)
+    example_subject.add_to(commands)
     learn_subject.add_to(commands)
     generate.add_to(commands)
     releases.add_to(commands)

@@ -26,9 +26,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument(
         "--weights",
         type=named.path,
-        required=True,
         metavar="DIR",
-        help="a Stable Diffusion 1.5 checkpoint in diffusers' layout",
+        help="a Stable Diffusion 1.5 checkpoint or a CogVideoX backbone in diffusers' layout; the "
+        "backbone of params.yaml if absent",
     )
     command.add_argument(
         "--masks", type=named.path, metavar="DIR", help="masks of the photographs' names, .png"
@@ -70,7 +70,8 @@ def _learn_subject(options: argparse.Namespace) -> None:
         options.name,
         options.kind,
         options.word or options.kind,
-        weights=options.weights,
+        weights=options.weights or root / params.backbone,
+        called=str(options.weights or params.backbone),
         masks=segmenter.name,
         consent=consent,
     )

@@ -191,6 +191,24 @@ def uses(rows: Sequence[ShownUse], side: int) -> Figure:
     return figure
 
 
+def subjects(parts: Sequence[Document]) -> Figure:
+    """A row a subject: photographs, then pairs of frames without and with its tokens."""
+    from mm_model.reproduce.subjects import strip_of
+
+    strips = [strip_of(part) for part in parts]
+    figure = Figure(figsize=(9, 0.95 * len(strips) + 0.5), layout="constrained")
+    figure.suptitle("Three of eight photographs | pairs of frames: the plain base, with the tokens")
+    rows = np.atleast_1d(figure.subplots(len(strips), 1))
+    for axes, strip, part in zip(rows, strips, parts, strict=True):
+        axes.imshow(strip, interpolation="nearest")
+        axes.set_ylabel(part["name"], rotation=0, ha="right", va="center")
+        axes.set_xticks([])
+        axes.set_yticks([])
+        for edge in axes.spines.values():
+            edge.set_visible(False)
+    return figure
+
+
 def _strip(row: ShownUse, side: int) -> np.ndarray:
     """One row `[side, width, 3]`: photographs in one cell, a gap, then the frames."""
     import cv2

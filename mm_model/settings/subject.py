@@ -11,19 +11,26 @@ class SubjectSettings(Section):
     """Extended ID tokens of one subject, learned with everything else frozen.
 
     `tokens` vectors stand before the class word. They start as that word's own vector with a little
-    noise (`class`), or as rows of rare words (`rare`). A sample's loss counts on the subject's mask
-    alone, but for a share of `unmasked_share`. `noise_offset` is added to a picture's noise as a
-    whole, per channel. Steps count optimiser updates.
+    noise (`class`), or as rows of rare words (`rare`). On CogVideoX they stand in what its text
+    encoder says (`space: output`) or is told (`input`); on Stable Diffusion in what it is told.
+    `size` is of Stable Diffusion's pictures; CogVideoX's are as large as its frames are high.
+    `learning_rate: auto` is the published one, and on CogVideoX 0.05 of the size (root mean square)
+    of the vectors that tokens start among. A sample's loss counts on the subject's mask alone, but
+    for a share of `unmasked_share`. `noise_offset` is added to a picture's noise as a whole, per
+    channel; not on CogVideoX, whose schedule ends in pure noise. `reframed_share` of the views are
+    turned and shown small or enlarged. Steps count optimiser updates.
     """
 
     tokens: Few
     start: Literal["class", "rare"]
+    space: Literal["output", "input"]
     size: bounds.Side
     steps: bounds.Steps
     batch_size: Count
-    learning_rate: bounds.LearningRate
+    learning_rate: Literal["auto"] | bounds.LearningRate
     weight_decay: bounds.Decay
     betas: tuple[bounds.Momentum, bounds.Momentum]
     noise_offset: Share
     unmasked_share: Share
+    reframed_share: Share
     checkpoint_every: bounds.Steps

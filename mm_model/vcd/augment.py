@@ -49,10 +49,15 @@ def plain(pixels: np.ndarray, mask: np.ndarray, size: int) -> SubjectView:
     )
 
 
-def varied(view: SubjectView, rng: np.random.Generator) -> SubjectView:
-    """Another view of the same photograph, by the draws of `rng`."""
+def varied(view: SubjectView, rng: np.random.Generator, reframed: float = 1.0) -> SubjectView:
+    """Another view of the same photograph, by the draws of `rng`.
+
+    A share `reframed` of the views is turned, and shown small or enlarged; others at most mirrored.
+    """
     if rng.random() < MIRRORED:
         view = SubjectView(view.pixels[:, ::-1], view.mask[:, ::-1], view.shown[:, ::-1])
+    if reframed < 1.0 and rng.random() >= reframed:
+        return view
     if rng.random() < TURNED:
         view = _turned(view, rng.normal(0.0, TURN_DEGREES))
     if rng.random() < SHRUNK:

@@ -13,12 +13,11 @@ import torch
 from mm_model.media import sheet
 from mm_model.progress import OnStep
 from mm_model.settings import Profile
-from mm_model.settings.device import device_of
 from mm_model.store import digests
 from mm_model.store.atomic import publish_folder, write_bytes, write_json
 from mm_model.vcd import learn, masks
+from mm_model.vcd.bases import open_base
 from mm_model.vcd.photos import PhotoSet
-from mm_model.vcd.stable_diffusion import digest_of, load_checkpoint
 
 METHOD = "vcd"
 TOKENS, RECORD, SHEET = "tokens.safetensors", "subject.json", "photos.jpg"
@@ -29,7 +28,8 @@ _A_ROW = 5
 class LearningOrder:
     """What is to be learned: a subject of some kind (person, animal, object) and class word.
 
-    weights: the Stable Diffusion checkpoint. masks: who made them. consent: the statement's id.
+    weights: a Stable Diffusion checkpoint or a CogVideoX backbone, which the record calls `called`.
+    masks: who made them. consent: the statement's id.
     """
 
     name: str
@@ -37,6 +37,7 @@ class LearningOrder:
     word: str
     _: KW_ONLY
     weights: Path
+    called: str
     masks: str
     consent: str | None
 
@@ -57,33 +58,37 @@ def learn_and_keep(
     """
     torch.set_num_threads(profile.run.threads)
     began = time.monotonic()
-    base = load_checkpoint(order.weights, device_of(profile.run), torch.float32)
-    weights = digest_of(order.weights)
+    opened = open_base(order.weights, profile)
     aside, work = (target.with_name(f".{target.name}.{part}") for part in ("aside", "work"))
     done = learn.learn(
-        base,
+        opened.base,
         learn.SubjectToLearn(order.name, order.word, found.photos),
         profile.subject,
         seed=profile.run.seed,
         work=work,
-        base_digest=weights,
+        base_digest=opened.digest,
         say=say,
         on_step=on_step,
     )
     done.tokens.save(aside / TOKENS)
     pictures = [masks.shown(photo.pixels, photo.mask) for photo in found.photos]
     write_bytes(aside / SHEET, sheet.jpeg_bytes(sheet.contact_sheet(pictures, found.names, _A_ROW)))
+    said = asdict(order)
+    weights = {"path": said.pop("called"), "sha256": opened.digest}
     write_json(
         aside / RECORD,
         {
             "method": METHOD,
-            **asdict(order),
+            **said,
+            "family": opened.base.family,
+            "space": opened.space,
             "placeholder": done.tokens.placeholder,
             "photographs": dict(zip(found.names, found.sha256, strict=True)),
             "left_out": found.left_out,
+            "learning_rate": done.learning_rate,
             "settings": profile.subject.model_dump(mode="json"),
             "seed": profile.run.seed,
-            "weights": {"path": str(order.weights), "sha256": weights},
+            "weights": weights,
             "tokens_sha256": digests.of_file(aside / TOKENS),
             "losses": done.losses,
             "seconds": round(time.monotonic() - began, 2),

@@ -1,8 +1,8 @@
 """Learning the tokens of one subject: everything is frozen but them.
 
 Each step draws photographs, views of them, noise and times from (seed, step), so that what is cut
-off goes on as if it had not been. Times and noise follow the checkpoint's own scheduler (choice:
-the published example states linear betas between the same ends).
+off goes on as if it had not been. Times and noise follow the base's own scheduler (choice: the
+published example states linear betas between the same ends).
 Source: Magic-Me (arXiv 2402.09368), sections 4.2 and 5.2, and its published example.
 """
 
@@ -26,11 +26,8 @@ from mm_model.store import digests
 from mm_model.train import state
 from mm_model.train.randomness import generator_of
 from mm_model.vcd.augment import SubjectView, plain, varied
-from mm_model.vcd.stable_diffusion import StableDiffusion
+from mm_model.vcd.base import CAPTION, SubjectBase
 from mm_model.vcd.tokens import IdTokens, first_values, placeholder_of
-
-CAPTION = "photo of a {} {}"
-"""Placeholder and class word stand in it; what a view's prefix says comes before them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,14 +58,15 @@ class SubjectToLearn:
 
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """The tokens, and the loss of each step."""
+    """The tokens, the loss of each step, and the learning rate."""
 
     tokens: IdTokens
     losses: list[float]
+    learning_rate: float
 
 
 def learn(
-    base: StableDiffusion,
+    base: SubjectBase,
     subject: SubjectToLearn,
     settings: SubjectSettings,
     *,
@@ -96,26 +94,28 @@ def learn(
             state.write(work, fingerprint, taken)
         if on_step is not None:
             on_step(step + 1, settings.steps)
-    return Learned(learner.tokens(), losses)
+    return Learned(learner.tokens(), losses, learner.learning_rate)
 
 
 class _Learner:
     def __init__(
-        self, base: StableDiffusion, subject: SubjectToLearn, settings: SubjectSettings, seed: int
+        self, base: SubjectBase, subject: SubjectToLearn, settings: SubjectSettings, seed: int
     ) -> None:
         self._base, self._settings, self._seed = base, settings, seed
         self._placeholder, self._word = placeholder_of(subject.name), subject.word
-        views = [plain(photo.pixels, photo.mask, settings.size) for photo in subject.photos]
+        start = base.start(subject.word)
+        self._chosen = base.chosen(settings, start)
+        self.learning_rate = self._chosen.learning_rate
+        views = [plain(photo.pixels, photo.mask, self._chosen.size) for photo in subject.photos]
         self._views = [view for view in views if view.mask.any()]
         if not self._views:
             raise UserError(
                 f"No photograph of {subject.name} shows it inside the centred square: give others, "
                 "or other masks."
             )
-        rows = base.text_encoder.get_input_embeddings().weight
         begun = first_values(
-            rows,
-            base.pieces(subject.word),
+            start.rows,
+            start.word,
             settings.tokens,
             settings.start,
             generator_of(seed, 0, "tokens"),
@@ -124,7 +124,7 @@ class _Learner:
         self.parameters: dict[str, Tensor] = {"vectors": self._vectors}
         self.optimizer = torch.optim.AdamW(
             [self._vectors],
-            lr=settings.learning_rate,
+            lr=self._chosen.learning_rate,
             betas=settings.betas,
             weight_decay=settings.weight_decay,
         )
@@ -150,13 +150,10 @@ class _Learner:
         pixels = torch.from_numpy(np.stack([view.pixels for view in views])).permute(0, 3, 1, 2)
         latents = base.latents(pixels.float() / 127.5 - 1, generator_of(seed, step, "vae"))
         noise, times = self._noise(latents, step)
-        noisy = base.scheduler.add_noise(latents, noise, times)
         captions = [view.prefix + CAPTION.format(self._placeholder, self._word) for view in views]
         words = base.words(captions, IdTokens(self._placeholder, self._vectors))
-        found = base.unet(noisy, times, words.to(noisy.dtype)).sample
-        target = noise
-        if base.scheduler.config.prediction_type == "v_prediction":
-            target = base.scheduler.get_velocity(latents, noise, times)
+        found = base.predict(base.noisy(latents, noise, times), times, words)
+        target = base.target(latents, noise, times)
         # a picture is a clip of one frame; a mask that is empty in the latents counts everywhere
         mask, every = self._masks(views, latents, step), torch.ones(len(views), dtype=torch.bool)
         loss = velocity_loss(found[:, None], target[:, None], mask[:, None], every).loss
@@ -180,7 +177,7 @@ class _Learner:
             )
             rng = np.random.default_rng([self._seed, place])
             whole = self._views[int(order[place % count])]
-            view = varied(whole, rng)
+            view = varied(whole, rng, self._settings.reframed_share)
             views.append(view if view.mask.any() else whole)
         return views
 
@@ -188,9 +185,8 @@ class _Learner:
         generator = generator_of(self._seed, step, "noise")
         noise = torch.randn(latents.shape, generator=generator)
         offset = torch.randn(*latents.shape[:2], 1, 1, generator=generator)
-        noise = noise + self._settings.noise_offset * offset
-        most = self._base.scheduler.config.num_train_timesteps
-        times = torch.randint(0, most, (len(latents),), generator=generator)
+        noise = noise + self._chosen.noise_offset * offset
+        times = torch.randint(0, self._base.timesteps, (len(latents),), generator=generator)
         return noise.to(latents), times.to(latents.device)
 
     def _masks(self, views: Sequence[SubjectView], latents: Tensor, step: int) -> Tensor:

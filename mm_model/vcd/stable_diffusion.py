@@ -11,8 +11,10 @@ from torch import Tensor
 
 from mm_model.errors import UserError, first_line
 from mm_model.nn.networks import load_network, without_bars
+from mm_model.settings.subject import SubjectSettings
 from mm_model.store import digests
-from mm_model.vcd.tokens import IdTokens, TokenRows, ids_of
+from mm_model.vcd.base import BaseValues, StartRows
+from mm_model.vcd.tokens import IdTokens, TokenRows, ids_of, refuse_other_width
 
 NETWORKS = {
     "unet": ("diffusers", "UNet2DConditionModel"),
@@ -20,6 +22,9 @@ NETWORKS = {
     "text_encoder": ("transformers", "CLIPTextModel"),
 }
 PARTS = (*NETWORKS, "tokenizer", "scheduler")
+FAMILY = "stable-diffusion"
+PUBLISHED_RATE = 1e-3
+"""Learning rate of Magic-Me's published example, which is about a twentieth of CLIP's vectors."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +42,27 @@ class StableDiffusion:
         """Where it computes."""
         return self.unet.device
 
-    def pieces(self, word: str) -> list[int]:
-        """The ids of a class word, without those of a sentence's ends."""
-        return self.tokenizer(word, add_special_tokens=False).input_ids
+    @property
+    def family(self) -> str:
+        """What its tokens fit."""
+        return FAMILY
+
+    @property
+    def timesteps(self) -> int:
+        """How many timesteps the checkpoint was trained with."""
+        return self.scheduler.config.num_train_timesteps
+
+    def chosen(self, settings: SubjectSettings, start: StartRows) -> BaseValues:
+        """The section's values; the published learning rate where none is stated."""
+        rate = settings.learning_rate
+        return BaseValues(
+            settings.size, PUBLISHED_RATE if rate == "auto" else rate, settings.noise_offset
+        )
+
+    def start(self, word: str) -> StartRows:
+        """The encoder's table of words, and the pieces of `word` in it."""
+        rows = self.text_encoder.get_input_embeddings().weight
+        return StartRows(rows, self.tokenizer(word, add_special_tokens=False).input_ids)
 
     def words(self, prompts: list[str], tokens: IdTokens | None = None) -> Tensor:
         """What the UNet hears of prompts, `[B,L,width]`; gradients reach the tokens' vectors."""
@@ -74,20 +97,24 @@ class StableDiffusion:
         drawn = found.mean + found.std * noise.to(found.mean.device, found.mean.dtype)
         return drawn * self.vae.config.scaling_factor
 
+    def noisy(self, latents: Tensor, noise: Tensor, times: Tensor) -> Tensor:
+        """`latents` with `noise`, both `[B,C,h,w]`, at `times [B]`."""
+        return self.scheduler.add_noise(latents, noise, times)
+
+    def predict(self, noisy: Tensor, times: Tensor, words: Tensor) -> Tensor:
+        """The UNet's prediction `[B,C,h,w]`."""
+        return self.unet(noisy, times, words.to(noisy.dtype)).sample
+
+    def target(self, latents: Tensor, noise: Tensor, times: Tensor) -> Tensor:
+        """The noise `[B,C,h,w]`, or the velocity where the checkpoint predicts that."""
+        if self.scheduler.config.prediction_type == "v_prediction":
+            return self.scheduler.get_velocity(latents, noise, times)
+        return noise
+
 
 def digest_of(folder: Path) -> str:
     """Names a checkpoint by the parts that are read; a published folder holds much beside them."""
     return digests.of_value({name: digests.of_folder(folder / name) for name in PARTS})
-
-
-def refuse_other_width(tokens: IdTokens, width: int) -> None:
-    """Raise `UserError` where tokens were learned on a text encoder of another width."""
-    if tokens.vectors.shape[-1] != width:
-        raise UserError(
-            f"{tokens.placeholder} was learned with vectors of {tokens.vectors.shape[-1]} numbers "
-            f"and this checkpoint's text encoder takes {width}: use a checkpoint of the family "
-            "that it was learned on."
-        )
 
 
 def load_checkpoint(folder: Path, device: torch.device, dtype: torch.dtype) -> StableDiffusion:

@@ -103,6 +103,21 @@ def first_values(
     return begun + SPREAD * size * noise
 
 
+def refuse_other_width(tokens: IdTokens, width: int) -> None:
+    """Raise `UserError` where tokens were learned on a text encoder of another width."""
+    if tokens.vectors.shape[-1] != width:
+        raise UserError(
+            f"{tokens.placeholder} was learned with vectors of {tokens.vectors.shape[-1]} numbers "
+            f"and this checkpoint's text encoder takes {width}: use a checkpoint of the family "
+            "that it was learned on."
+        )
+
+
+def too_late(placeholder: str) -> UserError:
+    """The refusal of a prompt that is cut off before its subject."""
+    return UserError(f"{placeholder} stands too late in the prompt, which is cut off there.")
+
+
 class TokenRows(nn.Module):
     """A text encoder's table of words that knows `vectors [n,width]` as the ids after its last."""
 
@@ -120,21 +135,32 @@ class TokenRows(nn.Module):
         return torch.where((ids >= self.known)[..., None], ours, plain)
 
 
-def ids_of(tokenizer: Any, prompt: str, placeholder: str, new: Sequence[int]) -> list[int]:
-    """Ids of `prompt`, of the tokenizer's full length; the placeholder becomes `new` ones.
+def parted(prompt: str, placeholder: str) -> tuple[str, str]:
+    """What stands in `prompt` before the placeholder, and after it.
 
     Raises:
-        UserError: the placeholder does not stand in the prompt, or would be cut off.
+        UserError: it does not stand there, or twice.
     """
     before, found, after = prompt.partition(placeholder)
     if not found:
         raise UserError(f"The prompt does not say {placeholder}: put it before the class word.")
     if placeholder in after:
         raise UserError(f"The prompt says {placeholder} twice: leave one out.")
-    pieces = [tokenizer(part, add_special_tokens=False).input_ids for part in (before, after)]
+    return before, after
+
+
+def ids_of(tokenizer: Any, prompt: str, placeholder: str, new: Sequence[int]) -> list[int]:
+    """Ids of `prompt`, of the tokenizer's full length; the placeholder becomes `new` ones.
+
+    Raises:
+        UserError: the placeholder does not stand in the prompt, or would be cut off.
+    """
+    pieces = [
+        tokenizer(part, add_special_tokens=False).input_ids for part in parted(prompt, placeholder)
+    ]
     inner = [*pieces[0], *new, *pieces[1]]
     room = tokenizer.model_max_length - 2
     if len(pieces[0]) + len(new) > room:
-        raise UserError(f"{placeholder} stands too late in the prompt, which is cut off there.")
+        raise too_late(placeholder)
     ids = [tokenizer.bos_token_id, *inner[:room], tokenizer.eos_token_id]
     return ids + [tokenizer.pad_token_id] * (tokenizer.model_max_length - len(ids))

@@ -25,6 +25,7 @@ def settings(**changes: Any) -> SubjectSettings:
         **{
             "tokens": 3,
             "start": "class",
+            "space": "output",
             "size": tiny_sd.SIZE,
             "steps": 6,
             "batch_size": 2,
@@ -33,6 +34,7 @@ def settings(**changes: Any) -> SubjectSettings:
             "betas": (0.9, 0.999),
             "noise_offset": 0.1,
             "unmasked_share": 0.0,
+            "reframed_share": 1.0,
             "checkpoint_every": 2,
             **changes,
         }
@@ -142,6 +144,7 @@ def test_what_is_cut_off_goes_on_bit_for_bit(base: StableDiffusion, tmp_path: Pa
         {"betas": (0.9, 0.5)},
         {"noise_offset": 0.5},
         {"unmasked_share": 1.0},
+        {"reframed_share": 0.0},
     ],
     ids=lambda changes: "".join(changes),
 )
@@ -153,6 +156,14 @@ def test_every_value_of_the_section_counts(
     other = learned(base, tmp_path / "other", **{"steps": 2, **changes}).tokens.vectors
     assert torch.equal(usual, again), "when checkpoints are written changes nothing"
     assert usual.shape != other.shape or not torch.equal(usual, other)
+
+
+def test_where_no_learning_rate_is_stated_it_is_the_published_one(
+    base: StableDiffusion, tmp_path: Path
+) -> None:
+    made = [learned(base, tmp_path / str(rate), learning_rate=rate) for rate in ("auto", 1e-3)]
+    assert torch.equal(made[0].tokens.vectors, made[1].tokens.vectors)
+    assert made[0].learning_rate == 1e-3
 
 
 def test_other_work_is_not_gone_on_with(base: StableDiffusion, tmp_path: Path) -> None:
@@ -188,6 +199,18 @@ def test_views_move_the_mask_with_the_picture() -> None:
         assert view.mask.sum() <= white.sum() * 1.3 + 20, seed
         assert not (view.mask & ~view.shown).any()
     assert prefixes == {"", *augment.FAR, *augment.NEAR}
+
+
+def test_views_that_are_not_reframed_are_at_most_mirrored() -> None:
+    rng = np.random.default_rng(5)
+    pixels = rng.integers(0, 256, (32, 32, 3), np.uint8)
+    whole = augment.plain(pixels, np.ones((32, 32), bool), 32)
+    views = [augment.varied(whole, np.random.default_rng(seed), 0.0) for seed in range(12)]
+    kinds = {np.array_equal(view.pixels, whole.pixels) for view in views}
+    assert kinds == {True, False}
+    for view in views:
+        assert view.prefix == "" and view.shown.all()
+        assert any(np.array_equal(view.pixels[:, ::way], whole.pixels) for way in (1, -1))
 
 
 def test_the_picture_s_own_edges_do_not_count_where_nothing_is_shown() -> None:
