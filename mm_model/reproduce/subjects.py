@@ -98,6 +98,11 @@ class _Bench:
         return [Pictured(view.pixels, view.mask) for view in views]
 
 
+def _values(profile: Profile) -> Document:
+    """The section as it holds on the backbone."""
+    return profile.subject.for_backbone().model_dump(mode="json", exclude={"on_backbone"})
+
+
 def reproduce(root: Path, processes: int = 2, study: SubjectsStudy | None = None) -> Shelf:
     """Write `subjects.json` and `subjects.png`; returns where they lie. Resumes by subject."""
     study = study or SubjectsStudy()
@@ -112,7 +117,7 @@ def reproduce(root: Path, processes: int = 2, study: SubjectsStudy | None = None
     likeness = Likeness(pack, {one.name: one.pack for one in judges.judges})
     bench = _Bench(profile, base, CogAnimator(base), likeness, study)
     likeness.enrol({seed: bench.seen(found) for seed, found in references.items()})
-    setting = {"study": asdict(study), "subject": profile.subject.model_dump(mode="json")}
+    setting = {"study": asdict(study), "subject": _values(profile)}
     asked = [profile.serve.default_steps, profile.serve.default_guidance]
     known = [VERSION, setting, asked, opened.digest, _digests(likeness.judges)]
     shelf = Shelf(root / "work" / "reproduce" / NAME, NAME, digests.of_value(known))
@@ -146,7 +151,7 @@ def _part(bench: _Bench, shelf: Shelf, subject: DrawnSubject) -> Document:
         done = learn.learn(
             bench.base,
             learn.SubjectToLearn(name, subject.word, photos),
-            bench.profile.subject,
+            bench.profile.subject.for_backbone(),
             seed=bench.profile.run.seed,
             work=shelf.folder / "learning" / name,
             base_digest=shelf.origin,

@@ -7,6 +7,17 @@ from mm_model.settings.bounds import Count, Few, Share
 from mm_model.settings.section import Section
 
 
+class OnBackbone(Section):
+    """What holds instead where a subject is learned on a CogVideoX backbone; null takes the other.
+
+    A small backbone needs other values than a published checkpoint, which a profile serves too.
+    """
+
+    tokens: Few | None
+    learning_rate: Literal["auto"] | bounds.LearningRate | None
+    reframed_share: Share | None
+
+
 class SubjectSettings(Section):
     """Extended ID tokens of one subject, learned with everything else frozen.
 
@@ -18,7 +29,8 @@ class SubjectSettings(Section):
     of the vectors that tokens start among. A sample's loss counts on the subject's mask alone, but
     for a share of `unmasked_share`. `noise_offset` is added to a picture's noise as a whole, per
     channel; not on CogVideoX, whose schedule ends in pure noise. `reframed_share` of the views are
-    turned and shown small or enlarged. Steps count optimiser updates.
+    turned and shown small or enlarged. Steps count optimiser updates. `on_backbone` holds the
+    values that differ on CogVideoX.
     """
 
     tokens: Few
@@ -34,3 +46,9 @@ class SubjectSettings(Section):
     unmasked_share: Share
     reframed_share: Share
     checkpoint_every: bounds.Steps
+    on_backbone: OnBackbone
+
+    def for_backbone(self) -> "SubjectSettings":
+        """The values as they hold on CogVideoX."""
+        other = self.on_backbone.model_dump()
+        return self.model_copy(update={k: v for k, v in other.items() if v is not None})

@@ -21,7 +21,7 @@ from mm_model.progress import OnStep
 from mm_model.vcd.stable_diffusion import StableDiffusion, load_checkpoint
 from mm_model.vcd.tokens import IdTokens
 
-FRAMES, FPS = 16, 8
+FRAMES, FPS, STEPS, GUIDANCE = 16, 8, 20, 8.0
 MOST_STEPS, MOST_GUIDANCE = 1000, 50
 """Beyond these nothing is gained: the schedule has so many steps (choice for guidance)."""
 
@@ -39,8 +39,8 @@ class Take:
     frames: int = FRAMES
     height: int = 512
     width: int = 512
-    steps: int = 20
-    guidance: float = 8.0
+    steps: int = STEPS
+    guidance: float = GUIDANCE
     gamma: float = 0.0
     negative: str = ""
 

@@ -9,6 +9,7 @@ import torch
 
 from mm_model.settings import Profile
 from mm_model.settings.device import device_of
+from mm_model.settings.subject import SubjectSettings
 from mm_model.store import digests
 from mm_model.vcd import cogvideox, stable_diffusion
 from mm_model.vcd.base import SubjectBase
@@ -18,12 +19,17 @@ from mm_model.vcd.base import SubjectBase
 class OpenedBase:
     """A base and the digest of everything of it that decides what is learned.
 
-    space: where tokens stand: `input` or `output` of the text encoder.
+    settings: the profile's section as it holds there.
     """
 
     base: SubjectBase
     digest: str
-    space: str
+    settings: SubjectSettings
+
+    @property
+    def space(self) -> str:
+        """Where tokens stand: `input` or `output` of the text encoder."""
+        return self.settings.space
 
 
 def open_base(folder: Path, profile: Profile) -> OpenedBase:
@@ -35,10 +41,11 @@ def open_base(folder: Path, profile: Profile) -> OpenedBase:
     device = device_of(profile.run)
     if not (folder / "transformer").is_dir():
         checkpoint = stable_diffusion.load_checkpoint(folder, device, torch.float32)
-        return OpenedBase(checkpoint, stable_diffusion.digest_of(folder), "input")
+        told = profile.subject.model_copy(update={"space": "input"})
+        return OpenedBase(checkpoint, stable_diffusion.digest_of(folder), told)
     backbone = open_backbone(folder, profile)
     digest = digests.of_value([cogvideox.digest_of(folder), backbone.size])
-    return OpenedBase(backbone, digest, backbone.space)
+    return OpenedBase(backbone, digest, profile.subject.for_backbone())
 
 
 def open_backbone(folder: Path, profile: Profile, space: str | None = None) -> cogvideox.CogVideoX:

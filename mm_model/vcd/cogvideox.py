@@ -21,6 +21,7 @@ from mm_model.nn.cogvideox.backbone import PARTS, load_components
 from mm_model.nn.cogvideox.rotary import rotary_table
 from mm_model.nn.identity.prompt import encode_text, plain_prompt
 from mm_model.nn.injection.model import disable_gradients
+from mm_model.nn.networks import without_bars
 from mm_model.settings.device import is_small
 from mm_model.settings.subject import SubjectSettings
 from mm_model.store import digests
@@ -198,7 +199,8 @@ def load_cogvideox(
     Raises:
         UserError: a part is missing, damaged, or of another kind of backbone.
     """
-    parts = load_components(folder, dtype, given={"identity_encoder": None})
+    with without_bars():
+        parts = load_components(folder, dtype, given={"identity_encoder": None})
     parts.pop("identity_encoder")
     networks = ("text_encoder", "vae", "transformer")
     disable_gradients(*(parts[name] for name in networks))

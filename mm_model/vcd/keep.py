@@ -63,7 +63,7 @@ def learn_and_keep(
     done = learn.learn(
         opened.base,
         learn.SubjectToLearn(order.name, order.word, found.photos),
-        profile.subject,
+        opened.settings,
         seed=profile.run.seed,
         work=work,
         base_digest=opened.digest,
@@ -86,7 +86,7 @@ def learn_and_keep(
             "photographs": dict(zip(found.names, found.sha256, strict=True)),
             "left_out": found.left_out,
             "learning_rate": done.learning_rate,
-            "settings": profile.subject.model_dump(mode="json"),
+            "settings": opened.settings.model_dump(mode="json"),
             "seed": profile.run.seed,
             "weights": weights,
             "tokens_sha256": digests.of_file(aside / TOKENS),

@@ -18,7 +18,8 @@ _AGAIN = "learn the subject again"
 class LearnedSubject:
     """What a clip needs of a subject: its name, kind, class word and tokens, and their digest.
 
-    weights: the checkpoint that it was learned on. consent: of a person the statement's id.
+    weights: what it was learned on, of `family` stable-diffusion or cogvideox; space: where its
+    tokens stand. consent: of a person the statement's id.
     """
 
     name: str
@@ -27,6 +28,8 @@ class LearnedSubject:
     tokens: IdTokens
     sha256: str
     weights: Path
+    family: str
+    space: str
     consent: str | None
 
     def placed(self, prompt: str) -> str:
@@ -80,6 +83,8 @@ def read(folder: Path) -> LearnedSubject:
             tokens=IdTokens.read(folder / TOKENS),
             sha256=str(said["tokens_sha256"]),
             weights=Path(said["weights"]["path"]),
+            family=str(said["family"]),
+            space=str(said["space"]),
             consent=said["consent"],
         )
     except (OSError, KeyError, TypeError, ValueError) as error:

@@ -146,7 +146,7 @@ def test_every_section_refuses_what_it_does_not_know(tree: Path) -> None:
         ("threads: 2", "did you mean run.threads? Move it there"),
         (
             "evaluate: {learning_rate: 1}",
-            "finetune.learning_rate or subject.learning_rate?",
+            "finetune.learning_rate or subject.learning_rate or subject.on_backbone.learning_rate?",
         ),
         ("bases: tiny", "bases is no setting"),
     ],

@@ -17,7 +17,10 @@ from mm_model.vcd.tokens import IdTokens
 
 pytestmark = pytest.mark.capability("tokens of a subject on CogVideoX", scale="T")
 
-SMALL = "subject: {tokens: 2, steps: 3, batch_size: 2}\nrun: {threads: 1}\n"
+SMALL = (
+    "subject: {on_backbone: {tokens: 2, learning_rate: auto, reframed_share: 1.0}, steps: 3}\n"
+    "run: {threads: 1}\n"
+)
 
 
 @pytest.mark.parametrize("kind", sorted(FORMS))

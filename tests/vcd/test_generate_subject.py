@@ -35,6 +35,7 @@ def keep(folder: Path, weights: Path, kind: str = "object", consent: str | None 
     tokens.save(folder / "tokens.safetensors")
     said = {"method": "vcd", "name": "my-cup", "kind": kind, "word": "cup", "consent": consent}
     said |= {"weights": {"path": str(weights), "sha256": "0"}}
+    said |= {"family": "stable-diffusion", "space": "input"}
     said["tokens_sha256"] = digests.of_file(folder / "tokens.safetensors")
     write_json(folder / "subject.json", said)
     return folder
@@ -192,3 +193,45 @@ def test_a_record_says_when_a_part_is_another(
     Path("cup.json").write_text(json.dumps(text))
     assert cli.main(["generate", "--again", "cup.json"]) == 1
     assert "was changed after it was written" in said_of(capsys)
+
+
+def test_what_the_embedded_default_learned_is_shown_without_more_weights(
+    tree: Path, motion: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From drawing photographs to the clip, by nothing but the project's own backbone."""
+    assert cli.main(["example-subject", "cup", "drawn", "--number", "5", "--size", "64"]) == 0
+    learn = ["learn-subject", "my-cup", "drawn/photos", "--kind", "object", "--word", "cup"]
+    assert cli.main([*learn, "--masks", "drawn/masks"]) == 0, said_of(capsys)
+    learned = json.loads((tree / "work/small/subjects/my-cup/subject.json").read_text())
+    assert learned["family"] == "cogvideox" and learned["settings"]["tokens"] == 3
+    shown = ["generate", "--subject", "my-cup", "--prompt", "photo of a cup", "--seed", "3"]
+    assert cli.main([*shown, "--steps", "2", "-o", "cup.mp4"]) == 0, said_of(capsys)
+    frames = frames_of(Path("cup.mp4"))
+    assert frames.shape == (9, 64, 64, 3)
+    said = json.loads(Path("cup.json").read_text())
+    assert said["arguments"]["motion"] is None and said["digests"].keys() == {
+        "subject",
+        "weights",
+        "code",
+    }
+    assert cli.main(["generate", "--again", "cup.json"]) == 0, said_of(capsys)
+    assert said_of(capsys).splitlines()[-1] == "the same bytes"
+    still = [*shown, "--steps", "2", "--gamma", "0.9", "-o", "still.mp4"]
+    assert cli.main(still) == 0, said_of(capsys)
+    moved = [
+        np.abs(np.diff(f.astype(float), axis=0)).mean()
+        for f in (frames, frames_of(Path("still.mp4")))
+    ]
+    assert moved[1] < moved[0]
+    assert cli.main([*shown, "--motion", str(motion), "-o", "no.mp4"]) == 1
+    assert "moves by itself" in said_of(capsys)
+    assert cli.main([*shown, "--frames", "10", "-o", "no.mp4"]) == 1
+    assert "10" in said_of(capsys) and not Path("no.mp4").exists()
+
+
+def test_a_subject_of_stable_diffusion_needs_a_motion_module(
+    line: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = line.index("--motion")
+    assert cli.main([*line[:at], *line[at + 2 :], "-o", "cup.mp4"]) == 1
+    assert "motion module with --motion" in said_of(capsys)

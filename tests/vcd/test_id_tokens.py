@@ -36,6 +36,7 @@ def settings(**changes: Any) -> SubjectSettings:
             "unmasked_share": 0.0,
             "reframed_share": 1.0,
             "checkpoint_every": 2,
+            "on_backbone": dict.fromkeys(("tokens", "learning_rate", "reframed_share")),
             **changes,
         }
     )

@@ -14,7 +14,8 @@ from tests.vcd import tiny_sd
 pytestmark = pytest.mark.capability("tokens of a subject", scale="L")
 
 SMALL = (
-    "subject: {tokens: 2, size: 32, steps: 4, batch_size: 2, checkpoint_every: 2}\n"
+    "subject: {tokens: 2, size: 32, steps: 4, batch_size: 2, checkpoint_every: 2,\n"
+    "  on_backbone: {tokens: 3, learning_rate: 0.2, reframed_share: 0.0}}\n"
     "run: {threads: 1}\n"
 )
 
@@ -75,6 +76,8 @@ def test_an_object_is_learned_from_its_photographs(
     assert sorted(record["photographs"]) == ["0.png", "1.png", "2.png", "4.png"]
     assert sorted(record["left_out"]) == ["3.png", "broken.png"]
     assert record["word"] == "cup" and len(record["losses"]) == 4
+    values = record["settings"]  # not those of the profile's small backbone
+    assert values["tokens"] == 2 and values["learning_rate"] == "auto"
     assert IdTokens.read(made / "tokens.safetensors").placeholder == "<my-cup>"
     assert Image.open(made / "photos.jpg").size[0] > 300
     assert [path.name for path in made.parent.iterdir()] == ["my-cup"], "nothing is left beside it"

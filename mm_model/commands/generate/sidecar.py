@@ -85,13 +85,13 @@ class Arguments:
 @dataclass(frozen=True)
 class SubjectArguments:
     """What was asked for of a learned subject. subject, weights, motion: its folder, and those of
-    the checkpoint and the motion module, by path. prompt, numbers: as in `Arguments`.
+    what it is shown with, by path. prompt, numbers: as in `Arguments`.
     """
 
     prompt: str | list[str]
     subject: str
     weights: str
-    motion: str
+    motion: str | None
     consent: str | None
     numbers: dict[str, float]
 
@@ -203,8 +203,8 @@ def _is_whole(found: Sidecar) -> bool:
     ]
     told: tuple[object, ...] = ()
     if isinstance(asked, SubjectArguments):
-        kinds += [(asked.consent, texts)]
-        kinds += [(said, text) for said in (asked.subject, asked.weights, asked.motion)]
+        kinds += [(asked.consent, texts), (asked.motion, texts)]
+        kinds += [(asked.subject, text), (asked.weights, text)]
         numbers = {one.name for one in fields.FIELDS} == set(asked.numbers)
     else:
         kinds += [(asked.adapter, text), (asked.facepack, texts)]

@@ -1,4 +1,4 @@
-"""A clip of a learned subject: its tokens, a checkpoint and a motion module, and a sentence.
+"""A clip of a learned subject: its tokens, what it was learned on, and a sentence.
 
 Told, recorded and made again as a clip from photographs is (`work`).
 """
@@ -26,8 +26,9 @@ from mm_model.store.layout import Layout
 if TYPE_CHECKING:
     import numpy as np
 
-    from mm_model.vcd.animate import Animator, Take
+    from mm_model.vcd.animate import Take
     from mm_model.vcd.shelf import LearnedSubject
+    from mm_model.vcd.showing import LoadedShow, Show
 _NAMES = {
     "num_frames": "frames",
     "num_inference_steps": "steps",
@@ -60,26 +61,6 @@ class SubjectWish:
     values: Document
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """What a clip is made of, by path and digest."""
-
-    subject: "LearnedSubject"
-    folder: Path
-    weights: Path
-    motion: Path
-
-    def digests(self) -> dict[str, str]:
-        """Hex SHA-256 of each part."""
-        from mm_model.vcd.stable_diffusion import digest_of
-
-        return {
-            "subject": self.subject.sha256,
-            "weights": digest_of(self.weights),
-            "motion": digests.of_folder(self.motion),
-        }
-
-
 def make(layout: Layout, wish: SubjectWish, target: Path | None, force: bool, say: Say) -> Path:
     """Make a clip of a learned subject and write it with its record; the path of the clip.
 
@@ -100,8 +81,8 @@ def make(layout: Layout, wish: SubjectWish, target: Path | None, force: bool, sa
         place.kept_free(place.of(target, wish.prompts), force),
     ):
         place.refuse_kind(target, kind)
-        parts = _parts(layout, wish.places)
-        made = _made(layout, parts, replace(wish, values=values), kind, say)
+        show, folder = _show(layout, wish.places)
+        made = _made(layout, (show, folder), replace(wish, values=values), kind, say)
         return ending.kept(made, target, force, say)
 
 
@@ -121,67 +102,65 @@ def again(
     asked = before.arguments
     if not isinstance(asked, SubjectArguments):
         raise TypeError("a clip from photographs")
-    parts = _parts(
+    motion = moved.motion or (Path(asked.motion) if asked.motion else None)
+    show, folder = _show(
         layout,
-        SubjectPlaces(
-            moved.subject or asked.subject,
-            moved.weights or Path(asked.weights),
-            moved.motion or Path(asked.motion),
-        ),
+        SubjectPlaces(moved.subject or asked.subject, moved.weights or Path(asked.weights), motion),
     )
     wish = SubjectWish(moved, asked.prompts, dict(asked.numbers))
     profile = load_profile(layout.root, layout.profile)
-    ending.refuse_other_parts(before, parts.digests(), _values(profile))
-    made = _made(layout, parts, wish, before.kind, say)
+    ending.refuse_other_parts(before, show.digests(), _values(profile))
+    made = _made(layout, (show, folder), wish, before.kind, say)
     if target is not None:
         say(str(ending.kept(made, target, force, say)))
     return ending.compared(before, made.said, say)
 
 
-def _parts(layout: Layout, places: SubjectPlaces) -> _Parts:
+def _show(layout: Layout, places: SubjectPlaces) -> "tuple[Show, Path]":
+    """What is shown with what, and the subject's folder."""
     from mm_model.vcd import shelf
+    from mm_model.vcd.showing import Show
 
     if places.subject is None:
         raise UserError("Give a learned subject with --subject; learn-subject learns one.")
     folder = shelf.found(layout.subjects, places.subject)
     subject = shelf.read(folder)
-    if places.motion is None:
-        raise UserError(
-            "A clip of a learned subject needs a motion module: name its folder with --motion."
-        )
-    return _Parts(subject, folder, places.weights or subject.weights, places.motion)
+    below = layout.root / subject.weights  # a backbone is named from the root of its tree
+    weights = places.weights or (below if below.is_dir() else subject.weights)
+    return Show(subject, weights, places.motion), folder
 
 
 def _made(
-    layout: Layout, parts: _Parts, wish: SubjectWish, kind: MadeKind, say: Say
+    layout: Layout, shown: "tuple[Show, Path]", wish: SubjectWish, kind: MadeKind, say: Say
 ) -> FinishedClip:
     from mm_model.environment import bound_threads
     from mm_model.serving.mirror import NOTES
-    from mm_model.vcd.animate import FPS
 
+    show, folder = shown
     profile = load_profile(layout.root, layout.profile)
-    prompts = [_admitted(parts.subject, prompt, say) for prompt in wish.prompts]
-    _take(prompts[0], wish.values, None)  # refused before seconds of loading
-    _state_consent(layout, parts.subject)
+    prompts = [_admitted(show.subject, prompt, say) for prompt in wish.prompts]
+    asked = {_NAMES[name]: value for name, value in wish.values.items() if value is not None}
+    _refuse_numbers(asked)  # before seconds of loading
+    _state_consent(layout, show.subject)
     bound_threads(profile.run.threads)
-    animator = _animator(parts, profile)
-    takes = [_take(prompt, wish.values, animator) for prompt in prompts]
+    loaded = show.load(profile)
+    takes = [loaded.take(prompt, asked) for prompt in prompts]
     started = time.monotonic()
-    whole, shots = ending.encoded(_clips(animator, takes, parts.subject), kind, FPS)
+    whole, shots = ending.encoded(_clips(loaded, takes, show.subject), kind, loaded.fps)
     said = Sidecar(
         SubjectArguments(
             prompt=wish.prompts[0] if len(wish.prompts) == 1 else list(wish.prompts),
-            subject=str(parts.folder.resolve()),
-            weights=str(parts.weights.resolve()),
-            motion=str(parts.motion.resolve()),
-            consent=parts.subject.consent,
-            numbers=_numbers(takes[0]),
+            subject=str(folder.resolve()),
+            weights=str(show.weights.resolve()),
+            motion=None if show.motion is None else str(show.motion.resolve()),
+            consent=show.subject.consent,
+            numbers={one.name: getattr(takes[0], _NAMES[one.name]) for one in fields.FIELDS},
         ),
         None,
-        digests={**parts.digests(), "code": code.digest()},
+        digests={**show.digests(), "code": code.digest()},
         references_sha256=[],
         video_sha256=digests.of_bytes(whole),
-        fps=FPS,
+        fps=loaded.fps,
         versions=sidecar.versions(),
         hardware=sidecar.hardware(profile.run.device, profile.run.threads),
         seconds=round(time.monotonic() - started, 2),
@@ -212,24 +191,15 @@ def _state_consent(layout: Layout, subject: "LearnedSubject") -> None:
         consents.record(consents.path_below(layout.root), consents.Statement(subject.consent))
 
 
-def _take(prompt: str, values: Document, animator: "Animator | None") -> "Take":
-    """What is to be made; what is not asked for is the checkpoint's own where it is loaded."""
+def _refuse_numbers(asked: Document) -> None:
+    """Raises `UserError` where no model can follow one."""
     from mm_model.vcd.animate import Take
 
-    own: Document = {}
-    if animator is not None:
-        own = {"num_frames": animator.frames, "height": animator.side, "width": animator.side}
-    said = own | {name: value for name, value in values.items() if value is not None}
-    known = {_NAMES[name]: value for name, value in said.items()}
-    return Take(prompt, known.pop("seed"), **known)
-
-
-def _numbers(take: "Take") -> dict[str, float]:
-    return {one.name: getattr(take, _NAMES[one.name]) for one in fields.FIELDS}
+    Take("", **asked)
 
 
 def _clips(
-    animator: "Animator", takes: list["Take"], subject: "LearnedSubject"
+    loaded: "LoadedShow", takes: list["Take"], subject: "LearnedSubject"
 ) -> list["np.ndarray"]:
     total = sum(take.steps for take in takes)
     with Steps("generating") as steps:
@@ -238,20 +208,9 @@ def _clips(
             return lambda step, _: steps.told(before + step, total)
 
         return [
-            animator.clip(take, subject.tokens, counted(number * take.steps))
+            loaded.animator.clip(take, subject.tokens, counted(number * take.steps))
             for number, take in enumerate(takes)
         ]
-
-
-def _animator(parts: _Parts, profile: Profile) -> "Animator":
-    import torch
-
-    from mm_model.settings.device import device_of, settle
-    from mm_model.vcd.animate import load_animator
-
-    device = device_of(profile.run)
-    settle(device)
-    return load_animator(parts.weights, parts.motion, device, getattr(torch, profile.run.dtype))
 
 
 def _values(profile: Profile) -> Document:

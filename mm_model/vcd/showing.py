@@ -1,0 +1,117 @@
+"""What shows a learned subject: a backbone, or a checkpoint with a motion module; and its values.
+
+Which of them follows from what the subject was learned on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from mm_model.errors import UserError
+from mm_model.progress import OnStep
+from mm_model.settings import Profile
+from mm_model.settings.device import device_of, settle
+from mm_model.store import digests
+from mm_model.store.atomic import Document
+from mm_model.vcd import cogvideox, stable_diffusion
+from mm_model.vcd.animate import FPS, GUIDANCE, STEPS, Take, load_animator
+from mm_model.vcd.cog_clips import load_cog_animator
+from mm_model.vcd.shelf import LearnedSubject
+from mm_model.vcd.tokens import IdTokens
+
+
+class SubjectAnimator(Protocol):
+    """Loaded networks that make clips of any subject of their family."""
+
+    def clip(
+        self, take: Take, tokens: IdTokens | None = None, on_step: OnStep | None = None
+    ) -> np.ndarray:
+        """Frames uint8 `[F,H,W,3]`; without `tokens`, of the prompt alone."""
+        ...
+
+
+@dataclass(frozen=True)
+class OwnValues:
+    """What a clip is made with where nobody asks for something else."""
+
+    frames: int
+    height: int
+    width: int
+    steps: int
+    guidance: float
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedShow:
+    """An animator, the values of its clips and their frames per second."""
+
+    animator: SubjectAnimator
+    own: OwnValues
+    fps: int
+
+    def take(self, prompt: str, asked: Document) -> Take:
+        """A clip of `prompt` with the values that were asked for, by the names of `Take`."""
+        return Take(prompt, **{**asdict(self.own), **asked})
+
+
+@dataclass(frozen=True)
+class Show:
+    """What a subject is to be shown with, not loaded yet. motion: None on a CogVideoX backbone."""
+
+    subject: LearnedSubject
+    weights: Path
+    motion: Path | None
+
+    def __post_init__(self) -> None:
+        """Raises `UserError` where a motion module is lacking, or is of no use."""
+        if self._on_backbone and self.motion is not None:
+            raise UserError(
+                f"{self.subject.name} was learned on a CogVideoX backbone, which moves by itself: "
+                "leave out --motion."
+            )
+        if not self._on_backbone and self.motion is None:
+            raise UserError(
+                f"{self.subject.name} was learned on Stable Diffusion, which makes pictures: name "
+                "AnimateDiff's motion module with --motion."
+            )
+
+    @property
+    def _on_backbone(self) -> bool:
+        return self.subject.family == cogvideox.FAMILY
+
+    def digests(self) -> dict[str, str]:
+        """Hex SHA-256 of each part."""
+        by = cogvideox if self._on_backbone else stable_diffusion
+        found = {"subject": self.subject.sha256, "weights": by.digest_of(self.weights)}
+        return found | ({"motion": digests.of_folder(self.motion)} if self.motion else {})
+
+    def load(self, profile: Profile) -> LoadedShow:
+        """Load it on the profile's device.
+
+        Raises:
+            UserError: a part is missing, damaged, or does not fit the others.
+        """
+        device = device_of(profile.run)
+        settle(device)
+        if self._on_backbone:
+            shown, serve = profile.model, profile.serve
+            own = OwnValues(
+                shown.num_frames,
+                shown.height,
+                shown.width,
+                steps=serve.default_steps,
+                guidance=serve.default_guidance,
+            )
+            backbone = load_cog_animator(self.weights, profile, self.subject.space)
+            return LoadedShow(backbone, own, shown.fps)
+        assert self.motion is not None
+        dtype = getattr(torch, profile.run.dtype)
+        animator = load_animator(self.weights, self.motion, device, dtype)
+        side = animator.side
+        own = OwnValues(animator.frames, side, side, steps=STEPS, guidance=GUIDANCE)
+        return LoadedShow(animator, own, FPS)
