@@ -201,9 +201,8 @@ def subjects(parts: Sequence[Document]) -> Figure:
     rows = np.atleast_1d(figure.subplots(len(strips), 1))
     for axes, strip, part in zip(rows, strips, parts, strict=True):
         axes.imshow(strip, interpolation="nearest")
-        axes.set_ylabel(part["name"], rotation=0, ha="right", va="center")
         axes.set_xticks([])
-        axes.set_yticks([])
+        axes.set_yticks([len(strip) / 2], [part["name"]])
         for edge in axes.spines.values():
             edge.set_visible(False)
     return figure
