@@ -157,7 +157,7 @@ figure14: setup ## Train the modulation alone on two sets of data (figure 14; so
 figure16: setup ## Show clips, pictures, shots and words of style of a held-out person (figures 16 and 17)
 	@$(LATER) $(BIN)/python -m mm_model.reproduce figure16
 
-subjects: setup ## Learn drawn people, cups and toys by their tokens, against the plain base (ten minutes; resumes)
+subjects: setup ## Learn drawn people, cups and toys by their tokens, against the plain base (a quarter of an hour; resumes)
 	@$(LATER) $(BIN)/python -m mm_model.reproduce subjects
 
 page: setup ## Rebuild the report page

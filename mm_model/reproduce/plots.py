@@ -196,14 +196,14 @@ def subjects(parts: Sequence[Document]) -> Figure:
     from mm_model.reproduce.subjects import strip_of
 
     strips = [strip_of(part) for part in parts]
-    figure = Figure(figsize=(9, 0.95 * len(strips) + 0.5), layout="constrained")
+    figure = Figure(figsize=(9, 0.95 * len(strips) + 0.5))
     figure.suptitle("Three of eight photographs | pairs of frames: the plain base, with the tokens")
-    rows = np.atleast_1d(figure.subplots(len(strips), 1))
+    room = {"left": 0.09, "right": 0.99, "bottom": 0.01, "top": 0.95, "hspace": 0.08}
+    rows = np.atleast_1d(figure.subplots(len(strips), 1, gridspec_kw=room))
     for axes, strip, part in zip(rows, strips, parts, strict=True):
         axes.imshow(strip, interpolation="nearest")
-        axes.set_ylabel(part["name"], rotation=0, ha="right", va="center")
         axes.set_xticks([])
-        axes.set_yticks([])
+        axes.set_yticks([len(strip) / 2], [part["name"]])
         for edge in axes.spines.values():
             edge.set_visible(False)
     return figure
