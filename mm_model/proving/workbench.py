@@ -151,7 +151,12 @@ def check_options(options: ProofOptions) -> None:
         config, vae = (json.loads((folder / "config.json").read_bytes()) for folder in folders)
         factor = 2 ** (len(vae["block_out_channels"]) - 1)
         _size(options, SimpleNamespace(**config), factor)
-    except (ValueError, KeyError, TypeError, AttributeError):  # the phase `files` names what is wrong
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ):  # the phase `files` names what is wrong
         return
 
 
