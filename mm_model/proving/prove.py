@@ -16,7 +16,7 @@ from mm_model.errors import first_line
 from mm_model.proving import machine, phases
 from mm_model.proving.phases import PROBLEMS, ProofPhase
 from mm_model.proving.training import training
-from mm_model.proving.workbench import ProofOptions, Workbench
+from mm_model.proving.workbench import ProofOptions, Workbench, check_options
 from mm_model.store import atomic
 from mm_model.store.atomic import Document
 
@@ -45,8 +45,9 @@ def prove(options: ProofOptions, record: Path, say: Say) -> Document:
     `verdict` is `passed`, or names the phases that are not.
 
     Raises:
-        UserError: there is no such device.
+        UserError: there is no such device or preset, or the model could not make such a clip.
     """
+    check_options(options)
     bench = Workbench(options, record.with_suffix(".mp4"))
     said: Document = {
         "format": FORMAT,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -94,18 +96,8 @@ class Workbench:
 
     @cached_property
     def size(self) -> Size:
-        """Of the clip. Raises `UserError` where the VAE could not give it back."""
-        config, factor = self.backbone.transformer.config, self.backbone.latent_factor
-        usual = (config.sample_height * factor, config.sample_width * factor)
-        height, width = self.options.size or usual
-        cells = factor * config.patch_size
-        if height % cells or width % cells or min(height, width) < 32:
-            raise UserError(
-                f"--size is {height}x{width}: height and width must be multiples of {cells}, and "
-                "at least 32."
-            )
-        frames = check_frame_count(self.options.frames or config.sample_frames)
-        return Size(num_frames=frames, height=height, width=width)
+        """Of the clip. Raises `UserError` where the model could not make it."""
+        return _size(self.options, self.backbone.transformer.config, self.backbone.latent_factor)
 
     @cached_property
     def sample(self) -> DrawnSample:
@@ -138,3 +130,46 @@ class Workbench:
         with torch.no_grad():
             found = adapter.encode_identity(self.features.to(self.device, adapter.dtype))
         return {"identity": found, "identity_mask": self.texts["mask"]}
+
+
+def check_options(options: ProofOptions) -> None:
+    """Before anything is loaded, by the folder's configurations alone.
+
+    Raises:
+        UserError: there is no such preset, or the model could not make a clip of that size. Where
+            the folder does not say its sizes, the proof's first phases tell that.
+    """
+    if options.preset not in (None, *MagicMirrorAdapter.PRESETS):
+        raise UserError(
+            f"--preset is {options.preset!r}: choose one of "
+            f"{', '.join(MagicMirrorAdapter.PRESETS)}."
+        )
+    folders = [options.weights / part for part in ("transformer", "vae")]
+    if not all((folder / "config.json").is_file() for folder in folders):
+        return
+    try:
+        config, vae = (json.loads((folder / "config.json").read_bytes()) for folder in folders)
+        factor = 2 ** (len(vae["block_out_channels"]) - 1)
+        _size(options, SimpleNamespace(**config), factor)
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ):  # the phase `files` names what is wrong
+        return
+
+
+def _size(options: ProofOptions, config: Any, factor: int) -> Size:
+    """The clip's size, of a transformer's `config` and pixels per latent cell."""
+    usual = (config.sample_height * factor, config.sample_width * factor)
+    height, width = options.size or usual
+    cells = factor * config.patch_size
+    if height % cells or width % cells or min(height, width) < 32:
+        raise UserError(
+            f"--size is {height}x{width}: height and width must be multiples of {cells}, and "
+            "at least 32."
+        )
+    longest = config.sample_frames
+    wanted = longest if options.frames is None else options.frames
+    return Size(num_frames=check_frame_count(wanted, longest), height=height, width=width)

@@ -52,11 +52,19 @@ def fault(error: BaseException, given: Iterable[object]) -> UserError | None:
     for text in filter(None, map(str, given)):
         meant = Path(text).absolute()
         for name in map(Path, seen):
+            if _is_beside(name.absolute(), meant):  # made for a moment, under a name of ours
+                return UserError(
+                    f"{text} cannot be made (nothing can be put into {meant.parent}): name another."
+                )
             if name.stem == text or _lies_on(name.absolute(), meant):
                 return UserError(
                     f"{name} cannot be used ({_OF_THE_PATH[error.errno]}): name another."
                 )
     return None
+
+
+def _is_beside(one: Path, other: Path) -> bool:
+    return one.parent == other.parent and one.name.startswith(f".{other.name}.")
 
 
 def _lies_on(one: Path, other: Path) -> bool:

@@ -72,20 +72,8 @@ class Processes:
         """
         if self.sharding != "none":
             return _sharded(model, whole_base=self.sharding == "trained", processes=self.count)
-        if self.count > 1:
-            unread = [
-                parameter
-                for name, parameter in model.trained_parameters().items()
-                if name in model.adapter.unread
-            ]
-            names = [
-                name
-                for name, one in model.named_parameters(remove_duplicate=False)
-                if any(one is other for other in unread)
-            ]
-            nn.parallel.DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(
-                model, names
-            )
+        # Plain DDP waits for every trained tensor, and each has a gradient in every step: what
+        # nothing reads has one of zeros (a test of the model holds that).
         return self.accelerator.prepare_model(model)
 
     @contextlib.contextmanager

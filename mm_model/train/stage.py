@@ -44,7 +44,8 @@ def train(job: Job, settings: TrainSettings, samples: str, start: Path | None) -
 
 
 def _refuse_few(job: Job, settings: TrainSettings, data: ShardSet) -> None:
-    """Before hours of work: the audit would not let so few targets pass."""
+    """Before hours of work: the audit would not let so few targets pass, nor can streams share too
+    few shards."""
     if not len(data):
         raise UserError(
             f"There is no kept training pair for the set '{data.name}': add such files to the "
@@ -56,3 +57,4 @@ def _refuse_few(job: Job, settings: TrainSettings, data: ShardSet) -> None:
             f"profile asks for {settings.row_floor}: add photographs or clips to the sources, or "
             "lower it."
         )
+    data.streams(settings.streams, settings.shuffle_shards, 0)

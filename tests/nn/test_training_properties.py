@@ -191,3 +191,14 @@ def test_nothing_draws_from_the_global_random_state():
     assert all(torch.equal(first[name], second[name]) for name in first)
     other = MagicMirrorAdapter.create(tiny.transformer(), config, seed=4).state_dict()
     assert not torch.equal(first["face_proj.weight"], other["face_proj.weight"])
+
+
+@pytest.mark.parametrize("dropped", [False, True])
+@pytest.mark.parametrize("mode", ["joint", "asymmetric", "gated_joint"])
+def test_every_trained_tensor_has_a_gradient_in_every_step(mode: str, dropped: bool) -> None:
+    """Plain DDP waits for each of them, also for those that nothing reads."""
+    model = MagicMirrorModel(*tiny.with_adapter(attention_mode=mode))
+    step(model, drop=torch.tensor([dropped] * 2)).backward()
+    assert [n for n, p in model.trained_parameters().items() if p.grad is None] == []
+    unread = [p for n, p in model.trained_parameters().items() if n in model.adapter.unread]
+    assert unread and not any(p.grad.any() for p in unread)

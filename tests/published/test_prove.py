@@ -152,3 +152,23 @@ def test_what_cannot_be_proved_is_one_sentence(
     assert main(["prove", *options]) == 1
     assert said in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--size", "65x64"], "multiples of 16"),
+        (["--frames", "49"], "more than this model's maximum of 9"),
+        (["--frames", "8"], "the nearest is 9"),
+        (["--frames", "0"], "from 1 on, not 0"),
+        (["--preset", "big"], "choose one of paper"),
+    ],
+)
+def test_a_clip_that_these_weights_cannot_make_is_told_before_they_are_loaded(
+    options: list[str], said: str, tiny_backbone: Path, capsys: Any, tmp_path: Path
+) -> None:
+    out = tmp_path / "p.json"
+    assert main(["prove", "--weights", str(tiny_backbone), "--out", str(out), *options]) == 1
+    printed = capsys.readouterr()
+    assert said in printed.err and not printed.out
+    assert not list(tmp_path.iterdir())

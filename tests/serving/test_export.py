@@ -6,15 +6,18 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 
 from mm_model.commands import cli
+from mm_model.commands import export as exporting
 from mm_model.nn.injection import files
 from mm_model.register import model_card
 from mm_model.register.model_card import AdapterFacts, HubLicence
+from mm_model.store.layout import Layout
 from mm_model.terms.weights import Use, UseTerms
 from tests.serving.house import House
 from tests.serving.test_generate import photographs
@@ -202,3 +205,15 @@ def test_each_judge_says_how_many_it_names_right() -> None:
     text = model_card.card(facts(Use.UNKNOWN, "nobody says", metrics=said))
     assert "| named right (chance is 1) by colours of skin and hair alone ↑ | 10 of 21 |  |" in text
     assert "0.200 (0.100 to 0.300)" in text
+
+
+def test_figures_of_another_adapter_are_not_put_on_the_card(tmp_path: Path) -> None:
+    """An output that was trained anew after the last evaluation has none of its own."""
+    layout = Layout(tmp_path, "tiny")
+    path = layout.output("evaluate") / "metrics.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"measured": {"adapter": "one"}}))
+    for digest, told in (("one", True), ("another", False)):
+        config = SimpleNamespace(digests={"adapter": digest})
+        choice: Any = SimpleNamespace(release=None, folders={}, config=config)
+        assert (exporting._metrics(layout, choice) is not None) == told

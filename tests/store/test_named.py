@@ -117,6 +117,13 @@ def test_every_command_has_one_sentence(say: Any, arguments: list[str]) -> None:
     assert status == 1 and err.startswith("Stopped: ") and len(err.splitlines()) == 1, err
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a system without /proc")
+def test_a_folder_is_not_put_where_nothing_can_be(say: Any, root: Path) -> None:
+    source = root / "weights" / "tiny" / "backbone"
+    status, err = say("import", "cogvideox", str(source), "--to", "/proc/backbone")
+    assert status == 1 and err.startswith("Stopped: /proc/backbone cannot be made"), err
+
+
 def test_a_film_that_cannot_be_written(
     say: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -139,6 +146,10 @@ def test_only_what_was_named_is_the_user_s_fault(tmp_path: Path) -> None:
     assert named.fault(own, [tmp_path / "ours"]) is not None
     assert named.fault(OSError(28, "full", str(tmp_path / "ours")), [tmp_path / "ours"]) is None
     assert named.fault(ValueError("x"), ["x"]) is None
+    aside = FileNotFoundError(2, "No such file or directory", "/proc/.made.x1y2")
+    told = named.fault(aside, [Path("/proc/made")])  # a name that nobody gave is not said
+    assert str(told) == "/proc/made cannot be made (nothing can be put into /proc): name another."
+    assert named.fault(aside, ["/proc/mad", "/sys/made"]) is None
     with pytest.raises(UserError, match="no path"):
         named.path("")
 

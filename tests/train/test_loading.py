@@ -8,17 +8,21 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice, pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 import torch
 
 from mm_model.errors import UserError
+from mm_model.settings import load_profile
 from mm_model.store import tables
 from mm_model.train.loading import Loader
 from mm_model.train.shards import ShardSet, Stream
+from mm_model.train.stage import _refuse_few
 from tests.precompute.test_sample_shards import sample
 from tests.precomputed import Made, written
+from tests.train.test_loop import toy_data
 
 SAMPLES, PER_SHARD = 48, 4
 
@@ -161,3 +165,13 @@ def test_streams_have_their_own_shards(data: ShardSet) -> None:
     found: list[Stream] = list(data.streams(4, 2, 5))
     owned = Counter(shard for stream in found for shard in stream.shards)
     assert set(owned) == set(range(12)) and set(owned.values()) == {1}
+
+
+def test_too_few_shards_are_told_before_processes_are_started(root: Path, tmp_path: Path) -> None:
+    """Also where every one of eight GPUs would have loaded the backbone by then."""
+    rules = load_profile(root, "tiny").pretrain.model_copy(update={"row_floor": 1})
+    job = SimpleNamespace(stage=SimpleNamespace(name="pretrain"))
+    data = toy_data(tmp_path)  # ten shards
+    _refuse_few(job, rules.model_copy(update={"streams": 10, "batch_size": 10}), data)
+    with pytest.raises(UserError, match="10 shards for 12 streams: lower"):
+        _refuse_few(job, rules.model_copy(update={"streams": 12, "batch_size": 12}), data)
