@@ -65,6 +65,16 @@ class Animator:
         self._pipe.set_progress_bar_config(disable=True)
         self._longest = int(motion.config.motion_max_seq_length)
 
+    @property
+    def pipe(self) -> Any:
+        """The library's pipeline, for who runs its parts step by step."""
+        return self._pipe
+
+    @property
+    def longest(self) -> int:
+        """Frames that the motion module knows."""
+        return self._longest
+
     @torch.no_grad()
     def clip(
         self, take: Take, tokens: IdTokens | None = None, on_step: OnStep | None = None
