@@ -24,6 +24,7 @@ from mm_model.commands import (
     parameters,
     plan,
     prove,
+    refine,
     releases,
 )
 from mm_model.commands.generate import command as generate
@@ -69,6 +70,7 @@ _KEPT = {
     "serve": "nothing is served, and no release was changed",
     "learn-subject": "what was learned so far is kept and the same command goes on",
     "generate": "no clip was made",
+    "refine": "no clip was written",
     "export": "nothing half-written was put there",
     "releases": _UNCHANGED,
     "rollback": _LOOK,
@@ -269,6 +271,7 @@ def parser() -> argparse.ArgumentParser:
     _add_pages(commands)
     _add_serve(commands)
     learn_subject.add_to(commands)
+    refine.add_to(commands)
     generate.add_to(commands)
     releases.add_to(commands)
     export.add_to(commands)
