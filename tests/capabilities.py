@@ -278,6 +278,10 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
             "clips of a subject",
             "AnimateDiff's motion module moves a learned subject; not run on the published weights",
         ),
+        Capability(
+            "refined clips",
+            "a face, or a clip in windows, is redrawn by a model; not run on the published weights",
+        ),
     ),
     "Past one machine": (
         Capability(

@@ -27,6 +27,7 @@ ORDER = (
     {"sources", "ingest", "faces", "precompute", "methods"},
     {"pairs", "serving", "train"},
     {"vcd"},
+    {"refine"},
     {"evaluate", "proving", "register", "embedded.training", "reproduce"},
     {"report"},
     {"card"},

@@ -25,6 +25,7 @@ from mm_model.commands import (
     parameters,
     plan,
     prove,
+    refine,
     releases,
 )
 from mm_model.commands.generate import command as generate
@@ -71,6 +72,7 @@ _KEPT = {
     "example-subject": _OLD_STAYS,
     "learn-subject": "what was learned so far is kept and the same command goes on",
     "generate": "no clip was made",
+    "refine": "no clip was written",
     "export": "nothing half-written was put there",
     "releases": _UNCHANGED,
     "rollback": _LOOK,
@@ -272,6 +274,7 @@ def parser() -> argparse.ArgumentParser:
     _add_serve(commands)
     example_subject.add_to(commands)
     learn_subject.add_to(commands)
+    refine.add_to(commands)
     generate.add_to(commands)
     releases.add_to(commands)
     export.add_to(commands)

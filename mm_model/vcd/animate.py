@@ -88,6 +88,15 @@ class Animator:
         """Frames of a clip where none are asked for: the paper's 16, or all that can be made."""
         return min(FRAMES, self._longest)
 
+    def pipe(self) -> Any:
+        """The library's pipeline, for who runs its parts step by step."""
+        return self._pipe
+
+    @property
+    def longest(self) -> int:
+        """Frames that the motion module knows."""
+        return self._longest
+
     @torch.no_grad()
     def clip(
         self, take: Take, tokens: IdTokens | None = None, on_step: OnStep | None = None

@@ -1,0 +1,142 @@
+"""The command `refine`: a finished clip, ours or not, drawn again by a learned subject."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mm_model.errors import UserError
+from mm_model.store import named
+from mm_model.store.layout import repository_root
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mm_model.refine.plan import RefinePlan
+    from mm_model.refine.port import FindFaces
+    from mm_model.settings import Profile
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `refine` to the command line."""
+    command = commands.add_parser("refine", help="redraw the face, or all, of a finished clip")
+    command.add_argument("clip", type=named.path, help="the .mp4 to refine; it stays as it is")
+    command.add_argument("--steps", default="face", help="face, tiled or face,tiled")
+    command.add_argument("--prompt", required=True, help="what it shows, as <rex> man smiles")
+    command.add_argument(
+        "--subject", type=named.path, metavar="DIR", help="what learn-subject wrote"
+    )
+    command.add_argument(
+        "--weights", type=named.path, required=True, metavar="DIR", help="Stable Diffusion 1.5"
+    )
+    command.add_argument(
+        "--motion", type=named.path, required=True, metavar="DIR", help="a motion module for it"
+    )
+    command.add_argument("--strength", type=float, help="0 to 1; face 0.8 and tiled 0.2 if absent")
+    command.add_argument("--gamma", type=float, default=0.0, help="correlation of frames' noise")
+    command.add_argument("--seed", type=int, default=0, help="of the noise")
+    command.add_argument("-o", "--out", type=named.path, required=True, help="the .mp4 to write")
+    command.add_argument("--force", action="store_true", help="replace a file that is there")
+    command.set_defaults(act=_refine)
+
+
+def _refine(options: argparse.Namespace) -> None:
+    from mm_model.media.encode import write_mp4
+    from mm_model.refine.plan import RefinePlan
+    from mm_model.settings import load_params, load_profile
+
+    plan = RefinePlan.of(options.steps, options.strength)
+    if not 0.0 <= options.gamma <= 1.0:
+        raise UserError(f"--gamma is {options.gamma}: give a number from 0 to 1.")
+    if options.out.suffix.lower() != ".mp4":
+        raise UserError(f"{options.out} is no .mp4: name one.")
+    if options.out.exists() and not options.force:
+        raise UserError(
+            f"{options.out} exists and stays as it is: name another -o, or add --force."
+        )
+    root = repository_root()
+    params = load_params(root)
+    profile = load_profile(root, params.profile)
+    _check_prompt(options)
+    if plan.unchanged:
+        _copied(options)
+        return
+    frames, rate = _clip(options.clip, profile)
+    made = _refined(options, plan, frames, _finder(root / params.facepack, profile), profile)
+    for note in made.notes:
+        print(note)
+    if made.frames is frames:
+        _copied(options)
+        return
+    write_mp4(options.out, made.frames, rate)
+    high, wide = made.frames.shape[1:3]
+    print(f"{options.out}: {len(frames)} frames of {wide}x{high} pixels")
+
+
+def _check_prompt(options: argparse.Namespace) -> None:
+    """The filter of words that `generate` asks too; somebody real may be shown."""
+    from mm_model.serving import policy
+
+    policy.check_prompt(options.prompt, "consent")
+
+
+def _copied(options: argparse.Namespace) -> None:
+    """The file itself where nothing changed: encoding it again would change its pixels."""
+    from mm_model.store.atomic import write_bytes
+
+    write_bytes(options.out, options.clip.read_bytes())
+    print(f"{options.out}: the clip itself, byte for byte")
+
+
+def _clip(path: Path, profile: Profile) -> tuple[np.ndarray, float]:
+    """Frames and frames a second of a clip that a confined process could read first."""
+    from mm_model.ingest import sandbox
+    from mm_model.media.decode import read_frames
+    from mm_model.media.failure import MediaError
+
+    bounds = profile.ingest
+    allowance = sandbox.Allowance(
+        bounds.decode_seconds, bounds.decode_memory_mb, bounds.max_pixels, bounds.max_frames
+    )
+    try:
+        with sandbox.opened(allowance) as examiner:
+            facts = examiner.check(path)
+        if facts["media"] != "clip":
+            raise UserError(f"{path} is a picture: name a clip.")
+        return read_frames(path), float(facts["fps"]) or 8.0
+    except MediaError as error:
+        raise UserError(f"{path} cannot be used ({error.message}): name another clip.") from None
+
+
+def _finder(facepack: Path, profile: Profile) -> FindFaces:
+    from mm_model.facepack.detect import chosen_faces
+    from mm_model.facepack.port import open_pack
+
+    pack = open_pack(facepack, profile.faces.detection_size, profile.run.threads)
+    return lambda picture: chosen_faces(pack, picture, profile.faces).faces
+
+
+def _refined(
+    options: argparse.Namespace,
+    plan: RefinePlan,
+    frames: np.ndarray,
+    find: FindFaces,
+    profile: Profile,
+) -> Any:
+    import torch
+
+    from mm_model.refine.animated import AnimatedRedrawer, Redrawing
+    from mm_model.refine.plan import refined
+    from mm_model.settings.device import device_of
+    from mm_model.vcd.animate import load_animator
+    from mm_model.vcd.keep import TOKENS
+    from mm_model.vcd.tokens import IdTokens
+
+    torch.set_num_threads(profile.run.threads)
+    tokens = IdTokens.read(options.subject / TOKENS) if options.subject else None
+    device = device_of(profile.run)
+    dtype = getattr(torch, profile.run.dtype)
+    animator = load_animator(options.weights, options.motion, device, dtype)
+    asked = Redrawing(options.prompt, options.seed, gamma=options.gamma)
+    return refined(frames, plan, AnimatedRedrawer(animator, asked, tokens), find)
