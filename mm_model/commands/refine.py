@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mm_model.refine.plan import RefinePlan
     from mm_model.refine.port import FindFaces
     from mm_model.settings import Profile
+    from mm_model.vcd.tokens import IdTokens
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,7 +26,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument("--steps", default="face", help="face, tiled or face,tiled")
     command.add_argument("--prompt", required=True, help="what it shows, as <rex> man smiles")
     command.add_argument(
-        "--subject", type=named.path, metavar="DIR", help="what learn-subject wrote"
+        "--subject", metavar="NAME", help="what learn-subject learned: its name, or its folder"
     )
     command.add_argument(
         "--weights", type=named.path, required=True, metavar="DIR", help="Stable Diffusion 1.5"
@@ -59,11 +60,12 @@ def _refine(options: argparse.Namespace) -> None:
     params = load_params(root)
     profile = load_profile(root, params.profile)
     _check_prompt(options)
+    _heard(options)  # before seconds of loading
     if plan.unchanged:
         _copied(options)
         return
     frames, rate = _clip(options.clip, profile)
-    made = _refined(options, plan, frames, _finder(root / params.facepack, profile), profile)
+    made = _refined(options, plan, frames, finder(root / params.facepack, profile), profile)
     for note in made.notes:
         print(note)
     if made.frames is frames:
@@ -109,7 +111,8 @@ def _clip(path: Path, profile: Profile) -> tuple[np.ndarray, float]:
         raise UserError(f"{path} cannot be used ({error.message}): name another clip.") from None
 
 
-def _finder(facepack: Path, profile: Profile) -> FindFaces:
+def finder(facepack: Path, profile: Profile) -> FindFaces:
+    """The faces of a picture by a face pack and the profile's rules."""
     from mm_model.facepack.detect import chosen_faces
     from mm_model.facepack.port import open_pack
 
@@ -130,13 +133,26 @@ def _refined(
     from mm_model.refine.plan import refined
     from mm_model.settings.device import device_of
     from mm_model.vcd.animate import load_animator
-    from mm_model.vcd.keep import TOKENS
-    from mm_model.vcd.tokens import IdTokens
 
     torch.set_num_threads(profile.run.threads)
-    tokens = IdTokens.read(options.subject / TOKENS) if options.subject else None
+    tokens, prompt = _heard(options)
     device = device_of(profile.run)
     dtype = getattr(torch, profile.run.dtype)
     animator = load_animator(options.weights, options.motion, device, dtype)
-    asked = Redrawing(options.prompt, options.seed, gamma=options.gamma)
+    asked = Redrawing(prompt, options.seed, gamma=options.gamma)
     return refined(frames, plan, AnimatedRedrawer(animator, asked, tokens), find)
+
+
+def _heard(options: argparse.Namespace) -> tuple[IdTokens | None, str]:
+    """The subject's tokens, and the prompt with their placeholder in it."""
+    from mm_model.settings import load_params
+    from mm_model.store.layout import Layout
+    from mm_model.vcd import shelf, showing
+
+    if options.subject is None:
+        return None, options.prompt
+    root = repository_root()
+    subjects = Layout(root, load_params(root).profile).subjects
+    subject = shelf.read(shelf.found(subjects, options.subject))
+    showing.refuse_to_refine(subject)
+    return subject.tokens, subject.placed(options.prompt)

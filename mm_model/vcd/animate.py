@@ -88,6 +88,7 @@ class Animator:
         """Frames of a clip where none are asked for: the paper's 16, or all that can be made."""
         return min(FRAMES, self._longest)
 
+    @property
     def pipe(self) -> Any:
         """The library's pipeline, for who runs its parts step by step."""
         return self._pipe

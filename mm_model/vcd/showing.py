@@ -115,3 +115,12 @@ class Show:
         side = animator.side
         own = OwnValues(animator.frames, side, side, steps=STEPS, guidance=GUIDANCE)
         return LoadedShow(animator, own, FPS)
+
+
+def refuse_to_refine(subject: LearnedSubject) -> None:
+    """Raises `UserError` where a subject's clips cannot be drawn again."""
+    if subject.family == cogvideox.FAMILY:
+        raise UserError(
+            f"{subject.name} was learned on a CogVideoX backbone, and clips are refined by Stable "
+            "Diffusion: learn it there too, or leave the refining out."
+        )

@@ -110,8 +110,7 @@ def given(places: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -
     )
     write_mp4(folder / "her.mp4", made.frames, 8)
     write_mp4(folder / "nobody.mp4", np.full((3, 24, 24, 3), 90, np.uint8), 8)
-    (folder / "rex").mkdir()
-    rex().save(folder / "rex" / "tokens.safetensors")
+    tiny_sd.subject(folder / "rex", places[0], rex(), "man", kind="animal")
     return folder
 
 
@@ -164,8 +163,8 @@ def test_a_clip_of_nobody_and_strength_zero_change_nothing(
         (["--strength", "2"], "from 0 to 1"),
         (["--gamma", "2"], "from 0 to 1"),
         (["--motion", "nowhere"], "nowhere is no folder"),
-        (["--subject", "nowhere"], "holds no tokens"),
-        (["--prompt", "a man"], "does not say <rex>"),
+        (["--subject", "nowhere"], "nowhere is no learned subject"),
+        (["--prompt", "a dog"], "says neither <rex> nor man"),
         (["--prompt", "a naked <rex> man"], "nudity"),
         (["-o", "out.avi"], "is no .mp4"),
     ],

@@ -11,8 +11,6 @@ import torch
 from PIL import Image
 
 from mm_model.commands import cli
-from mm_model.store import digests
-from mm_model.store.atomic import write_json
 from mm_model.vcd.tokens import IdTokens
 from tests.vcd import tiny_sd
 from tests.vcd.test_learn_subject import said_of, tree, weights
@@ -32,13 +30,7 @@ def motion(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def keep(folder: Path, weights: Path, kind: str = "object", consent: str | None = None) -> Path:
     """What learn-subject writes, of random tokens."""
     tokens = IdTokens("<my-cup>", torch.randn(2, tiny_sd.WIDTH, generator=torch.manual_seed(1)))
-    tokens.save(folder / "tokens.safetensors")
-    said = {"method": "vcd", "name": "my-cup", "kind": kind, "word": "cup", "consent": consent}
-    said |= {"weights": {"path": str(weights), "sha256": "0"}}
-    said |= {"family": "stable-diffusion", "space": "input"}
-    said["tokens_sha256"] = digests.of_file(folder / "tokens.safetensors")
-    write_json(folder / "subject.json", said)
-    return folder
+    return tiny_sd.subject(folder, weights, tokens, "cup", kind=kind, consent=consent)
 
 
 @pytest.fixture
@@ -125,6 +117,7 @@ def test_without_numbers_it_is_the_checkpoint_s_own_size_and_sixteen_frames(
     [
         (["--subject", "nobody"], "nobody is no learned subject (there are my-cup)"),
         (["--ref", "a.jpg"], "--ref belongs to --method magic-mirror"),
+        (["--method", "magic-mirror", "--refine", "face"], "belongs to --method vcd"),
         (["--adapter", "3"], "--adapter belongs to --method magic-mirror"),
         (["--method", "magic-mirror"], "--subject belongs to --method vcd"),
         (["--prompt", "a dog"], "says neither <my-cup> nor cup"),
@@ -225,6 +218,8 @@ def test_what_the_embedded_default_learned_is_shown_without_more_weights(
     assert moved[1] < moved[0]
     assert cli.main([*shown, "--motion", str(motion), "-o", "no.mp4"]) == 1
     assert "moves by itself" in said_of(capsys)
+    assert cli.main([*shown, "--refine", "face", "-o", "no.mp4"]) == 1
+    assert "refined by Stable Diffusion" in said_of(capsys)
     assert cli.main([*shown, "--frames", "10", "-o", "no.mp4"]) == 1
     assert "10" in said_of(capsys) and not Path("no.mp4").exists()
 
@@ -235,3 +230,19 @@ def test_a_subject_of_stable_diffusion_needs_a_motion_module(
     at = line.index("--motion")
     assert cli.main([*line[:at], *line[at + 2 :], "-o", "cup.mp4"]) == 1
     assert "motion module with --motion" in said_of(capsys)
+
+
+def test_a_clip_is_refined_and_the_record_says_how(
+    line: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*line, "--steps", "5", "--refine", "face,tiled", "-o", "large.mp4"]) == 0, (
+        said_of(capsys)
+    )
+    assert frames_of(Path("large.mp4")).shape == (4, 64, 64, 3)
+    said = json.loads(Path("large.json").read_text())
+    assert said["arguments"]["refine"] == "face,tiled" and "facepack" in said["digests"]
+    assert any(note.startswith("face: ") for note in said["notes"]), "noise shows nobody"
+    assert cli.main(["generate", "--again", "large.json"]) == 0, said_of(capsys)
+    assert said_of(capsys).splitlines()[-1] == "the same bytes"
+    assert cli.main([*line, "--refine", "hair", "-o", "no.mp4"]) == 1
+    assert "'hair' is no way to refine" in said_of(capsys)

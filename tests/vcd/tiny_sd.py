@@ -9,6 +9,9 @@ from typing import Any
 
 import torch
 
+from mm_model.store import digests
+from mm_model.store.atomic import write_json
+from mm_model.vcd.tokens import IdTokens
 from tests.pairs.tiny_sdxl import tokenizer
 
 WIDTH = 32
@@ -89,4 +92,30 @@ def motion(folder: Path, seed: int = 1) -> Path:
             motion_norm_num_groups=8,
             motion_max_seq_length=16,
         ).save_pretrained(str(folder), safe_serialization=True)
+    return folder
+
+
+def subject(
+    folder: Path,
+    weights: Path,
+    tokens: IdTokens,
+    word: str,
+    *,
+    kind: str = "object",
+    consent: str | None = None,
+) -> Path:
+    """What learn-subject writes of a subject with these tokens."""
+    tokens.save(folder / "tokens.safetensors")
+    said = {
+        "method": "vcd",
+        "name": tokens.placeholder.strip("<>"),
+        "kind": kind,
+        "word": word,
+        "consent": consent,
+        "family": "stable-diffusion",
+        "space": "input",
+        "weights": {"path": str(weights), "sha256": "0"},
+        "tokens_sha256": digests.of_file(folder / "tokens.safetensors"),
+    }
+    write_json(folder / "subject.json", said)
     return folder

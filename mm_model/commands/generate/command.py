@@ -15,7 +15,7 @@ from mm_model.store.named import path
 CHAMPION = "champion"
 _OWN = {
     MAGIC_MIRROR: ("ref", "consent", "facepack"),
-    SUBJECT: ("subject", "weights", "motion"),
+    SUBJECT: ("subject", "weights", "motion", "refine"),
 }
 """Options that belong to one method."""
 
@@ -104,6 +104,12 @@ def _add_subject(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--motion", type=path, metavar="DIR", help="of a subject: AnimateDiff's motion module"
     )
+    command.add_argument(
+        "--refine",
+        metavar="STEPS",
+        help="of a subject on Stable Diffusion: face, tiled or face,tiled, to draw the face, or "
+        "all at twice the size, again",
+    )
 
 
 def _add(command: argparse.ArgumentParser, option: str, together: tuple[Field, ...]) -> None:
@@ -152,7 +158,7 @@ def _run(options: argparse.Namespace) -> None:
     if _method(options) == SUBJECT:
         if not prompts:
             raise UserError("Give a sentence with --prompt.")
-        learned = subject.SubjectWish(places, prompts, _values(options))
+        learned = subject.SubjectWish(places, prompts, _values(options), options.refine)
         _say(str(subject.make(layout, learned, target, force, _say)))
         return
     if not options.ref or not options.prompt:
@@ -218,7 +224,7 @@ def _size(text: str | None) -> tuple[int | None, int | None]:
 
 def _refuse_changes(options: argparse.Namespace) -> None:
     """A record says all of a clip; anything else would be another clip."""
-    given = ("prompt", "consent", *fields.by_option(), "facepack", "method")
+    given = ("prompt", "consent", *fields.by_option(), "facepack", "method", "refine")
     changed = [name for name in given if _given(options, name) is not None]
     changed += ["adapter"] if options.adapter != CHAMPION else []
     if changed:

@@ -85,7 +85,8 @@ class Arguments:
 @dataclass(frozen=True)
 class SubjectArguments:
     """What was asked for of a learned subject. subject, weights, motion: its folder, and those of
-    what it is shown with, by path. prompt, numbers: as in `Arguments`.
+    what it is shown with, by path. refine: the steps of refining, as they were given.
+    prompt, numbers: as in `Arguments`.
     """
 
     prompt: str | list[str]
@@ -93,6 +94,7 @@ class SubjectArguments:
     weights: str
     motion: str | None
     consent: str | None
+    refine: str | None
     numbers: dict[str, float]
 
     @property
@@ -203,7 +205,7 @@ def _is_whole(found: Sidecar) -> bool:
     ]
     told: tuple[object, ...] = ()
     if isinstance(asked, SubjectArguments):
-        kinds += [(asked.consent, texts), (asked.motion, texts)]
+        kinds += [(asked.consent, texts), (asked.motion, texts), (asked.refine, texts)]
         kinds += [(asked.subject, text), (asked.weights, text)]
         numbers = {one.name for one in fields.FIELDS} == set(asked.numbers)
     else:

@@ -17,7 +17,7 @@ from mm_model.errors import UserError
 from mm_model.methods.kinds import SUBJECT
 from mm_model.progress import OnStep, Steps
 from mm_model.serving import code, fields, policy
-from mm_model.settings import Profile, load_profile
+from mm_model.settings import Profile, load_params, load_profile
 from mm_model.store import consents, digests
 from mm_model.store.atomic import Document
 from mm_model.store.consents import Basis
@@ -26,6 +26,7 @@ from mm_model.store.layout import Layout
 if TYPE_CHECKING:
     import numpy as np
 
+    from mm_model.refine.plan import RefinePlan
     from mm_model.vcd.animate import Take
     from mm_model.vcd.shelf import LearnedSubject
     from mm_model.vcd.showing import LoadedShow, Show
@@ -59,6 +60,7 @@ class SubjectWish:
     places: SubjectPlaces
     prompts: tuple[str, ...]
     values: Document
+    refine: str | None
 
 
 def make(layout: Layout, wish: SubjectWish, target: Path | None, force: bool, say: Say) -> Path:
@@ -81,8 +83,8 @@ def make(layout: Layout, wish: SubjectWish, target: Path | None, force: bool, sa
         place.kept_free(place.of(target, wish.prompts), force),
     ):
         place.refuse_kind(target, kind)
-        show, folder = _show(layout, wish.places)
-        made = _made(layout, (show, folder), replace(wish, values=values), kind, say)
+        order = _order(layout, wish.places, wish.refine)
+        made = _made(layout, order, replace(wish, values=values), kind, say)
         return ending.kept(made, target, force, say)
 
 
@@ -103,23 +105,41 @@ def again(
     if not isinstance(asked, SubjectArguments):
         raise TypeError("a clip from photographs")
     motion = moved.motion or (Path(asked.motion) if asked.motion else None)
-    show, folder = _show(
+    order = _order(
         layout,
         SubjectPlaces(moved.subject or asked.subject, moved.weights or Path(asked.weights), motion),
+        asked.refine,
     )
-    wish = SubjectWish(moved, asked.prompts, dict(asked.numbers))
+    wish = SubjectWish(moved, asked.prompts, dict(asked.numbers), asked.refine)
     profile = load_profile(layout.root, layout.profile)
-    ending.refuse_other_parts(before, show.digests(), _values(profile))
-    made = _made(layout, (show, folder), wish, before.kind, say)
+    ending.refuse_other_parts(before, order.digests(), _values(profile))
+    made = _made(layout, order, wish, before.kind, say)
     if target is not None:
         say(str(ending.kept(made, target, force, say)))
     return ending.compared(before, made.said, say)
 
 
-def _show(layout: Layout, places: SubjectPlaces) -> "tuple[Show, Path]":
-    """What is shown with what, and the subject's folder."""
-    from mm_model.vcd import shelf
-    from mm_model.vcd.showing import Show
+@dataclass(frozen=True)
+class _Order:
+    """What is shown with what: the subject's folder and how clips of it are made and refined.
+
+    facepack: finds the faces where the clip is refined.
+    """
+
+    show: "Show"
+    folder: Path
+    plan: "RefinePlan | None"
+    facepack: Path
+
+    def digests(self) -> dict[str, str]:
+        """Hex SHA-256 of each part."""
+        found = self.show.digests()
+        return found | ({"facepack": digests.of_folder(self.facepack)} if self.plan else {})
+
+
+def _order(layout: Layout, places: SubjectPlaces, refine: str | None) -> _Order:
+    from mm_model.refine.plan import RefinePlan
+    from mm_model.vcd import shelf, showing
 
     if places.subject is None:
         raise UserError("Give a learned subject with --subject; learn-subject learns one.")
@@ -127,16 +147,20 @@ def _show(layout: Layout, places: SubjectPlaces) -> "tuple[Show, Path]":
     subject = shelf.read(folder)
     below = layout.root / subject.weights  # a backbone is named from the root of its tree
     weights = places.weights or (below if below.is_dir() else subject.weights)
-    return Show(subject, weights, places.motion), folder
+    show = showing.Show(subject, weights, places.motion)
+    plan = None if refine is None else RefinePlan.of(refine)
+    if plan is not None:
+        showing.refuse_to_refine(subject)
+    return _Order(show, folder, plan, layout.root / load_params(layout.root).facepack)
 
 
 def _made(
-    layout: Layout, shown: "tuple[Show, Path]", wish: SubjectWish, kind: MadeKind, say: Say
+    layout: Layout, order: _Order, wish: SubjectWish, kind: MadeKind, say: Say
 ) -> FinishedClip:
     from mm_model.environment import bound_threads
     from mm_model.serving.mirror import NOTES
 
-    show, folder = shown
+    show = order.show
     profile = load_profile(layout.root, layout.profile)
     prompts = [_admitted(show.subject, prompt, say) for prompt in wish.prompts]
     asked = {_NAMES[name]: value for name, value in wish.values.items() if value is not None}
@@ -146,33 +170,71 @@ def _made(
     loaded = show.load(profile)
     takes = [loaded.take(prompt, asked) for prompt in prompts]
     started = time.monotonic()
-    whole, shots = ending.encoded(_clips(loaded, takes, show.subject), kind, loaded.fps)
+    clips, notes = _refined(order, loaded, takes, profile, _clips(loaded, takes, show.subject))
+    whole, shots = ending.encoded(clips, kind, loaded.fps)
     said = Sidecar(
-        SubjectArguments(
-            prompt=wish.prompts[0] if len(wish.prompts) == 1 else list(wish.prompts),
-            subject=str(folder.resolve()),
-            weights=str(show.weights.resolve()),
-            motion=None if show.motion is None else str(show.motion.resolve()),
-            consent=show.subject.consent,
-            numbers={one.name: getattr(takes[0], _NAMES[one.name]) for one in fields.FIELDS},
-        ),
+        _arguments(order, wish, takes[0]),
         None,
-        digests={**show.digests(), "code": code.digest()},
+        digests={**order.digests(), "code": code.digest()},
         references_sha256=[],
         video_sha256=digests.of_bytes(whole),
         fps=loaded.fps,
         versions=sidecar.versions(),
         hardware=sidecar.hardware(profile.run.device, profile.run.threads),
         seconds=round(time.monotonic() - started, 2),
-        notes=list(NOTES),
+        notes=[*NOTES, *notes],
         values=_values(profile),
         kind=kind,
         shots_sha256=[digests.of_bytes(shot) for shot in shots],
         method=SUBJECT,
     )
-    for note in NOTES:
+    for note in said.notes:
         say(note)
     return FinishedClip(whole, said, shots=shots)
+
+
+def _arguments(order: _Order, wish: SubjectWish, take: "Take") -> SubjectArguments:
+    show = order.show
+    return SubjectArguments(
+        prompt=wish.prompts[0] if len(wish.prompts) == 1 else list(wish.prompts),
+        subject=str(order.folder.resolve()),
+        weights=str(show.weights.resolve()),
+        motion=None if show.motion is None else str(show.motion.resolve()),
+        consent=show.subject.consent,
+        refine=wish.refine,
+        numbers={one.name: getattr(take, _NAMES[one.name]) for one in fields.FIELDS},
+    )
+
+
+def _refined(
+    order: _Order,
+    loaded: "LoadedShow",
+    takes: list["Take"],
+    profile: Profile,
+    clips: list["np.ndarray"],
+) -> "tuple[list[np.ndarray], list[str]]":
+    """The clips, drawn again where that was asked for, and what each step says of itself."""
+    if order.plan is None:
+        return clips, []
+    from mm_model.commands.refine import finder
+    from mm_model.refine.animated import AnimatedRedrawer, Redrawing
+    from mm_model.refine.plan import refined
+    from mm_model.vcd.animate import Animator
+
+    if not isinstance(loaded.animator, Animator):
+        raise TypeError("refined by Stable Diffusion alone")
+    find = finder(order.facepack, profile)
+    made: list[np.ndarray] = []
+    notes: list[str] = []
+    for take, clip in zip(takes, clips, strict=True):
+        asked = Redrawing(
+            take.prompt, take.seed, steps=take.steps, guidance=take.guidance, gamma=take.gamma
+        )
+        redrawer = AnimatedRedrawer(loaded.animator, asked, order.show.subject.tokens)
+        done = refined(clip, order.plan, redrawer, find)
+        made.append(done.frames)
+        notes += done.notes
+    return made, list(dict.fromkeys(notes))
 
 
 def _admitted(subject: "LearnedSubject", prompt: str, say: Say) -> str:
