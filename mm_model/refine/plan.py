@@ -51,14 +51,16 @@ class RefinePlan:
 
 
 @dataclass(frozen=True, eq=False)
-class Refined:
+class RefinedClip:
     """`frames [F,H,W,3]` uint8, and what each step says of itself."""
 
     frames: np.ndarray
     notes: tuple[str, ...]
 
 
-def refined(frames: np.ndarray, plan: RefinePlan, redrawer: Redrawer, find: FindFaces) -> Refined:
+def refined(
+    frames: np.ndarray, plan: RefinePlan, redrawer: Redrawer, find: FindFaces
+) -> RefinedClip:
     """Frames uint8 `[F,H,W,3]` refined by every step of `plan`; at strength 0 the frames given.
 
     Raises:
@@ -72,4 +74,4 @@ def refined(frames: np.ndarray, plan: RefinePlan, redrawer: Redrawer, find: Find
             continue
         frames, said = _STEPS[step](frames, redrawer, find, strength)
         notes.append(f"{step}: {said}")
-    return Refined(frames, tuple(notes))
+    return RefinedClip(frames, tuple(notes))

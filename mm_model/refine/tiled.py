@@ -26,7 +26,7 @@ _STRIDE = 0.73
 
 
 @dataclass(frozen=True, order=True)
-class Window:
+class TileWindow:
     """A part of the latents in cells, from `top`, `left`, of `height` x `width`."""
 
     top: int
@@ -45,11 +45,11 @@ class Window:
         return bool((across & down).any())
 
 
-def windows_of(whole: tuple[int, int], model: tuple[int, int]) -> list[Window]:
+def windows_of(whole: tuple[int, int], model: tuple[int, int]) -> list[TileWindow]:
     """Windows of the model's size that cover `whole` evenly; both are height and width in cells."""
     sides = [min(pair) for pair in zip(whole, model, strict=True)]
     rows, columns = (_starts(length, side) for length, side in zip(whole, sides, strict=True))
-    return [Window(top, left, *sides) for top in rows for left in columns]
+    return [TileWindow(top, left, *sides) for top in rows for left in columns]
 
 
 def _starts(length: int, side: int) -> list[int]:
@@ -57,7 +57,7 @@ def _starts(length: int, side: int) -> list[int]:
     return [round(start) for start in np.linspace(0, length - side, count)]
 
 
-def weight_of(window: Window) -> Tensor:
+def weight_of(window: TileWindow) -> Tensor:
     """`[height,width]` float64, largest in the middle and above 0 everywhere."""
     down, across = (
         torch.minimum(place := torch.arange(side, dtype=torch.float64) + 0.5, side - place)
@@ -66,7 +66,9 @@ def weight_of(window: Window) -> Tensor:
     return down[:, None] * across[None, :]
 
 
-def fused(latents: Tensor, windows: Sequence[Window], of: Callable[[Window], Tensor]) -> Tensor:
+def fused(
+    latents: Tensor, windows: Sequence[TileWindow], of: Callable[[TileWindow], Tensor]
+) -> Tensor:
     """The weighted mean over `windows` of what `of` says of each, in the shape of `latents`.
 
     Windows are asked and summed in one order, in float64, whatever order they are given in.

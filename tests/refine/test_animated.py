@@ -114,6 +114,21 @@ def given(places: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -
     return folder
 
 
+@pytest.fixture(autouse=True)
+def tree(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A root whose profile asks for one thread: two wait for each other on a busy machine."""
+    place = tmp_path / "root"
+    (place / "profiles").mkdir(parents=True)
+    for name in ("common.yaml", "tiny.yaml"):
+        (place / "profiles" / name).write_bytes((root / "profiles" / name).read_bytes())
+    small = "title: Small\nbase: tiny\nrun: {threads: 1}\n"
+    (place / "profiles" / "small.yaml").write_text(small)
+    said = (root / "params.yaml").read_text().replace("profile: tiny", "profile: small")
+    (place / "params.yaml").write_text(said)
+    (place / "weights").symlink_to(root / "weights")
+    monkeypatch.setenv("MM_ROOT", str(place))
+
+
 def line(given: Path, places: tuple[Path, Path], clip: str, *more: str) -> list[str]:
     words = ["refine", str(given / clip), "--prompt", "a photo of a <rex> man"]
     words += ["--subject", str(given / "rex"), "--weights", str(places[0])]
@@ -170,7 +185,6 @@ def test_a_clip_of_nobody_and_strength_zero_change_nothing(
     ],
 )
 def test_what_is_wrong_is_one_sentence_and_nothing_is_written(
-    root: Path,
     given: Path,
     places: tuple[Path, Path],
     tmp_path: Path,
@@ -179,7 +193,6 @@ def test_what_is_wrong_is_one_sentence_and_nothing_is_written(
     changed: list[str],
     said: str,
 ) -> None:
-    monkeypatch.setenv("MM_ROOT", str(root))
     monkeypatch.chdir(tmp_path)
     asked = line(given, places, "her.mp4", "-o", "out.mp4", *changed)
     assert cli.main(asked) == 1

@@ -132,7 +132,7 @@ def test_the_order_of_windows_changes_nothing() -> None:
     latents = torch.rand(1, 2, 3, 40, 50)
     windows = tiled.windows_of((40, 50), (16, 16))
 
-    def said(window: tiled.Window) -> torch.Tensor:
+    def said(window: tiled.TileWindow) -> torch.Tensor:
         return torch.sin(window.cut(latents) * (1 + window.top) + window.left)
 
     one = tiled.fused(latents, windows, said)
