@@ -22,7 +22,7 @@ def face_redrawn(
     """
     track = boxes.tracked(frames, find)
     if track is None:
-        return frames, "no face in half of the frames or more: the clip stays as it is"
+        return frames, "over half of the frames show no face: the clip stays as it is"
     redrawer.check(len(frames))
     path = boxes.crop_of(track, (frames.shape[1], frames.shape[2]), redrawer.size)
     large = paste.resized(path.cut(frames), *redrawer.size)

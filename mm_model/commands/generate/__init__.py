@@ -1,6 +1,8 @@
-"""A video of somebody from their photographs and a sentence, by what serving serves.
+"""A video of somebody from their photographs, or of a learned subject, and a sentence.
 
 `command` is the command line, `asked` what a person asks for, `model` which model answers,
-`sidecar` the record beside a clip, `work` the way from one to the other. Nothing here knows how a
-clip is made: that is `mm_model.serving`, which serves with the same parts.
+`sidecar` the record beside a clip, `work` the way from one to the other for photographs, `subject`
+for a learned subject, `ending` what both end with, `repeat` a recorded clip once more. Nothing here
+knows how a clip is made: that is `mm_model.serving`, which serves with the same parts, and
+`mm_model.vcd`.
 """
