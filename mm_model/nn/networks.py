@@ -16,6 +16,8 @@ from mm_model.nn.parts import Keywords, refuse_pickles
 _FORGIVEN = ("position_ids",)
 """Left in older files, and no weight."""
 
+_HALF = "fp16"
+
 
 @contextmanager
 def without_bars() -> Iterator[None]:
@@ -44,9 +46,8 @@ def load_network(folder: Path, kind: tuple[str, str], dtype: torch.dtype, model:
     refuse_pickles(folder)
     library, name = kind
     options: Keywords = {"use_safetensors": True, "local_files_only": True, "torch_dtype": dtype}
-    files = [path.name for path in folder.glob("*.safetensors")]
-    if files and all(".fp16." in file for file in files):
-        options["variant"] = "fp16"
+    if _variant_of(folder) is not None:
+        options["variant"] = _variant_of(folder)
     try:
         network, info = getattr(importlib.import_module(library), name).from_pretrained(
             str(folder), output_loading_info=True, **options
@@ -68,3 +69,28 @@ def load_network(folder: Path, kind: tuple[str, str], dtype: torch.dtype, model:
                 "checkpoint; fetch it again."
             )
     return network.requires_grad_(False).eval()
+
+
+def files_read(folder: Path) -> list[Path]:
+    """What `load_network` reads of a network's folder: its configuration, and of several variants
+    of its weights, as published folders hold them, one.
+    """
+    wanted = _variant_of(folder)
+    weights = [path for path in _weights(folder) if _variant(path) == wanted]
+    return sorted([*folder.glob("*.json"), *weights])
+
+
+def _weights(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.safetensors"))
+
+
+def _variant(path: Path) -> str | None:
+    """`fp16` of `model.fp16.safetensors` and of its shards, None of `model.safetensors`."""
+    _, *between, _ = path.name.split(".")
+    return between[0].partition("-")[0] if between else None
+
+
+def _variant_of(folder: Path) -> str | None:
+    """The variant to read: the plain one where there is one or no half-precision one."""
+    found = {_variant(path) for path in _weights(folder)}
+    return _HALF if None not in found and _HALF in found else None

@@ -16,7 +16,6 @@ from mm_model.errors import UserError
 from mm_model.progress import OnStep
 from mm_model.settings import Profile
 from mm_model.settings.device import device_of, settle
-from mm_model.store import digests
 from mm_model.store.atomic import Document
 from mm_model.vcd import cogvideox, stable_diffusion
 from mm_model.vcd.animate import FPS, GUIDANCE, STEPS, Take, load_animator
@@ -88,7 +87,12 @@ class Show:
         """Hex SHA-256 of each part."""
         by = cogvideox if self._on_backbone else stable_diffusion
         found = {"subject": self.subject.sha256, "weights": by.digest_of(self.weights)}
-        return found | ({"motion": digests.of_folder(self.motion)} if self.motion else {})
+        return found | self._motion_digest()
+
+    def _motion_digest(self) -> dict[str, str]:
+        if self.motion is None:
+            return {}
+        return {"motion": stable_diffusion.digest_of_network(self.motion)}
 
     def load(self, profile: Profile) -> LoadedShow:
         """Load it on the profile's device.

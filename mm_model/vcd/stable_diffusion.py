@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mm_model.errors import UserError, first_line
-from mm_model.nn.networks import load_network, without_bars
+from mm_model.nn.networks import files_read, load_network, without_bars
 from mm_model.settings.subject import SubjectSettings
 from mm_model.store import digests
 from mm_model.vcd.base import BaseValues, StartRows
@@ -113,8 +113,25 @@ class StableDiffusion:
 
 
 def digest_of(folder: Path) -> str:
-    """Names a checkpoint by the parts that are read; a published folder holds much beside them."""
-    return digests.of_value({name: digests.of_folder(folder / name) for name in PARTS})
+    """Names a checkpoint by what is read; a published folder holds much beside it.
+
+    Raises:
+        UserError: a part is missing.
+    """
+    found = {name: digest_of_network(folder / name) for name in NETWORKS}
+    others = [name for name in PARTS if name not in NETWORKS]
+    return digests.of_value(found | {name: digests.of_folder(folder / name) for name in others})
+
+
+def digest_of_network(folder: Path) -> str:
+    """Names a network by its files that are read: of variants of its weights, one.
+
+    Raises:
+        UserError: the folder is not there.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder: name where it lies now.")
+    return digests.of_value([(path.name, digests.of_file(path)) for path in files_read(folder)])
 
 
 def load_checkpoint(folder: Path, device: torch.device, dtype: torch.dtype) -> StableDiffusion:

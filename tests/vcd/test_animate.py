@@ -1,14 +1,17 @@
 """Clips by a motion module: of a subject, of nobody, and with correlated noise."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from mm_model.errors import UserError
 from mm_model.vcd.animate import Animator, Take, load_animator
+from mm_model.vcd.stable_diffusion import load_checkpoint
 from mm_model.vcd.tokens import IdTokens
 from tests.vcd import tiny_sd
 
@@ -106,3 +109,20 @@ def test_a_motion_module_of_another_unet_is_refused(
         load_animator(places[0], tmp_path / "other", torch.device("cpu"), torch.float32)
     with pytest.raises(UserError, match="no folder"):
         load_animator(places[0], tmp_path / "none", torch.device("cpu"), torch.float32)
+
+
+def test_the_older_names_in_the_published_vae_are_read(places: tuple[Path, Path]) -> None:
+    """Stable Diffusion 1.5's autoencoder is older than today's names of its attention."""
+    older = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+    folder = Path(shutil.copytree(places[0], places[0].with_name("older")))
+    path = folder / "vae" / "diffusion_pytorch_model.safetensors"
+    now = load_file(path)
+    named = {}
+    for name, tensor in now.items():
+        for new, old in older.items():
+            name = name.replace(f"attentions.0.{new}", f"attentions.0.{old}")
+        named[name] = tensor
+    assert named.keys() != now.keys()
+    save_file(named, path, metadata={"format": "pt"})
+    read = load_checkpoint(folder, torch.device("cpu"), torch.float32).vae.state_dict()
+    assert all(torch.equal(read[name], tensor) for name, tensor in now.items())

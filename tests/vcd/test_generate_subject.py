@@ -246,3 +246,44 @@ def test_a_clip_is_refined_and_the_record_says_how(
     assert said_of(capsys).splitlines()[-1] == "the same bytes"
     assert cli.main([*line, "--refine", "hair", "-o", "no.mp4"]) == 1
     assert "'hair' is no way to refine" in said_of(capsys)
+
+
+def test_what_lies_beside_the_weights_that_are_read_changes_nothing(
+    line: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Published folders hold their weights several times: as pickles, halved, and before EMA."""
+    full = tiny_sd.checkpoint(tmp_path / "full")
+    line = [*line, "--weights", str(full)]
+    for name in (
+        "unet/diffusion_pytorch_model",
+        "text_encoder/model",
+        "vae/diffusion_pytorch_model",
+    ):
+        whole = (full / f"{name}.safetensors").read_bytes()
+        for beside in (".bin", ".fp16.safetensors", ".non_ema.safetensors"):
+            (full / f"{name}{beside}").write_bytes(whole[:-8] if "fp16" in beside else whole)
+    assert cli.main([*line, "-o", "cup.mp4"]) == 0, said_of(capsys)
+    said_of(capsys)
+    for path in full.rglob("*.bin"):
+        path.unlink()
+    (full / "unet" / "diffusion_pytorch_model.fp16.safetensors").unlink()
+    assert cli.main(["generate", "--again", "cup.json"]) == 0, said_of(capsys)
+    assert said_of(capsys).splitlines()[-1] == "the same bytes"
+    gone = ["generate", "--again", "cup.json", "--motion", "nowhere"]
+    assert cli.main(gone) == 1 and "nowhere is no folder" in said_of(capsys)
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_half_precision_is_read_where_the_plain_weights_are_not_there(
+    line: list[str], tmp_path: Path, half: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = tiny_sd.checkpoint(tmp_path / "full")
+    for path in (*full.rglob("*.safetensors"),):
+        end = ".fp16.safetensors" if half else ".non_ema.safetensors"
+        path.rename(path.with_name(path.name.replace(".safetensors", end)))
+        if half:
+            (path.with_name(path.name.replace(".safetensors", ".non_ema.safetensors"))).touch()
+    status = cli.main([*line, "--weights", str(full), "-o", "cup.mp4"])
+    told = said_of(capsys)
+    assert (status, "Traceback" in told) == (0 if half else 1, False), told
+    assert half or "could not be loaded from safetensors files" in told
