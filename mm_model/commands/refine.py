@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mm_model.refine.plan import RefinePlan
     from mm_model.refine.port import FindFaces
     from mm_model.settings import Profile
-    from mm_model.vcd.tokens import IdTokens
+    from mm_model.vcd.shelf import LearnedSubject
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -29,7 +29,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--subject", metavar="NAME", help="what learn-subject learned: its name, or its folder"
     )
     command.add_argument(
-        "--weights", type=named.path, required=True, metavar="DIR", help="Stable Diffusion 1.5"
+        "--weights", type=named.path, required=True, metavar="PATH", help="Stable Diffusion 1.5"
     )
     command.add_argument(
         "--motion", type=named.path, required=True, metavar="DIR", help="a motion module for it"
@@ -135,16 +135,17 @@ def _refined(
     from mm_model.vcd.animate import load_animator
 
     torch.set_num_threads(profile.run.threads)
-    tokens, prompt = _heard(options)
+    subject, prompt = _heard(options)
+    tokens, like = (subject.tokens, subject.weights) if subject else (None, None)
     device = device_of(profile.run)
     dtype = getattr(torch, profile.run.dtype)
-    animator = load_animator(options.weights, options.motion, device, dtype)
+    animator = load_animator(options.weights, options.motion, device, dtype, like=like)
     asked = Redrawing(prompt, options.seed, gamma=options.gamma)
     return refined(frames, plan, AnimatedRedrawer(animator, asked, tokens), find)
 
 
-def _heard(options: argparse.Namespace) -> tuple[IdTokens | None, str]:
-    """The subject's tokens, and the prompt with their placeholder in it."""
+def _heard(options: argparse.Namespace) -> tuple[LearnedSubject | None, str]:
+    """The subject, and the prompt with its placeholder in it."""
     from mm_model.settings import load_params
     from mm_model.store.layout import Layout
     from mm_model.vcd import shelf, showing
@@ -155,4 +156,4 @@ def _heard(options: argparse.Namespace) -> tuple[IdTokens | None, str]:
     subjects = Layout(root, load_params(root).profile).subjects
     subject = shelf.read(shelf.found(subjects, options.subject))
     showing.refuse_to_refine(subject)
-    return subject.tokens, subject.placed(options.prompt)
+    return subject, subject.placed(options.prompt)

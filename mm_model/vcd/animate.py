@@ -18,6 +18,7 @@ from mm_model.errors import UserError, first_line
 from mm_model.nn.networks import load_network, without_bars
 from mm_model.nn.parts import Keywords
 from mm_model.progress import OnStep
+from mm_model.vcd.single_file import load_single_file
 from mm_model.vcd.stable_diffusion import StableDiffusion, load_checkpoint
 from mm_model.vcd.tokens import IdTokens
 
@@ -151,14 +152,27 @@ class Animator:
 
 
 def load_animator(
-    checkpoint: Path, motion: Path, device: torch.device, dtype: torch.dtype
+    checkpoint: Path,
+    motion: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    like: Path | None = None,
 ) -> Animator:
-    """The checkpoint of `checkpoint` with the motion module of `motion`, both in diffusers' layout.
+    """The checkpoint of `checkpoint` with the motion module of `motion`, both in diffusers' layout;
+    or a checkpoint in one file, whose sizes and words are those of the checkpoint `like`.
 
     Raises:
         UserError: one is missing, damaged, or does not fit the other.
     """
-    base = load_checkpoint(checkpoint, device, dtype)
+    if checkpoint.is_file():
+        if like is None:
+            raise UserError(
+                f"{checkpoint} is one file, and says nothing of its sizes and words: name a "
+                "folder in diffusers' layout, or a subject that was learned on one."
+            )
+        base = load_single_file(checkpoint, like, device, dtype)
+    else:
+        base = load_checkpoint(checkpoint, device, dtype)
     if not motion.is_dir():
         raise UserError(
             f"{motion} is no folder: name a motion module in diffusers' layout (config.json and "

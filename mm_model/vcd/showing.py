@@ -60,9 +60,13 @@ class LoadedShow:
 
 @dataclass(frozen=True)
 class Show:
-    """What a subject is to be shown with, not loaded yet. motion: None on a CogVideoX backbone."""
+    """What a subject is to be shown with, not loaded yet. motion: None on a CogVideoX backbone.
+
+    learned_on: where that lies; weights: that, or another one of its family.
+    """
 
     subject: LearnedSubject
+    learned_on: Path
     weights: Path
     motion: Path | None
 
@@ -115,7 +119,7 @@ class Show:
             return LoadedShow(backbone, own, shown.fps)
         assert self.motion is not None
         dtype = getattr(torch, profile.run.dtype)
-        animator = load_animator(self.weights, self.motion, device, dtype)
+        animator = load_animator(self.weights, self.motion, device, dtype, like=self.learned_on)
         side = animator.side
         own = OwnValues(animator.frames, side, side, steps=STEPS, guidance=GUIDANCE)
         return LoadedShow(animator, own, FPS)

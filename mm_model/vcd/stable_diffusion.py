@@ -118,6 +118,8 @@ def digest_of(folder: Path) -> str:
     Raises:
         UserError: a part is missing.
     """
+    if folder.is_file():
+        return digests.of_file(folder)
     found = {name: digest_of_network(folder / name) for name in NETWORKS}
     others = [name for name in PARTS if name not in NETWORKS]
     return digests.of_value(found | {name: digests.of_folder(folder / name) for name in others})

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from mm_model.commands import cli
 from mm_model.vcd.tokens import IdTokens
-from tests.vcd import tiny_sd
+from tests.vcd import original, tiny_sd
 from tests.vcd.test_learn_subject import said_of, tree, weights
 
 pytestmark = pytest.mark.capability("clips of a subject", scale="L")
@@ -287,3 +288,41 @@ def test_half_precision_is_read_where_the_plain_weights_are_not_there(
     told = said_of(capsys)
     assert (status, "Traceback" in told) == (0 if half else 1, False), told
     assert half or "could not be loaded from safetensors files" in told
+
+
+def test_a_checkpoint_in_one_file_shows_what_its_folder_shows(
+    line: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tiny_sd.checkpoint(tmp_path / "other", seed=5)
+    file = original.one_file(other, tmp_path / "other.safetensors")
+    assert cli.main([*line, "--weights", str(other), "-o", "one.mp4"]) == 0, said_of(capsys)
+    assert cli.main([*line, "--weights", str(file), "-o", "two.mp4"]) == 0, said_of(capsys)
+    assert Path("one.mp4").read_bytes() == Path("two.mp4").read_bytes()
+    said_of(capsys)
+    assert cli.main(["generate", "--again", "two.json"]) == 0, said_of(capsys)
+    assert said_of(capsys).splitlines()[-1] == "the same bytes"
+
+
+def test_a_file_that_is_no_whole_checkpoint_is_refused(
+    line: list[str], tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = load_file(original.one_file(weights, tmp_path / "whole.safetensors"))
+    middle = "cond_stage_model.transformer.encoder.layers.0.layer_norm2.weight"
+    wrong = {
+        "unet": [name for name in whole if name.endswith("out.2.bias")],
+        "text": [name for name in whole if name.endswith(middle.rpartition("encoder")[2])],
+        "vae": [name for name in whole if name.startswith("first_stage_model.")],
+    }
+    for kind, lacking in wrong.items():
+        assert lacking
+        file = tmp_path / f"{kind}.safetensors"
+        save_file({k: v for k, v in whole.items() if k not in lacking}, file)
+        assert cli.main([*line, "--weights", str(file), "-o", "no.mp4"]) == 1
+        assert f"{kind}.safetensors is no whole checkpoint" in said_of(capsys)
+    (tmp_path / "cut.safetensors").write_bytes((tmp_path / "whole.safetensors").read_bytes()[:999])
+    (tmp_path / "old.ckpt").write_bytes(b"a pickle")
+    for name, said in (("cut.safetensors", "no whole checkpoint"), ("old.ckpt", "is a pickle")):
+        assert cli.main([*line, "--weights", str(tmp_path / name), "-o", "no.mp4"]) == 1
+        told = said_of(capsys)
+        assert said in told and "Traceback" not in told
+    assert not Path("no.mp4").exists()

@@ -98,8 +98,9 @@ def _add_subject(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--weights",
         type=path,
-        metavar="DIR",
-        help="of a subject: the checkpoint to show it with; that which it was learned on if absent",
+        metavar="PATH",
+        help="of a subject: the checkpoint to show it with, a folder or one file; that which it "
+        "was learned on if absent",
     )
     command.add_argument(
         "--motion", type=path, metavar="DIR", help="of a subject: AnimateDiff's motion module"

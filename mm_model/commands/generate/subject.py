@@ -146,8 +146,8 @@ def _order(layout: Layout, places: SubjectPlaces, refine: str | None) -> _Order:
     folder = shelf.found(layout.subjects, places.subject)
     subject = shelf.read(folder)
     below = layout.root / subject.weights  # a backbone is named from the root of its tree
-    weights = places.weights or (below if below.is_dir() else subject.weights)
-    show = showing.Show(subject, weights, places.motion)
+    learned_on = below if below.is_dir() else subject.weights
+    show = showing.Show(subject, learned_on, places.weights or learned_on, places.motion)
     plan = None if refine is None else RefinePlan.of(refine)
     if plan is not None:
         showing.refuse_to_refine(subject)
