@@ -44,6 +44,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def _learn_subject(options: argparse.Namespace) -> None:
     from mm_model.progress import Steps
     from mm_model.settings import load_params, load_profile
+    from mm_model.tracking.tracker import Tracker
     from mm_model.vcd import photos
     from mm_model.vcd.keep import LearningOrder, learn_and_keep
     from mm_model.vcd.tokens import placeholder_of
@@ -75,8 +76,16 @@ def _learn_subject(options: argparse.Namespace) -> None:
         masks=segmenter.name,
         consent=consent,
     )
-    with Steps("learning") as steps:
-        learn_and_keep(order, found, profile, target, say=print, on_step=steps.told)
+    tracker = Tracker(Layout(root, params.profile), f"subject@{order.name}")
+    tags = {"subject": order.name, "kind": order.kind, "word": order.word, "masks": order.masks}
+    with tracker.running(tags, profile.part("subject", "run")), Steps("learning") as steps:
+
+        def learned(step: int, loss: float) -> None:
+            tracker.log({"loss": loss}, step)
+
+        learn_and_keep(
+            order, found, profile, target, say=print, on_step=steps.told, on_loss=learned
+        )
     print(f"{target} holds {options.name}: write <{options.name}> before its class word.")
 
 

@@ -50,6 +50,7 @@ def learn_and_keep(
     *,
     say: Callable[[str], None],
     on_step: OnStep | None = None,
+    on_loss: learn.OnLoss | None = None,
 ) -> None:
     """Learn a subject and publish `target` whole; what was cut off goes on from its checkpoint.
 
@@ -69,6 +70,7 @@ def learn_and_keep(
         base_digest=opened.digest,
         say=say,
         on_step=on_step,
+        on_loss=on_loss,
     )
     done.tokens.save(aside / TOKENS)
     pictures = [masks.shown(photo.pixels, photo.mask) for photo in found.photos]

@@ -29,6 +29,8 @@ from mm_model.vcd.augment import SubjectView, plain, varied
 from mm_model.vcd.base import CAPTION, SubjectBase
 from mm_model.vcd.tokens import IdTokens, first_values, placeholder_of
 
+OnLoss = Callable[[int, float], None]
+
 
 @dataclass(frozen=True, eq=False)
 class SubjectPhoto:
@@ -75,8 +77,10 @@ def learn(
     base_digest: str,
     say: Callable[[str], None],
     on_step: OnStep | None = None,
+    on_loss: OnLoss | None = None,
 ) -> Learned:
-    """The tokens of `subject`, learned on `base`; `work` keeps what is done so far.
+    """The tokens of `subject`, learned on `base`; `work` keeps what is done so far. `on_loss` is
+    told each step, counted from 1, and its loss.
 
     Raises:
         UserError: no photograph shows the subject, or a loss is not finite.
@@ -88,6 +92,8 @@ def learn(
     done, losses = learner.restored(work, fingerprint, say)
     for step in range(done, settings.steps):
         losses.append(learner.step(step))
+        if on_loss is not None:
+            on_loss(step + 1, losses[-1])
         if (step + 1) % settings.checkpoint_every == 0 and step + 1 < settings.steps:
             curve = [{"loss": loss} for loss in losses]
             taken = state.snapshot(step + 1, learner.parameters, learner.optimizer, curve)

@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 from mm_model.commands import cli
+from mm_model.store.layout import Layout
+from mm_model.tracking import store
 from mm_model.vcd.tokens import IdTokens
 from tests.vcd import tiny_sd
 
@@ -81,6 +83,12 @@ def test_an_object_is_learned_from_its_photographs(
     assert IdTokens.read(made / "tokens.safetensors").placeholder == "<my-cup>"
     assert Image.open(made / "photos.jpg").size[0] > 300
     assert [path.name for path in made.parent.iterdir()] == ["my-cup"], "nothing is left beside it"
+    client = store.open_client(Layout(tree, "small"))
+    (run,) = client.search_runs([store.experiment_id(client, Layout(tree, "small"))])
+    assert run.info.run_name == "subject@my-cup" and run.info.status == "FINISHED"
+    assert run.data.tags["subject"] == "my-cup" and run.data.params["subject.tokens"] == "2"
+    told_losses = [point.value for point in client.get_metric_history(run.info.run_id, "loss")]
+    assert told_losses == pytest.approx(record["losses"])
     before = (made / "tokens.safetensors").read_bytes()
     assert cli.main(line) == 1 and "--force" in said_of(capsys)
     assert cli.main([*line, "--force"]) == 0
