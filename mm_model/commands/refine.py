@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from mm_model.settings import Profile
     from mm_model.vcd.shelf import LearnedSubject
 
+_UNKNOWN = "unknown"
+"""The basis on which a finished clip shows whom it shows; the subject's own says nothing of it."""
+
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `refine` to the command line."""
@@ -59,7 +62,6 @@ def _refine(options: argparse.Namespace) -> None:
     root = repository_root()
     params = load_params(root)
     profile = load_profile(root, params.profile)
-    _check_prompt(options)
     _heard(options)  # before seconds of loading
     if plan.unchanged:
         _copied(options)
@@ -74,13 +76,6 @@ def _refine(options: argparse.Namespace) -> None:
     write_mp4(options.out, made.frames, rate)
     high, wide = made.frames.shape[1:3]
     print(f"{options.out}: {len(frames)} frames of {wide}x{high} pixels")
-
-
-def _check_prompt(options: argparse.Namespace) -> None:
-    """The filter of words that `generate` asks too; somebody real may be shown."""
-    from mm_model.serving import policy
-
-    policy.check_prompt(options.prompt, "consent")
 
 
 def _copied(options: argparse.Namespace) -> None:
@@ -145,11 +140,17 @@ def _refined(
 
 
 def _heard(options: argparse.Namespace) -> tuple[LearnedSubject | None, str]:
-    """The subject, and the prompt with its placeholder in it."""
+    """The subject, and the prompt with its placeholder in it.
+
+    Raises:
+        Refusal: the filter of words, which `generate` asks too, as where somebody real is shown.
+    """
+    from mm_model.serving import policy
     from mm_model.settings import load_params
     from mm_model.store.layout import Layout
     from mm_model.vcd import shelf, showing
 
+    policy.check_prompt(options.prompt, _UNKNOWN)
     if options.subject is None:
         return None, options.prompt
     root = repository_root()

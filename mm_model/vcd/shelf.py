@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mm_model.errors import UserError
 from mm_model.store import digests, documents
+from mm_model.store.consents import Basis
 from mm_model.vcd.keep import METHOD, RECORD, TOKENS
 from mm_model.vcd.tokens import IdTokens
 
@@ -31,6 +32,11 @@ class LearnedSubject:
     family: str
     space: str
     consent: str | None
+
+    @property
+    def basis(self) -> str:
+        """Of the consent; an animal or an object needs none, as if it had been drawn."""
+        return (self.consent or Basis.SYNTHETIC).partition(":")[0]
 
     def placed(self, prompt: str) -> str:
         """`prompt` with the placeholder before the class word where it says that word alone.

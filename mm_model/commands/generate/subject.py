@@ -20,7 +20,6 @@ from mm_model.serving import code, fields, policy
 from mm_model.settings import Profile, load_params, load_profile
 from mm_model.store import consents, digests
 from mm_model.store.atomic import Document
-from mm_model.store.consents import Basis
 from mm_model.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -239,8 +238,7 @@ def _refined(
 
 def _admitted(subject: "LearnedSubject", prompt: str, say: Say) -> str:
     """The prompt with the subject in it, where it asks for nothing that must not be made."""
-    basis = (subject.consent or Basis.SYNTHETIC).partition(":")[0]
-    policy.check_prompt(prompt, basis)
+    policy.check_prompt(prompt, subject.basis)
     placed = subject.placed(prompt)
     if placed != prompt:
         say(f"read as: {placed}")
