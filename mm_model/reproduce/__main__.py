@@ -13,6 +13,7 @@ NAMES = {
     "figure9": "scales of the modulation by layer, timestep and modality",
     "figure14": "modulation only, on two distributions of data",
     "figure16": "one photograph and four, pictures, shots and words of style (with figure 17)",
+    "gamma": "motion and identity against the correlation of the frames' noise",
     "subjects": "people, cups and toys learned by their tokens, against the plain base",
 }
 

@@ -209,6 +209,29 @@ def subjects(parts: Sequence[Document]) -> Figure:
     return figure
 
 
+def noise_prior(rows: Sequence[Document]) -> Figure:
+    """Motion and identity against gamma, each with its interval over people."""
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    figure.suptitle("The noise prior: the same people, sentences and noise at each gamma")
+    gammas = [row["gamma"] for row in rows]
+    words = {
+        "motion": "change of a pixel from frame to frame (of 255)",
+        "identity": "cosine with the person's photographs",
+    }
+    for axes, (name, what) in zip(figure.subplots(1, 2), words.items(), strict=True):
+        means, low, high = (
+            np.array([row[name][part] for row in rows], float) for part in ("value", "low", "high")
+        )
+        axes.fill_between(gammas, low, high, alpha=0.2, color="#1f77b4", lw=0)
+        axes.plot(gammas, means, "o-", color="#1f77b4")
+        axes.set_title(name)
+        axes.set_xlabel("gamma, between neighbouring latent frames")
+        axes.set_ylabel(what)
+        axes.set_ylim(bottom=min(0.0, float(np.nanmin([*low, *means]))))
+        axes.grid(alpha=0.3)
+    return figure
+
+
 def _strip(row: ShownUse, side: int) -> np.ndarray:
     """One row `[side, width, 3]`: photographs in one cell, a gap, then the frames."""
     import cv2

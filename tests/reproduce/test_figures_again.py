@@ -13,7 +13,7 @@ from PIL import Image
 from mm_model.errors import UserError
 from mm_model.nn.injection import files
 from mm_model.reproduce import __main__ as commands
-from mm_model.reproduce import examination, figure8, figure9, figure14, figure16, learning
+from mm_model.reproduce import examination, figure8, figure9, figure14, figure16, gamma, learning
 from mm_model.reproduce.learning import Course
 from mm_model.reproduce.results import Shelf
 from mm_model.reproduce.worlds import DAY, DUSK
@@ -212,6 +212,30 @@ def test_figure_16_shows_every_use_and_measures_shots(eight: Shelf, tree: Path) 
     assert shots["layout, one seed"] > shots["layout, own seeds"]
     assert all(np.isfinite(value) for value in shots.values())
     assert _picture(shelf).std() > 10
+
+
+def test_the_noise_prior_is_swept_and_goes_on_where_it_was_cut_off(
+    eight: Shelf, tree: Path
+) -> None:
+    study = gamma.PriorStudy(people=2, actions=("smiles",), gammas=(0.0, 1.0), steps=2)
+    shelf = gamma.reproduce(tree, 0, study)
+    said = _said(shelf)
+    assert (said["command"], said["adapter"]["from"]) == ("make gamma", "make figure8")
+    free, still = said["by_gamma"]
+    assert still["motion"]["value"] < free["motion"]["value"]
+    assert free["motion, change"]["value"] == 0 > still["motion, change"]["value"]
+    assert _picture(shelf).std() > 5
+    before = {path.name: path.stat().st_mtime_ns for path in (shelf.folder / "parts").iterdir()}
+    gamma.reproduce(tree, 0, study)
+    after = {path.name: path.stat().st_mtime_ns for path in (shelf.folder / "parts").iterdir()}
+    assert before == after, "a person that was finished is not measured again"
+
+
+def test_motion_is_the_change_from_frame_to_frame() -> None:
+    clip = np.zeros((3, 4, 4, 3), np.uint8)
+    assert gamma.motion_of(clip) == 0
+    clip[1] = 30
+    assert gamma.motion_of(clip) == pytest.approx(30)
 
 
 def test_shots_before_equal_ground_are_told_from_others() -> None:
