@@ -24,6 +24,7 @@ from tests.bad_inputs.drawn import (
 )
 from tests.bad_inputs.pictures import KEPT
 from tests.bad_inputs.port import Made, kind
+from tests.media.filmed import steady
 
 QUIET = {"x265-params": "log-level=none:pools=none"}
 FOREIGN = {
@@ -188,7 +189,7 @@ def _(number: int, seed: int) -> Made:
     def fill(container: Any) -> None:
         streams = []
         for frames in (footage(seed)[:, ::2, ::2], footage(seed)):
-            stream = container.add_stream("libx264", rate=8, options={"threads": "1"})
+            stream = container.add_stream("libx264", rate=8, options=steady(options={}))
             stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
             streams.append((stream, frames))
         for stream, frames in streams:

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from mm_model.media.encode import mp4_bytes
-from tests.media.filmed import encoded
+from tests.media.filmed import encoded, steady
 
 
 def photograph(seed: int, height: int = 96, width: int = 128) -> np.ndarray:
@@ -148,7 +148,7 @@ def sound(container: Any, codec: str = "aac") -> None:
 def film(container: Any, frames: np.ndarray, rate: int = 8, codec: str = "libx264") -> None:
     import av
 
-    stream = container.add_stream(codec, rate=rate, options={"threads": "1"})
+    stream = container.add_stream(codec, rate=rate, options={"threads": "1"} | steady(codec, {}))
     stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
     for picture in frames:
         container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))

@@ -22,7 +22,7 @@ from tests.bad_inputs.drawn import (
 )
 from tests.bad_inputs.pictures import KEPT
 from tests.bad_inputs.port import Made, kind
-from tests.media.filmed import MATRICES, turned
+from tests.media.filmed import MATRICES, steady, turned
 
 CODECS = {
     b"hevc.mp4": ("libx265", "yuv420p", QUIET),
@@ -49,7 +49,7 @@ def _(number: int, seed: int) -> Made:
     import av
 
     def fill(container: Any) -> None:
-        stream = container.add_stream("libx264", rate=30, options={"threads": "1"})
+        stream = container.add_stream("libx264", rate=30, options=steady(options={}))
         stream.height, stream.width, stream.pix_fmt = 96, 96, "yuv420p"
         stream.codec_context.time_base = Fraction(1, 1000)
         time = 500 * number  # the first frame need not be at 0

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from mm_model.media.encode import x264_options
+
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
@@ -82,7 +84,7 @@ def encoded(
     # else Matroska draws numbers by chance
     exact = {"fflags": "+bitexact"}
     with usual_turn(), av.open(str(path), "w", options=exact) as container:
-        stream = container.add_stream(codec, rate=8, options=options or {"crf": "12"})
+        stream = container.add_stream(codec, rate=8, options=steady(codec, options))
         stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], pix_fmt
         if sar is not None:
             stream.codec_context.sample_aspect_ratio = sar
@@ -94,6 +96,14 @@ def encoded(
             container.mux(stream.encode(_in_yuv(frame, pix_fmt, tags or {})))
         container.mux(stream.encode(None))
     return path
+
+
+def steady(codec: str = "libx264", options: dict[str, str] | None = None) -> dict[str, str]:
+    """Options with which equal frames give equal bytes (`x264_options` says why)."""
+    steady = x264_options(12, "medium") if codec == "libx264" else {"crf": "12"}
+    if options is None:
+        return steady
+    return {name: steady[name] for name in ("threads", "x264-params") if name in steady} | options
 
 
 def _in_yuv(frame: "VideoFrame", pix_fmt: str, tags: dict[str, int]) -> "VideoFrame":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,19 @@ class SlowEngine(FakeEngine):
             self.ended.set()
 
 
+@contextlib.contextmanager
+def handlers_as_before() -> Iterator[None]:
+    """What was interrupted leaves its handlers, which would end the tests at the next signal."""
+    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    hook = sys.unraisablehook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
+        for one, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+            signal.signal(one, handler)
+
+
 @BOTH
 def test_work_ends_at_its_next_step_when_who_waits_is_interrupted(
     root: Path, photographs: list[Path], number: signal.Signals
@@ -65,13 +80,8 @@ def test_work_ends_at_its_next_step_when_who_waits_is_interrupted(
         os.kill(os.getpid(), number)
 
     threading.Thread(target=stop).start()
-    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
-    try:
-        with pytest.raises(KeyboardInterrupt), interrupt.heeded():
-            mirror.show(wanted, mirror.look(wanted))
-    finally:
-        for one, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
-            signal.signal(one, handler)
+    with handlers_as_before(), pytest.raises(KeyboardInterrupt), interrupt.heeded():
+        mirror.show(wanted, mirror.look(wanted))
     assert engine.ended.wait(5)
     assert engine.steps < 10
     few = mirror.read(record_of(photographs))
@@ -118,6 +128,50 @@ def test_an_interrupted_command_ends_with_one_sentence(
     assert not list(tmp_path.iterdir())
 
 
+class _Finaliser:
+    """Whose end is when the signal comes: what is raised there, Python prints and passes over."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        self._number = number
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), self._number)
+        time.sleep(0.01)
+
+
+@BOTH
+def test_a_signal_that_meets_a_finaliser_is_not_lost(
+    number: signal.Signals, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+    with handlers_as_before(), pytest.raises(KeyboardInterrupt), interrupt.heeded():
+        found = _Finaliser(number)
+        del found
+        assert interrupt._signals.is_over
+        with pytest.raises(KeyboardInterrupt), interrupt.held_back():
+            raise AssertionError("nothing is written after it")
+        for _ in range(300):
+            time.sleep(0.01)
+        raise AssertionError("the work goes on")
+    assert "ignored" not in capfd.readouterr().err
+
+
+@BOTH
+def test_a_signal_that_a_finaliser_meets_after_the_work_comes_too_late(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+    with handlers_as_before():
+        with interrupt.heeded():
+            with interrupt.held_back():
+                done = True
+            found = _Finaliser(number)
+            del found
+        for _ in range(30):
+            time.sleep(0.01)
+        assert done
+
+
 def test_the_same_seed_makes_the_clip_that_was_given_up(
     command: Command, asked: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,12 +206,8 @@ def test_who_interrupts_while_the_clip_is_written_comes_too_late(
         return write(self, content)
 
     monkeypatch.setattr(Path, "write_bytes", interrupted)
-    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
-    try:
+    with handlers_as_before():
         status, out, _ = command(*asked, "-o", tmp_path / "clip.mp4")
-    finally:
-        for one, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
-            signal.signal(one, handler)
     assert status == 0 and out.splitlines()[-1].endswith("clip.mp4")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.json", "clip.mp4"]
 

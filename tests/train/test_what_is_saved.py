@@ -24,6 +24,20 @@ RULES = {
 }
 
 
+def job_of(profile: Any, place: Path) -> Any:
+    """What a stage hands a training."""
+    return SimpleNamespace(
+        profile=profile,
+        stage=SimpleNamespace(name="pretrain"),
+        fingerprint="fingerprint",
+        work=place / "work",
+        out=place / "out",
+        model=lambda name: place,
+        say=lambda text: None,
+        tracker=SimpleNamespace(log=lambda metrics, step: None),
+    )
+
+
 @pytest.mark.capability("stage 1, on pictures", scale="T")
 def test_the_averages_are_looked_at_and_handed_over(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -58,16 +72,7 @@ def test_the_averages_are_looked_at_and_handed_over(
     )
     profile = load_profile(root, "tiny")
     rules = profile.pretrain.model_copy(update=RULES)
-    job: Any = SimpleNamespace(
-        profile=profile,
-        stage=SimpleNamespace(name="pretrain"),
-        fingerprint="fingerprint",
-        work=tmp_path / "work",
-        out=tmp_path / "out",
-        model=lambda name: tmp_path,
-        say=lambda text: None,
-        tracker=SimpleNamespace(log=lambda metrics, step: None),
-    )
+    job = job_of(profile, tmp_path)
     before = torch.get_num_threads()
     try:
         learning.learn(job, rules, toy_data(tmp_path / "data"), None, Processes(backbone.device))
