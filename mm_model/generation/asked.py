@@ -200,7 +200,7 @@ class Asked:
         height = self.height or config["sample_height"] * factor
         width = self.width or config["sample_width"] * factor
         unit = factor * config["patch_size"]
-        if height % unit or width % unit or min(height, width) < unit:
+        if height % unit or width % unit:  # negative ones were refused before
             raise UserError(
                 f"{width}x{height} is not possible: both sides must be multiples of {unit} pixels."
             )

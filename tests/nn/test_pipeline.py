@@ -322,6 +322,7 @@ def test_noise_prior_of_zero_is_the_plain_run_and_more_changes_it(pipe):
         ({"num_frames": 8}, "8k"),
         ({"num_frames": 17}, "maximum of 9"),
         ({"height": 60}, "multiples of 16"),
+        ({"width": -64}, "width is -64"),
         ({"face_guidance": "both"}, "face_guidance"),
         ({"id_guidance_scale": 3.0}, "split"),
         ({"prompt": "a red hat"}, "no subject"),
