@@ -3,15 +3,20 @@
 import copy
 import json
 import shutil
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from mm_model.commands.cli import main
 from mm_model.nn.cogvideox.backbone import load_components
 from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel
+from mm_model.proving import phases
+from mm_model.proving.machine import MeasuredBlock
 from mm_model.proving.sample import drawn
 from mm_model.proving.training import ProofSteps
 from mm_model.proving.workbench import Workbench
@@ -172,3 +177,35 @@ def test_a_clip_that_these_weights_cannot_make_is_told_before_they_are_loaded(
     printed = capsys.readouterr()
     assert said in printed.err and not printed.out
     assert not list(tmp_path.iterdir())
+
+
+class _GreyPipe:
+    """Makes latents, and frames of one grey."""
+
+    def __call__(self, **_: Any) -> tuple[torch.Tensor]:
+        return (torch.zeros(1, 2, 4, 8, 8),)
+
+    def to_frames(self, latents: torch.Tensor) -> np.ndarray:
+        return np.full((1, 9, 32, 32, 3), 0.4)
+
+
+def test_a_clip_of_one_colour_is_wrong(tmp_path: Path) -> None:
+    bench: Any = SimpleNamespace(
+        options=SimpleNamespace(sampling_steps=1),
+        size=SimpleNamespace(num_frames=9, height=32, width=32),
+        pipeline=_GreyPipe,
+        identity=dict,
+        call=lambda steps: {},
+        clip=tmp_path / "clip.mp4",
+    )
+    assert phases.clip(bench)["problems"] == ["the clip is of one colour"]
+
+
+def test_the_memory_of_a_block_is_that_at_its_height() -> None:
+    with MeasuredBlock(torch.device("cpu")) as seen:
+        held = np.ones(40 << 20, np.uint8)
+        time.sleep(0.5)
+        del held
+    said = seen.as_dict()
+    assert said["rss_peak_bytes"] - said["rss_before_bytes"] > 20 << 20
+    assert said["seconds"] >= 0.5

@@ -32,6 +32,12 @@ def frames_of(path: Path) -> int:
         return sum(1 for _ in video.decode(video=0))
 
 
+def pixels_of(path: Path) -> np.ndarray:
+    with av.open(str(path)) as video:
+        frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+    return np.stack(frames).astype(float)
+
+
 @pytest.mark.capability("multi-shot", scale="T")
 def test_several_sentences_are_shots_of_one_person_looked_at_once(
     command: Command, asked: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -54,6 +60,9 @@ def test_several_sentences_are_shots_of_one_person_looked_at_once(
     ]
     assert [frames_of(path) for path in shots] == [9, 9, 9]
     assert frames_of(tmp_path / "film.mp4") == 27
+    film, each = pixels_of(tmp_path / "film.mp4"), [pixels_of(path) for path in shots]
+    apart = [[np.abs(film[9 * n : 9 * n + 9] - one).mean() for one in each] for n in range(3)]
+    assert [int(np.argmin(row)) for row in apart] == [0, 1, 2], "the shots come in their order"
     said = json.loads((tmp_path / "film.json").read_text())
     assert said["arguments"]["prompt"] == [asked[5], SHOTS[1], SHOTS[3]]
     assert said["shots_sha256"] == [digests.of_file(path) for path in shots]
