@@ -203,10 +203,10 @@ def test_a_clip_of_one_colour_is_wrong(tmp_path: Path) -> None:
 
 
 def test_the_memory_of_a_block_is_that_at_its_height() -> None:
-    with MeasuredBlock(torch.device("cpu")) as seen:
-        with mmap.mmap(-1, 40 << 20) as held:  # no memory that the process kept from before
-            held.write(b"1" * (40 << 20))
-            time.sleep(0.5)
+    new = mmap.mmap(-1, 40 << 20)  # no memory that the process kept from before
+    with MeasuredBlock(torch.device("cpu")) as seen, new as held:
+        held.write(b"1" * (40 << 20))
+        time.sleep(0.5)
     said = seen.as_dict()
     assert said["rss_peak_bytes"] - said["rss_before_bytes"] > 20 << 20
     assert said["seconds"] >= 0.5
