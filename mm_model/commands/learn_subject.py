@@ -72,7 +72,7 @@ def _learn_subject(options: argparse.Namespace) -> None:
         options.kind,
         options.word or options.kind,
         weights=options.weights or root / params.backbone,
-        called=str(options.weights or params.backbone),
+        called=str(options.weights.resolve() if options.weights else params.backbone),
         masks=segmenter.name,
         consent=consent,
     )

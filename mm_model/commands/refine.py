@@ -62,12 +62,13 @@ def _refine(options: argparse.Namespace) -> None:
     root = repository_root()
     params = load_params(root)
     profile = load_profile(root, params.profile)
-    _heard(options)  # before seconds of loading
+    heard = _heard(options)  # before seconds of loading
     if plan.unchanged:
         _copied(options)
         return
     frames, rate = _clip(options.clip, profile)
-    made = _refined(options, plan, frames, finder(root / params.facepack, profile), profile)
+    find = finder(root / params.facepack, profile)
+    made = _refined(options, plan, heard, frames, (find, profile))
     for note in made.notes:
         print(note)
     if made.frames is frames:
@@ -118,24 +119,26 @@ def finder(facepack: Path, profile: Profile) -> FindFaces:
 def _refined(
     options: argparse.Namespace,
     plan: RefinePlan,
+    heard: tuple[LearnedSubject | None, str],
     frames: np.ndarray,
-    find: FindFaces,
-    profile: Profile,
+    by: tuple[FindFaces, Profile],
 ) -> Any:
     import torch
 
-    from mm_model.refine.animated import AnimatedRedrawer, Redrawing
+    from mm_model.refine.animated import AnimatedRedrawer
     from mm_model.refine.plan import refined
-    from mm_model.settings.device import device_of
-    from mm_model.vcd.animate import load_animator
+    from mm_model.settings.device import device_of, settle
+    from mm_model.vcd.animate import Take, load_animator
 
+    find, profile = by
     torch.set_num_threads(profile.run.threads)
-    subject, prompt = _heard(options)
+    subject, prompt = heard
     tokens, like = (subject.tokens, subject.weights) if subject else (None, None)
     device = device_of(profile.run)
+    settle(device)
     dtype = getattr(torch, profile.run.dtype)
     animator = load_animator(options.weights, options.motion, device, dtype, like=like)
-    asked = Redrawing(prompt, options.seed, gamma=options.gamma)
+    asked = Take(prompt, options.seed, gamma=options.gamma)
     return refined(frames, plan, AnimatedRedrawer(animator, asked, tokens), find)
 
 

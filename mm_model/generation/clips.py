@@ -131,14 +131,14 @@ def generate(
             max_sequence_length=pipe.transformer.config.max_text_seq_length,
             output_type="latent",
             return_dict=False,
-            callback_on_step_end=_telling(on_step, start // step * sampling.steps, total),
+            callback_on_step_end=telling(on_step, start // step * sampling.steps, total),
         )[0]
         frames = np.nan_to_num(np.asarray(pipe.to_frames(latents))).clip(0, 1)
         clips.append((frames * 255).round().astype(np.uint8))
     return np.concatenate(clips)
 
 
-def _telling(on_step: OnStep | None, done: int, total: int) -> Callable[..., dict] | None:
+def telling(on_step: OnStep | None, done: int, total: int) -> Callable[..., dict] | None:
     """`on_step` in the form in which the pipeline tells of a step."""
     if on_step is None:
         return None

@@ -6,7 +6,6 @@ Noise is drawn on the CPU from the seed, so that every device sees the same one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,30 +15,19 @@ from torch import Tensor
 from mm_model.diffusion.schedule import correlate_frames
 from mm_model.errors import UserError
 from mm_model.refine.port import left_of
-from mm_model.vcd.animate import Animator
+from mm_model.vcd.animate import Animator, Take
 from mm_model.vcd.tokens import IdTokens
 
 
-@dataclass(frozen=True)
-class Redrawing:
-    """The prompt and seed that frames are drawn again by; gamma correlates neighbours' noise."""
-
-    prompt: str
-    seed: int = 0
-    _: KW_ONLY
-    steps: int = 20
-    guidance: float = 8.0
-    gamma: float = 0.0
-    negative: str = ""
-
-
 class AnimatedRedrawer:
-    """Redraws by an animator's UNet, VAE and DDIM steps; latents are `[1,C,F,h,w]`."""
+    """Redraws by an animator's UNet, VAE and DDIM steps; latents are `[1,C,F,h,w]`.
 
-    def __init__(
-        self, animator: Animator, asked: Redrawing, tokens: IdTokens | None = None
-    ) -> None:
-        self._pipe, self._asked, self._longest = animator.pipe, asked, animator.longest
+    Of `asked` the frames that are given say how many there are and how large.
+    """
+
+    def __init__(self, animator: Animator, asked: Take, tokens: IdTokens | None = None) -> None:
+        self._pipe, self._asked, self._side = animator.pipe, asked, animator.side
+        self._longest = animator.longest
         base, self._guided = animator.base, asked.guidance > 1
         self._base = base
         with torch.no_grad():
@@ -58,8 +46,7 @@ class AnimatedRedrawer:
     @property
     def size(self) -> tuple[int, int]:
         """Height and width that the UNet was made for."""
-        side = int(self._pipe.unet.config.sample_size) * self.factor
-        return side, side
+        return self._side, self._side
 
     def check(self, frames: int) -> None:
         """Raises:

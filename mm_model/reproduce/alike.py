@@ -32,12 +32,11 @@ class Likeness:
         self._pack, self.judges = pack, dict(judges)
         self._known: dict[str, dict[str, list[np.ndarray]]] = {}
 
-    def enrol(self, people: Mapping[int, Sequence[Pictured]]) -> None:
-        """Take over photographs of people, by their seeds."""
+    def enrol(self, people: Mapping[int, Sequence[np.ndarray]]) -> None:
+        """Take over photographs `[S,S,3]` of people, by their seeds."""
         for judge in self.judges:
             self._known[judge] = {
-                str(seed): self._embedded(judge, [one.image for one in found])
-                for seed, found in people.items()
+                str(seed): self._embedded(judge, found) for seed, found in people.items()
             }
 
     def of(self, clips: Sequence[np.ndarray]) -> dict[str, dict[str, float | None]]:

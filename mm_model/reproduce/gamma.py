@@ -14,7 +14,7 @@ import torch
 
 from mm_model.embedded.people.caption import caption
 from mm_model.embedded.people.people import person
-from mm_model.facepack.port import open_judge, open_pack, unit
+from mm_model.facepack.port import open_judge, open_pack
 from mm_model.generation.backbone import given_adapter, load_backbone
 from mm_model.generation.clips import Sampling, pipeline_of
 from mm_model.methods.magic_mirror import MagicMirror
@@ -22,6 +22,7 @@ from mm_model.methods.port import Shot
 from mm_model.metrics.intervals import mean_interval, paired_interval
 from mm_model.nn.injection import files
 from mm_model.reproduce import plots
+from mm_model.reproduce.alike import Likeness
 from mm_model.reproduce.figure9 import trained_adapter
 from mm_model.reproduce.figure16 import adults, photographs_of
 from mm_model.reproduce.people import SIZE, weights_of
@@ -31,8 +32,10 @@ from mm_model.store import digests
 from mm_model.store.atomic import Document
 
 NAME = "gamma"
-VERSION = 1
+VERSION = 2
 """Raised when equal settings give another result."""
+
+_JUDGE = "house"
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,12 @@ class _Bench:
             face_guidance=profile.evaluate.face_guidance,
         )
         self.frames = profile.model.num_frames
-        self.pack = open_pack(root / "weights/tiny/facepack/models/tiny", size, 1)
-        self.judge = open_judge(root / "weights/tiny/judge/models/judge", size)
+        pack = open_pack(root / "weights/tiny/facepack/models/tiny", size, 1)
+        judge = open_judge(root / "weights/tiny/judge/models/judge", size)
+        self._likeness = Likeness(pack, {_JUDGE: judge})
+        self._likeness.enrol(
+            {seed: [one.pixels for one in photographs_of(seed)] for seed in adults(study.people)}
+        )
 
     def clips(self, seed: int, gamma: float) -> list[np.ndarray]:
         """A clip an action of the person `seed`, from one photograph."""
@@ -112,15 +119,8 @@ class _Bench:
         return list(self.method.generate([somebody], shots, sampling))
 
     def identity(self, seed: int, clips: list[np.ndarray]) -> float | None:
-        """Mean cosine of every frame's face with four photographs; None without a face."""
-        known = [self._embedded(one.pixels) for one in photographs_of(seed)]
-        seen = [self._embedded(frame) for clip in clips for frame in clip]
-        found = [float(a @ b) for a in seen if a is not None for b in known if b is not None]
-        return float(np.mean(found)) if found else None
-
-    def _embedded(self, picture: np.ndarray) -> np.ndarray | None:
-        faces = self.pack.detect(picture)
-        return unit(self.judge.embed(picture, faces[0])) if faces else None
+        """Mean cosine of the faces with four photographs; None without a face."""
+        return self._likeness.of(clips)[_JUDGE][str(seed)]
 
 
 def motion_of(clip: np.ndarray) -> float:

@@ -116,7 +116,9 @@ def reproduce(root: Path, processes: int = 2, study: SubjectsStudy | None = None
     references = {s.seed: _photographs(s)[1] for s in study.subjects if s.kind == PERSON}
     likeness = Likeness(pack, {one.name: one.pack for one in judges.judges})
     bench = _Bench(profile, base, CogAnimator(base), likeness, study)
-    likeness.enrol({seed: bench.seen(found) for seed, found in references.items()})
+    likeness.enrol(
+        {seed: [one.image for one in bench.seen(found)] for seed, found in references.items()}
+    )
     setting = {"study": asdict(study), "subject": _values(profile)}
     asked = [profile.serve.default_steps, profile.serve.default_guidance]
     known = [VERSION, setting, asked, opened.digest, _digests(likeness.judges)]

@@ -15,8 +15,8 @@ import torch
 
 from mm_model.diffusion.schedule import correlate_frames
 from mm_model.errors import UserError, first_line
+from mm_model.generation.clips import telling
 from mm_model.nn.networks import load_network, without_bars
-from mm_model.nn.parts import Keywords
 from mm_model.progress import OnStep
 from mm_model.vcd.single_file import load_single_file
 from mm_model.vcd.stable_diffusion import StableDiffusion, load_checkpoint
@@ -118,12 +118,6 @@ class Animator:
             generator=torch.Generator("cpu").manual_seed(take.seed),
         )
         guided = take.guidance > 1
-
-        def told(_: Any, step: int, __: Any, kept: Keywords) -> Keywords:
-            if on_step is not None:
-                on_step(step + 1, take.steps)
-            return kept
-
         made = pipe(
             prompt_embeds=self.base.words([take.prompt], tokens),
             negative_prompt_embeds=self.base.words([take.negative]) if guided else None,
@@ -134,7 +128,7 @@ class Animator:
             guidance_scale=take.guidance,
             latents=correlate_frames(noise, take.gamma, frame_dim=2).to(pipe.unet.dtype),
             output_type="np",
-            callback_on_step_end=told,
+            callback_on_step_end=telling(on_step, 0, take.steps),
         ).frames[0]
         return (np.asarray(made) * 255).round().astype(np.uint8)
 

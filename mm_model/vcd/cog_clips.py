@@ -6,14 +6,14 @@ Noise may be correlated over latent frames (Magic-Me, section 4.1; over latent f
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from mm_model.diffusion.frames import check_frame_count
 from mm_model.errors import UserError
-from mm_model.nn.parts import Keywords
+from mm_model.generation.clips import telling
 from mm_model.progress import OnStep
 from mm_model.vcd.animate import Take
 from mm_model.vcd.bases import open_backbone
@@ -55,12 +55,6 @@ class CogAnimator:
         """
         self._refuse(take)
         guided = take.guidance > 1
-
-        def told(_: Any, step: int, __: Any, kept: Keywords) -> Keywords:
-            if on_step is not None:
-                on_step(step + 1, take.steps)
-            return kept
-
         made = self._pipe(
             prompt_embeds=self.base.words([take.prompt], tokens),
             negative_prompt_embeds=self.base.words([take.negative]) if guided else None,
@@ -72,7 +66,7 @@ class CogAnimator:
             generator=torch.Generator("cpu").manual_seed(take.seed),
             noise_prior_gamma=take.gamma,
             output_type="latent",
-            callback_on_step_end=told,
+            callback_on_step_end=telling(on_step, 0, take.steps),
         ).frames
         frames = np.nan_to_num(np.asarray(self._pipe.to_frames(made)[0])).clip(0, 1)
         return (frames * 255).round().astype(np.uint8)

@@ -13,33 +13,19 @@ from mm_model.embedded.people.shot import ShotSetup
 from mm_model.errors import UserError
 from mm_model.media.decode import read_frames
 from mm_model.media.encode import write_mp4
-from mm_model.refine.animated import AnimatedRedrawer, Redrawing, without_subject
+from mm_model.refine.animated import AnimatedRedrawer, without_subject
 from mm_model.refine.plan import RefinePlan, refined
 from mm_model.refine.port import redrawn
-from mm_model.vcd.animate import Animator, load_animator
-from mm_model.vcd.tokens import IdTokens
+from mm_model.vcd.animate import Animator, Take
 from tests.refine.drawn import find, noise, with_faces
 from tests.vcd import tiny_sd
+from tests.vcd.test_animate import animator, places, rex
 
 pytestmark = pytest.mark.capability("refined clips", scale="L")
 
-ASKED = Redrawing("a photo of a <rex> man smiling", 3, steps=5)
+__all__ = ["animator", "places"]  # fixtures
 
-
-@pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    place = tmp_path_factory.mktemp("sd")
-    return tiny_sd.checkpoint(place / "checkpoint"), tiny_sd.motion(place / "motion")
-
-
-@pytest.fixture(scope="module")
-def animator(places: tuple[Path, Path]) -> Animator:
-    return load_animator(*places, torch.device("cpu"), torch.float32)
-
-
-def rex(seed: int = 1) -> IdTokens:
-    generator = torch.Generator().manual_seed(seed)
-    return IdTokens("<rex>", torch.randn(3, tiny_sd.WIDTH, generator=generator))
+ASKED = Take("a photo of a <rex> man smiling", 3, steps=5)
 
 
 def test_a_redrawn_clip_is_the_library_s_own_video_to_video(
@@ -82,7 +68,7 @@ def test_gamma_zero_is_plain_noise_and_strength_decides_what_stays(animator: Ani
     clip = with_faces(noise(3, 100, 90), [(40, 40)] * 3)
 
     def made(strength: float, gamma: float = 0.0) -> np.ndarray:
-        asked = Redrawing(ASKED.prompt, 3, steps=5, gamma=gamma)
+        asked = Take(ASKED.prompt, 3, steps=5, gamma=gamma)
         redrawer = AnimatedRedrawer(animator, asked, rex())
         return refined(clip, RefinePlan(("face",), strength), redrawer, find).frames
 

@@ -7,6 +7,7 @@ a PNG, a clip an MP4.
 import contextlib
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -15,7 +16,10 @@ from pathlib import Path
 from mm_model.commands.generate import interrupt
 from mm_model.commands.generate.sidecar import MadeKind, Sidecar
 from mm_model.errors import UserError
+from mm_model.serving import fields
 from mm_model.store import atomic
+from mm_model.store.atomic import Document
+from mm_model.store.layout import Layout
 from mm_model.store.walk import why
 
 SUFFIXES = {MadeKind.CLIP: ".mp4", MadeKind.PICTURE: ".png"}
@@ -62,6 +66,18 @@ class ClipFiles:
             named = self.target.with_stem(f"{self.target.stem}-{number}")
             tried = ClipFiles(named, self.shots)
         return tried
+
+
+def begun(layout: Layout, asked: Document, target: Path | None) -> tuple[Document, MadeKind, Path]:
+    """What was asked for with its seed, drawn where none is given; what is made, and where."""
+    values = dict(asked)
+    if values.get("seed") is None:
+        values["seed"] = secrets.randbelow(fields.MAX_SEED + 1)
+    if values.get("num_frames") is None and target is not None and target.suffix == ".png":
+        values["num_frames"] = 1
+    kind = MadeKind.PICTURE if values.get("num_frames") == 1 else MadeKind.CLIP
+    usual = layout.root / "work" / layout.profile / "clips" / f"{values['seed']}{SUFFIXES[kind]}"
+    return values, kind, target or usual
 
 
 def of(target: Path, prompts: Sequence[str]) -> ClipFiles:

@@ -3,9 +3,9 @@
 Told, recorded and made again as a clip from photographs is (`work`).
 """
 
-import secrets
 import time
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mm_model.vcd.animate import Take
     from mm_model.vcd.shelf import LearnedSubject
     from mm_model.vcd.showing import LoadedShow, Show
+
 _NAMES = {
     "num_frames": "frames",
     "num_inference_steps": "steps",
@@ -69,16 +70,9 @@ def make(layout: Layout, wish: SubjectWish, target: Path | None, force: bool, sa
         UserError: the subject or a part is not there or does not fit, the prompt is refused, or a
             file stands in the way.
     """
-    seed = wish.values.get("seed")
-    seed = secrets.randbelow(fields.MAX_SEED + 1) if seed is None else seed
-    values = {**wish.values, "seed": seed}
-    if values.get("num_frames") is None and target is not None and target.suffix == ".png":
-        values["num_frames"] = 1
-    kind = MadeKind.PICTURE if values.get("num_frames") == 1 else MadeKind.CLIP
-    name = f"{seed}{place.SUFFIXES[kind]}"
-    target = target or layout.root / "work" / layout.profile / "clips" / name
+    values, kind, target = place.begun(layout, wish.values, target)
     with (
-        ending.no_clip(f"--seed {seed} makes the same one"),
+        ending.no_clip(f"--seed {values['seed']} makes the same one"),
         place.kept_free(place.of(target, wish.prompts), force),
     ):
         place.refuse_kind(target, kind)
@@ -111,7 +105,7 @@ def again(
     )
     wish = SubjectWish(moved, asked.prompts, dict(asked.numbers), asked.refine)
     profile = load_profile(layout.root, layout.profile)
-    ending.refuse_other_parts(before, order.digests(), _values(profile))
+    ending.refuse_other_parts(before, order.digests, _values(profile))
     made = _made(layout, order, wish, before.kind, say)
     if target is not None:
         say(str(ending.kept(made, target, force, say)))
@@ -130,8 +124,9 @@ class _Order:
     plan: "RefinePlan | None"
     facepack: Path
 
+    @cached_property
     def digests(self) -> dict[str, str]:
-        """Hex SHA-256 of each part."""
+        """Hex SHA-256 of each part; gigabytes are read once."""
         found = self.show.digests()
         return found | ({"facepack": digests.of_folder(self.facepack)} if self.plan else {})
 
@@ -144,8 +139,7 @@ def _order(layout: Layout, places: SubjectPlaces, refine: str | None) -> _Order:
         raise UserError("Give a learned subject with --subject; learn-subject learns one.")
     folder = shelf.found(layout.subjects, places.subject)
     subject = shelf.read(folder)
-    below = layout.root / subject.weights  # a backbone is named from the root of its tree
-    learned_on = below if below.is_dir() else subject.weights
+    learned_on = layout.root / subject.weights  # a tree's own backbone is named from its root
     show = showing.Show(subject, learned_on, places.weights or learned_on, places.motion)
     plan = None if refine is None else RefinePlan.of(refine)
     if plan is not None:
@@ -174,7 +168,7 @@ def _made(
     said = Sidecar(
         _arguments(order, wish, takes[0]),
         None,
-        digests={**order.digests(), "code": code.digest()},
+        digests={**order.digests, "code": code.digest()},
         references_sha256=[],
         video_sha256=digests.of_bytes(whole),
         fps=loaded.fps,
@@ -216,7 +210,7 @@ def _refined(
     if order.plan is None:
         return clips, []
     from mm_model.commands.refine import finder
-    from mm_model.refine.animated import AnimatedRedrawer, Redrawing
+    from mm_model.refine.animated import AnimatedRedrawer
     from mm_model.refine.plan import refined
     from mm_model.vcd.animate import Animator
 
@@ -226,10 +220,7 @@ def _refined(
     made: list[np.ndarray] = []
     notes: list[str] = []
     for take, clip in zip(takes, clips, strict=True):
-        asked = Redrawing(
-            take.prompt, take.seed, steps=take.steps, guidance=take.guidance, gamma=take.gamma
-        )
-        redrawer = AnimatedRedrawer(loaded.animator, asked, order.show.subject.tokens)
+        redrawer = AnimatedRedrawer(loaded.animator, take, order.show.subject.tokens)
         done = refined(clip, order.plan, redrawer, find)
         made.append(done.frames)
         notes += done.notes

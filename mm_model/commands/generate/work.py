@@ -4,7 +4,6 @@ Everything that can be refused is refused before work starts: what is asked, the
 that would be replaced. A clip and its record are written whole or not at all.
 """
 
-import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
@@ -45,16 +44,7 @@ def make(layout: Layout, wish: Wish, target: Path | None, force: bool, say: Say)
     Raises:
         UserError: a refusal, as a server's, or a file stands in the way.
     """
-    seed = wish.values.get("seed")
-    values = {
-        **wish.values,
-        "seed": secrets.randbelow(fields.MAX_SEED + 1) if seed is None else seed,
-    }
-    if values.get("num_frames") is None and target is not None and target.suffix == ".png":
-        values["num_frames"] = 1
-    kind = MadeKind.PICTURE if values.get("num_frames") == 1 else MadeKind.CLIP
-    name = f"{values['seed']}{place.SUFFIXES[kind]}"
-    target = target or layout.root / "work" / layout.profile / "clips" / name
+    values, kind, target = place.begun(layout, wish.values, target)
     otherwise = f"--seed {values['seed']} (SEED={values['seed']} for make) makes the same one"
     with ending.no_clip(otherwise), place.kept_free(place.of(target, wish.prompts), force):
         choice = chosen(layout, wish.adapter, wish.facepack)
