@@ -282,6 +282,16 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
             "refined clips",
             "a face, or a clip in windows, is redrawn by a model; not run on the published weights",
         ),
+        Capability(
+            "prompt-to-segmentation",
+            "masks by one's own pictures, by a face, or by Grounding DINO and SAM keep the "
+            "background out of the tokens; those two were not run on their published weights",
+        ),
+        Capability(
+            "metrics of a subject",
+            "CLIP-I, DINO, CLIP-T and smoothness of any clip beside motion, and proxies without "
+            "weights; not run on the published weights",
+        ),
     ),
     "Past one machine": (
         Capability(

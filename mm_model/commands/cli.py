@@ -22,6 +22,7 @@ from mm_model.commands import (
     export,
     imports,
     learn_subject,
+    measure,
     parameters,
     plan,
     prove,
@@ -73,6 +74,7 @@ _KEPT = {
     "learn-subject": "what was learned so far is kept and the same command goes on",
     "generate": "no clip was made",
     "refine": "no clip was written",
+    "measure": _UNCHANGED,
     "export": "nothing half-written was put there",
     "releases": _UNCHANGED,
     "rollback": _LOOK,
@@ -275,6 +277,7 @@ def parser() -> argparse.ArgumentParser:
     example_subject.add_to(commands)
     learn_subject.add_to(commands)
     refine.add_to(commands)
+    measure.add_to(commands)
     generate.add_to(commands)
     releases.add_to(commands)
     export.add_to(commands)

@@ -66,7 +66,7 @@ def _refine(options: argparse.Namespace) -> None:
     if plan.unchanged:
         _copied(options)
         return
-    frames, rate = _clip(options.clip, profile)
+    frames, rate = read_clip(options.clip, profile)
     find = finder(root / params.facepack, profile)
     made = _refined(options, plan, heard, frames, (find, profile))
     for note in made.notes:
@@ -87,7 +87,7 @@ def _copied(options: argparse.Namespace) -> None:
     print(f"{options.out}: the clip itself, byte for byte")
 
 
-def _clip(path: Path, profile: Profile) -> tuple[np.ndarray, float]:
+def read_clip(path: Path, profile: Profile) -> tuple[np.ndarray, float]:
     """Frames and frames a second of a clip that a confined process could read first."""
     from mm_model.ingest import sandbox
     from mm_model.media.decode import read_frames

@@ -14,6 +14,7 @@ NAMES = {
     "figure14": "modulation only, on two distributions of data",
     "figure16": "one photograph and four, pictures, shots and words of style (with figure 17)",
     "gamma": "motion and identity against the correlation of the frames' noise",
+    "masks": "tokens learned with true masks against without: background, motion, smoothness",
     "subjects": "people, cups and toys learned by their tokens, against the plain base",
 }
 

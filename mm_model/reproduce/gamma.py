@@ -20,6 +20,7 @@ from mm_model.generation.clips import Sampling, pipeline_of
 from mm_model.methods.magic_mirror import MagicMirror
 from mm_model.methods.port import Shot
 from mm_model.metrics.intervals import mean_interval, paired_interval
+from mm_model.metrics.pixels import frame_change
 from mm_model.nn.injection import files
 from mm_model.reproduce import plots
 from mm_model.reproduce.alike import Likeness
@@ -123,11 +124,6 @@ class _Bench:
         return self._likeness.of(clips)[_JUDGE][str(seed)]
 
 
-def motion_of(clip: np.ndarray) -> float:
-    """Mean change of a pixel of `clip [F,H,W,3]` from frame to frame, of 255 levels."""
-    return float(np.abs(np.diff(clip.astype(np.float64), axis=0)).mean())
-
-
 def _part(bench: _Bench, shelf: Shelf, seed: int) -> Document:
     if known := shelf.part(str(seed)):
         return known
@@ -135,7 +131,7 @@ def _part(bench: _Bench, shelf: Shelf, seed: int) -> Document:
     for gamma in bench.study.gammas:
         clips = bench.clips(seed, gamma)
         part[str(gamma)] = {
-            "motion": float(np.mean([motion_of(clip) for clip in clips])),
+            "motion": float(np.mean([frame_change(clip) for clip in clips])),
             "identity": bench.identity(seed, clips),
         }
     shelf.keep(str(seed), part)

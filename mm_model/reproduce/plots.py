@@ -209,6 +209,27 @@ def subjects(parts: Sequence[Document]) -> Figure:
     return figure
 
 
+def masked(parts: Sequence[Document]) -> Figure:
+    """A row a person: photographs, then frames of the base, with masks and without."""
+    from mm_model.reproduce.masks import strip_of
+
+    strips = [strip_of(part) for part in parts]
+    figure = Figure(figsize=(11, 1.05 * len(strips) + 0.7))
+    figure.suptitle(
+        "Three of eight photographs | triples of frames: the plain base, learned with true masks,"
+        " learned without"
+    )
+    room = {"left": 0.14, "right": 0.99, "bottom": 0.01, "top": 0.93, "hspace": 0.08}
+    rows = np.atleast_1d(figure.subplots(len(strips), 1, gridspec_kw=room))
+    for axes, strip, part in zip(rows, strips, parts, strict=True):
+        axes.imshow(strip, interpolation="nearest")
+        axes.set_xticks([])
+        axes.set_yticks([len(strip) / 2], [f"{part['name']}\n{part['places']}"])
+        for edge in axes.spines.values():
+            edge.set_visible(False)
+    return figure
+
+
 def noise_prior(rows: Sequence[Document]) -> Figure:
     """Motion and identity against gamma, each with its interval over people."""
     figure = Figure(figsize=(9, 3.8), layout="constrained")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from mm_model.embedded.people.action import draw_still
 from mm_model.embedded.people.encode import encode_picture
 from mm_model.embedded.people.people import CATEGORIES, person
 from mm_model.embedded.people.render import render
-from mm_model.embedded.people.shot import shot
+from mm_model.embedded.people.shot import ShotSetup, shot
 from mm_model.embedded.people.split import HELD_OUT_PEOPLE
 from mm_model.errors import UserError
 from mm_model.store.atomic import publish_folder
@@ -31,7 +31,7 @@ BASIS = "synthetic:procedural"
 NUMBER, SIZE, LARGEST = 8, 256, 2048
 _MOST = 64
 _ADULTS = CATEGORIES[:4]
-_STREAM = 0xE5
+_STREAM, _PLACE = 0xE5, 0x9A
 _ALIKE = 0.5
 
 
@@ -59,22 +59,40 @@ class DrawnSubject:
             raise UserError(f"There is no person {self.seed}: give a seed up to {len(adults) - 1}.")
         return adults[self.seed]
 
-    def photographs(self, number: int = NUMBER, size: int = SIZE) -> list[Pictured]:
-        """`number` photographs of `size` pixels a side, each in a place and light of its own."""
+    def photographs(
+        self, number: int = NUMBER, size: int = SIZE, *, one_place: bool = False
+    ) -> list[Pictured]:
+        """`number` photographs of `size` pixels a side, each in a place and light of its own.
+
+        one_place: a person's all stand before one background, as when they were taken on one day.
+        """
         rng = np.random.default_rng([_STREAM, SUBJECTS.index(self.kind), self.seed])
         if self.kind != PERSON:
             what = thing(self.kind, self.seed)
             return [photograph(what, rng, size) for _ in range(number)]
         found: list[Pictured] = []
+        place = shot(np.random.default_rng([_STREAM, self.seed, _PLACE])) if one_place else None
         while len(found) < number:
-            if (drawn := _portrait(self.person, rng, size)) is not None:
+            if (drawn := _portrait(self.person, rng, size, place)) is not None:
                 found.append(drawn)
         return found
 
 
-def _portrait(seed: int, rng: np.random.Generator, size: int) -> Pictured | None:
-    """A photograph whose face can be seen. What is not seen through is the person."""
+def _portrait(
+    seed: int, rng: np.random.Generator, size: int, place: ShotSetup | None = None
+) -> Pictured | None:
+    """A photograph whose face can be seen. What is not seen through is the person.
+
+    place: whose background it has; its own where it is None.
+    """
     setup, pose, who = shot(rng), draw_still(rng), person(seed)
+    if place is not None:
+        setup = replace(
+            setup,
+            background=place.background,
+            background_colours=place.background_colours,
+            background_seed=place.background_seed,
+        )
     drawn = render(who, setup, pose, size)
     if not drawn.visible:
         return None
