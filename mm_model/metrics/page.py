@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from mm_model.metrics import goals, table
+from mm_model.metrics import goals, subject, table
 from mm_model.metrics.goals import Goal
 from mm_model.metrics.port import Column, Evident, Metric
 
@@ -21,6 +21,16 @@ for every variant. A bare number (a cosine, a share, a length over another) has 
 which way is good, where one is. Bounds are what the audit asks.
 """
 _ROWS = ("| Column | is | unit | better | mean | bounds | needs |", "|---" * 7 + "|")
+_SUBJECT = """## Of a clip of a subject
+
+Magic-Me's metrics, of any clip against photographs and a sentence, with a face in it or without:
+`python -m mm_model measure CLIP --photos DIR --prompt TEXT --clip DIR --dino DIR`. They are no
+columns of `cells.parquet`. The first four need CLIP or DINO from a folder; without it they are null
+and the output says why. Proxies need none. Smoothness is highest where nothing moves: read it
+beside the motion.
+
+| Value | is | unit | better | bounds | how |
+|---|---|---|---|---|---|"""
 _GOALS = """## Goals
 
 Figures of the study, under `goals` in `metrics.json`, and the range each should lie in. A release
@@ -47,12 +57,18 @@ def text() -> str:
     parts = [_HEAD, *_ROWS, *_rows(one for one in table.METRICS if not one.proxy)]
     if stand_ins := [one for one in table.METRICS if one.proxy]:
         parts += ["", _PROXIES, *_ROWS, *_rows(stand_ins)]
+    shown = (*subject.COLUMNS, *subject.PROXIES)
+    of_subject = [
+        f"| `{one.name}` | {one.meaning} | {one.unit} | {one.better or ''} | {_bounds(one)} | "
+        f"{one.convention or ''} |"
+        for one in shown
+    ]
     needs = [f"| {need} | {_MEANT[need]} |" for need in Evident]
     made = [
         f"| `{goal.name}` | {goal.title} | {_range(goal)} | {_yes(goal.decides)} |"
         for goal in goals.GOALS
     ]
-    return "\n".join([*parts, "", _GOALS, *made, "", _NEEDS, *needs, ""])
+    return "\n".join([*parts, "", _SUBJECT, *of_subject, "", _GOALS, *made, "", _NEEDS, *needs, ""])
 
 
 _PROXIES = """## Proxies
