@@ -27,8 +27,16 @@ INPUT_ASSETS = {
 SETTINGS = "settings"
 """The stage of `dvc.yaml` that writes down what the profile says; no asset stands for it."""
 
+SUBJECT = "subject"
+"""The stage of `dvc.yaml` that stands there once a listed subject, as in `subject@rex`: one asset,
+with a partition a subject."""
+
+PHOTOGRAPHS = "photographs"
+"""The asset that stands for what `subjects.yaml` names."""
+
 _OUTPUT = re.compile(r"data/\$\{profile\}/(\w+)")
 _INPUT = re.compile(r"\$\{(\w+)\}")
+_LISTED = ("${item.folder}", "${subject_base}")
 
 
 @dataclass(frozen=True)
@@ -50,19 +58,27 @@ class Node:
     @property
     def parents(self) -> tuple[str, ...]:
         """Names of the assets this one depends on."""
-        return (*self.takes, *(INPUT_ASSETS[name] for name in self.models))
+        listed = (PHOTOGRAPHS,) if self.name == SUBJECT else ()
+        return (*self.takes, *(INPUT_ASSETS[name] for name in self.models), *listed)
 
 
 def _node(name: str, entry: dict) -> Node:
     takes, models, code = [], [], []
     for dependency in entry["deps"]:
+        if dependency in _LISTED:
+            continue
         if found := _OUTPUT.fullmatch(dependency):
             takes.append(found[1])
         elif found := _INPUT.fullmatch(dependency):
             models.append(found[1])
         else:
             code.append(dependency)
-    sections = [part for file in entry["params"] for parts in file.values() for part in parts]
+    sections = [
+        part
+        for file in entry["params"]
+        for name, parts in file.items()
+        for part in (parts if name.startswith("data/") else ())
+    ]
     return Node(
         name,
         entry["cmd"],
@@ -75,6 +91,28 @@ def _node(name: str, entry: dict) -> Node:
 
 @cache
 def nodes() -> dict[str, Node]:
-    """Every stage but `SETTINGS` by name, in the order of the file."""
+    """Every stage but `SETTINGS` and `SUBJECT` by name, in the order of the file."""
     stages = yaml.safe_load(FILE.read_text())["stages"]
-    return {name: _node(name, entry) for name, entry in stages.items() if name != SETTINGS}
+    apart = (SETTINGS, SUBJECT)
+    return {name: _node(name, entry) for name, entry in stages.items() if name not in apart}
+
+
+@cache
+def subject() -> Node:
+    """What the stages of all subjects have in common."""
+    return _node(SUBJECT, yaml.safe_load(FILE.read_text())["stages"][SUBJECT]["do"])
+
+
+def node(stage: str) -> Node:
+    """The stage of this name; of a subject, as in `subject@rex`, what all of them share."""
+    return subject() if asset(stage) == SUBJECT else nodes()[stage]
+
+
+def asset(stage: str) -> str:
+    """The asset that stands for a stage."""
+    return stage.partition("@")[0]
+
+
+def partition(stage: str) -> str | None:
+    """The partition of that asset; None where it has none."""
+    return stage.partition("@")[2] or None

@@ -30,3 +30,8 @@ captioners = _given("captioners", "Shelf of models that caption pictures; may be
 classifiers = _given("classifiers", "Shelf of models that find watermarks; may be empty.")
 synthesizer = _given("synthesizer", "SDXL and PhotoMaker-V2, which paint references; may be empty.")
 backbone = _given("backbone", "Frozen video pipeline with its identity encoder.")
+photographs = dg.AssetSpec(
+    "photographs",
+    group_name="inputs",
+    description="Folders of subjects and what they are learned on, as subjects.yaml names them.",
+)

@@ -39,7 +39,7 @@ def stage_asset(
     stage = stages.load(name)
     return {
         "name": name,
-        "deps": list(graph.nodes()[name].parents),
+        "deps": list(graph.node(name).parents),
         "group_name": group,
         "kinds": {"dvc", *kinds},
         "description": stage.title,

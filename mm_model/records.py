@@ -287,3 +287,12 @@ JUDGED_MEASURES = (
 
 JUDGED_COLUMNS = ("cell_id", "judge", *JUDGED_MEASURES)
 """A row a clip of `cells.parquet` and judge."""
+
+SUBJECT_PHOTO_COLUMNS = ("name", "sha256", "status", "reason", "why", "mask_share")
+"""A picture of a subject's folder; `why` it was left out in words, of a kept one the share of its
+pixels that show the subject."""
+
+SUBJECT_STEP_COLUMNS = ("step", "loss")
+
+LEFT_OUT = "LEFT_OUT"
+"""The reason of a subject's photograph that cannot be learned from."""

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from assets.graph import SETTINGS, nodes
+from assets.graph import SETTINGS, node
 from mm_model.errors import BusyError, UserError
 from mm_model.run import stages, status
 from mm_model.settings import Params, Profile, load_params, load_profile
@@ -28,7 +28,7 @@ def moved(entry: dvc_lock.Entry, root: Path) -> list[str]:
         path
         for path in sorted(entry.dependencies)
         if not path.startswith("data/")
-        and path not in nodes()[entry.stage].code
+        and path not in node(entry.stage).code
         and not (root / path).exists()
     ]
 
@@ -56,7 +56,7 @@ def outputs(root: Path) -> Iterator[str]:
     settled = False
     for name, entry in dvc_lock.entries(root, params.profile).items():
         gone, parted = moved(entry, root), rewritten(entry, root)
-        if again & set(nodes()[name].takes):
+        if again & set(node(name).takes):
             again.add(name)  # it follows what is made again
             continue
         if not gone and not parted:
@@ -83,7 +83,7 @@ def _dvc(root: Path, *arguments: str) -> None:
 
 def _other_work(name: str, params: Params, profile: Profile, layout: Layout) -> str | None:
     """Why the output that lies there is not what this stage would make; None when it is."""
-    reasons = status.reasons(stages.load(name), params, profile, layout)
+    reasons = status.reasons(stages.of(name, layout.root), params, profile, layout)
     if reasons:
         return " and ".join(reasons)
     try:

@@ -19,14 +19,16 @@ from assets import (
     pretrain,
     register,
     sources,
+    subject,
 )
-from assets.graph import nodes
+from assets.graph import SUBJECT, nodes
 from mm_model.environment import silence_telemetry
 from orchestration import code_version, home, resources
 from orchestration.dvc_client import DvcStageClient
-from orchestration.jobs import everything
+from orchestration.jobs import everything, subjects
 from orchestration.schedules import nightly
 from orchestration.sensors import new_media, outside_runs
+from orchestration.subjects import listed_subjects, new_photographs
 
 _MODULES = (
     inputs,
@@ -39,12 +41,13 @@ _MODULES = (
     finetune,
     evaluate,
     register,
+    subject,
 )
 
 
 def _versioned(spec: dg.AssetSpec, root: Path) -> dg.AssetSpec:
     name = spec.key.to_user_string()
-    if name not in nodes():
+    if name not in (*nodes(), SUBJECT):
         return spec
     return spec.replace_attributes(code_version=code_version.current(root, name))
 
@@ -62,9 +65,9 @@ def build(client: DvcStageClient) -> dg.Definitions:
             asset.map_asset_specs(versioned) if isinstance(asset, dg.AssetsDefinition) else asset
             for asset in assets
         ],
-        jobs=[everything],
+        jobs=[everything, subjects],
         schedules=[nightly],
-        sensors=[new_media, outside_runs],
+        sensors=[new_media, outside_runs, listed_subjects, new_photographs],
         resources={"stages": resources.for_runs(client)},
         executor=dg.in_process_executor,
     )

@@ -17,10 +17,11 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
+from assets import graph
 from assets.graph import INPUT_ASSETS, SETTINGS, nodes
 from assets.wiring import StageEvents
 from mm_model.errors import BusyError, UserError
-from mm_model.run import made_by
+from mm_model.run import made_by, stages
 from mm_model.settings import load_params
 from mm_model.store import atomic, closure
 from mm_model.store.layout import Layout
@@ -147,7 +148,8 @@ class DvcStageClient:
         with ThreadPoolExecutor(1) as beside:
             beside.submit(by_code.learn, self.package)
             try:
-                self.up_to_date = frozenset(nodes()) - set(settled(self.root))
+                every = {*nodes(), *stages.listed(self.root)}
+                self.up_to_date = frozenset(every) - set(settled(self.root))
             except UserError:
                 self.up_to_date = frozenset()
 
@@ -228,16 +230,19 @@ class DvcStageClient:
     def _observe(self, context: dg.AssetExecutionContext, stage: str) -> dict[str, Listing]:
         """Record the versions of the inputs this stage reads, before it reads them."""
         observed = self.inputs()
-        for model in nodes()[stage].models:
+        for model in graph.node(stage).models:
             asset = INPUT_ASSETS[model]
             if observed[asset].digest != recorded_version(context.instance, asset):
                 context.log_event(observation(asset, observed[asset].digest))
+        if graph.partition(stage):
+            folder = stages.given(stage, self.root)["folder"]
+            observed[graph.PHOTOGRAPHS] = listing.of(self.root / folder)
         return observed
 
     def _repro(self, context: dg.AssetExecutionContext, stage: str, *options: str) -> Outcome:
         outcome = Outcome(stage)
         try:
-            dvc_inputs.check(self.root, nodes()[stage].models)
+            dvc_inputs.check(self.root, graph.node(stage).models, subjects=(stage,))
             worker = named.read()
             if worker is not None and stage in worker.stages:
                 self._on_worker(context, outcome, worker, force=bool(options))
@@ -331,7 +336,7 @@ class DvcStageClient:
         entry = dvc_lock.entries(self.root, layout.profile)[stage]
         made_by = (
             code_version.of_output(output)
-            or context.assets_def.code_versions_by_key[dg.AssetKey(stage)]
+            or context.assets_def.code_versions_by_key[dg.AssetKey(graph.asset(stage))]
         )
         tags = dvc_lock.version_tags(entry, made_by, self.root, observed)
         metadata = rendering.report_metadata(layout, stage)

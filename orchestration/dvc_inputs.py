@@ -14,7 +14,9 @@ from pathlib import Path
 from assets.graph import INPUT_ASSETS
 from mm_model.errors import UserError
 from mm_model.media.names import shown
+from mm_model.run import stages
 from mm_model.settings import load_params
+from mm_model.settings.listed import NAME as LIST
 from mm_model.store.walk import Entry, entries_below, why
 
 PROFILES = "profiles"
@@ -23,8 +25,14 @@ _NAMED = 3
 _EDITORS = (".#*", "*~", "*.sw?")
 
 
-def check(root: Path, names: Iterable[str] = tuple(INPUT_ASSETS)) -> None:
+def check(
+    root: Path,
+    names: Iterable[str] = tuple(INPUT_ASSETS),
+    subjects: Iterable[str] | None = None,
+) -> None:
     """Look through the inputs called `names` in `params.yaml`, and through `profiles/`.
+
+    subjects: stages of subjects whose folders are looked through too; all that are listed if None.
 
     Raises:
         UserError: DVC cannot digest an entry; the message counts them and names the first.
@@ -33,6 +41,7 @@ def check(root: Path, names: Iterable[str] = tuple(INPUT_ASSETS)) -> None:
     places = {
         f"{getattr(params, name)} (params.yaml: {name})": getattr(params, name) for name in names
     }
+    places |= _of_subjects(root, stages.listed(root) if subjects is None else subjects)
     for said, name in {**places, PROFILES: PROFILES}.items():
         path = root / name
         inside = path.resolve().is_relative_to(root.resolve())
@@ -48,6 +57,14 @@ def check(root: Path, names: Iterable[str] = tuple(INPUT_ASSETS)) -> None:
                 f"{', '.join(sorted(found)[:_NAMED])}{more}: mend or remove them there and run "
                 "again."
             )
+
+
+def _of_subjects(root: Path, names: Iterable[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in names:
+        for what, place in stages.given(name, root).items():
+            found[f"{place} ({LIST}: {what})"] = place
+    return found
 
 
 def _obstacles(path: Path, inside: bool) -> Iterator[tuple[Entry, str]]:

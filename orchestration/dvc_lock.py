@@ -20,9 +20,12 @@ from dagster._core.definitions.data_version import (
     get_input_event_pointer_tag,
 )
 
-from assets.graph import INPUT_ASSETS, Node, nodes
+from assets import graph
+from assets.graph import INPUT_ASSETS, nodes
 from mm_model.errors import UserError
+from mm_model.run.stages import listed
 from mm_model.settings import Params, load_params
+from mm_model.store.layout import Layout
 from orchestration.listing import Listing
 
 MEND = "remove it and run again, which restores every stage from DVC's run cache"
@@ -30,6 +33,9 @@ MEND = "remove it and run again, which restores every stage from DVC's run cache
 
 NEWEST_TAG = "magic_mirror/newest_raw"
 """On a materialization of `sources`: arrival time of the newest raw file it may have read."""
+
+PHOTOGRAPHS_TAG = "magic_mirror/photographs"
+"""On a materialization of a subject: the listing of the folder that it was learned from."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +48,17 @@ class Entry:
 
 
 def entries(root: Path, profile: str) -> dict[str, Entry]:
-    """The locked stages whose output belongs to `profile`, in the order of `dvc.yaml`.
+    """The locked stages whose output belongs to `profile`, in the order of `dvc.yaml`; of subjects
+    those that are listed.
 
     Raises:
-        UserError: `dvc.lock` is damaged.
+        UserError: `dvc.lock` is damaged, or the list of subjects is not valid.
     """
     stages, found = _stages(root / "dvc.lock"), {}
-    for name in nodes():
+    for name in (*nodes(), *listed(root)):
         entry = stages.get(name, {})
         for out in entry.get("outs", []):
-            if out["path"] == f"data/{profile}/{name}":
+            if root / out["path"] == Layout(root, profile).output(name):
                 dependencies = {dep["path"]: dep["md5"] for dep in entry.get("deps", [])}
                 found[name] = Entry(name, out["md5"], dependencies)
     return found
@@ -70,7 +77,7 @@ def _parent_versions(
     entry: Entry, params: Params, observed: Mapping[str, Listing]
 ) -> dict[str, str]:
     """Outputs go by DVC's digest, inputs by their listing."""
-    node: Node = nodes()[entry.stage]
+    node = graph.node(entry.stage)
     taken = {name: entry.dependencies[f"data/{params.profile}/{name}"] for name in node.takes}
     given = {INPUT_ASSETS[model]: observed[INPUT_ASSETS[model]].digest for model in node.models}
     return {**taken, **given}
@@ -85,6 +92,8 @@ def version_tags(
     """
     versions = _parent_versions(entry, load_params(root), observed)
     raw = {NEWEST_TAG: repr(observed["raw"].newest)} if "raw" in versions else {}
+    if graph.partition(entry.stage) and graph.PHOTOGRAPHS in observed:
+        raw[PHOTOGRAPHS_TAG] = observed[graph.PHOTOGRAPHS].digest
     return {
         **raw,
         DATA_VERSION_TAG: entry.data_version,

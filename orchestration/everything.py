@@ -11,7 +11,7 @@ from mm_model.run import made_by, views
 from mm_model.settings import load_params, load_profile
 from mm_model.store import atomic
 from mm_model.store.layout import Layout
-from orchestration import bring_over, by_code, jobs, resources, runs
+from orchestration import bring_over, by_code, jobs, resources, runs, subjects
 from orchestration.dvc_client import DvcStageClient
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -38,8 +38,14 @@ def run(root: Path, started: float) -> str:
     for line in bring_over.outputs(root):
         print(line, flush=True)
     client = resources.stages(root, echo=lambda line: print(line, flush=True))
-    if (sentence := _execute(client)) is not None:
-        raise UserError(sentence)
+    with dg.DagsterInstance.get() as instance:
+        try:
+            _settle(instance, root)
+            sentences = _execute(client, instance)
+        finally:
+            runs.let_go(instance)
+    if sentences:
+        raise UserError(" ".join(sentences))
     seconds = time.monotonic() - started
     record = layout.root / "work" / layout.profile / "last_run.json"
     said = {"seconds": round(seconds, 1), "stages": {one.stage: one.how for one in client.finished}}
@@ -47,26 +53,40 @@ def run(root: Path, started: float) -> str:
     return _summary(client, layout, seconds)
 
 
-def _execute(client: DvcStageClient) -> str | None:
-    """Run the job; return the sentence of the stage that stopped it, if one did."""
+def _execute(client: DvcStageClient, instance: dg.DagsterInstance) -> list[str]:
+    """Run the job, then that of each listed subject, of which one that stops keeps no other from
+    its turn; return what stopped them, in their sentences."""
     from orchestration import definitions  # loads the profile, whose faults are the user's
 
-    with dg.DagsterInstance.get() as instance:
-        _settle(instance, client.root)
-        client.look()
-        job = definitions.build(client).resolve_job_def(jobs.EVERYTHING)
-        try:
-            result = job.execute_in_process(
-                instance=instance,
-                run_config=_QUIET,
-                raise_on_error=False,
-                tags=runs.tags(instance),
-            )
-        finally:
-            runs.let_go(instance)
+    client.look()
+    whole = definitions.build(client)
+    sentence = _done(client, instance, whole.resolve_job_def(jobs.EVERYTHING))
+    if sentence is not None:
+        return [sentence]
+    job = whole.resolve_job_def(jobs.SUBJECTS)
+    names = subjects.listed(client.root, instance)
+    found = [_done(client, instance, job, partition_key=name) for name in names]
+    return [sentence for sentence in found if sentence is not None]
+
+
+def _done(
+    client: DvcStageClient,
+    instance: dg.DagsterInstance,
+    job: dg.JobDefinition,
+    partition_key: str | None = None,
+) -> str | None:
+    """Run a job; return the sentence of the stage that stopped it, if one did."""
+    before = len(client.finished)
+    result = job.execute_in_process(
+        instance=instance,
+        run_config=_QUIET,
+        raise_on_error=False,
+        tags=runs.tags(instance),
+        partition_key=partition_key,
+    )
     if result.success:
         return None
-    stopped = [one for one in client.finished if one.status]
+    stopped = [one for one in client.finished[before:] if one.status]
     return stopped[0].sentence if stopped else _defect(result)
 
 

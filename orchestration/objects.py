@@ -4,13 +4,13 @@ An output is one object, or a folder: an object that lists the others.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from assets.graph import FILE
+from assets.graph import FILE, asset, partition
 from mm_model.errors import UserError
 from orchestration.address import STORE
 from orchestration.dvc_lock import MEND
@@ -30,7 +30,7 @@ def remotes(graph: Path = FILE) -> dict[str, str]:
     """Stage to the remote of its output, where `dvc.yaml` names one."""
     found: dict[str, str] = {}
     for name, entry in yaml.safe_load(graph.read_text())["stages"].items():
-        for out in entry["outs"]:
+        for out in entry.get("do", entry)["outs"]:
             for said in out.values() if isinstance(out, dict) else ():
                 found[name] = said.get("remote", STORE)
     return found
@@ -46,7 +46,7 @@ def outputs(lock: bytes) -> list[Output]:
         stages = yaml.safe_load(lock)["stages"]
         where = remotes()
         return [
-            Output(name, out["path"], out["md5"], where.get(name, STORE))
+            Output(name, out["path"], out["md5"], where.get(asset(name), STORE))
             for name, entry in stages.items()
             for out in entry["outs"]
         ]
@@ -66,6 +66,23 @@ def without(lock: bytes, outs: list[Output]) -> bytes:
     for name in {one.stage for one in outs}:
         del said["stages"][name]
     return yaml.safe_dump(said, sort_keys=False).encode()
+
+
+def unlisted(outs: list[Output], subjects: Collection[str]) -> list[Output]:
+    """The outputs of stages of subjects that are none of `subjects`, as in `subject@rex`."""
+    return [one for one in outs if partition(one.stage) and one.stage not in subjects]
+
+
+def plain(lock: bytes) -> bytes:
+    """The lock with names that a `dvc.yaml` without `foreach` may have."""
+    said = yaml.safe_load(lock)
+    said["stages"] = {plainly(name): entry for name, entry in said["stages"].items()}
+    return yaml.safe_dump(said, sort_keys=False).encode()
+
+
+def plainly(stage: str) -> str:
+    """The name of a stage without the sign that `foreach` alone may give it."""
+    return stage.replace("@", "-of-")
 
 
 class Cache:

@@ -5,14 +5,17 @@ Compares `dvc.lock` with the latest events and reports only what differs. Runs n
 """
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from assets.graph import INPUT_ASSETS, nodes
+from assets import graph
+from assets.graph import INPUT_ASSETS
+from mm_model.run import stages
 from mm_model.settings import Params, load_params
 from mm_model.store.layout import Layout
-from orchestration import by_code, code_version, dvc_lock, rendering
+from orchestration import by_code, code_version, dvc_lock, listing, rendering
 from orchestration.dvc_client import DvcStageClient, observation, recorded_version
 from orchestration.dvc_command import status
 from orchestration.listing import Listing
@@ -22,21 +25,38 @@ _LATER = Listing("changed after the run that used it", ())
 
 
 def _used(
-    stage: str, params: Params, changes: Mapping[str, Any], inputs: Mapping[str, Listing]
+    root: Path,
+    stage: str,
+    params: Params,
+    changes: Mapping[str, Any],
+    inputs: Mapping[str, Listing],
 ) -> dict[str, Listing]:
     """The listings the locked run of `stage` used: today's, unless DVC says the input changed."""
     changed = changes.get(stage, {}).get("changed deps", {})
     later = {
         INPUT_ASSETS[model]: _LATER
-        for model in nodes()[stage].models
+        for model in graph.node(stage).models
         if getattr(params, model) in changed
     }
+    if graph.partition(stage):
+        folder = stages.given(stage, root)["folder"]
+        there = _LATER if folder in changed else listing.of(root / folder)
+        later[graph.PHOTOGRAPHS] = there
     return {**inputs, **later}
 
 
+def latest(instance: dg.DagsterInstance, stage: str) -> dg.AssetMaterialization | None:
+    """The newest materialization of a stage that Dagster recorded, of a subject its own."""
+    part = graph.partition(stage)
+    wanted = dg.AssetRecordsFilter(
+        dg.AssetKey(graph.asset(stage)), asset_partitions=[part] if part else None
+    )
+    found = instance.fetch_materializations(wanted, limit=1).records
+    return found[0].asset_materialization if found else None
+
+
 def _is_recorded(instance: dg.DagsterInstance, stage: str, tags: Mapping[str, str]) -> bool:
-    event = instance.get_latest_materialization_event(dg.AssetKey(stage))
-    made = event.asset_materialization if event else None
+    made = latest(instance, stage)
     known = (made.tags or {}) if made else {}
     return all(known.get(name) == value for name, value in tags.items())
 
@@ -53,20 +73,24 @@ def events(instance: dg.DagsterInstance, client: DvcStageClient) -> Iterator[Eve
     entries = dvc_lock.entries(client.root, params.profile)
     changes, inputs = status(client.root), client.inputs()
     if entries:
-        for asset, listing in inputs.items():
-            if listing.digest != recorded_version(instance, asset):
-                yield observation(asset, listing.digest)
+        for asset, found in inputs.items():
+            if found.digest != recorded_version(instance, asset):
+                yield observation(asset, found.digest)
     for stage, entry in entries.items():
         output = layout.output(stage)
         made_by = code_version.of_output(output)
         if made_by is None or "changed outs" in changes.get(stage, {}):
             continue
-        used = _used(stage, params, changes, inputs)
+        used = _used(client.root, stage, params, changes, inputs)
         tags = dvc_lock.version_tags(entry, made_by, client.root, used)
         if not _is_recorded(instance, stage, tags):
             metadata = rendering.report_metadata(layout, stage)
             yield dg.AssetMaterialization(
-                stage, metadata={"how": "outside Dagster", **metadata}, tags=tags
+                graph.asset(stage),
+                metadata={"how": "outside Dagster", **metadata},
+                tags=tags,
+                partition=graph.partition(stage),
             )
             yield rendering.check_evaluation(layout, stage, output / "audit.json")
-    yield from by_code.news(instance, layout, entries, client.package)
+    whole = [stage for stage in entries if graph.partition(stage) is None]  # one check an asset
+    yield from by_code.news(instance, layout, whole, client.package)

@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets import graph
 from assets.wiring import AUDIT
 from mm_model.store import documents
 from mm_model.store.layout import Layout
@@ -103,7 +104,7 @@ def _audit(layout: Layout, stage: str, path: Path) -> dict[str, Any]:
 def check_result(layout: Layout, stage: str, path: Path) -> dg.AssetCheckResult:
     """The audit at `path` as the result of the stage's check, inside a run."""
     return dg.AssetCheckResult(
-        check_name=AUDIT, asset_key=dg.AssetKey(stage), **_audit(layout, stage, path)
+        check_name=AUDIT, asset_key=dg.AssetKey(graph.asset(stage)), **_audit(layout, stage, path)
     )
 
 
@@ -111,7 +112,7 @@ def check_evaluation(layout: Layout, stage: str, path: Path) -> dg.AssetCheckEva
     """The same audit as an event of its own, for a stage that ran outside Dagster."""
     verdict = _audit(layout, stage, path)
     return dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey(stage),
+        asset_key=dg.AssetKey(graph.asset(stage)),
         check_name=AUDIT,
         passed=verdict["passed"],
         severity=verdict["severity"],

@@ -18,7 +18,9 @@ from configobj import ConfigObj
 
 from assets.graph import nodes
 from mm_model.errors import UserError
+from mm_model.run.stages import listed
 from mm_model.settings import load_params
+from mm_model.settings.listed import NAME as LIST
 from mm_model.store import atomic, digests, streamed
 from mm_model.store.objects import ENDPOINT
 from orchestration import address, objects, views
@@ -77,6 +79,9 @@ class Transfer:
         own, others = objects.of_profile(objects.outputs(lock), self.profile)
         if not any(one.stage in nodes() for one in own):
             raise UserError(f"No stage of profile {self.profile} has run here: make run first.")
+        if gone := objects.unlisted(own, listed(self.root)):
+            self.say(f"Listed no more, and not pushed: {_names(gone)}.")
+            own, lock = [one for one in own if one not in gone], objects.without(lock, gone)
         if others and partly:
             lock = objects.without(lock, others)
         elif others:
@@ -132,6 +137,9 @@ class Transfer:
         own, others = objects.of_profile(objects.outputs(lock), self.profile)
         if others:
             raise UserError(f"The lock in the store names {others[0].path}: push it again.")
+        if strange := objects.unlisted(own, listed(self.root)):
+            self.say(f"Not listed in {LIST} here, and left there: {_names(strange)}.")
+            own, lock = [one for one in own if one not in strange], objects.without(lock, strange)
         left = [] if shards else self._but_shards(own)
         self._fetch(lock, own, left)
         old = self._lock.read_bytes() if self._lock.is_file() else b""
@@ -269,9 +277,12 @@ class Transfer:
         local.setdefault("cache", {})["dir"] = str(self.cache.files.parents[1].resolve())
         lines = "".join(f"{line}\n" for line in local.write())
         (project / ".dvc" / "config.local").write_text(lines)
-        (project / "dvc.lock").write_bytes(lock)
+        (project / "dvc.lock").write_bytes(objects.plain(lock))
         stages = {
-            one.stage: {"cmd": "true", "outs": [{one.path: {"remote": one.remote}}]}
+            objects.plainly(one.stage): {
+                "cmd": "true",
+                "outs": [{one.path: {"remote": one.remote}}],
+            }
             for one in objects.outputs(lock)
         }
         (project / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
@@ -334,6 +345,10 @@ class Transfer:
                 "then make pull again."
             )
         raise UserError(f"dvc {arguments[0]} failed ({reason}): what was moved is kept, run again.")
+
+
+def _names(outs: list[Output]) -> str:
+    return ", ".join(one.stage for one in outs)
 
 
 def _unseen(line: str) -> str:

@@ -92,6 +92,16 @@ def _layout() -> Layout:
     return Layout(root, load_params(root).profile)
 
 
+def _stage(text: str) -> str:
+    """A stage's name; whether a subject is listed, the run itself looks."""
+    if text in stages.NAMES or text.startswith(f"{stages.SUBJECT}@"):
+        return text
+    known = ", ".join(map(repr, stages.NAMES))
+    raise argparse.ArgumentTypeError(
+        f"invalid choice: {text!r} (choose from {known}, '{stages.SUBJECT}@NAME')"
+    )
+
+
 def _run(options: argparse.Namespace) -> None:
     lifeline.follow(_RUN_BY, "dvc")  # before anything that takes long to import
     from mm_model.report.views import VIEWS
@@ -238,7 +248,8 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(required=True, dest="command", metavar="command")
 
     command = commands.add_parser("run", help="run one stage of the profile params.yaml names")
-    command.add_argument("stage", choices=stages.NAMES)
+    named_stages = f"{','.join(stages.NAMES)},{stages.SUBJECT}@NAME"
+    command.add_argument("stage", type=_stage, metavar=f"{{{named_stages}}}")
     command.set_defaults(act=_run)
 
     command = commands.add_parser("use", help="choose a profile, or a folder of your own media")

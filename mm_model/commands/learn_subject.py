@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mm_model.errors import UserError
 from mm_model.methods.kinds import KINDS
@@ -12,8 +12,7 @@ from mm_model.store import named
 from mm_model.store.layout import Layout, repository_root
 
 if TYPE_CHECKING:
-    from mm_model.settings import Profile
-    from mm_model.vcd.masks import Segmenter
+    from mm_model.vcd.given import Covered
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -45,8 +44,8 @@ def _learn_subject(options: argparse.Namespace) -> None:
     from mm_model.progress import Steps
     from mm_model.settings import load_params, load_profile
     from mm_model.tracking.tracker import Tracker
-    from mm_model.vcd import photos
-    from mm_model.vcd.keep import LearningOrder, learn_and_keep
+    from mm_model.vcd import given, photos
+    from mm_model.vcd.keep import LearningOrder, Told, learn_and_keep
     from mm_model.vcd.tokens import placeholder_of
 
     root = repository_root()
@@ -59,7 +58,7 @@ def _learn_subject(options: argparse.Namespace) -> None:
         raise UserError(f"{options.photos} is no folder: name a folder of photographs.")
     profile = load_profile(root, params.profile)
     consent, covered = _consent(options, root)
-    segmenter = _segmenter(options, root / params.facepack, profile)
+    segmenter = given.segmenter_of(options.kind, options.masks, root / params.facepack, profile)
     found = photos.read(options.photos, segmenter, covered)
     for name, why in found.left_out.items():
         print(f"left out: {name}, {why}")
@@ -83,44 +82,18 @@ def _learn_subject(options: argparse.Namespace) -> None:
         def learned(step: int, loss: float) -> None:
             tracker.log({"loss": loss}, step)
 
-        learn_and_keep(
-            order, found, profile, target, say=print, on_step=steps.told, on_loss=learned
-        )
+        learn_and_keep(order, found, profile, target, Told(print, steps.told, learned))
     print(f"{target} holds {options.name}: write <{options.name}> before its class word.")
 
 
-def _consent(options: argparse.Namespace, root: Path) -> tuple[str | None, Any]:
+def _consent(options: argparse.Namespace, root: Path) -> tuple[str | None, Covered]:
     """The id of the statement, and which files it covers; of animals and objects none is asked."""
-    if options.kind != "person":
-        return None, lambda _: True
-    from mm_model.media import consent as records
     from mm_model.serving import consent
     from mm_model.store import consents
+    from mm_model.vcd import given
 
     said = None
-    if options.consent is not None:
-        given = consent.parse(options.consent)
-        said = consents.Statement(given.id, given.text)
-    record = records.consent_for(options.photos, said)
-    statement = said or record.statement
-    if statement is None:
-        raise UserError(
-            f"{options.photos} states its consent file by file: say which holds with --consent "
-            "basis:evidence."
-        )
-    consents.record(consents.path_below(root), statement)
-    return statement.id, record.covers
-
-
-def _segmenter(options: argparse.Namespace, facepack: Path, profile: Profile) -> Segmenter:
-    from mm_model.facepack.port import open_pack
-    from mm_model.vcd import masks
-
-    if options.masks is not None:
-        if not options.masks.is_dir():
-            raise UserError(f"{options.masks} is no folder: name a folder of masks.")
-        return masks.Supplied(options.masks)
-    if options.kind == "person":
-        pack = open_pack(facepack, profile.faces.detection_size, profile.run.threads)
-        return masks.FaceEllipse(pack, profile.faces)
-    return masks.Everything()
+    if options.consent is not None and options.kind == given.PERSON:
+        stated = consent.parse(options.consent)
+        said = consents.Statement(stated.id, stated.text)
+    return given.consent_of(options.kind, options.photos, said, root)

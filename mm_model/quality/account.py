@@ -15,6 +15,7 @@ _TABLES = {
     "ingest": "samples.parquet",
     "faces": "samples.parquet",
     "pairs": "pairs.parquet",
+    "subject": "photographs.parquet",
 }
 _BEFORE = {"ingest": ("sources", False), "faces": ("ingest", True)}
 """Stage to the one whose rows it must account for: all of them, or the kept alone."""
@@ -26,9 +27,10 @@ def require_account(stage: str, folder: Path, counts: Counts, inputs: Mapping[st
     Raises:
         AuditError: rows are missing or too many, or the report tells others.
     """
-    if stage not in _TABLES:
+    table = _TABLES.get(stage.partition("@")[0])
+    if table is None:
         return
-    found = _tally(folder / _TABLES[stage])
+    found = _tally(folder / table)
     told = {
         str(Status.KEPT): counts.kept,
         str(Status.REJECTED): sum(counts.rejected.values()),

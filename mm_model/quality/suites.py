@@ -6,6 +6,7 @@ They look at the written file, with the thresholds of the profile: a filter's de
 from collections.abc import Sequence
 
 from mm_model.decisions.table import DECISIONS, reasons
+from mm_model.quality import subjects
 from mm_model.quality.check import (
     Check,
     between,
@@ -365,6 +366,7 @@ def suite_of(stage: str, profile: Profile, bounds: Sequence[Bound] = ()) -> list
         "finetune": lambda p: _training(p.finetune),
         "evaluate": lambda p: _evaluate(p, bounds),
         "register": _register,
+        "subject": subjects.checks,
     }
-    checks = suites[stage](profile)
+    checks = suites[stage.partition("@")[0]](profile)
     return [*checks, *_of_filters(stage, profile, checks)]

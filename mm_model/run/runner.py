@@ -15,6 +15,7 @@ from mm_model.errors import UserError
 from mm_model.run import feasible, made_by, stages, views
 from mm_model.run.stage import Job, Report, Stage
 from mm_model.settings import Params, Profile, load_params, load_profile, show
+from mm_model.settings.listed import NAME as LIST
 from mm_model.store import atomic, digests, documents, lease, lock, manifest, streamed
 from mm_model.store.layout import Layout
 from mm_model.store.walk import why
@@ -40,26 +41,28 @@ def fingerprint_of(
 
 
 def model_digests(stage: Stage, params: Params, layout: Layout) -> dict[str, str]:
-    """Digest of every entry of `params.yaml` that the stage reads.
+    """Digest of every entry of `params.yaml` that the stage reads, and of all that it is given.
 
     Raises:
         UserError: one does not exist or cannot be read.
     """
-    return {name: model_digest(name, params, layout) for name in stage.models}
+    return {name: model_digest(stage, name, params, layout) for name in stage.inputs}
 
 
-def model_digest(name: str, params: Params, layout: Layout) -> str:
-    """Digest of the entry `name` of `params.yaml`.
+def model_digest(stage: Stage, name: str, params: Params, layout: Layout) -> str:
+    """Digest of the input `name` of a stage.
 
     Raises:
         UserError: it does not exist or cannot be read.
     """
-    path = layout.root / getattr(params, name)
+    written = stage.place(name, params)
+    path = layout.root / written
+    where = f"{LIST if name in stage.given else 'params.yaml'}: {name}: "
     try:
         if not path.exists():
             more = ", or make it of published weights (docs/checkpoints.md)"
             raise UserError(
-                f"params.yaml: {name}: {getattr(params, name)} does not exist: "
+                f"{where}{written} does not exist: "
                 f"correct the path there{more if name == 'backbone' else ''}."
             )
         if name != "sources":
@@ -68,7 +71,7 @@ def model_digest(name: str, params: Params, layout: Layout) -> str:
         return digests.of_path(path, tolerant=name == "sources")
     except OSError as error:
         raise UserError(
-            f"params.yaml: {name}: {error.filename or path} cannot be read ({why(error)}): "
+            f"{where}{error.filename or path} cannot be read ({why(error)}): "
             "mend its permissions, or name another there."
         ) from None
 
@@ -162,7 +165,7 @@ def run(name: str, root: Path, shown: views.Views = ()) -> Report:
         if name in feasible.COSTLY:
             feasible.refuse_damaged_judges(root / params.judges)
         show.write(root, params.profile)  # whoever compares values sees those that this run used
-        return _run_alone(stages.load(name), params, profile, layout, shown)
+        return _run_alone(stages.of(name, root), params, profile, layout, shown)
 
 
 def _run_alone(

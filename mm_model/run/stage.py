@@ -54,8 +54,10 @@ class Stage:
     may change its result; `models` the entries of `params.yaml` it reads (sources, facepack, judge,
     judges, captioners, classifiers, synthesizer, backbone). Raise `version` when the same inputs
     would give another result. `code` is the digest of source files each of whose changes counts,
-    whatever `version` says. `confirm` says whether an output that looks up to date still holds in
-    the outside world (a registry). `bounds` are what the audit asks of the columns that the stage
+    whatever `version` says. `given` are inputs beside those of `params.yaml`, as paths from the
+    root by name, and `told` is what else it was told; the stage of a listed subject has both.
+    `confirm` says whether an output that looks up to date still holds in the outside world (a
+    registry). `bounds` are what the audit asks of the columns that the stage
     measures.
     """
 
@@ -69,11 +71,23 @@ class Stage:
     confirm: Callable[["Job"], bool] | None = None
     code: Callable[[], str] | None = None
     bounds: Callable[[], Sequence[Bound]] = tuple
+    given: Mapping[str, str] = field(default_factory=dict)
+    told: Mapping[str, str] = field(default_factory=dict)
 
     def settings(self, profile: Profile) -> Document:
         """What of profile and code may change the result, as JSON-able values."""
-        part = profile.part(*self.sections)
+        part = {**profile.part(*self.sections), **self.told}
         return part if self.code is None else {**part, "code": self.code()}
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of what it reads beside other stages' outputs."""
+        return (*self.models, *self.given)
+
+    def place(self, name: str, params: Params) -> str:
+        """Where one of its inputs lies, as the user wrote it: an entry of `params.yaml`, or one
+        that it was given."""
+        return self.given[name] if name in self.given else str(getattr(params, name))
 
 
 @dataclass(frozen=True)
@@ -97,8 +111,8 @@ class Job:
     views: Views = ()
 
     def model(self, name: str) -> Path:
-        """Absolute path of an entry of `params.yaml` (facepack, judge, judges, ...)."""
-        return (self.layout.root / getattr(self.params, name)).resolve()
+        """Absolute path of an entry of `params.yaml` (facepack, ...), or of what it was given."""
+        return (self.layout.root / self.stage.place(name, self.params)).resolve()
 
     def say(self, text: str) -> None:
         """Print one line for the user."""

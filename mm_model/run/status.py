@@ -72,8 +72,8 @@ def of_tree(root: Path, params: Params, package: Path = closure.PACKAGE) -> list
     profile, layout = load_profile(root, params.profile), Layout(root, params.profile)
     look = _Inspection(params, profile, layout, package)
     found: dict[str, StageStatus] = {}
-    for name in stages.NAMES:
-        stage = stages.load(name)
+    for name in (*stages.NAMES, *stages.listed(root)):
+        stage = stages.of(name, root)
         made, reasons = look.at(stage)
         code = None if made is None else made_by.difference(made, made_by.record(name, package))
         after = tuple(taken for taken in stage.takes if found[taken].state != "up to date")
@@ -127,10 +127,10 @@ class _Inspection:
             if digest not in (None, made.inputs.get(taken))
         ]
         if not found and None not in inputs.values():
-            models = {name: self._model(name) for name in stage.models}
+            models = {name: self._model(stage, name) for name in stage.inputs}
             taken = {name: str(digest) for name, digest in inputs.items()}
             if made.fingerprint != runner.fingerprint_of(stage, self.profile, taken, models):
-                found.append(f"changed: {' or '.join(stage.models)}")
+                found.append(f"changed: {' or '.join(stage.inputs)}")
         return found
 
     def _own_file(self, stage: Stage) -> list[str]:
@@ -147,10 +147,11 @@ class _Inspection:
         except UserError:
             return None
 
-    def _model(self, name: str) -> str:
-        if name not in self._models:
-            self._models[name] = runner.model_digest(name, self.params, self.layout)
-        return self._models[name]
+    def _model(self, stage: Stage, name: str) -> str:
+        place = stage.place(name, self.params)
+        if place not in self._models:
+            self._models[place] = runner.model_digest(stage, name, self.params, self.layout)
+        return self._models[place]
 
 
 def text(params: Params, standings: list[StageStatus], chosen: bool = True) -> str:

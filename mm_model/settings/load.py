@@ -33,7 +33,7 @@ def load_params(root: Path) -> Params:
         UserError: absent, not YAML, a key that does not belong, or an input that holds the tree.
     """
     written = bases.read(root / "params.yaml")
-    params = _checked(Params, written, root)
+    params = checked(Params, written, root)
     for name in [one for one in Params.model_fields if one != "profile"]:
         if holds(root, Path(getattr(params, name))):
             raise UserError(
@@ -74,7 +74,7 @@ def resolved(root: Path, name: str) -> tuple[Profile, Written]:
             f"{written.files[0]} is what other profiles build on, and no profile itself: "
             f"params.yaml may name one of {', '.join(names(root))}."
         )
-    return _with_prompts(_checked(Profile, written, root), written, root), written
+    return _with_prompts(checked(Profile, written, root), written, root), written
 
 
 def _with_prompts(profile: Profile, written: Written, root: Path) -> Profile:
@@ -107,7 +107,12 @@ def names(root: Path) -> list[str]:
     return found
 
 
-def _checked(kind: type[_Kind], written: Written, root: Path) -> _Kind:
+def checked(kind: type[_Kind], written: Written, root: Path) -> _Kind:
+    """What a file says, as its section.
+
+    Raises:
+        UserError: a value is missing, does not belong, or is none.
+    """
     try:
         return kind.model_validate(written.values)
     except ValidationError as error:

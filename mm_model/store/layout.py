@@ -26,8 +26,8 @@ class Layout:
         return self.root / "data" / self.profile
 
     def output(self, stage: str) -> Path:
-        """The published output folder of a stage."""
-        return self.data / stage
+        """The published output folder of a stage; a subject's lies in the folder of all of them."""
+        return self.data.joinpath(*stage.split("@"))
 
     @property
     def settings(self) -> Path:

@@ -14,7 +14,7 @@ from mm_model.media import sheet
 from mm_model.progress import OnStep
 from mm_model.settings import Profile
 from mm_model.store import digests
-from mm_model.store.atomic import publish_folder, write_bytes, write_json
+from mm_model.store.atomic import Document, publish_folder, write_bytes, write_json
 from mm_model.vcd import learn, masks
 from mm_model.vcd.bases import open_base
 from mm_model.vcd.photos import PhotoSet
@@ -42,25 +42,47 @@ class LearningOrder:
     consent: str | None
 
 
+@dataclass(frozen=True)
+class Told:
+    """Who hears of a learning: lines, steps of all, and the loss of each step."""
+
+    say: Callable[[str], None]
+    on_step: OnStep | None = None
+    on_loss: learn.OnLoss | None = None
+
+
 def learn_and_keep(
-    order: LearningOrder,
-    found: PhotoSet,
-    profile: Profile,
-    target: Path,
-    *,
-    say: Callable[[str], None],
-    on_step: OnStep | None = None,
-    on_loss: learn.OnLoss | None = None,
+    order: LearningOrder, found: PhotoSet, profile: Profile, target: Path, told: Told
 ) -> None:
     """Learn a subject and publish `target` whole; what was cut off goes on from its checkpoint.
 
     Raises:
         UserError: the checkpoint cannot be used, or learning failed.
     """
-    torch.set_num_threads(profile.run.threads)
     began = time.monotonic()
-    opened = open_base(order.weights, profile)
     aside, work = (target.with_name(f".{target.name}.{part}") for part in ("aside", "work"))
+    record = learned_into(aside, order, found, profile, work=work, told=told)
+    write_json(aside / RECORD, {**record, "seconds": round(time.monotonic() - began, 2)})
+    publish_folder(aside, target)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def learned_into(
+    folder: Path,
+    order: LearningOrder,
+    found: PhotoSet,
+    profile: Profile,
+    *,
+    work: Path,
+    told: Told,
+) -> Document:
+    """Learn a subject and write tokens, record and sheet into `folder`; the record, without a time.
+
+    Raises:
+        UserError: the checkpoint cannot be used, or learning failed.
+    """
+    torch.set_num_threads(profile.run.threads)
+    opened = open_base(order.weights, profile)
     done = learn.learn(
         opened.base,
         learn.SubjectToLearn(order.name, order.word, found.photos),
@@ -68,33 +90,30 @@ def learn_and_keep(
         seed=profile.run.seed,
         work=work,
         base_digest=opened.digest,
-        say=say,
-        on_step=on_step,
-        on_loss=on_loss,
+        say=told.say,
+        on_step=told.on_step,
+        on_loss=told.on_loss,
     )
-    done.tokens.save(aside / TOKENS)
+    done.tokens.save(folder / TOKENS)
     pictures = [masks.shown(photo.pixels, photo.mask) for photo in found.photos]
-    write_bytes(aside / SHEET, sheet.jpeg_bytes(sheet.contact_sheet(pictures, found.names, _A_ROW)))
+    sheet_bytes = sheet.jpeg_bytes(sheet.contact_sheet(pictures, found.names, _A_ROW))
+    write_bytes(folder / SHEET, sheet_bytes)
     said = asdict(order)
     weights = {"path": said.pop("called"), "sha256": opened.digest}
-    write_json(
-        aside / RECORD,
-        {
-            "method": METHOD,
-            **said,
-            "family": opened.base.family,
-            "space": opened.space,
-            "placeholder": done.tokens.placeholder,
-            "photographs": dict(zip(found.names, found.sha256, strict=True)),
-            "left_out": found.left_out,
-            "learning_rate": done.learning_rate,
-            "settings": opened.settings.model_dump(mode="json"),
-            "seed": profile.run.seed,
-            "weights": weights,
-            "tokens_sha256": digests.of_file(aside / TOKENS),
-            "losses": done.losses,
-            "seconds": round(time.monotonic() - began, 2),
-        },
-    )
-    publish_folder(aside, target)
-    shutil.rmtree(work, ignore_errors=True)
+    record: Document = {
+        "method": METHOD,
+        **said,
+        "family": opened.base.family,
+        "space": opened.space,
+        "placeholder": done.tokens.placeholder,
+        "photographs": dict(zip(found.names, found.sha256, strict=True)),
+        "left_out": found.left_out,
+        "learning_rate": done.learning_rate,
+        "settings": opened.settings.model_dump(mode="json"),
+        "seed": profile.run.seed,
+        "weights": weights,
+        "tokens_sha256": digests.of_file(folder / TOKENS),
+        "losses": done.losses,
+    }
+    write_json(folder / RECORD, record)
+    return record

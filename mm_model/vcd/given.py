@@ -1,0 +1,61 @@
+"""What a learning is given: whose consent covers which photographs, and where masks come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mm_model.errors import UserError
+from mm_model.facepack.port import open_pack
+from mm_model.media import consent as records
+from mm_model.settings import Profile
+from mm_model.store import consents
+from mm_model.vcd import masks
+
+if TYPE_CHECKING:
+    from mm_model.vcd.masks import Segmenter
+
+PERSON = "person"
+Covered = Callable[[str], bool]
+"""Whether a photograph of this name may be learned from."""
+
+
+def consent_of(
+    kind: str, photos: Path, said: consents.Statement | None, root: Path
+) -> tuple[str | None, Covered]:
+    """The id of the statement on a person's photographs, and which files it covers.
+
+    It is put into the tree's file of consents. Of animals and objects none is asked.
+
+    Raises:
+        UserError: there is none, or the folder states it file by file.
+    """
+    if kind != PERSON:
+        return None, lambda _: True
+    record = records.consent_for(photos, said)
+    statement = said or record.statement
+    if statement is None:
+        raise UserError(
+            f"{photos} states its consent file by file: say which holds with --consent "
+            "basis:evidence."
+        )
+    consents.record(consents.path_below(root), statement)
+    return statement.id, record.covers
+
+
+def segmenter_of(kind: str, supplied: Path | None, facepack: Path, profile: Profile) -> Segmenter:
+    """Who says where the subject is: the masks that are `supplied`, of a person without them the
+    face that the pack finds, and of anything else the whole picture.
+
+    Raises:
+        UserError: the folder of masks is none, or the pack cannot be opened.
+    """
+    if supplied is not None:
+        if not supplied.is_dir():
+            raise UserError(f"{supplied} is no folder: name a folder of masks.")
+        return masks.Supplied(supplied)
+    if kind == PERSON:
+        pack = open_pack(facepack, profile.faces.detection_size, profile.run.threads)
+        return masks.FaceEllipse(pack, profile.faces)
+    return masks.Everything()
