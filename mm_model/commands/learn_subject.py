@@ -12,7 +12,11 @@ from mm_model.store import named
 from mm_model.store.layout import Layout, repository_root
 
 if TYPE_CHECKING:
+    from mm_model.settings import Profile
     from mm_model.vcd.given import Covered
+    from mm_model.vcd.masks import Segmenter
+
+_MASKS, _FACE, _GROUNDED, _NOTHING = _SEGMENTERS = ("masks", "face", "grounded-sam", "none")
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -33,6 +37,15 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--masks", type=named.path, metavar="DIR", help="masks of the photographs' names, .png"
     )
     command.add_argument(
+        "--segment",
+        choices=_SEGMENTERS,
+        help="what finds the subject; if absent, --masks, else a person's face, else nothing",
+    )
+    command.add_argument(
+        "--detector", type=named.path, metavar="DIR", help=f"Grounding DINO, for {_GROUNDED}"
+    )
+    command.add_argument("--sam", type=named.path, metavar="DIR", help=f"SAM, for {_GROUNDED}")
+    command.add_argument(
         "--consent", metavar="BASIS:EVIDENCE", help="why a person's photographs may be used"
     )
     command.add_argument("-o", "--out", type=named.path, help="the folder to write")
@@ -44,7 +57,7 @@ def _learn_subject(options: argparse.Namespace) -> None:
     from mm_model.progress import Steps
     from mm_model.settings import load_params, load_profile
     from mm_model.tracking.tracker import Tracker
-    from mm_model.vcd import given, photos
+    from mm_model.vcd import photos
     from mm_model.vcd.keep import LearningOrder, Told, learn_and_keep
     from mm_model.vcd.tokens import placeholder_of
 
@@ -58,13 +71,15 @@ def _learn_subject(options: argparse.Namespace) -> None:
         raise UserError(f"{options.photos} is no folder: name a folder of photographs.")
     profile = load_profile(root, params.profile)
     consent, covered = _consent(options, root)
-    segmenter = given.segmenter_of(options.kind, options.masks, root / params.facepack, profile)
+    segmenter = _segmenter(options, root / params.facepack, profile)
     found = photos.read(options.photos, segmenter, covered)
+    masks = segmenter.name
+    del segmenter  # its networks may take a gigabyte that learning needs
     for name, why in found.left_out.items():
         print(f"left out: {name}, {why}")
     if len(found.photos) < photos.FEW:
         print(f"{len(found.photos)} photographs are few: the method was made for five to ten")
-    if segmenter.name == "none":
+    if masks == "none":
         print("no masks: the background is learned too (--masks DIR keeps it out)")
     order = LearningOrder(
         options.name,
@@ -72,7 +87,7 @@ def _learn_subject(options: argparse.Namespace) -> None:
         options.word or options.kind,
         weights=options.weights or root / params.backbone,
         called=str(options.weights.resolve() if options.weights else params.backbone),
-        masks=segmenter.name,
+        masks=masks,
         consent=consent,
     )
     tracker = Tracker(Layout(root, params.profile), f"subject@{order.name}")
@@ -97,3 +112,28 @@ def _consent(options: argparse.Namespace, root: Path) -> tuple[str | None, Cover
         stated = consent.parse(options.consent)
         said = consents.Statement(stated.id, stated.text)
     return given.consent_of(options.kind, options.photos, said, root)
+
+
+def _segmenter(options: argparse.Namespace, facepack: Path, profile: Profile) -> Segmenter:
+    """What `--segment` names; without it what was given decides."""
+    from mm_model.vcd import given, masks
+
+    chosen, supplied, kind = options.segment, options.masks, options.kind
+    if chosen != _GROUNDED and (options.detector or options.sam):
+        raise UserError(f"--detector and --sam are for --segment {_GROUNDED}: add it.")
+    if supplied is not None and chosen not in (None, _MASKS):
+        raise UserError(f"--masks and --segment {chosen} exclude each other: give one of them.")
+    if chosen == _MASKS and supplied is None:
+        raise UserError("--segment masks needs --masks DIR: name the folder of masks.")
+    if chosen == _FACE and kind != given.PERSON:
+        raise UserError(f"--segment face is for persons: of an {kind} give --masks or {_GROUNDED}.")
+    if chosen == _NOTHING:
+        return masks.Everything()
+    if chosen != _GROUNDED:
+        return given.segmenter_of(kind, supplied, facepack, profile)
+    if options.detector is None or options.sam is None:
+        raise UserError(f"--segment {_GROUNDED} needs --detector DIR and --sam DIR: name both.")
+    from mm_model.vcd.grounded_sam import GroundedSam
+
+    word = options.word or kind
+    return GroundedSam(options.detector, options.sam, word, profile.run.device)

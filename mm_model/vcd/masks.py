@@ -1,7 +1,7 @@
 """Where a photograph shows its subject: prompt-to-segmentation behind one port.
 
 Magic-Me names the subject's class and segments it, so that the background does not end up in the
-tokens (section 4.2). Segmenters by weights fit behind the same port; none is shipped.
+tokens (section 4.2). The one by weights, of which none are shipped, is `grounded_sam.py`.
 """
 
 from __future__ import annotations
