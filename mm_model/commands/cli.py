@@ -285,10 +285,7 @@ def parser() -> argparse.ArgumentParser:
 
     _add_pages(commands)
     _add_serve(commands)
-    example_subject.add_to(commands)
-    learn_subject.add_to(commands)
-    refine.add_to(commands)
-    measure.add_to(commands)
+    _add_subjects(commands)
     generate.add_to(commands)
     releases.add_to(commands)
     export.add_to(commands)
@@ -320,6 +317,13 @@ def _add_pages(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument("target", type=named.path, help="the .webp or .gif to write")
     command.add_argument("--people", type=int, nargs="+", help="whom to show; the first three")
     command.set_defaults(act=_timelapse)
+
+
+def _add_subjects(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    example_subject.add_to(commands)
+    learn_subject.add_to(commands)
+    refine.add_to(commands)
+    measure.add_to(commands)
 
 
 def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mm_model.errors import UserError, first_line
-from mm_model.metrics.subject import Networks
+from mm_model.metrics.subject import SubjectNetworks
 from mm_model.pretrained import PretrainedFolder, lacks_memory
 from mm_model.settings.device import device_named
 from mm_model.store import digests
@@ -132,7 +132,9 @@ def dino(folder: Path, device: str = "cpu") -> Embedder:
     return Embedder(stored, bare if kind == "vit" else Dinov2Model, device)
 
 
-def open_networks(clip: Path | None, dino_folder: Path | None, device: str = "cpu") -> Networks:
+def open_networks(
+    clip: Path | None, dino_folder: Path | None, device: str = "cpu"
+) -> SubjectNetworks:
     """The networks of two folders, each of which may be None.
 
     Raises:
@@ -141,7 +143,7 @@ def open_networks(clip: Path | None, dino_folder: Path | None, device: str = "cp
     sees = ClipEmbedder(clip, device) if clip else None
     looks = dino(dino_folder, device) if dino_folder else None
     given = {"clip": sees, "dino": looks}
-    return Networks(
+    return SubjectNetworks(
         clip=sees.pictures if sees else None,
         clip_words=sees.words if sees else None,
         dino=looks.pictures if looks else None,

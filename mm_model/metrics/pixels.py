@@ -6,7 +6,6 @@ They stand in where no embedding can be had, and are never in one column with on
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
 import cv2
 import numpy as np
@@ -25,15 +24,6 @@ _STEADY = ((0.01 * 255) ** 2, (0.03 * 255) ** 2)
 
 _FASTEST = 0.05
 _STEP, _OF = 6.0, 256
-_FLOW: dict[str, Any] = {
-    "pyr_scale": 0.5,
-    "levels": 3,
-    "winsize": 15,
-    "iterations": 3,
-    "poly_n": 5,
-    "poly_sigma": 1.2,
-    "flags": 0,
-}
 
 
 def hsv_histogram(image: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
@@ -118,6 +108,19 @@ def dynamic_degree(frames: np.ndarray, fps: float) -> tuple[float, float] | None
 
 def _fastest(one: np.ndarray, other: np.ndarray) -> float:
     """Mean motion in pixels of the fastest twentieth of the pixels."""
-    flow = np.asarray(cv2.calcOpticalFlowFarneback(one, other, None, **_FLOW))
+    flow = np.asarray(
+        cv2.calcOpticalFlowFarneback(
+            one,
+            other,
+            None,
+            pyr_scale=0.5,
+            levels=3,
+            winsize=15,
+            iterations=3,
+            poly_n=5,
+            poly_sigma=1.2,
+            flags=0,
+        )
+    )
     lengths = np.sort(np.linalg.norm(flow, axis=-1).ravel())
     return float(lengths[-max(1, int(_FASTEST * len(lengths))) :].mean())

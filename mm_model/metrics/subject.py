@@ -118,7 +118,7 @@ class SubjectClip:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Networks:
+class SubjectNetworks:
     """What embeds: each None where nobody gave it. `weights` are their digests, by name."""
 
     clip: Embed | None = None
@@ -142,15 +142,15 @@ _NO_PROMPT = "no prompt was given (--prompt)"
 _ONE_FRAME = "one frame has no next one"
 
 
-def measured(seen: SubjectClip, networks: Networks | None = None) -> SubjectMeasures:
+def measured(seen: SubjectClip, networks: SubjectNetworks | None = None) -> SubjectMeasures:
     """Every column of one clip."""
-    networks = networks or Networks()
+    networks = networks or SubjectNetworks()
     found: dict[str, float | str | None] = {**_embedded(seen, networks), **_plain(seen)}
     values = {name: one if isinstance(one, float) else None for name, one in found.items()}
     return SubjectMeasures(values, {k: v for k, v in found.items() if isinstance(v, str)})
 
 
-def _embedded(seen: SubjectClip, networks: Networks) -> dict[str, float | str | None]:
+def _embedded(seen: SubjectClip, networks: SubjectNetworks) -> dict[str, float | str | None]:
     """The columns that need networks; a text says why one cannot be had."""
     shown, told = bool(seen.photographs), seen.prompt
     found: dict[str, float | str | None] = {}

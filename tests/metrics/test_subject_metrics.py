@@ -36,17 +36,17 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def networks(folders: dict[str, Path]) -> subject.Networks:
+def networks(folders: dict[str, Path]) -> subject.SubjectNetworks:
     return embedders.open_networks(folders["clip"], folders["dino"])
 
 
-def told(networks: subject.Networks, frames: np.ndarray = FRAMES) -> subject.SubjectMeasures:
+def told(networks: subject.SubjectNetworks, frames: np.ndarray = FRAMES) -> subject.SubjectMeasures:
     seen = SubjectClip(frames=frames, fps=8, photographs=PHOTOS, prompt=PROMPT)
     return measured(seen, networks)
 
 
 def test_values_are_those_of_the_library_s_own_arithmetic(
-    folders: dict[str, Path], networks: subject.Networks
+    folders: dict[str, Path], networks: subject.SubjectNetworks
 ) -> None:
     import transformers
 
@@ -86,7 +86,7 @@ def test_dino_is_the_token_of_the_whole_picture(
     assert "no CLIP" in found.unavailable["clip_i"] and found.values["clip_i"] is None
 
 
-def test_a_frozen_clip_is_smoothest_and_does_not_move(networks: subject.Networks) -> None:
+def test_a_frozen_clip_is_smoothest_and_does_not_move(networks: subject.SubjectNetworks) -> None:
     frozen = told(networks, np.repeat(FRAMES[:1], 5, axis=0)).values
     assert frozen["temporal_smoothness"] == pytest.approx(1, abs=1e-6)
     assert frozen["proxy_frame_ssim"] == pytest.approx(1)
@@ -97,7 +97,7 @@ def test_a_frozen_clip_is_smoothest_and_does_not_move(networks: subject.Networks
 
 
 def test_smoothness_hangs_on_the_order_of_frames_and_likeness_does_not(
-    networks: subject.Networks,
+    networks: subject.SubjectNetworks,
 ) -> None:
     fade = np.stack(
         [(FRAMES[0] * (1 - t) + FRAMES[1] * t).astype(np.uint8) for t in (0, 0.3, 0.6, 1)]
@@ -109,7 +109,7 @@ def test_smoothness_hangs_on_the_order_of_frames_and_likeness_does_not(
         assert straight[name] == pytest.approx(mixed[name], abs=1e-6), name
 
 
-def test_one_frame_has_no_smoothness_and_no_motion(networks: subject.Networks) -> None:
+def test_one_frame_has_no_smoothness_and_no_motion(networks: subject.SubjectNetworks) -> None:
     found = told(networks, FRAMES[:1])
     gone = {name for name, value in found.values.items() if value is None}
     assert gone == set(found.unavailable)
@@ -130,7 +130,7 @@ def test_what_was_not_given_is_null_with_the_reason() -> None:
     assert set(found.values) == {one.name for one in (*subject.COLUMNS, *subject.PROXIES)}
 
 
-def test_every_value_keeps_its_bounds(networks: subject.Networks) -> None:
+def test_every_value_keeps_its_bounds(networks: subject.SubjectNetworks) -> None:
     columns = {one.name: one for one in (*subject.COLUMNS, *subject.PROXIES)}
     assert all(one.name.startswith("proxy_") for one in subject.PROXIES)
     for name, value in told(networks).values.items():
