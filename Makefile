@@ -36,7 +36,7 @@ export GX_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help setup run dev serve generate judges filters eight-bit postgres cluster ray s3 s3-test remote push pull prune releases rollback unpin test test-slow test-endurance test-figures lint figures figure8 figure9 figure14 figure16 gamma masks subjects page card weights example clean
+.PHONY: help setup run dev serve generate judges filters eight-bit matte postgres cluster ray s3 s3-test remote push pull prune releases rollback unpin test test-slow test-endurance test-figures lint figures figure8 figure9 figure14 figure16 gamma masks subjects page card weights example clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -96,6 +96,9 @@ filters: setup ## Install what reads text, scores nudity and quality (ingest.tex
 
 eight-bit: setup ## Install what keeps the optimiser's moments in 8 bits (optimizer: adamw8bit)
 	@$(INSTALL) --no-deps $$($(EXTRAS) eight-bit)
+
+matte: setup ## Install what runs a light matte of persons (learn-subject --segment matte)
+	@$(INSTALL) --no-deps $$($(EXTRAS) matte)
 
 postgres: setup ## Install what speaks to PostgreSQL (MM_CATALOGUE_URL, docs/catalogue.md)
 	@$(INSTALL) --no-deps $$($(EXTRAS) postgres)

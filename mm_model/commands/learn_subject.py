@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from mm_model.vcd.given import Covered
     from mm_model.vcd.masks import Segmenter
 
-_MASKS, _FACE, _GROUNDED, _NOTHING = _SEGMENTERS = ("masks", "face", "grounded-sam", "none")
+_SEGMENTERS = ("masks", "face", "matte", "grounded-sam", "none")
+_MASKS, _FACE, _MATTE, _GROUNDED, _NOTHING = _SEGMENTERS
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -45,6 +46,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--detector", type=named.path, metavar="DIR", help=f"Grounding DINO, for {_GROUNDED}"
     )
     command.add_argument("--sam", type=named.path, metavar="DIR", help=f"SAM, for {_GROUNDED}")
+    command.add_argument(
+        "--matte", type=named.path, metavar="FILE", help=f"a .tflite of persons, for {_MATTE}"
+    )
     command.add_argument(
         "--consent", metavar="BASIS:EVIDENCE", help="why a person's photographs may be used"
     )
@@ -125,10 +129,18 @@ def _segmenter(options: argparse.Namespace, facepack: Path, profile: Profile) ->
         raise UserError(f"--masks and --segment {chosen} exclude each other: give one of them.")
     if chosen == _MASKS and supplied is None:
         raise UserError("--segment masks needs --masks DIR: name the folder of masks.")
-    if chosen == _FACE and kind != given.PERSON:
-        raise UserError(f"--segment face is for persons: of an {kind} give --masks or {_GROUNDED}.")
+    if (chosen == _MATTE) != (options.matte is not None):
+        raise UserError("--segment matte and --matte FILE go together: give both.")
+    if chosen in (_FACE, _MATTE) and kind != given.PERSON:
+        raise UserError(
+            f"--segment {chosen} is for persons: of an {kind} give --masks or {_GROUNDED}."
+        )
     if chosen == _NOTHING:
         return masks.Everything()
+    if options.matte is not None:
+        from mm_model.vcd.matte import PersonMatte
+
+        return PersonMatte(options.matte)
     if chosen != _GROUNDED:
         return given.segmenter_of(kind, supplied, facepack, profile)
     if options.detector is None or options.sam is None:

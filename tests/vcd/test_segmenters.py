@@ -141,6 +141,8 @@ def test_a_subject_is_learned_where_its_word_is_found(
         (["--sam", "sam"], "are for --segment grounded-sam"),
         (["--segment", "masks"], "needs --masks DIR"),
         (["--segment", "face"], "is for persons"),
+        (["--segment", "matte"], "go together"),
+        (["--segment", "matte", "--matte", "m.tflite"], "is for persons"),
         (["--segment", "none", "--masks", "cup"], "exclude each other"),
         (
             ["--segment", "grounded-sam", "--detector", "cup", "--sam", "cup"],
