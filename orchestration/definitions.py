@@ -58,7 +58,7 @@ def build(client: DvcStageClient) -> dg.Definitions:
     Raises:
         UserError: `params.yaml` or the profile there is not valid.
     """
-    assets = dg.load_assets_from_modules(_MODULES)
+    assets = dg.load_assets_from_modules(_MODULES, include_specs=True)
     versioned = partial(_versioned, root=client.root)
     return dg.Definitions(
         assets=[

@@ -25,6 +25,7 @@ from assets.graph import INPUT_ASSETS, nodes
 from mm_model.errors import UserError
 from mm_model.run.stages import listed
 from mm_model.settings import Params, load_params
+from mm_model.store import digests
 from mm_model.store.layout import Layout
 from orchestration.listing import Listing
 
@@ -83,6 +84,11 @@ def _parent_versions(
     return {**taken, **given}
 
 
+def of_photographs(found: Listing) -> str:
+    """The listing of a subject's folder as a tag, which Dagster keeps short."""
+    return digests.of_value(found.digest)[:40]
+
+
 def version_tags(
     entry: Entry, code_version: str, root: Path, observed: Mapping[str, Listing]
 ) -> dict[str, str]:
@@ -93,7 +99,7 @@ def version_tags(
     versions = _parent_versions(entry, load_params(root), observed)
     raw = {NEWEST_TAG: repr(observed["raw"].newest)} if "raw" in versions else {}
     if graph.partition(entry.stage) and graph.PHOTOGRAPHS in observed:
-        raw[PHOTOGRAPHS_TAG] = observed[graph.PHOTOGRAPHS].digest
+        raw[PHOTOGRAPHS_TAG] = of_photographs(observed[graph.PHOTOGRAPHS])
     return {
         **raw,
         DATA_VERSION_TAG: entry.data_version,

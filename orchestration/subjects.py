@@ -15,7 +15,7 @@ from mm_model.errors import UserError
 from mm_model.run import stages
 from orchestration import jobs, listing, outside, runs
 from orchestration.dvc_client import DvcStageClient
-from orchestration.dvc_lock import PHOTOGRAPHS_TAG
+from orchestration.dvc_lock import PHOTOGRAPHS_TAG, of_photographs
 
 QUIET_SECONDS = 300.0
 """No photograph may have arrived for this long, so that a copy in progress is not read."""
@@ -109,6 +109,6 @@ def _waiting(root: Path, instance: dg.DagsterInstance) -> dict[str, listing.List
         stage = f"{SUBJECT}@{name}"
         there = listing.of(root / stages.given(stage, root)["folder"])
         made = outside.latest(instance, stage)
-        if made is None or (made.tags or {}).get(PHOTOGRAPHS_TAG) != there.digest:
+        if made is None or (made.tags or {}).get(PHOTOGRAPHS_TAG) != of_photographs(there):
             found[name] = there
     return found

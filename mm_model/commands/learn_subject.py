@@ -59,15 +59,22 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def _learn_subject(options: argparse.Namespace) -> None:
     from mm_model.progress import Steps
+    from mm_model.run.stages import SUBJECT, listed
     from mm_model.settings import load_params, load_profile
+    from mm_model.settings.listed import NAME as LIST
     from mm_model.tracking.tracker import Tracker
     from mm_model.vcd import photos
-    from mm_model.vcd.keep import LearningOrder, Told, learn_and_keep
+    from mm_model.vcd.keep import LearningOrder, Listeners, learn_and_keep
     from mm_model.vcd.tokens import placeholder_of
 
     root = repository_root()
     params = load_params(root)
     placeholder_of(options.name)
+    if options.out is None and (stage := f"{SUBJECT}@{options.name}") in listed(root):
+        raise UserError(
+            f"{LIST} lists {options.name}, which 'python -m mm_model run {stage}' learns: give "
+            "this one another name, or a folder with -o."
+        )
     target = options.out or Layout(root, params.profile).subjects / options.name
     if target.exists() and not options.force:
         raise UserError(f"{target} exists and stays as it is: name another -o, or add --force.")
@@ -101,7 +108,7 @@ def _learn_subject(options: argparse.Namespace) -> None:
         def learned(step: int, loss: float) -> None:
             tracker.log({"loss": loss}, step)
 
-        learn_and_keep(order, found, profile, target, Told(print, steps.told, learned))
+        learn_and_keep(order, found, profile, target, Listeners(print, steps.told, learned))
     print(f"{target} holds {options.name}: write <{options.name}> before its class word.")
 
 

@@ -157,7 +157,7 @@ def _heard(options: argparse.Namespace) -> tuple[LearnedSubject | None, str]:
     if options.subject is None:
         return None, options.prompt
     root = repository_root()
-    subjects = Layout(root, load_params(root).profile).subjects
-    subject = shelf.read(shelf.found(subjects, options.subject))
+    layout = Layout(root, load_params(root).profile)
+    subject = shelf.read(shelf.found(layout, options.subject))
     showing.refuse_to_refine(subject)
     return subject, subject.placed(options.prompt)

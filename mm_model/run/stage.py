@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from mm_model.records import Bound, Counts
+from mm_model.records import Bound
+from mm_model.run.report import Report as Report
 from mm_model.run.views import Views, grow
 from mm_model.settings import Params, Profile
 from mm_model.store.atomic import Document
@@ -17,33 +18,6 @@ from mm_model.store.layout import Layout
 from mm_model.tracking.tracker import Tracker
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a stage says of its work. Holds no clock, so that equal work gives equal reports.
-
-    `metrics` are numbers or short texts (None = unavailable, never 0); `pictures` are paths
-    inside the output; `notes` are sentences for the user.
-    """
-
-    counts: Counts
-    metrics: Mapping[str, float | int | str | bool | None] = field(default_factory=dict)
-    pictures: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    def as_dict(self) -> Document:
-        """JSON-able form."""
-        return {
-            "total": self.counts.total,
-            "kept": self.counts.kept,
-            "rejected": dict(self.counts.rejected),
-            "failed": dict(self.counts.failed),
-            "line": self.counts.line(),
-            "metrics": dict(self.metrics),
-            "pictures": list(self.pictures),
-            "notes": list(self.notes),
-        }
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class LearningOrder:
 
 
 @dataclass(frozen=True)
-class Told:
+class Listeners:
     """Who hears of a learning: lines, steps of all, and the loss of each step."""
 
     say: Callable[[str], None]
@@ -52,7 +52,7 @@ class Told:
 
 
 def learn_and_keep(
-    order: LearningOrder, found: PhotoSet, profile: Profile, target: Path, told: Told
+    order: LearningOrder, found: PhotoSet, profile: Profile, target: Path, told: Listeners
 ) -> None:
     """Learn a subject and publish `target` whole; what was cut off goes on from its checkpoint.
 
@@ -74,7 +74,7 @@ def learned_into(
     profile: Profile,
     *,
     work: Path,
-    told: Told,
+    told: Listeners,
 ) -> Document:
     """Learn a subject and write tokens, record and sheet into `folder`; the record, without a time.
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mm_model.errors import UserError
+from mm_model.run.stages import SUBJECT
 from mm_model.store import digests, documents
 from mm_model.store.consents import Basis
+from mm_model.store.layout import Layout
 from mm_model.vcd.keep import METHOD, RECORD, TOKENS
 from mm_model.vcd.tokens import IdTokens
 
@@ -56,16 +58,18 @@ class LearnedSubject:
         return f"{prompt[: found.start()]}{placeholder} {prompt[found.start() :]}"
 
 
-def found(subjects: Path, name: str) -> Path:
-    """The folder of the subject `name` below `subjects`, or the folder that `name` is.
+def found(layout: Layout, name: str) -> Path:
+    """The folder of the subject `name`: that of its stage, of `learn-subject`, or that `name` is.
 
     Raises:
-        UserError: there is neither; the sentence lists those that there are.
+        UserError: there is none; the sentence lists those that there are.
     """
-    for folder in (subjects / name, Path(name)):
+    shelves = (layout.output(SUBJECT), layout.subjects)
+    for folder in (*(shelf / name for shelf in shelves), Path(name)):
         if (folder / RECORD).is_file():
             return folder
-    known = sorted(path.parent.name for path in subjects.glob(f"[!.]*/{RECORD}"))
+    there_are = {path.parent.name for shelf in shelves for path in shelf.glob(f"[!.]*/{RECORD}")}
+    known = sorted(there_are)
     there = f"there are {', '.join(known)}" if known else "none was learned yet"
     raise UserError(
         f"{name} is no learned subject ({there}): name one, or a folder that learn-subject wrote."

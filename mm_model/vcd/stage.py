@@ -2,8 +2,11 @@
 
 Reads the subject's folder (`photos/`, and `masks/` where there are some), what subjects are learned
 on, and the face pack. Writes what `learn-subject` writes, with `photographs.parquet` (a row for
-each picture that was there, with the reason where it was left out) and `steps.parquet`.
+each picture that was there, with the reason where it was left out) and `steps.parquet`. Its sheet
+of photographs is no picture of its report, which Dagster would keep in its books.
 """
+
+from typing import TYPE_CHECKING
 
 from mm_model.errors import UserError
 from mm_model.records import LEFT_OUT, SUBJECT_PHOTO_COLUMNS, SUBJECT_STEP_COLUMNS, Counts, Status
@@ -11,7 +14,10 @@ from mm_model.run.stage import Job, Report, Stage
 from mm_model.run.stages import SUBJECT
 from mm_model.settings.listed import NAME as LIST
 from mm_model.store import tables
-from mm_model.vcd import given, keep, photos
+
+if TYPE_CHECKING:
+    from mm_model.vcd.keep import LearningOrder
+    from mm_model.vcd.photos import PhotoSet
 
 PHOTOS, MASKS = "photos", "masks"
 
@@ -22,6 +28,8 @@ def run(job: Job) -> Report:
     Raises:
         UserError: no photograph can be used, a person's consent is missing, or learning failed.
     """
+    from mm_model.vcd import given, keep, photos
+
     name, kind = job.stage.name.partition("@")[2], job.stage.told["kind"]
     folder = job.model("folder")
     if not (folder / PHOTOS).is_dir():
@@ -48,26 +56,26 @@ def run(job: Job) -> Report:
     return Report(
         Counts(number, len(found.names), rejected),
         metrics={"first loss": losses[0], "last loss": losses[-1], "masks": segmenter.name},
-        pictures=(keep.SHEET,),
         notes=_notes(found, segmenter.name),
     )
 
 
-def _learned(job: Job, order: keep.LearningOrder, found: photos.PhotoSet) -> list[float]:
+def _learned(job: Job, order: "LearningOrder", found: "PhotoSet") -> list[float]:
     from mm_model.progress import Steps
+    from mm_model.vcd import keep
 
     def heard(step: int, loss: float) -> None:
         job.tracker.log({"loss": loss}, step)
 
     with Steps(f"[{job.stage.name}] learning") as steps:
-        told = keep.Told(job.say, steps.told, heard)
+        told = keep.Listeners(job.say, steps.told, heard)
         work = job.work / "checkpoints"
         record = keep.learned_into(job.out, order, found, job.profile, work=work, told=told)
     losses: list[float] = record["losses"]
     return losses
 
 
-def _tables(job: Job, found: photos.PhotoSet, losses: list[float]) -> None:
+def _tables(job: Job, found: "PhotoSet", losses: list[float]) -> None:
     kept = zip(found.names, found.sha256, found.photos, strict=True)
     rows: list[dict[str, object]] = [
         {"name": n, "sha256": d, "status": Status.KEPT, "mask_share": float(p.mask.mean())}
@@ -88,7 +96,9 @@ def _tables(job: Job, found: photos.PhotoSet, losses: list[float]) -> None:
     tables.write(job.out / "steps.parquet", curve, SUBJECT_STEP_COLUMNS, types)
 
 
-def _notes(found: photos.PhotoSet, segmenter: str) -> tuple[str, ...]:
+def _notes(found: "PhotoSet", segmenter: str) -> tuple[str, ...]:
+    from mm_model.vcd import photos
+
     said = [f"left out: {name}, {why}" for name, why in found.left_out.items()]
     if len(found.photos) < photos.FEW:
         said.append(f"{len(found.photos)} photographs are few: the method was made for five to ten")

@@ -17,7 +17,7 @@ import psutil
 import pytest
 import yaml
 
-from assets.graph import nodes
+from assets.graph import nodes, subject
 from mm_model.store import closure
 from orchestration import definitions, jobs
 from orchestration.dvc_client import DvcStageClient
@@ -184,7 +184,8 @@ def _plant(root: Path) -> None:
         shelf = folder in (given["judges"], given["synthesizer"])  # which holds no other file
         name = "README.md" if shelf else "first"
         (root / folder / name).write_text(folder)
-    code = {path for node in nodes().values() for path in node.code}
+    (root / "subjects.yaml").write_text("subject_base: weights/backbone\nsubjects: {}\n")
+    code = {path for node in (*nodes().values(), subject()) for path in node.code}
     for path in sorted(code | {"mm_model/settings/sections.py"}):
         stub = root / path.replace("mm_model/", "source/", 1)
         stub.parent.mkdir(parents=True, exist_ok=True)

@@ -17,16 +17,17 @@ from orchestration.definitions import defs
 
 pytestmark = pytest.mark.capability("Dagster over DVC", scale="T")
 
-LIKENESS = {"faces", "precompute"}
+LIKENESS = {"faces", "precompute", "subject"}
 """Stages whose outputs hold faces as numbers."""
 GROUPS = {
     "inputs": {
         *("raw", "facepack", "judge", "judges", "captioners", "classifiers", "synthesizer"),
-        "backbone",
+        *("backbone", "photographs"),
     },
     "data": {"sources", "ingest", "faces", "pairs"},
     "training": {"precompute", "pretrain", "finetune"},
     "release": {"evaluate", "register"},
+    "subjects": {"subject"},
 }
 
 
@@ -34,13 +35,14 @@ def test_dvc_lists_the_stages_in_order() -> None:
     assert tuple(graph.nodes()) == stages.NAMES
 
 
-@pytest.mark.parametrize("name", stages.NAMES)
+@pytest.mark.parametrize("name", [*stages.NAMES, stages.SUBJECT])
 def test_a_stage_is_described_alike_everywhere(name: str) -> None:
-    node, stage = graph.nodes()[name], stages.load(name)
+    node, stage = graph.node(name), stages.load(name)
     assert node.takes == stage.takes
     assert set(node.models) == set(stage.models)
     assert set(node.sections) == set(stage.sections)
-    assert node.command == f"python -m mm_model run {name}"
+    one = "@${key}" if name == stages.SUBJECT else ""
+    assert node.command == f"python -m mm_model run {name}{one}"
     assert node.code[0] == f"mm_model/{stages.file_of(name)}"
     served = {f"mm_model/{module}" for module in code.modules()} if stage.code else set()
     missing, surplus = served - set(node.code[1:]), set(node.code[1:]) - served
@@ -59,9 +61,13 @@ def test_dvc_reads_and_writes_only_what_it_can_restore(root: Path) -> None:
     settings = stages.pop(graph.SETTINGS)
     assert settings["cmd"] == "python -m mm_model config write"
     assert settings["outs"] == ["data/${profile}/settings.json"]
+    listed = stages["subject"]
+    assert set(listed) == {"foreach", "do"}
+    stages["subject"] = listed["do"]
     for name, entry in stages.items():
-        assert [file for one in entry["params"] for file in one] == settings["outs"]
-        place = f"data/${{profile}}/{name}"
+        files = [file for one in entry["params"] for file in one]
+        assert files == settings["outs"] + ["subjects.yaml"] * (name == "subject")
+        place = f"data/${{profile}}/{name}" + "/${key}" * (name == "subject")
         # embeddings go to a place of their own, where an object store is named
         assert entry["outs"] == ([{place: {"remote": "likeness"}}] if name in LIKENESS else [place])
         assert set(entry) == {"cmd", "deps", "params", "outs"}
@@ -73,7 +79,7 @@ def test_groups_and_the_gpu_pool() -> None:
         for name in names:
             node = assets.get(dg.AssetKey(name))
             assert node.group_name == group
-            wants_gpu = name in {"precompute", "pretrain", "finetune", "evaluate"}
+            wants_gpu = name in {"precompute", "pretrain", "finetune", "evaluate", "subject"}
             assert (node.pools or set()) == ({"gpu"} if wants_gpu else set())
     assert len(assets.get_all_asset_keys()) == sum(map(len, GROUPS.values()))
 
@@ -81,13 +87,13 @@ def test_groups_and_the_gpu_pool() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("*", set(stages.NAMES)),
+        ("*", {*stages.NAMES, stages.SUBJECT}),
         ("group:data", GROUPS["data"]),
         ("key:finetune+", {"finetune", "evaluate", "register"}),
         ("+key:ingest and not group:inputs", {"sources", "ingest"}),
         (
             'kind:"pytorch" or key:register',
-            {"precompute", "pretrain", "finetune", "evaluate", "register"},
+            {"precompute", "pretrain", "finetune", "evaluate", "register", "subject"},
         ),
     ],
 )

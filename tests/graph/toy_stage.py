@@ -104,12 +104,13 @@ def main(name: str) -> int:
         return 0
     params = load_params(ROOT)
     profile, layout = load_profile(ROOT, params.profile), Layout(ROOT, params.profile)
-    stage = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][name]
+    entry = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][name.partition("@")[0]]
+    stage = entry.get("do", entry)
     taken = [dep for dep in stage["deps"] if dep.startswith("data/")]
     inputs = {
         Path(dep).name: manifest.verified(layout.output(Path(dep).name)).digest for dep in taken
     }
-    known = stages.load(name)
+    known = stages.of(name, ROOT)
     settings, version = digests.of_value(known.settings(profile)), known.version
     models = model_digests(known, params, layout)
     fingerprint = fingerprint_of(known, profile, inputs, models)

@@ -89,13 +89,14 @@ def test_a_name_on_the_hub_is_taken_from_the_local_cache_alone(
 
 
 def test_a_name_on_the_hub_in_params_yaml_is_refused_with_the_way_out(root: Path) -> None:
-    from mm_model.run import runner
+    from mm_model.run import runner, stages
     from mm_model.settings import load_params
     from mm_model.store.layout import Layout
 
     params = load_params(root).model_copy(update={"backbone": "owner/CogVideoX-5b"})
     with pytest.raises(UserError, match=r"owner/CogVideoX-5b does not exist.*checkpoints\.md"):
-        runner.model_digest("backbone", params, Layout(root, "paper"))
+        layout = Layout(root, "paper")
+        runner.model_digest(stages.load("pretrain"), "backbone", params, layout)
 
 
 def _fresh(shelf: Path, tmp_path: Path) -> Path:

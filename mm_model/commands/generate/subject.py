@@ -137,7 +137,7 @@ def _order(layout: Layout, places: SubjectPlaces, refine: str | None) -> _Order:
 
     if places.subject is None:
         raise UserError("Give a learned subject with --subject; learn-subject learns one.")
-    folder = shelf.found(layout.subjects, places.subject)
+    folder = shelf.found(layout, places.subject)
     subject = shelf.read(folder)
     learned_on = layout.root / subject.weights  # a tree's own backbone is named from its root
     show = showing.Show(subject, learned_on, places.weights or learned_on, places.motion)
