@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mm_model.settings import Profile
     from mm_model.vcd.given import Covered
     from mm_model.vcd.masks import Segmenter
+    from mm_model.vcd.photos import PhotoSet
 
 _SEGMENTERS = ("masks", "face", "matte", "grounded-sam", "none")
 _MASKS, _FACE, _MATTE, _GROUNDED, _NOTHING = _SEGMENTERS
@@ -86,12 +87,7 @@ def _learn_subject(options: argparse.Namespace) -> None:
     found = photos.read(options.photos, segmenter, covered)
     masks = segmenter.name
     del segmenter  # its networks may take a gigabyte that learning needs
-    for name, why in found.left_out.items():
-        print(f"left out: {name}, {why}")
-    if len(found.photos) < photos.FEW:
-        print(f"{len(found.photos)} photographs are few: the method was made for five to ten")
-    if masks == "none":
-        print("no masks: the background is learned too (--masks DIR keeps it out)")
+    _say(found, masks)
     order = LearningOrder(
         options.name,
         options.kind,
@@ -110,6 +106,18 @@ def _learn_subject(options: argparse.Namespace) -> None:
 
         learn_and_keep(order, found, profile, target, Listeners(print, steps.told, learned))
     print(f"{target} holds {options.name}: write <{options.name}> before its class word.")
+
+
+def _say(found: PhotoSet, masks: str) -> None:
+    """What the user should know of the photographs before minutes of learning."""
+    from mm_model.vcd import photos
+
+    for name, why in found.left_out.items():
+        print(f"left out: {name}, {why}")
+    if len(found.photos) < photos.FEW:
+        print(f"{len(found.photos)} photographs are few: the method was made for five to ten")
+    if masks == _NOTHING:
+        print("no masks: the background is learned too (--masks DIR keeps it out)")
 
 
 def _consent(options: argparse.Namespace, root: Path) -> tuple[str | None, Covered]:
