@@ -4,13 +4,14 @@ Told, recorded and made again as a clip from photographs is (`work`).
 """
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mm_model.commands.generate import ending, place, sidecar
 from mm_model.commands.generate.ending import Say
+from mm_model.commands.generate.held import HeldModel
 from mm_model.commands.generate.place import FinishedClip
 from mm_model.commands.generate.sidecar import MadeKind, Sidecar, SubjectArguments
 from mm_model.errors import UserError
@@ -55,12 +56,15 @@ class SubjectPlaces:
 
 @dataclass(frozen=True)
 class SubjectWish:
-    """The command line's values; None where the checkpoint says it. prompts: one a shot."""
+    """The command line's values; None where the checkpoint says it. prompts: one a shot. held: what
+    orders of one command share.
+    """
 
     places: SubjectPlaces
     prompts: tuple[str, ...]
     values: Document
     refine: str | None
+    held: HeldModel = field(default_factory=HeldModel, compare=False)
 
 
 def make(layout: Layout, wish: SubjectWish, target: Path | None, force: bool, say: Say) -> Path:
@@ -76,9 +80,27 @@ def make(layout: Layout, wish: SubjectWish, target: Path | None, force: bool, sa
         place.kept_free(place.of(target, wish.prompts), force),
     ):
         place.refuse_kind(target, kind)
-        order = _order(layout, wish.places, wish.refine)
+        order = _order(layout, wish)
         made = _made(layout, order, replace(wish, values=values), kind, say)
         return ending.kept(made, target, force, say)
+
+
+def is_of(layout: Layout, wish: SubjectWish, said: Sidecar) -> bool:
+    """Whether the record is of a clip that the order would make, given its seed.
+
+    Raises:
+        UserError: the subject or a part is not there.
+    """
+    asked, order = said.arguments, _order(layout, wish)
+    return (
+        isinstance(asked, SubjectArguments)
+        and asked.prompts == wish.prompts
+        and asked.refine == wish.refine
+        and fields.agree(asked.numbers, wish.values)
+        and ending.same_parts(
+            said, order.digests, _values(load_profile(layout.root, layout.profile))
+        )
+    )
 
 
 def again(
@@ -98,12 +120,10 @@ def again(
     if not isinstance(asked, SubjectArguments):
         raise TypeError("a clip from photographs")
     motion = moved.motion or (Path(asked.motion) if asked.motion else None)
-    order = _order(
-        layout,
-        SubjectPlaces(moved.subject or asked.subject, moved.weights or Path(asked.weights), motion),
-        asked.refine,
-    )
-    wish = SubjectWish(moved, asked.prompts, dict(asked.numbers), asked.refine)
+    weights = moved.weights or Path(asked.weights)
+    places = SubjectPlaces(moved.subject or asked.subject, weights, motion)
+    wish = SubjectWish(places, asked.prompts, dict(asked.numbers), asked.refine)
+    order = _order(layout, wish)
     profile = load_profile(layout.root, layout.profile)
     ending.refuse_other_parts(before, order.digests, _values(profile))
     made = _made(layout, order, wish, before.kind, say)
@@ -116,35 +136,49 @@ def again(
 class _Order:
     """What is shown with what: the subject's folder and how clips of it are made and refined.
 
-    facepack: finds the faces where the clip is refined.
+    facepack: finds the faces where the clip is refined. held: what orders share.
     """
 
     show: "Show"
     folder: Path
     plan: "RefinePlan | None"
     facepack: Path
+    held: HeldModel
 
     @cached_property
     def digests(self) -> dict[str, str]:
         """Hex SHA-256 of each part; gigabytes are read once."""
-        found = self.show.digests()
-        return found | ({"facepack": digests.of_folder(self.facepack)} if self.plan else {})
+        show, known = self.show, self.held.known
+        found = known((show.weights, show.motion, show.subject.family), show.digests)
+        found = found | {"subject": show.subject.sha256}
+        if self.plan is None:
+            return found
+        pack = known(self.facepack, lambda: digests.of_folder(self.facepack))
+        return found | {"facepack": pack}
+
+    def load(self, profile: Profile) -> "LoadedShow":
+        """What shows the subject, on the profile's device."""
+        show = self.show
+        key = (show.weights, show.motion, show.subject.space, show.learned_on)
+        return self.held.model(key, lambda: show.load(profile))
 
 
-def _order(layout: Layout, places: SubjectPlaces, refine: str | None) -> _Order:
+def _order(layout: Layout, wish: SubjectWish) -> _Order:
     from mm_model.refine.plan import RefinePlan
     from mm_model.vcd import shelf, showing
 
+    places = wish.places
     if places.subject is None:
         raise UserError("Give a learned subject with --subject; learn-subject learns one.")
     folder = shelf.found(layout.subjects, places.subject)
     subject = shelf.read(folder)
     learned_on = layout.root / subject.weights  # a tree's own backbone is named from its root
     show = showing.Show(subject, learned_on, places.weights or learned_on, places.motion)
-    plan = None if refine is None else RefinePlan.of(refine)
+    plan = None if wish.refine is None else RefinePlan.of(wish.refine)
     if plan is not None:
         showing.refuse_to_refine(subject)
-    return _Order(show, folder, plan, layout.root / load_params(layout.root).facepack)
+    facepack = layout.root / load_params(layout.root).facepack
+    return _Order(show, folder, plan, facepack, wish.held)
 
 
 def _made(
@@ -160,7 +194,7 @@ def _made(
     _refuse_numbers(asked)  # before seconds of loading
     _state_consent(layout, show.subject)
     bound_threads(profile.run.threads)
-    loaded = show.load(profile)
+    loaded = order.load(profile)
     takes = [loaded.take(prompt, asked) for prompt in prompts]
     started = time.monotonic()
     clips, notes = _refined(order, loaded, takes, profile, _clips(loaded, takes, show.subject))
