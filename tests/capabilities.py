@@ -241,6 +241,11 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
             "a file of orders is made in one folder and gone on with; what is refused says why",
         ),
         Capability(
+            "ConsisID",
+            "a third method, by diffusers' pipeline; neither its weights nor its encoders of faces "
+            "were run",
+        ),
+        Capability(
             "model card",
             "an adapter is exported with a card that hubs read and whose own lines run; not pushed",
         ),

@@ -97,8 +97,8 @@ def _add_subject(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--method",
         choices=METHODS,
-        help="who makes the clip: an adapter that sees photographs, or tokens that were learned "
-        "of a subject; follows from --ref or --subject",
+        help="who makes the clip: an adapter that sees photographs, tokens that were learned of a "
+        "subject, or ConsisID; the first two follow from --ref and --subject",
     )
     command.add_argument(
         "--subject", metavar="NAME", help="what learn-subject learned: its name, or its folder"
@@ -108,7 +108,7 @@ def _add_subject(command: argparse.ArgumentParser) -> None:
         type=path,
         metavar="PATH",
         help="of a subject: the checkpoint to show it with, a folder or one file; that which it "
-        "was learned on if absent",
+        "was learned on if absent; of ConsisID: its folder",
     )
     command.add_argument(
         "--motion", type=path, metavar="DIR", help="of a subject: AnimateDiff's motion module"

@@ -11,25 +11,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mm_model.errors import UserError
-from mm_model.methods.kinds import MAGIC_MIRROR, SUBJECT
+from mm_model.methods.kinds import CONSISID, MAGIC_MIRROR, SUBJECT
 from mm_model.serving import fields
 from mm_model.store.atomic import Document
 
 if TYPE_CHECKING:
+    from mm_model.commands.generate.consisid import ConsisWish
     from mm_model.commands.generate.ending import Say
     from mm_model.commands.generate.sidecar import Sidecar
     from mm_model.commands.generate.subject import SubjectWish
     from mm_model.commands.generate.work import Wish
     from mm_model.store.layout import Layout
 
+    Order = Wish | SubjectWish | ConsisWish
+
 CHAMPION = "champion"
 _OWN = {
-    "ref": (MAGIC_MIRROR,),
-    "consent": (MAGIC_MIRROR,),
-    "facepack": (MAGIC_MIRROR,),
+    "ref": (MAGIC_MIRROR, CONSISID),
+    "consent": (MAGIC_MIRROR, CONSISID),
+    "facepack": (MAGIC_MIRROR, CONSISID),
     "adapter": (MAGIC_MIRROR,),
     "subject": (SUBJECT,),
-    "weights": (SUBJECT,),
+    "weights": (SUBJECT, CONSISID),
     "motion": (SUBJECT,),
     "refine": (SUBJECT,),
 }
@@ -40,16 +43,16 @@ _LONGEST_SHOTS = 100_000
 """Bytes of a file of shots; no film of ours has so many."""
 
 
-def of_options(options: argparse.Namespace) -> Wish | SubjectWish:
+def of_options(options: argparse.Namespace) -> Order:
     """The order that the options are.
 
     Raises:
         UserError: one is lacking, or belongs to another method.
     """
-    from mm_model.commands.generate import subject, work
+    from mm_model.commands.generate import consisid, subject, work
 
-    prompts = _prompts(options)
-    if _method(options) == SUBJECT:
+    prompts, method = _prompts(options), _method(options)
+    if method == SUBJECT:
         if not prompts:
             raise UserError("Give a sentence with --prompt.")
         places = subject.SubjectPlaces(options.subject, options.weights, options.motion)
@@ -58,6 +61,15 @@ def of_options(options: argparse.Namespace) -> Wish | SubjectWish:
         raise UserError(
             "Give at least one photograph with --ref (REF=... for make) and a sentence with "
             "--prompt (PROMPT=...)."
+        )
+    if method == CONSISID:
+        return consisid.ConsisWish(
+            tuple(options.ref),
+            prompts,
+            consent=options.consent,
+            weights=options.weights,
+            facepack=options.facepack,
+            values=values(options),
         )
     return work.Wish(
         tuple(options.ref),
@@ -71,7 +83,7 @@ def of_options(options: argparse.Namespace) -> Wish | SubjectWish:
 
 def make(
     layout: Layout,
-    wish: Wish | SubjectWish,
+    wish: Order,
     target: Path | None,
     *,
     force: bool,
@@ -82,23 +94,27 @@ def make(
     Raises:
         UserError: as `work.make` and `subject.make`.
     """
-    from mm_model.commands.generate import subject, work
+    from mm_model.commands.generate import consisid, subject, work
 
     if isinstance(wish, work.Wish):
         return work.make(layout, wish, target, force, say)
+    if isinstance(wish, consisid.ConsisWish):
+        return consisid.make(layout, wish, target, force, say)
     return subject.make(layout, wish, target, force, say)
 
 
-def is_of(layout: Layout, wish: Wish | SubjectWish, said: Sidecar) -> bool:
+def is_of(layout: Layout, wish: Order, said: Sidecar) -> bool:
     """Whether the record `said` is of a clip that the order would make, given its seed.
 
     Raises:
         UserError: a part of the order is not there.
     """
-    from mm_model.commands.generate import subject, work
+    from mm_model.commands.generate import consisid, subject, work
 
     if isinstance(wish, work.Wish):
         return work.is_of(layout, wish, said)
+    if isinstance(wish, consisid.ConsisWish):
+        return consisid.is_of(layout, wish, said)
     return subject.is_of(layout, wish, said)
 
 

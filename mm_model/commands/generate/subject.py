@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mm_model.vcd.shelf import LearnedSubject
     from mm_model.vcd.showing import LoadedShow, Show
 
-_NAMES = {
+NAMES = {
     "num_frames": "frames",
     "num_inference_steps": "steps",
     "seed": "seed",
@@ -190,8 +190,8 @@ def _made(
     show = order.show
     profile = load_profile(layout.root, layout.profile)
     prompts = [_admitted(show.subject, prompt, say) for prompt in wish.prompts]
-    asked = {_NAMES[name]: value for name, value in wish.values.items() if value is not None}
-    _refuse_numbers(asked)  # before seconds of loading
+    asked = {NAMES[name]: value for name, value in wish.values.items() if value is not None}
+    refuse_numbers(asked)  # before seconds of loading
     _state_consent(layout, show.subject)
     bound_threads(profile.run.threads)
     loaded = order.load(profile)
@@ -229,7 +229,7 @@ def _arguments(order: _Order, wish: SubjectWish, take: "Take") -> SubjectArgumen
         motion=None if show.motion is None else str(show.motion.resolve()),
         consent=show.subject.consent,
         refine=wish.refine,
-        numbers={one.name: getattr(take, _NAMES[one.name]) for one in fields.FIELDS},
+        numbers={one.name: getattr(take, NAMES[one.name]) for one in fields.FIELDS},
     )
 
 
@@ -276,7 +276,7 @@ def _state_consent(layout: Layout, subject: "LearnedSubject") -> None:
         consents.record(consents.path_below(layout.root), consents.Statement(subject.consent))
 
 
-def _refuse_numbers(asked: Document) -> None:
+def refuse_numbers(asked: Document) -> None:
     """Raises `UserError` where no model can follow one."""
     from mm_model.vcd.animate import Take
 
