@@ -246,6 +246,10 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
             "were run",
         ),
         Capability(
+            "generate --low-memory",
+            "one network at a time and tiles, for every method; not run on a GPU",
+        ),
+        Capability(
             "model card",
             "an adapter is exported with a card that hubs read and whose own lines run; not pushed",
         ),

@@ -18,6 +18,7 @@ from mm_model.consisid.faces import ConsisFace
 from mm_model.diffusion.frames import check_frame_count
 from mm_model.diffusion.schedule import correlate_frames
 from mm_model.errors import UserError
+from mm_model.generation import memory
 from mm_model.generation.clips import telling
 from mm_model.nn.cogvideox.tokenizer import load_tokenizer
 from mm_model.nn.networks import load_network, without_bars
@@ -44,6 +45,9 @@ class _Correlating(ConsisIDPipeline):
 
     def prepare_latents(self, *args: Any, **keywords: Any) -> Any:
         noise, picture = super().prepare_latents(*args, **keywords)
+        for hook in getattr(self, "_all_hooks", ()):
+            if hook.model is self.vae:  # it read the picture, and would stay beside the transformer
+                hook.offload()
         return correlate_frames(noise, self.gamma, frame_dim=1), picture
 
 
@@ -137,7 +141,9 @@ def refuse_other(folder: Path) -> None:
         )
 
 
-def load_consisid(folder: Path, device: torch.device, dtype: torch.dtype) -> ConsisAnimator:
+def load_consisid(
+    folder: Path, device: torch.device, dtype: torch.dtype, low_memory: bool = False
+) -> ConsisAnimator:
     """The checkpoint of `folder` in diffusers' layout, frozen.
 
     Raises:
@@ -151,7 +157,11 @@ def load_consisid(folder: Path, device: torch.device, dtype: torch.dtype) -> Con
         }
         tokenizer = load_tokenizer(folder / "tokenizer")
     pipe = _Correlating(tokenizer=tokenizer, scheduler=_scheduler(folder / "scheduler"), **networks)
-    return ConsisAnimator(pipe.to(device))
+    if low_memory:
+        memory.spare(pipe, device)
+    else:
+        pipe.to(device)
+    return ConsisAnimator(pipe)
 
 
 def _scheduler(folder: Path) -> Any:

@@ -40,7 +40,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[Choice]:
     """The models that were loaded."""
     found: list[Choice] = []
     load = Choice.load
-    monkeypatch.setattr(Choice, "load", lambda self: found.append(self) or load(self))
+    monkeypatch.setattr(Choice, "load", lambda self, low: found.append(self) or load(self, low))
     return found
 
 
@@ -173,10 +173,11 @@ def test_a_file_of_shots_is_as_good_as_sentences(
     film = tmp_path / "film.txt"
     film.write_text(f"# who nods\n{asked[5]}\n\n  {NODS}  \n")
     by_file = [*asked[:4], *asked[6:], "--shots", film]
-    assert command(*by_file, "-o", tmp_path / "by-file.mp4")[0] == 0
+    status, out, _ = command(*by_file, "--low-memory", "-o", tmp_path / "by-file.mp4")
+    assert status == 0 and "low memory: on a CPU" in out
     assert (tmp_path / "by-file-shot2.mp4").exists()
     said = json.loads((tmp_path / "by-file.json").read_text())
-    assert said["arguments"]["prompt"] == [asked[5], NODS]
+    assert said["arguments"]["prompt"] == [asked[5], NODS] and said["values"]["low_memory"] is True
     assert "leave one out" in command(*asked, "--shots", film, "-o", "no.mp4")[2]
     film.write_text("# nothing\n")
     assert "holds no sentence" in command(*by_file, "-o", "no.mp4")[2]

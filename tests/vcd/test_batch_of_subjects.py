@@ -34,7 +34,7 @@ def test_two_subjects_of_one_checkpoint(
     )
     loads: list[Show] = []
     load = Show.load
-    monkeypatch.setattr(Show, "load", lambda self, p: loads.append(self) or load(self, p))
+    monkeypatch.setattr(Show, "load", lambda self, *how: loads.append(self) or load(self, *how))
     batch = ["generate", "--batch", "orders.csv", "-o", "out", "--motion", str(motion), *SMALL]
     assert cli.main(batch) == 1
     told = said_of(capsys)

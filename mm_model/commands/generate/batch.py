@@ -50,7 +50,7 @@ class _Batch:
     common: argparse.Namespace
     tell: Say
     say: Say
-    held: HeldModel = field(default_factory=HeldModel)
+    held: HeldModel
     ends: Counter[BatchEnd] = field(default_factory=Counter)
     refused: list[tuple[BatchRow, str]] = field(default_factory=list)
 
@@ -87,7 +87,7 @@ def run(layout: Layout, common: argparse.Namespace, say: Say) -> None:
     if common.out is None:
         raise UserError("Name the folder for the clips of the batch with -o.")
     orders = rows.read(common.batch)
-    batch = _Batch(layout, common, say, _once(say))
+    batch = _Batch(layout, common, say, _once(say), HeldModel(common.low_memory))
     _begin(batch.folder)
     for number, row in enumerate(orders, start=1):
         batch.tell(f"[{number}/{len(orders)}] {row.name}")

@@ -38,6 +38,11 @@ def add_to(commands: Any) -> None:
         metavar="FILE",
         help="the clip (.mp4) or picture (.png); beside it its record (.json), and single shots",
     )
+    command.add_argument(
+        "--low-memory",
+        action="store_true",
+        help="one network on the GPU at a time, and the VAE in tiles: slower, and not to the bit",
+    )
     command.add_argument("--force", action="store_true", help="replace files that are there")
     for option, together in fields.by_option().items():
         _add(command, option, together)
@@ -178,6 +183,7 @@ def _refuse_changes(options: argparse.Namespace) -> None:
     own = ("prompt", "shots", "batch", "consent", "facepack", "method", "refine")
     given = (*own, *fields.by_option())
     changed = [name for name in given if order.given(options, name) is not None]
+    changed += ["low-memory"] if options.low_memory else []
     changed += ["adapter"] if options.adapter != CHAMPION else []
     if changed:
         raise UserError(

@@ -14,7 +14,7 @@ from mm_model.commands.generate.held import HeldModel
 from mm_model.commands.generate.model import FACEPACK_RULES
 from mm_model.commands.generate.place import FinishedClip
 from mm_model.commands.generate.sidecar import ConsisArguments, MadeKind, Sidecar
-from mm_model.commands.generate.subject import NAMES, refuse_numbers
+from mm_model.commands.generate.subject import NAMES, memory_said, refuse_numbers
 from mm_model.errors import UserError
 from mm_model.methods.kinds import CONSISID
 from mm_model.progress import OnStep, Steps
@@ -106,6 +106,7 @@ def again(
         facepack=facepack,
         prompts=told.prompts,
         values=dict(told.numbers),
+        held=HeldModel.as_recorded(before.values),
     )
     work = _work(layout, wish)
     ending.refuse_other_parts(before, work.digests, work.values)
@@ -122,7 +123,9 @@ def again(
 
 @dataclass(frozen=True)
 class _Work:
-    """What is needed before anything is loaded. finding: the profile whose rules find faces."""
+    """What is needed before anything is loaded. finding: the profile whose rules find faces.
+    loaded: how the model will be, where it has a say in a clip.
+    """
 
     profile: Profile
     finding: Profile
@@ -130,11 +133,12 @@ class _Work:
     facepack: Path
     shown: asked.Photographs
     digests: dict[str, str]
+    loaded: Document
 
     @property
     def values(self) -> Document:
         """What has a say in a clip and is not asked for."""
-        return {"dtype": self.profile.run.dtype}
+        return {"dtype": self.profile.run.dtype, **self.loaded}
 
 
 def _work(layout: Layout, wish: ConsisWish) -> _Work:
@@ -157,7 +161,15 @@ def _work(layout: Layout, wish: ConsisWish) -> _Work:
         "facepack": known(facepack, lambda: digests.of_folder(facepack)),
     }
     finding = profile if wish.facepack is None else load_profile(layout.root, FACEPACK_RULES)
-    return _Work(profile, finding, weights, facepack, shown, found)
+    return _Work(
+        profile,
+        finding=finding,
+        weights=weights,
+        facepack=facepack,
+        shown=shown,
+        digests=found,
+        loaded=wish.held.values,
+    )
 
 
 def _made(work: _Work, wish: ConsisWish, stated: dict[str, str], say: Say) -> FinishedClip:
@@ -172,7 +184,10 @@ def _made(work: _Work, wish: ConsisWish, stated: dict[str, str], say: Say) -> Fi
     bound_threads(work.profile.run.threads)
     seen = _admitted(work)  # before gigabytes are loaded
     consent.record(consent.read_consent(stated))
-    animator, reader = wish.held.model(("consisid", work.weights), lambda: _loaded(work))
+    low = wish.held.low_memory
+    if low:
+        say(memory_said(work.profile))
+    animator, reader = wish.held.model(("consisid", work.weights), lambda: _loaded(work, low))
     takes = [_take(animator, prompt, numbers) for prompt in wish.prompts]
     for take in takes:
         animator.refuse(take)
@@ -253,7 +268,7 @@ def _admitted(work: _Work) -> "AdmittedReference":
     return seen
 
 
-def _loaded(work: _Work) -> "tuple[ConsisAnimator, ConsisFaceReader]":
+def _loaded(work: _Work, low_memory: bool) -> "tuple[ConsisAnimator, ConsisFaceReader]":
     import torch
 
     from mm_model.consisid import clips, faces
@@ -261,5 +276,6 @@ def _loaded(work: _Work) -> "tuple[ConsisAnimator, ConsisFaceReader]":
 
     device, dtype = device_of(work.profile.run), getattr(torch, work.profile.run.dtype)
     settle(device)
-    reader = faces.PublishedFaces(work.weights, device, dtype)
-    return clips.load_consisid(work.weights, device, dtype), reader
+    looks_on = torch.device("cpu") if low_memory else device
+    reader = faces.PublishedFaces(work.weights, looks_on, dtype)
+    return clips.load_consisid(work.weights, device, dtype, low_memory), reader

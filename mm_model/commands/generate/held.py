@@ -1,20 +1,37 @@
-"""What several orders of one command share: what was read once, and the model that is loaded."""
+"""What orders of one command share: what was read once, and the model that is loaded, and how."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
+from mm_model.store.atomic import Document
+
 T = TypeVar("T")
+_LOW_MEMORY = "low_memory"
 
 
 class HeldModel:
-    """Of a batch; a single order has one of its own. Not for several threads."""
+    """Of a batch; a single order has one of its own. Not for several threads.
 
-    def __init__(self) -> None:
+    low_memory: whether models are loaded so that they need little of it.
+    """
+
+    def __init__(self, low_memory: bool = False) -> None:
+        self.low_memory = low_memory
         self._known: dict[Hashable, Any] = {}
         self._key: Hashable = None
         self._model: Any = None
+
+    @classmethod
+    def as_recorded(cls, values: Document) -> HeldModel:
+        """As the values of a record say that its clip was made."""
+        return cls(low_memory=bool(values.get(_LOW_MEMORY, False)))
+
+    @property
+    def values(self) -> Document:
+        """How models are loaded, where it has a say in a clip: tiles are not to the last bit."""
+        return {_LOW_MEMORY: True} if self.low_memory else {}
 
     def known(self, key: Hashable, find: Callable[[], T]) -> T:
         """What `find` found for this key the first time, such as digests of gigabytes."""

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mm_model.commands.generate.held import HeldModel
 from mm_model.errors import UserError
 from mm_model.methods.kinds import CONSISID, MAGIC_MIRROR, SUBJECT
 from mm_model.serving import fields
@@ -56,7 +57,9 @@ def of_options(options: argparse.Namespace) -> Order:
         if not prompts:
             raise UserError("Give a sentence with --prompt.")
         places = subject.SubjectPlaces(options.subject, options.weights, options.motion)
-        return subject.SubjectWish(places, prompts, values(options), options.refine)
+        return subject.SubjectWish(
+            places, prompts, values(options), options.refine, held=HeldModel(options.low_memory)
+        )
     if not options.ref or not prompts:
         raise UserError(
             "Give at least one photograph with --ref (REF=... for make) and a sentence with "
@@ -70,6 +73,7 @@ def of_options(options: argparse.Namespace) -> Order:
             weights=options.weights,
             facepack=options.facepack,
             values=values(options),
+            held=HeldModel(options.low_memory),
         )
     return work.Wish(
         tuple(options.ref),
@@ -78,6 +82,7 @@ def of_options(options: argparse.Namespace) -> Order:
         adapter=options.adapter,
         facepack=options.facepack,
         values=values(options),
+        held=HeldModel(options.low_memory),
     )
 
 

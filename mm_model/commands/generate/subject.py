@@ -98,7 +98,7 @@ def is_of(layout: Layout, wish: SubjectWish, said: Sidecar) -> bool:
         and asked.refine == wish.refine
         and fields.agree(asked.numbers, wish.values)
         and ending.same_parts(
-            said, order.digests, _values(load_profile(layout.root, layout.profile))
+            said, order.digests, _values(load_profile(layout.root, layout.profile), wish)
         )
     )
 
@@ -122,10 +122,16 @@ def again(
     motion = moved.motion or (Path(asked.motion) if asked.motion else None)
     weights = moved.weights or Path(asked.weights)
     places = SubjectPlaces(moved.subject or asked.subject, weights, motion)
-    wish = SubjectWish(places, asked.prompts, dict(asked.numbers), asked.refine)
+    wish = SubjectWish(
+        places,
+        asked.prompts,
+        dict(asked.numbers),
+        asked.refine,
+        held=HeldModel.as_recorded(before.values),
+    )
     order = _order(layout, wish)
     profile = load_profile(layout.root, layout.profile)
-    ending.refuse_other_parts(before, order.digests, _values(profile))
+    ending.refuse_other_parts(before, order.digests, _values(profile, wish))
     made = _made(layout, order, wish, before.kind, say)
     if target is not None:
         say(str(ending.kept(made, target, force, say)))
@@ -160,7 +166,7 @@ class _Order:
         """What shows the subject, on the profile's device."""
         show = self.show
         key = (show.weights, show.motion, show.subject.space, show.learned_on)
-        return self.held.model(key, lambda: show.load(profile))
+        return self.held.model(key, lambda: show.load(profile, self.held.low_memory))
 
 
 def _order(layout: Layout, wish: SubjectWish) -> _Order:
@@ -194,6 +200,8 @@ def _made(
     refuse_numbers(asked)  # before seconds of loading
     _state_consent(layout, show.subject)
     bound_threads(profile.run.threads)
+    if wish.held.low_memory:
+        say(memory_said(profile))
     loaded = order.load(profile)
     takes = [loaded.take(prompt, asked) for prompt in prompts]
     started = time.monotonic()
@@ -210,7 +218,7 @@ def _made(
         hardware=sidecar.hardware(profile.run.device, profile.run.threads),
         seconds=round(time.monotonic() - started, 2),
         notes=[*NOTES, *notes],
-        values=_values(profile),
+        values=_values(profile, wish),
         kind=kind,
         shots_sha256=[digests.of_bytes(shot) for shot in shots],
         method=SUBJECT,
@@ -298,6 +306,14 @@ def _clips(
         ]
 
 
-def _values(profile: Profile) -> Document:
+def memory_said(profile: Profile) -> str:
+    """What little memory means on the device of the profile."""
+    from mm_model.generation import memory
+    from mm_model.settings.device import device_of
+
+    return memory.said_of(device_of(profile.run))
+
+
+def _values(profile: Profile, wish: SubjectWish) -> Document:
     """What has a say in a clip and is not asked for."""
-    return {"dtype": profile.run.dtype}
+    return {"dtype": profile.run.dtype, **wish.held.values}

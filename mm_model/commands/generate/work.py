@@ -77,12 +77,16 @@ def is_of(layout: Layout, wish: Wish, said: Sidecar) -> bool:
         and asked_for.consent == asked.consent_of(shown, wish.consent)
         and said.references_sha256 == shown.digests
         and fields.agree(asked_for.numbers, wish.values)
-        and ending.same_parts(said, choice.config.digests, sidecar.values_of(choice.config))
+        and ending.same_parts(said, choice.config.digests, _values(choice, wish))
     )
 
 
 def _choice(layout: Layout, wish: Wish) -> Choice:
     return wish.held.known(_key(wish), lambda: chosen(layout, wish.adapter, wish.facepack))
+
+
+def _values(choice: Choice, wish: Wish) -> Document:
+    return sidecar.values_of(choice.config) | wish.held.values
 
 
 def _key(wish: Wish) -> tuple[object, ...]:
@@ -112,7 +116,9 @@ def again(
         raise TypeError("a clip of a learned subject")
     facepack = None if asked_for.facepack is None else Path(asked_for.facepack)
     choice = chosen(layout, before.release or asked_for.adapter, facepack)
-    ending.refuse_other_parts(before, choice.config.digests, sidecar.values_of(choice.config))
+    held = HeldModel.as_recorded(before.values)
+    values = sidecar.values_of(choice.config) | held.values
+    ending.refuse_other_parts(before, choice.config.digests, values)
     paths = moved or tuple(Path(path) for path in asked_for.references)
     shown = asked.photographs(paths, choice.config.serve)
     if shown.digests != before.references_sha256:
@@ -125,6 +131,7 @@ def again(
         facepack=facepack,
         values=dict(asked_for.numbers),
         kind=before.kind,
+        held=held,
     )
     made = _made(choice, shown, asked_for.consent, wish, say)
     if target is not None:
@@ -154,7 +161,9 @@ def _made(
     used = code.digest()
     if choice.code not in (None, used):
         say("the code of this tree is not that of the release: a server of it may answer otherwise")
-    mirror = wish.held.model(_key(wish), choice.load)
+    if wish.held.low_memory:
+        say(choice.memory_said())
+    mirror = wish.held.model(_key(wish), lambda: choice.load(wish.held.low_memory))
     wanted = [mirror.read(record) for record in records]
     references = _seen(mirror, wanted[0], wish)
     for number, one in enumerate(wanted, start=1):
@@ -175,7 +184,7 @@ def _made(
         hardware=sidecar.hardware(config.device, config.threads),
         seconds=round(time.monotonic() - started, 2),
         notes=notes,
-        values=sidecar.values_of(config),
+        values=_values(choice, wish),
         kind=wish.kind,
         shots_sha256=[digests.of_bytes(shot) for shot in shots],
     )
