@@ -36,7 +36,7 @@ export GX_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help setup run dev serve generate judges filters eight-bit matte postgres cluster ray s3 s3-test remote push pull prune releases rollback unpin test test-slow test-endurance test-figures lint figures figure8 figure9 figure14 figure16 gamma masks subjects page card weights example clean
+.PHONY: help setup run dev serve generate judges filters eight-bit matte postgres cluster ray s3 s3-test consisid remote push pull prune releases rollback unpin test test-slow test-endurance test-figures lint figures figure8 figure9 figure14 figure16 gamma masks subjects page card weights example clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -114,6 +114,9 @@ s3: setup ## Install what speaks to an object store (make remote, push, pull; do
 
 s3-test: setup ## The same, and the server that its tests start
 	@$(INSTALL) --no-deps $$($(EXTRAS) s3 s3-test)
+
+consisid: setup ## Install what reads faces for ConsisID (generate --method consisid, docs/public-weights.md)
+	@$(INSTALL) --no-deps $$($(EXTRAS) consisid)
 
 remote: setup ## Name an object store (URL=s3://bucket/prefix ENDPOINT=http://host:port LIKENESS=s3://...)
 	@$(BIN)/python -m orchestration.remote set $${URL:+--url="$$URL"} $${LIKENESS:+--likeness="$$LIKENESS"} $${ENDPOINT:+--endpoint="$$ENDPOINT"}

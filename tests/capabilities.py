@@ -237,6 +237,19 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
         Capability("unknown words", "words that the text encoder reads letter by letter are told"),
         Capability("generate --again", "a record makes the same bytes on equal hardware"),
         Capability(
+            "generate --batch",
+            "a file of orders is made in one folder and gone on with; what is refused says why",
+        ),
+        Capability(
+            "ConsisID",
+            "a third method, by diffusers' pipeline; neither its weights nor its encoders of faces "
+            "were run",
+        ),
+        Capability(
+            "generate --low-memory",
+            "one network at a time and tiles, for every method; not run on a GPU",
+        ),
+        Capability(
             "model card",
             "an adapter is exported with a card that hubs read and whose own lines run; not pushed",
         ),

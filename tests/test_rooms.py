@@ -27,6 +27,7 @@ ORDER = (
     {"sources", "ingest", "faces", "precompute", "methods"},
     {"pairs", "serving", "train"},
     {"vcd"},
+    {"consisid"},
     {"refine"},
     {"evaluate", "proving", "register", "embedded.training", "reproduce"},
     {"report"},

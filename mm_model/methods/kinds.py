@@ -2,5 +2,7 @@
 
 KINDS = ("person", "animal", "object")
 
-MAGIC_MIRROR, SUBJECT = METHODS = ("magic-mirror", "vcd")
-"""What makes a clip: an adapter that sees photographs, or tokens that were learned of a subject."""
+MAGIC_MIRROR, SUBJECT, CONSISID = METHODS = ("magic-mirror", "vcd", "consisid")
+"""What makes a clip: an adapter that sees photographs, tokens that were learned of a subject, or
+ConsisID, which sees one photograph.
+"""

@@ -78,11 +78,17 @@ class Engine(Protocol):
 
 
 class PipelineEngine:
-    """A method on one device: Magic Mirror. Not for two threads at once."""
+    """A method on one device: Magic Mirror. Not for two threads at once.
 
-    def __init__(self, backbone: Path, adapter: Path, config: ServingConfig) -> None:
+    low_memory: one network at a time is on a GPU, and the VAE works in tiles.
+    """
+
+    def __init__(
+        self, backbone: Path, adapter: Path, config: ServingConfig, low_memory: bool = False
+    ) -> None:
         import torch
 
+        from mm_model.generation import memory
         from mm_model.generation.pipeline import MagicMirrorPipeline
         from mm_model.methods.magic_mirror import MagicMirror
 
@@ -93,7 +99,10 @@ class PipelineEngine:
         dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[config.dtype]
         self._config = config
         self._pipe = MagicMirrorPipeline.from_pretrained(backbone, adapter, torch_dtype=dtype)
-        self._pipe.to(device)
+        if low_memory:
+            memory.spare(self._pipe, torch.device(device))
+        else:
+            self._pipe.to(device)
         self._pipe.set_progress_bar_config(disable=True)
         self._method = MagicMirror(self._pipe)
         # A tokenizer must not be used by two threads at once, and prompts are checked meanwhile.

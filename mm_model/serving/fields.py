@@ -215,6 +215,11 @@ def recorded(numbers: Numbers) -> dict[str, float]:
     return {one.name: getattr(numbers, one.attribute) for one in FIELDS}
 
 
+def agree(recorded: Mapping[str, float], asked: Mapping[str, Any]) -> bool:
+    """Whether a record's numbers are those that were asked for; None asks for none."""
+    return all(recorded.get(name) == value for name, value in asked.items() if value is not None)
+
+
 def by_option() -> dict[str, tuple[Field, ...]]:
     """Option of the command line to the fields that it gives, in order."""
     options = dict.fromkeys(one.option for one in FIELDS)

@@ -240,7 +240,9 @@ def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode("ascii")
 
 
-def load(artifacts: Mapping[str, str], settings: Mapping[str, Any]) -> Mirror:
+def load(
+    artifacts: Mapping[str, str], settings: Mapping[str, Any], low_memory: bool = False
+) -> Mirror:
     """Load a registered model from its artifact folders, digests first.
 
     Raises:
@@ -265,5 +267,5 @@ def load(artifacts: Mapping[str, str], settings: Mapping[str, Any]) -> Mirror:
     return Mirror(
         config,
         lambda pixels: chosen_faces(pack, pixels, config.detection),
-        lambda: PipelineEngine(folders["backbone"], folders["adapter"], config),
+        lambda: PipelineEngine(folders["backbone"], folders["adapter"], config, low_memory),
     )

@@ -13,8 +13,10 @@ import torch
 
 from mm_model.diffusion.frames import check_frame_count
 from mm_model.errors import UserError
+from mm_model.generation import memory
 from mm_model.generation.clips import telling
 from mm_model.progress import OnStep
+from mm_model.settings.device import device_of
 from mm_model.vcd.animate import Take
 from mm_model.vcd.bases import open_backbone
 from mm_model.vcd.cogvideox import CogVideoX
@@ -40,6 +42,11 @@ class CogAnimator:
         )
         self._pipe.samples_on = base.device
         self._pipe.set_progress_bar_config(disable=True)
+
+    def spare(self, device: torch.device) -> None:
+        """Work on `device` in little memory; the backbone was loaded on the CPU."""
+        self._pipe.samples_on = None  # hooks say where
+        memory.spare(self._pipe, device)
 
     @torch.no_grad()
     def clip(
@@ -81,7 +88,9 @@ class CogAnimator:
             )
 
 
-def load_cog_animator(folder: Path, profile: Profile, space: str | None = None) -> CogAnimator:
+def load_cog_animator(
+    folder: Path, profile: Profile, space: str | None = None, low_memory: bool = False
+) -> CogAnimator:
     """The backbone of `folder` as the profile runs it, for subjects learned in `space`.
 
     space: `output` or `input`, as `subject.json` says; the profile's where it is None.
@@ -89,4 +98,9 @@ def load_cog_animator(folder: Path, profile: Profile, space: str | None = None) 
     Raises:
         UserError: it is no CogVideoX backbone, or not whole.
     """
-    return CogAnimator(open_backbone(folder, profile, space))
+    if not low_memory:
+        return CogAnimator(open_backbone(folder, profile, space))
+    waiting = profile.model_copy(update={"run": profile.run.model_copy(update={"device": "cpu"})})
+    animator = CogAnimator(open_backbone(folder, waiting, space))
+    animator.spare(device_of(profile.run))
+    return animator

@@ -22,6 +22,7 @@ from mm_model.nn.cogvideox.rotary import rotary_table
 from mm_model.nn.identity.prompt import encode_text, plain_prompt
 from mm_model.nn.injection.model import disable_gradients
 from mm_model.nn.networks import without_bars
+from mm_model.nn.offload import execution_device
 from mm_model.settings.device import is_small
 from mm_model.settings.subject import SubjectSettings
 from mm_model.store import digests
@@ -60,8 +61,8 @@ class CogVideoX:
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
-        return self.transformer.device
+        """Where it computes, also where its weights wait elsewhere."""
+        return execution_device(self.transformer)
 
     @property
     def timesteps(self) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from mm_model.errors import UserError
+from mm_model.generation import memory
 from mm_model.progress import OnStep
 from mm_model.settings import Profile
 from mm_model.settings.device import device_of, settle
@@ -98,8 +99,8 @@ class Show:
             return {}
         return {"motion": stable_diffusion.digest_of_network(self.motion)}
 
-    def load(self, profile: Profile) -> LoadedShow:
-        """Load it on the profile's device.
+    def load(self, profile: Profile, low_memory: bool = False) -> LoadedShow:
+        """Load it on the profile's device, where asked for so that it needs little memory there.
 
         Raises:
             UserError: a part is missing, damaged, or does not fit the others.
@@ -115,11 +116,15 @@ class Show:
                 steps=serve.default_steps,
                 guidance=serve.default_guidance,
             )
-            backbone = load_cog_animator(self.weights, profile, self.subject.space)
+            space = self.subject.space
+            backbone = load_cog_animator(self.weights, profile, space, low_memory)
             return LoadedShow(backbone, own, shown.fps)
         assert self.motion is not None
         dtype = getattr(torch, profile.run.dtype)
-        animator = load_animator(self.weights, self.motion, device, dtype, like=self.learned_on)
+        place = torch.device("cpu") if low_memory else device
+        animator = load_animator(self.weights, self.motion, place, dtype, like=self.learned_on)
+        if low_memory:
+            memory.spare(animator.pipe, device)
         side = animator.side
         own = OwnValues(animator.frames, side, side, steps=STEPS, guidance=GUIDANCE)
         return LoadedShow(animator, own, FPS)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mm_model.errors import UserError, first_line
 from mm_model.nn.networks import files_read, load_network, without_bars
+from mm_model.nn.offload import execution_device
 from mm_model.settings.subject import SubjectSettings
 from mm_model.store import digests
 from mm_model.vcd.base import BaseValues, StartRows
@@ -39,8 +40,8 @@ class StableDiffusion:
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
-        return self.unet.device
+        """Where it computes, also where its weights wait elsewhere."""
+        return execution_device(self.unet)
 
     @property
     def family(self) -> str:

@@ -63,7 +63,7 @@ def generate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Ca
     monkeypatch.setattr(
         work, "chosen", lambda _, *names: models.append(names) or Choice(config, {})
     )
-    monkeypatch.setattr(Choice, "load", lambda _: Mirror(config, one_face, lambda: engine))
+    monkeypatch.setattr(Choice, "load", lambda *_: Mirror(config, one_face, lambda: engine))
     monkeypatch.setenv("MM_ROOT", str(house.root))
 
     def run(*arguments: Any) -> str:

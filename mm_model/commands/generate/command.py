@@ -1,25 +1,15 @@
 """The command `generate`: its options, and what it prints. Light to import."""
 
 import argparse
-import re
 from typing import Any
 
-from mm_model.commands.generate import interrupt
+from mm_model.commands.generate import interrupt, order
+from mm_model.commands.generate.order import CHAMPION
 from mm_model.errors import UserError
-from mm_model.methods.kinds import MAGIC_MIRROR, METHODS, SUBJECT
+from mm_model.methods.kinds import METHODS
 from mm_model.serving import fields
 from mm_model.serving.fields import Field
-from mm_model.store.atomic import Document
 from mm_model.store.named import path
-
-CHAMPION = "champion"
-_OWN = {
-    MAGIC_MIRROR: ("ref", "consent", "facepack"),
-    SUBJECT: ("subject", "weights", "motion", "refine"),
-}
-"""Options that belong to one method."""
-
-_SIZE = re.compile(r"(\d+)x(\d+)")
 
 
 def add_to(commands: Any) -> None:
@@ -35,13 +25,7 @@ def add_to(commands: Any) -> None:
         metavar="PATH",
         help="a photograph, or a folder of one person's; may be given again",
     )
-    command.add_argument(
-        "--prompt",
-        action="append",
-        metavar="SENTENCE",
-        help="what the person does, as in 'a woman smiles'; given again, a further shot of the "
-        "same person",
-    )
+    _add_sentences(command)
     command.add_argument(
         "--consent",
         metavar="BASIS:EVIDENCE",
@@ -53,6 +37,11 @@ def add_to(commands: Any) -> None:
         type=path,
         metavar="FILE",
         help="the clip (.mp4) or picture (.png); beside it its record (.json), and single shots",
+    )
+    command.add_argument(
+        "--low-memory",
+        action="store_true",
+        help="one network on the GPU at a time, and the VAE in tiles: slower, and not to the bit",
     )
     command.add_argument("--force", action="store_true", help="replace files that are there")
     for option, together in fields.by_option().items():
@@ -68,6 +57,30 @@ def add_to(commands: Any) -> None:
         "-o writes the clip",
     )
     command.set_defaults(act=run)
+
+
+def _add_sentences(command: argparse.ArgumentParser) -> None:
+    """Where the sentences come from: one clip's, or those of a batch."""
+    command.add_argument(
+        "--prompt",
+        action="append",
+        metavar="SENTENCE",
+        help="what the person does, as in 'a woman smiles'; given again, a further shot of the "
+        "same person",
+    )
+    command.add_argument(
+        "--shots",
+        type=path,
+        metavar="FILE",
+        help="a text file with a sentence a line, in place of --prompt; # begins a remark",
+    )
+    command.add_argument(
+        "--batch",
+        type=path,
+        metavar="CSV",
+        help="an order a row, in columns called like these options, and its name; -o is a folder; "
+        "the same command goes on where it ended",
+    )
 
 
 def _add_adapter(command: argparse.ArgumentParser) -> None:
@@ -89,8 +102,8 @@ def _add_subject(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--method",
         choices=METHODS,
-        help="who makes the clip: an adapter that sees photographs, or tokens that were learned "
-        "of a subject; follows from --ref or --subject",
+        help="who makes the clip: an adapter that sees photographs, tokens that were learned of a "
+        "subject, or ConsisID; the first two follow from --ref and --subject",
     )
     command.add_argument(
         "--subject", metavar="NAME", help="what learn-subject learned: its name, or its folder"
@@ -100,7 +113,7 @@ def _add_subject(command: argparse.ArgumentParser) -> None:
         type=path,
         metavar="PATH",
         help="of a subject: the checkpoint to show it with, a folder or one file; that which it "
-        "was learned on if absent",
+        "was learned on if absent; of ConsisID: its folder",
     )
     command.add_argument(
         "--motion", type=path, metavar="DIR", help="of a subject: AnimateDiff's motion module"
@@ -142,91 +155,35 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from mm_model.commands.generate import repeat, subject, work
+    from mm_model.commands.generate import batch, repeat, subject
     from mm_model.settings import load_params
     from mm_model.store.layout import Layout, repository_root
 
     root = repository_root()
     layout = Layout(root, load_params(root).profile)
     target, force = options.out, options.force
-    places = subject.SubjectPlaces(options.subject, options.weights, options.motion)
     if options.again is not None:
         _refuse_changes(options)
+        places = subject.SubjectPlaces(options.subject, options.weights, options.motion)
         moved = repeat.Moved(tuple(options.ref), places)
         repeat.again(layout, options.again, moved, target, force=force, say=_say)
-        return
-    prompts = tuple(options.prompt or ())
-    if _method(options) == SUBJECT:
-        if not prompts:
-            raise UserError("Give a sentence with --prompt.")
-        learned = subject.SubjectWish(places, prompts, _values(options), options.refine)
-        _say(str(subject.make(layout, learned, target, force, _say)))
-        return
-    if not options.ref or not options.prompt:
-        raise UserError(
-            "Give at least one photograph with --ref (REF=... for make) and a sentence with "
-            "--prompt (PROMPT=...)."
-        )
-    wish = work.Wish(
-        tuple(options.ref),
-        prompts,
-        consent=options.consent,
-        adapter=options.adapter,
-        facepack=options.facepack,
-        values=_values(options),
-    )
-    _say(str(work.make(layout, wish, target, force, _say)))
-
-
-def _method(options: argparse.Namespace) -> str:
-    """The method that is named, or to which the options belong.
-
-    Raises:
-        UserError: an option belongs to the other one.
-    """
-    chosen = options.method or (SUBJECT if options.subject is not None else MAGIC_MIRROR)
-    other = next(name for name in _OWN if name != chosen)
-    given = [option for option in _OWN[other] if _given(options, option) not in (None, [])]
-    given += ["adapter"] if chosen == SUBJECT and options.adapter != CHAMPION else []
-    if given:
-        raise UserError(
-            f"--{given[0]} belongs to --method {other}, and this is {chosen}: leave it out, or "
-            f"give --method {other}."
-        )
-    return chosen
-
-
-def _values(options: argparse.Namespace) -> Document:
-    """The numbers of a clip by their fields, None where none is given."""
-    values: Document = {}
-    for option, together in fields.by_option().items():
-        given = _given(options, option)
-        both = _size(given) if len(together) > 1 else (given,)
-        values |= {one.name: value for one, value in zip(together, both, strict=True)}
-    return values
+    elif options.batch is not None:
+        batch.run(layout, options, _say)
+    else:
+        wish = order.of_options(options)
+        _say(str(order.make(layout, wish, target, force=force, say=_say)))
 
 
 def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def _given(options: argparse.Namespace, option: str) -> Any:
-    return getattr(options, option.replace("-", "_"))
-
-
-def _size(text: str | None) -> tuple[int | None, int | None]:
-    if text is None:
-        return None, None
-    found = _SIZE.fullmatch(text.strip())
-    if found is None:
-        raise UserError(f"--size is {text!r}: give height and width in pixels, as in 480x720.")
-    return int(found[1]), int(found[2])
-
-
 def _refuse_changes(options: argparse.Namespace) -> None:
     """A record says all of a clip; anything else would be another clip."""
-    given = ("prompt", "consent", *fields.by_option(), "facepack", "method", "refine")
-    changed = [name for name in given if _given(options, name) is not None]
+    own = ("prompt", "shots", "batch", "consent", "facepack", "method", "refine")
+    given = (*own, *fields.by_option())
+    changed = [name for name in given if order.given(options, name) is not None]
+    changed += ["low-memory"] if options.low_memory else []
     changed += ["adapter"] if options.adapter != CHAMPION else []
     if changed:
         raise UserError(

@@ -33,7 +33,14 @@ class Choice:
     release: str | None = None
     code: str | None = None
 
-    def load(self) -> Any:
+    def memory_said(self) -> str:
+        """What little memory means on the device of the model."""
+        from mm_model.generation import memory
+        from mm_model.settings.device import device_named
+
+        return memory.said_of(device_named(self.config.device))
+
+    def load(self, low_memory: bool = False) -> Any:
         """The model, as it is served (`serving.mirror.Mirror`); the digests are checked first."""
         from mm_model.environment import bound_threads
 
@@ -45,7 +52,7 @@ class Choice:
         disable_progress_bar()
 
         artifacts = {name: str(folder) for name, folder in self.folders.items()}
-        return mirror.load(artifacts, self.config.model_dump(mode="json"))
+        return mirror.load(artifacts, self.config.model_dump(mode="json"), low_memory)
 
 
 def chosen(layout: Layout, adapter: str, facepack: Path | None = None) -> Choice:

@@ -4,11 +4,11 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from mm_model.commands.generate import ending, place, sidecar, subject, work
+from mm_model.commands.generate import consisid, ending, place, sidecar, subject, work
 from mm_model.commands.generate.ending import Say
 from mm_model.commands.generate.subject import SubjectPlaces
 from mm_model.errors import UserError
-from mm_model.methods.kinds import SUBJECT
+from mm_model.methods.kinds import CONSISID, SUBJECT
 from mm_model.store.layout import Layout
 
 
@@ -23,6 +23,8 @@ class Moved:
         """Raises `UserError` where something is named that the clip was not made of."""
         where = self.places
         learned = {"subject": where.subject, "weights": where.weights, "motion": where.motion}
+        if method == CONSISID:
+            del learned["weights"]
         unused = {"ref": self.references or None} if method == SUBJECT else learned
         for option, given in unused.items():
             if given is not None:
@@ -50,4 +52,8 @@ def again(
             kept.enter_context(place.kept_free(place.of(target, before.arguments.prompts), force))
         if before.method == SUBJECT:
             return subject.again(layout, before, moved.places, target=target, force=force, say=say)
+        if before.method == CONSISID:
+            weights = moved.places.weights
+            parts = consisid.ConsisWish(moved.references, weights=weights)
+            return consisid.again(layout, before, parts, target=target, force=force, say=say)
         return work.again(layout, before, moved.references, target=target, force=force, say=say)

@@ -7,13 +7,14 @@ its evidence. Weights, photographs and code are named by their digests.
 import importlib.metadata
 import json
 import platform
+from collections.abc import Callable
 from dataclasses import KW_ONLY, asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from mm_model.environment import processor
 from mm_model.errors import UserError
-from mm_model.methods.kinds import MAGIC_MIRROR, SUBJECT
+from mm_model.methods.kinds import CONSISID, MAGIC_MIRROR, SUBJECT
 from mm_model.serving import fields
 from mm_model.serving.config import ServingConfig
 from mm_model.store import digests
@@ -108,6 +109,29 @@ class SubjectArguments:
 
 
 @dataclass(frozen=True)
+class ConsisArguments:
+    """What was asked for of ConsisID. weights: the checkpoint's folder. The rest as in
+    `Arguments`.
+    """
+
+    prompt: str | list[str]
+    references: list[str]
+    consent: dict[str, str]
+    weights: str
+    facepack: str | None
+    numbers: dict[str, float]
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """The sentence of each shot."""
+        return (self.prompt,) if isinstance(self.prompt, str) else tuple(self.prompt)
+
+    def as_dict(self) -> Document:
+        """As a record has it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
 class Sidecar:
     """All of it. digests: adapter, backbone, facepack, and the code that serves; those of the
     references, in their order. release: the version, where a release was used. video_sha256: of the
@@ -116,7 +140,7 @@ class Sidecar:
     the last four lack them.
     """
 
-    arguments: Arguments | SubjectArguments
+    arguments: Arguments | SubjectArguments | ConsisArguments
     release: str | None
     _: KW_ONLY
     digests: dict[str, str]
@@ -169,8 +193,7 @@ def read(path: Path) -> Sidecar:
                 "code that made the clip."
             )
         asked = said.pop("arguments")
-        learned = said.get("method") == SUBJECT
-        arguments = SubjectArguments(**asked) if learned else Arguments.of(asked)
+        arguments = _READERS[said.get("method", MAGIC_MIRROR)](asked)
         kind = MadeKind(said.pop("kind", MadeKind.CLIP))
         found = Sidecar(arguments=arguments, kind=kind, **said)
     except OSError as error:
@@ -187,6 +210,13 @@ def read(path: Path) -> Sidecar:
             "what you want."
         )
     return found
+
+
+_READERS: dict[str, Callable[[Document], Arguments | SubjectArguments | ConsisArguments]] = {
+    MAGIC_MIRROR: Arguments.of,
+    SUBJECT: lambda said: SubjectArguments(**said),
+    CONSISID: lambda said: ConsisArguments(**said),
+}
 
 
 def _is_whole(found: Sidecar) -> bool:
@@ -209,9 +239,12 @@ def _is_whole(found: Sidecar) -> bool:
         kinds += [(asked.subject, text), (asked.weights, text)]
         numbers = {one.name for one in fields.FIELDS} == set(asked.numbers)
     else:
-        kinds += [(asked.adapter, text), (asked.facepack, texts)]
+        by = asked.weights if isinstance(asked, ConsisArguments) else asked.adapter
+        kinds += [(by, text), (asked.facepack, texts)]
         kinds += [(asked.references, (list,)), (asked.consent, (dict,))]
         told, numbers = tuple(asked.references), True
+        if isinstance(asked, ConsisArguments):
+            numbers = {one.name for one in fields.FIELDS} == set(asked.numbers)
     if not numbers or not all(isinstance(value, kind) for value, kind in kinds):
         return False
     for one in fields.FIELDS:

@@ -4,13 +4,14 @@ Told, recorded and made again as a clip from photographs is (`work`).
 """
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mm_model.commands.generate import ending, place, sidecar
 from mm_model.commands.generate.ending import Say
+from mm_model.commands.generate.held import HeldModel
 from mm_model.commands.generate.place import FinishedClip
 from mm_model.commands.generate.sidecar import MadeKind, Sidecar, SubjectArguments
 from mm_model.errors import UserError
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from mm_model.vcd.shelf import LearnedSubject
     from mm_model.vcd.showing import LoadedShow, Show
 
-_NAMES = {
+NAMES = {
     "num_frames": "frames",
     "num_inference_steps": "steps",
     "seed": "seed",
@@ -55,12 +56,15 @@ class SubjectPlaces:
 
 @dataclass(frozen=True)
 class SubjectWish:
-    """The command line's values; None where the checkpoint says it. prompts: one a shot."""
+    """The command line's values; None where the checkpoint says it. prompts: one a shot. held: what
+    orders of one command share.
+    """
 
     places: SubjectPlaces
     prompts: tuple[str, ...]
     values: Document
     refine: str | None
+    held: HeldModel = field(default_factory=HeldModel, compare=False)
 
 
 def make(layout: Layout, wish: SubjectWish, target: Path | None, force: bool, say: Say) -> Path:
@@ -76,9 +80,27 @@ def make(layout: Layout, wish: SubjectWish, target: Path | None, force: bool, sa
         place.kept_free(place.of(target, wish.prompts), force),
     ):
         place.refuse_kind(target, kind)
-        order = _order(layout, wish.places, wish.refine)
+        order = _order(layout, wish)
         made = _made(layout, order, replace(wish, values=values), kind, say)
         return ending.kept(made, target, force, say)
+
+
+def is_of(layout: Layout, wish: SubjectWish, said: Sidecar) -> bool:
+    """Whether the record is of a clip that the order would make, given its seed.
+
+    Raises:
+        UserError: the subject or a part is not there.
+    """
+    asked, order = said.arguments, _order(layout, wish)
+    return (
+        isinstance(asked, SubjectArguments)
+        and asked.prompts == wish.prompts
+        and asked.refine == wish.refine
+        and fields.agree(asked.numbers, wish.values)
+        and ending.same_parts(
+            said, order.digests, _values(load_profile(layout.root, layout.profile), wish)
+        )
+    )
 
 
 def again(
@@ -98,14 +120,18 @@ def again(
     if not isinstance(asked, SubjectArguments):
         raise TypeError("a clip from photographs")
     motion = moved.motion or (Path(asked.motion) if asked.motion else None)
-    order = _order(
-        layout,
-        SubjectPlaces(moved.subject or asked.subject, moved.weights or Path(asked.weights), motion),
+    weights = moved.weights or Path(asked.weights)
+    places = SubjectPlaces(moved.subject or asked.subject, weights, motion)
+    wish = SubjectWish(
+        places,
+        asked.prompts,
+        dict(asked.numbers),
         asked.refine,
+        held=HeldModel.as_recorded(before.values),
     )
-    wish = SubjectWish(moved, asked.prompts, dict(asked.numbers), asked.refine)
+    order = _order(layout, wish)
     profile = load_profile(layout.root, layout.profile)
-    ending.refuse_other_parts(before, order.digests, _values(profile))
+    ending.refuse_other_parts(before, order.digests, _values(profile, wish))
     made = _made(layout, order, wish, before.kind, say)
     if target is not None:
         say(str(ending.kept(made, target, force, say)))
@@ -116,35 +142,49 @@ def again(
 class _Order:
     """What is shown with what: the subject's folder and how clips of it are made and refined.
 
-    facepack: finds the faces where the clip is refined.
+    facepack: finds the faces where the clip is refined. held: what orders share.
     """
 
     show: "Show"
     folder: Path
     plan: "RefinePlan | None"
     facepack: Path
+    held: HeldModel
 
     @cached_property
     def digests(self) -> dict[str, str]:
         """Hex SHA-256 of each part; gigabytes are read once."""
-        found = self.show.digests()
-        return found | ({"facepack": digests.of_folder(self.facepack)} if self.plan else {})
+        show, known = self.show, self.held.known
+        found = known((show.weights, show.motion, show.subject.family), show.digests)
+        found = found | {"subject": show.subject.sha256}
+        if self.plan is None:
+            return found
+        pack = known(self.facepack, lambda: digests.of_folder(self.facepack))
+        return found | {"facepack": pack}
+
+    def load(self, profile: Profile) -> "LoadedShow":
+        """What shows the subject, on the profile's device."""
+        show = self.show
+        key = (show.weights, show.motion, show.subject.space, show.learned_on)
+        return self.held.model(key, lambda: show.load(profile, self.held.low_memory))
 
 
-def _order(layout: Layout, places: SubjectPlaces, refine: str | None) -> _Order:
+def _order(layout: Layout, wish: SubjectWish) -> _Order:
     from mm_model.refine.plan import RefinePlan
     from mm_model.vcd import shelf, showing
 
+    places = wish.places
     if places.subject is None:
         raise UserError("Give a learned subject with --subject; learn-subject learns one.")
     folder = shelf.found(layout, places.subject)
     subject = shelf.read(folder)
     learned_on = layout.root / subject.weights  # a tree's own backbone is named from its root
     show = showing.Show(subject, learned_on, places.weights or learned_on, places.motion)
-    plan = None if refine is None else RefinePlan.of(refine)
+    plan = None if wish.refine is None else RefinePlan.of(wish.refine)
     if plan is not None:
         showing.refuse_to_refine(subject)
-    return _Order(show, folder, plan, layout.root / load_params(layout.root).facepack)
+    facepack = layout.root / load_params(layout.root).facepack
+    return _Order(show, folder, plan, facepack, wish.held)
 
 
 def _made(
@@ -156,11 +196,13 @@ def _made(
     show = order.show
     profile = load_profile(layout.root, layout.profile)
     prompts = [_admitted(show.subject, prompt, say) for prompt in wish.prompts]
-    asked = {_NAMES[name]: value for name, value in wish.values.items() if value is not None}
-    _refuse_numbers(asked)  # before seconds of loading
+    asked = {NAMES[name]: value for name, value in wish.values.items() if value is not None}
+    refuse_numbers(asked)  # before seconds of loading
     _state_consent(layout, show.subject)
     bound_threads(profile.run.threads)
-    loaded = show.load(profile)
+    if wish.held.low_memory:
+        say(memory_said(profile))
+    loaded = order.load(profile)
     takes = [loaded.take(prompt, asked) for prompt in prompts]
     started = time.monotonic()
     clips, notes = _refined(order, loaded, takes, profile, _clips(loaded, takes, show.subject))
@@ -176,7 +218,7 @@ def _made(
         hardware=sidecar.hardware(profile.run.device, profile.run.threads),
         seconds=round(time.monotonic() - started, 2),
         notes=[*NOTES, *notes],
-        values=_values(profile),
+        values=_values(profile, wish),
         kind=kind,
         shots_sha256=[digests.of_bytes(shot) for shot in shots],
         method=SUBJECT,
@@ -195,7 +237,7 @@ def _arguments(order: _Order, wish: SubjectWish, take: "Take") -> SubjectArgumen
         motion=None if show.motion is None else str(show.motion.resolve()),
         consent=show.subject.consent,
         refine=wish.refine,
-        numbers={one.name: getattr(take, _NAMES[one.name]) for one in fields.FIELDS},
+        numbers={one.name: getattr(take, NAMES[one.name]) for one in fields.FIELDS},
     )
 
 
@@ -242,7 +284,7 @@ def _state_consent(layout: Layout, subject: "LearnedSubject") -> None:
         consents.record(consents.path_below(layout.root), consents.Statement(subject.consent))
 
 
-def _refuse_numbers(asked: Document) -> None:
+def refuse_numbers(asked: Document) -> None:
     """Raises `UserError` where no model can follow one."""
     from mm_model.vcd.animate import Take
 
@@ -264,6 +306,14 @@ def _clips(
         ]
 
 
-def _values(profile: Profile) -> Document:
+def memory_said(profile: Profile) -> str:
+    """What little memory means on the device of the profile."""
+    from mm_model.generation import memory
+    from mm_model.settings.device import device_of
+
+    return memory.said_of(device_of(profile.run))
+
+
+def _values(profile: Profile, wish: SubjectWish) -> Document:
     """What has a say in a clip and is not asked for."""
-    return {"dtype": profile.run.dtype}
+    return {"dtype": profile.run.dtype, **wish.held.values}

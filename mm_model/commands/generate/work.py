@@ -6,12 +6,13 @@ that would be replaced. A clip and its record are written whole or not at all.
 
 import time
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mm_model.commands.generate import asked, ending, place, sidecar
 from mm_model.commands.generate.ending import Say
+from mm_model.commands.generate.held import HeldModel
 from mm_model.commands.generate.model import Choice, chosen
 from mm_model.commands.generate.place import FinishedClip
 from mm_model.commands.generate.sidecar import Arguments, MadeKind, Sidecar
@@ -26,7 +27,9 @@ from mm_model.store.layout import Layout
 
 @dataclass(frozen=True)
 class Wish:
-    """The command line's values; None where the model's own hold. prompts: one a shot."""
+    """The command line's values; None where the model's own hold. prompts: one a shot. held: what
+    orders of one command share.
+    """
 
     references: tuple[Path, ...]
     prompts: tuple[str, ...]
@@ -36,6 +39,7 @@ class Wish:
     facepack: Path | None
     values: Document
     kind: MadeKind = MadeKind.CLIP
+    held: HeldModel = field(default_factory=HeldModel, compare=False)
 
 
 def make(layout: Layout, wish: Wish, target: Path | None, force: bool, say: Say) -> Path:
@@ -47,14 +51,46 @@ def make(layout: Layout, wish: Wish, target: Path | None, force: bool, say: Say)
     values, kind, target = place.begun(layout, wish.values, target)
     otherwise = f"--seed {values['seed']} (SEED={values['seed']} for make) makes the same one"
     with ending.no_clip(otherwise), place.kept_free(place.of(target, wish.prompts), force):
-        choice = chosen(layout, wish.adapter, wish.facepack)
+        choice = _choice(layout, wish)
         if values.get("num_frames") is None and choice.config.num_frames == 1:
             kind = MadeKind.PICTURE
         place.refuse_kind(target, kind)
         shown = asked.photographs(wish.references, choice.config.serve)
         consent = asked.consent_of(shown, wish.consent)
-        made = _made(choice, shown, consent, replace(wish, values=values, kind=kind), say)
+        wish = replace(wish, values=values, kind=kind)
+        made = _made(choice, shown, consent, wish, say)
         return ending.kept(made, target, force, say)
+
+
+def is_of(layout: Layout, wish: Wish, said: Sidecar) -> bool:
+    """Whether the record is of a clip that the order would make, given its seed.
+
+    Raises:
+        UserError: a photograph, the model or a part of it is not there.
+    """
+    asked_for, choice = said.arguments, _choice(layout, wish)
+    if not isinstance(asked_for, Arguments):
+        return False
+    shown = asked.photographs(wish.references, choice.config.serve)
+    return (
+        asked_for.prompts == wish.prompts
+        and asked_for.consent == asked.consent_of(shown, wish.consent)
+        and said.references_sha256 == shown.digests
+        and fields.agree(asked_for.numbers, wish.values)
+        and ending.same_parts(said, choice.config.digests, _values(choice, wish))
+    )
+
+
+def _choice(layout: Layout, wish: Wish) -> Choice:
+    return wish.held.known(_key(wish), lambda: chosen(layout, wish.adapter, wish.facepack))
+
+
+def _values(choice: Choice, wish: Wish) -> Document:
+    return sidecar.values_of(choice.config) | wish.held.values
+
+
+def _key(wish: Wish) -> tuple[object, ...]:
+    return (wish.adapter, wish.facepack)
 
 
 def again(
@@ -80,7 +116,9 @@ def again(
         raise TypeError("a clip of a learned subject")
     facepack = None if asked_for.facepack is None else Path(asked_for.facepack)
     choice = chosen(layout, before.release or asked_for.adapter, facepack)
-    ending.refuse_other_parts(before, choice.config.digests, sidecar.values_of(choice.config))
+    held = HeldModel.as_recorded(before.values)
+    values = sidecar.values_of(choice.config) | held.values
+    ending.refuse_other_parts(before, choice.config.digests, values)
     paths = moved or tuple(Path(path) for path in asked_for.references)
     shown = asked.photographs(paths, choice.config.serve)
     if shown.digests != before.references_sha256:
@@ -93,6 +131,7 @@ def again(
         facepack=facepack,
         values=dict(asked_for.numbers),
         kind=before.kind,
+        held=held,
     )
     made = _made(choice, shown, asked_for.consent, wish, say)
     if target is not None:
@@ -101,7 +140,11 @@ def again(
 
 
 def _made(
-    choice: Choice, shown: asked.Photographs, consent: dict[str, str], wish: Wish, say: Say
+    choice: Choice,
+    shown: asked.Photographs,
+    consent: dict[str, str],
+    wish: Wish,
+    say: Say,
 ) -> FinishedClip:
     for line in shown.left_out:
         say(line)
@@ -118,7 +161,9 @@ def _made(
     used = code.digest()
     if choice.code not in (None, used):
         say("the code of this tree is not that of the release: a server of it may answer otherwise")
-    mirror = choice.load()
+    if wish.held.low_memory:
+        say(choice.memory_said())
+    mirror = wish.held.model(_key(wish), lambda: choice.load(wish.held.low_memory))
     wanted = [mirror.read(record) for record in records]
     references = _seen(mirror, wanted[0], wish)
     for number, one in enumerate(wanted, start=1):
@@ -139,7 +184,7 @@ def _made(
         hardware=sidecar.hardware(config.device, config.threads),
         seconds=round(time.monotonic() - started, 2),
         notes=notes,
-        values=sidecar.values_of(config),
+        values=_values(choice, wish),
         kind=wish.kind,
         shots_sha256=[digests.of_bytes(shot) for shot in shots],
     )
