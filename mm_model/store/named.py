@@ -78,15 +78,13 @@ def as_given(error: BaseException, given: Iterable[object]) -> BaseException:
 
 
 def _meant(name: object, texts: Iterable[str]) -> object:
-    """What stands for `name`, and for a file in it."""
+    """The path that stands for `name`: what is made for a moment is nobody's to look into."""
     if not isinstance(name, str | bytes | Path):
         return name
     failed = Path(os.fsdecode(name)).absolute()
     for text in texts:
-        meant = Path(text).absolute()
-        for one in (failed, *failed.parents):
-            if _is_beside(one, meant):
-                return str(Path(text) / failed.relative_to(one))
+        if any(_is_beside(one, Path(text).absolute()) for one in (failed, *failed.parents)):
+            return text
     return name
 
 

@@ -138,7 +138,7 @@ def test_where_a_folder_is_denied_its_name_is_the_one_that_was_given(
 
 def test_a_name_for_a_moment_is_said_as_the_given_one() -> None:
     for failed, told in (
-        ("/full/.made.x1y2/vae/part", "/full/made/vae/part: the disk is full"),
+        ("/full/.made.x1y2/vae/part", "/full/made: the disk is full"),
         ("/full/.made.x1y2", "/full/made: the disk is full"),
         ("/full/.other.x1y2", "/full/.other.x1y2: the disk is full"),
         (None, "the disk is full"),
