@@ -371,7 +371,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _unheard():
             return 1
-        fault = named.fault(error, _given(options)) or of_machine(error, kept or _WORK_STAYS)
+        given = _given(options)
+        fault = named.fault(error, given) or of_machine(
+            named.as_given(error, given), kept or _WORK_STAYS
+        )
         if fault is None:
             raise
         print(f"Stopped: {fault}", file=sys.stderr)

@@ -66,7 +66,7 @@ class Workbench:
     @cached_property
     def device(self) -> torch.device:
         """Where it computes."""
-        return device_named(self.options.device)
+        return device_named(self.options.device, "--device")
 
     @cached_property
     def dtype(self) -> torch.dtype:

@@ -23,8 +23,8 @@ def device_of(run: "RunSettings") -> "torch.device":
     return device_named(run.device)
 
 
-def device_named(name: str) -> "torch.device":
-    """The device that `run.device` means: cpu, cuda or auto.
+def device_named(name: str, said_by: str = "run.device") -> "torch.device":
+    """The device that cpu, cuda or auto means; `said_by` is where it stands, for the sentence.
 
     Raises:
         UserError: `cuda` is asked for and absent.
@@ -33,7 +33,7 @@ def device_named(name: str) -> "torch.device":
 
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
-        raise UserError("run.device is cuda, but PyTorch finds no CUDA device: set cpu or auto.")
+        raise UserError(f"{said_by} is cuda, but PyTorch finds no CUDA device: give cpu or auto.")
     return torch.device("cuda" if name != "cpu" and available else "cpu")
 
 

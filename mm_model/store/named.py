@@ -63,6 +63,31 @@ def fault(error: BaseException, given: Iterable[object]) -> UserError | None:
     return None
 
 
+def as_given(error: BaseException, given: Iterable[object]) -> BaseException:
+    """`error`, in whose sentence a path among `given` stands as it was given where what fails is
+    one that was made for a moment beside it.
+    """
+    texts = [text for text in map(str, given) if text]
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError):
+            seen.filename = _meant(seen.filename, texts)
+            seen.filename2 = _meant(seen.filename2, texts)
+        seen = seen.__cause__
+    return error
+
+
+def _meant(name: object, texts: Iterable[str]) -> object:
+    """The path that stands for `name`: what is made for a moment is nobody's to look into."""
+    if not isinstance(name, str | bytes | Path):
+        return name
+    failed = Path(os.fsdecode(name)).absolute()
+    for text in texts:
+        if any(_is_beside(one, Path(text).absolute()) for one in (failed, *failed.parents)):
+            return text
+    return name
+
+
 def _is_beside(one: Path, other: Path) -> bool:
     return one.parent == other.parent and one.name.startswith(f".{other.name}.")
 

@@ -14,7 +14,7 @@ MILESTONES = "milestones"
 
 
 def milestone_folders(folder: Path) -> dict[int, Path]:
-    """EarlierSamples adapters of a training stage's output by step."""
+    """Earlier adapters of a training stage's output by step."""
     return {int(p.name.removeprefix("step_")): p for p in sorted((folder / MILESTONES).glob("*"))}
 
 

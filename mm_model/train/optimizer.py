@@ -68,7 +68,7 @@ def _eight_bit(groups: list[Keywords], how: Keywords) -> AdamW:
     if any(isinstance(p, DTensor) for group in groups for p in group["params"]):
         raise UserError(
             "optimizer adamw8bit keeps its moments in blocks that cannot be sharded: set optimizer "
-            "of the training to adamw, or train without sharding."
+            "of the training to adamw, or train without sharding (MM_SHARDING=none)."
         )
     try:
         library: Any = importlib.import_module("torchao.optim")

@@ -2,13 +2,16 @@
 
 import copy
 import json
+import math
 import mmap
 import shutil
 import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
+import diffusers
 import numpy as np
 import pytest
 import torch
@@ -149,12 +152,14 @@ def test_a_file_that_was_cut_short_is_told_before_anything_is_loaded(
         (["--weights", ".", "--out", "p.txt"], "ends in .json"),
         (["--weights", ".", "--size", "big"], "--size is 'big'"),
         (["--weights", ".", "--train-steps", "0"], "counted from 1"),
+        (["--weights", ".", "--device", "cuda"], "--device is cuda, but PyTorch finds no CUDA"),
     ],
 )
 def test_what_cannot_be_proved_is_one_sentence(
     options: list[str], said: str, capsys: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert main(["prove", *options]) == 1
     assert said in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
@@ -188,6 +193,29 @@ class _GreyPipe:
 
     def to_frames(self, latents: torch.Tensor) -> np.ndarray:
         return np.full((1, 9, 32, 32, 3), 0.4)
+
+
+@pytest.mark.parametrize(
+    ("base", "zero", "one", "problems"),
+    [
+        (1.0, 1.0, 2.0, []),
+        (1.0, 1.0, 1.0, ["id_scale 1 changes nothing"]),
+        (1.0, 2.0, 2.0, ["id_scale 0 gives other bits than the plain base"]),
+        (1.0, 1.0, math.nan, ["ours: not finite", "id_scale 1 changes nothing"]),
+    ],
+)
+def test_parity_is_of_the_base_at_0_and_of_something_else_at_1(
+    monkeypatch: pytest.MonkeyPatch, base: float, zero: float, one: float, problems: list[str]
+) -> None:
+    def ours(id_scale: float = 1.0, **_: Any) -> tuple[torch.Tensor]:
+        return (torch.full((1, 2), one if id_scale else zero),)
+
+    stock = Mock(return_value=(torch.full((1, 2), base),))
+    monkeypatch.setattr(diffusers, "CogVideoXPipeline", lambda **_: stock)
+    bench: Any = SimpleNamespace(
+        backbone=Mock(), pipeline=lambda: ours, identity=dict, call=lambda steps: {}
+    )
+    assert phases.parity(bench)["problems"] == problems
 
 
 def test_a_clip_of_one_colour_is_wrong(tmp_path: Path) -> None:

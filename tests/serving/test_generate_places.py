@@ -24,10 +24,16 @@ def test_a_place_where_no_clip_can_be_is_refused_before_work(
     monkeypatch.setattr(work, "_made", None)  # work would fail
     (tmp_path / "file").write_text("")
     (tmp_path / "folder.mp4").mkdir()
-    (tmp_path / "link.mp4").symlink_to(tmp_path / "nowhere")
+    for name in ("link.mp4", "nowhere"):
+        (tmp_path / name).symlink_to(tmp_path / "gone")
     for place, word in (
         ("file/c.mp4", "cannot be written"),
         ("/proc/c.mp4", "cannot be written"),
+        ("/proc/new/c.mp4", "cannot be written"),
+        ("nowhere/c.mp4", "cannot be written"),
+        ("new/" + "n" * 256 + "/c.mp4", "cannot be written"),
+        ("new/" + "n" * 251 + ".mp4", "cannot be written"),  # the name of its record is too long
+        ("new/" * 1100 + "c.mp4", "cannot be written"),
         ("n" * 252 + ".mp4", "cannot be written"),
         ("link.mp4", "exists"),
         ("c.avi", "ends in .mp4"),
@@ -37,7 +43,22 @@ def test_a_place_where_no_clip_can_be_is_refused_before_work(
         assert status == 1 and word in err and "Traceback" not in err
     status, _, err = command(*asked, "-o", "folder.mp4", "--force")
     assert status == 1 and "is a folder" in err
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.mp4", "link.mp4"]
+    left = ["file", "folder.mp4", "link.mp4", "nowhere"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == left
+
+
+def test_who_is_killed_at_work_leaves_no_folder(
+    command: Command, asked: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, seen = work._made, []
+
+    def looked_at(*given: Any) -> Any:
+        seen.append(list(tmp_path.rglob("*")))  # what a SIGKILL would leave
+        return made(*given)
+
+    monkeypatch.setattr(work, "_made", looked_at)
+    assert command(*asked, "-o", tmp_path / "new" / "deep" / "clip.mp4")[0] == 0
+    assert seen == [[]] and (tmp_path / "new" / "deep" / "clip.json").is_file()
 
 
 @pytest.mark.parametrize("others", [["clip.mp4"], ["clip.json"], ["clip.mp4", "clip-2.json"]])

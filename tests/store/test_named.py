@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mm_model.commands import cli
-from mm_model.errors import UserError
+from mm_model.errors import UserError, of_machine
 from mm_model.store import named
 
 LONG = "n" * 300
@@ -122,6 +122,32 @@ def test_a_folder_is_not_put_where_nothing_can_be(say: Any, root: Path) -> None:
     source = root / "weights" / "tiny" / "backbone"
     status, err = say("import", "cogvideox", str(source), "--to", "/proc/backbone")
     assert status == 1 and err.startswith("Stopped: /proc/backbone cannot be made"), err
+
+
+@pytest.mark.skipif(not Path("/sys/kernel").exists(), reason="a system without /sys")
+@pytest.mark.parametrize("command", ["import", "example-subject"])
+def test_where_a_folder_is_denied_its_name_is_the_one_that_was_given(
+    say: Any, root: Path, command: str
+) -> None:
+    source = str(root / "weights" / "tiny" / "backbone")
+    words = {"import": ("cogvideox", source, "--to"), "example-subject": ("cup",)}[command]
+    status, err = say(command, *words, "/sys/made")
+    assert status == 1 and err.startswith("Stopped: /sys/made: "), err
+    assert "denied" in err or "read-only" in err
+
+
+def test_a_name_for_a_moment_is_said_as_the_given_one() -> None:
+    for failed, told in (
+        ("/full/.made.x1y2/vae/part", "/full/made: the disk is full"),
+        ("/full/.made.x1y2", "/full/made: the disk is full"),
+        ("/full/.other.x1y2", "/full/.other.x1y2: the disk is full"),
+        (None, "the disk is full"),
+    ):
+        below = OSError(28, "No space left on device", failed)
+        error = RuntimeError("a library's words")
+        error.__cause__ = below
+        said = of_machine(named.as_given(error, ["/full/made", "", "a man"]))
+        assert str(said).startswith(told), said
 
 
 def test_a_film_that_cannot_be_written(

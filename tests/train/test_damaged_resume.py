@@ -2,12 +2,14 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from mm_model.store import sealed
+from mm_model.train import milestones
 from tests.store.damage import flipped, other_damage
 from tests.train import kept
 
@@ -127,3 +129,20 @@ def test_only_whole_samples_of_a_run_that_was_cut_off_are_taken_up(tmp_path: Pat
     assert [path.name for path in watcher.folder.iterdir()] == ["a.jpg"]
     assert {path.name for path in watcher.kept.iterdir()} == {"a.jpg", "a.jpg" + sealed.SUFFIX}
     assert [line.split()[1] for line in said] == ["b.jpg", "c.jpg", "d.jpg"]
+
+
+def test_only_whole_milestones_of_a_run_that_was_cut_off_are_handed_over(tmp_path: Path) -> None:
+    said: list[str] = []
+    job: Any = SimpleNamespace(
+        fingerprint="work", say=said.append, work=tmp_path / "work", out=tmp_path / "out"
+    )
+    for step, origin in ((2, "work"), (4, "work"), (6, "other work")):
+        kept_at = job.work / "checkpoints" / milestones.MILESTONES / f"step_{step:06d}" / "adapter"
+        kept_at.mkdir(parents=True)
+        (kept_at / "weights").write_bytes(b"weights" * 50)
+        sealed.seal(kept_at, origin)
+    damaged = kept_at.parents[1] / "step_000004" / "adapter" / "weights"
+    damaged.write_bytes(next(flipped(b"weights" * 50, 1)))
+    milestones.hand_over(job)
+    assert list(milestones.milestone_folders(job.out)) == [2]
+    assert [line.split()[1] for line in said] == ["step_000004", "step_000006"]

@@ -1,5 +1,6 @@
 """Where each process of a training puts its model, and how much it decodes when it is looked at."""
 
+import contextlib
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from accelerate.state import AcceleratorState, GradientState
 from mm_model.generation.clips import Sampling, Size, generate
 from mm_model.settings import load_profile
 from mm_model.settings.device import device_of
+from mm_model.train import watch
 from mm_model.train.processes import Processes
 
 pytestmark = pytest.mark.capability("several processes", scale="T")
@@ -90,3 +92,41 @@ def test_clips_that_are_looked_at_are_decoded_one_by_one(root: Any) -> None:
             sampling=asked,
         )
         assert len(made) == 7 and max(decoded) == most
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_samples_are_the_same_whoever_makes_them(
+    count: int, root: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each person has one seed, also where several processes share the people."""
+    made: dict[str, int] = {}
+
+    def generated(
+        pipe: Any, prompts: list[str], features: Any, seeds: list[int], **_: Any
+    ) -> list[np.ndarray]:
+        made.update(zip(prompts, seeds, strict=True))
+        return [np.full((1, 1, 1, 3), seed % 256) for seed in seeds]
+
+    monkeypatch.setattr(watch, "generate", generated)
+    monkeypatch.setattr(watch, "rows_of", lambda features, rows: None)
+    watchers: list[watch.Watcher] = []
+    said: list[dict] = []
+
+    def heard(own: dict) -> list[dict]:
+        said.append(own)
+        return said
+
+    for rank in range(count):
+        watcher: Any = watch.Watcher.__new__(watch.Watcher)
+        watcher.processes = SimpleNamespace(rank=rank, count=count, all_said=heard)
+        watcher.people = [SimpleNamespace(prompt=f"person {n}") for n in range(5)]
+        watcher.job = SimpleNamespace(profile=load_profile(root, "tiny"))
+        watcher.num_frames, watcher.pipe = 1, None
+        watcher.features = watcher.sampling = None
+        watchers.append(watcher)
+    for watcher in watchers[:-1]:
+        with contextlib.suppress(KeyError):  # not all have spoken yet
+            watcher._clips()
+    clips = watchers[-1]._clips()
+    assert made == {f"person {n}": 1000 + n for n in range(5)}
+    assert clips.flatten().tolist() == [n % 256 for n in range(1000, 1005) for _ in range(3)]

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -216,3 +217,27 @@ def test_one_line_starts_them_by_accelerate(tmp_path: Path) -> None:
     line = launch.command(8, tmp_path / "launch.json")
     assert line[:4] == [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
     assert " ".join(line[-3:]) == f"--module mm_model.train {tmp_path / 'launch.json'}"
+
+
+def test_a_stage_says_what_the_first_of_its_processes_said(tmp_path: Path) -> None:
+    """The others end because that one did, with words of a lost connection."""
+    at = launch.Launch(
+        root=tmp_path,
+        stage="pretrain",
+        fingerprint="work",
+        profile="tiny",
+        inputs={},
+        work=tmp_path,
+        samples="pictures",
+        start=None,
+        sharding="none",
+        spool=None,
+        starter=(1, 0.0),
+    )
+    at.folder.mkdir()
+    assert "ended without a word" in launch._why(at, 2) and str(at.log) in launch._why(at, 2)
+    for rank, moment, sentence in ((0, 9, "The connection is lost."), (1, 5, "The disk is full.")):
+        path = at.folder / f"{launch.FAILURE}.{rank:04d}.json"
+        path.write_text(json.dumps({"sentence": sentence}))
+        os.utime(path, (moment, moment))
+    assert launch._why(at, 2) == "The disk is full."

@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 
@@ -12,6 +13,7 @@ from mm_model.settings import load_profile
 from mm_model.train import learn as learning
 from mm_model.train.loop import Trainer
 from mm_model.train.processes import Processes
+from mm_model.train.report import report_of
 from tests.train.test_loop import toy_backbone, toy_data
 
 RULES = {
@@ -88,3 +90,16 @@ def test_the_averages_are_looked_at_and_handed_over(
         assert torch.equal(shown[-1][name], value), f"{name}: raw weights were looked at"
     assert any(not torch.equal(kept[2][name], shown[-1][name]) for name in averages)
     assert all(torch.equal(kept[2][name], shown[2][name]) for name in averages)
+
+
+@pytest.mark.capability("stage 1, on pictures", scale="T")
+def test_the_report_says_how_the_velocity_s_loss_fell(root: Path, tmp_path: Path) -> None:
+    """Of the first and the last tenth of the steps; the identity loss begins later."""
+    profile, data = load_profile(root, "tiny"), toy_data(tmp_path / "data")
+    steps = range(1, 21)
+    curve = pd.DataFrame({"step": steps, "loss": 9.0, "loss_velocity": [1 / n for n in steps]})
+    job = job_of(profile, tmp_path)
+    said = report_of(job, profile.pretrain, data, curve=curve, unreached=["null_id"])
+    assert said.metrics["loss_first"] == pytest.approx((1 + 1 / 2) / 2)
+    assert said.metrics["loss_last"] == pytest.approx((1 / 19 + 1 / 20) / 2)
+    assert "1 trained tensors never received a gradient" in said.notes[0]

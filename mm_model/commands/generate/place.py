@@ -102,7 +102,8 @@ def refuse_kind(target: Path, kind: MadeKind) -> None:
 
 @contextlib.contextmanager
 def kept_free(place: ClipFiles, force: bool) -> Iterator[None]:
-    """A folder for the clip while it is made; one that was made for it does not stay empty.
+    """The clip's place while it is made: writable, and free. Its folder is made when it is written,
+    and does not stay empty.
 
     Raises:
         UserError: the clip or its record cannot be written, or would replace something.
@@ -137,15 +138,22 @@ def _refuse(place: ClipFiles, force: bool) -> None:
                 "(FORCE=1 for make) to replace it."
             )
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=target.parent):
-            for path in place.files[1:]:  # a name may be too long
-                with contextlib.suppress(FileNotFoundError):
-                    path.lstat()
+        _try_names(place)
     except OSError as error:
         raise UserError(
             f"{target} cannot be written ({why(error)}): name another clip with -o."
         ) from None
+
+
+def _try_names(place: ClipFiles) -> None:
+    """Raises `OSError` where the files could not be made; no folder is made for that."""
+    above = next(one for one in place.target.absolute().parents if os.path.lexists(one))
+    with tempfile.TemporaryFile(dir=above):
+        pass
+    for path in place.files:
+        for name in (path, *(above / part for part in path.absolute().relative_to(above).parts)):
+            with contextlib.suppress(FileNotFoundError):  # a name may be too long
+                name.lstat()
 
 
 def write(made: FinishedClip, place: ClipFiles) -> None:
