@@ -96,10 +96,8 @@ def _stage(text: str) -> str:
     """A stage's name; whether a subject is listed, the run itself looks."""
     if text in stages.NAMES or text.startswith(f"{stages.SUBJECT}@"):
         return text
-    known = ", ".join(map(repr, stages.NAMES))
-    raise argparse.ArgumentTypeError(
-        f"invalid choice: {text!r} (choose from {known}, '{stages.SUBJECT}@NAME')"
-    )
+    known = ", ".join((*stages.NAMES, f"{stages.SUBJECT}@NAME"))
+    raise argparse.ArgumentTypeError(f"{text!r} is no stage: choose one of {known}")
 
 
 def _run(options: argparse.Namespace) -> None:
