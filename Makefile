@@ -166,7 +166,7 @@ figure16: setup ## Show clips, pictures, shots and words of style of a held-out 
 gamma: setup ## Show motion and identity against the correlation of the frames' noise (some minutes; resumes)
 	@$(LATER) $(BIN)/python -m mm_model.reproduce gamma
 
-masks: setup ## Learn drawn people with true masks and without: background, motion, smoothness (half an hour; resumes)
+masks: setup ## Learn drawn people with true masks and without: background, motion, smoothness (40 minutes; resumes)
 	@$(LATER) $(BIN)/python -m mm_model.reproduce masks
 
 subjects: setup ## Learn drawn people, cups and toys by their tokens, against the plain base (a quarter of an hour; resumes)
