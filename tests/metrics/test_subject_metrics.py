@@ -212,3 +212,10 @@ def test_the_command_measures_clips_against_photographs(
     assert "is no folder" in capsys.readouterr().err
     assert cli.main(["measure", str(photos / "broken.png")]) == 1
     assert "cannot be used" in capsys.readouterr().err
+
+
+def test_motion_is_the_change_from_frame_to_frame() -> None:
+    clip = np.zeros((3, 4, 4, 3), np.uint8)
+    assert pixels.frame_change(clip) == 0
+    clip[1] = 30
+    assert pixels.frame_change(clip) == pytest.approx(30)

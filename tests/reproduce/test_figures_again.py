@@ -231,13 +231,6 @@ def test_the_noise_prior_is_swept_and_goes_on_where_it_was_cut_off(
     assert before == after, "a person that was finished is not measured again"
 
 
-def test_motion_is_the_change_from_frame_to_frame() -> None:
-    clip = np.zeros((3, 4, 4, 3), np.uint8)
-    assert gamma.motion_of(clip) == 0
-    clip[1] = 30
-    assert gamma.motion_of(clip) == pytest.approx(30)
-
-
 def test_shots_before_equal_ground_are_told_from_others() -> None:
     rng = np.random.default_rng(0)
     clip = np.full((9, 64, 64, 3), 90, np.uint8)
