@@ -2,24 +2,18 @@
 
 import copy
 import json
-import math
 import mmap
 import shutil
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
-from unittest.mock import Mock
 
-import diffusers
-import numpy as np
 import pytest
 import torch
 
 from mm_model.commands.cli import main
 from mm_model.nn.cogvideox.backbone import load_components
 from mm_model.nn.magic_mirror.transformer import MagicMirrorTransformer3DModel
-from mm_model.proving import phases
 from mm_model.proving.machine import MeasuredBlock
 from mm_model.proving.sample import drawn
 from mm_model.proving.training import ProofSteps
@@ -183,51 +177,6 @@ def test_a_clip_that_these_weights_cannot_make_is_told_before_they_are_loaded(
     printed = capsys.readouterr()
     assert said in printed.err and not printed.out
     assert not list(tmp_path.iterdir())
-
-
-class _GreyPipe:
-    """Makes latents, and frames of one grey."""
-
-    def __call__(self, **_: Any) -> tuple[torch.Tensor]:
-        return (torch.zeros(1, 2, 4, 8, 8),)
-
-    def to_frames(self, latents: torch.Tensor) -> np.ndarray:
-        return np.full((1, 9, 32, 32, 3), 0.4)
-
-
-@pytest.mark.parametrize(
-    ("base", "zero", "one", "problems"),
-    [
-        (1.0, 1.0, 2.0, []),
-        (1.0, 1.0, 1.0, ["id_scale 1 changes nothing"]),
-        (1.0, 2.0, 2.0, ["id_scale 0 gives other bits than the plain base"]),
-        (1.0, 1.0, math.nan, ["ours: not finite", "id_scale 1 changes nothing"]),
-    ],
-)
-def test_parity_is_of_the_base_at_0_and_of_something_else_at_1(
-    monkeypatch: pytest.MonkeyPatch, base: float, zero: float, one: float, problems: list[str]
-) -> None:
-    def ours(id_scale: float = 1.0, **_: Any) -> tuple[torch.Tensor]:
-        return (torch.full((1, 2), one if id_scale else zero),)
-
-    stock = Mock(return_value=(torch.full((1, 2), base),))
-    monkeypatch.setattr(diffusers, "CogVideoXPipeline", lambda **_: stock)
-    bench: Any = SimpleNamespace(
-        backbone=Mock(), pipeline=lambda: ours, identity=dict, call=lambda steps: {}
-    )
-    assert phases.parity(bench)["problems"] == problems
-
-
-def test_a_clip_of_one_colour_is_wrong(tmp_path: Path) -> None:
-    bench: Any = SimpleNamespace(
-        options=SimpleNamespace(sampling_steps=1),
-        size=SimpleNamespace(num_frames=9, height=32, width=32),
-        pipeline=_GreyPipe,
-        identity=dict,
-        call=lambda steps: {},
-        clip=tmp_path / "clip.mp4",
-    )
-    assert phases.clip(bench)["problems"] == ["the clip is of one colour"]
 
 
 def test_the_memory_of_a_block_is_that_at_its_height() -> None:

@@ -39,11 +39,19 @@ def rewritten(said: dict[str, Any]) -> str:
 
 
 def test_again_gives_the_same_bytes_and_says_so(
-    command: Command, asked: list, tmp_path: Path
+    command: Command, asked: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    models, chosen = [], work.chosen
+
+    def told(layout: Any, adapter: str, facepack: Path | None) -> Choice:
+        models.append(adapter)
+        return chosen(layout, adapter, facepack)
+
+    monkeypatch.setattr(work, "chosen", told)
     command(*asked, "-o", tmp_path / "clip.mp4")
     status, out, err = command("--again", tmp_path / "clip.json")
     assert (status, out.splitlines()[-1]) == (0, "the same bytes"), err
+    assert models == ["champion", "1"], "the release that made it, whatever is champion now"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.json", "clip.mp4"]
     status, out, _ = command("--again", tmp_path / "clip.json", "-o", tmp_path / "twin.mp4")
     assert status == 0
