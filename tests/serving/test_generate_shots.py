@@ -93,6 +93,9 @@ def test_all_shots_are_made_again_and_none_is_replaced(
     (tmp_path / "film.json").write_text(rewritten(said))
     status, _, err = command("--again", tmp_path / "film.json")
     assert status == 1 and "The bytes differ" in err
+    assert command(*asked, "-o", tmp_path / "film.mp4", "--force")[0] == 0
+    assert not (tmp_path / "film-shot1.mp4").exists(), "a shot of the clip that was replaced"
+    assert (tmp_path / "film-shot2.mp4").exists(), "another one than that record told of"
 
 
 @pytest.mark.capability("multi-shot", scale="T")

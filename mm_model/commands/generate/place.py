@@ -17,7 +17,7 @@ from mm_model.commands.generate import interrupt
 from mm_model.commands.generate.sidecar import MadeKind, Sidecar
 from mm_model.errors import UserError
 from mm_model.serving import fields
-from mm_model.store import atomic
+from mm_model.store import atomic, digests, documents
 from mm_model.store.atomic import Document
 from mm_model.store.layout import Layout
 from mm_model.store.walk import why
@@ -157,7 +157,10 @@ def _try_names(place: ClipFiles) -> None:
 
 
 def write(made: FinishedClip, place: ClipFiles) -> None:
-    """Write all of it; nothing takes its place before all is whole on disk."""
+    """Write all of it; nothing takes its place before all is whole on disk. Further shots of the
+    clip that it replaces go with it.
+    """
+    surplus = list(_surplus(place))
     record = json.dumps(made.said.as_dict(), indent=1, sort_keys=True, allow_nan=False) + "\n"
     with (
         interrupt.held_back(),  # or the clip might lie there without its record
@@ -167,3 +170,15 @@ def write(made: FinishedClip, place: ClipFiles) -> None:
         for path, shot in zip((place.target, *place.each), (made.whole, *made.shots), strict=True):
             aside.enter_context(atomic.written_aside(path)).write_bytes(shot)
         said.write_text(record, "utf-8")
+    for path in surplus:
+        path.unlink(missing_ok=True)
+
+
+def _surplus(place: ClipFiles) -> Iterator[Path]:
+    """Shots that the record there calls its own, byte for byte, and the new clip has not."""
+    known = documents.read_or_empty(place.record).get("shots_sha256")
+    before = known if isinstance(known, list) else []
+    shots = ClipFiles(place.target, len(before)).each
+    for path, digest in list(zip(shots, before, strict=True))[place.shots :]:
+        if path.is_file() and digests.of_file(path) == digest:
+            yield path
