@@ -15,6 +15,7 @@ NAMES = {
     "figure16": "one photograph and four, pictures, shots and words of style (with figure 17)",
     "gamma": "motion and identity against the correlation of the frames' noise",
     "masks": "tokens learned with true masks against without: background, motion, smoothness",
+    "methods": "Magic Mirror, tokens of a subject, and both, on the same people",
     "subjects": "people, cups and toys learned by their tokens, against the plain base",
 }
 

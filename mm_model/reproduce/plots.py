@@ -230,6 +230,25 @@ def masked(parts: Sequence[Document]) -> Figure:
     return figure
 
 
+def methods(parts: Sequence[Document]) -> Figure:
+    """A row a person: two photographs, then a frame of each method's first clip."""
+    from mm_model.reproduce.subjects import strip_of
+
+    names = list(parts[0]["methods"])
+    figure = Figure(figsize=(1.6 * (len(names) + 2), 1.6 * len(parts) + 0.7))
+    figure.suptitle("Two photographs | " + " | ".join(names), fontsize=8)
+    room = {"left": 0.08, "right": 0.99, "bottom": 0.01, "top": 0.94, "hspace": 0.04}
+    rows = np.atleast_1d(figure.subplots(len(parts), 1, gridspec_kw=room))
+    for axes, part in zip(rows, parts, strict=True):
+        strip = strip_of(part)
+        axes.imshow(strip, interpolation="nearest")
+        axes.set_xticks([])
+        axes.set_yticks([len(strip) / 2], [part["name"]])
+        for edge in axes.spines.values():
+            edge.set_visible(False)
+    return figure
+
+
 def noise_prior(rows: Sequence[Document]) -> Figure:
     """Motion and identity against gamma, each with its interval over people."""
     figure = Figure(figsize=(9, 3.8), layout="constrained")

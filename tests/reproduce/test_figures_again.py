@@ -13,7 +13,16 @@ from PIL import Image
 from mm_model.errors import UserError
 from mm_model.nn.injection import files
 from mm_model.reproduce import __main__ as commands
-from mm_model.reproduce import examination, figure8, figure9, figure14, figure16, gamma, learning
+from mm_model.reproduce import (
+    examination,
+    figure8,
+    figure9,
+    figure14,
+    figure16,
+    gamma,
+    learning,
+    methods,
+)
 from mm_model.reproduce.learning import Course
 from mm_model.reproduce.results import Shelf
 from mm_model.reproduce.worlds import DAY, DUSK
@@ -34,7 +43,7 @@ SETTING = figure8.ConvergenceStudy(
 def tree(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A root of its own with the shipped weights and profiles."""
     place = tmp_path_factory.mktemp("tree")
-    for name in ("weights", "profiles"):
+    for name in ("weights", "profiles", "params.yaml"):
         (place / name).symlink_to(root / name)
     return place
 
@@ -229,6 +238,29 @@ def test_the_noise_prior_is_swept_and_goes_on_where_it_was_cut_off(
     gamma.reproduce(tree, 0, study)
     after = {path.name: path.stat().st_mtime_ns for path in (shelf.folder / "parts").iterdir()}
     assert before == after, "a person that was finished is not measured again"
+
+
+def test_methods_are_compared_on_the_same_people(eight: Shelf, tree: Path) -> None:
+    study = methods.MethodsStudy(people=(8,), sentences=("{} smiles",), steps=2)
+    shelf = methods.reproduce(tree, 1, study)
+    said = _said(shelf)
+    assert (said["command"], said["adapter"]["from"]) == ("make methods", "make figure8")
+    found = said["methods"]
+    assert set(found) == set(methods.METHODS)
+    motions = [row["motion"]["value"] for row in found.values()]
+    assert len(set(motions)) == len(motions), "each method makes a clip of its own"
+    for judge in said["judges"]:
+        assert found[methods.BASE][judge]["gain"]["value"] in (0, None)
+    assert len(said["seconds of learning"]) == 1 and _picture(shelf).std() > 5
+
+
+def test_tokens_stand_before_the_class_word_and_its_place_moves() -> None:
+    words = torch.arange(6.0)[None, :, None].repeat(1, 1, 2)
+    mask = torch.tensor([[False, False, False, True, True, False]])
+    vectors = torch.full((2, 2), 9.0)
+    heard, moved = methods.before(words, mask, vectors, pieces=2)
+    assert heard[0, :, 0].tolist() == [0, 1, 9, 9, 2, 3], "before both pieces; the end is cut"
+    assert moved.tolist() == [[False, False, False, False, False, True]]
 
 
 def test_shots_before_equal_ground_are_told_from_others() -> None:
