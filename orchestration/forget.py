@@ -6,6 +6,7 @@ stay. An object store is rid of it by `make push` and `make prune`.
 """
 
 import argparse
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -36,11 +37,15 @@ def subject(root: Path, name: str) -> Iterator[str]:
     """Remove all of a subject, of every profile; say what was.
 
     Raises:
-        UserError: the subject is listed, or `dvc.lock` is damaged.
+        UserError: it is no name of a subject, the subject is listed, or `dvc.lock` is damaged.
     """
     from mm_model.errors import UserError
     from mm_model.run import stages
+    from mm_model.settings.bounds import CALLED
 
+    # Folders are looked for by it: ".." or "*" would be everybody's.
+    if not re.fullmatch(CALLED, name):
+        raise UserError(f"{name!r} is no name of a subject, so nothing was removed: name one.")
     stage = f"{stages.SUBJECT}@{name}"
     if stage in stages.listed(root):
         raise UserError(f"subjects.yaml lists {name}: take it out there first.")
@@ -59,9 +64,9 @@ def subject(root: Path, name: str) -> Iterator[str]:
 
 
 def _folders(root: Path, name: str, stage: str) -> Iterator[Path]:
-    yield from root.glob(f"data/*/subject/{name}")
     yield from root.glob(f"work/*/{stage}")
-    for kept in (name, f".{name}.work", f".{name}.aside"):
+    for kept in (name, f".{name}.*"):  # what a kill left beside it too
+        yield from root.glob(f"data/*/subject/{kept}")
         yield from root.glob(f"work/*/subjects/{kept}")
 
 

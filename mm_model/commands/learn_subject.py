@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mm_model.vcd.photos import PhotoSet
 
 _SEGMENTERS = ("masks", "face", "matte", "grounded-sam", "none")
+_CONSENT = "--consent BASIS:EVIDENCE"
 _MASKS, _FACE, _MATTE, _GROUNDED, _NOTHING = _SEGMENTERS
 
 
@@ -54,7 +56,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--consent", metavar="BASIS:EVIDENCE", help="why a person's photographs may be used"
     )
     command.add_argument("-o", "--out", type=named.path, help="the folder to write")
-    command.add_argument("--force", action="store_true", help="replace a folder that is there")
+    command.add_argument("--force", action="store_true", help="replace a subject that is there")
     command.set_defaults(act=_learn_subject)
 
 
@@ -77,8 +79,7 @@ def _learn_subject(options: argparse.Namespace) -> None:
             "this one another name, or a folder with -o."
         )
     target = options.out or Layout(root, params.profile).subjects / options.name
-    if target.exists() and not options.force:
-        raise UserError(f"{target} exists and stays as it is: name another -o, or add --force.")
+    _refuse_taken(target, options.force)
     if not options.photos.is_dir():
         raise UserError(f"{options.photos} is no folder: name a folder of photographs.")
     profile = load_profile(root, params.profile)
@@ -108,6 +109,22 @@ def _learn_subject(options: argparse.Namespace) -> None:
     print(f"{target} holds {options.name}: write <{options.name}> before its class word.")
 
 
+def _refuse_taken(target: Path, force: bool) -> None:
+    """Raises `UserError` where something lies at `target` that is not to be replaced: without
+    `force` anything, with it all but a subject that was learned before."""
+    from mm_model.vcd.keep import RECORD
+
+    if not os.path.lexists(target):
+        return
+    if not force:
+        raise UserError(f"{target} exists and stays as it is: name another -o, or add --force.")
+    if target.is_symlink() or not (target / RECORD).is_file():
+        raise UserError(
+            f"{target} is no learned subject and stays as it is: --force replaces those alone, so "
+            "name another -o."
+        )
+
+
 def _say(found: PhotoSet, masks: str) -> None:
     """What the user should know of the photographs before minutes of learning."""
     from mm_model.vcd import photos
@@ -130,7 +147,7 @@ def _consent(options: argparse.Namespace, root: Path) -> tuple[str | None, Cover
     if options.consent is not None and options.kind == given.PERSON:
         stated = consent.parse(options.consent)
         said = consents.Statement(stated.id, stated.text)
-    return given.consent_of(options.kind, options.photos, said, root)
+    return given.consent_of(options.kind, options.photos, said, root, option=_CONSENT)
 
 
 def _segmenter(options: argparse.Namespace, facepack: Path, profile: Profile) -> Segmenter:

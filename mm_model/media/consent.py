@@ -23,11 +23,11 @@ from mm_model.store.walk import why
 
 NAME = "consent.yaml"
 
-HOW = (
+RECORD_HOW = (
     f"put a {NAME} there with 'basis: <why these pictures may be used>' and 'adults: true' "
-    "(everyone shown is an adult), or a source.yaml with 'licence: <id>' and 'adults: true', or "
-    "give CONSENT='<basis>' for the whole folder, which states the same"
+    "(everyone shown is an adult), or a source.yaml with 'licence: <id>' and 'adults: true'"
 )
+HOW = f"{RECORD_HOW}, or give CONSENT='<basis>' for the whole folder, which states the same"
 
 
 class _Written(BaseModel):
@@ -66,11 +66,11 @@ class ConsentRecord:
 
 
 def consent_for(
-    folder: Path, stated: Statement | None, terms: Terms | None = None
+    folder: Path, stated: Statement | None, terms: Terms | None = None, *, how: str = HOW
 ) -> ConsentRecord:
     """The record of `folder`; `stated` is what counts when the folder holds no record.
 
-    `terms` are what its `source.yaml` says, read when they are not given.
+    `terms` are what its `source.yaml` says, read when they are not given. `how` ends the refusal.
 
     Raises:
         UserError: no record, or one that is incomplete or cannot be read.
@@ -79,7 +79,7 @@ def consent_for(
         return record
     if stated is not None:
         return ConsentRecord(stated)
-    raise UserError(f"{folder} has no consent record: {HOW}.")
+    raise UserError(f"{folder} has no consent record: {how}.")
 
 
 def consents_of(folder: Path, stated: Statement | None) -> dict[str, ConsentRecord]:

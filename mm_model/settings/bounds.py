@@ -10,6 +10,9 @@ from pydantic import AfterValidator, Field
 
 _T = TypeVar("_T")
 
+CALLED = r"^[a-z0-9][a-z0-9-]{0,39}$"
+"""The name of a subject, which is a folder and a word of a prompt too."""
+
 _FILE_NAME = re.compile(r"\w(?:[\w .-]{0,98}\w)?")
 _FRAMES_LAW = 8
 

@@ -10,7 +10,7 @@ from mm_model.settings.load import checked
 from mm_model.settings.section import Section
 
 NAME = "subjects.yaml"
-Called = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+Called = Annotated[str, Field(pattern=bounds.CALLED)]
 Word = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^\S(.*\S)?$")]
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from mm_model.errors import UserError
 from mm_model.settings import bases
 from mm_model.settings.bases import BASE, COMMON, OF_LOCAL, Written
+from mm_model.settings.bounds import CALLED
 from mm_model.settings.section import Section, fields
 from mm_model.settings.sections import Params, Profile, asks_for_paint
 from mm_model.store import digests
@@ -19,10 +20,17 @@ from mm_model.store.walk import why
 _SHOWN = 80
 _WORDS = {
     "Value error, ": "",
+    "Input should be a valid string": "it should be text, in quotes where it reads as a number or "
+    "as yes or no",
     "Input should be": "it should be",
     "Tuple should have": "the list should have",
+    f"String should match pattern '{CALLED}'": "a name has up to 40 small letters, digits and "
+    "hyphens, as in my-dog",
     " after validation": "",
 }
+_OF_KEY = "[key]"
+"""What pydantic puts behind a name that is wrong itself."""
+
 _Kind = TypeVar("_Kind", bound=Section)
 
 
@@ -124,7 +132,8 @@ def checked(kind: type[_Kind], written: Written, root: Path) -> _Kind:
 
 def _sentence(kind: type[Section], error: Mapping[str, Any], written: Written, root: Path) -> str:
     place = error["loc"]
-    field = " ".join(".".join(map(str, place)).split())[:_SHOWN] or "the file"
+    named = [part for part in map(str, place) if part != _OF_KEY]
+    field = " ".join(".".join(named).split())[:_SHOWN] or "the file"
     origin = written.origin(place)
     inside = any(isinstance(part, int) for part in place)
     if error["type"] == "missing" and not inside:

@@ -22,24 +22,23 @@ Covered = Callable[[str], bool]
 
 
 def consent_of(
-    kind: str, photos: Path, said: consents.Statement | None, root: Path
+    kind: str, photos: Path, said: consents.Statement | None, root: Path, *, option: str = ""
 ) -> tuple[str | None, Covered]:
     """The id of the statement on a person's photographs, and which files it covers.
 
-    It is put into the tree's file of consents. Of animals and objects none is asked.
+    It is put into the tree's file of consents. Of animals and objects none is asked. `option` is
+    how else than by a file it can be given, for the refusal.
 
     Raises:
         UserError: there is none, or the folder states it file by file.
     """
     if kind != PERSON:
         return None, lambda _: True
-    record = records.consent_for(photos, said)
+    how = records.RECORD_HOW + (f", or give {option}" if option else "")
+    record = records.consent_for(photos, said, how=how)
     statement = said or record.statement
     if statement is None:
-        raise UserError(
-            f"{photos} states its consent file by file: say which holds with --consent "
-            "basis:evidence."
-        )
+        raise UserError(f"{photos} states its consent file by file and not as a whole: {how}.")
     consents.record(consents.path_below(root), statement)
     return statement.id, record.covers
 

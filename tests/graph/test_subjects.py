@@ -136,6 +136,8 @@ def test_a_store_takes_only_what_is_listed(done: Tree) -> None:
     ("said", "told"),
     [
         ("subject_base: weights/backbone\nsubjects: {Rex: {}}\n", "subjects.Rex"),
+        ("subject_base: weights/backbone\nsubjects: {R\u00e9x: {}}\n", "small letters, digits"),
+        ("subject_base: weights/backbone\nsubjects:\n  12: {}\n", "subjects.12: it should be text"),
         ("subjects: {}\n", "subject_base is missing"),
         (
             "subject_base: weights/backbone\nsubjects:\n"
@@ -151,6 +153,17 @@ def test_a_wrong_list_is_one_sentence(fresh: Tree, said: str, told: str) -> None
     assert "subjects.yaml" in str(error.value)
     Path(fresh.root / "subjects.yaml").unlink()
     assert stages.listed(fresh.root) == ()
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "*", "../pairs", "rex/..", "re?"])
+def test_what_is_no_name_forgets_nobody(tmp_path: Path, name: str) -> None:
+    """A name looks for folders, so that a slip of it would take everybody's."""
+    tokens = tmp_path / "data/tiny/subject/rex/tokens.safetensors"
+    tokens.parent.mkdir(parents=True)
+    tokens.write_text("tokens")
+    with pytest.raises(UserError, match="nothing was removed"):
+        list(forget.subject(tmp_path, name))
+    assert tokens.read_text() == "tokens"
 
 
 def test_what_is_forgotten_is_nowhere(done: Tree, monkeypatch: pytest.MonkeyPatch) -> None:

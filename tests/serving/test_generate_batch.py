@@ -138,6 +138,7 @@ def test_an_interrupt_and_a_defect(
     ("text", "said"),
     [
         ("", "has no column name"),
+        ("name;prompt\na;b\n", "has no commas between its columns"),
         ("name,prompt\n", "holds no order"),
         ("name,prompt,colour\na,b,c\n", "has a column 'colour'"),
         ("name,prompt,prompt\na,b,c\n", "has the column prompt twice"),

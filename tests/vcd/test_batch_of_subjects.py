@@ -26,23 +26,26 @@ def test_two_subjects_of_one_checkpoint(
     keep(Path("twin").absolute(), weights)  # a folder beside the file
     other = tiny_sd.checkpoint(Path("other").absolute(), seed=5)
     Path("orders.csv").write_text(
-        "name,subject,prompt,weights\n"
-        "one,my-cup,a photo of a cup on the beach,\n"
-        "two,twin,a <my-cup> cup nods,\n"
-        "three,my-cup,a dog,\n"
-        "four,my-cup,a photo of a cup on the beach,other\n"
+        "name,subject,prompt,weights,consent\n"
+        "one,my-cup,a photo of a cup on the beach,,\n"
+        "two,twin,a <my-cup> cup nods,,\n"
+        "three,my-cup,a dog,,\n"
+        "four,my-cup,a photo of a cup on the beach,other,\n"
+        "five,my-cup,a cup,,self:ada\n"
     )
     loads: list[Show] = []
     load = Show.load
     monkeypatch.setattr(Show, "load", lambda self, *how: loads.append(self) or load(self, *how))
     batch = ["generate", "--batch", "orders.csv", "-o", "out", "--motion", str(motion), *SMALL]
+    batch += ["--consent", "self:ada"]  # for rows of other methods, of which there may be some
     assert cli.main(batch) == 1
     told = said_of(capsys)
-    assert "4 orders: 3 made, 0 were there, 1 refused" in told
+    assert "5 orders: 3 made, 0 were there, 2 refused" in told
     assert "refused: The prompt says neither <my-cup> nor cup" in told
+    assert "refused: --consent belongs to --method" in told, "a cell of its own is no such thing"
     assert [show.weights.resolve() for show in loads] == [weights, other]
     assert cli.main([*line, "-o", "alone.mp4"]) == 0
     assert Path("alone.mp4").read_bytes() == Path("out/one.mp4").read_bytes()
     assert Path("alone.mp4").read_bytes() != Path("out/four.mp4").read_bytes()
     said_of(capsys)
-    assert cli.main(batch) == 1 and "0 made, 3 were there, 1 refused" in said_of(capsys)
+    assert cli.main(batch) == 1 and "0 made, 3 were there, 2 refused" in said_of(capsys)

@@ -93,6 +93,10 @@ def test_an_object_is_learned_from_its_photographs(
     assert cli.main(line) == 1 and "--force" in said_of(capsys)
     assert cli.main([*line, "--force"]) == 0
     assert (made / "tokens.safetensors").read_bytes() == before
+    for own in ("cup", "cup/0.png", "."):  # its own photographs, a file, where the user is
+        assert cli.main([*line, "--force", "-o", own]) == 1
+        assert "is no learned subject and stays as it is" in said_of(capsys)
+    assert Path("cup/0.png").is_file()
 
 
 def test_a_person_needs_a_consent(
@@ -101,7 +105,8 @@ def test_a_person_needs_a_consent(
     line = ["learn-subject", "ada", "cup", "--kind", "person", "--weights", str(weights)]
     line += ["--masks", "masks"]
     assert cli.main(line) == 1
-    assert "has no consent record" in said_of(capsys)
+    told = said_of(capsys)
+    assert "has no consent record" in told and "or give --consent BASIS:EVIDENCE" in told
     assert cli.main([*line, "--consent", "synthetic:drawn"]) == 0, said_of(capsys)
     record = json.loads((tree / "work/small/subjects/ada/subject.json").read_text())
     assert record["consent"] == "synthetic:drawn" and record["kind"] == "person"

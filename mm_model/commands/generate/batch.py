@@ -29,6 +29,7 @@ from mm_model.store import atomic, digests, named
 from mm_model.store.layout import Layout
 
 REFUSED = "rejected.csv"
+_REFUSED_COLUMNS = ("line", "name", "reason")
 
 
 class BatchEnd(StrEnum):
@@ -71,7 +72,7 @@ class _Batch:
         self.tell(f"  refused: {sentence}")
         with atomic.written_aside(self.folder / REFUSED) as aside, aside.open("w") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(("line", "name", "reason"))
+            writer.writerow(_REFUSED_COLUMNS)
             writer.writerows((one.line, one.name, said) for one, said in self.refused)
 
 
@@ -105,12 +106,28 @@ def _begin(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is no folder: name one for the clips with -o.")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / REFUSED).unlink(missing_ok=True)
+    before = folder / REFUSED
+    if os.path.lexists(before) and not _ours(before):
+        raise UserError(
+            f"{before} was written by no batch and stays as it is: name another folder with -o."
+        )
+    before.unlink(missing_ok=True)
+
+
+def _ours(path: Path) -> bool:
+    """Whether a batch wrote this file of refused orders."""
+    begins = (",".join(_REFUSED_COLUMNS) + "\n").encode()
+    try:
+        with path.open("rb") as file:
+            return file.read(len(begins)) == begins
+    except OSError:
+        return False
 
 
 def _one(batch: _Batch, row: BatchRow) -> BatchEnd:
     """Make one order, unless its clip is there."""
     options = rows.options_of(row, batch.common, batch.common.batch.parent)
+    order.leave_to_others(options, row.cells)
     wish = replace(order.of_options(options), held=batch.held)
     target = row.target(batch.folder, options)
     files = place.of(target, wish.prompts)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,21 +139,40 @@ def values(options: argparse.Namespace) -> Document:
     return found
 
 
+def leave_to_others(options: argparse.Namespace, own: Container[str]) -> None:
+    """Take out of a row's options what the command line says for rows of other methods; what the
+    row's `own` cells say stays, and is refused where it does not belong.
+    """
+    chosen = _chosen(options)
+    for option, methods in _OWN.items():
+        if chosen not in methods and option not in own:
+            setattr(options, option, _unasked(option))
+
+
+def _chosen(options: argparse.Namespace) -> str:
+    """The method that is named, or else the one that the options mean."""
+    meant = SUBJECT if options.subject is not None else MAGIC_MIRROR
+    return str(options.method or meant)
+
+
+def _unasked(option: str) -> str | None:
+    return CHAMPION if option == "adapter" else None
+
+
 def _method(options: argparse.Namespace) -> str:
     """The method that is named, or to which the options belong.
 
     Raises:
         UserError: an option belongs to another one.
     """
-    chosen = options.method or (SUBJECT if options.subject is not None else MAGIC_MIRROR)
+    chosen = _chosen(options)
     for option, methods in _OWN.items():
-        unasked = CHAMPION if option == "adapter" else None
-        if chosen not in methods and given(options, option) not in (unasked, None, []):
+        if chosen not in methods and given(options, option) not in (_unasked(option), None, []):
             raise UserError(
                 f"--{option} belongs to --method {' or '.join(methods)}, and this is {chosen}: "
                 f"leave it out, or give --method {methods[0]}."
             )
-    return str(chosen)
+    return chosen
 
 
 def _prompts(options: argparse.Namespace) -> tuple[str, ...]:

@@ -28,6 +28,9 @@ SUFFIXES = (".mp4", ".png")
 _APART = ";"
 """Between several photographs of one cell."""
 
+_OTHER_MARKS = (";", "\t")
+"""What spreadsheets put between columns where a comma parts a number."""
+
 Cell = Callable[[str, str, Path], Any]
 """`cell(column, text, beside)` is the value of a cell; raises `UserError` where it is none."""
 
@@ -90,6 +93,8 @@ def _row(line: int, cells: Document) -> BatchRow:
 
 def _refuse_columns(path: Path, columns: list[str]) -> None:
     known = (NAME, *_CELLS)
+    if len(columns) == 1 and any(mark in columns[0] for mark in _OTHER_MARKS):
+        raise UserError(f"{path} has no commas between its columns: save it as CSV with commas.")
     if NAME not in columns:
         raise UserError(f"{path} has no column {NAME}: each order needs a name for its clip.")
     for column, number in Counter(columns).items():
