@@ -79,6 +79,9 @@ def _photographs(folder: Path | None) -> tuple[list[np.ndarray], dict[str, str]]
         raise UserError(f"{folder} is no folder: name a folder of photographs.")
     kept, left_out = [], {}
     for file in media_below(folder):
+        if file.subject is not None:  # a listed subject's folder holds its masks too
+            left_out[file.relative.as_posix()] = "it lies in a folder of its own"
+            continue
         try:
             if file.problem is not None:
                 raise file.problem
@@ -86,5 +89,7 @@ def _photographs(folder: Path | None) -> tuple[list[np.ndarray], dict[str, str]]
         except MediaError as error:
             left_out[file.relative.as_posix()] = str(error)
     if not kept:
-        raise UserError(f"{folder} holds no photograph that can be read: name another folder.")
+        raise UserError(
+            f"{folder} holds no photograph that can be read: name the folder that they lie in."
+        )
     return kept, left_out

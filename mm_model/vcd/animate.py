@@ -26,6 +26,9 @@ FRAMES, FPS, STEPS, GUIDANCE = 16, 8, 20, 8.0
 MOST_STEPS, MOST_GUIDANCE = 1000, 50
 """Beyond these nothing is gained: the schedule has so many steps (choice for guidance)."""
 
+MOST_SEED = 2**32 - 1
+"""As in a server's requests."""
+
 
 @dataclass(frozen=True)
 class Take:
@@ -47,6 +50,8 @@ class Take:
 
     def __post_init__(self) -> None:
         """Raises `UserError` on numbers that no checkpoint can follow."""
+        if not 0 <= self.seed <= MOST_SEED:
+            raise UserError(f"seed is {self.seed}: give 0 to {MOST_SEED}.")
         if not 0 <= self.gamma <= 1:
             raise UserError(f"gamma is {self.gamma}: it lies between 0 and 1.")
         if not 1 <= self.steps <= MOST_STEPS:

@@ -198,12 +198,14 @@ def test_the_command_measures_clips_against_photographs(
     for number, one in enumerate(PHOTOS):
         Image.fromarray(one).save(photos / f"{number}.png")
     (photos / "broken.png").write_bytes(b"no picture")
+    (photos / "masks").mkdir()
+    Image.fromarray(PHOTOS[0]).save(photos / "masks" / "0.png")
     clip = tmp_path / "clip.mp4"
     write_mp4(clip, FRAMES, 8)
     line = ["measure", str(clip), "--photos", str(photos), "--clip", str(folders["clip"])]
     assert cli.main([*line, "--prompt", "a man smiles"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said["photographs"] == 2 and list(said["left_out"]) == ["broken.png"]
+    assert said["photographs"] == 2 and sorted(said["left_out"]) == ["broken.png", "masks/0.png"]
     (values,) = said["clips"].values()
     assert values["frames"] == 5 and -1 <= values["clip_t"] <= 1
     assert values["dino_i"] is None and "--dino" in said["unavailable"]["dino_i"]

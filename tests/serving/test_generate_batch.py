@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from mm_model.commands.generate import order
 from mm_model.commands.generate.model import Choice
+from mm_model.commands.generate.rows import BatchRow, options_of
 from tests.serving.test_generate import Command, asked, command, photographs
 
 pytestmark = pytest.mark.capability("generate --batch", scale="T")
@@ -157,6 +159,24 @@ def test_a_file_that_is_no_batch_is_refused_before_work(
     status, out, err = command("--batch", "orders.csv", "-o", "out")
     assert (status, out) == (1, "") and said in err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_row_s_own_sentences_stand_for_those_of_the_command_line(tmp_path: Path) -> None:
+    of_all = argparse.Namespace(prompt=None, shots=Path("film.txt"))
+    found = options_of(BatchRow(2, "a", cells={"prompt": SMILES}), of_all, tmp_path)
+    assert (found.prompt, found.shots) == ([SMILES], None)
+    of_all = argparse.Namespace(prompt=[SMILES], shots=None)
+    found = options_of(BatchRow(2, "a", cells={"shots": "f.txt"}), of_all, tmp_path)
+    assert (found.prompt, found.shots) == (None, tmp_path / "f.txt")
+
+
+def test_somebody_else_s_rejected_csv_stays(command: Command, tmp_path: Path) -> None:
+    orders = write(tmp_path, {"name": "a", "prompt": SMILES, "ref": "gone.png"})
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/rejected.csv").write_text("mine\n")
+    status, _, err = command("--batch", orders, "-o", tmp_path / "out", *COMMON)
+    assert status == 1 and "was written by no batch and stays as it is" in err
+    assert (tmp_path / "out/rejected.csv").read_text() == "mine\n"
 
 
 def test_what_is_given_beside_a_batch(command: Command, tmp_path: Path) -> None:

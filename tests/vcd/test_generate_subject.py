@@ -124,6 +124,7 @@ def test_without_numbers_it_is_the_checkpoint_s_own_size_and_sixteen_frames(
         (["--prompt", "a dog"], "says neither <my-cup> nor cup"),
         (["--prompt", "a naked cup"], "nudity"),
         (["--gamma", "1.5"], "gamma is 1.5"),
+        (["--seed", str(2**70)], "give 0 to 4294967295"),
         (["--steps", "0"], "0 steps"),
         (["--guidance", "nan"], "guidance is nan"),
         (["--frames", "40"], "makes 1 to 16"),
