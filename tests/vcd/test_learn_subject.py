@@ -10,6 +10,7 @@ from PIL import Image
 from mm_model.commands import cli
 from mm_model.store.layout import Layout
 from mm_model.tracking import store
+from mm_model.vcd import given, masks, photos
 from mm_model.vcd.tokens import IdTokens
 from tests.vcd import tiny_sd
 
@@ -110,6 +111,15 @@ def test_a_person_needs_a_consent(
     assert cli.main([*line, "--consent", "synthetic:drawn"]) == 0, said_of(capsys)
     record = json.loads((tree / "work/small/subjects/ada/subject.json").read_text())
     assert record["consent"] == "synthetic:drawn" and record["kind"] == "person"
+
+
+def test_a_consent_of_some_photographs_is_for_those_alone(tree: Path) -> None:
+    said = "basis: own pictures\nadults: true\nfiles: ['0.png', '1.png']\n"
+    Path("cup/consent.yaml").write_text(said)
+    _, covered = given.consent_of("person", Path("cup"), None, tree)
+    found = photos.read(Path("cup"), masks.Supplied(Path("masks")), covered)
+    assert found.names == ("0.png", "1.png")
+    assert found.left_out["2.png"] == "the consent record does not cover it"
 
 
 def test_a_person_s_own_face_is_the_mask(
