@@ -268,17 +268,24 @@ def _strip(pictures: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _figures(parts: Sequence[Document]) -> Document:
-    """Per method its means over people, and how far they are from the base's, with intervals."""
+    """Per method its means over people, and how far they are from the base's and from those of
+    Magic Mirror of four photographs, with intervals.
+    """
     found: Document = {}
     for method in METHODS:
-        own, base = ([part["methods"][one] for part in parts] for one in (method, BASE))
+        own, base, mirror = (
+            [part["methods"][one] for part in parts] for one in (method, BASE, FOUR)
+        )
         row: Document = {"motion": mean_interval([one["motion"] for one in own])}
         for judge in own[0]["identity"]:
             values = [one["identity"][judge] for one in own]
-            before_it = [one["identity"][judge] for one in base]
+            plainly, mirrored = (
+                [one["identity"][judge] for one in ones] for ones in (base, mirror)
+            )
             row[judge] = {
                 "cosine": mean_interval(values),
-                "gain": paired_interval(values, before_it),
+                "gain": paired_interval(values, plainly),
+                "over magic mirror": paired_interval(values, mirrored),
                 "named right": sum(
                     one["named"][judge] == part["name"].rpartition("-")[2]
                     for one, part in zip(own, parts, strict=True)

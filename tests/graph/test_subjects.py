@@ -10,7 +10,7 @@ import yaml
 from mm_model.errors import UserError
 from mm_model.run import stages
 from orchestration import everything, forget, jobs, subjects
-from orchestration.objects import outputs, plain, unlisted
+from orchestration.objects import Cache, outputs, plain, unlisted
 from tests.graph.conftest import Tree
 
 pytestmark = pytest.mark.capability("tokens of a subject", scale="L")
@@ -119,6 +119,8 @@ def test_new_photographs_are_learned_when_they_lie_still(
     (done.root / "subjects/rex/photos/0.jpg").unlink()  # a removal counts too
     asked = {one.partition_key for one in tick(done, "new_photographs").run_requests}
     assert asked == {"rex", "cup"}
+    monkeypatch.setattr(subjects.runs, "under_way", lambda _: True)
+    assert "Another run" in str(tick(done, "new_photographs").skip_message)
 
 
 def test_a_store_takes_only_what_is_listed(done: Tree) -> None:
@@ -185,4 +187,7 @@ def test_what_is_forgotten_is_nowhere(done: Tree, monkeypatch: pytest.MonkeyPatc
     assert b"subject@cup" in text and other
     assert b"rex" not in (done.root / "dvc.lock").read_bytes()
     assert done.is_clean()
+    cache, lock = Cache(done.root / ".dvc/cache/files/md5"), (done.root / "dvc.lock").read_bytes()
+    named = [one for out in outputs(lock) for one, _ in cache.objects(out)]
+    assert len(named) > 20 and all(map(cache.holds, named)), "what others share with it stays"
     assert list(forget.subject(done.root, "rex")) == ["Nothing of rex lay here."]
