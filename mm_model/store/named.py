@@ -71,8 +71,11 @@ def as_given(error: BaseException, given: Iterable[object]) -> BaseException:
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, OSError):
-            seen.filename = _meant(seen.filename, texts)
-            seen.filename2 = _meant(seen.filename2, texts)
+            for part in ("filename", "filename2"):
+                if (
+                    name := getattr(seen, part)
+                ) is not None:  # or one without a path loses its text
+                    setattr(seen, part, _meant(name, texts))
         seen = seen.__cause__
     return error
 

@@ -10,7 +10,7 @@ import pytest
 
 from mm_model.store import lease
 from mm_model.store.layout import Layout
-from orchestration import everything, runs, sensors
+from orchestration import everything, runs, sensors, subjects
 from orchestration.schedules import nightly
 from tests.graph.conftest import Tree
 
@@ -66,7 +66,11 @@ def test_what_is_on_by_default(fresh: Tree) -> None:
     assert sensors.outside_runs.default_status is dg.DefaultSensorStatus.RUNNING
     loaded = fresh.definitions()
     assert {schedule.name for schedule in loaded.schedules} == {"nightly"}
-    assert {sensor.name for sensor in loaded.sensors} == {"new_media", "outside_runs"}
+    assert {sensor.name for sensor in loaded.sensors} == {
+        *("new_media", "outside_runs", "listed_subjects", "new_photographs"),
+    }
+    assert subjects.listed_subjects.default_status is dg.DefaultSensorStatus.RUNNING
+    assert subjects.new_photographs.default_status is dg.DefaultSensorStatus.STOPPED
 
 
 def test_nightly_asks_once_a_night_unless_a_run_is_going_on(fresh: Tree, tmp_path: Path) -> None:
