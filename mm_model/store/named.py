@@ -71,10 +71,8 @@ def as_given(error: BaseException, given: Iterable[object]) -> BaseException:
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, OSError):
-            for part in ("filename", "filename2"):
-                if (
-                    name := getattr(seen, part)
-                ) is not None:  # or one without a path loses its text
+            for part in ("filename", "filename2"):  # an error without a path keeps its words
+                if (name := getattr(seen, part)) is not None:
                     setattr(seen, part, _meant(name, texts))
         seen = seen.__cause__
     return error
