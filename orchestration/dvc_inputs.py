@@ -35,13 +35,20 @@ def check(
     subjects: stages of subjects whose folders are looked through too; all that are listed if None.
 
     Raises:
-        UserError: DVC cannot digest an entry; the message counts them and names the first.
+        UserError: DVC cannot digest an entry; the message counts them and names the first. Or the
+            folder of one of the named subjects is not there.
     """
     params = load_params(root)
     places = {
         f"{getattr(params, name)} (params.yaml: {name})": getattr(params, name) for name in names
     }
     places |= _of_subjects(root, stages.listed(root) if subjects is None else subjects)
+    if gone := [
+        said
+        for said, place in _of_subjects(root, subjects or ()).items()
+        if not (root / place).exists()
+    ]:
+        raise UserError(f"{gone[0]} does not exist: correct the path there.")
     for said, name in {**places, PROFILES: PROFILES}.items():
         path = root / name
         inside = path.resolve().is_relative_to(root.resolve())

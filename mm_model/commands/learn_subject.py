@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from mm_model.settings import Profile
     from mm_model.vcd.given import Covered
     from mm_model.vcd.masks import Segmenter
-    from mm_model.vcd.photos import PhotoSet
 
 _SEGMENTERS = ("masks", "face", "matte", "grounded-sam", "none")
 _CONSENT = "--consent BASIS:EVIDENCE"
@@ -88,7 +87,8 @@ def _learn_subject(options: argparse.Namespace) -> None:
     found = photos.read(options.photos, segmenter, covered)
     masks = segmenter.name
     del segmenter  # its networks may take a gigabyte that learning needs
-    _say(found, masks)
+    for line in found.notes(masks, "--masks DIR"):
+        print(line)
     order = LearningOrder(
         options.name,
         options.kind,
@@ -123,18 +123,6 @@ def _refuse_taken(target: Path, force: bool) -> None:
             f"{target} is no learned subject and stays as it is: --force replaces those alone, so "
             "name another -o."
         )
-
-
-def _say(found: PhotoSet, masks: str) -> None:
-    """What the user should know of the photographs before minutes of learning."""
-    from mm_model.vcd import photos
-
-    for name, why in found.left_out.items():
-        print(f"left out: {name}, {why}")
-    if len(found.photos) < photos.FEW:
-        print(f"{len(found.photos)} photographs are few: the method was made for five to ten")
-    if masks == _NOTHING:
-        print("no masks: the background is learned too (--masks DIR keeps it out)")
 
 
 def _consent(options: argparse.Namespace, root: Path) -> tuple[str | None, Covered]:

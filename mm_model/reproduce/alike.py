@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from mm_model.embedded.objects.things import Pictured
-from mm_model.facepack.port import FacePack, unit
+from mm_model.facepack.port import FacePack, open_judge, open_pack, unit
+from mm_model.judges.shelf import Bench, open_judges
 from mm_model.metrics.pixels import gradients, hsv_histogram
+from mm_model.settings import Profile, load_params
 
 _EVERY = 4
 """Frames of a clip that are asked: one in so many."""
@@ -54,6 +57,17 @@ class Likeness:
     def _embedded(self, judge: str, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
         faces = [(frame, self._pack.detect(frame)) for frame in frames]
         return [unit(self.judges[judge].embed(frame, found[0])) for frame, found in faces if found]
+
+
+def shipped_judges(root: Path, profile: Profile) -> tuple[Likeness, Bench]:
+    """The house's judge, who stands on the tree's shelf and the control, over faces that the
+    shipped pack finds.
+    """
+    size = profile.faces.detection_size
+    pack = open_pack(root / "weights/tiny/facepack/models/tiny", size, 1)
+    house = open_judge(root / "weights/tiny/judge/models/judge", size)
+    bench = open_judges(root / load_params(root).judges, house=house, used=[pack])
+    return Likeness(pack, {one.name: one.pack for one in bench.judges}), bench
 
 
 class ObjectLooks:

@@ -21,15 +21,13 @@ import torch
 from mm_model.embedded.objects.example import PERSON, DrawnSubject
 from mm_model.embedded.objects.things import Pictured
 from mm_model.embedded.people.encode import encode_picture
-from mm_model.facepack.port import open_judge, open_pack
-from mm_model.judges.shelf import open_judges
 from mm_model.metrics.intervals import mean_interval, paired_interval
 from mm_model.metrics.pixels import hsv_histogram
 from mm_model.metrics.subject import SubjectClip, measured
 from mm_model.progress import Steps
-from mm_model.reproduce.alike import Likeness
+from mm_model.reproduce.alike import Likeness, shipped_judges
 from mm_model.reproduce.results import Shelf
-from mm_model.settings import Profile, load_params, load_profile
+from mm_model.settings import Profile, load_profile
 from mm_model.store import digests
 from mm_model.store.atomic import Document
 from mm_model.vcd import learn
@@ -124,14 +122,10 @@ def reproduce(root: Path, processes: int = 2, study: MasksStudy | None = None) -
     """Write `masks.json` and `masks.png`; returns where they lie. Resumes by person and place."""
     study = study or MasksStudy()
     torch.set_num_threads(max(1, processes))
-    params, profile = load_params(root), load_profile(root, "tiny")
+    profile = load_profile(root, "tiny")
     opened = open_base(root / "weights" / "tiny" / "backbone", profile)
     base: Any = opened.base
-    size = profile.faces.detection_size
-    pack = open_pack(root / "weights/tiny/facepack/models/tiny", size, 1)
-    house = open_judge(root / "weights/tiny/judge/models/judge", size)
-    judges = open_judges(root / params.judges, house=house, used=[pack])
-    likeness = Likeness(pack, {one.name: one.pack for one in judges.judges})
+    likeness, judges = shipped_judges(root, profile)
     bench = _Bench(profile, base, CogAnimator(base), likeness, study)
     likeness.enrol({seed: _aside(bench, seed) for seed in study.people})
     values = profile.subject.for_backbone().model_dump(mode="json", exclude={"on_backbone"})

@@ -20,22 +20,20 @@ from torch import Tensor
 
 from mm_model.embedded.objects.example import PERSON, DrawnSubject
 from mm_model.embedded.people.encode import encode_picture
-from mm_model.facepack.port import open_judge, open_pack
 from mm_model.generation.backbone import given_adapter, load_backbone
 from mm_model.generation.clips import pipeline_of
 from mm_model.generation.references import batch_references, inputs_of
-from mm_model.judges.shelf import open_judges
 from mm_model.metrics.intervals import mean_interval, paired_interval
 from mm_model.metrics.pixels import frame_change
 from mm_model.nn.injection import files
 from mm_model.progress import Steps
 from mm_model.reproduce import plots
-from mm_model.reproduce.alike import Likeness
+from mm_model.reproduce.alike import shipped_judges
 from mm_model.reproduce.figure9 import trained_adapter
 from mm_model.reproduce.figure16 import photographs_of
 from mm_model.reproduce.people import weights_of
 from mm_model.reproduce.results import Shelf
-from mm_model.settings import Profile, load_params, load_profile
+from mm_model.settings import Profile, load_profile
 from mm_model.store import digests
 from mm_model.store.atomic import Document
 from mm_model.vcd import learn
@@ -91,11 +89,7 @@ class _Bench:
         self.base: CogVideoX = base
         self.weights, self.digest = weights_of(backbone), opened.digest
         self.pipe = pipeline_of(backbone, given_adapter(folder, backbone))
-        size = self.profile.faces.detection_size
-        pack = open_pack(root / "weights/tiny/facepack/models/tiny", size, 1)
-        house = open_judge(root / "weights/tiny/judge/models/judge", size)
-        self.judged = open_judges(root / load_params(root).judges, house=house, used=[pack])
-        self.likeness = Likeness(pack, {one.name: one.pack for one in self.judged.judges})
+        self.likeness, self.judged = shipped_judges(root, self.profile)
         self.likeness.enrol({seed: self._aside(seed) for seed in study.people})
 
     def _aside(self, seed: int) -> list[np.ndarray]:

@@ -22,13 +22,12 @@ import torch
 from mm_model.embedded.objects.example import PERSON, DrawnSubject
 from mm_model.embedded.objects.things import Pictured
 from mm_model.embedded.people.encode import encode_picture
-from mm_model.facepack.port import FacePack, open_judge, open_pack
-from mm_model.judges.shelf import open_judges
+from mm_model.facepack.port import FacePack
 from mm_model.metrics.intervals import mean_interval, paired_interval
 from mm_model.progress import Steps
-from mm_model.reproduce.alike import Likeness, ObjectLooks
+from mm_model.reproduce.alike import Likeness, ObjectLooks, shipped_judges
 from mm_model.reproduce.results import Shelf
-from mm_model.settings import Profile, load_params, load_profile
+from mm_model.settings import Profile, load_profile
 from mm_model.store import digests
 from mm_model.store.atomic import Document
 from mm_model.vcd import learn
@@ -107,14 +106,11 @@ def reproduce(root: Path, processes: int = 2, study: SubjectsStudy | None = None
     """Write `subjects.json` and `subjects.png`; returns where they lie. Resumes by subject."""
     study = study or SubjectsStudy()
     torch.set_num_threads(max(1, processes))
-    params, profile = load_params(root), load_profile(root, "tiny")
+    profile = load_profile(root, "tiny")
     opened = open_base(root / "weights" / "tiny" / "backbone", profile)
     base: Any = opened.base
-    pack = open_pack(root / "weights/tiny/facepack/models/tiny", profile.faces.detection_size, 1)
-    house = open_judge(root / "weights/tiny/judge/models/judge", profile.faces.detection_size)
-    judges = open_judges(root / params.judges, house=house, used=[pack])
+    likeness, judges = shipped_judges(root, profile)
     references = {s.seed: _photographs(s)[1] for s in study.subjects if s.kind == PERSON}
-    likeness = Likeness(pack, {one.name: one.pack for one in judges.judges})
     bench = _Bench(profile, base, CogAnimator(base), likeness, study)
     likeness.enrol(
         {seed: [one.image for one in bench.seen(found)] for seed, found in references.items()}

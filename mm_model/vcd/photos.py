@@ -13,7 +13,7 @@ from mm_model.media.images import load_image
 from mm_model.store import digests
 from mm_model.vcd.augment import square
 from mm_model.vcd.learn import SubjectPhoto
-from mm_model.vcd.masks import NoMask, Segmenter
+from mm_model.vcd.masks import Everything, NoMask, Segmenter
 
 MOST = 64
 FEW = 5
@@ -30,6 +30,19 @@ class PhotoSet:
     names: tuple[str, ...]
     sha256: tuple[str, ...]
     left_out: dict[str, str]
+
+    def notes(self, masks: str, remedy: str) -> list[str]:
+        """What a user should know before minutes of learning; `remedy` brings masks where there
+        are none.
+        """
+        said = [f"left out: {name}, {why}" for name, why in self.left_out.items()]
+        if len(self.photos) < FEW:
+            said.append(
+                f"{len(self.photos)} photographs are few: the method was made for five to ten"
+            )
+        if masks == Everything.name:
+            said.append(f"no masks: the background is learned too ({remedy} keeps it out)")
+        return said
 
 
 def read(folder: Path, segmenter: Segmenter, covered: Callable[[str], bool]) -> PhotoSet:

@@ -56,7 +56,7 @@ def run(job: Job) -> Report:
     return Report(
         Counts(number, len(found.names), rejected),
         metrics={"first loss": losses[0], "last loss": losses[-1], "masks": segmenter.name},
-        notes=_notes(found, segmenter.name),
+        notes=tuple(found.notes(segmenter.name, f"{MASKS}/")),
     )
 
 
@@ -94,17 +94,6 @@ def _tables(job: Job, found: "PhotoSet", losses: list[float]) -> None:
     curve = [{"step": step, "loss": loss} for step, loss in enumerate(losses, 1)]
     types = {"step": "count", "loss": "number"}
     tables.write(job.out / "steps.parquet", curve, SUBJECT_STEP_COLUMNS, types)
-
-
-def _notes(found: "PhotoSet", segmenter: str) -> tuple[str, ...]:
-    from mm_model.vcd import photos
-
-    said = [f"left out: {name}, {why}" for name, why in found.left_out.items()]
-    if len(found.photos) < photos.FEW:
-        said.append(f"{len(found.photos)} photographs are few: the method was made for five to ten")
-    if segmenter == "none":
-        said.append(f"no masks: the background is learned too ({MASKS}/ keeps it out)")
-    return tuple(said)
 
 
 STAGE = Stage(

@@ -9,7 +9,7 @@ import yaml
 
 from mm_model.errors import UserError
 from mm_model.run import stages
-from orchestration import everything, forget, jobs, subjects
+from orchestration import dvc_inputs, everything, forget, jobs, subjects
 from orchestration.objects import Cache, outputs, plain, unlisted
 from tests.graph.conftest import Tree
 
@@ -191,3 +191,12 @@ def test_what_is_forgotten_is_nowhere(done: Tree, monkeypatch: pytest.MonkeyPatc
     named = [one for out in outputs(lock) for one, _ in cache.objects(out)]
     assert len(named) > 20 and all(map(cache.holds, named)), "what others share with it stays"
     assert list(forget.subject(done.root, "rex")) == ["Nothing of rex lay here."]
+
+
+def test_a_folder_that_is_gone_is_told_before_dvc_meets_it(fresh: Tree) -> None:
+    listing_of(fresh, rex="animal")
+    dvc_inputs.check(fresh.root, subjects=("subject@rex",))
+    (fresh.root / "subjects" / "rex").rename(fresh.root / "elsewhere")
+    with pytest.raises(UserError, match=r"subjects/rex \(subjects.yaml: folder\) does not exist"):
+        dvc_inputs.check(fresh.root, subjects=("subject@rex",))
+    dvc_inputs.check(fresh.root)  # keeps no other stage from its turn

@@ -45,8 +45,19 @@ class MadeKind(StrEnum):
     PICTURE = "picture"
 
 
+class _Sentences:
+    """What every record has: `prompt`, a list where there are several shots."""
+
+    prompt: str | list[str]
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """The sentence of each shot."""
+        return (self.prompt,) if isinstance(self.prompt, str) else tuple(self.prompt)
+
+
 @dataclass(frozen=True)
-class Arguments:
+class Arguments(_Sentences):
     """What was asked for, silent values filled in. prompt: a list, in their order, where there are
     several shots. references: paths, in their order. numbers: by their names in a request.
     """
@@ -57,11 +68,6 @@ class Arguments:
     adapter: str
     facepack: str | None
     numbers: dict[str, float]
-
-    @property
-    def prompts(self) -> tuple[str, ...]:
-        """The sentence of each shot."""
-        return (self.prompt,) if isinstance(self.prompt, str) else tuple(self.prompt)
 
     def as_dict(self) -> Document:
         """As a record has it, the numbers beside the rest."""
@@ -84,7 +90,7 @@ class Arguments:
 
 
 @dataclass(frozen=True)
-class SubjectArguments:
+class SubjectArguments(_Sentences):
     """What was asked for of a learned subject. subject, weights, motion: its folder, and those of
     what it is shown with, by path. refine: the steps of refining, as they were given.
     prompt, numbers: as in `Arguments`.
@@ -98,18 +104,13 @@ class SubjectArguments:
     refine: str | None
     numbers: dict[str, float]
 
-    @property
-    def prompts(self) -> tuple[str, ...]:
-        """The sentence of each shot."""
-        return (self.prompt,) if isinstance(self.prompt, str) else tuple(self.prompt)
-
     def as_dict(self) -> Document:
         """As a record has it."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
-class ConsisArguments:
+class ConsisArguments(_Sentences):
     """What was asked for of ConsisID. weights: the checkpoint's folder. The rest as in
     `Arguments`.
     """
@@ -120,11 +121,6 @@ class ConsisArguments:
     weights: str
     facepack: str | None
     numbers: dict[str, float]
-
-    @property
-    def prompts(self) -> tuple[str, ...]:
-        """The sentence of each shot."""
-        return (self.prompt,) if isinstance(self.prompt, str) else tuple(self.prompt)
 
     def as_dict(self) -> Document:
         """As a record has it."""
