@@ -1,5 +1,7 @@
 """Still pictures that are odd and mostly kept: of few colours or many, turned, seen through."""
 
+import struct
+
 import cv2
 import numpy as np
 from PIL import Image, ImageCms
@@ -14,6 +16,9 @@ from tests.bad_inputs.drawn import (
 )
 from tests.bad_inputs.pictures import KEPT
 from tests.bad_inputs.port import Made, kind
+
+_MADE_AT = 24
+"""Where a colour profile's head holds the moment it was made (ICC.1, profile header)."""
 
 
 @kind("CMYK jpeg", "four inks and no profile, as printers keep them", KEPT, 3)
@@ -113,6 +118,7 @@ def _(number: int, seed: int) -> Made:
 def _(number: int, seed: int) -> Made:
     if number == 0:
         lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+        lab = patched(lab, _MADE_AT, struct.pack(">6H", 2000, 1, 1, 0, 0, 0))
         content = saved(photograph(seed), "PNG", icc_profile=lab)
         return Made(b"lab.png", content, says="profile ignored")
     code = ((9, 16), (9, 18), (9, 14))[number - 1]
