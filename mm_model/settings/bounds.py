@@ -15,6 +15,7 @@ CALLED = r"^[a-z0-9][a-z0-9-]{0,39}$"
 
 _FILE_NAME = re.compile(r"\w(?:[\w .-]{0,98}\w)?")
 _FRAMES_LAW = 8
+_LONGEST_WORD = 40
 
 
 def _not_blank(text: str) -> str:
@@ -42,6 +43,15 @@ def _a_path(text: str) -> str:
     _not_blank(text)
     if "\0" in text:
         raise ValueError("no path holds a NUL")
+    return text
+
+
+def _a_class_word(text: str) -> str:
+    if not text or text != text.strip() or len(text) > _LONGEST_WORD:
+        raise ValueError(
+            f"a class word is that of a prompt, as in dog: up to {_LONGEST_WORD} characters "
+            "without blanks around"
+        )
     return text
 
 
@@ -119,6 +129,10 @@ Norm = Annotated[float, Field(gt=0, le=1_000_000)]
 Guidance = Annotated[float, Field(ge=1, le=1000)]
 """Classifier-free guidance; 1 is none."""
 Text = Annotated[str, Field(max_length=1000), AfterValidator(_not_blank)]
+ClassWord = Annotated[str, AfterValidator(_a_class_word)]
+"""What a subject is called in a prompt, as in dog."""
+PROFILE = r"^[a-z0-9][a-z0-9-]*$"
+"""The name of a profile."""
 Path = Annotated[str, AfterValidator(_a_path)]
 """A path of `params.yaml`."""
 Name = Annotated[str, AfterValidator(_a_name)]

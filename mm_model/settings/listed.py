@@ -11,7 +11,6 @@ from mm_model.settings.section import Section
 
 NAME = "subjects.yaml"
 Called = Annotated[str, Field(pattern=bounds.CALLED)]
-Word = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^\S(.*\S)?$")]
 
 
 class ListedSubject(Section):
@@ -19,7 +18,7 @@ class ListedSubject(Section):
 
     folder: bounds.Path
     kind: Literal["person", "animal", "object"]
-    word: Word
+    word: bounds.ClassWord
 
 
 class Subjects(Section):

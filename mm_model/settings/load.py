@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from mm_model.errors import UserError
 from mm_model.settings import bases
 from mm_model.settings.bases import BASE, COMMON, OF_LOCAL, Written
-from mm_model.settings.bounds import CALLED
+from mm_model.settings.bounds import CALLED, PROFILE
 from mm_model.settings.section import Section, fields
 from mm_model.settings.sections import Params, Profile, asks_for_paint
 from mm_model.store import digests
@@ -26,6 +26,8 @@ _WORDS = {
     "Tuple should have": "the list should have",
     f"String should match pattern '{CALLED}'": "a name has up to 40 small letters, digits and "
     "hyphens, as in my-dog",
+    f"String should match pattern '{PROFILE}'": "a profile is called by small letters, digits and "
+    "hyphens, as its file in profiles/",
     " after validation": "",
 }
 _OF_KEY = "[key]"

@@ -324,7 +324,7 @@ class Profile(Section):
 class Params(Section):
     """`params.yaml`: the profile's name and the inputs, as paths from the root."""
 
-    profile: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=100)]
+    profile: Annotated[str, Field(pattern=bounds.PROFILE, max_length=100)]
     sources: bounds.Path
     facepack: bounds.Path
     judge: bounds.Path

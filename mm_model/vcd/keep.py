@@ -13,10 +13,10 @@ import torch
 from mm_model.media import sheet
 from mm_model.progress import OnStep
 from mm_model.settings import Profile
-from mm_model.store import digests
+from mm_model.store import digests, lock
 from mm_model.store.atomic import Document, publish_folder, write_bytes, write_json
 from mm_model.vcd import learn, masks
-from mm_model.vcd.bases import open_base
+from mm_model.vcd.bases import OpenedBase, open_base
 from mm_model.vcd.photos import PhotoSet
 
 METHOD = "vcd"
@@ -57,14 +57,19 @@ def learn_and_keep(
     """Learn a subject and publish `target` whole; what was cut off goes on from its checkpoint.
 
     Raises:
+        BusyError: another process learns into `target`.
         UserError: the checkpoint cannot be used, or learning failed.
     """
     began = time.monotonic()
     aside, work = (target.with_name(f".{target.name}.{part}") for part in ("aside", "work"))
-    record = learned_into(aside, order, found, profile, work=work, told=told)
-    write_json(aside / RECORD, {**record, "seconds": round(time.monotonic() - began, 2)})
-    publish_folder(aside, target)
-    shutil.rmtree(work, ignore_errors=True)
+    opened = open_base(order.weights, profile)
+    with lock.held(work, f"it learns {order.name}"):
+        record = learned_into(
+            aside, order, found, profile, opened=opened, work=work / "checkpoints", told=told
+        )
+        write_json(aside / RECORD, {**record, "seconds": round(time.monotonic() - began, 2)})
+        publish_folder(aside, target)
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def learned_into(
@@ -73,16 +78,16 @@ def learned_into(
     found: PhotoSet,
     profile: Profile,
     *,
+    opened: OpenedBase,
     work: Path,
     told: Listeners,
 ) -> Document:
     """Learn a subject and write tokens, record and sheet into `folder`; the record, without a time.
 
     Raises:
-        UserError: the checkpoint cannot be used, or learning failed.
+        UserError: learning failed.
     """
     torch.set_num_threads(profile.run.threads)
-    opened = open_base(order.weights, profile)
     done = learn.learn(
         opened.base,
         learn.SubjectToLearn(order.name, order.word, found.photos),

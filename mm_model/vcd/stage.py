@@ -62,7 +62,7 @@ def run(job: Job) -> Report:
 
 def _learned(job: Job, order: "LearningOrder", found: "PhotoSet") -> list[float]:
     from mm_model.progress import Steps
-    from mm_model.vcd import keep
+    from mm_model.vcd import bases, keep
 
     def heard(step: int, loss: float) -> None:
         job.tracker.log({"loss": loss}, step)
@@ -70,7 +70,10 @@ def _learned(job: Job, order: "LearningOrder", found: "PhotoSet") -> list[float]
     with Steps(f"[{job.stage.name}] learning") as steps:
         told = keep.Listeners(job.say, steps.told, heard)
         work = job.work / "checkpoints"
-        record = keep.learned_into(job.out, order, found, job.profile, work=work, told=told)
+        opened = bases.open_base(order.weights, job.profile)
+        record = keep.learned_into(
+            job.out, order, found, job.profile, opened=opened, work=work, told=told
+        )
     losses: list[float] = record["losses"]
     return losses
 

@@ -145,6 +145,7 @@ def test_an_interrupt_and_a_defect(
         ("name,prompt,colour\na,b,c\n", "has a column 'colour'"),
         ("name,prompt,prompt\na,b,c\n", "has the column prompt twice"),
         ("name,prompt\na,b\na.mp4,c\n", "names a twice (lines 2 and 3)"),
+        ("name,prompt\na-shot2,b\na,c\n", "names a-shot2 (line 2), as a shot of a (line 3)"),
         ("name,prompt\n,b\n", "line 2 has no name"),
         ("name,prompt\n../a,b\n", "line 2 is named '../a'"),
         ("name,prompt\n.a,b\n", "line 2 is named '.a'"),

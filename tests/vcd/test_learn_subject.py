@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from mm_model.commands import cli
+from mm_model.store import lock
 from mm_model.store.layout import Layout
 from mm_model.tracking import store
 from mm_model.vcd import given, masks, photos
@@ -98,6 +99,20 @@ def test_an_object_is_learned_from_its_photographs(
         assert cli.main([*line, "--force", "-o", own]) == 1
         assert "is no learned subject and stays as it is" in said_of(capsys)
     assert Path("cup/0.png").is_file()
+
+
+def test_two_learnings_of_one_name_do_not_mix(
+    tree: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["learn-subject", "my-cup", "cup", "--kind", "object", "--masks", "masks"]
+    line += ["--weights", str(weights)]
+    subjects = tree / "work" / "small" / "subjects"
+    with lock.held(subjects / ".my-cup.work", "it learns my-cup"):
+        assert cli.main(line) != 0
+        assert "it learns my-cup" in said_of(capsys) and not (subjects / "my-cup").exists()
+        assert cli.main([*line[:1], "other", *line[2:]]) == 0
+    assert cli.main(line) == 0
+    assert sorted(path.name for path in subjects.iterdir()) == ["my-cup", "other"]
 
 
 def test_a_person_needs_a_consent(

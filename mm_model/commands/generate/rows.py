@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import copy
 import csv
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
@@ -36,6 +37,8 @@ Cell = Callable[[str, str, Path], Any]
 
 _SURPLUS = "\0surplus"
 _LONGEST_CELL = 100_000
+_A_SHOT = re.compile(r"(.+)-shot\d+")
+"""How the shots of a clip are called beside it (`place.ClipFiles`)."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,13 @@ def _refuse_names(path: Path, rows: list[BatchRow]) -> None:
             raise UserError(
                 f"{path} names {row.stem} twice (lines {before.line} and {row.line}): give each "
                 "order a name of its own."
+            )
+    for row in first.values():
+        film = _A_SHOT.fullmatch(row.stem)
+        if film and (whole := first.get(film[1])):
+            raise UserError(
+                f"{path} names {row.stem} (line {row.line}), as a shot of {whole.stem} (line "
+                f"{whole.line}) would be called: give one of them another name."
             )
 
 
