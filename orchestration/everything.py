@@ -44,9 +44,11 @@ def run(root: Path, started: float) -> str:
             sentences = _execute(client, instance)
         finally:
             runs.let_go(instance)
-    if sentences:
-        raise UserError(" ".join(sentences))
     seconds = time.monotonic() - started
+    if sentences:
+        if any(one.status == 0 for one in client.finished):
+            print("\n".join(_lines(client)), flush=True)
+        raise UserError(" ".join(sentences))
     record = layout.root / "work" / layout.profile / "last_run.json"
     said = {"seconds": round(seconds, 1), "stages": {one.stage: one.how for one in client.finished}}
     views.attempt("record of this run", lambda: atomic.write_json(record, said))
@@ -103,16 +105,21 @@ def _settle(instance: dg.DagsterInstance, root: Path) -> None:
 
 
 def _summary(client: DvcStageClient, layout: Layout, seconds: float) -> str:
-    rows = [
-        f"  {one.stage:<9} {one.how:<9} {one.seconds:7.1f} s  {one.account}"
-        for one in client.finished
-        if one.status == 0
-    ]
+    rows = _lines(client)
     rows.append(f"Done in {seconds:.0f} s. Outputs lie in {layout.relative(layout.data)}/.")
     if layout.page.is_file():
         rows.append(f"Report: {layout.relative(layout.page)}")
     rows += by_code.warning((one.stage, one.code) for one in client.finished)
     return "\n".join(rows)
+
+
+def _lines(client: DvcStageClient) -> list[str]:
+    """A line for each stage that did not stop."""
+    return [
+        f"  {one.stage:<9} {one.how:<9} {one.seconds:7.1f} s  {one.account}"
+        for one in client.finished
+        if one.status == 0
+    ]
 
 
 def _defect(result: dg.ExecuteInProcessResult) -> str:

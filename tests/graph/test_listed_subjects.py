@@ -1,6 +1,7 @@
 """Listed subjects: stages of DVC that no graph names one by one, and partitions in Dagster."""
 
 import contextlib
+import time
 from pathlib import Path
 
 import dagster as dg
@@ -9,7 +10,7 @@ import yaml
 
 from mm_model.errors import UserError
 from mm_model.run import stages
-from orchestration import dvc_inputs, everything, forget, jobs, subjects
+from orchestration import dvc_inputs, everything, forget, home, jobs, subjects
 from orchestration.objects import Cache, outputs, plain, unlisted
 from tests.graph.conftest import Tree
 
@@ -68,11 +69,22 @@ def test_a_partition_is_learned_recorded_and_not_learned_twice(done: Tree) -> No
     assert run(done, "cup").success and done.executed() == ["subject@cup"]
 
 
-def test_one_that_fails_keeps_no_other_from_its_turn(done: Tree) -> None:
+def test_one_that_fails_keeps_no_other_from_its_turn(
+    done: Tree,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     listing_of(done, bad="animal", cup="object")
     done.behave(**{"subject@bad": "audit"})
-    (sentence,) = everything._execute(done.client, done.instance)
-    assert "The audit of subject@bad failed" in sentence
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
+    home.prepare(done.root)
+    with pytest.raises(UserError, match="The audit of subject@bad failed"):
+        everything.run(done.root, time.monotonic())
+    lines = capsys.readouterr().out.splitlines()
+    told = {line.split()[0]: line.split()[1] for line in lines if line.startswith("  ")}
+    assert told["subject@cup"] == "computed" and "register" in told
+    assert "subject@bad" not in told
     assert not (done.root / "data/tiny/subject/bad").exists()
     assert (done.root / "data/tiny/subject/cup/manifest.json").is_file()
 
