@@ -10,12 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mm_model.errors import UserError
+from mm_model.facepack.detect import Sighting
 from mm_model.media.encode import mp4_bytes, png_bytes
 from mm_model.progress import OnStep
 from mm_model.serving import consent, gate, policy, request
@@ -26,6 +28,9 @@ from mm_model.settings import ServeSettings
 from mm_model.store import digests
 from mm_model.store.atomic import Document
 from mm_model.waiting import outcome
+
+Admit = Callable[[tuple[bytes, ...]], tuple[gate.AdmittedReference, ...]]
+"""Opens reference pictures and finds the one face in each."""
 
 _LOG = logging.getLogger(__name__)
 NOTES = (
@@ -76,12 +81,7 @@ class Mirror:
         Raises:
             Refusal: one is no picture, or shows no face or several.
         """
-        return gate.admit(
-            wanted.references,
-            self._look,
-            self._limits.max_reference_pixels,
-            self._config.max_aspect,
-        )
+        return _admitted(self._config, self._look, wanted.references)
 
     def unread(self, wanted: request.Request) -> tuple[str, ...]:
         """The words of the prompt that lie beyond what the text encoder reads; for who wrote it."""
@@ -219,6 +219,12 @@ def busy() -> Refusal:
     return Refusal(Code.BUSY, "Too many requests are waiting: try again later.")
 
 
+def _admitted(
+    config: ServingConfig, find: gate.FindFaces, pictures: tuple[bytes, ...]
+) -> tuple[gate.AdmittedReference, ...]:
+    return gate.admit(pictures, find, config.serve.max_reference_pixels, config.max_aspect)
+
+
 def _on_bystanders(references: tuple[gate.AdmittedReference, ...]) -> list[str]:
     return [
         f"Reference picture {number} shows further, far smaller faces; they were not counted."
@@ -241,9 +247,15 @@ def _base64(content: bytes) -> str:
 
 
 def load(
-    artifacts: Mapping[str, str], settings: Mapping[str, Any], low_memory: bool = False
+    artifacts: Mapping[str, str],
+    settings: Mapping[str, Any],
+    low_memory: bool = False,
+    before: Callable[[Admit], object] | None = None,
 ) -> Mirror:
     """Load a registered model from its artifact folders, digests first.
+
+    before: called with what admits references, before the networks are loaded that make clips and
+    take minutes. What it raises ends the loading.
 
     Raises:
         UserError: a folder is missing, or does not have the digest it was registered with.
@@ -264,8 +276,14 @@ def load(
 
     policy.prepare()
     pack = open_pack(folders["facepack"], config.detection.detection_size, config.threads)
+
+    def find(pixels: np.ndarray) -> Sighting:
+        return chosen_faces(pack, pixels, config.detection)
+
+    if before is not None:
+        before(partial(_admitted, config, find))
     return Mirror(
         config,
-        lambda pixels: chosen_faces(pack, pixels, config.detection),
+        find,
         lambda: PipelineEngine(folders["backbone"], folders["adapter"], config, low_memory),
     )

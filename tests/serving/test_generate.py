@@ -15,7 +15,7 @@ import yaml
 from mm_model.commands import cli
 from mm_model.commands.generate import sidecar, wording
 from mm_model.commands.generate.model import chosen
-from mm_model.serving import example
+from mm_model.serving import engine, example
 from mm_model.serving.config import Detection
 from mm_model.serving.engine import Cancelled
 from mm_model.serving.request import FIELDS
@@ -217,10 +217,16 @@ def test_what_a_server_refuses_is_refused_in_the_words_of_the_command_line(
 
 
 def test_a_photograph_without_a_face_or_consent_is_refused(
-    command: Command, asked: list, photographs: list[Path], tmp_path: Path
+    command: Command,
+    asked: list,
+    photographs: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from PIL import Image
 
+    # at the paper's scale loading takes minutes
+    monkeypatch.setattr(engine, "PipelineEngine", lambda *_: pytest.fail("loaded"))
     Image.new("RGB", (96, 96), (127, 127, 127)).save(tmp_path / "grey.png")
     rest = ["--prompt", PROMPT, "--consent", "synthetic:drawn-1"]
     status, _, err = command("--ref", tmp_path / "grey.png", *rest)
@@ -231,8 +237,7 @@ def test_a_photograph_without_a_face_or_consent_is_refused(
     for consent in ([], ["--consent", "he agreed"], ["--consent", "friend:me"]):
         status, _, err = command("--ref", photographs[0], "--prompt", PROMPT, *consent)
         assert status == 1 and "consent" in err
-    status, _, err = command("--ref", tmp_path / "nowhere.png", *rest)
-    assert status == 1 and "nowhere.png" in err
+    assert "nowhere.png" in command("--ref", tmp_path / "nowhere.png", *rest)[2]
     assert command("--prompt", PROMPT)[0] == 1
 
 

@@ -42,7 +42,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[Choice]:
     """The models that were loaded."""
     found: list[Choice] = []
     load = Choice.load
-    monkeypatch.setattr(Choice, "load", lambda self, low: found.append(self) or load(self, low))
+    monkeypatch.setattr(Choice, "load", lambda self, *how: found.append(self) or load(self, *how))
     return found
 
 

@@ -4,6 +4,7 @@ A release brings its own configuration, weights and face pack, checked against t
 anything of it is read; a folder is used with the backbone, face pack and values of the profile.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,12 @@ class Choice:
 
         return memory.said_of(device_named(self.config.device))
 
-    def load(self, low_memory: bool = False) -> Any:
-        """The model, as it is served (`serving.mirror.Mirror`); the digests are checked first."""
+    def load(self, low_memory: bool = False, before: Callable[[Any], object] | None = None) -> Any:
+        """The model, as it is served (`serving.mirror.Mirror`); the digests are checked first.
+
+        before: called with what admits references (`serving.mirror.Admit`), before the networks
+        are loaded that make clips.
+        """
         from mm_model.environment import bound_threads
 
         bound_threads(self.config.threads)
@@ -52,7 +57,7 @@ class Choice:
         disable_progress_bar()
 
         artifacts = {name: str(folder) for name, folder in self.folders.items()}
-        return mirror.load(artifacts, self.config.model_dump(mode="json"), low_memory)
+        return mirror.load(artifacts, self.config.model_dump(mode="json"), low_memory, before)
 
 
 def chosen(layout: Layout, adapter: str, facepack: Path | None = None) -> Choice:

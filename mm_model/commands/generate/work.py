@@ -5,7 +5,7 @@ that would be replaced. A clip and its record are written whole or not at all.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -151,8 +151,8 @@ def _made(
     for number, path in enumerate(shown.paths, start=1):
         say(f"reference picture {number}: {path}")
     records = [asked.record_of(shown, consent, prompt, wish.values) for prompt in wish.prompts]
-    for record in records:  # before seconds of loading
-        request.read(record, choice.config.serve, choice.config.num_frames)
+    limits = choice.config.serve
+    read = [request.read(one, limits, choice.config.num_frames) for one in records]
     if shown.unused:
         say(
             f"not used, as a model is shown {choice.config.serve.max_references} pictures at most: "
@@ -163,9 +163,13 @@ def _made(
         say("the code of this tree is not that of the release: a server of it may answer otherwise")
     if wish.held.low_memory:
         say(choice.memory_said())
-    mirror = wish.held.model(_key(wish), lambda: choice.load(wish.held.low_memory))
+
+    def seen_first(admit: Any) -> None:
+        _seen(wish, lambda: admit(read[0].references))
+
+    mirror = wish.held.model(_key(wish), lambda: choice.load(wish.held.low_memory, seen_first))
     wanted = [mirror.read(record) for record in records]
-    references = _seen(mirror, wanted[0], wish)
+    references = _seen(wish, lambda: mirror.look(wanted[0]))
     for number, one in enumerate(wanted, start=1):
         _tell_words(mirror, one, say, f"shot {number}: " if len(wanted) > 1 else "")
     started = time.monotonic()
@@ -228,9 +232,9 @@ def _arguments(
     )
 
 
-def _seen(mirror: Any, wanted: request.Request, wish: Wish) -> tuple[Any, ...]:
+def _seen(wish: Wish, look: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
     try:
-        return mirror.look(wanted)
+        return look()
     except Refusal as refusal:
         if refusal.code != Code.NO_FACE or wish.facepack is not None:
             raise
