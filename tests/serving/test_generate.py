@@ -217,11 +217,7 @@ def test_what_a_server_refuses_is_refused_in_the_words_of_the_command_line(
 
 
 def test_a_photograph_without_a_face_or_consent_is_refused(
-    command: Command,
-    asked: list,
-    photographs: list[Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    command: Command, photographs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from PIL import Image
 
