@@ -104,9 +104,10 @@ def wanted(run: RunSettings, streams: int) -> int:
             f"{PROCESSES} is {number}, but PyTorch finds {has} GPUs: give at most {has}."
         )
     if streams % number:
+        fit = " or ".join(str(n) for n in range(1, streams + 1) if streams % n == 0)
         raise UserError(
-            f"{PROCESSES} is {number}, which does not share {streams} streams evenly: give a "
-            "divisor of the training's streams, or change streams in the profile."
+            f"{PROCESSES} is {number}, and the streams of the training are {streams}: give {fit}, "
+            f"or set streams to a multiple of {number} in the profile."
         )
     return number
 

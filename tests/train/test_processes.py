@@ -203,7 +203,11 @@ def test_the_number_of_processes_is_told(monkeypatch: pytest.MonkeyPatch, root: 
     assert launch.wanted(run, 8) == 1
     monkeypatch.setenv("MM_PROCESSES", "4")
     assert launch.wanted(run, 8) == 4
-    for said, told in (("3", "does not share 8 streams"), ("two", "'two'"), ("0", "'0'")):
+    for said, told in (
+        ("3", "are 8: give 1 or 2 or 4 or 8, or set streams to a multiple of 3"),
+        ("two", "'two'"),
+        ("0", "'0'"),
+    ):
         monkeypatch.setenv("MM_PROCESSES", said)
         with pytest.raises(UserError, match=told):
             launch.wanted(run, 8)
