@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from mm_model.refine import boxes, paste
-from mm_model.refine.port import FindFaces, Redrawer, redrawn
+from mm_model.refine.port import FindFaces, Redrawer, drawn_again
 
 
 def face_redrawn(
@@ -26,7 +26,7 @@ def face_redrawn(
     redrawer.check(len(frames))
     path = boxes.crop_of(track, (frames.shape[1], frames.shape[2]), redrawer.size)
     large = paste.resized(path.cut(frames), *redrawer.size)
-    latents = redrawn(redrawer, large, strength, lambda x, t: redrawer.predict(x, t, True))
-    crops = paste.resized(redrawer.decode(latents), path.height, path.width)
+    made = drawn_again(redrawer, large, strength, lambda x, t: redrawer.predict(x, t, True))
+    crops = paste.resized(made, path.height, path.width)
     said = f"a face of {track.side:.0f} pixels, found in {track.found} of {len(frames)} frames"
     return paste.pasted(frames, crops, path), f"{said}, was redrawn"

@@ -12,16 +12,13 @@ from mm_model.refine.face import face_redrawn
 from mm_model.refine.port import FindFaces, Redrawer, left_of
 from mm_model.refine.tiled import tiles_redrawn
 
-STRENGTHS = {"face": 0.8, "tiled": 0.2}
-"""Published denoising strengths; also the steps that there are."""
-
 _Refine = Callable[[np.ndarray, Redrawer, FindFaces, float], tuple[np.ndarray, str]]
 _STEPS: dict[str, _Refine] = {"face": face_redrawn, "tiled": tiles_redrawn}
 
 
 @dataclass(frozen=True)
 class RefinePlan:
-    """`steps` of `STRENGTHS` in their order; `strength` (None: each step's published one), 0..1.
+    """`steps`, `face` and `tiled`, in their order; `strength` of all, 0..1 (None: the model's own).
 
     Raises:
         UserError: an unknown step, one twice, none, or another strength.
@@ -31,9 +28,9 @@ class RefinePlan:
     strength: float | None = None
 
     def __post_init__(self) -> None:
-        known = " and ".join(STRENGTHS)
+        known = " and ".join(_STEPS)
         for step in self.steps:
-            if step not in STRENGTHS:
+            if step not in _STEPS:
                 raise UserError(f"{step!r} is no way to refine: choose among {known}.")
         if not self.steps or len(set(self.steps)) < len(self.steps):
             raise UserError(f"Name each way to refine once: {known}.")
@@ -66,12 +63,17 @@ def refined(
     Raises:
         UserError: the model cannot redraw so many frames.
     """
-    notes = []
+    given, notes = frames, []
     for step in plan.steps:
-        strength = STRENGTHS[step] if plan.strength is None else plan.strength
+        strength = redrawer.strengths[step] if plan.strength is None else plan.strength
         if strength == 0 or not len(redrawer.times(strength)):
             notes.append(f"{step}: no step at strength {strength:g}, the clip stays as it is")
             continue
         frames, said = _STEPS[step](frames, redrawer, find, strength)
         notes.append(f"{step}: {said}")
+    if frames is not given and (whole := redrawer.check(len(frames))) > len(frames):
+        notes.append(
+            f"{len(frames)} frames were redrawn as {whole}: the last one was repeated, and cut off "
+            "again"
+        )
     return RefinedClip(frames, tuple(notes))
