@@ -18,7 +18,6 @@ from mm_model.refine.port import left_of
 from mm_model.vcd.animate import Animator, Take
 from mm_model.vcd.tokens import IdTokens
 
-
 STRENGTHS = {"face": 0.8, "tiled": 0.2}
 """Published denoising strengths."""
 

@@ -249,6 +249,46 @@ def methods(parts: Sequence[Document]) -> Figure:
     return figure
 
 
+def face_size(rows: Sequence[Document], parts: Sequence[Document]) -> Figure:
+    """Gains against the face's size, a panel a judge and kind of clip; then one person's faces."""
+    from mm_model.reproduce.facesize import OWN, shown_of
+
+    sources = list(dict.fromkeys(row["clips"] for row in rows))
+    hows = list(rows[0]["judges"]["colour"]["gain"])
+    judges = [name for name in rows[0]["judges"] if name != "colour"]
+    figure = Figure(figsize=(12, 8.6), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=(1, 1.4))
+    above.suptitle("Face VCD: cosine with photographs, gain over the clip as it was")
+    panels = np.atleast_1d(above.subplots(1, len(sources) * len(judges), sharey=True))
+    chosen = [(judge, source) for judge in judges for source in sources]
+    for axes, (judge, source) in zip(panels, chosen, strict=True):
+        own = [row for row in rows if row["clips"] == source]
+        for how in own[0]["judges"][judge]["gain"]:
+            found = [row["judges"][judge]["gain"][how] for row in own]
+            colour = "#1f77b4" if how.startswith(OWN) else "#d62728"
+            sizes = [row["size"] for row in own]
+            low, high, mean = (
+                np.array([one[k] for one in found], float) for k in ("low", "high", "value")
+            )
+            axes.fill_between(sizes, low, high, alpha=0.15, color=colour, lw=0)
+            line = "--" if how.endswith(hows[0].rpartition(" ")[2]) else "-"
+            axes.plot(sizes, mean, f"o{line}", color=colour, label=how, ms=4)
+        axes.axhline(0, color="#666666", lw=1)
+        axes.set_title(f"{source} clips, judge {judge}", fontsize=9)
+        axes.set_xlabel("shorter side of the face, pixels")
+        axes.grid(alpha=0.3)
+    panels[0].legend(fontsize=8)
+    axes = below.subplots()
+    shown = shown_of(parts[0])
+    sizes = list(dict.fromkeys(row["size"] for row in rows))
+    cell = shown.shape[0] / (1 + len(hows))
+    axes.imshow(shown)
+    axes.set_title(f"{parts[0]['name']}, drawn clips, faces enlarged", fontsize=9)
+    axes.set_xticks([cell * (k + 0.5) for k in range(len(sizes))], [f"{one} px" for one in sizes])
+    axes.set_yticks([cell * (k + 0.5) for k in range(1 + len(hows))], ["before", *hows])
+    return figure
+
+
 def noise_prior(rows: Sequence[Document]) -> Figure:
     """Motion and identity against gamma, each with its interval over people."""
     figure = Figure(figsize=(9, 3.8), layout="constrained")
