@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mm_model.refine.port import FindFaces
     from mm_model.settings import Profile
     from mm_model.vcd.shelf import LearnedSubject
+    from mm_model.vcd.showing import Show
 
 _UNKNOWN = "unknown"
 """The basis on which a finished clip shows whom it shows; the subject's own says nothing of it."""
@@ -32,12 +33,20 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--subject", metavar="NAME", help="what learn-subject learned: its name, or its folder"
     )
     command.add_argument(
-        "--weights", type=named.path, required=True, metavar="PATH", help="Stable Diffusion 1.5"
+        "--weights",
+        type=named.path,
+        metavar="PATH",
+        help="what redraws: a CogVideoX backbone, or Stable Diffusion 1.5; what the subject was "
+        "learned on, or the tree's backbone, if absent",
     )
     command.add_argument(
-        "--motion", type=named.path, required=True, metavar="DIR", help="a motion module for it"
+        "--motion", type=named.path, metavar="DIR", help="a motion module for Stable Diffusion"
     )
-    command.add_argument("--strength", type=float, help="0 to 1; face 0.8 and tiled 0.2 if absent")
+    command.add_argument(
+        "--strength",
+        type=float,
+        help="0 to 1; if absent face 0.8 and tiled 0.2, on CogVideoX 0.6 and 0.25",
+    )
     command.add_argument("--gamma", type=float, default=0.0, help="correlation of frames' noise")
     command.add_argument("--seed", type=int, default=0, help="of the noise")
     command.add_argument("-o", "--out", type=named.path, required=True, help="the .mp4 to write")
@@ -66,9 +75,10 @@ def _refine(options: argparse.Namespace) -> None:
     if plan.unchanged:
         _copied(options)
         return
+    show = _shown_with(options, root, heard[0])
     frames, rate = read_clip(options.clip, profile)
     find = finder(root / params.facepack, profile)
-    made = _refined(options, plan, heard, frames, (find, profile))
+    made = _refined(options, plan, heard, frames, (show, find, profile))
     for note in made.notes:
         print(note)
     if made.frames is frames:
@@ -121,25 +131,34 @@ def _refined(
     plan: RefinePlan,
     heard: tuple[LearnedSubject | None, str],
     frames: np.ndarray,
-    by: tuple[FindFaces, Profile],
+    by: tuple[Show, FindFaces, Profile],
 ) -> Any:
     import torch
 
-    from mm_model.refine.animated import AnimatedRedrawer
+    from mm_model.refine.chosen import redrawer_of
     from mm_model.refine.plan import refined
-    from mm_model.settings.device import device_of, settle
-    from mm_model.vcd.animate import Take, load_animator
 
-    find, profile = by
+    show, find, profile = by
     torch.set_num_threads(profile.run.threads)
     subject, prompt = heard
-    tokens, like = (subject.tokens, subject.weights) if subject else (None, None)
-    device = device_of(profile.run)
-    settle(device)
-    dtype = getattr(torch, profile.run.dtype)
-    animator = load_animator(options.weights, options.motion, device, dtype, like=like)
-    asked = Take(prompt, options.seed, gamma=options.gamma)
-    return refined(frames, plan, AnimatedRedrawer(animator, asked, tokens), find)
+    loaded = show.load(profile)
+    asked = loaded.take(prompt, {"seed": options.seed, "gamma": options.gamma})
+    redrawer = redrawer_of(loaded.animator, asked, subject.tokens if subject else None)
+    return refined(frames, plan, redrawer, find)
+
+
+def _shown_with(options: argparse.Namespace, root: Path, subject: LearnedSubject | None) -> Show:
+    """The networks that redraw, not loaded yet: named, the subject's own, or the tree's backbone.
+
+    Raises:
+        UserError: a motion module is lacking, or is of no use.
+    """
+    from mm_model.settings import load_params
+    from mm_model.vcd.showing import Show
+
+    own = subject.weights if subject else Path(load_params(root).backbone)
+    learned_on = root / own  # a tree's own backbone is named from its root
+    return Show(subject, learned_on, options.weights or learned_on, options.motion)
 
 
 def _heard(options: argparse.Namespace) -> tuple[LearnedSubject | None, str]:
@@ -151,7 +170,7 @@ def _heard(options: argparse.Namespace) -> tuple[LearnedSubject | None, str]:
     from mm_model.serving import policy
     from mm_model.settings import load_params
     from mm_model.store.layout import Layout
-    from mm_model.vcd import shelf, showing
+    from mm_model.vcd import shelf
 
     policy.check_prompt(options.prompt, _UNKNOWN)
     if options.subject is None:
@@ -159,5 +178,4 @@ def _heard(options: argparse.Namespace) -> tuple[LearnedSubject | None, str]:
     root = repository_root()
     layout = Layout(root, load_params(root).profile)
     subject = shelf.read(shelf.found(layout, options.subject))
-    showing.refuse_to_refine(subject)
     return subject, subject.placed(options.prompt)

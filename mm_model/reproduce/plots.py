@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -257,7 +257,8 @@ def face_size(rows: Sequence[Document], parts: Sequence[Document]) -> Figure:
     hows = list(rows[0]["judges"]["colour"]["gain"])
     judges = [name for name in rows[0]["judges"] if name != "colour"]
     figure = Figure(figsize=(12, 8.6), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(1, 1.4))
+    halves: Any = figure.subfigures(2, 1, height_ratios=(1, 1.4))
+    above, below = halves
     above.suptitle("Face VCD: cosine with photographs, gain over the clip as it was")
     panels = np.atleast_1d(above.subplots(1, len(sources) * len(judges), sharey=True))
     chosen = [(judge, source) for judge in judges for source in sources]

@@ -220,8 +220,13 @@ def test_what_the_embedded_default_learned_is_shown_without_more_weights(
     assert moved[1] < moved[0]
     assert cli.main([*shown, "--motion", str(motion), "-o", "no.mp4"]) == 1
     assert "moves by itself" in said_of(capsys)
-    assert cli.main([*shown, "--refine", "face", "-o", "no.mp4"]) == 1
-    assert "refined by Stable Diffusion" in said_of(capsys)
+    refine = [*shown, "--steps", "4", "--frames", "1", "--refine", "face,tiled", "-o", "large.png"]
+    assert cli.main(refine) == 0, said_of(capsys)
+    assert Image.open("large.png").size == (128, 128)
+    large = json.loads(Path("large.json").read_text())
+    assert large["arguments"]["refine"] == "face,tiled" and "facepack" in large["digests"]
+    assert cli.main(["generate", "--again", "large.json"]) == 0, said_of(capsys)
+    assert said_of(capsys).splitlines()[-1] == "the same bytes"
     assert cli.main([*shown, "--frames", "10", "-o", "no.mp4"]) == 1
     assert "10" in said_of(capsys) and not Path("no.mp4").exists()
 
