@@ -1,23 +1,27 @@
-"""The command `refine`: a finished clip, ours or not, drawn again by a learned subject."""
+"""The command `refine`: a finished clip drawn again, as a learned subject or a person."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mm_model.errors import UserError
 from mm_model.store import named
 from mm_model.store.layout import repository_root
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
-    from mm_model.refine.plan import RefinePlan
-    from mm_model.refine.port import FindFaces
+    from mm_model.refine.plan import RefinedClip, RefinePlan
     from mm_model.settings import Profile
+    from mm_model.store.layout import Layout
     from mm_model.vcd.shelf import LearnedSubject
     from mm_model.vcd.showing import Show
+
+    Redraw = Callable[[RefinePlan, np.ndarray], RefinedClip]
 
 _UNKNOWN = "unknown"
 """The basis on which a finished clip shows whom it shows; the subject's own says nothing of it."""
@@ -43,6 +47,23 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--motion", type=named.path, metavar="DIR", help="a motion module for Stable Diffusion"
     )
     command.add_argument(
+        "--ref",
+        type=named.path,
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="Magic Mirror redraws as the person of this photograph or folder; may be given again",
+    )
+    command.add_argument(
+        "--consent", metavar="BASIS:EVIDENCE", help="of --ref: why its photographs may be used"
+    )
+    command.add_argument(
+        "--adapter", help="of --ref: a release (champion if absent) or an adapter's folder"
+    )
+    command.add_argument(
+        "--facepack", type=named.path, metavar="DIR", help="of --ref: another face pack"
+    )
+    command.add_argument(
         "--strength",
         type=float,
         help="0 to 1; if absent face 0.8 and tiled 0.2, on CogVideoX 0.6 and 0.25",
@@ -51,7 +72,17 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument("--seed", type=int, default=0, help="of the noise")
     command.add_argument("-o", "--out", type=named.path, required=True, help="the .mp4 to write")
     command.add_argument("--force", action="store_true", help="replace a file that is there")
-    command.set_defaults(act=_refine)
+    command.set_defaults(act=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from mm_model.commands.generate import wording
+    from mm_model.serving.refusal import Refusal
+
+    try:
+        _refine(options)
+    except Refusal as refusal:
+        raise wording.of(refusal) from None
 
 
 def _refine(options: argparse.Namespace) -> None:
@@ -71,14 +102,12 @@ def _refine(options: argparse.Namespace) -> None:
     root = repository_root()
     params = load_params(root)
     profile = load_profile(root, params.profile)
-    heard = _heard(options)  # before seconds of loading
+    redraw = _redrawing(options, root, profile)  # refuses before seconds of loading
     if plan.unchanged:
         _copied(options)
         return
-    show = _shown_with(options, root, heard[0])
     frames, rate = read_clip(options.clip, profile)
-    find = finder(root / params.facepack, profile)
-    made = _refined(options, plan, heard, frames, (show, find, profile))
+    made = redraw(plan, frames)
     for note in made.notes:
         print(note)
     if made.frames is frames:
@@ -117,34 +146,73 @@ def read_clip(path: Path, profile: Profile) -> tuple[np.ndarray, float]:
         raise UserError(f"{path} cannot be used ({error.message}): name another clip.") from None
 
 
-def finder(facepack: Path, profile: Profile) -> FindFaces:
-    """The faces of a picture by a face pack and the profile's rules."""
-    from mm_model.facepack.detect import chosen_faces
-    from mm_model.facepack.port import open_pack
+def _redrawing(options: argparse.Namespace, root: Path, profile: Profile) -> Redraw:
+    """What redraws frames, not loaded yet: a subject's tokens, a person's photographs, or the
+    prompt alone.
 
-    pack = open_pack(facepack, profile.faces.detection_size, profile.run.threads)
-    return lambda picture: chosen_faces(pack, picture, profile.faces).faces
+    Raises:
+        UserError: options do not fit each other, or something that they name is not there.
+        Refusal: the filter of words, which `generate` asks too, as where somebody real is shown.
+    """
+    from mm_model.serving import policy
+    from mm_model.settings import load_params
+    from mm_model.store.layout import Layout
+
+    policy.check_prompt(options.prompt, _UNKNOWN)
+    layout = Layout(root, load_params(root).profile)
+    _refuse_mixed(options)
+    if options.ref:
+        from mm_model.commands.generate import redraw
+
+        order = redraw.PhotoOrder(
+            tuple(options.ref),
+            options.prompt,
+            options.consent,
+            options.adapter,
+            options.facepack,
+            {"seed": options.seed, "noise_prior_gamma": options.gamma},
+        )
+        return redraw.by_photographs(layout, order)
+    subject, prompt = _heard(options, layout)
+    show = _shown_with(options, root, subject)
+    return lambda plan, frames: _redrawn(options, (show, prompt), profile, plan, frames)
 
 
-def _refined(
+def _redrawn(
     options: argparse.Namespace,
+    shown: tuple[Show, str],
+    profile: Profile,
     plan: RefinePlan,
-    heard: tuple[LearnedSubject | None, str],
     frames: np.ndarray,
-    by: tuple[Show, FindFaces, Profile],
-) -> Any:
+) -> RefinedClip:
+    """By a subject's tokens, or by the prompt alone."""
     import torch
 
     from mm_model.refine.chosen import redrawer_of
+    from mm_model.refine.finding import finder
     from mm_model.refine.plan import refined
+    from mm_model.settings import load_params
 
-    show, find, profile = by
+    show, prompt = shown
     torch.set_num_threads(profile.run.threads)
-    subject, prompt = heard
+    root = repository_root()
+    find = finder(root / load_params(root).facepack, profile.faces, profile.run.threads)
     loaded = show.load(profile)
     asked = loaded.take(prompt, {"seed": options.seed, "gamma": options.gamma})
-    redrawer = redrawer_of(loaded.animator, asked, subject.tokens if subject else None)
-    return refined(frames, plan, redrawer, find)
+    tokens = show.subject.tokens if show.subject else None
+    return refined(frames, plan, redrawer_of(loaded.animator, asked, tokens), find)
+
+
+def _refuse_mixed(options: argparse.Namespace) -> None:
+    """Raises `UserError` where options of two ways to redraw meet."""
+    if options.ref:
+        others, way = ("subject", "weights", "motion"), "does not go with --ref: leave one out."
+    else:
+        others = ("adapter", "consent", "facepack")
+        way = "goes with --ref: give photographs, or leave it out."
+    for name in others:
+        if getattr(options, name) is not None:
+            raise UserError(f"--{name} {way}")
 
 
 def _shown_with(options: argparse.Namespace, root: Path, subject: LearnedSubject | None) -> Show:
@@ -161,21 +229,11 @@ def _shown_with(options: argparse.Namespace, root: Path, subject: LearnedSubject
     return Show(subject, learned_on, options.weights or learned_on, options.motion)
 
 
-def _heard(options: argparse.Namespace) -> tuple[LearnedSubject | None, str]:
-    """The subject, and the prompt with its placeholder in it.
-
-    Raises:
-        Refusal: the filter of words, which `generate` asks too, as where somebody real is shown.
-    """
-    from mm_model.serving import policy
-    from mm_model.settings import load_params
-    from mm_model.store.layout import Layout
+def _heard(options: argparse.Namespace, layout: Layout) -> tuple[LearnedSubject | None, str]:
+    """The subject, and the prompt with its placeholder in it."""
     from mm_model.vcd import shelf
 
-    policy.check_prompt(options.prompt, _UNKNOWN)
     if options.subject is None:
         return None, options.prompt
-    root = repository_root()
-    layout = Layout(root, load_params(root).profile)
     subject = shelf.read(shelf.found(layout, options.subject))
     return subject, subject.placed(options.prompt)

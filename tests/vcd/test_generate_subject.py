@@ -118,7 +118,6 @@ def test_without_numbers_it_is_the_checkpoint_s_own_size_and_sixteen_frames(
     [
         (["--subject", "nobody"], "nobody is no learned subject (there are my-cup)"),
         (["--ref", "a.jpg"], "--ref belongs to --method magic-mirror"),
-        (["--method", "magic-mirror", "--refine", "face"], "belongs to --method vcd"),
         (["--adapter", "3"], "--adapter belongs to --method magic-mirror"),
         (["--method", "magic-mirror"], "--subject belongs to --method vcd"),
         (["--prompt", "a dog"], "says neither <my-cup> nor cup"),

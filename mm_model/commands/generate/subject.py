@@ -250,11 +250,11 @@ def _refined(
     """The clips, drawn again where that was asked for, and what each step says of itself."""
     if order.plan is None:
         return clips, []
-    from mm_model.commands.refine import finder
     from mm_model.refine.chosen import redrawer_of
+    from mm_model.refine.finding import finder
     from mm_model.refine.plan import refined
 
-    find = finder(order.facepack, profile)
+    find = finder(order.facepack, profile.faces, profile.run.threads)
     made: list[np.ndarray] = []
     notes: list[str] = []
     for take, clip in zip(takes, clips, strict=True):
