@@ -68,6 +68,12 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         type=float,
         help="0 to 1; if absent face 0.8 and tiled 0.2, on CogVideoX 0.6 and 0.25",
     )
+    command.add_argument(
+        "--crop",
+        type=float,
+        default=3.0,
+        help="side of what is redrawn around the face over the face's; 3 if absent",
+    )
     command.add_argument("--gamma", type=float, default=0.0, help="correlation of frames' noise")
     command.add_argument("--seed", type=int, default=0, help="of the noise")
     command.add_argument("-o", "--out", type=named.path, required=True, help="the .mp4 to write")
@@ -90,7 +96,7 @@ def _refine(options: argparse.Namespace) -> None:
     from mm_model.refine.plan import RefinePlan
     from mm_model.settings import load_params, load_profile
 
-    plan = RefinePlan.of(options.steps, options.strength)
+    plan = RefinePlan.of(options.steps, options.strength, options.crop)
     if not 0.0 <= options.gamma <= 1.0:
         raise UserError(f"--gamma is {options.gamma}: give a number from 0 to 1.")
     if options.out.suffix.lower() != ".mp4":
@@ -167,15 +173,17 @@ def _redrawing(options: argparse.Namespace, root: Path, profile: Profile) -> Red
         order = redraw.PhotoOrder(
             tuple(options.ref),
             options.prompt,
-            options.consent,
-            options.adapter,
-            options.facepack,
-            {"seed": options.seed, "noise_prior_gamma": options.gamma},
+            consent=options.consent,
+            adapter=options.adapter,
+            facepack=options.facepack,
+            values={"seed": options.seed, "noise_prior_gamma": options.gamma},
         )
         return redraw.by_photographs(layout, order)
     subject, prompt = _heard(options, layout)
-    show = _shown_with(options, root, subject)
-    return lambda plan, frames: _redrawn(options, (show, prompt), profile, plan, frames)
+    shown = _shown_with(options, root, subject), prompt
+    return lambda plan, frames: _redrawn(
+        options, shown=shown, profile=profile, plan=plan, frames=frames
+    )
 
 
 def _redrawn(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from mm_model.embedded.people.shot import shot
 from mm_model.facepack.port import Face
 from mm_model.metrics.intervals import mean_interval, paired_interval
 from mm_model.progress import Steps
-from mm_model.refine import cog, paste
+from mm_model.refine import boxes, cog, paste
 from mm_model.refine.plan import RefinePlan, refined
 from mm_model.reproduce import plots
 from mm_model.reproduce.alike import shipped_judges
@@ -52,7 +52,6 @@ DRAWN, MADE = "drawn", "made"
 """Clips of the world, and of the backbone with the person's tokens."""
 
 OWN, OTHER = "own tokens", "another's tokens"
-HEARD = (OWN, OTHER)
 
 _LEARNED, _ASIDE, _SIDE = 8, 4, 128
 _LOOK, _LOOKED_AT = 2.6, 128
@@ -63,18 +62,44 @@ _EVERY = 4
 
 
 @dataclass(frozen=True)
+class Redrawing:
+    """Whose tokens are heard, the crop over the face's side, and the strength."""
+
+    heard: str
+    crop: float
+    strength: float
+
+    def __str__(self) -> str:
+        return f"{self.heard}, crop {self.crop:g}, strength {self.strength:g}"
+
+
+TRAINED = 2.2
+"""Side of what the backbone was trained on over a face's height (`model.crop_margin`)."""
+
+REDRAWINGS = (
+    Redrawing(OWN, boxes.CROP, 0.6),
+    Redrawing(OWN, TRAINED, 0.6),
+    Redrawing(OTHER, TRAINED, 0.6),
+    Redrawing(OWN, TRAINED, 0.3),
+    Redrawing(OTHER, TRAINED, 0.3),
+)
+"""The published crop, and the one that the backbone knows, by the redrawer's own strength and by
+half of it."""
+
+
+@dataclass(frozen=True)
 class FaceSizeStudy:
     """Held-out adults by the seeds of `DrawnSubject`, none of whom chose a value of the tokens.
 
     sizes: the shorter side of a face's box in pixels, in frames of `frame` pixels a side.
-    strengths: of redrawing. steps: of a learning, the profile's where it is None.
+    steps: of a learning, the profile's where it is None.
     """
 
     people: tuple[int, ...] = (8, 9, 10, 11, 12, 13)
-    sizes: tuple[int, ...] = (8, 11, 16, 24, 36)
+    sizes: tuple[int, ...] = (8, 12, 18, 30)
     actions: tuple[str, ...] = ("smiles", "nods")
     frame: int = 160
-    strengths: tuple[float, ...] = (0.3, cog.STRENGTHS["face"])
+    redrawings: tuple[Redrawing, ...] = REDRAWINGS
     steps: int | None = None
     seed: int = 10
 
@@ -150,9 +175,15 @@ class _Bench:
         )
 
     def drawn(self, seed: int, place: int, side: int) -> SmallFace:
-        """The person in a place of its own, drawn with a face of about `side` pixels."""
+        """The person in a place of its own, drawn with a face of `side` pixels."""
+        first = self._drawn(seed, place, side)
+        wide = float(np.median([face.short_side for face in first.faces]))
+        return self._drawn(seed, place, side * side / wide)
+
+    def _drawn(self, seed: int, place: int, height: float) -> SmallFace:
+        """`height` of the face in pixels; how wide it is says the person."""
         study, rng = self.study, np.random.default_rng([seed, place])
-        setup = replace(shot(rng), face_height=side / study.frame, offset=(0.0, 0.0))
+        setup = replace(shot(rng), face_height=height / study.frame, offset=(0.0, 0.0))
         shown = drawn_clip(
             person(DrawnSubject(PERSON, seed).person),
             study.actions[place],
@@ -165,18 +196,22 @@ class _Bench:
         return SmallFace(shown.frames, faces)
 
     def made(self, seed: int, place: int, tokens: IdTokens) -> SmallFace | None:
-        """The backbone's own clip with the tokens; None where a frame shows no face."""
+        """The backbone's own clip with the tokens; None where over half of it shows no face. A
+        frame that shows none has the face of the nearest one.
+        """
         frames = self.animator.clip(self.take(seed, place, tokens), tokens)
-        found = [self.likeness.pack.detect(frame) for frame in frames]
-        if not all(found):
+        seen_in = [self.likeness.pack.detect(frame) for frame in frames]
+        found = {k: faces[0] for k, faces in enumerate(seen_in) if faces}
+        if len(found) * 2 < len(frames):
             return None
-        return SmallFace(frames, tuple(faces[0] for faces in found))
+        near = [min(found, key=lambda at: abs(at - k)) for k in range(len(frames))]
+        return SmallFace(frames, tuple(found[at] for at in near))
 
-    def redrawn(self, given: SmallFace, take: Take, tokens: IdTokens, strength: float) -> SmallFace:
+    def redrawn(self, given: SmallFace, take: Take, tokens: IdTokens, how: Redrawing) -> SmallFace:
         """The clip after Face VCD; each frame's face is where it was."""
         heard = cog.of_tokens(self.base, take, tokens)
         redrawer = cog.CogRedrawer(self.animator.pipe, take, heard)
-        faces, plan = iter(given.faces), RefinePlan(("face",), strength)
+        faces, plan = iter(given.faces), RefinePlan(("face",), how.strength, how.crop)
         made = refined(given.frames, plan, redrawer, lambda _: [next(faces)])
         return replace(given, frames=made.frames)
 
@@ -213,7 +248,9 @@ def reproduce(root: Path, processes: int = 2, study: FaceSizeStudy | None = None
     judges = [bench.likeness.judges[name].digest for name in sorted(bench.likeness.judges)]
     origin = digests.of_value([VERSION, setting, bench.digest, judges])
     shelf = Shelf(root / "work" / "reproduce" / NAME, NAME, origin)
-    tokens = {seed: _tokens(bench, shelf, seed) for seed in study.people}
+    whose = digests.of_value([VERSION, setting["subject"], bench.digest])
+    learned = replace(shelf, origin=whose)  # how something is redrawn has no say in the tokens
+    tokens = {seed: _tokens(bench, learned, seed) for seed in study.people}
     parts = [_part(bench, shelf, seed, tokens) for seed in study.people]
     rows = figures(study, parts)
     said = {
@@ -243,47 +280,47 @@ def _part(bench: _Bench, shelf: Shelf, seed: int, tokens: dict[int, IdTokens]) -
     if (kept := shelf.part(name)) is not None:
         return kept
     study, began = bench.study, time.monotonic()
-    people = study.people
-    by = {
-        OWN: tokens[seed],
-        OTHER: tokens[people[(people.index(seed) + 1) % len(people)]],
-    }
-    places = range(len(study.actions))
-    made = [one for place in places if (one := bench.made(seed, place, by[OWN])) is not None]
-    part: Document = {"name": name, "clips with a face": len(made), DRAWN: {}, MADE: {}}
+    people, places = study.people, range(len(study.actions))
+    other = people[(people.index(seed) + 1) % len(people)]
+    by = {OWN: tokens[seed], OTHER: tokens[other]}
+    made = {place: bench.made(seed, place, by[OWN]) for place in places}
+    shown = {place: one for place, one in made.items() if one is not None}
+    part: Document = {"name": name, "made clips with a face": len(shown), DRAWN: {}, MADE: {}}
     columns = []
     for side in study.sizes:
         given = {
-            DRAWN: [bench.drawn(seed, place, side) for place in places],
-            MADE: [one.shrunk(side, study.frame) for one in made],
+            DRAWN: {place: bench.drawn(seed, place, side) for place in places},
+            MADE: {place: one.shrunk(side, study.frame) for place, one in shown.items()},
         }
         for source, clips in given.items():
-            after = {
-                label(heard, strength): [
-                    bench.redrawn(one, bench.take(seed, place, by[heard]), by[heard], strength)
-                    for place, one in enumerate(clips)
-                ]
-                for heard in HEARD
-                for strength in study.strengths
-            }
+            after = {str(how): _after(bench, seed, clips, by, how) for how in study.redrawings}
             part[source][str(side)] = {
-                "pixels": _side(clips),
-                "before": bench.identity(clips, seed),
-                "after": {heard: bench.identity(found, seed) for heard, found in after.items()},
+                "pixels": _side(list(clips.values())),
+                "before": bench.identity(list(clips.values()), seed),
+                "after": {how: bench.identity(found, seed) for how, found in after.items()},
             }
             if source == DRAWN:
                 columns.append(_column([clips[0], *(found[0] for found in after.values())]))
     part["seconds"] = round(time.monotonic() - began, 1)
-    part["shown"] = base64.b64encode(
-        encode_picture(np.concatenate(columns, axis=1), ".png")
-    ).decode()
+    strip = encode_picture(np.concatenate(columns, axis=1), ".png")
+    part["shown"] = base64.b64encode(strip).decode()
     shelf.keep(name, part)
     return part
 
 
-def label(heard: str, strength: float) -> str:
-    """What a redrawing is called by."""
-    return f"{heard}, strength {strength:g}"
+def _after(
+    bench: _Bench,
+    seed: int,
+    clips: Mapping[int, SmallFace],
+    by: Mapping[str, IdTokens],
+    how: Redrawing,
+) -> list[SmallFace]:
+    """The clips redrawn; each is of the action of its place."""
+    tokens = by[how.heard]
+    return [
+        bench.redrawn(one, bench.take(seed, place, tokens), tokens, how)
+        for place, one in clips.items()
+    ]
 
 
 def _side(clips: Sequence[SmallFace]) -> float | None:
@@ -320,10 +357,12 @@ def figures(study: FaceSizeStudy, parts: Sequence[Document]) -> list[Document]:
                     "before": mean_interval(before),
                     "gain": {how: paired_interval(after[how], before) for how in after},
                     "own over another's": {
-                        f"strength {strength:g}": paired_interval(
-                            after[label(OWN, strength)], after[label(OTHER, strength)]
+                        f"crop {own.crop:g}, strength {own.strength:g}": paired_interval(
+                            after[str(own)], after[str(other)]
                         )
-                        for strength in study.strengths
+                        for own in study.redrawings
+                        for other in study.redrawings
+                        if own == replace(other, heard=OWN) != other
                     },
                 }
             rows.append(row)

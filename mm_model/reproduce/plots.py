@@ -249,14 +249,25 @@ def methods(parts: Sequence[Document]) -> Figure:
     return figure
 
 
+_WAYS = (
+    ("#7f7f7f", "-"),
+    ("#1f77b4", "-"),
+    ("#d62728", "-"),
+    ("#1f77b4", "--"),
+    ("#d62728", "--"),
+)
+"""A colour and a line for each way to redraw, in their order."""
+
+
 def face_size(rows: Sequence[Document], parts: Sequence[Document]) -> Figure:
     """Gains against the face's size, a panel a judge and kind of clip; then one person's faces."""
-    from mm_model.reproduce.facesize import OWN, shown_of
+    from mm_model.reproduce.facesize import shown_of
 
     sources = list(dict.fromkeys(row["clips"] for row in rows))
     hows = list(rows[0]["judges"]["colour"]["gain"])
+    looks = dict(zip(hows, _WAYS, strict=False))
     judges = [name for name in rows[0]["judges"] if name != "colour"]
-    figure = Figure(figsize=(12, 8.6), layout="constrained")
+    figure = Figure(figsize=(13, 9), layout="constrained")
     halves: Any = figure.subfigures(2, 1, height_ratios=(1, 1.4))
     above, below = halves
     above.suptitle("Face VCD: cosine with photographs, gain over the clip as it was")
@@ -266,13 +277,12 @@ def face_size(rows: Sequence[Document], parts: Sequence[Document]) -> Figure:
         own = [row for row in rows if row["clips"] == source]
         for how in own[0]["judges"][judge]["gain"]:
             found = [row["judges"][judge]["gain"][how] for row in own]
-            colour = "#1f77b4" if how.startswith(OWN) else "#d62728"
             sizes = [row["size"] for row in own]
             low, high, mean = (
                 np.array([one[k] for one in found], float) for k in ("low", "high", "value")
             )
-            axes.fill_between(sizes, low, high, alpha=0.15, color=colour, lw=0)
-            line = "--" if how.endswith(hows[0].rpartition(" ")[2]) else "-"
+            colour, line = looks[how]
+            axes.fill_between(sizes, low, high, alpha=0.12, color=colour, lw=0)
             axes.plot(sizes, mean, f"o{line}", color=colour, label=how, ms=4)
         axes.axhline(0, color="#666666", lw=1)
         axes.set_title(f"{source} clips, judge {judge}", fontsize=9)

@@ -183,7 +183,7 @@ def _order(layout: Layout, wish: SubjectWish) -> _Order:
     show = showing.Show(subject, learned_on, places.weights or learned_on, places.motion)
     plan = None if wish.refine is None else RefinePlan.of(wish.refine)
     facepack = layout.root / load_params(layout.root).facepack
-    return _Order(subject, show, folder, plan, facepack, wish.held)
+    return _Order(subject, show, folder, plan=plan, facepack=facepack, held=wish.held)
 
 
 def _made(
