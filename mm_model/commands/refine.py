@@ -1,22 +1,27 @@
-"""The command `refine`: a finished clip, ours or not, drawn again by a learned subject."""
+"""The command `refine`: a finished clip drawn again, as a learned subject or a person."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mm_model.errors import UserError
 from mm_model.store import named
 from mm_model.store.layout import repository_root
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
-    from mm_model.refine.plan import RefinePlan
-    from mm_model.refine.port import FindFaces
+    from mm_model.refine.plan import RefinedClip, RefinePlan
     from mm_model.settings import Profile
+    from mm_model.store.layout import Layout
     from mm_model.vcd.shelf import LearnedSubject
+    from mm_model.vcd.showing import Show
+
+    Redraw = Callable[[RefinePlan, np.ndarray], RefinedClip]
 
 _UNKNOWN = "unknown"
 """The basis on which a finished clip shows whom it shows; the subject's own says nothing of it."""
@@ -32,17 +37,58 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--subject", metavar="NAME", help="what learn-subject learned: its name, or its folder"
     )
     command.add_argument(
-        "--weights", type=named.path, required=True, metavar="PATH", help="Stable Diffusion 1.5"
+        "--weights",
+        type=named.path,
+        metavar="PATH",
+        help="what redraws: a CogVideoX backbone, or Stable Diffusion 1.5; what the subject was "
+        "learned on, or the tree's backbone, if absent",
     )
     command.add_argument(
-        "--motion", type=named.path, required=True, metavar="DIR", help="a motion module for it"
+        "--motion", type=named.path, metavar="DIR", help="a motion module for Stable Diffusion"
     )
-    command.add_argument("--strength", type=float, help="0 to 1; face 0.8 and tiled 0.2 if absent")
+    command.add_argument(
+        "--ref",
+        type=named.path,
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="Magic Mirror redraws as the person of this photograph or folder; may be given again",
+    )
+    command.add_argument(
+        "--consent", metavar="BASIS:EVIDENCE", help="of --ref: why its photographs may be used"
+    )
+    command.add_argument(
+        "--adapter", help="of --ref: a release (champion if absent) or an adapter's folder"
+    )
+    command.add_argument(
+        "--facepack", type=named.path, metavar="DIR", help="of --ref: another face pack"
+    )
+    command.add_argument(
+        "--strength",
+        type=float,
+        help="0 to 1; if absent face 0.8 and tiled 0.2, on CogVideoX 0.6 and 0.25",
+    )
+    command.add_argument(
+        "--crop",
+        type=float,
+        default=3.0,
+        help="side of what is redrawn around the face over the face's; 3 if absent",
+    )
     command.add_argument("--gamma", type=float, default=0.0, help="correlation of frames' noise")
     command.add_argument("--seed", type=int, default=0, help="of the noise")
     command.add_argument("-o", "--out", type=named.path, required=True, help="the .mp4 to write")
     command.add_argument("--force", action="store_true", help="replace a file that is there")
-    command.set_defaults(act=_refine)
+    command.set_defaults(act=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from mm_model.commands.generate import wording
+    from mm_model.serving.refusal import Refusal
+
+    try:
+        _refine(options)
+    except Refusal as refusal:
+        raise wording.of(refusal) from None
 
 
 def _refine(options: argparse.Namespace) -> None:
@@ -50,7 +96,7 @@ def _refine(options: argparse.Namespace) -> None:
     from mm_model.refine.plan import RefinePlan
     from mm_model.settings import load_params, load_profile
 
-    plan = RefinePlan.of(options.steps, options.strength)
+    plan = RefinePlan.of(options.steps, options.strength, options.crop)
     if not 0.0 <= options.gamma <= 1.0:
         raise UserError(f"--gamma is {options.gamma}: give a number from 0 to 1.")
     if options.out.suffix.lower() != ".mp4":
@@ -62,13 +108,12 @@ def _refine(options: argparse.Namespace) -> None:
     root = repository_root()
     params = load_params(root)
     profile = load_profile(root, params.profile)
-    heard = _heard(options)  # before seconds of loading
+    redraw = _redrawing(options, root, profile)  # refuses before seconds of loading
     if plan.unchanged:
         _copied(options)
         return
     frames, rate = read_clip(options.clip, profile)
-    find = finder(root / params.facepack, profile)
-    made = _refined(options, plan, heard, frames, (find, profile))
+    made = redraw(plan, frames)
     for note in made.notes:
         print(note)
     if made.frames is frames:
@@ -107,57 +152,96 @@ def read_clip(path: Path, profile: Profile) -> tuple[np.ndarray, float]:
         raise UserError(f"{path} cannot be used ({error.message}): name another clip.") from None
 
 
-def finder(facepack: Path, profile: Profile) -> FindFaces:
-    """The faces of a picture by a face pack and the profile's rules."""
-    from mm_model.facepack.detect import chosen_faces
-    from mm_model.facepack.port import open_pack
-
-    pack = open_pack(facepack, profile.faces.detection_size, profile.run.threads)
-    return lambda picture: chosen_faces(pack, picture, profile.faces).faces
-
-
-def _refined(
-    options: argparse.Namespace,
-    plan: RefinePlan,
-    heard: tuple[LearnedSubject | None, str],
-    frames: np.ndarray,
-    by: tuple[FindFaces, Profile],
-) -> Any:
-    import torch
-
-    from mm_model.refine.animated import AnimatedRedrawer
-    from mm_model.refine.plan import refined
-    from mm_model.settings.device import device_of, settle
-    from mm_model.vcd.animate import Take, load_animator
-
-    find, profile = by
-    torch.set_num_threads(profile.run.threads)
-    subject, prompt = heard
-    tokens, like = (subject.tokens, subject.weights) if subject else (None, None)
-    device = device_of(profile.run)
-    settle(device)
-    dtype = getattr(torch, profile.run.dtype)
-    animator = load_animator(options.weights, options.motion, device, dtype, like=like)
-    asked = Take(prompt, options.seed, gamma=options.gamma)
-    return refined(frames, plan, AnimatedRedrawer(animator, asked, tokens), find)
-
-
-def _heard(options: argparse.Namespace) -> tuple[LearnedSubject | None, str]:
-    """The subject, and the prompt with its placeholder in it.
+def _redrawing(options: argparse.Namespace, root: Path, profile: Profile) -> Redraw:
+    """What redraws frames, not loaded yet: a subject's tokens, a person's photographs, or the
+    prompt alone.
 
     Raises:
+        UserError: options do not fit each other, or something that they name is not there.
         Refusal: the filter of words, which `generate` asks too, as where somebody real is shown.
     """
     from mm_model.serving import policy
     from mm_model.settings import load_params
     from mm_model.store.layout import Layout
-    from mm_model.vcd import shelf, showing
 
     policy.check_prompt(options.prompt, _UNKNOWN)
+    layout = Layout(root, load_params(root).profile)
+    _refuse_mixed(options)
+    if options.ref:
+        from mm_model.commands.generate import redraw
+
+        order = redraw.PhotoOrder(
+            tuple(options.ref),
+            options.prompt,
+            consent=options.consent,
+            adapter=options.adapter,
+            facepack=options.facepack,
+            values={"seed": options.seed, "noise_prior_gamma": options.gamma},
+        )
+        return redraw.by_photographs(layout, order)
+    subject, prompt = _heard(options, layout)
+    shown = _shown_with(options, root, subject), prompt
+    return lambda plan, frames: _redrawn(
+        options, shown=shown, profile=profile, plan=plan, frames=frames
+    )
+
+
+def _redrawn(
+    options: argparse.Namespace,
+    shown: tuple[Show, str],
+    profile: Profile,
+    plan: RefinePlan,
+    frames: np.ndarray,
+) -> RefinedClip:
+    """By a subject's tokens, or by the prompt alone."""
+    import torch
+
+    from mm_model.refine.chosen import redrawer_of
+    from mm_model.refine.finding import finder
+    from mm_model.refine.plan import refined
+    from mm_model.settings import load_params
+
+    show, prompt = shown
+    torch.set_num_threads(profile.run.threads)
+    root = repository_root()
+    find = finder(root / load_params(root).facepack, profile.faces, profile.run.threads)
+    loaded = show.load(profile)
+    asked = loaded.take(prompt, {"seed": options.seed, "gamma": options.gamma})
+    tokens = show.subject.tokens if show.subject else None
+    return refined(frames, plan, redrawer_of(loaded.animator, asked, tokens), find)
+
+
+def _refuse_mixed(options: argparse.Namespace) -> None:
+    """Raises `UserError` where options of two ways to redraw meet."""
+    if options.ref:
+        others, way = ("subject", "weights", "motion"), "does not go with --ref: leave one out."
+    else:
+        others = ("adapter", "consent", "facepack")
+        way = "goes with --ref: give photographs, or leave it out."
+    for name in others:
+        if getattr(options, name) is not None:
+            raise UserError(f"--{name} {way}")
+
+
+def _shown_with(options: argparse.Namespace, root: Path, subject: LearnedSubject | None) -> Show:
+    """The networks that redraw, not loaded yet: named, the subject's own, or the tree's backbone.
+
+    Raises:
+        UserError: a motion module is lacking, or is of no use.
+    """
+    from mm_model.settings import load_params
+    from mm_model.vcd.showing import Show
+
+    own = subject.weights if subject else Path(load_params(root).backbone)
+    learned_on = root / own  # a tree's own backbone is named from its root
+    return Show(subject, learned_on, options.weights or learned_on, options.motion)
+
+
+def _heard(options: argparse.Namespace, layout: Layout) -> tuple[LearnedSubject | None, str]:
+    """The subject, and the prompt with its placeholder in it."""
+    from mm_model.vcd import shelf
+
     if options.subject is None:
         return None, options.prompt
-    root = repository_root()
-    layout = Layout(root, load_params(root).profile)
     subject = shelf.read(shelf.found(layout, options.subject))
-    showing.refuse_to_refine(subject)
     return subject, subject.placed(options.prompt)

@@ -23,7 +23,7 @@ from mm_model.methods.port import Description, Enrolled, Shot
 from mm_model.methods.shots import groups, made, share
 from mm_model.nn.identity.portrait import Photograph
 from mm_model.nn.identity.subject import MOST_REFERENCES
-from mm_model.nn.injection.condition import IdentityFeatures
+from mm_model.nn.injection.condition import IdentityCondition, IdentityFeatures
 from mm_model.progress import OnStep
 from mm_model.store import digests
 from mm_model.store.atomic import Document, publish_folder, write_bytes, write_json
@@ -121,6 +121,12 @@ class MagicMirror:
         if found.embedding is not None:
             tensors["embedding"] = found.embedding[0]
         return EnrolledPerson({k: v.contiguous() for k, v in tensors.items()}, self._made_by())
+
+    @torch.no_grad()
+    def identity(self, subject: EnrolledPerson) -> IdentityCondition:
+        """What the adapter makes of an enrolled person, for who runs the pipeline's steps."""
+        found = _stacked([subject]).to(self._pipe._execution_device, self._pipe.transformer.dtype)
+        return self._pipe.adapter.encode_identity(found)
 
     def restore(self, folder: Path) -> EnrolledPerson:
         """A person that `EnrolledPerson.save` wrote.

@@ -18,6 +18,9 @@ from mm_model.refine.port import left_of
 from mm_model.vcd.animate import Animator, Take
 from mm_model.vcd.tokens import IdTokens
 
+STRENGTHS = {"face": 0.8, "tiled": 0.2}
+"""Published denoising strengths."""
+
 
 class AnimatedRedrawer:
     """Redraws by an animator's UNet, VAE and DDIM steps; latents are `[1,C,F,h,w]`.
@@ -44,19 +47,32 @@ class AnimatedRedrawer:
         return int(self._pipe.vae_scale_factor)
 
     @property
+    def unit(self) -> int:
+        """The UNet takes any number of cells."""
+        return self.factor
+
+    @property
+    def strengths(self) -> dict[str, float]:
+        """The published ones."""
+        return STRENGTHS
+
+    @property
     def size(self) -> tuple[int, int]:
         """Height and width that the UNet was made for."""
         return self._side, self._side
 
-    def check(self, frames: int) -> None:
-        """Raises:
-        UserError: more frames than the motion module knows.
+    def check(self, frames: int) -> int:
+        """As many as there are.
+
+        Raises:
+            UserError: more frames than the motion module knows.
         """
         if not 1 <= frames <= self._longest:
             raise UserError(
                 f"The clip has {frames} frames and this motion module redraws 1 to "
                 f"{self._longest}: cut the clip."
             )
+        return frames
 
     def times(self, strength: float) -> Sequence[Any]:
         """Times of the last floor(N s) of the N steps."""

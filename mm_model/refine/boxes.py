@@ -15,6 +15,11 @@ import numpy as np
 from mm_model.refine.port import FindFaces
 
 CROP = 3.0
+"""Side of the crop over the longer side of the face, as published."""
+
+SMALLEST_CROP, LARGEST_CROP = 1.0, 10.0
+"""Beyond these a crop holds no whole face, or hardly any of it (choice)."""
+
 LEAST = 10.0
 """Shorter side of a face's box in pixels below which it is left out."""
 
@@ -82,9 +87,13 @@ def tracked(frames: np.ndarray, find: FindFaces) -> FaceTrack | None:
     return FaceTrack(filled, len(best))
 
 
-def crop_of(track: FaceTrack, frame: tuple[int, int], model: tuple[int, int]) -> CropPath:
-    """The crop around a track in frames of height and width `frame`, in the shape of `model`'s."""
-    high, wide = (CROP * track.side * side / min(model) for side in model)
+def crop_of(
+    track: FaceTrack, frame: tuple[int, int], model: tuple[int, int], crop: float = CROP
+) -> CropPath:
+    """The crop around a track in frames of height and width `frame`, in the shape of `model`'s,
+    `crop` times the face.
+    """
+    high, wide = (crop * track.side * side / min(model) for side in model)
     fit = min(1.0, frame[0] / high, frame[1] / wide)
     size = np.array([max(1, round(high * fit)), max(1, round(wide * fit))])
     size = np.minimum(size, frame)

@@ -4,45 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from mm_model.errors import UserError
+from mm_model.refine import boxes
 from mm_model.refine.face import face_redrawn
 from mm_model.refine.port import FindFaces, Redrawer, left_of
 from mm_model.refine.tiled import tiles_redrawn
 
-STRENGTHS = {"face": 0.8, "tiled": 0.2}
-"""Published denoising strengths; also the steps that there are."""
+STEPS = ("face", "tiled")
+"""The ways to refine that there are."""
 
 _Refine = Callable[[np.ndarray, Redrawer, FindFaces, float], tuple[np.ndarray, str]]
-_STEPS: dict[str, _Refine] = {"face": face_redrawn, "tiled": tiles_redrawn}
 
 
 @dataclass(frozen=True)
 class RefinePlan:
-    """`steps` of `STRENGTHS` in their order; `strength` (None: each step's published one), 0..1.
+    """`steps`, `face` and `tiled`, in their order; `strength` of all, 0..1 (None: the model's own).
+    crop: side of what is redrawn around a face over its longer side.
 
     Raises:
-        UserError: an unknown step, one twice, none, or another strength.
+        UserError: an unknown step, one twice, none, or another strength or crop.
     """
 
     steps: tuple[str, ...] = ("face", "tiled")
     strength: float | None = None
+    crop: float = boxes.CROP
 
     def __post_init__(self) -> None:
-        known = " and ".join(STRENGTHS)
+        known = " and ".join(STEPS)
         for step in self.steps:
-            if step not in STRENGTHS:
+            if step not in STEPS:
                 raise UserError(f"{step!r} is no way to refine: choose among {known}.")
         if not self.steps or len(set(self.steps)) < len(self.steps):
             raise UserError(f"Name each way to refine once: {known}.")
         left_of(1, 0.0 if self.strength is None else self.strength)
+        least, most = boxes.SMALLEST_CROP, boxes.LARGEST_CROP
+        if not least <= self.crop <= most:
+            raise UserError(f"The crop is {self.crop}: give {least:g} to {most:g} times the face.")
 
     @classmethod
-    def of(cls, steps: str, strength: float | None = None) -> RefinePlan:
+    def of(cls, steps: str, strength: float | None = None, crop: float = boxes.CROP) -> RefinePlan:
         """From `face,tiled` as it is written on a command line."""
-        return cls(tuple(part.strip() for part in steps.split(",")), strength)
+        return cls(tuple(part.strip() for part in steps.split(",")), strength, crop)
 
     @property
     def unchanged(self) -> bool:
@@ -66,12 +72,21 @@ def refined(
     Raises:
         UserError: the model cannot redraw so many frames.
     """
-    notes = []
+    given, notes = frames, []
+    of_step: dict[str, _Refine] = {
+        "face": partial(face_redrawn, crop=plan.crop),
+        "tiled": tiles_redrawn,
+    }
     for step in plan.steps:
-        strength = STRENGTHS[step] if plan.strength is None else plan.strength
+        strength = redrawer.strengths[step] if plan.strength is None else plan.strength
         if strength == 0 or not len(redrawer.times(strength)):
             notes.append(f"{step}: no step at strength {strength:g}, the clip stays as it is")
             continue
-        frames, said = _STEPS[step](frames, redrawer, find, strength)
+        frames, said = of_step[step](frames, redrawer, find, strength)
         notes.append(f"{step}: {said}")
+    if frames is not given and (whole := redrawer.check(len(frames))) > len(frames):
+        notes.append(
+            f"{len(frames)} frames were redrawn as {whole}: the last one was repeated, and cut off "
+            "again"
+        )
     return RefinedClip(frames, tuple(notes))

@@ -6,7 +6,7 @@ Latents keep height and width as their last two dimensions; refiners know nothin
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,6 +26,8 @@ class Redrawer(Protocol):
     """A video model with one prompt and, perhaps, one subject.
 
     size: height and width in pixels that it was made for. factor: pixels a side of a latent cell.
+    unit: sides of frames are multiples of so many pixels. strengths: what each step of refining
+    begins at where nobody says it, 0..1.
     """
 
     @property
@@ -34,9 +36,17 @@ class Redrawer(Protocol):
     @property
     def factor(self) -> int: ...
 
-    def check(self, frames: int) -> None:
-        """Raises:
-        UserError: the model cannot redraw so many frames.
+    @property
+    def unit(self) -> int: ...
+
+    @property
+    def strengths(self) -> Mapping[str, float]: ...
+
+    def check(self, frames: int) -> int:
+        """As how many frames a clip of `frames` is redrawn: as many, or the next that it can make.
+
+        Raises:
+            UserError: the model cannot redraw so many frames.
         """
         ...
 
@@ -45,7 +55,7 @@ class Redrawer(Protocol):
         ...
 
     def encode(self, frames: np.ndarray) -> Tensor:
-        """Latents of frames uint8 `[F,H,W,3]`; both sides are multiples of `factor`."""
+        """Latents of frames uint8 `[F,H,W,3]`; both sides are multiples of `unit`."""
         ...
 
     def decode(self, latents: Tensor) -> np.ndarray:
@@ -74,6 +84,21 @@ def left_of(steps: int, strength: float) -> int:
     if not 0.0 <= strength <= 1.0:
         raise UserError(f"The strength is {strength}: give a number from 0 to 1.")
     return math.floor(steps * strength + 1e-9)  # 0.29 of 100 steps is 29, not 28
+
+
+def drawn_again(
+    redrawer: Redrawer, frames: np.ndarray, strength: float, predict: Predict
+) -> np.ndarray:
+    """`frames [F,H,W,3]` redrawn; where the model makes more, the last one is repeated till then
+    and cut off again.
+
+    Raises:
+        UserError: the model cannot redraw so many frames.
+    """
+    count = len(frames)
+    rest = redrawer.check(count) - count
+    longer = np.concatenate([frames, *[frames[-1:]] * rest]) if rest else frames
+    return redrawer.decode(redrawn(redrawer, longer, strength, predict))[:count]
 
 
 def redrawn(redrawer: Redrawer, frames: np.ndarray, strength: float, predict: Predict) -> Tensor:

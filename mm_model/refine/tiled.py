@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from mm_model.refine import boxes, paste
-from mm_model.refine.port import FindFaces, Redrawer, redrawn
+from mm_model.refine.port import FindFaces, Redrawer, drawn_again
 
 UPSCALE = 2
 _STRIDE = 0.73
@@ -94,7 +94,7 @@ def tiles_redrawn(
     track = boxes.tracked(frames, find)
     high, wide = (UPSCALE * side for side in frames.shape[1:3])
     cell = redrawer.factor
-    rest = ((0, 0), (0, -high % cell), (0, -wide % cell), (0, 0))
+    rest = ((0, 0), (0, -high % redrawer.unit), (0, -wide % redrawer.unit), (0, 0))
     large = np.pad(paste.resized(frames, high, wide), rest, mode="edge")
     model = (redrawer.size[0] // cell, redrawer.size[1] // cell)
     windows = windows_of((large.shape[1] // cell, large.shape[2] // cell), model)
@@ -106,6 +106,6 @@ def tiles_redrawn(
     def predict(latents: Tensor, time: Any) -> Tensor:
         return fused(latents, windows, lambda w: redrawer.predict(w.cut(latents), time, w in shown))
 
-    made = redrawer.decode(redrawn(redrawer, large, strength, predict))[:, :high, :wide]
+    made = drawn_again(redrawer, large, strength, predict)[:, :high, :wide]
     said = f"{wide}x{high} pixels in {len(windows)} windows, {len(shown)} of them with the subject"
     return made, said if track is not None else f"{said}: no face was found"

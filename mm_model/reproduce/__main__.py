@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from mm_model.environment import bound_threads, keep_freed_memory, silence_telemetry
 
 NAMES = {
+    "facesize": "identity that Face VCD gives back, against the face's size in pixels",
     "figure8": "CAN against no CAN, three seeds",
     "figure9": "scales of the modulation by layer, timestep and modality",
     "figure14": "modulation only, on two distributions of data",

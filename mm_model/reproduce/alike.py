@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mm_model.embedded.objects.things import Pictured
-from mm_model.facepack.port import FacePack, open_judge, open_pack, unit
+from mm_model.facepack.port import Face, FacePack, open_judge, open_pack, unit
 from mm_model.judges.shelf import Bench, open_judges
 from mm_model.metrics.pixels import gradients, hsv_histogram
 from mm_model.settings import Profile, load_params
@@ -27,7 +27,7 @@ class Likeness:
     """
 
     def __init__(self, pack: FacePack, judges: Mapping[str, FacePack]) -> None:
-        self._pack, self.judges = pack, dict(judges)
+        self.pack, self.judges = pack, dict(judges)
         self._known: dict[str, dict[str, list[np.ndarray]]] = {}
 
     def enrol(self, people: Mapping[int, Sequence[np.ndarray]]) -> None:
@@ -43,10 +43,18 @@ class Likeness:
         None where no face is found. A photograph is not compared with itself.
         """
         frames = [frame for clip in clips for frame in clip[:: _EVERY if len(clip) > _EVERY else 1]]
-        return {judge: self._cosines(judge, frames) for judge in self.judges}
+        return {judge: self._cosines(judge, self._embedded(judge, frames)) for judge in self.judges}
 
-    def _cosines(self, judge: str, frames: Sequence[np.ndarray]) -> dict[str, float | None]:
-        found = self._embedded(judge, frames)
+    def of_faces(
+        self, looks: Sequence[tuple[np.ndarray, Face]]
+    ) -> dict[str, dict[str, float | None]]:
+        """The same of pictures `[H,W,3]` whose faces are known: none is looked for."""
+        return {
+            name: self._cosines(name, [unit(judge.embed(*look)) for look in looks])
+            for name, judge in self.judges.items()
+        }
+
+    def _cosines(self, judge: str, found: Sequence[np.ndarray]) -> dict[str, float | None]:
         means: dict[str, float | None] = {}
         for who, known in self._known[judge].items():
             cosines = [float(a @ b) for a in found for b in known]
@@ -55,7 +63,7 @@ class Likeness:
         return means
 
     def _embedded(self, judge: str, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
-        faces = [(frame, self._pack.detect(frame)) for frame in frames]
+        faces = [(frame, self.pack.detect(frame)) for frame in frames]
         return [unit(self.judges[judge].embed(frame, found[0])) for frame, found in faces if found]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -246,6 +246,57 @@ def methods(parts: Sequence[Document]) -> Figure:
         axes.set_yticks([len(strip) / 2], [part["name"]])
         for edge in axes.spines.values():
             edge.set_visible(False)
+    return figure
+
+
+_WAYS = (
+    ("#7f7f7f", "-"),
+    ("#1f77b4", "-"),
+    ("#d62728", "-"),
+    ("#1f77b4", "--"),
+    ("#d62728", "--"),
+)
+"""A colour and a line for each way to redraw, in their order."""
+
+
+def face_size(rows: Sequence[Document], parts: Sequence[Document]) -> Figure:
+    """Gains against the face's size, a panel a judge and kind of clip; then one person's faces."""
+    from mm_model.reproduce.facesize import shown_of
+
+    sources = list(dict.fromkeys(row["clips"] for row in rows))
+    hows = list(rows[0]["judges"]["colour"]["gain"])
+    looks = dict(zip(hows, _WAYS, strict=False))
+    judges = [name for name in rows[0]["judges"] if name != "colour"]
+    figure = Figure(figsize=(13, 9), layout="constrained")
+    halves: Any = figure.subfigures(2, 1, height_ratios=(1, 1.4))
+    above, below = halves
+    above.suptitle("Face VCD: cosine with photographs, gain over the clip as it was")
+    panels = np.atleast_1d(above.subplots(1, len(sources) * len(judges), sharey=True))
+    chosen = [(judge, source) for judge in judges for source in sources]
+    for axes, (judge, source) in zip(panels, chosen, strict=True):
+        own = [row for row in rows if row["clips"] == source]
+        for how in own[0]["judges"][judge]["gain"]:
+            found = [row["judges"][judge]["gain"][how] for row in own]
+            sizes = [row["size"] for row in own]
+            low, high, mean = (
+                np.array([one[k] for one in found], float) for k in ("low", "high", "value")
+            )
+            colour, line = looks[how]
+            axes.fill_between(sizes, low, high, alpha=0.12, color=colour, lw=0)
+            axes.plot(sizes, mean, f"o{line}", color=colour, label=how, ms=4)
+        axes.axhline(0, color="#666666", lw=1)
+        axes.set_title(f"{source} clips, judge {judge}", fontsize=9)
+        axes.set_xlabel("shorter side of the face, pixels")
+        axes.grid(alpha=0.3)
+    panels[0].legend(fontsize=8)
+    axes = below.subplots()
+    shown = shown_of(parts[0])
+    sizes = list(dict.fromkeys(row["size"] for row in rows))
+    cell = shown.shape[0] / (1 + len(hows))
+    axes.imshow(shown)
+    axes.set_title(f"{parts[0]['name']}, drawn clips, faces enlarged", fontsize=9)
+    axes.set_xticks([cell * (k + 0.5) for k in range(len(sizes))], [f"{one} px" for one in sizes])
+    axes.set_yticks([cell * (k + 0.5) for k in range(1 + len(hows))], ["before", *hows])
     return figure
 
 

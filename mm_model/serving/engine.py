@@ -19,7 +19,10 @@ from mm_model.serving.refusal import Code, Refusal
 from mm_model.serving.request import Request
 
 if TYPE_CHECKING:
+    from mm_model.generation.pipeline import MagicMirrorPipeline
+    from mm_model.methods.magic_mirror import EnrolledPerson
     from mm_model.nn.identity.subject import PlacedIdentity
+    from mm_model.nn.injection.condition import IdentityCondition
 
 _SPARE_MARK = re.compile(r"<extra_id_\d+>")
 """T5's spare marks; a small tokenizer may lack them, and a prompt is judged alike everywhere."""
@@ -76,6 +79,14 @@ class Engine(Protocol):
         """
         ...
 
+    def identity(
+        self, references: Sequence[AdmittedReference]
+    ) -> "tuple[MagicMirrorPipeline, IdentityCondition]":
+        """The pipeline and the identity of the references in it, for who runs its steps in the
+        thread that makes the clips.
+        """
+        ...
+
 
 class PipelineEngine:
     """A method on one device: Magic Mirror. Not for two threads at once.
@@ -127,13 +138,11 @@ class PipelineEngine:
 
         from mm_model.generation.clips import Sampling
         from mm_model.methods.port import Shot
-        from mm_model.nn.identity.portrait import Photograph
 
         torch.set_num_threads(self._config.threads)  # a setting of the calling thread
         for request in requests:
             self._placed(request.prompt, len(references))
-        seen = [Photograph.of(reference.pixels, reference.face) for reference in references]
-        subject = self._method.enroll(seen)
+        subject = self._enrolled(references)
         done, total = 0, sum(request.steps for request in requests)
         for request in requests:
             shot = Shot(
@@ -152,6 +161,20 @@ class PipelineEngine:
             told = _after(on_step, done, total)
             yield from self._method.generate([subject], [shot], sampling, told)
             done += request.steps
+
+    def identity(
+        self, references: Sequence[AdmittedReference]
+    ) -> "tuple[MagicMirrorPipeline, IdentityCondition]":
+        """Both in the state in which a call of the pipeline has them."""
+        import torch
+
+        torch.set_num_threads(self._config.threads)  # a setting of the calling thread
+        return self._pipe, self._method.identity(self._enrolled(references))
+
+    def _enrolled(self, references: Sequence[AdmittedReference]) -> "EnrolledPerson":
+        from mm_model.nn.identity.portrait import Photograph
+
+        return self._method.enroll([Photograph.of(one.pixels, one.face) for one in references])
 
     def check(self, request: Request) -> None:
         """Return if the prompt names a subject that this model can show."""

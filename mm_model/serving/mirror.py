@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -28,6 +28,8 @@ from mm_model.settings import ServeSettings
 from mm_model.store import digests
 from mm_model.store.atomic import Document
 from mm_model.waiting import outcome
+
+T = TypeVar("T")
 
 Admit = Callable[[tuple[bytes, ...]], tuple[gate.AdmittedReference, ...]]
 """Opens reference pictures and finds the one face in each."""
@@ -150,6 +152,21 @@ class Mirror:
         except BaseException:
             errand.give_up()
             raise
+
+    def with_identity(
+        self,
+        wanted: request.Request,
+        references: tuple[gate.AdmittedReference, ...],
+        work: Callable[[Any, Any], T],
+    ) -> T:
+        """What `work` makes of the pipeline and the identity of `references` in it, in the thread
+        that makes every clip. The consent of `wanted` is on record before.
+
+        Raises:
+            Refusal: the consent cannot be recorded.
+        """
+        consent.record(wanted.consent)
+        return outcome(self._generating.submit(lambda: work(*self._engine.identity(references))))
 
     def notes(
         self, wanted: request.Request, references: tuple[gate.AdmittedReference, ...]

@@ -23,6 +23,7 @@ from mm_model.vcd.cogvideox import CogVideoX
 from mm_model.vcd.tokens import IdTokens
 
 if TYPE_CHECKING:
+    from mm_model.generation.pipeline import MagicMirrorPipeline
     from mm_model.settings import Profile
 
 
@@ -42,6 +43,11 @@ class CogAnimator:
         )
         self._pipe.samples_on = base.device
         self._pipe.set_progress_bar_config(disable=True)
+
+    @property
+    def pipe(self) -> MagicMirrorPipeline:
+        """The pipeline itself, for who runs its parts step by step."""
+        return self._pipe
 
     def spare(self, device: torch.device) -> None:
         """Work on `device` in little memory; the backbone was loaded on the CPU."""

@@ -63,10 +63,11 @@ class LoadedShow:
 class Show:
     """What a subject is to be shown with, not loaded yet. motion: None on a CogVideoX backbone.
 
-    learned_on: where that lies; weights: that, or another one of its family.
+    learned_on: where that lies; weights: that, or another one of its family. subject: None where
+    the prompt alone is heard, and the weights say their family.
     """
 
-    subject: LearnedSubject
+    subject: LearnedSubject | None
     learned_on: Path
     weights: Path
     motion: Path | None
@@ -75,24 +76,35 @@ class Show:
         """Raises `UserError` where a motion module is lacking, or is of no use."""
         if self._on_backbone and self.motion is not None:
             raise UserError(
-                f"{self.subject.name} was learned on a CogVideoX backbone, which moves by itself: "
-                "leave out --motion."
+                f"{self._whose} a CogVideoX backbone, which moves by itself: leave out --motion."
             )
         if not self._on_backbone and self.motion is None:
             raise UserError(
-                f"{self.subject.name} was learned on Stable Diffusion, which makes pictures: name "
-                "AnimateDiff's motion module with --motion."
+                f"{self._whose} Stable Diffusion, which makes pictures: name AnimateDiff's motion "
+                "module with --motion."
             )
 
     @property
+    def family(self) -> str:
+        """`cogvideox` or `stable-diffusion`."""
+        if self.subject is not None:
+            return self.subject.family
+        is_backbone = (self.weights / "transformer").is_dir()
+        return cogvideox.FAMILY if is_backbone else stable_diffusion.FAMILY
+
+    @property
     def _on_backbone(self) -> bool:
-        return self.subject.family == cogvideox.FAMILY
+        return self.family == cogvideox.FAMILY
+
+    @property
+    def _whose(self) -> str:
+        return f"{self.subject.name} was learned on" if self.subject else f"{self.weights} is"
 
     def digests(self) -> dict[str, str]:
         """Hex SHA-256 of each part."""
         by = cogvideox if self._on_backbone else stable_diffusion
-        found = {"subject": self.subject.sha256, "weights": by.digest_of(self.weights)}
-        return found | self._motion_digest()
+        found = {"weights": by.digest_of(self.weights)} | self._motion_digest()
+        return found if self.subject is None else {"subject": self.subject.sha256, **found}
 
     def _motion_digest(self) -> dict[str, str]:
         if self.motion is None:
@@ -116,7 +128,7 @@ class Show:
                 steps=serve.default_steps,
                 guidance=serve.default_guidance,
             )
-            space = self.subject.space
+            space = self.subject.space if self.subject else None
             backbone = load_cog_animator(self.weights, profile, space, low_memory)
             return LoadedShow(backbone, own, shown.fps)
         assert self.motion is not None
@@ -128,12 +140,3 @@ class Show:
         side = animator.side
         own = OwnValues(animator.frames, side, side, steps=STEPS, guidance=GUIDANCE)
         return LoadedShow(animator, own, FPS)
-
-
-def refuse_to_refine(subject: LearnedSubject) -> None:
-    """Raises `UserError` where a subject's clips cannot be drawn again."""
-    if subject.family == cogvideox.FAMILY:
-        raise UserError(
-            f"{subject.name} was learned on a CogVideoX backbone, and clips are refined by Stable "
-            "Diffusion: learn it there too, or leave the refining out."
-        )

@@ -50,12 +50,22 @@ class Painter:
     size: tuple[int, int] = (32, 32)
     factor: int = 4
     longest: int = 16
+    multiple: int = 1
     asked: list[tuple[tuple[int, ...], bool]] = field(default_factory=list)
     ran: int = 0
 
-    def check(self, frames: int) -> None:
+    @property
+    def unit(self) -> int:
+        return self.factor
+
+    @property
+    def strengths(self) -> dict[str, float]:
+        return {"face": 0.8, "tiled": 0.2}
+
+    def check(self, frames: int) -> int:
         if frames > self.longest:
             raise UserError(f"{frames} frames are too many")
+        return -(-frames // self.multiple) * self.multiple
 
     def times(self, strength: float) -> list[int]:
         return list(range(left_of(10, strength)))

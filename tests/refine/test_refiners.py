@@ -179,6 +179,23 @@ def test_steps_that_are_none_are_refused(steps: str) -> None:
         RefinePlan.of(steps)
 
 
+def test_the_crop_is_as_large_as_asked_for() -> None:
+    clip = with_faces(noise(1, 121, 161), [(50, 60)])
+    changed = [
+        (refined(clip, RefinePlan(("face",), 0.5, crop), Painter(), find).frames != clip).any(-1)
+        for crop in (1.5, 2.0, 3.0)
+    ]
+    sides = [int(one[0].any(1).sum()) for one in changed]
+    assert all(abs(side - crop * SIDE) <= 1 for side, crop in zip(sides, (1.5, 2, 3), strict=True))
+    assert sides == sorted(sides) and sides[0] < sides[1] < sides[2]
+
+
+@pytest.mark.parametrize("crop", [0.9, 10.5, float("nan")])
+def test_a_crop_outside_its_bounds_is_refused(crop: float) -> None:
+    with pytest.raises(UserError, match="1 to 10 times the face"):
+        RefinePlan(crop=crop)
+
+
 @pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan")])
 def test_a_strength_outside_its_bounds_is_refused(strength: float) -> None:
     with pytest.raises(UserError, match="from 0 to 1"):

@@ -118,7 +118,6 @@ def test_without_numbers_it_is_the_checkpoint_s_own_size_and_sixteen_frames(
     [
         (["--subject", "nobody"], "nobody is no learned subject (there are my-cup)"),
         (["--ref", "a.jpg"], "--ref belongs to --method magic-mirror"),
-        (["--method", "magic-mirror", "--refine", "face"], "belongs to --method vcd"),
         (["--adapter", "3"], "--adapter belongs to --method magic-mirror"),
         (["--method", "magic-mirror"], "--subject belongs to --method vcd"),
         (["--prompt", "a dog"], "says neither <my-cup> nor cup"),
@@ -220,8 +219,13 @@ def test_what_the_embedded_default_learned_is_shown_without_more_weights(
     assert moved[1] < moved[0]
     assert cli.main([*shown, "--motion", str(motion), "-o", "no.mp4"]) == 1
     assert "moves by itself" in said_of(capsys)
-    assert cli.main([*shown, "--refine", "face", "-o", "no.mp4"]) == 1
-    assert "refined by Stable Diffusion" in said_of(capsys)
+    refine = [*shown, "--steps", "4", "--frames", "1", "--refine", "face,tiled", "-o", "large.png"]
+    assert cli.main(refine) == 0, said_of(capsys)
+    assert Image.open("large.png").size == (128, 128)
+    large = json.loads(Path("large.json").read_text())
+    assert large["arguments"]["refine"] == "face,tiled" and "facepack" in large["digests"]
+    assert cli.main(["generate", "--again", "large.json"]) == 0, said_of(capsys)
+    assert said_of(capsys).splitlines()[-1] == "the same bytes"
     assert cli.main([*shown, "--frames", "10", "-o", "no.mp4"]) == 1
     assert "10" in said_of(capsys) and not Path("no.mp4").exists()
 

@@ -103,6 +103,7 @@ def subject(
     *,
     kind: str = "object",
     consent: str | None = None,
+    on_backbone: bool = False,
 ) -> Path:
     """What learn-subject writes of a subject with these tokens."""
     tokens.save(folder / "tokens.safetensors")
@@ -112,8 +113,8 @@ def subject(
         "kind": kind,
         "word": word,
         "consent": consent,
-        "family": "stable-diffusion",
-        "space": "input",
+        "family": "cogvideox" if on_backbone else "stable-diffusion",
+        "space": "output" if on_backbone else "input",
         "weights": {"path": str(weights), "sha256": "0"},
         "tokens_sha256": digests.of_file(folder / "tokens.safetensors"),
     }

@@ -121,8 +121,8 @@ def _add_subject(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--refine",
         metavar="STEPS",
-        help="of a subject on Stable Diffusion: face, tiled or face,tiled, to draw the face, or "
-        "all at twice the size, again",
+        help="face, tiled or face,tiled, to draw the face, or all at twice the size, again; not of "
+        "ConsisID",
     )
 
 

@@ -36,7 +36,7 @@ _OWN = {
     "subject": (SUBJECT,),
     "weights": (SUBJECT, CONSISID),
     "motion": (SUBJECT,),
-    "refine": (SUBJECT,),
+    "refine": (SUBJECT, MAGIC_MIRROR),
 }
 """Options to the methods that they belong to; the others are everybody's."""
 
@@ -83,6 +83,7 @@ def of_options(options: argparse.Namespace) -> Order:
         adapter=options.adapter,
         facepack=options.facepack,
         values=values(options),
+        refine=options.refine,
         held=HeldModel(options.low_memory),
     )
 

@@ -59,7 +59,8 @@ class _Sentences:
 @dataclass(frozen=True)
 class Arguments(_Sentences):
     """What was asked for, silent values filled in. prompt: a list, in their order, where there are
-    several shots. references: paths, in their order. numbers: by their names in a request.
+    several shots. references: paths, in their order. numbers: by their names in a request. refine:
+    the steps of refining, as they were given; records of before there were some lack it.
     """
 
     prompt: str | list[str]
@@ -68,6 +69,7 @@ class Arguments(_Sentences):
     adapter: str
     facepack: str | None
     numbers: dict[str, float]
+    refine: str | None = None
 
     def as_dict(self) -> Document:
         """As a record has it, the numbers beside the rest."""
@@ -239,6 +241,7 @@ def _is_whole(found: Sidecar) -> bool:
         kinds += [(by, text), (asked.facepack, texts)]
         kinds += [(asked.references, (list,)), (asked.consent, (dict,))]
         told, numbers = tuple(asked.references), True
+        kinds += [(getattr(asked, "refine", None), texts)]
         if isinstance(asked, ConsisArguments):
             numbers = {one.name for one in fields.FIELDS} == set(asked.numbers)
     if not numbers or not all(isinstance(value, kind) for value, kind in kinds):

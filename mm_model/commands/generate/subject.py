@@ -140,11 +140,12 @@ def again(
 
 @dataclass(frozen=True)
 class _Order:
-    """What is shown with what: the subject's folder and how clips of it are made and refined.
+    """Who is shown with what: the subject's folder and how clips of it are made and refined.
 
     facepack: finds the faces where the clip is refined. held: what orders share.
     """
 
+    subject: "LearnedSubject"
     show: "Show"
     folder: Path
     plan: "RefinePlan | None"
@@ -155,8 +156,8 @@ class _Order:
     def digests(self) -> dict[str, str]:
         """Hex SHA-256 of each part; gigabytes are read once."""
         show, known = self.show, self.held.known
-        found = known((show.weights, show.motion, show.subject.family), show.digests)
-        found = found | {"subject": show.subject.sha256}
+        found = known((show.weights, show.motion, show.family), show.digests)
+        found = found | {"subject": self.subject.sha256}
         if self.plan is None:
             return found
         pack = known(self.facepack, lambda: digests.of_folder(self.facepack))
@@ -165,7 +166,7 @@ class _Order:
     def load(self, profile: Profile) -> "LoadedShow":
         """What shows the subject, on the profile's device."""
         show = self.show
-        key = (show.weights, show.motion, show.subject.space, show.learned_on)
+        key = (show.weights, show.motion, self.subject.space, show.learned_on)
         return self.held.model(key, lambda: show.load(profile, self.held.low_memory))
 
 
@@ -181,10 +182,8 @@ def _order(layout: Layout, wish: SubjectWish) -> _Order:
     learned_on = layout.root / subject.weights  # a tree's own backbone is named from its root
     show = showing.Show(subject, learned_on, places.weights or learned_on, places.motion)
     plan = None if wish.refine is None else RefinePlan.of(wish.refine)
-    if plan is not None:
-        showing.refuse_to_refine(subject)
     facepack = layout.root / load_params(layout.root).facepack
-    return _Order(show, folder, plan, facepack, wish.held)
+    return _Order(subject, show, folder, plan=plan, facepack=facepack, held=wish.held)
 
 
 def _made(
@@ -193,19 +192,19 @@ def _made(
     from mm_model.environment import bound_threads
     from mm_model.serving.mirror import NOTES
 
-    show = order.show
+    subject = order.subject
     profile = load_profile(layout.root, layout.profile)
-    prompts = [_admitted(show.subject, prompt, say) for prompt in wish.prompts]
+    prompts = [_admitted(subject, prompt, say) for prompt in wish.prompts]
     asked = {NAMES[name]: value for name, value in wish.values.items() if value is not None}
     refuse_numbers(asked)  # before seconds of loading
-    _state_consent(layout, show.subject)
+    _state_consent(layout, subject)
     bound_threads(profile.run.threads)
     if wish.held.low_memory:
         say(memory_said(profile))
     loaded = order.load(profile)
     takes = [loaded.take(prompt, asked) for prompt in prompts]
     started = time.monotonic()
-    clips, notes = _refined(order, loaded, takes, profile, _clips(loaded, takes, show.subject))
+    clips, notes = _refined(order, loaded, takes, profile, _clips(loaded, takes, subject))
     whole, shots = ending.encoded(clips, kind, loaded.fps)
     said = Sidecar(
         _arguments(order, wish, takes[0]),
@@ -235,7 +234,7 @@ def _arguments(order: _Order, wish: SubjectWish, take: "Take") -> SubjectArgumen
         subject=str(order.folder.resolve()),
         weights=str(show.weights.resolve()),
         motion=None if show.motion is None else str(show.motion.resolve()),
-        consent=show.subject.consent,
+        consent=order.subject.consent,
         refine=wish.refine,
         numbers={one.name: getattr(take, NAMES[one.name]) for one in fields.FIELDS},
     )
@@ -251,18 +250,15 @@ def _refined(
     """The clips, drawn again where that was asked for, and what each step says of itself."""
     if order.plan is None:
         return clips, []
-    from mm_model.commands.refine import finder
-    from mm_model.refine.animated import AnimatedRedrawer
+    from mm_model.refine.chosen import redrawer_of
+    from mm_model.refine.finding import finder
     from mm_model.refine.plan import refined
-    from mm_model.vcd.animate import Animator
 
-    if not isinstance(loaded.animator, Animator):
-        raise TypeError("refined by Stable Diffusion alone")
-    find = finder(order.facepack, profile)
+    find = finder(order.facepack, profile.faces, profile.run.threads)
     made: list[np.ndarray] = []
     notes: list[str] = []
     for take, clip in zip(takes, clips, strict=True):
-        redrawer = AnimatedRedrawer(loaded.animator, take, order.show.subject.tokens)
+        redrawer = redrawer_of(loaded.animator, take, order.subject.tokens)
         done = refined(clip, order.plan, redrawer, find)
         made.append(done.frames)
         notes += done.notes

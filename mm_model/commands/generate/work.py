@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mm_model.commands.generate import asked, ending, place, sidecar
 from mm_model.commands.generate.ending import Say
@@ -24,11 +24,14 @@ from mm_model.store import digests
 from mm_model.store.atomic import Document
 from mm_model.store.layout import Layout
 
+if TYPE_CHECKING:
+    from mm_model.refine.plan import RefinePlan
+
 
 @dataclass(frozen=True)
 class Wish:
-    """The command line's values; None where the model's own hold. prompts: one a shot. held: what
-    orders of one command share.
+    """The command line's values; None where the model's own hold. prompts: one a shot. refine: how
+    each clip is drawn again. held: what orders of one command share.
     """
 
     references: tuple[Path, ...]
@@ -38,6 +41,7 @@ class Wish:
     adapter: str
     facepack: Path | None
     values: Document
+    refine: str | None = None
     kind: MadeKind = MadeKind.CLIP
     held: HeldModel = field(default_factory=HeldModel, compare=False)
 
@@ -52,6 +56,7 @@ def make(layout: Layout, wish: Wish, target: Path | None, force: bool, say: Say)
     otherwise = f"--seed {values['seed']} (SEED={values['seed']} for make) makes the same one"
     with ending.no_clip(otherwise), place.kept_free(place.of(target, wish.prompts), force):
         choice = _choice(layout, wish)
+        _plan(wish)  # one that is none is refused before work starts
         if values.get("num_frames") is None and choice.config.num_frames == 1:
             kind = MadeKind.PICTURE
         place.refuse_kind(target, kind)
@@ -74,6 +79,7 @@ def is_of(layout: Layout, wish: Wish, said: Sidecar) -> bool:
     shown = asked.photographs(wish.references, choice.config.serve)
     return (
         asked_for.prompts == wish.prompts
+        and asked_for.refine == wish.refine
         and asked_for.consent == asked.consent_of(shown, wish.consent)
         and said.references_sha256 == shown.digests
         and fields.agree(asked_for.numbers, wish.values)
@@ -130,6 +136,7 @@ def again(
         adapter=asked_for.adapter,
         facepack=facepack,
         values=dict(asked_for.numbers),
+        refine=asked_for.refine,
         kind=before.kind,
         held=held,
     )
@@ -146,10 +153,7 @@ def _made(
     wish: Wish,
     say: Say,
 ) -> FinishedClip:
-    for line in shown.left_out:
-        say(line)
-    for number, path in enumerate(shown.paths, start=1):
-        say(f"reference picture {number}: {path}")
+    _tell_photographs(shown, say)
     records = [asked.record_of(shown, consent, prompt, wish.values) for prompt in wish.prompts]
     limits = choice.config.serve
     read = [request.read(one, limits, choice.config.num_frames) for one in records]
@@ -163,11 +167,7 @@ def _made(
         say("the code of this tree is not that of the release: a server of it may answer otherwise")
     if wish.held.low_memory:
         say(choice.memory_said())
-
-    def seen_first(admit: Any) -> None:
-        _seen(wish, lambda: admit(read[0].references))
-
-    mirror = wish.held.model(_key(wish), lambda: choice.load(wish.held.low_memory, seen_first))
+    mirror = _loaded(choice, wish, read[0])
     wanted = [mirror.read(record) for record in records]
     references = _seen(wish, lambda: mirror.look(wanted[0]))
     for number, one in enumerate(wanted, start=1):
@@ -175,8 +175,9 @@ def _made(
     started = time.monotonic()
     with Steps("generating") as steps:
         takes = mirror.takes(wanted, references, steps.told)
+    takes, refined = _refined(choice, mirror, wish, references, takes=(wanted, takes))
     whole, shots = ending.encoded(takes, wish.kind, choice.config.fps)
-    config, notes = choice.config, _notes(mirror, wanted, references)
+    config, notes = choice.config, [*_notes(mirror, wanted, references), *refined]
     said = Sidecar(
         _arguments(shown, consent, wish, wanted[0]),
         choice.release,
@@ -195,6 +196,49 @@ def _made(
     for note in notes:
         say(note)
     return FinishedClip(whole, said, shots=shots)
+
+
+def _tell_photographs(shown: asked.Photographs, say: Say) -> None:
+    for line in shown.left_out:
+        say(line)
+    for number, path in enumerate(shown.paths, start=1):
+        say(f"reference picture {number}: {path}")
+
+
+def _loaded(choice: Choice, wish: Wish, read: request.Request) -> Any:
+    """The model, after its photographs were looked at."""
+
+    def seen_first(admit: Any) -> None:
+        _seen(wish, lambda: admit(read.references))
+
+    return wish.held.model(_key(wish), lambda: choice.load(wish.held.low_memory, seen_first))
+
+
+def _refined(
+    choice: Choice,
+    mirror: Any,
+    wish: Wish,
+    references: Any,
+    *,
+    takes: tuple[list[request.Request], list[Any]],
+) -> tuple[list[Any], list[str]]:
+    """The clips, drawn again where that was asked for, and what each step says of itself."""
+    plan = _plan(wish)
+    if plan is None:
+        return takes[1], []
+    from mm_model.commands.generate.redraw import redrawn
+
+    pairs = list(zip(*takes, strict=True))
+    made = redrawn(choice, mirror, plan, references, pairs)
+    return [one.frames for one in made], list(dict.fromkeys(n for one in made for n in one.notes))
+
+
+def _plan(wish: Wish) -> "RefinePlan | None":
+    if wish.refine is None:
+        return None
+    from mm_model.refine.plan import RefinePlan
+
+    return RefinePlan.of(wish.refine)
 
 
 def _tell_words(mirror: Any, wanted: request.Request, say: Say, which: str) -> None:
@@ -229,6 +273,7 @@ def _arguments(
         adapter=_lasting(wish.adapter),
         facepack=None if wish.facepack is None else str(wish.facepack.resolve()),
         numbers=fields.recorded(wanted),
+        refine=wish.refine,
     )
 
 
