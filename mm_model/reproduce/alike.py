@@ -27,7 +27,7 @@ class Likeness:
     """
 
     def __init__(self, pack: FacePack, judges: Mapping[str, FacePack]) -> None:
-        self._pack, self.judges = pack, dict(judges)
+        self.pack, self.judges = pack, dict(judges)
         self._known: dict[str, dict[str, list[np.ndarray]]] = {}
 
     def enrol(self, people: Mapping[int, Sequence[np.ndarray]]) -> None:
@@ -55,7 +55,7 @@ class Likeness:
         return means
 
     def _embedded(self, judge: str, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
-        faces = [(frame, self._pack.detect(frame)) for frame in frames]
+        faces = [(frame, self.pack.detect(frame)) for frame in frames]
         return [unit(self.judges[judge].embed(frame, found[0])) for frame, found in faces if found]
 
 
