@@ -36,7 +36,7 @@ export GX_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help setup run dev serve generate judges filters eight-bit matte postgres cluster ray s3 s3-test consisid remote push pull prune releases rollback unpin test test-slow test-endurance test-figures lint figures figure8 figure9 figure14 figure16 gamma masks methods subjects facesize page card weights example clean
+.PHONY: help setup run dev serve generate judges filters eight-bit matte postgres cluster ray s3 s3-test consisid remote push pull prune releases rollback unpin test test-slow test-endurance test-figures lint figures figure8 figure9 figure14 figure16 gamma masks methods protocol subjects facesize page card weights example clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -171,6 +171,9 @@ masks: setup ## Learn drawn people with true masks and without: background, moti
 
 methods: setup ## Compare Magic Mirror, tokens of a subject, and both, on the same people (a quarter of an hour; resumes)
 	@$(LATER) $(BIN)/python -m mm_model.reproduce methods
+
+protocol: setup ## Run Magic-Me's protocol with its two ablations (TIER=smoke, quick or paper; CLIP=DIR DINO=DIR; resumes)
+	@$(LATER) $(BIN)/python -m mm_model.reproduce protocol $${TIER:+--tier "$$TIER"} $${CLIP:+--clip "$$CLIP"} $${DINO:+--dino "$$DINO"}
 
 subjects: setup ## Learn drawn people, cups and toys by their tokens, against the plain base (a quarter of an hour; resumes)
 	@$(LATER) $(BIN)/python -m mm_model.reproduce subjects

@@ -305,6 +305,11 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
             "CLIP-I, DINO, CLIP-T and smoothness of any clip beside motion, and proxies without "
             "weights; not run on the published weights",
         ),
+        Capability(
+            "Magic-Me's protocol",
+            "16 drawn subjects and 25 sentences, and the paper's two ablations as claims with "
+            "verdicts",
+        ),
     ),
     "Past one machine": (
         Capability(

@@ -13,6 +13,7 @@ from mm_model.errors import UserError
 from mm_model.report import ladder as page_ladder
 from mm_model.report import parts
 from mm_model.report.answer import answer
+from mm_model.report.compared import compared
 from mm_model.report.film import film
 from mm_model.report.judged import judged
 from mm_model.report.people import people
@@ -104,6 +105,7 @@ def render(layout: Layout) -> str:
         partial(page_ladder.motion, found["evaluate"]),
         partial(page_ladder.curve, found["evaluate"]),
         partial(parts.numbers, found["evaluate"]),
+        partial(compared, layout),
     ]
     states = partial(parts.header, profile.title, layout.profile, list(found.values()), TITLES)
     sections.insert(len(sections) if finished else 1, states)

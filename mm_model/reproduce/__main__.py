@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from mm_model.environment import bound_threads, keep_freed_memory, silence_telemetry
 
@@ -17,6 +19,7 @@ NAMES = {
     "gamma": "motion and identity against the correlation of the frames' noise",
     "masks": "tokens learned with true masks against without: background, motion, smoothness",
     "methods": "Magic Mirror, tokens of a subject, and both, on the same people",
+    "protocol": "Magic-Me's protocol: subjects, sentences, and its two ablations with verdicts",
     "subjects": "people, cups and toys learned by their tokens, against the plain base",
 }
 
@@ -25,6 +28,26 @@ def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is no number of processes; give 0 or more")
     return int(text)
+
+
+def _protocol(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--tier",
+        choices=("smoke", "quick", "paper"),
+        default="quick",
+        help="2 subjects x 1 sentence, 4 x 4, or the paper's 16 x 25",
+    )
+    command.add_argument("--clip", type=Path, metavar="DIR", help="CLIP (as clip-vit-base-patch32)")
+    command.add_argument("--dino", type=Path, metavar="DIR", help="DINO (as dino-vits16) or DINOv2")
+
+
+def _told(module: Any, options: argparse.Namespace) -> list[Any]:
+    """What a figure is told beside the root and the processes."""
+    if options.figure == "protocol":
+        from mm_model.metrics.embedders import open_networks
+
+        return [module.TIERS[options.tier], open_networks(options.clip, options.dino)]
+    return [] if vars(options).get("steps") is None else [module.longer(options.steps)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         if name == "figure8":
             command.add_argument("--steps", type=int, help="of each training; 200 unless given")
+        if name == "protocol":
+            _protocol(command)
     options = parser.parse_args(arguments)
     silence_telemetry()
     keep_freed_memory()
@@ -50,8 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         module = importlib.import_module(f"mm_model.reproduce.{options.figure}")
-        told = [] if vars(options).get("steps") is None else [module.longer(options.steps)]
-        shelf = module.reproduce(repository_root(), options.processes, *told)
+        shelf = module.reproduce(repository_root(), options.processes, *_told(module, options))
     except UserError as error:
         print(f"Stopped: {error}", file=sys.stderr)
         return 1

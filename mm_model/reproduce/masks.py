@@ -8,25 +8,24 @@ motion vanishes. Source: Magic-Me (arXiv 2402.09368), its ablation of prompt-to-
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 import torch
 
 from mm_model.embedded.objects.example import PERSON, DrawnSubject
 from mm_model.embedded.objects.things import Pictured
-from mm_model.embedded.people.encode import encode_picture
 from mm_model.metrics.intervals import mean_interval, paired_interval
 from mm_model.metrics.pixels import hsv_histogram
 from mm_model.metrics.subject import SubjectClip, measured
 from mm_model.progress import Steps
 from mm_model.reproduce.alike import Likeness, shipped_judges
+from mm_model.reproduce.claims import Claim
 from mm_model.reproduce.results import Shelf
+from mm_model.reproduce.subjects import strip_of_frames
 from mm_model.settings import Profile, load_profile
 from mm_model.store import digests
 from mm_model.store.atomic import Document
@@ -48,7 +47,7 @@ LEARNED, ASIDE = 8, 4
 BASE, MASKED, WHOLE = "base", "masks", "no masks"
 ONE, OWN = "one place", "places of their own"
 
-_SIDE, _FPS, _SHOWN = 128, 8.0, 3
+_SIDE, _FPS = 128, 8.0
 _OUTSIDE = 0.1
 """Ground is where at most this share of the photographs shows the person."""
 
@@ -72,22 +71,6 @@ class MasksStudy:
     )
     frames: int = 9
     seed: int = 10
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What the paper says of learning without masks: `name`'s value falls or rises (`up`)."""
-
-    says: str
-    name: str
-    up: bool
-
-    def verdict(self, change: Document) -> str:
-        """By the interval of the change from masks to none."""
-        low, high = change["low"], change["high"]
-        if low is None or high is None or low <= 0 <= high:
-            return "cannot be told"
-        return "holds" if (low > 0) == self.up else "does not hold"
 
 
 CLAIMS = (
@@ -170,7 +153,7 @@ def _part(bench: _Bench, shelf: Shelf, seed: int, places: str) -> Document:
         "scores": {
             variant: _scores(bench, seed, places, found) for variant, found in clips.items()
         },
-        "shown": _strip(bench.seen(shown), list(clips.values())),
+        "shown": strip_of_frames(bench.seen(shown), list(clips.values())),
     }
     shelf.keep(key, part)
     return part
@@ -285,18 +268,3 @@ def _row(values: Sequence[dict[str, float | None]]) -> Document:
         "change without masks": paired_interval(by[WHOLE], by[MASKED]),
         "change by masks": paired_interval(by[MASKED], by[BASE]),
     }
-
-
-def _strip(photographs: Sequence[Pictured], clips: Sequence[list[np.ndarray]]) -> str:
-    """Photographs, then middle frames of the variants beside each other, as PNG in base64."""
-    cells = [one.image for one in photographs[:_SHOWN]]
-    for shots in list(zip(*clips, strict=True))[:_SHOWN]:
-        gap = np.full((len(shots[0][0]), 8, 3), 255, np.uint8)
-        cells += [gap, *(clip[len(clip) // 2] for clip in shots)]
-    return base64.b64encode(encode_picture(np.concatenate(cells, axis=1), ".png")).decode()
-
-
-def strip_of(part: Document) -> np.ndarray:
-    """The row of a part's picture, uint8 `[H,W,3]`."""
-    content = np.frombuffer(base64.b64decode(part["shown"]), np.uint8)
-    return cv2.cvtColor(cv2.imdecode(content, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)

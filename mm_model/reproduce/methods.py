@@ -57,6 +57,7 @@ METHODS = (BASE, ONE, FOUR, TOKENS, BOTH)
 _SHOWN_OF = {ONE: 1, FOUR: 4, BOTH: 4}
 """Photographs that Magic Mirror sees."""
 
+_PROFILE = "tiny"
 _LEARNED, _ASIDE, _SIDE = 8, 4, 128
 
 
@@ -82,7 +83,7 @@ class _Bench:
 
     def __init__(self, root: Path, folder: Path, study: MethodsStudy) -> None:
         self.study = study
-        self.profile: Profile = load_profile(root, "tiny")
+        self.profile: Profile = load_profile(root, _PROFILE)
         backbone = load_backbone(root / "weights" / "tiny" / "backbone", self.profile.run)
         opened = open_base(root / "weights" / "tiny" / "backbone", self.profile)
         base: Any = opened.base
@@ -209,6 +210,7 @@ def reproduce(root: Path, processes: int = 2, study: MethodsStudy | None = None)
     shelf = Shelf(root / "work" / "reproduce" / NAME, NAME, origin)
     parts = [_part(bench, shelf, seed) for seed in study.people]
     said = {
+        "profile": _PROFILE,
         **setting,
         "adapter": {"from": whose, "sha256": made_by},
         "judges": {one.name: one.title for one in bench.judged.judges},

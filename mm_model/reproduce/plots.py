@@ -211,7 +211,7 @@ def subjects(parts: Sequence[Document]) -> Figure:
 
 def masked(parts: Sequence[Document]) -> Figure:
     """A row a person: photographs, then frames of the base, with masks and without."""
-    from mm_model.reproduce.masks import strip_of
+    from mm_model.reproduce.subjects import strip_of
 
     strips = [strip_of(part) for part in parts]
     figure = Figure(figsize=(11, 1.05 * len(strips) + 0.7))
@@ -225,6 +225,25 @@ def masked(parts: Sequence[Document]) -> Figure:
         axes.imshow(strip, interpolation="nearest")
         axes.set_xticks([])
         axes.set_yticks([len(strip) / 2], [f"{part['name']}\n{part['places']}"])
+        for edge in axes.spines.values():
+            edge.set_visible(False)
+    return figure
+
+
+def protocol(parts: Sequence[Document], variants: Sequence[str]) -> Figure:
+    """A row a subject: photographs, then frames of the variants of three sentences."""
+    from mm_model.reproduce.subjects import strip_of
+
+    strips = [strip_of(part) for part in parts]
+    wide = strips[0].shape[1] / strips[0].shape[0]
+    figure = Figure(figsize=(1.0 + 0.85 * wide, 0.9 * len(strips) + 0.6))
+    figure.suptitle("Three of eight photographs | frames: " + ", ".join(variants), fontsize=9)
+    room = {"left": 0.1, "right": 0.99, "bottom": 0.01, "top": 1 - 0.5 / (len(strips) + 0.6)}
+    rows = np.atleast_1d(figure.subplots(len(strips), 1, gridspec_kw={**room, "hspace": 0.08}))
+    for axes, strip, part in zip(rows, strips, parts, strict=True):
+        axes.imshow(strip, interpolation="nearest")
+        axes.set_xticks([])
+        axes.set_yticks([len(strip) / 2], [part["name"]])
         for edge in axes.spines.values():
             edge.set_visible(False)
     return figure

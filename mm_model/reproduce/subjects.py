@@ -172,7 +172,7 @@ def _part(bench: _Bench, shelf: Shelf, subject: DrawnSubject) -> Document:
             "last": round(float(np.mean(done.losses[-40:])), 4),
         },
         "scores": _scores(bench, subject, clips),
-        "shown": _strip(bench.seen(shown), clips["base"], clips["tokens"]),
+        "shown": strip_of_frames(bench.seen(shown), [clips["base"], clips["tokens"]]),
     }
     shelf.keep(name, part)
     return part
@@ -275,14 +275,14 @@ def _named(part: Document, kind: str, judge: str) -> str | None:
     return max(found, key=lambda who: found[who]) if found else None
 
 
-def _strip(
-    photographs: Sequence[Pictured], base: Sequence[np.ndarray], tokens: Sequence[np.ndarray]
-) -> str:
-    """Photographs, then a middle frame of the base beside that of the tokens, as PNG in base64."""
+def strip_of_frames(photographs: Sequence[Pictured], clips: Sequence[list[np.ndarray]]) -> str:
+    """Photographs, then for each sentence the middle frames of the variants beside each other, as
+    PNG in base64; three of each.
+    """
     cells = [one.image for one in photographs[:_SHOWN]]
-    for plain_clip, ours in zip(base[:_SHOWN], tokens[:_SHOWN], strict=True):
-        gap = np.full((len(ours[0]), 8, 3), 255, np.uint8)
-        cells += [gap, plain_clip[len(plain_clip) // 2], ours[len(ours) // 2]]
+    for shots in list(zip(*clips, strict=True))[:_SHOWN]:
+        gap = np.full((len(shots[0][0]), 8, 3), 255, np.uint8)
+        cells += [gap, *(clip[len(clip) // 2] for clip in shots)]
     return base64.b64encode(encode_picture(np.concatenate(cells, axis=1), ".png")).decode()
 
 

@@ -104,6 +104,25 @@ def _evaluate(folder: Path) -> None:
     _json(folder / "metrics.json", _summary())
 
 
+def methods(place: Path) -> None:
+    """What `make methods` leaves: two methods, two judges, one of whom found no face."""
+    mean, none = {**_mean(0.4), "people": 6}, {"value": None, "low": None, "high": None}
+    judged = {"cosine": mean, "gain": {**_mean(0.1), "people": 6}, "named right": 3}
+    blind = {"cosine": none, "gain": none, "named right": 0}
+    row = {"motion": _mean(2.5), "seconds a clip": 1.83, "tiny": judged, "dlib": blind}
+    said = {
+        "adapter": {"from": "make run", "sha256": "0"},
+        "judges": {"tiny": f"house {SCRIPT}", "dlib": QUOTES},
+        "methods": {"base": row, f"tokens {IDENTITY}": row},
+        "notes": [SCRIPT],
+        "parts": [{}] * 6,
+        "profile": "tiny",
+        "seconds of learning": [67.0, 78.1, 56.1],
+        "study": {"sentences": [QUOTES] * 4},
+    }
+    _json(place / "work" / "reproduce" / "methods" / "methods.json", said)
+
+
 def _training(folder: Path, step: int) -> None:
     samples = folder / "samples"
     _json(samples / "people.json", [{"prompt": SCRIPT}, {"prompt": QUOTES}])
@@ -136,6 +155,7 @@ def tree(root: Path, place: Path) -> Layout:
     _training(layout.output("pretrain"), 6)
     _training(layout.output("finetune"), 4)
     _evaluate(layout.output("evaluate"))
+    methods(place)
     at_work = place / "work" / "tiny" / "register" / "0" / "out"
     _json(at_work / "release.json", {"sentences": [SCRIPT], "serve_command": f"serve {QUOTES}"})
     return layout

@@ -136,7 +136,32 @@ def test_a_value_that_is_missing_costs_its_section_alone(layout: Layout) -> None
     broken = [line for line in found if "A part of the page could not be made" in line]
     assert len(broken) == 2, broken
     assert "no attribute 'title'" in broken[0] and "KeyError: 'kept'" in broken[1]
-    assert found.count("<h2>") == 15 - 2
+    assert found.count("<h2>") == 16 - 2
+
+
+def test_methods_are_shown_where_they_were_measured_for_this_profile(
+    root: Path, layout: Layout
+) -> None:
+    """As `make methods` left it; an adapter that was trained since is told."""
+    place = layout.root / "work/reproduce/methods/methods.json"
+    head = "  'Methods beside each other'"
+    shutil.copyfile(root / "docs/media/methods.json", place)
+    found = seen(page.render(layout))
+    assert head in found and "  'tokens of eight'" in found
+    told = found[found.index("  'tokens on magic mirror of four'") :]
+    assert {"  '+0.31'", "  '+0.21 to +0.48'"} <= set(told)
+    assert "  '67'" in told, "seconds of a learning"
+    another = "It was measured with another adapter"
+    assert not any(another in line for line in found)
+    made = layout.output("finetune") / "manifest.json"
+    files = {"adapter/magic_mirror_adapter.safetensors": "0" * 64}
+    made.write_text(json.dumps({"files": files}))
+    assert any(another in line for line in seen(page.render(layout)))
+    said = json.loads(place.read_text())
+    place.write_text(json.dumps({**said, "profile": "tiny-long"}))
+    assert head not in seen(page.render(layout)), "of another profile"
+    place.unlink()
+    assert head not in seen(page.render(layout))
 
 
 def test_a_template_that_names_what_is_not_given_says_so() -> None:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from mm_model.embedded.objects.things import FORMS, SMALLEST, Pictured, photograph, thing
+from mm_model.embedded.objects.things import FORMS, SMALLEST, Pictured, before, photograph, thing
 from mm_model.embedded.people.action import draw_still
 from mm_model.embedded.people.encode import encode_picture
 from mm_model.embedded.people.people import CATEGORIES, person
@@ -59,19 +59,25 @@ class DrawnSubject:
             raise UserError(f"There is no person {self.seed}: give a seed up to {len(adults) - 1}.")
         return adults[self.seed]
 
+    @property
+    def _place(self) -> list[int]:
+        """Decides where the photographs of one place are taken."""
+        people = [_STREAM, self.seed, _PLACE]
+        return people if self.kind == PERSON else [*people, SUBJECTS.index(self.kind)]
+
     def photographs(
         self, number: int = NUMBER, size: int = SIZE, *, one_place: bool = False
     ) -> list[Pictured]:
         """`number` photographs of `size` pixels a side, each in a place and light of its own.
 
-        one_place: a person's all stand before one background, as when they were taken on one day.
+        one_place: all stand before one background, as when they were taken on one day.
         """
         rng = np.random.default_rng([_STREAM, SUBJECTS.index(self.kind), self.seed])
+        place = shot(np.random.default_rng(self._place)) if one_place else None
         if self.kind != PERSON:
             what = thing(self.kind, self.seed)
-            return [photograph(what, rng, size) for _ in range(number)]
+            return [photograph(what, rng, size, place) for _ in range(number)]
         found: list[Pictured] = []
-        place = shot(np.random.default_rng([_STREAM, self.seed, _PLACE])) if one_place else None
         while len(found) < number:
             if (drawn := _portrait(self.person, rng, size, place)) is not None:
                 found.append(drawn)
@@ -87,12 +93,7 @@ def _portrait(
     """
     setup, pose, who = shot(rng), draw_still(rng), person(seed)
     if place is not None:
-        setup = replace(
-            setup,
-            background=place.background,
-            background_colours=place.background_colours,
-            background_seed=place.background_seed,
-        )
+        setup = before(setup, place)
     drawn = render(who, setup, pose, size)
     if not drawn.visible:
         return None

@@ -7,7 +7,7 @@ pattern. All follow from one seed. Same arguments, same bits.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -81,15 +81,28 @@ def thing(kind: str, seed: int) -> Thing:
     return Thing(seed, kind, form, pattern, (COLOURS[body], COLOURS[second]))
 
 
-def photograph(what: Thing, rng: np.random.Generator, size: int) -> Pictured:
-    """One picture in a random place, light and view."""
+def photograph(
+    what: Thing, rng: np.random.Generator, size: int, place: ShotSetup | None = None
+) -> Pictured:
+    """One picture in a random light and view; before the background of `place`, or a random one."""
     view = ThingView(
         height=float(rng.uniform(0.5, 0.72)),
         turn=float(rng.normal(0, 6)),
         mirrored=bool(rng.random() < 0.5),
         offset=(float(rng.uniform(-0.06, 0.06)), float(rng.uniform(-0.05, 0.05))),
     )
-    return render(what, shot(rng), view, size)
+    setup = shot(rng)
+    return render(what, setup if place is None else before(setup, place), view, size)
+
+
+def before(setup: ShotSetup, place: ShotSetup) -> ShotSetup:
+    """The light and camera of `setup` before the background of `place`."""
+    return replace(
+        setup,
+        background=place.background,
+        background_colours=place.background_colours,
+        background_seed=place.background_seed,
+    )
 
 
 def render(what: Thing, setup: ShotSetup, view: ThingView, size: int) -> Pictured:
