@@ -18,6 +18,7 @@ from mm_model.errors import UserError, first_line
 from mm_model.generation.clips import telling
 from mm_model.nn.networks import load_network, without_bars
 from mm_model.progress import OnStep
+from mm_model.vcd.motion_file import load_motion_file
 from mm_model.vcd.single_file import load_single_file
 from mm_model.vcd.stable_diffusion import StableDiffusion, load_checkpoint
 from mm_model.vcd.tokens import IdTokens
@@ -80,7 +81,8 @@ class Animator:
             )
         # the motion UNet has taken the weights over; the plain one would stay in memory beside it
         self.base = replace(base, unet=self._pipe.unet)
-        self._pipe.unet.to(base.device, base.unet.dtype).requires_grad_(False)
+        # torch's own `to`: that of the library warns of nothing
+        torch.nn.Module.to(self._pipe.unet, base.device, base.unet.dtype).requires_grad_(False)
         self._pipe.set_progress_bar_config(disable=True)
         self._longest = int(motion.config.motion_max_seq_length)
 
@@ -157,8 +159,8 @@ def load_animator(
     dtype: torch.dtype,
     like: Path | None = None,
 ) -> Animator:
-    """The checkpoint of `checkpoint` with the motion module of `motion`, both in diffusers' layout;
-    or a checkpoint in one file, whose sizes and words are those of the checkpoint `like`.
+    """The checkpoint of `checkpoint` with the motion module of `motion`, both in diffusers' layout
+    or in one file; sizes and words of such a checkpoint are those of the checkpoint `like`.
 
     Raises:
         UserError: one is missing, damaged, or does not fit the other.
@@ -172,12 +174,15 @@ def load_animator(
         base = load_single_file(checkpoint, like, device, dtype)
     else:
         base = load_checkpoint(checkpoint, device, dtype)
-    if not motion.is_dir():
+    if motion.is_file():
+        module = load_motion_file(motion, dtype)
+    elif motion.is_dir():
+        module = load_network(motion, ("diffusers", "MotionAdapter"), dtype, "motion module")
+    else:
         raise UserError(
-            f"{motion} is no folder: name a motion module in diffusers' layout (config.json and "
-            "safetensors)."
+            f"{motion} is not there: name a motion module, a folder in diffusers' layout "
+            "(config.json and safetensors) or one file."
         )
-    module = load_network(motion, ("diffusers", "MotionAdapter"), dtype, "motion module")
     try:
         return Animator(base, module.to(device))
     except (ValueError, RuntimeError) as error:

@@ -21,6 +21,7 @@ from mm_model.store.atomic import Document
 from mm_model.vcd import cogvideox, stable_diffusion
 from mm_model.vcd.animate import FPS, GUIDANCE, STEPS, Take, load_animator
 from mm_model.vcd.cog_clips import load_cog_animator
+from mm_model.vcd.lora import Lora, add_lora
 from mm_model.vcd.shelf import LearnedSubject
 from mm_model.vcd.tokens import IdTokens
 
@@ -64,19 +65,25 @@ class Show:
     """What a subject is to be shown with, not loaded yet. motion: None on a CogVideoX backbone.
 
     learned_on: where that lies; weights: that, or another one of its family. subject: None where
-    the prompt alone is heard, and the weights say their family.
+    the prompt alone is heard, and the weights say their family. lora: added to both networks.
     """
 
     subject: LearnedSubject | None
     learned_on: Path
     weights: Path
     motion: Path | None
+    lora: Lora | None = None
 
     def __post_init__(self) -> None:
         """Raises `UserError` where a motion module is lacking, or is of no use."""
         if self._on_backbone and self.motion is not None:
             raise UserError(
                 f"{self._whose} a CogVideoX backbone, which moves by itself: leave out --motion."
+            )
+        if self._on_backbone and self.lora is not None:
+            raise UserError(
+                f"{self._whose} a CogVideoX backbone, and a LoRA is added to Stable Diffusion: "
+                "leave out --lora."
             )
         if not self._on_backbone and self.motion is None:
             raise UserError(
@@ -103,13 +110,14 @@ class Show:
     def digests(self) -> dict[str, str]:
         """Hex SHA-256 of each part."""
         by = cogvideox if self._on_backbone else stable_diffusion
-        found = {"weights": by.digest_of(self.weights)} | self._motion_digest()
+        found = {"weights": by.digest_of(self.weights)} | self._added()
         return found if self.subject is None else {"subject": self.subject.sha256, **found}
 
-    def _motion_digest(self) -> dict[str, str]:
+    def _added(self) -> dict[str, str]:
+        found = {} if self.lora is None else {"lora": self.lora.digest()}
         if self.motion is None:
-            return {}
-        return {"motion": stable_diffusion.digest_of_network(self.motion)}
+            return found
+        return {"motion": stable_diffusion.digest_of_network(self.motion), **found}
 
     def load(self, profile: Profile, low_memory: bool = False) -> LoadedShow:
         """Load it on the profile's device, where asked for so that it needs little memory there.
@@ -135,6 +143,8 @@ class Show:
         dtype = getattr(torch, profile.run.dtype)
         place = torch.device("cpu") if low_memory else device
         animator = load_animator(self.weights, self.motion, place, dtype, like=self.learned_on)
+        if self.lora is not None:
+            add_lora(animator.pipe, self.lora)
         if low_memory:
             memory.spare(animator.pipe, device)
         side = animator.side

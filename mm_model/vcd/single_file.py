@@ -55,7 +55,7 @@ def load_single_file(
                 raise ValueError(f"it lacks {name}'s {lacking[0]}")
     except (*_FAULTS, SingleFileComponentError) as error:
         raise UserError(
-            f"{file} is no whole checkpoint of the family of {like} ({_why(error)}): fetch it "
+            f"{file} is no whole checkpoint of the family of {like} ({why(error)}): fetch it "
             "again, or name another."
         ) from error
     return StableDiffusion(
@@ -65,7 +65,8 @@ def load_single_file(
     )
 
 
-def _why(error: Exception) -> str:
+def why(error: Exception) -> str:
+    """What is wrong with such a file, in words, of what the library raised."""
     if "meta tensor" in str(error):
         return "it lacks a tensor"
     return first_line(error)

@@ -127,11 +127,13 @@ def digest_of(folder: Path) -> str:
 
 
 def digest_of_network(folder: Path) -> str:
-    """Names a network by its files that are read: of variants of its weights, one.
+    """Names a network by its files that are read: of variants of its weights, one; or by its file.
 
     Raises:
         UserError: the folder is not there.
     """
+    if folder.is_file():
+        return digests.of_file(folder)
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder: name where it lies now.")
     return digests.of_value([(path.name, digests.of_file(path)) for path in files_read(folder)])

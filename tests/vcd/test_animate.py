@@ -107,7 +107,7 @@ def test_a_motion_module_of_another_unet_is_refused(
     ).save_pretrained(tmp_path / "other")
     with pytest.raises(UserError, match="does not fit"):
         load_animator(places[0], tmp_path / "other", torch.device("cpu"), torch.float32)
-    with pytest.raises(UserError, match="no folder"):
+    with pytest.raises(UserError, match="is not there"):
         load_animator(places[0], tmp_path / "none", torch.device("cpu"), torch.float32)
 
 

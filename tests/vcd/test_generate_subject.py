@@ -129,7 +129,7 @@ def test_without_numbers_it_is_the_checkpoint_s_own_size_and_sixteen_frames(
         (["--frames", "40"], "makes 1 to 16"),
         (["--size", "33x32"], "multiples of"),
         (["--weights", "nowhere"], "nowhere is no Stable Diffusion checkpoint"),
-        (["--motion", "nowhere"], "nowhere is no folder"),
+        (["--motion", "nowhere"], "nowhere is not there"),
         (["-o", "cup.gif"], "cup.gif is no name of a clip"),
         (["-o", "there.mp4"], "there.mp4 exists"),
     ],
@@ -276,7 +276,7 @@ def test_what_lies_beside_the_weights_that_are_read_changes_nothing(
     assert cli.main(["generate", "--again", "cup.json"]) == 0, said_of(capsys)
     assert said_of(capsys).splitlines()[-1] == "the same bytes"
     gone = ["generate", "--again", "cup.json", "--motion", "nowhere"]
-    assert cli.main(gone) == 1 and "nowhere is no folder" in said_of(capsys)
+    assert cli.main(gone) == 1 and "nowhere is not there" in said_of(capsys)
 
 
 @pytest.mark.parametrize("half", [True, False])

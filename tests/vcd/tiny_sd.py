@@ -19,12 +19,12 @@ SIZE = 32
 """Pixels a side that the small UNet is meant for."""
 
 
-def _unet() -> Any:
+def _unet(widths: tuple[int, int]) -> Any:
     from diffusers import UNet2DConditionModel
 
     return UNet2DConditionModel(
         sample_size=SIZE // 2,
-        block_out_channels=(16, 32),
+        block_out_channels=widths,
         layers_per_block=1,
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
@@ -34,7 +34,7 @@ def _unet() -> Any:
     )
 
 
-def checkpoint(folder: Path, seed: int = 0) -> Path:
+def checkpoint(folder: Path, seed: int = 0, widths: tuple[int, int] = (16, 32)) -> Path:
     """Stable Diffusion 1.5 in miniature, saved as diffusers does."""
     from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline
     from transformers import CLIPTextConfig, CLIPTextModel
@@ -62,7 +62,7 @@ def checkpoint(folder: Path, seed: int = 0) -> Path:
             ),
             text_encoder=CLIPTextModel(config),
             tokenizer=words,
-            unet=_unet(),
+            unet=_unet(widths),
             scheduler=PNDMScheduler(
                 beta_start=0.00085,
                 beta_end=0.012,

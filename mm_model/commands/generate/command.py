@@ -10,6 +10,7 @@ from mm_model.methods.kinds import METHODS
 from mm_model.serving import fields
 from mm_model.serving.fields import Field
 from mm_model.store.named import path
+from mm_model.vcd.lora import Lora
 
 
 def add_to(commands: Any) -> None:
@@ -53,8 +54,8 @@ def add_to(commands: Any) -> None:
         type=path,
         metavar="JSON",
         help="make the clip of this record once more and compare the bytes; --ref "
-        "names photographs that were moved (--subject, --weights and --motion those of a subject), "
-        "-o writes the clip",
+        "names photographs that were moved (--subject, --weights, --motion, --lora those of a "
+        "subject), -o writes the clip",
     )
     command.set_defaults(act=run)
 
@@ -116,7 +117,16 @@ def _add_subject(command: argparse.ArgumentParser) -> None:
         "was learned on if absent; of ConsisID: its folder",
     )
     command.add_argument(
-        "--motion", type=path, metavar="DIR", help="of a subject: AnimateDiff's motion module"
+        "--motion",
+        type=path,
+        metavar="PATH",
+        help="of a subject: AnimateDiff's motion module, a folder or one file",
+    )
+    command.add_argument(
+        "--lora",
+        type=Lora.of,
+        metavar="FILE[:SCALE]",
+        help="of a subject on Stable Diffusion: a LoRA of a style or of a motion",
     )
     command.add_argument(
         "--refine",
@@ -164,7 +174,8 @@ def _run(options: argparse.Namespace) -> None:
     target, force = options.out, options.force
     if options.again is not None:
         _refuse_changes(options)
-        places = subject.SubjectPlaces(options.subject, options.weights, options.motion)
+        given = (options.subject, options.weights, options.motion, options.lora)
+        places = subject.SubjectPlaces(*given)
         moved = repeat.Moved(tuple(options.ref), places)
         repeat.again(layout, options.again, moved, target, force=force, say=_say)
     elif options.batch is not None:

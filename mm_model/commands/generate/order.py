@@ -36,6 +36,7 @@ _OWN = {
     "subject": (SUBJECT,),
     "weights": (SUBJECT, CONSISID),
     "motion": (SUBJECT,),
+    "lora": (SUBJECT,),
     "refine": (SUBJECT, MAGIC_MIRROR),
 }
 """Options to the methods that they belong to; the others are everybody's."""
@@ -57,7 +58,8 @@ def of_options(options: argparse.Namespace) -> Order:
     if method == SUBJECT:
         if not prompts:
             raise UserError("Give a sentence with --prompt.")
-        places = subject.SubjectPlaces(options.subject, options.weights, options.motion)
+        given_places = (options.subject, options.weights, options.motion, options.lora)
+        places = subject.SubjectPlaces(*given_places)
         return subject.SubjectWish(
             places, prompts, values(options), options.refine, held=HeldModel(options.low_memory)
         )

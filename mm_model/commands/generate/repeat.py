@@ -9,6 +9,7 @@ from mm_model.commands.generate.ending import Say
 from mm_model.commands.generate.subject import SubjectPlaces
 from mm_model.errors import UserError
 from mm_model.methods.kinds import CONSISID, SUBJECT
+from mm_model.store.atomic import Document
 from mm_model.store.layout import Layout
 
 
@@ -22,7 +23,12 @@ class Moved:
     def refuse_unused(self, method: str) -> None:
         """Raises `UserError` where something is named that the clip was not made of."""
         where = self.places
-        learned = {"subject": where.subject, "weights": where.weights, "motion": where.motion}
+        learned: Document = {
+            "subject": where.subject,
+            "weights": where.weights,
+            "motion": where.motion,
+        }
+        learned["lora"] = where.lora
         if method == CONSISID:
             del learned["weights"]
         unused = {"ref": self.references or None} if method == SUBJECT else learned

@@ -22,6 +22,7 @@ from mm_model.serving import fields
 from mm_model.store.atomic import Document
 from mm_model.store.named import path as named_path
 from mm_model.store.named import reason
+from mm_model.vcd.lora import Lora
 
 NAME = "name"
 REFERENCES = "ref"
@@ -167,6 +168,11 @@ def _paths(_: str, text: str, beside: Path) -> list[Path]:
     return [beside / named_path(one.strip()) for one in text.split(_APART) if one.strip()]
 
 
+def _lora(_: str, text: str, beside: Path) -> Lora:
+    said = Lora.of(text)
+    return Lora(beside / said.file, said.scale)
+
+
 def _name_or_folder(_: str, text: str, beside: Path) -> str:
     """A folder beside the file, where there is one of that name."""
     place = beside / named_path(text)
@@ -203,6 +209,7 @@ _CELLS: dict[str, Cell] = {
     "subject": _name_or_folder,
     "weights": _path,
     "motion": _path,
+    "lora": _lora,
     "refine": _text,
     **{
         option: _text if len(together) > 1 else _number(together[0].whole)

@@ -94,7 +94,8 @@ class Arguments(_Sentences):
 @dataclass(frozen=True)
 class SubjectArguments(_Sentences):
     """What was asked for of a learned subject. subject, weights, motion: its folder, and those of
-    what it is shown with, by path. refine: the steps of refining, as they were given.
+    what it is shown with, by path. refine: the steps of refining, as they were given. lora: a file
+    and its scale, with a colon between; records of before there were any lack it.
     prompt, numbers: as in `Arguments`.
     """
 
@@ -105,6 +106,7 @@ class SubjectArguments(_Sentences):
     consent: str | None
     refine: str | None
     numbers: dict[str, float]
+    lora: str | None = None
 
     def as_dict(self) -> Document:
         """As a record has it."""
@@ -234,7 +236,7 @@ def _is_whole(found: Sidecar) -> bool:
     told: tuple[object, ...] = ()
     if isinstance(asked, SubjectArguments):
         kinds += [(asked.consent, texts), (asked.motion, texts), (asked.refine, texts)]
-        kinds += [(asked.subject, text), (asked.weights, text)]
+        kinds += [(asked.subject, text), (asked.weights, text), (asked.lora, texts)]
         numbers = {one.name for one in fields.FIELDS} == set(asked.numbers)
     else:
         by = asked.weights if isinstance(asked, ConsisArguments) else asked.adapter

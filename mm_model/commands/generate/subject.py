@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from mm_model.refine.plan import RefinePlan
     from mm_model.vcd.animate import Take
+    from mm_model.vcd.lora import Lora
     from mm_model.vcd.shelf import LearnedSubject
     from mm_model.vcd.showing import LoadedShow, Show
 
@@ -46,12 +47,13 @@ NAMES = {
 @dataclass(frozen=True)
 class SubjectPlaces:
     """Where a subject and what shows it lie: its name or folder, and the folders of the checkpoint
-    and of the motion module; None where what was learned or recorded says it.
+    and of the motion module, and a LoRA on them; None where what was learned or recorded says it.
     """
 
     subject: str | None
     weights: Path | None
     motion: Path | None
+    lora: "Lora | None" = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ def is_of(layout: Layout, wish: SubjectWish, said: Sidecar) -> bool:
         isinstance(asked, SubjectArguments)
         and asked.prompts == wish.prompts
         and asked.refine == wish.refine
+        and _scale(asked.lora) == _scale(wish.places.lora)
         and fields.agree(asked.numbers, wish.values)
         and ending.same_parts(
             said, order.digests, _values(load_profile(layout.root, layout.profile), wish)
@@ -121,7 +124,8 @@ def again(
         raise TypeError("a clip from photographs")
     motion = moved.motion or (Path(asked.motion) if asked.motion else None)
     weights = moved.weights or Path(asked.weights)
-    places = SubjectPlaces(moved.subject or asked.subject, weights, motion)
+    lora = _where(asked.lora, moved.lora)
+    places = SubjectPlaces(moved.subject or asked.subject, weights, motion, lora)
     wish = SubjectWish(
         places,
         asked.prompts,
@@ -156,7 +160,8 @@ class _Order:
     def digests(self) -> dict[str, str]:
         """Hex SHA-256 of each part; gigabytes are read once."""
         show, known = self.show, self.held.known
-        found = known((show.weights, show.motion, show.family), show.digests)
+        parts = (show.weights, show.motion, show.lora and show.lora.file, show.family)
+        found = known(parts, show.digests)
         found = found | {"subject": self.subject.sha256}
         if self.plan is None:
             return found
@@ -166,7 +171,7 @@ class _Order:
     def load(self, profile: Profile) -> "LoadedShow":
         """What shows the subject, on the profile's device."""
         show = self.show
-        key = (show.weights, show.motion, self.subject.space, show.learned_on)
+        key = (show.weights, show.motion, show.lora, self.subject.space, show.learned_on)
         return self.held.model(key, lambda: show.load(profile, self.held.low_memory))
 
 
@@ -180,7 +185,8 @@ def _order(layout: Layout, wish: SubjectWish) -> _Order:
     folder = shelf.found(layout, places.subject)
     subject = shelf.read(folder)
     learned_on = layout.root / subject.weights  # a tree's own backbone is named from its root
-    show = showing.Show(subject, learned_on, places.weights or learned_on, places.motion)
+    weights = places.weights or learned_on
+    show = showing.Show(subject, learned_on, weights, places.motion, places.lora)
     plan = None if wish.refine is None else RefinePlan.of(wish.refine)
     facepack = layout.root / load_params(layout.root).facepack
     return _Order(subject, show, folder, plan=plan, facepack=facepack, held=wish.held)
@@ -237,7 +243,26 @@ def _arguments(order: _Order, wish: SubjectWish, take: "Take") -> SubjectArgumen
         consent=order.subject.consent,
         refine=wish.refine,
         numbers={one.name: getattr(take, NAMES[one.name]) for one in fields.FIELDS},
+        lora=None if show.lora is None else str(show.lora),
     )
+
+
+def _scale(lora: "str | Lora | None") -> float | None:
+    from mm_model.vcd.lora import Lora
+
+    said = Lora.of(lora) if isinstance(lora, str) else lora
+    return None if said is None else said.scale
+
+
+def _where(recorded: str | None, moved: "Lora | None") -> "Lora | None":
+    """The recorded LoRA, where it lies now."""
+    from mm_model.vcd.lora import Lora
+
+    if recorded is None and moved is not None:
+        raise UserError("The clip was made without --lora: leave it out.")
+    if recorded is None or moved is None:
+        return None if recorded is None else Lora.of(recorded)
+    return Lora(moved.file, Lora.of(recorded).scale)
 
 
 def _refined(
