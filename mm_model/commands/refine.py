@@ -227,11 +227,15 @@ def _shown_with(options: argparse.Namespace, root: Path, subject: LearnedSubject
     """The networks that redraw, not loaded yet: named, the subject's own, or the tree's backbone.
 
     Raises:
-        UserError: a motion module is lacking, or is of no use.
+        UserError: a motion module is lacking, or is of no use, or the weights are not there.
     """
     from mm_model.settings import load_params
     from mm_model.vcd.showing import Show
 
+    if options.weights is not None and not options.weights.exists():
+        raise UserError(
+            f"{options.weights} is not there: name a CogVideoX backbone or Stable Diffusion 1.5."
+        )
     own = subject.weights if subject else Path(load_params(root).backbone)
     learned_on = root / own  # a tree's own backbone is named from its root
     return Show(subject, learned_on, options.weights or learned_on, options.motion)

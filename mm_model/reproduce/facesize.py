@@ -77,14 +77,11 @@ TRAINED = 2.2
 """Side of what the backbone was trained on over a face's height (`model.crop_margin`)."""
 
 REDRAWINGS = (
-    Redrawing(OWN, boxes.CROP, 0.6),
-    Redrawing(OWN, TRAINED, 0.6),
-    Redrawing(OTHER, TRAINED, 0.6),
-    Redrawing(OWN, TRAINED, 0.3),
-    Redrawing(OTHER, TRAINED, 0.3),
+    Redrawing(OWN, boxes.CROP, cog.STRENGTHS["face"]),
+    Redrawing(OWN, TRAINED, cog.STRENGTHS["face"]),
+    Redrawing(OTHER, TRAINED, cog.STRENGTHS["face"]),
 )
-"""The published crop, and the one that the backbone knows, by the redrawer's own strength and by
-half of it."""
+"""By the published crop, and by the one that the backbone knows."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +93,8 @@ class FaceSizeStudy:
     """
 
     people: tuple[int, ...] = (8, 9, 10, 11, 12, 13)
-    sizes: tuple[int, ...] = (8, 12, 18, 30)
-    actions: tuple[str, ...] = ("smiles", "nods")
+    sizes: tuple[int, ...] = (12, 18, 30)
+    actions: tuple[str, ...] = ("smiles",)
     frame: int = 160
     redrawings: tuple[Redrawing, ...] = REDRAWINGS
     steps: int | None = None
@@ -237,7 +234,9 @@ def seen(frame: np.ndarray, face: Face) -> tuple[np.ndarray, Face]:
 
 
 def reproduce(root: Path, processes: int = 2, study: FaceSizeStudy | None = None) -> Shelf:
-    """Write `facesize.json` and `facesize.png`; returns where they lie. Resumes by person."""
+    """Write `facesize.json` and `facesize.png`; returns where they lie. Resumes by person and
+    size.
+    """
     study = study or FaceSizeStudy()
     torch.set_num_threads(max(1, processes))
     bench = _Bench(root, study)
@@ -246,12 +245,16 @@ def reproduce(root: Path, processes: int = 2, study: FaceSizeStudy | None = None
         "subject": bench.values.model_dump(mode="json", exclude={"on_backbone"}),
     }
     judges = [bench.likeness.judges[name].digest for name in sorted(bench.likeness.judges)]
-    origin = digests.of_value([VERSION, setting, bench.digest, judges])
+    every_size = replace(study, sizes=())  # a part is of one
+    known = [VERSION, asdict(every_size), setting["subject"], bench.digest, judges]
+    origin = digests.of_value(known)
     shelf = Shelf(root / "work" / "reproduce" / NAME, NAME, origin)
     whose = digests.of_value([VERSION, setting["subject"], bench.digest])
     learned = replace(shelf, origin=whose)  # how something is redrawn has no say in the tokens
     tokens = {seed: _tokens(bench, learned, seed) for seed in study.people}
-    parts = [_part(bench, shelf, seed, tokens) for seed in study.people]
+    parts = [
+        _part(bench, shelf, seed, side, tokens) for side in study.sizes for seed in study.people
+    ]
     rows = figures(study, parts)
     said = {
         **setting,
@@ -274,9 +277,11 @@ def _tokens(bench: _Bench, shelf: Shelf, seed: int) -> IdTokens:
     return IdTokens(placeholder_of(f"person-{seed}"), torch.tensor(kept["vectors"]))
 
 
-def _part(bench: _Bench, shelf: Shelf, seed: int, tokens: dict[int, IdTokens]) -> Document:
-    """One person at every size; from the shelf where it was finished before."""
-    name = f"person-{seed}"
+def _part(
+    bench: _Bench, shelf: Shelf, seed: int, side: int, tokens: dict[int, IdTokens]
+) -> Document:
+    """One person at one size; from the shelf where it was finished before."""
+    name = f"person-{seed}-{side}-pixels"
     if (kept := shelf.part(name)) is not None:
         return kept
     study, began = bench.study, time.monotonic()
@@ -284,26 +289,24 @@ def _part(bench: _Bench, shelf: Shelf, seed: int, tokens: dict[int, IdTokens]) -
     other = people[(people.index(seed) + 1) % len(people)]
     by = {OWN: tokens[seed], OTHER: tokens[other]}
     made = {place: bench.made(seed, place, by[OWN]) for place in places}
-    shown = {place: one for place, one in made.items() if one is not None}
-    part: Document = {"name": name, "made clips with a face": len(shown), DRAWN: {}, MADE: {}}
-    columns = []
-    for side in study.sizes:
-        given = {
-            DRAWN: {place: bench.drawn(seed, place, side) for place in places},
-            MADE: {place: one.shrunk(side, study.frame) for place, one in shown.items()},
+    given = {
+        DRAWN: {place: bench.drawn(seed, place, side) for place in places},
+        MADE: {p: one.shrunk(side, study.frame) for p, one in made.items() if one is not None},
+    }
+    part: Document = {"person": seed, "size": side, "clips": {}}
+    for source, clips in given.items():
+        before = list(clips.values())
+        after = {str(how): _after(bench, seed, clips, by, how) for how in study.redrawings}
+        part["clips"][source] = {
+            "number": len(clips),
+            "pixels": _side(before),
+            "before": bench.identity(before, seed),
+            "after": {how: bench.identity(found, seed) for how, found in after.items()},
         }
-        for source, clips in given.items():
-            after = {str(how): _after(bench, seed, clips, by, how) for how in study.redrawings}
-            part[source][str(side)] = {
-                "pixels": _side(list(clips.values())),
-                "before": bench.identity(list(clips.values()), seed),
-                "after": {how: bench.identity(found, seed) for how, found in after.items()},
-            }
-            if source == DRAWN:
-                columns.append(_column([clips[0], *(found[0] for found in after.values())]))
+        if source == DRAWN:
+            column = _column([clips[0], *(found[0] for found in after.values())])
+            part["shown"] = base64.b64encode(encode_picture(column, ".png")).decode()
     part["seconds"] = round(time.monotonic() - began, 1)
-    strip = encode_picture(np.concatenate(columns, axis=1), ".png")
-    part["shown"] = base64.b64encode(strip).decode()
     shelf.keep(name, part)
     return part
 
@@ -334,10 +337,11 @@ def _column(clips: Sequence[SmallFace]) -> np.ndarray:
     return np.concatenate([seen(one.frames[middle], one.faces[middle])[0] for one in clips])
 
 
-def shown_of(part: Document) -> np.ndarray:
-    """The faces of a part's picture, uint8 `[H,W,3]`: a column a size."""
-    content = np.frombuffer(base64.b64decode(part["shown"]), np.uint8)
-    return cv2.cvtColor(cv2.imdecode(content, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+def shown_of(parts: Sequence[Document]) -> np.ndarray:
+    """The faces of some parts, uint8 `[H,W,3]`: a column a part."""
+    found = [np.frombuffer(base64.b64decode(part["shown"]), np.uint8) for part in parts]
+    columns = [np.asarray(cv2.imdecode(one, cv2.IMREAD_COLOR)) for one in found]
+    return cv2.cvtColor(np.concatenate(columns, axis=1), cv2.COLOR_BGR2RGB)
 
 
 def figures(study: FaceSizeStudy, parts: Sequence[Document]) -> list[Document]:
@@ -345,7 +349,7 @@ def figures(study: FaceSizeStudy, parts: Sequence[Document]) -> list[Document]:
     rows = []
     for source in (DRAWN, MADE):
         for side in study.sizes:
-            found = [part[source][str(side)] for part in parts]
+            found = [part["clips"][source] for part in parts if part["size"] == side]
             row: Document = {"clips": source, "size": side, "judges": {}}
             row["pixels"] = mean_interval([one["pixels"] for one in found])["value"]
             for judge in found[0]["before"]:

@@ -268,14 +268,8 @@ def methods(parts: Sequence[Document]) -> Figure:
     return figure
 
 
-_WAYS = (
-    ("#7f7f7f", "-"),
-    ("#1f77b4", "-"),
-    ("#d62728", "-"),
-    ("#1f77b4", "--"),
-    ("#d62728", "--"),
-)
-"""A colour and a line for each way to redraw, in their order."""
+_WAYS = ("#7f7f7f", "#1f77b4", "#d62728")
+"""A colour for each way to redraw, in their order."""
 
 
 def face_size(rows: Sequence[Document], parts: Sequence[Document]) -> Figure:
@@ -300,22 +294,25 @@ def face_size(rows: Sequence[Document], parts: Sequence[Document]) -> Figure:
             low, high, mean = (
                 np.array([one[k] for one in found], float) for k in ("low", "high", "value")
             )
-            colour, line = looks[how]
+            colour = looks[how]
             axes.fill_between(sizes, low, high, alpha=0.12, color=colour, lw=0)
-            axes.plot(sizes, mean, f"o{line}", color=colour, label=how, ms=4)
+            axes.plot(sizes, mean, "o-", color=colour, label=how, ms=4)
         axes.axhline(0, color="#666666", lw=1)
         axes.set_title(f"{source} clips, judge {judge}", fontsize=9)
         axes.set_xlabel("shorter side of the face, pixels")
         axes.grid(alpha=0.3)
     panels[0].legend(fontsize=8)
-    axes = below.subplots()
-    shown = shown_of(parts[0])
-    sizes = list(dict.fromkeys(row["size"] for row in rows))
-    cell = shown.shape[0] / (1 + len(hows))
-    axes.imshow(shown)
-    axes.set_title(f"{parts[0]['name']}, drawn clips, faces enlarged", fontsize=9)
-    axes.set_xticks([cell * (k + 0.5) for k in range(len(sizes))], [f"{one} px" for one in sizes])
-    axes.set_yticks([cell * (k + 0.5) for k in range(1 + len(hows))], ["before", *hows])
+    people = list(dict.fromkeys(part["person"] for part in parts))[:3]
+    for axes, who in zip(np.atleast_1d(below.subplots(1, len(people))), people, strict=True):
+        own = [part for part in parts if part["person"] == who]
+        shown = shown_of(own)
+        cell = shown.shape[1] / len(own)
+        middles = [cell * (k + 0.5) for k in range(max(len(own), 1 + len(hows)))]
+        axes.imshow(shown)
+        axes.set_title(f"person {who}, drawn clips, enlarged", fontsize=9)
+        axes.set_xticks(middles[: len(own)], [f"{part['size']} px" for part in own])
+        names = ["before", *hows] if who == people[0] else [""] * (1 + len(hows))
+        axes.set_yticks(middles[: 1 + len(hows)], names, fontsize=8)
     return figure
 
 

@@ -177,6 +177,8 @@ def test_a_clip_is_refined_by_the_backbone_of_the_tree(
     assert new.shape == old.shape and np.abs(new.astype(int) - old).max() > 30
     assert cli.main([*line, "-o", "plain.mp4"]) == 0, said_of(capsys)
     assert Path("plain.mp4").read_bytes() != Path("out.mp4").read_bytes()
+    assert cli.main([*line, "--weights", "nowhere", "-o", "no.mp4"]) == 1
+    assert "nowhere is not there" in said_of(capsys)
     assert cli.main([*line, "--subject", "rex", "--motion", "m", "-o", "no.mp4"]) == 1
     assert "rex was learned on a CogVideoX backbone, which moves by itself" in said_of(capsys)
     write_mp4(Path("long.mp4"), np.full((17, 64, 64, 3), 90, np.uint8), 8)
