@@ -11,6 +11,8 @@ from pathlib import Path
 
 import yaml
 
+from mm_model.settings.listed import SEGMENTERS
+
 FILE = Path(__file__).resolve().parent.parent / "dvc.yaml"
 INPUT_ASSETS = {
     "sources": "raw",
@@ -36,7 +38,7 @@ PHOTOGRAPHS = "photographs"
 
 _OUTPUT = re.compile(r"data/\$\{profile\}/(\w+)")
 _INPUT = re.compile(r"\$\{(\w+)\}")
-_LISTED = ("${item.folder}", "${subject_base}")
+_LISTED = ("${item.folder}", "${subject_base}", SEGMENTERS)
 
 
 @dataclass(frozen=True)

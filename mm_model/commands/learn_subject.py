@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _SEGMENTERS = ("masks", "face", "matte", "grounded-sam", "none")
 _CONSENT = "--consent BASIS:EVIDENCE"
-_MASKS, _FACE, _MATTE, _GROUNDED, _NOTHING = _SEGMENTERS
+_MASKS, _FACE, _MATTE, _GROUNDED, _ = _SEGMENTERS
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -140,7 +140,7 @@ def _consent(options: argparse.Namespace, root: Path) -> tuple[str | None, Cover
 
 def _segmenter(options: argparse.Namespace, facepack: Path, profile: Profile) -> Segmenter:
     """What `--segment` names; without it what was given decides."""
-    from mm_model.vcd import given, masks
+    from mm_model.vcd import given
 
     chosen, supplied, kind = options.segment, options.masks, options.kind
     if chosen != _GROUNDED and (options.detector or options.sam):
@@ -155,17 +155,14 @@ def _segmenter(options: argparse.Namespace, facepack: Path, profile: Profile) ->
         raise UserError(
             f"--segment {chosen} is for persons: of an {kind} give --masks or {_GROUNDED}."
         )
-    if chosen == _NOTHING:
-        return masks.Everything()
-    if options.matte is not None:
-        from mm_model.vcd.matte import PersonMatte
-
-        return PersonMatte(options.matte)
-    if chosen != _GROUNDED:
-        return given.segmenter_of(kind, supplied, facepack, profile)
-    if options.detector is None or options.sam is None:
+    if chosen == _GROUNDED and (options.detector is None or options.sam is None):
         raise UserError(f"--segment {_GROUNDED} needs --detector DIR and --sam DIR: name both.")
-    from mm_model.vcd.grounded_sam import GroundedSam
-
-    word = options.word or kind
-    return GroundedSam(options.detector, options.sam, word, profile.run.device)
+    how = given.Finding(
+        segment=chosen,
+        word=options.word or kind,
+        masks=supplied,
+        matte=options.matte,
+        detector=options.detector,
+        sam=options.sam,
+    )
+    return given.finder_of(kind, how, facepack, profile)

@@ -8,6 +8,7 @@ from mm_model.store.atomic import Document
 from mm_model.store.layout import Layout
 
 NAME = "methods"
+_BASE, _CONTROL = "base", "colour"
 _WEIGHTS = "adapter/magic_mirror_adapter.safetensors"
 
 
@@ -23,12 +24,14 @@ def compared(layout: Layout) -> str:
     if said.get("profile", "tiny") != layout.profile:
         return ""
     learning = said["seconds of learning"]
+    # what colour alone reaches proves no likeness, so it stands last
+    judges = dict(sorted(said["judges"].items(), key=lambda one: one[0] == _CONTROL))
     return fill(
         "compared.html",
-        judges=said["judges"],
+        judges=judges,
         people=len(said["parts"]),
         sentences=len(said["study"]["sentences"]),
-        rows=[_row(name, row, said["judges"]) for name, row in said["methods"].items()],
+        rows=[_row(name, row, judges) for name, row in said["methods"].items()],
         learning=median(learning) if learning else None,
         another=_another(layout, said["adapter"]),
         notes=said["notes"],
@@ -41,7 +44,7 @@ def _row(name: str, row: Document, judges: Document) -> Document:
         "cells": [
             {
                 "cosine": row[judge]["cosine"],
-                "gain": row[judge]["gain"],
+                "gain": row[judge]["gain"] if name != _BASE else None,
                 "named": row[judge]["named right"],
             }
             for judge in judges

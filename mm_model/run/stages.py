@@ -65,7 +65,7 @@ def load(name: str) -> "Stage":
 
 def given(name: str, root: Path) -> dict[str, str]:
     """What a stage is given beside the entries of `params.yaml`, as paths from the root: of a
-    subject its folder and what it is learned on.
+    subject its folder, what it is learned on, and the networks that find it.
 
     Raises:
         UserError: the subject is not listed, or the list is not valid.
@@ -74,7 +74,7 @@ def given(name: str, root: Path) -> dict[str, str]:
     if not subject:
         return {}
     found, one = _listed(subject, root)
-    return {"folder": one.folder, "subject_base": found.subject_base}
+    return {"folder": one.folder, "subject_base": found.subject_base, **one.networks}
 
 
 def _listed(subject: str, root: Path) -> "tuple[Subjects, ListedSubject]":
@@ -97,10 +97,13 @@ def of(name: str, root: Path) -> "Stage":
     if whole != SUBJECT or not subject:
         return load(name)
     _, one = _listed(subject, root)
+    told = {"kind": one.kind, "word": one.word}
+    if one.segment is not None:  # where it is not said, a learning is known as it was before
+        told["segment"] = one.segment
     return replace(
         load(SUBJECT),
         name=name,
         title=f"Subjects: tokens of {subject}",
         given=given(name, root),
-        told={"kind": one.kind, "word": one.word},
+        told=told,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from mm_model.errors import UserError
 from mm_model.facepack.port import open_pack
 from mm_model.media import consent as records
 from mm_model.settings import Profile
+from mm_model.settings.listed import NAME as LIST
 from mm_model.store import consents
 from mm_model.vcd import masks
 
@@ -41,6 +43,59 @@ def consent_of(
         raise UserError(f"{photos} states its consent file by file and not as a whole: {how}.")
     consents.record(consents.path_below(root), statement)
     return statement.id, record.covers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """How a subject is found: by which `segment` (None: by what there is), of its class `word`, in
+    the pictures of `masks`, or by networks where they lie.
+    """
+
+    segment: str | None = None
+    word: str = ""
+    masks: Path | None = None
+    matte: Path | None = None
+    detector: Path | None = None
+    sam: Path | None = None
+
+
+def finder_of(kind: str, how: Finding, facepack: Path, profile: Profile) -> Segmenter:
+    """Who says where the subject is, as `how` names it; its networks are loaded.
+
+    Raises:
+        UserError: a folder is none, or a network cannot be opened.
+    """
+    if how.segment == "none":
+        return masks.Everything()
+    if how.segment == "matte" and how.matte is not None:
+        from mm_model.vcd.matte import PersonMatte
+
+        return PersonMatte(how.matte)
+    if how.segment == "grounded-sam" and how.detector is not None and how.sam is not None:
+        from mm_model.vcd.grounded_sam import GroundedSam
+
+        return GroundedSam(how.detector, how.sam, how.word, profile.run.device)
+    supplied = None if how.segment == "face" else how.masks
+    return segmenter_of(kind, supplied, facepack, profile)
+
+
+def listed_finding(
+    told: Mapping[str, str], supplied: Path, networks: Mapping[str, Path]
+) -> Finding:
+    """How a listed subject is found: `told` holds its word, and `segment` where the list says it.
+
+    Raises:
+        UserError: the list says masks, and there is no folder of them.
+    """
+    there, segment = supplied.is_dir(), told.get("segment")
+    if segment == supplied.name and not there:
+        raise UserError(
+            f"{supplied.parent} holds no folder {supplied.name}, which {LIST} names as what finds "
+            "the subject (segment): put masks there, or choose another."
+        )
+    return Finding(
+        segment=segment, word=told["word"], masks=supplied if there else None, **networks
+    )
 
 
 def segmenter_of(kind: str, supplied: Path | None, facepack: Path, profile: Profile) -> Segmenter:

@@ -1,9 +1,10 @@
 """Stage `subject`: the tokens of one listed subject, learned from its photographs.
 
 Reads the subject's folder (`photos/`, and `masks/` where there are some), what subjects are learned
-on, and the face pack. Writes what `learn-subject` writes, with `photographs.parquet` (a row for
-each picture that was there, with the reason where it was left out) and `steps.parquet`. Its sheet
-of photographs is no picture of its report, which Dagster would keep in its books.
+on, the face pack, and the networks that find the subject where the list names some. Writes what
+`learn-subject` writes, with `photographs.parquet` (a row for each picture that was there, with the
+reason where it was left out) and `steps.parquet`. Its sheet of photographs is no picture of its
+report, which Dagster would keep in its books.
 """
 
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from mm_model.records import LEFT_OUT, SUBJECT_PHOTO_COLUMNS, SUBJECT_STEP_COLUM
 from mm_model.run.stage import Job, Report, Stage
 from mm_model.run.stages import SUBJECT
 from mm_model.settings.listed import NAME as LIST
+from mm_model.settings.listed import NETWORKS
 from mm_model.store import tables
 
 if TYPE_CHECKING:
@@ -37,8 +39,9 @@ def run(job: Job) -> Report:
             f"{folder} holds no folder {PHOTOS} ({LIST}: {name}: folder): put photographs there."
         )
     consent, covered = given.consent_of(kind, folder / PHOTOS, None, job.layout.root)
-    supplied = folder / MASKS if (folder / MASKS).is_dir() else None
-    segmenter = given.segmenter_of(kind, supplied, job.model("facepack"), job.profile)
+    networks = {name: job.model(name) for name in NETWORKS if name in job.stage.given}
+    how = given.listed_finding(job.stage.told, folder / MASKS, networks)
+    segmenter = given.finder_of(kind, how, job.model("facepack"), job.profile)
     found = photos.read(folder / PHOTOS, segmenter, covered)
     order = keep.LearningOrder(
         name,

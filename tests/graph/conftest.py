@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from assets.graph import nodes, subject
+from mm_model.settings.listed import SEGMENTERS
 from mm_model.store import closure
 from orchestration import definitions, jobs
 from orchestration.dvc_client import DvcStageClient
@@ -184,6 +185,8 @@ def _plant(root: Path) -> None:
         shelf = folder in (given["judges"], given["synthesizer"])  # which holds no other file
         name = "README.md" if shelf else "first"
         (root / folder / name).write_text(folder)
+    (root / SEGMENTERS).mkdir(parents=True)
+    (root / SEGMENTERS / "README.md").write_text("a shelf")
     (root / "subjects.yaml").write_text("subject_base: weights/backbone\nsubjects: {}\n")
     code = {path for node in (*nodes().values(), subject()) for path in node.code}
     for path in sorted(code | {"mm_model/settings/sections.py"}):

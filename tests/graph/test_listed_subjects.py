@@ -10,11 +10,18 @@ import yaml
 
 from mm_model.errors import UserError
 from mm_model.run import stages
+from mm_model.settings.listed import SEGMENTERS
 from orchestration import dvc_inputs, everything, forget, home, jobs, subjects
 from orchestration.objects import Cache, outputs, plain, unlisted
 from tests.graph.conftest import Tree
 
 pytestmark = pytest.mark.capability("tokens of a subject", scale="L")
+
+
+_ONE = (
+    "subject_base: weights/backbone\nsubjects:\n"
+    "  rex: {folder: subjects/rex, kind: animal, word: dog, "
+)
 
 
 def listing_of(tree: Tree, **listed: str) -> None:
@@ -57,6 +64,9 @@ def test_only_the_subject_whose_photographs_changed_is_learned_again(done: Tree)
     listing_of(done, rex="person", cup="object")
     done.dvc("repro")
     assert done.executed() == ["subject@rex"], "its kind was changed"
+    (done.root / SEGMENTERS / "matte.tflite").write_text("weights")
+    done.dvc("repro", "subject@cup")
+    assert done.executed() == ["subject@cup"], "another network lies on the shelf"
 
 
 def test_a_partition_is_learned_recorded_and_not_learned_twice(done: Tree) -> None:
@@ -157,6 +167,17 @@ def test_a_store_takes_only_what_is_listed(done: Tree) -> None:
             "subject_base: weights/backbone\nsubjects:\n"
             "  rex: {folder: subjects/rex, kind: dog, word: dog}\n",
             "subjects.rex.kind",
+        ),
+        (_ONE + "segment: sam}\n", "subjects.rex.segment: "),
+        (_ONE + "segment: face}\n", "segment: face is for persons"),
+        (
+            _ONE + "segment: grounded-sam, sam: weights/segmenters/sam}\n",
+            "grounded-sam and detector",
+        ),
+        (_ONE + "matte: weights/segmenters/a.tflite}\n", "segment: matte and matte go together"),
+        (
+            _ONE + "segment: grounded-sam, detector: weights/segmenters/d, sam: /models/sam}\n",
+            "sam lies outside weights/segmenters: put it there",
         ),
     ],
 )

@@ -13,18 +13,19 @@ from mm_model.settings import load_profile
 from mm_model.store import tables
 from mm_model.store.layout import Layout
 from mm_model.vcd import shelf
+from tests.vcd import tiny_segmenters
 from tests.vcd.test_learn_subject import said_of, tree, weights  # noqa: F401
 
 pytestmark = pytest.mark.capability("tokens of a subject", scale="L")
 
 
-def listed(place: Path, weights: Path, kind: str = "object") -> None:  # noqa: F811
+def listed(place: Path, weights: Path, kind: str = "object", **more: str) -> None:  # noqa: F811
     """`my-cup` in the list, on a small checkpoint, with five photographs and their masks."""
     folder = place / "subjects" / "my-cup"
     folder.mkdir(parents=True)
     Path("cup").rename(folder / "photos")
     Path("masks").rename(folder / "masks")
-    one = {"folder": "subjects/my-cup", "kind": kind, "word": "cup"}
+    one = {"folder": "subjects/my-cup", "kind": kind, "word": "cup", **more}
     said = {"subject_base": str(weights), "subjects": {"my-cup": one}}
     (place / "subjects.yaml").write_text(yaml.safe_dump(said))
 
@@ -99,3 +100,52 @@ def test_what_cannot_be_learned_is_one_sentence(
     told = said_of(capsys)
     assert said in told and told.count("Stopped:") == 1
     assert not (tree / "data/small/subject").exists()
+
+
+def test_the_list_says_what_finds_the_subject(
+    tree: Path,  # noqa: F811
+    weights: Path,  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Masks lie there; `none` passes them by, and `masks` asks for them."""
+    listed(tree, weights)
+    made, learned = tree / "data/small/subject/my-cup", {}
+    for segment in ("masks", "none"):
+        said = yaml.safe_load((tree / "subjects.yaml").read_text())
+        said["subjects"]["my-cup"]["segment"] = segment
+        (tree / "subjects.yaml").write_text(yaml.safe_dump(said))
+        assert cli.main(["run", "subject@my-cup"]) == 0, said_of(capsys)
+        shares = [row["mask_share"] for row in tables.records(made / "photographs.parquet")]
+        learned[segment] = (json.loads((made / "subject.json").read_text())["masks"], shares[0])
+    assert learned["masks"] == ("supplied", pytest.approx(24 * 24 / (40 * 48)))
+    assert learned["none"] == ("none", 1.0)
+    assert "the background is learned too" in said_of(capsys)
+    said["subjects"]["my-cup"]["segment"] = "masks"
+    (tree / "subjects.yaml").write_text(yaml.safe_dump(said))
+    (tree / "subjects/my-cup/masks").rename(tree / "elsewhere")
+    assert cli.main(["run", "subject@my-cup"]) == 1
+    assert "holds no folder masks" in said_of(capsys)
+
+
+def test_a_listed_subject_is_found_by_networks_on_the_shelf(
+    tree: Path,  # noqa: F811
+    weights: Path,  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Small random ones, on which a cup is found by chance; a changed one is noticed."""
+    shelf_of = tree / "weights" / "segmenters"
+    (tree / "weights").unlink()
+    shelf_of.mkdir(parents=True)
+    for there in (Path(__file__).parents[2] / "weights").iterdir():
+        if there.name != "segmenters":
+            (tree / "weights" / there.name).symlink_to(there)
+    tiny_segmenters.detector(shelf_of / "detector"), tiny_segmenters.sam(shelf_of / "sam")
+    places = {"detector": "weights/segmenters/detector", "sam": "weights/segmenters/sam"}
+    listed(tree, weights, segment="grounded-sam", **places)
+    assert cli.main(["run", "subject@my-cup"]) == 0, said_of(capsys)
+    said_of(capsys)
+    made = tree / "data/small/subject/my-cup"
+    assert "grounded-sam" in json.loads((made / "subject.json").read_text())["masks"]
+    (shelf_of / "sam" / "config.json").unlink()
+    assert cli.main(["run", "subject@my-cup"]) == 1
+    assert "segmenters/sam" in said_of(capsys)
