@@ -178,7 +178,7 @@ protocol: setup ## Run Magic-Me's protocol with its two ablations (TIER=smoke, q
 subjects: setup ## Learn drawn people, cups and toys by their tokens, against the plain base (a quarter of an hour; resumes)
 	@$(LATER) $(BIN)/python -m mm_model.reproduce subjects
 
-facesize: setup ## Redraw small faces of drawn people by Face VCD: identity against the face's size (a quarter of an hour; resumes)
+facesize: setup ## Redraw small faces of drawn people by Face VCD: identity against the face's size (20 minutes; resumes)
 	@$(LATER) $(BIN)/python -m mm_model.reproduce facesize
 
 page: setup ## Rebuild the report page

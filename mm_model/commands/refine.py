@@ -46,6 +46,27 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument(
         "--motion", type=named.path, metavar="DIR", help="a motion module for Stable Diffusion"
     )
+    _add_photographs(command)
+    command.add_argument(
+        "--strength",
+        type=float,
+        help="0 to 1; if absent face 0.8 and tiled 0.2, on CogVideoX 0.6 and 0.25",
+    )
+    command.add_argument(
+        "--crop",
+        type=float,
+        default=3.0,
+        help="side of what is redrawn around the face over the face's; 3 if absent",
+    )
+    command.add_argument("--gamma", type=float, default=0.0, help="correlation of frames' noise")
+    command.add_argument("--seed", type=int, default=0, help="of the noise")
+    command.add_argument("-o", "--out", type=named.path, required=True, help="the .mp4 to write")
+    command.add_argument("--force", action="store_true", help="replace a file that is there")
+    command.set_defaults(act=_run)
+
+
+def _add_photographs(command: argparse.ArgumentParser) -> None:
+    """Options of redrawing as the person of photographs."""
     command.add_argument(
         "--ref",
         type=named.path,
@@ -63,22 +84,6 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command.add_argument(
         "--facepack", type=named.path, metavar="DIR", help="of --ref: another face pack"
     )
-    command.add_argument(
-        "--strength",
-        type=float,
-        help="0 to 1; if absent face 0.8 and tiled 0.2, on CogVideoX 0.6 and 0.25",
-    )
-    command.add_argument(
-        "--crop",
-        type=float,
-        default=3.0,
-        help="side of what is redrawn around the face over the face's; 3 if absent",
-    )
-    command.add_argument("--gamma", type=float, default=0.0, help="correlation of frames' noise")
-    command.add_argument("--seed", type=int, default=0, help="of the noise")
-    command.add_argument("-o", "--out", type=named.path, required=True, help="the .mp4 to write")
-    command.add_argument("--force", action="store_true", help="replace a file that is there")
-    command.set_defaults(act=_run)
 
 
 def _run(options: argparse.Namespace) -> None:

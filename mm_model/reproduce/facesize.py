@@ -263,7 +263,7 @@ def reproduce(root: Path, processes: int = 2, study: FaceSizeStudy | None = None
         "by size": rows,
         "parts": [{k: v for k, v in part.items() if k != "shown"} for part in parts],
     }
-    shelf.write(said, plots.face_size(rows, parts))
+    shelf.write(said, plots.face_size(rows, parts, [str(how) for how in study.redrawings]))
     return shelf
 
 

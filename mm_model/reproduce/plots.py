@@ -272,12 +272,14 @@ _WAYS = ("#7f7f7f", "#1f77b4", "#d62728")
 """A colour for each way to redraw, in their order."""
 
 
-def face_size(rows: Sequence[Document], parts: Sequence[Document]) -> Figure:
-    """Gains against the face's size, a panel a judge and kind of clip; then one person's faces."""
+def face_size(rows: Sequence[Document], parts: Sequence[Document], hows: Sequence[str]) -> Figure:
+    """Gains against the face's size, a panel a judge and kind of clip; then three people's faces.
+
+    hows: the ways to redraw, in the order in which the faces stand in a part's picture.
+    """
     from mm_model.reproduce.facesize import shown_of
 
     sources = list(dict.fromkeys(row["clips"] for row in rows))
-    hows = list(rows[0]["judges"]["colour"]["gain"])
     looks = dict(zip(hows, _WAYS, strict=False))
     judges = [name for name in rows[0]["judges"] if name != "colour"]
     figure = Figure(figsize=(13, 9), layout="constrained")
@@ -288,7 +290,7 @@ def face_size(rows: Sequence[Document], parts: Sequence[Document]) -> Figure:
     chosen = [(judge, source) for judge in judges for source in sources]
     for axes, (judge, source) in zip(panels, chosen, strict=True):
         own = [row for row in rows if row["clips"] == source]
-        for how in own[0]["judges"][judge]["gain"]:
+        for how in hows:
             found = [row["judges"][judge]["gain"][how] for row in own]
             sizes = [row["size"] for row in own]
             low, high, mean = (
