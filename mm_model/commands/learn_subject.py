@@ -157,7 +157,7 @@ def _segmenter(options: argparse.Namespace, facepack: Path, profile: Profile) ->
         )
     if chosen == _GROUNDED and (options.detector is None or options.sam is None):
         raise UserError(f"--segment {_GROUNDED} needs --detector DIR and --sam DIR: name both.")
-    how = given.Finding(
+    how = given.SubjectFinding(
         segment=chosen,
         word=options.word or kind,
         masks=supplied,

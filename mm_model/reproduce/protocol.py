@@ -147,7 +147,15 @@ def reproduce(
     opened = open_base(root / "weights" / "tiny" / "backbone", profile)
     base: Any = opened.base
     likeness, judges = shipped_judges(root, profile)
-    bench = _Bench(profile, base, opened.digest, CogAnimator(base), likeness, networks, study)
+    bench = _Bench(
+        profile=profile,
+        base=base,
+        digest=opened.digest,
+        animator=CogAnimator(base),
+        likeness=likeness,
+        networks=networks,
+        study=study,
+    )
     people = [one for one in study.subjects if one.kind == PERSON]
     likeness.enrol({one.seed: [photo.image for photo in bench.aside(one)] for one in people})
     values = bench.values.model_dump(mode="json", exclude={"on_backbone"})
@@ -165,15 +173,20 @@ def reproduce(
         "command": f"make {NAME} TIER={tier}",
         "tier": tier,
         **setting,
-        "sentences": SENTENCES[: study.sentences],
         "judges": {one.name: one.title for one in judges.judges},
         "notes": judges.notes,
-        "networks": networks.weights,
+    }
+    shelf.write(said | _figures(bench, parts), plots.protocol(parts, list(VARIANTS)))
+    return shelf
+
+
+def _figures(bench: _Bench, parts: Sequence[Document]) -> Document:
+    return {
+        "sentences": SENTENCES[: bench.study.sentences],
+        "networks": bench.networks.weights,
         **verdicts.figures(parts),
         "subjects": [{k: v for k, v in part.items() if k != "shown"} for part in parts],
     }
-    shelf.write(said, plots.protocol(parts, list(VARIANTS)))
-    return shelf
 
 
 def _shown(subject: DrawnSubject) -> list[Pictured]:

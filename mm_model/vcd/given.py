@@ -46,7 +46,7 @@ def consent_of(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class SubjectFinding:
     """How a subject is found: by which `segment` (None: by what there is), of its class `word`, in
     the pictures of `masks`, or by networks where they lie.
     """
@@ -59,7 +59,7 @@ class Finding:
     sam: Path | None = None
 
 
-def finder_of(kind: str, how: Finding, facepack: Path, profile: Profile) -> Segmenter:
+def finder_of(kind: str, how: SubjectFinding, facepack: Path, profile: Profile) -> Segmenter:
     """Who says where the subject is, as `how` names it; its networks are loaded.
 
     Raises:
@@ -81,7 +81,7 @@ def finder_of(kind: str, how: Finding, facepack: Path, profile: Profile) -> Segm
 
 def listed_finding(
     told: Mapping[str, str], supplied: Path, networks: Mapping[str, Path]
-) -> Finding:
+) -> SubjectFinding:
     """How a listed subject is found: `told` holds its word, and `segment` where the list says it.
 
     Raises:
@@ -93,7 +93,7 @@ def listed_finding(
             f"{supplied.parent} holds no folder {supplied.name}, which {LIST} names as what finds "
             "the subject (segment): put masks there, or choose another."
         )
-    return Finding(
+    return SubjectFinding(
         segment=segment, word=told["word"], masks=supplied if there else None, **networks
     )
 
