@@ -44,7 +44,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "learned on, or the tree's backbone, if absent",
     )
     command.add_argument(
-        "--motion", type=named.path, metavar="DIR", help="a motion module for Stable Diffusion"
+        "--motion", type=named.path, metavar="PATH", help="a motion module for Stable Diffusion"
     )
     _add_photographs(command)
     command.add_argument(

@@ -149,3 +149,16 @@ def test_a_listed_subject_is_found_by_networks_on_the_shelf(
     (shelf_of / "sam" / "config.json").unlink()
     assert cli.main(["run", "subject@my-cup"]) == 1
     assert "segmenters/sam" in said_of(capsys)
+
+
+def test_a_listed_person_is_found_by_the_face_where_the_list_says_so(
+    tree: Path,  # noqa: F811
+    weights: Path,  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Masks lie there too, and noise shows nobody."""
+    listed(tree, weights, "person", segment="face")
+    agreed = tree / "subjects/my-cup/photos/consent.yaml"
+    agreed.write_text("basis: synthetic, drawn\nadults: true\n")
+    assert cli.main(["run", "subject@my-cup"]) == 1
+    assert "0.png: it shows 0 faces and not one" in said_of(capsys)
