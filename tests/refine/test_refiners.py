@@ -152,6 +152,13 @@ def test_a_tiled_clip_is_twice_as_large_and_hears_the_subject_only_at_the_face()
     assert {shape[-2:] for shape, _ in painter.asked} == {(8, 8)}
 
 
+def test_a_tiled_clip_hears_the_subject_at_a_face_in_the_far_corner() -> None:
+    """The clip has doubled, so the face stands at twice its place."""
+    made = refined(with_faces(noise(1, 63, 85), [(44, 66)]), TILED, Painter(), find)
+    assert (made.frames[:, 92:116, 136:160] > 200).all(), "the face is the subject's"
+    assert (made.frames[:, :40, :60] == 0).all(), "the ground far from it is not"
+
+
 def test_a_tiled_clip_without_a_face_never_hears_the_subject() -> None:
     painter = Painter()
     made = refined(noise(1, 40, 40), TILED, painter, find)
