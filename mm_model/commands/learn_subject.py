@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,7 +106,9 @@ def _learn_subject(options: argparse.Namespace) -> None:
         def learned(step: int, loss: float) -> None:
             tracker.log({"loss": loss}, step)
 
-        learn_and_keep(order, found, profile, target, Listeners(print, steps.told, learned))
+        told = Listeners(print, steps.told, learned)
+        look = partial(_refuse_taken, target, options.force)  # again: another may have ended
+        learn_and_keep(order, found, profile, target, told, look=look)
     print(f"{target} holds {options.name}: write <{options.name}> before its class word.")
 
 

@@ -52,9 +52,17 @@ class Listeners:
 
 
 def learn_and_keep(
-    order: LearningOrder, found: PhotoSet, profile: Profile, target: Path, told: Listeners
+    order: LearningOrder,
+    found: PhotoSet,
+    profile: Profile,
+    target: Path,
+    told: Listeners,
+    *,
+    look: Callable[[], None],
 ) -> None:
     """Learn a subject and publish `target` whole; what was cut off goes on from its checkpoint.
+
+    look: refuses a target that must stay. It is called when nobody else can learn into it any more.
 
     Raises:
         BusyError: another process learns into `target`.
@@ -64,6 +72,7 @@ def learn_and_keep(
     aside, work = (target.with_name(f".{target.name}.{part}") for part in ("aside", "work"))
     opened = open_base(order.weights, profile)
     with lock.held(work, f"it learns {order.name}"):
+        look()
         record = learned_into(
             aside, order, found, profile, opened=opened, work=work / "checkpoints", told=told
         )

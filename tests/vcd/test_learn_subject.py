@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from mm_model.commands import cli
 from mm_model.store import lock
 from mm_model.store.layout import Layout
 from mm_model.tracking import store
-from mm_model.vcd import given, masks, photos
+from mm_model.vcd import given, keep, masks, photos
+from mm_model.vcd.bases import open_base
 from mm_model.vcd.tokens import IdTokens
 from tests.vcd import tiny_sd
 
@@ -113,6 +115,24 @@ def test_two_learnings_of_one_name_do_not_mix(
         assert cli.main([*line[:1], "other", *line[2:]]) == 0
     assert cli.main(line) == 0
     assert sorted(path.name for path in subjects.iterdir()) == ["my-cup", "other"]
+
+
+def test_who_comes_second_replaces_nothing(
+    tree: Path, weights: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another learning of the name ends while this one loads."""
+    theirs = tree / "work" / "small" / "subjects" / "my-cup" / "subject.json"
+
+    def opened(*given: Any) -> Any:
+        theirs.parent.mkdir(parents=True)
+        theirs.write_text("theirs")
+        return open_base(*given)
+
+    monkeypatch.setattr(keep, "open_base", opened)
+    line = ["learn-subject", "my-cup", "cup", "--kind", "object", "--masks", "masks"]
+    assert cli.main([*line, "--weights", str(weights)]) == 1
+    assert "my-cup exists and stays as it is" in said_of(capsys)
+    assert theirs.read_text() == "theirs"
 
 
 def test_a_person_needs_a_consent(

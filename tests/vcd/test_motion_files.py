@@ -198,6 +198,8 @@ def test_a_subject_in_a_style_is_made_and_made_again(
     shutil.move("style.safetensors", "moved.safetensors")
     again = ["generate", "--again", "cup.json"]
     assert cli.main(again) == 1 and "style.safetensors is no file" in said_of(capsys)
+    assert cli.main([*again, "--lora", "moved.safetensors:0.5"]) == 1
+    assert "made with 0.8 of its LoRA" in said_of(capsys)
     assert cli.main([*again, "--lora", "moved.safetensors"]) == 0, said_of(capsys)
     assert said_of(capsys).splitlines()[-1] == "the same bytes"
     save_file({"a": torch.zeros(2)}, "moved.safetensors")

@@ -262,7 +262,12 @@ def _where(recorded: str | None, moved: "Lora | None") -> "Lora | None":
         raise UserError("The clip was made without --lora: leave it out.")
     if recorded is None or moved is None:
         return None if recorded is None else Lora.of(recorded)
-    return Lora(moved.file, Lora.of(recorded).scale)
+    scale = Lora.of(recorded).scale
+    if moved.scale not in (1.0, scale):
+        raise UserError(
+            f"The clip was made with {scale:g} of its LoRA: give its file alone with --lora."
+        )
+    return Lora(moved.file, scale)
 
 
 def _refined(
