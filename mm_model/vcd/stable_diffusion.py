@@ -135,7 +135,7 @@ def digest_of_network(folder: Path) -> str:
     if folder.is_file():
         return digests.of_file(folder)
     if not folder.is_dir():
-        raise UserError(f"{folder} is no folder: name where it lies now.")
+        raise UserError(f"{folder} is not there: name where it lies now.")
     return digests.of_value([(path.name, digests.of_file(path)) for path in files_read(folder)])
 
 

@@ -163,7 +163,7 @@ def test_a_clip_of_nobody_and_strength_zero_change_nothing(
         (["--steps", "sharpen"], "no way to refine"),
         (["--strength", "2"], "from 0 to 1"),
         (["--gamma", "2"], "from 0 to 1"),
-        (["--motion", "nowhere"], "nowhere is no folder"),
+        (["--motion", "nowhere"], "nowhere is not there"),
         (["--subject", "nowhere"], "nowhere is no learned subject"),
         (["--prompt", "a dog"], "says neither <rex> nor man"),
         (["--prompt", "a naked <rex> man"], "nudity"),

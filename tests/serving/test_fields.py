@@ -63,7 +63,7 @@ def test_a_further_number_is_recorded_and_read_again(warmer: None) -> None:
     numbers = {**_numbers(), "warm_scale": 1.5}
     arguments = Arguments.of({**SAID, **numbers})
     assert arguments.numbers == numbers
-    assert arguments.as_dict() == {**SAID, **numbers}
+    assert arguments.as_dict() == {**SAID, "refine": None, **numbers}
 
 
 def test_a_record_of_before_a_number_was_there_leaves_it_to_the_default(warmer: None) -> None:
