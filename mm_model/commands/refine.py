@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mm_model.errors import UserError
 from mm_model.store import named
-from mm_model.store.layout import repository_root
+from mm_model.store.layout import Layout, repository_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from mm_model.refine.plan import RefinedClip, RefinePlan
-    from mm_model.settings import Profile
-    from mm_model.store.layout import Layout
+    from mm_model.settings import Params, Profile
+    from mm_model.store.atomic import Document
     from mm_model.vcd.shelf import LearnedSubject
     from mm_model.vcd.showing import Show
 
@@ -113,7 +113,8 @@ def _refine(options: argparse.Namespace) -> None:
     root = repository_root()
     params = load_params(root)
     profile = load_profile(root, params.profile)
-    redraw = _redrawing(options, root, profile)  # refuses before seconds of loading
+    layout = Layout(root, params.profile)
+    redraw = _redrawing(options, layout, params, profile)  # refuses before seconds of loading
     if plan.unchanged:
         _copied(options)
         return
@@ -157,7 +158,9 @@ def read_clip(path: Path, profile: Profile) -> tuple[np.ndarray, float]:
         raise UserError(f"{path} cannot be used ({error.message}): name another clip.") from None
 
 
-def _redrawing(options: argparse.Namespace, root: Path, profile: Profile) -> Redraw:
+def _redrawing(
+    options: argparse.Namespace, layout: Layout, params: Params, profile: Profile
+) -> Redraw:
     """What redraws frames, not loaded yet: a subject's tokens, a person's photographs, or the
     prompt alone.
 
@@ -166,11 +169,8 @@ def _redrawing(options: argparse.Namespace, root: Path, profile: Profile) -> Red
         Refusal: the filter of words, which `generate` asks too, as where somebody real is shown.
     """
     from mm_model.serving import policy
-    from mm_model.settings import load_params
-    from mm_model.store.layout import Layout
 
     policy.check_prompt(options.prompt, _UNKNOWN)
-    layout = Layout(root, load_params(root).profile)
     _refuse_mixed(options)
     if options.ref:
         from mm_model.commands.generate import redraw
@@ -185,16 +185,16 @@ def _redrawing(options: argparse.Namespace, root: Path, profile: Profile) -> Red
         )
         return redraw.by_photographs(layout, order)
     subject, prompt = _heard(options, layout)
-    shown = _shown_with(options, root, subject), prompt
-    return lambda plan, frames: _redrawn(
-        options, shown=shown, profile=profile, plan=plan, frames=frames
-    )
+    show = _shown_with(options, layout.root, params.backbone, subject)
+    asked = {"prompt": prompt, "seed": options.seed, "gamma": options.gamma}
+    facepack = layout.root / params.facepack
+    return lambda plan, frames: _redrawn((show, asked), profile, facepack, plan, frames)
 
 
 def _redrawn(
-    options: argparse.Namespace,
-    shown: tuple[Show, str],
+    shown: tuple[Show, Document],
     profile: Profile,
+    facepack: Path,
     plan: RefinePlan,
     frames: np.ndarray,
 ) -> RefinedClip:
@@ -204,16 +204,14 @@ def _redrawn(
     from mm_model.refine.chosen import redrawer_of
     from mm_model.refine.finding import finder
     from mm_model.refine.plan import refined
-    from mm_model.settings import load_params
 
-    show, prompt = shown
+    show, asked = shown
     torch.set_num_threads(profile.run.threads)
-    root = repository_root()
-    find = finder(root / load_params(root).facepack, profile.faces, profile.run.threads)
+    find = finder(facepack, profile.faces, profile.run.threads)
     loaded = show.load(profile)
-    asked = loaded.take(prompt, {"seed": options.seed, "gamma": options.gamma})
+    take = loaded.take(asked["prompt"], {name: asked[name] for name in ("seed", "gamma")})
     tokens = show.subject.tokens if show.subject else None
-    return refined(frames, plan, redrawer_of(loaded.animator, asked, tokens), find)
+    return refined(frames, plan, redrawer_of(loaded.animator, take, tokens), find)
 
 
 def _refuse_mixed(options: argparse.Namespace) -> None:
@@ -228,20 +226,21 @@ def _refuse_mixed(options: argparse.Namespace) -> None:
             raise UserError(f"--{name} {way}")
 
 
-def _shown_with(options: argparse.Namespace, root: Path, subject: LearnedSubject | None) -> Show:
+def _shown_with(
+    options: argparse.Namespace, root: Path, backbone: str, subject: LearnedSubject | None
+) -> Show:
     """The networks that redraw, not loaded yet: named, the subject's own, or the tree's backbone.
 
     Raises:
         UserError: a motion module is lacking, or is of no use, or the weights are not there.
     """
-    from mm_model.settings import load_params
     from mm_model.vcd.showing import Show
 
     if options.weights is not None and not options.weights.exists():
         raise UserError(
             f"{options.weights} is not there: name a CogVideoX backbone or Stable Diffusion 1.5."
         )
-    own = subject.weights if subject else Path(load_params(root).backbone)
+    own = subject.weights if subject else Path(backbone)
     learned_on = root / own  # a tree's own backbone is named from its root
     return Show(subject, learned_on, options.weights or learned_on, options.motion)
 

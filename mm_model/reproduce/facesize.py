@@ -27,16 +27,15 @@ from mm_model.embedded.people.people import person
 from mm_model.embedded.people.shot import shot
 from mm_model.facepack.port import Face
 from mm_model.metrics.intervals import mean_interval, paired_interval
-from mm_model.progress import Steps
 from mm_model.refine import boxes, cog, paste
 from mm_model.refine.plan import RefinePlan, refined
 from mm_model.reproduce import plots
 from mm_model.reproduce.alike import shipped_judges
+from mm_model.reproduce.drawn_tokens import TokenLearning
 from mm_model.reproduce.results import Shelf
 from mm_model.settings import load_profile
 from mm_model.store import digests
 from mm_model.store.atomic import Document
-from mm_model.vcd import learn
 from mm_model.vcd.animate import Take
 from mm_model.vcd.augment import plain
 from mm_model.vcd.bases import open_base
@@ -142,20 +141,10 @@ class _Bench:
 
     def learned(self, seed: int, work: Path) -> IdTokens:
         """The tokens of a person, by the values of the profile."""
-        who = DrawnSubject(PERSON, seed)
+        who, name = DrawnSubject(PERSON, seed), f"person-{seed}"
         shown = who.photographs(_LEARNED, _SIDE)
-        photos = tuple(learn.SubjectPhoto(one.image, one.mask) for one in shown)
-        with Steps(f"person-{seed}") as steps:
-            return learn.learn(
-                self.base,
-                learn.SubjectToLearn(f"person-{seed}", who.word, photos),
-                self.values,
-                seed=self.profile.run.seed,
-                work=work,
-                base_digest=self.digest,
-                say=print,
-                on_step=steps.told,
-            ).tokens
+        by = TokenLearning(self.base, self.digest, self.values, self.profile.run.seed)
+        return by.learned((name, who.word), shown, work, title=name).tokens
 
     def take(self, seed: int, place: int, tokens: IdTokens) -> Take:
         """What is said of the person doing one of the actions."""

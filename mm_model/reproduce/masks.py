@@ -21,15 +21,14 @@ from mm_model.embedded.objects.things import Pictured
 from mm_model.metrics.intervals import mean_interval, paired_interval
 from mm_model.metrics.pixels import hsv_histogram
 from mm_model.metrics.subject import SubjectClip, measured
-from mm_model.progress import Steps
 from mm_model.reproduce.alike import Likeness, shipped_judges
 from mm_model.reproduce.claims import Claim
+from mm_model.reproduce.drawn_tokens import TokenLearning
 from mm_model.reproduce.results import Shelf
 from mm_model.reproduce.subjects import strip_of_frames
 from mm_model.settings import Profile, load_profile
 from mm_model.store import digests
 from mm_model.store.atomic import Document
-from mm_model.vcd import learn
 from mm_model.vcd.animate import Take
 from mm_model.vcd.augment import plain
 from mm_model.vcd.bases import open_base
@@ -163,22 +162,12 @@ def _tokens(
     bench: _Bench, shelf: Shelf, key: str, what: tuple[int, Sequence[Pictured], str]
 ) -> Any:
     seed, shown, variant = what
-    whole = np.ones(shown[0].mask.shape, bool)
-    photos = tuple(
-        learn.SubjectPhoto(one.image, one.mask if variant == MASKED else whole) for one in shown
-    )
-    who = DrawnSubject(PERSON, seed)
-    with Steps(key) as steps:
-        return learn.learn(
-            bench.base,
-            learn.SubjectToLearn(f"{PERSON}-{seed}", who.word, photos),
-            bench.profile.subject.for_backbone(),
-            seed=bench.profile.run.seed,
-            work=shelf.folder / "learning" / key,
-            base_digest=shelf.origin,
-            say=print,
-            on_step=steps.told,
-        ).tokens
+    values = bench.profile.subject.for_backbone()
+    by = TokenLearning(bench.base, shelf.origin, values, bench.profile.run.seed)
+    who, work = DrawnSubject(PERSON, seed), shelf.folder / "learning" / key
+    name = f"{PERSON}-{seed}"
+    found = by.learned((name, who.word), shown, work, title=key, masked=variant == MASKED)
+    return found.tokens
 
 
 def _clips(bench: _Bench, seed: int, tokens: Any) -> list[np.ndarray]:

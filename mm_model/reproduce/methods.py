@@ -26,9 +26,9 @@ from mm_model.generation.references import batch_references, inputs_of
 from mm_model.metrics.intervals import mean_interval, paired_interval
 from mm_model.metrics.pixels import frame_change
 from mm_model.nn.injection import files
-from mm_model.progress import Steps
 from mm_model.reproduce import plots
 from mm_model.reproduce.alike import shipped_judges
+from mm_model.reproduce.drawn_tokens import TokenLearning
 from mm_model.reproduce.figure9 import trained_adapter
 from mm_model.reproduce.figure16 import photographs_of
 from mm_model.reproduce.people import weights_of
@@ -36,7 +36,6 @@ from mm_model.reproduce.results import Shelf
 from mm_model.settings import Profile, load_profile
 from mm_model.store import digests
 from mm_model.store.atomic import Document
-from mm_model.vcd import learn
 from mm_model.vcd.augment import plain
 from mm_model.vcd.bases import open_base
 from mm_model.vcd.tokens import placeholder_of
@@ -107,23 +106,10 @@ class _Bench:
 
     def learned(self, seed: int, work: Path) -> IdTokens:
         """The tokens of a person, by the values of the profile."""
-        who = DrawnSubject(PERSON, seed)
+        who, name = DrawnSubject(PERSON, seed), f"person-{seed}"
         shown = who.photographs(_LEARNED, _SIDE)
-        with Steps(f"person-{seed}") as steps:
-            return learn.learn(
-                self.base,
-                learn.SubjectToLearn(
-                    f"person-{seed}",
-                    who.word,
-                    tuple(learn.SubjectPhoto(one.image, one.mask) for one in shown),
-                ),
-                self.values,
-                seed=self.profile.run.seed,
-                work=work,
-                base_digest=self.digest,
-                say=print,
-                on_step=steps.told,
-            ).tokens
+        by = TokenLearning(self.base, self.digest, self.values, self.profile.run.seed)
+        return by.learned((name, who.word), shown, work, title=name).tokens
 
     @torch.no_grad()
     def clips(self, seed: int, method: str, tokens: IdTokens) -> list[np.ndarray]:

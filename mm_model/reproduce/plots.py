@@ -191,6 +191,14 @@ def uses(rows: Sequence[ShownUse], side: int) -> Figure:
     return figure
 
 
+def _row_of_pictures(axes: Axes, strip: np.ndarray, name: str) -> None:
+    axes.imshow(strip, interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([len(strip) / 2], [name])
+    for edge in axes.spines.values():
+        edge.set_visible(False)
+
+
 def subjects(parts: Sequence[Document]) -> Figure:
     """A row a subject: photographs, then pairs of frames without and with its tokens."""
     from mm_model.reproduce.subjects import strip_of
@@ -201,11 +209,7 @@ def subjects(parts: Sequence[Document]) -> Figure:
     room = {"left": 0.09, "right": 0.99, "bottom": 0.01, "top": 0.95, "hspace": 0.08}
     rows = np.atleast_1d(figure.subplots(len(strips), 1, gridspec_kw=room))
     for axes, strip, part in zip(rows, strips, parts, strict=True):
-        axes.imshow(strip, interpolation="nearest")
-        axes.set_xticks([])
-        axes.set_yticks([len(strip) / 2], [part["name"]])
-        for edge in axes.spines.values():
-            edge.set_visible(False)
+        _row_of_pictures(axes, strip, part["name"])
     return figure
 
 
@@ -222,11 +226,7 @@ def masked(parts: Sequence[Document]) -> Figure:
     room = {"left": 0.14, "right": 0.99, "bottom": 0.01, "top": 0.93, "hspace": 0.08}
     rows = np.atleast_1d(figure.subplots(len(strips), 1, gridspec_kw=room))
     for axes, strip, part in zip(rows, strips, parts, strict=True):
-        axes.imshow(strip, interpolation="nearest")
-        axes.set_xticks([])
-        axes.set_yticks([len(strip) / 2], [f"{part['name']}\n{part['places']}"])
-        for edge in axes.spines.values():
-            edge.set_visible(False)
+        _row_of_pictures(axes, strip, f"{part['name']}\n{part['places']}")
     return figure
 
 
@@ -241,11 +241,7 @@ def protocol(parts: Sequence[Document], variants: Sequence[str]) -> Figure:
     room = {"left": 0.1, "right": 0.99, "bottom": 0.01, "top": 1 - 0.5 / (len(strips) + 0.6)}
     rows = np.atleast_1d(figure.subplots(len(strips), 1, gridspec_kw={**room, "hspace": 0.08}))
     for axes, strip, part in zip(rows, strips, parts, strict=True):
-        axes.imshow(strip, interpolation="nearest")
-        axes.set_xticks([])
-        axes.set_yticks([len(strip) / 2], [part["name"]])
-        for edge in axes.spines.values():
-            edge.set_visible(False)
+        _row_of_pictures(axes, strip, part["name"])
     return figure
 
 
@@ -259,12 +255,7 @@ def methods(parts: Sequence[Document]) -> Figure:
     room = {"left": 0.08, "right": 0.99, "bottom": 0.01, "top": 0.94, "hspace": 0.04}
     rows = np.atleast_1d(figure.subplots(len(parts), 1, gridspec_kw=room))
     for axes, part in zip(rows, parts, strict=True):
-        strip = strip_of(part)
-        axes.imshow(strip, interpolation="nearest")
-        axes.set_xticks([])
-        axes.set_yticks([len(strip) / 2], [part["name"]])
-        for edge in axes.spines.values():
-            edge.set_visible(False)
+        _row_of_pictures(axes, strip_of(part), part["name"])
     return figure
 
 

@@ -25,6 +25,7 @@ from mm_model.metrics.subject import SubjectClip, SubjectNetworks, measured
 from mm_model.progress import Steps
 from mm_model.reproduce import verdicts
 from mm_model.reproduce.alike import Likeness, ObjectLooks, shipped_judges
+from mm_model.reproduce.drawn_tokens import TokenLearning
 from mm_model.reproduce.masks import ground_alike
 from mm_model.reproduce.obeying import obeyed
 from mm_model.reproduce.results import Shelf
@@ -33,7 +34,6 @@ from mm_model.reproduce.verdicts import BASE, NO_MASKS, NO_PRIOR, VARIANTS, WHOL
 from mm_model.settings import Profile, load_profile
 from mm_model.store import digests
 from mm_model.store.atomic import Document
-from mm_model.vcd import learn
 from mm_model.vcd.animate import Take
 from mm_model.vcd.augment import plain
 from mm_model.vcd.bases import open_base
@@ -226,21 +226,10 @@ def _tokens(bench: _Bench, shelf: Shelf, subject: DrawnSubject, *, masked: bool)
     """The subject's tokens, of its true masks or of whole photographs."""
     name = f"{subject.kind}-{subject.seed}"
     key = f"{name}-{'masks' if masked else 'whole'}"
-    photos = tuple(
-        learn.SubjectPhoto(one.image, one.mask if masked else np.ones_like(one.mask))
-        for one in _shown(subject)
-    )
-    with Steps(f"{key}: learning") as steps:
-        return learn.learn(
-            bench.base,
-            learn.SubjectToLearn(name, subject.word, photos),
-            bench.values,
-            seed=bench.profile.run.seed,
-            work=shelf.folder / "learning" / key,
-            base_digest=bench.digest,
-            say=print,
-            on_step=steps.told,
-        ).tokens
+    by = TokenLearning(bench.base, bench.digest, bench.values, bench.profile.run.seed)
+    work = shelf.folder / "learning" / key
+    who, title = (name, subject.word), f"{key}: learning"
+    return by.learned(who, _shown(subject), work, title=title, masked=masked).tokens
 
 
 def _clips(

@@ -24,13 +24,12 @@ from mm_model.embedded.objects.things import Pictured
 from mm_model.embedded.people.encode import encode_picture
 from mm_model.facepack.port import FacePack
 from mm_model.metrics.intervals import mean_interval, paired_interval
-from mm_model.progress import Steps
 from mm_model.reproduce.alike import Likeness, ObjectLooks, shipped_judges
+from mm_model.reproduce.drawn_tokens import TokenLearning
 from mm_model.reproduce.results import Shelf
 from mm_model.settings import Profile, load_profile
 from mm_model.store import digests
 from mm_model.store.atomic import Document
-from mm_model.vcd import learn
 from mm_model.vcd.animate import Take
 from mm_model.vcd.augment import plain
 from mm_model.vcd.bases import open_base
@@ -143,19 +142,11 @@ def _part(bench: _Bench, shelf: Shelf, subject: DrawnSubject) -> Document:
     if (kept := shelf.part(name)) is not None:
         return kept
     shown, aside = _photographs(subject)
-    photos = tuple(learn.SubjectPhoto(one.image, one.mask) for one in shown)
     began = time.monotonic()
-    with Steps(name) as steps:
-        done = learn.learn(
-            bench.base,
-            learn.SubjectToLearn(name, subject.word, photos),
-            bench.profile.subject.for_backbone(),
-            seed=bench.profile.run.seed,
-            work=shelf.folder / "learning" / name,
-            base_digest=shelf.origin,
-            say=print,
-            on_step=steps.told,
-        )
+    values = bench.profile.subject.for_backbone()
+    by = TokenLearning(bench.base, shelf.origin, values, bench.profile.run.seed)
+    work = shelf.folder / "learning" / name
+    done = by.learned((name, subject.word), shown, work, title=name)
     seconds = time.monotonic() - began
     clips = {
         "base": _clips(bench, subject, None),

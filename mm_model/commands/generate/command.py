@@ -174,9 +174,7 @@ def _run(options: argparse.Namespace) -> None:
     target, force = options.out, options.force
     if options.again is not None:
         _refuse_changes(options)
-        given = (options.subject, options.weights, options.motion, options.lora)
-        places = subject.SubjectPlaces(*given)
-        moved = repeat.Moved(tuple(options.ref), places)
+        moved = repeat.Moved(tuple(options.ref), subject.SubjectPlaces.of(options))
         repeat.again(layout, options.again, moved, target, force=force, say=_say)
     elif options.batch is not None:
         batch.run(layout, options, _say)

@@ -58,8 +58,7 @@ def of_options(options: argparse.Namespace) -> Order:
     if method == SUBJECT:
         if not prompts:
             raise UserError("Give a sentence with --prompt.")
-        given_places = (options.subject, options.weights, options.motion, options.lora)
-        places = subject.SubjectPlaces(*given_places)
+        places = subject.SubjectPlaces.of(options)
         return subject.SubjectWish(
             places, prompts, values(options), options.refine, held=HeldModel(options.low_memory)
         )

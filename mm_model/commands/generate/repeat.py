@@ -27,8 +27,8 @@ class Moved:
             "subject": where.subject,
             "weights": where.weights,
             "motion": where.motion,
+            "lora": where.lora,
         }
-        learned["lora"] = where.lora
         if method == CONSISID:
             del learned["weights"]
         unused = {"ref": self.references or None} if method == SUBJECT else learned

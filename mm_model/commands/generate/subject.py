@@ -3,6 +3,7 @@
 Told, recorded and made again as a clip from photographs is (`work`).
 """
 
+import argparse
 import time
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -54,6 +55,11 @@ class SubjectPlaces:
     weights: Path | None
     motion: Path | None
     lora: "Lora | None" = None
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> "SubjectPlaces":
+        """Those that the options name."""
+        return cls(options.subject, options.weights, options.motion, options.lora)
 
 
 @dataclass(frozen=True)
