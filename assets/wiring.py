@@ -11,7 +11,14 @@ import dagster as dg
 from assets import graph
 from mm_model.run import stages
 
-AUDIT, CODE = "audit", "code"
+AUDIT, CODE, GOALS = "audit", "code", "goals"
+JUDGED = "evaluate"
+"""The stage whose output is held against goals."""
+_CHECKS = {
+    AUDIT: "The suite this stage's output passed before it was published.",
+    CODE: "Whether the code that lies here now made this stage's output.",
+    GOALS: "Whether the candidate passes what every release must.",
+}
 StageEvents = Iterator[dg.AssetCheckResult | dg.MaterializeResult]
 
 
@@ -46,15 +53,8 @@ def stage_asset(
         "code_version": str(stage.version),
         "pool": pool,
         "check_specs": [
-            dg.AssetCheckSpec(
-                AUDIT,
-                asset=name,
-                description="The suite this stage's output passed before it was published.",
-            ),
-            dg.AssetCheckSpec(
-                CODE,
-                asset=name,
-                description="Whether the code that lies here now made this stage's output.",
-            ),
+            dg.AssetCheckSpec(check, asset=name, description=said)
+            for check, said in _CHECKS.items()
+            if check != GOALS or name == JUDGED
         ],
     }

@@ -23,12 +23,12 @@ from assets import (
 )
 from assets.graph import SUBJECT, nodes
 from mm_model.environment import silence_telemetry
-from orchestration import code_version, home, resources
+from mm_model.settings import AutomationSettings
+from orchestration import automation, code_version, home, jobs, resources, schedules
 from orchestration.dvc_client import DvcStageClient
-from orchestration.jobs import everything, subjects
-from orchestration.schedules import nightly
 from orchestration.sensors import new_media, outside_runs
 from orchestration.subjects import listed_subjects, new_photographs
+from orchestration.watching import RELEASE, failed_runs, overdue
 
 _MODULES = (
     inputs,
@@ -45,11 +45,13 @@ _MODULES = (
 )
 
 
-def _versioned(spec: dg.AssetSpec, root: Path) -> dg.AssetSpec:
+def _versioned(spec: dg.AssetSpec, root: Path, said: AutomationSettings) -> dg.AssetSpec:
     name = spec.key.to_user_string()
     if name not in (*nodes(), SUBJECT):
         return spec
-    return spec.replace_attributes(code_version=code_version.current(root, name))
+    spec = spec.replace_attributes(code_version=code_version.current(root, name))
+    fresh = automation.freshness(said) if name == RELEASE else None
+    return spec.replace_attributes(freshness_policy=fresh) if fresh else spec
 
 
 def build(client: DvcStageClient) -> dg.Definitions:
@@ -58,16 +60,20 @@ def build(client: DvcStageClient) -> dg.Definitions:
     Raises:
         UserError: `params.yaml` or the profile there is not valid.
     """
+    said = automation.settings(client.root)
     assets = dg.load_assets_from_modules(_MODULES, include_specs=True)
-    versioned = partial(_versioned, root=client.root)
+    versioned = partial(_versioned, root=client.root, said=said)
     return dg.Definitions(
         assets=[
             asset.map_asset_specs(versioned) if isinstance(asset, dg.AssetsDefinition) else asset
             for asset in assets
         ],
-        jobs=[everything, subjects],
-        schedules=[nightly],
-        sensors=[new_media, outside_runs, listed_subjects, new_photographs],
+        jobs=[jobs.everything(said), jobs.subjects(said)],
+        schedules=[schedules.nightly(said)],
+        sensors=[
+            *(new_media, outside_runs, listed_subjects, new_photographs),
+            *(failed_runs, overdue),
+        ],
         resources={"stages": resources.for_runs(client)},
         executor=dg.in_process_executor,
     )

@@ -1,17 +1,16 @@
 """Runs one stage through `dvc repro` in a process group of its own, and reports its result.
 
 DVC decides whether anything must run and writes `dvc.lock`; this only starts it, listens, and
-reads what was published. It never commits, checks out or repairs anything.
+reads what was published. It never commits anything, and checks out one thing alone: the last good
+output of a stage that failed.
 """
 
 import contextlib
-import re
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import dagster as dg
@@ -26,25 +25,26 @@ from mm_model.settings import load_params
 from mm_model.store import atomic, closure
 from mm_model.store.layout import Layout
 from orchestration import (
+    automation,
     by_code,
     code_version,
     dvc_inputs,
     dvc_lock,
     failed,
+    judged,
     listing,
     rendering,
     runs,
     turn,
     views,
 )
-from orchestration.dvc_command import dvc, environment, mend_lock, settled
+from orchestration.dvc_command import dvc, environment, mend_lock, ran, settled
 from orchestration.listing import Listing
+from orchestration.outcome import STOPPED, Outcome
 from orchestration.pipes import LineReader
 from orchestration.process_group import ProcessGroup
 from orchestration.worker import client, named
 
-_STOPPED = "Stopped: "
-_EXITED = re.compile(r"exited with (-?\d+)")
 _NOISE = (  # hints on git, of which dvc.lock needs none here
     "To track the changes with git",
     "To enable auto staging",
@@ -54,61 +54,6 @@ _NOISE = (  # hints on git, of which dvc.lock needs none here
     "Updating lock file",
     "Generating lock file",
 )
-
-
-@dataclass
-class Outcome:
-    """How one `dvc repro` of a stage went: `how` is computed, restored or unchanged.
-
-    `code` says how the code that made the output differs from the code of now, `worker` on which
-    other machine it ran, `audit` holds the failed one that was told from there.
-    """
-
-    stage: str
-    status: int = 0
-    how: str = "unchanged"
-    seconds: float = 0.0
-    account: str = ""
-    last: list[str] = field(default_factory=list)
-    code: made_by.Difference | None = None
-    worker: str = ""
-    audit: dict | None = None
-
-    def hear(self, line: str) -> None:
-        """Take in one line of the output."""
-        if line.startswith(f"Running stage '{self.stage}'"):
-            self.how = "computed"
-        elif line.startswith(f"Stage '{self.stage}' is cached - skipping run"):
-            self.how = "restored"
-        self.last = [*self.last[-39:], line]
-
-    @property
-    def sentence(self) -> str:
-        """Why it failed, in the stage's own words when it had any."""
-        for line in reversed(self.last):
-            if line.startswith(_STOPPED):
-                return line.removeprefix(_STOPPED)
-        for line in self.last:
-            if "dvc.lock" in line and ("corrupted" in line or "is invalid" in line):
-                return f"dvc.lock is damaged: {dvc_lock.MEND}."
-            if line.startswith("ERROR: ") and "exited with" not in line:
-                return (
-                    f"DVC could not run {self.stage}: {line.removeprefix('ERROR: ').rstrip('.')}."
-                )
-        if signal := self._signal():
-            return f"{self.stage} was killed (signal {signal}); finished work is kept: run again."
-        return (
-            f"{self.stage} ended with status {self.status} and said no reason: "
-            f"see its last lines with 'python -m mm_model run {self.stage}'."
-        )
-
-    def _signal(self) -> int | None:
-        """Number of the signal that ended DVC or, as DVC tells, its command; None without one."""
-        told = [int(found[1]) for line in self.last if (found := _EXITED.search(line))]
-        for ended in [self.status, *reversed(told)]:
-            if ended < 0 or 128 < ended < 160:
-                return -ended if ended < 0 else ended - 128
-        return None
 
 
 class DvcStageClient:
@@ -175,7 +120,7 @@ class DvcStageClient:
                 description is the sentence that says so.
         """
         runs.claim(context.instance, context.run.run_id)
-        self._begin(stage)
+        self._begin(context, stage)
         layout = Layout(self.root, load_params(self.root).profile)
         observed = self._observe(context, stage)
         started = time.time()
@@ -186,10 +131,11 @@ class DvcStageClient:
         self.finished.append(outcome)
         if outcome.status:
             yield from self._failed_audit(layout, outcome, started)
+            self._put_back(context, layout, outcome)
             raise dg.Failure(
                 outcome.sentence,
                 metadata={"last lines": dg.MetadataValue.md(_quoted(outcome.last))},
-                allow_retries=False,
+                allow_retries=outcome.may_be_repeated and automation.is_unattended(context.run),
             )
         if outcome.how == "restored" or outcome.worker:
             views.rebuild(self.root, self._views, context.log.warning)
@@ -198,14 +144,16 @@ class DvcStageClient:
             self._say(context, f"[{stage}] {outcome.code.sentence()}")
         yield rendering.check_result(layout, stage, layout.output(stage) / "audit.json")
         yield by_code.check_result(stage, outcome.code)
+        yield from judged.check_results(layout, stage)
         yield self._result(context, layout, outcome, observed)
 
-    def _begin(self, stage: str) -> None:
+    def _begin(self, context: dg.AssetExecutionContext, stage: str) -> None:
         """Have the tree to ourselves until `leave`, and tell others which stage is at work."""
         try:
             held = self._turn.enter_context(turn.held(self.root, "A Dagster run"))
         except BusyError as error:
-            raise dg.Failure(str(error), allow_retries=False) from None
+            waits = automation.is_unattended(context.run)
+            raise dg.Failure(str(error), allow_retries=waits) from None
         if held is not None:
             held.say(stage)
 
@@ -221,6 +169,29 @@ class DvcStageClient:
             self._say(context, f"[{stage}] {other.sentence()}: it runs again")
             return self._repro(context, stage, "--force")
         return self._confirmed(context, outcome) if stage in self._outward else outcome
+
+    def _put_back(
+        self, context: dg.AssetExecutionContext, layout: Layout, outcome: Outcome
+    ) -> None:
+        """Bring back the last good output of a stage that failed: DVC took it away before."""
+        output = layout.output(outcome.stage)
+        if output.exists():
+            return
+        try:
+            if outcome.stage not in dvc_lock.entries(self.root, layout.profile):
+                return
+        except UserError:
+            return  # a damaged lock is what the outcome tells of
+        place = layout.relative(output)
+        done = ran(dvc("checkout", "--force", place), self.root)
+        brought = done.returncode == 0 and output.exists()
+        line = (
+            f"[{outcome.stage}] The last good output is back in {place}."
+            if brought
+            else f"[{outcome.stage}] The last good output could not be brought back to {place}: "
+            f"{' '.join(done.stderr.split())[-300:]}"
+        )
+        self._say(context, line)
 
     def _say(self, context: dg.AssetExecutionContext, line: str) -> None:
         context.log.warning(line)
@@ -248,7 +219,7 @@ class DvcStageClient:
                 self._on_worker(context, outcome, worker, force=bool(options))
                 return outcome
         except UserError as error:
-            outcome.status, outcome.last = 1, [*outcome.last, f"{_STOPPED}{error}"]
+            outcome.status, outcome.last = 1, [*outcome.last, f"{STOPPED}{error}"]
             return outcome
         mend_lock(self.root)
         with self._heard(context, outcome) as (hear, told):

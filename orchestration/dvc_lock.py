@@ -35,6 +35,9 @@ MEND = "remove it and run again, which restores every stage from DVC's run cache
 NEWEST_TAG = "magic_mirror/newest_raw"
 """On a materialization of `sources`: arrival time of the newest raw file it may have read."""
 
+FILES_TAG = "magic_mirror/raw_files"
+"""On the same: how many raw files that were."""
+
 PHOTOGRAPHS_TAG = "magic_mirror/photographs"
 """On a materialization of a subject: the listing of the folder that it was learned from."""
 
@@ -97,7 +100,10 @@ def version_tags(
     `observed` maps input assets to the listing the run may have read.
     """
     versions = _parent_versions(entry, load_params(root), observed)
-    raw = {NEWEST_TAG: repr(observed["raw"].newest)} if "raw" in versions else {}
+    raw: dict[str, str] = {}
+    if "raw" in versions:
+        there = observed["raw"]
+        raw = {NEWEST_TAG: repr(there.newest), FILES_TAG: str(len(there.arrivals))}
     if graph.partition(entry.stage) and graph.PHOTOGRAPHS in observed:
         raw[PHOTOGRAPHS_TAG] = of_photographs(observed[graph.PHOTOGRAPHS])
     return {

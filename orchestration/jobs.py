@@ -1,23 +1,34 @@
 """Named selections of the graph. Every job runs in one process, since each stage is its own."""
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from assets.graph import SUBJECT
 from assets.subject import SUBJECTS as LISTED
+from mm_model.settings import AutomationSettings
+from orchestration import automation
 
 EVERYTHING, SUBJECTS = "everything", "subjects"
 
-everything = dg.define_asset_job(
-    EVERYTHING,
-    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(SUBJECT),
-    executor_def=dg.in_process_executor,
-    description="From the raw media to the registered model; what has not changed is not run.",
-)
 
-subjects = dg.define_asset_job(
-    SUBJECTS,
-    selection=dg.AssetSelection.assets(SUBJECT),
-    partitions_def=LISTED,
-    executor_def=dg.in_process_executor,
-    description="The tokens of one subject, from its photographs; a backfill takes several.",
-)
+def everything(said: AutomationSettings) -> UnresolvedAssetJobDefinition:
+    """The job that makes all but the listed subjects."""
+    return dg.define_asset_job(
+        EVERYTHING,
+        selection=dg.AssetSelection.all() - dg.AssetSelection.assets(SUBJECT),
+        executor_def=dg.in_process_executor,
+        op_retry_policy=automation.again(said),
+        description="From the raw media to the registered model; what has not changed is not run.",
+    )
+
+
+def subjects(said: AutomationSettings) -> UnresolvedAssetJobDefinition:
+    """The job that learns a listed subject."""
+    return dg.define_asset_job(
+        SUBJECTS,
+        selection=dg.AssetSelection.assets(SUBJECT),
+        partitions_def=LISTED,
+        executor_def=dg.in_process_executor,
+        op_retry_policy=automation.again(said),
+        description="The tokens of one subject, from its photographs; a backfill takes several.",
+    )

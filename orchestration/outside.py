@@ -15,7 +15,7 @@ from assets.graph import INPUT_ASSETS
 from mm_model.run import stages
 from mm_model.settings import Params, load_params
 from mm_model.store.layout import Layout
-from orchestration import by_code, code_version, dvc_lock, listing, rendering
+from orchestration import by_code, code_version, dvc_lock, judged, listing, rendering
 from orchestration.dvc_client import DvcStageClient, observation, recorded_version
 from orchestration.dvc_command import status
 from orchestration.listing import Listing
@@ -47,12 +47,17 @@ def _used(
 
 def latest(instance: dg.DagsterInstance, stage: str) -> dg.AssetMaterialization | None:
     """The newest materialization of a stage that Dagster recorded, of a subject its own."""
+    record = latest_record(instance, stage)
+    return record.asset_materialization if record else None
+
+
+def latest_record(instance: dg.DagsterInstance, stage: str) -> dg.EventLogRecord | None:
+    """The same as Dagster's record, whose number no other has."""
     part = graph.partition(stage)
     wanted = dg.AssetRecordsFilter(
         dg.AssetKey(graph.asset(stage)), asset_partitions=[part] if part else None
     )
-    found = instance.fetch_materializations(wanted, limit=1).records
-    return found[0].asset_materialization if found else None
+    return next(iter(instance.fetch_materializations(wanted, limit=1).records), None)
 
 
 def _is_recorded(instance: dg.DagsterInstance, stage: str, tags: Mapping[str, str]) -> bool:
@@ -92,5 +97,6 @@ def events(instance: dg.DagsterInstance, client: DvcStageClient) -> Iterator[Eve
                 partition=graph.partition(stage),
             )
             yield rendering.check_evaluation(layout, stage, output / "audit.json")
+            yield from judged.check_evaluations(layout, stage)
     whole = [stage for stage in entries if graph.partition(stage) is None]  # one check an asset
     yield from by_code.news(instance, layout, whole, client.package)

@@ -5,63 +5,97 @@ new reads two small files and the times of the code, and without it Dagster's pa
 after a plain `dvc repro`.
 """
 
-from pathlib import Path
+import json
+from dataclasses import asdict, dataclass, replace
 
 import dagster as dg
 
 from mm_model.errors import UserError
-from mm_model.settings import load_params
+from mm_model.settings import AutomationSettings, load_params
 from mm_model.store import digests, lease
 from mm_model.store.layout import Layout
 from mm_model.store.walk import why
-from orchestration import by_code, listing, outside, runs
+from orchestration import automation, by_code, jobs, listing, outside, runs
 from orchestration.dvc_client import DvcStageClient, observation, recorded_version
-from orchestration.dvc_lock import NEWEST_TAG
-from orchestration.jobs import everything
-
-MINIMUM_FILES = 10
-"""Fewer new files than this do not start a run."""
-QUIET_SECONDS = 300.0
-"""Nothing may have arrived for this long, so that a copy in progress is not read."""
+from orchestration.dvc_lock import FILES_TAG, NEWEST_TAG
 
 Stages = dg.ResourceParam[DvcStageClient]
 
 
-def _newest_used(instance: dg.DagsterInstance) -> float:
-    """Arrival time of the newest file the last run of `sources` may have read; 0 without one."""
-    event = instance.get_latest_materialization_event(dg.AssetKey("sources"))
-    made = event.asset_materialization if event else None
-    tags = (made.tags or {}) if made else {}
-    return float(tags.get(NEWEST_TAG, 0.0))
+@dataclass(frozen=True)
+class _Used:
+    """What the last run of `sources` may have read: arrival of its newest file, how many files, and
+    a name of that run."""
+
+    newest: float = 0.0
+    files: int = 0
+    run: str = "none"
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What earlier ticks saw: arrival of the newest file that a run was asked for, the listing, and
+    since when it is as it is."""
+
+    asked: float = 0.0
+    digest: str = ""
+    since: float = 0.0
+
+
+def _used(instance: dg.DagsterInstance) -> _Used:
+    """As the last materialization says; nothing without one."""
+    found = outside.latest_record(instance, "sources")
+    if found is None or found.asset_materialization is None:
+        return _Used()
+    tags = found.asset_materialization.tags or {}
+    newest, files = float(tags.get(NEWEST_TAG, 0.0)), int(tags.get(FILES_TAG, 0))
+    return _Used(newest, files, str(found.storage_id))
+
+
+def _seen(cursor: str | None, found: listing.Listing) -> _Seen:
+    """As the cursor says, brought up to now."""
+    try:
+        said = json.loads(cursor or "{}")
+        before = _Seen(**said) if isinstance(said, dict) else _Seen(float(said))
+    except (ValueError, TypeError):
+        before = _Seen()
+    return (
+        before if before.digest == found.digest else _Seen(before.asked, found.digest, runs.now())
+    )
 
 
 def _reason_to_wait(
-    context: dg.SensorEvaluationContext, root: Path, found: listing.Listing
+    said: AutomationSettings, found: listing.Listing, used: _Used, seen: _Seen
 ) -> str | None:
-    asked_for = float(context.cursor or 0.0)
-    new = found.since(max(asked_for, _newest_used(context.instance)))
-    if new < MINIMUM_FILES:
-        return f"{new} new files; {MINIMUM_FILES} are needed."
-    still = runs.now() - found.newest
-    if still < QUIET_SECONDS:
-        return f"Files arrived {still:.0f} s ago; waiting for {QUIET_SECONDS:.0f}."
-    if runs.under_way(context.instance):
-        return "Another run is going on or waiting."
-    holder, lives = lease.look(Layout(root, "").lease)
-    return holder.sentence if holder is not None and lives is not False else None
+    new = found.since(max(seen.asked, used.newest))
+    still_there = len(found.arrivals) - found.since(used.newest)
+    removed = max(0, used.files - still_there)  # what was written anew is gone as it was
+    if new < said.minimum_files and removed < said.minimum_removed:
+        return (
+            f"{new} new files and {removed} removed or changed; {said.minimum_files} or "
+            f"{said.minimum_removed} are needed."
+        )
+    # a file that goes leaves no time behind
+    last = found.newest if new >= said.minimum_files else max(found.newest, seen.since)
+    still = runs.now() - last
+    if still < said.quiet_seconds:
+        return f"Files came or went {still:.0f} s ago; waiting for {said.quiet_seconds:.0f}."
+    return None
 
 
 @dg.sensor(
-    job=everything,
+    job_name=jobs.EVERYTHING,
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.STOPPED,
-    description="Starts everything when enough new files lie in the source folder and none moves.",
+    description="Starts everything when enough files came into the source folder, or left it, and "
+    "none moves.",
 )
 def new_media(
     context: dg.SensorEvaluationContext, stages: Stages
 ) -> dg.SensorResult | dg.SkipReason:
     """Record what lies in the source folder; ask for one run per content of it."""
     try:
+        said = automation.settings(stages.root)
         folder = stages.root / load_params(stages.root).sources
         if not folder.is_dir():
             return dg.SkipReason(f"{folder} is not a folder: nothing can arrive there.")
@@ -69,13 +103,26 @@ def new_media(
         return dg.SkipReason(str(error))
     except OSError as error:
         return dg.SkipReason(f"{folder} cannot be looked at: {why(error)}.")
-    found = listing.of(folder)
+    found, used = listing.of(folder), _used(context.instance)
     known = recorded_version(context.instance, "raw") == found.digest
-    seen = [] if known else [observation("raw", found.digest)]
-    if reason := _reason_to_wait(context, stages.root, found):
-        return dg.SensorResult(skip_reason=reason, asset_events=seen)
-    request = dg.RunRequest(run_key=found.digest)
-    return dg.SensorResult(run_requests=[request], asset_events=seen, cursor=repr(found.newest))
+    events = [] if known else [observation("raw", found.digest)]
+    seen = _seen(context.cursor, found)
+    reason = _reason_to_wait(said, found, used, seen) or _busy(context.instance, stages)
+    if reason:
+        cursor = json.dumps(asdict(seen))
+        return dg.SensorResult(skip_reason=reason, asset_events=events, cursor=cursor)
+    # the run before is part of the key: what lay there once may come back
+    request = dg.RunRequest(run_key=f"{found.digest}:{used.run}", tags=automation.tags(said))
+    cursor = json.dumps(asdict(replace(seen, asked=found.newest)))
+    return dg.SensorResult(run_requests=[request], asset_events=events, cursor=cursor)
+
+
+def _busy(instance: dg.DagsterInstance, stages: DvcStageClient) -> str | None:
+    """Who is at work in the tree or about to be."""
+    if runs.under_way(instance):
+        return "Another run is going on or waiting."
+    holder, lives = lease.look(Layout(stages.root, "").lease)
+    return holder.sentence if holder is not None and lives is not False else None
 
 
 @dg.sensor(

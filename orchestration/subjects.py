@@ -13,12 +13,9 @@ from assets.graph import SUBJECT
 from assets.subject import SUBJECTS
 from mm_model.errors import UserError
 from mm_model.run import stages
-from orchestration import jobs, listing, outside, runs
+from orchestration import automation, jobs, listing, outside, runs
 from orchestration.dvc_client import DvcStageClient
 from orchestration.dvc_lock import PHOTOGRAPHS_TAG, of_photographs
-
-QUIET_SECONDS = 300.0
-"""No photograph may have arrived for this long, so that a copy in progress is not read."""
 
 Stages = dg.ResourceParam[DvcStageClient]
 
@@ -82,12 +79,12 @@ def new_photographs(
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for one run per subject and content of its folder."""
     try:
+        said = automation.settings(stages.root)
         waiting = _waiting(stages.root, context.instance)
     except UserError as error:
         return dg.SkipReason(str(error))
-    still = {
-        name: found for name, found in waiting.items() if runs.now() - found.newest >= QUIET_SECONDS
-    }
+    quiet = runs.now() - said.quiet_seconds
+    still = {name: found for name, found in waiting.items() if found.newest <= quiet}
     if not still:
         moving = f"photographs of {', '.join(waiting)} arrive" if waiting else "nothing changed"
         return dg.SkipReason(f"No subject is to be learned: {moving}.")
@@ -95,11 +92,22 @@ def new_photographs(
         return dg.SkipReason("Another run is going on or waiting.")
     return dg.SensorResult(
         run_requests=[
-            dg.RunRequest(run_key=f"{name}:{found.digest}", partition_key=name)
+            dg.RunRequest(
+                run_key=_key(name, found, context.instance),
+                partition_key=name,
+                tags=automation.tags(said),
+            )
             for name, found in still.items()
         ],
         dynamic_partitions_requests=[SUBJECTS.build_add_request(list(still))],
     )
+
+
+def _key(name: str, found: listing.Listing, instance: dg.DagsterInstance) -> str:
+    """One run per content of the folder and what was learned before: a photograph that went may
+    come back."""
+    before = outside.latest_record(instance, f"{SUBJECT}@{name}")
+    return f"{name}:{found.digest}:{before.storage_id if before else 'none'}"
 
 
 def _waiting(root: Path, instance: dg.DagsterInstance) -> dict[str, listing.Listing]:

@@ -327,6 +327,10 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
         Capability(
             "shared services", "two trees keep one set of Dagster's books and one MLflow server"
         ),
+        Capability(
+            "alerts",
+            "a run that failed is told of once, with what and where, by log, webhook and e-mail",
+        ),
         Capability("plan", "hours, disk, traffic and memory before anything is rented"),
         Capability(
             "two machines, one graph",

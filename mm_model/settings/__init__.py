@@ -4,6 +4,7 @@ from mm_model.settings.bounds import Count, Share
 from mm_model.settings.load import load_params, load_profile
 from mm_model.settings.section import Section
 from mm_model.settings.sections import (
+    AutomationSettings,
     EvaluateSettings,
     FaceGuidance,
     FacesSettings,
@@ -21,6 +22,7 @@ from mm_model.settings.sections import (
 )
 
 __all__ = [
+    "AutomationSettings",
     "Count",
     "EvaluateSettings",
     "FaceGuidance",

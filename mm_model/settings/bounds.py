@@ -4,6 +4,7 @@ A bound says what nobody can mean, not what is wise.
 """
 
 import re
+import zoneinfo
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, Field
@@ -14,6 +15,7 @@ CALLED = r"^[a-z0-9][a-z0-9-]{0,39}$"
 """The name of a subject, which is a folder and a word of a prompt too."""
 
 _FILE_NAME = re.compile(r"\w(?:[\w .-]{0,98}\w)?")
+_CRON = re.compile(r"[\d*/,a-zA-Z#LW?-]+( [\d*/,a-zA-Z#LW?-]+){4}")
 _FRAMES_LAW = 8
 _LONGEST_WORD = 40
 
@@ -52,6 +54,23 @@ def _a_class_word(text: str) -> str:
             f"a class word is that of a prompt, as in dog: up to {_LONGEST_WORD} characters "
             "without blanks around"
         )
+    return text
+
+
+def _five_fields(text: str) -> str:
+    if not _CRON.fullmatch(text):
+        raise ValueError(
+            "a cron text has five fields: minute, hour, day of the month, month, day of the week, "
+            "as in 0 2 * * *"
+        )
+    return text
+
+
+def _a_timezone(text: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(text)
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        raise ValueError("there is no such time zone: name one as in UTC or Europe/Paris") from None
     return text
 
 
@@ -117,6 +136,11 @@ Turn = Annotated[float, Field(ge=0, le=90)]
 Years = Annotated[float, Field(ge=0, le=120)]
 """Of age."""
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Hours = Annotated[float, Field(ge=1, le=8784)]
+"""From an hour to a year."""
+Cron = Annotated[str, AfterValidator(_five_fields)]
+"""When something starts, in cron's words."""
+Timezone = Annotated[str, AfterValidator(_a_timezone)]
 Megabytes = Annotated[int, Field(ge=1, le=1_048_576)]
 Bytes = Annotated[int, Field(ge=1, le=2**31)]
 Characters = Annotated[int, Field(ge=1, le=1_000_000)]

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from mm_model.decisions.table import extended
 from mm_model.settings import bounds
+from mm_model.settings.automation import AutomationSettings as AutomationSettings
 from mm_model.settings.bounds import Count, Few, Share, each_once
 from mm_model.settings.faces import FacesSettings as FacesSettings
 from mm_model.settings.section import Section
@@ -301,6 +302,7 @@ class Profile(Section):
     subject: SubjectSettings
     register_: RegisterSettings = Field(alias="register")
     serve: ServeSettings
+    automation: AutomationSettings
 
     @property
     def trainings(self) -> dict[str, TrainSettings]:

@@ -94,7 +94,7 @@ class Tree:
         return self.dvc("status", "--json").strip() == "{}"
 
     def behave(self, **stages: str) -> None:
-        """Let stages fail their audit ("audit") or sleep ("sleep")."""
+        """Let stages fail their audit ("audit"), sleep ("sleep") or die ("killed once")."""
         (self.root / "behaviour.json").write_text(json.dumps(stages))
 
     def executed(self) -> list[str]:
@@ -194,7 +194,7 @@ def _plant(root: Path) -> None:
         stub.parent.mkdir(parents=True, exist_ok=True)
         stub.write_text("# version 1\n")
     with (root / ".gitignore").open("a") as ignored:
-        ignored.write("\n/executions.txt\n/told.txt\n/sleeping-*\n/library/\n")
+        ignored.write("\n/executions.txt\n/told.txt\n/sleeping-*\n/killed-*\n/library/\n")
     _git(root, "init", "-q")
     _git(root, "add", "-A")
     _git(root, "commit", "-qm", "toy")

@@ -1,20 +1,24 @@
 """The schedule, the sensors, and the settling of runs whose process is gone: tick by tick."""
 
 import datetime
+import re
 import sqlite3
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import dagster as dg
 import pytest
 
+from mm_model.errors import UserError
 from mm_model.store import lease
 from mm_model.store.layout import Layout
-from orchestration import everything, runs, sensors, subjects
-from orchestration.schedules import nightly
+from orchestration import everything, listing, runs, sensors, subjects, watching
 from tests.graph.conftest import Tree
 
 NIGHT = datetime.datetime(2026, 3, 1, 2, tzinfo=datetime.UTC)
+ENOUGH = 10
+"""Files that start a run, as the profile says."""
 
 
 def _made_run(
@@ -61,30 +65,67 @@ def _tick_new_media(tree: Tree, cursor: str | None = None) -> dg.SensorResult:
 
 
 def test_what_is_on_by_default(fresh: Tree) -> None:
-    assert nightly.default_status is dg.DefaultScheduleStatus.STOPPED
     assert sensors.new_media.default_status is dg.DefaultSensorStatus.STOPPED
     assert sensors.outside_runs.default_status is dg.DefaultSensorStatus.RUNNING
     loaded = fresh.definitions()
-    assert {schedule.name for schedule in loaded.schedules} == {"nightly"}
+    (nightly,) = loaded.schedules
+    assert (nightly.name, nightly.cron_schedule) == ("nightly", "0 2 * * *")
+    assert nightly.default_status is dg.DefaultScheduleStatus.STOPPED
     assert {sensor.name for sensor in loaded.sensors} == {
         *("new_media", "outside_runs", "listed_subjects", "new_photographs"),
+        *("failed_runs", "alerts"),
     }
     assert subjects.listed_subjects.default_status is dg.DefaultSensorStatus.RUNNING
     assert subjects.new_photographs.default_status is dg.DefaultSensorStatus.STOPPED
+    for told in (watching.failed_runs, watching.overdue):
+        assert told.default_status is dg.DefaultSensorStatus.RUNNING
 
 
 def test_nightly_asks_once_a_night_unless_a_run_is_going_on(fresh: Tree, tmp_path: Path) -> None:
     fresh.instance = dg.DagsterInstance.local_temp(str(tmp_path))
 
-    def tick() -> dg.RunRequest | dg.SkipReason:
-        context = dg.build_schedule_context(fresh.instance, scheduled_execution_time=NIGHT)
-        return nightly(context)
+    def tick(when: datetime.datetime = NIGHT) -> dg.RunRequest | dg.SkipReason:
+        context = dg.build_schedule_context(fresh.instance, scheduled_execution_time=when)
+        return fresh.definitions().resolve_schedule_def("nightly")(context)
 
-    assert tick().run_key == "2026-03-01"
+    assert tick().run_key == "2026-03-01 02:00"
+    assert tick(NIGHT + datetime.timedelta(hours=6)).run_key == "2026-03-01 08:00"
+    assert tick().tags["dagster/max_retries"] == "2"
     going_on = _started_run(fresh)
     assert isinstance(tick(), dg.SkipReason)
     fresh.instance.report_run_canceled(fresh.instance.get_run_by_id(going_on))
-    assert tick().run_key == "2026-03-01"
+    assert tick().run_key == "2026-03-01 02:00"
+
+
+def test_a_profile_says_when_and_how_often(fresh: Tree, tmp_path: Path) -> None:
+    fresh.instance = dg.DagsterInstance.local_temp(str(tmp_path))
+    fresh.set("automation", "cron", "30 4 * * 1-5")
+    fresh.set("automation", "timezone", "Europe/Paris")
+    fresh.set("automation", "retries", 0)
+    loaded = fresh.definitions()
+    (nightly,) = loaded.schedules
+    assert (nightly.cron_schedule, nightly.execution_timezone) == ("30 4 * * 1-5", "Europe/Paris")
+    context = dg.build_schedule_context(fresh.instance, scheduled_execution_time=NIGHT)
+    assert nightly(context).tags["dagster/max_retries"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("cron", "@daily", "automation.cron: a cron text has five fields"),
+        ("cron", "0 25 * * *", "automation.cron: '0 25 * * *' names no time"),
+        ("cron", "0 2 * *", "automation.cron: a cron text has five fields"),
+        ("timezone", "Mars/Olympus", "automation.timezone: there is no such time zone"),
+        ("minimum_files", 0, "automation.minimum_files"),
+        ("quiet_seconds", -1, "automation.quiet_seconds"),
+    ],
+)
+def test_what_nobody_can_mean_is_told_in_a_sentence(
+    fresh: Tree, name: str, value: object, said: str
+) -> None:
+    fresh.set("automation", name, value)
+    with pytest.raises(UserError, match=re.escape(said)):
+        fresh.definitions()
 
 
 def test_a_run_whose_process_is_gone_holds_nothing_up(fresh: Tree) -> None:
@@ -182,7 +223,7 @@ def test_a_place_of_a_run_that_is_over_is_free(fresh: Tree, tmp_path: Path) -> N
 def later(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the quiet period pass."""
     now = runs.now
-    monkeypatch.setattr(runs, "now", lambda: now() + sensors.QUIET_SECONDS + 5)
+    monkeypatch.setattr(runs, "now", lambda: now() + 305)
 
 
 def _arrive(tree: Tree, number: int, name: str = "clip") -> None:
@@ -191,44 +232,85 @@ def _arrive(tree: Tree, number: int, name: str = "clip") -> None:
 
 
 def test_new_media_waits_for_enough_files(fresh: Tree, later: None) -> None:
-    _arrive(fresh, sensors.MINIMUM_FILES - 2)  # one was there already
+    _arrive(fresh, ENOUGH - 2)  # one was there already
     tick = _tick_new_media(fresh)
     assert not tick.run_requests
-    assert f"{sensors.MINIMUM_FILES} are needed" in tick.skip_message
+    assert "9 new files and 0 removed or changed; 10 or 1 are needed" in tick.skip_message
     assert [str(event.asset_key.path[0]) for event in tick.asset_events] == ["raw"]
+    fresh.set("automation", "minimum_files", 9)
+    assert _tick_new_media(fresh).run_requests, "the profile says how many, from the next tick on"
 
 
 def test_new_media_waits_for_quiet(fresh: Tree) -> None:
-    _arrive(fresh, sensors.MINIMUM_FILES)
+    _arrive(fresh, ENOUGH)
     tick = _tick_new_media(fresh)
     assert not tick.run_requests
-    assert "waiting" in tick.skip_message
+    assert "waiting for 300" in tick.skip_message
+    fresh.set("automation", "quiet_seconds", 0.001)
+    assert _tick_new_media(fresh).run_requests
 
 
 def test_new_media_asks_once_per_content(fresh: Tree, later: None) -> None:
-    _arrive(fresh, sensors.MINIMUM_FILES)
+    _arrive(fresh, ENOUGH)
     first = _tick_new_media(fresh)
     (request,) = first.run_requests
+    assert request.tags["dagster/max_retries"] == "2"
     again = _tick_new_media(fresh, cursor=first.cursor)
     assert not again.run_requests
     (same,) = _tick_new_media(fresh).run_requests
     assert same.run_key == request.run_key, "a lost cursor cannot start a second run"
-    _arrive(fresh, sensors.MINIMUM_FILES, "more")
+    earlier = _tick_new_media(fresh, cursor=repr(max(listing.of(fresh.root / "raw").arrivals)))
+    assert not earlier.run_requests, "the cursor of an earlier version is understood"
+    _arrive(fresh, ENOUGH, "more")
     (other,) = _tick_new_media(fresh, cursor=first.cursor).run_requests
     assert other.run_key != request.run_key
 
 
+def test_new_media_asks_when_files_went_or_changed(
+    fresh: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _arrive(fresh, ENOUGH)
+    assert fresh.dagster("sources").success
+    clock = [time.time() + 1000]
+    monkeypatch.setattr(runs, "now", lambda: clock[0])
+    tick = _tick_new_media(fresh)
+    assert "0 new files and 0 removed" in tick.skip_message
+    keys = []
+    for change in ("remove", "bring back", "remove again"):
+        path, beside = fresh.root / "raw" / "clip-3", fresh.root / "clip-3"
+        (path if change.startswith("remove") else beside).rename(
+            beside if change.startswith("remove") else path
+        )
+        tick = _tick_new_media(fresh, tick.cursor)
+        if change == "bring back":  # one new file is not enough, by itself
+            fresh.set("automation", "minimum_files", 1)
+        else:
+            assert not tick.run_requests, "others may go this instant"
+            fresh.set("automation", "minimum_files", 10)
+        clock[0] += 301
+        tick = _tick_new_media(fresh, tick.cursor)
+        keys += [request.run_key for request in tick.run_requests]
+        assert fresh.dagster("sources").success
+        tick = _tick_new_media(fresh, tick.cursor)
+        assert not tick.run_requests
+    assert len(set(keys)) == 3, "a content that was there before is asked for again"
+    (fresh.root / "raw" / "clip-4").write_text("another content")
+    tick = _tick_new_media(fresh, tick.cursor)
+    clock[0] += 301
+    assert _tick_new_media(fresh, tick.cursor).run_requests, "what is written over is gone"
+
+
 def test_new_media_knows_what_a_run_has_read(fresh: Tree, later: None) -> None:
-    _arrive(fresh, sensors.MINIMUM_FILES)
+    _arrive(fresh, ENOUGH)
     assert fresh.dagster("sources").success
     assert "0 new files" in _tick_new_media(fresh).skip_message
     _started_run(fresh)
-    _arrive(fresh, sensors.MINIMUM_FILES, "more")
+    _arrive(fresh, ENOUGH, "more")
     assert "going on" in _tick_new_media(fresh).skip_message
 
 
 def test_new_media_waits_for_whoever_is_at_work(fresh: Tree, later: None) -> None:
-    _arrive(fresh, sensors.MINIMUM_FILES)
+    _arrive(fresh, ENOUGH)
     with lease.held(Layout(fresh.root, "tiny").lease, "The stage faces"):
         tick = _tick_new_media(fresh)
     assert not tick.run_requests

@@ -13,8 +13,8 @@ from mm_model.errors import UserError
 from mm_model.store import manifest
 from mm_model.store.layout import Layout
 from orchestration import code_version, dvc_lock, rendering
-from orchestration.dvc_client import Outcome
 from orchestration.dvc_command import environment
+from orchestration.outcome import Outcome
 from tests.graph.conftest import Tree
 
 FILE = "result.txt"

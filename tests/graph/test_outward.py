@@ -7,7 +7,8 @@ from typing import Any
 import dagster as dg
 
 from orchestration import definitions, jobs
-from orchestration.dvc_client import DvcStageClient, Outcome
+from orchestration.dvc_client import DvcStageClient
+from orchestration.outcome import Outcome
 from tests.graph.conftest import Tree
 
 

@@ -140,6 +140,48 @@ def test_an_experiment_with_one_value_changed(done: Tree) -> None:
     assert done.stale() == {}
 
 
+def test_a_failed_stage_leaves_the_last_good_output(done: Tree) -> None:
+    """DVC takes an output away before it runs a stage; who looks meanwhile finds it again."""
+    before = (done.root / "data/tiny/faces/result.txt").read_text()
+    done.behave(faces="audit")
+    done.set("faces", "min_face", 30)
+    assert set(_failures(done.dagster())) == {"faces"}
+    assert (done.root / "data/tiny/faces/result.txt").read_text() == before
+    assert done.executed() == ["faces"], "nothing below it ran on what was brought back"
+    assert set(_failures(done.dagster("faces"))) == {"faces"}
+    assert done.executed() == ["faces"], "it is no output of today's settings"
+    assert (done.root / "data/tiny/faces/manifest.json").is_file()
+    done.behave()
+    assert _failures(done.dagster()) == {}
+    assert (done.root / "data/tiny/faces/result.txt").read_text() != before
+    assert done.is_clean()
+
+
+def test_a_first_failure_has_nothing_to_bring_back(fresh: Tree) -> None:
+    fresh.behave(sources="audit")
+    assert set(_failures(fresh.dagster())) == {"sources"}
+    assert not (fresh.root / "data/tiny/sources").exists()
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "tags", "times"),
+    [
+        ("killed once", {"dagster/schedule_name": "nightly"}, 2),
+        ("killed once", {}, 1),
+        ("audit", {"dagster/schedule_name": "nightly"}, 1),
+    ],
+)
+def test_only_what_the_machine_ended_is_tried_again_and_only_unwatched(
+    done: Tree, behaviour: str, tags: dict[str, str], times: int
+) -> None:
+    done.behave(register=behaviour)
+    done.set("register", "confidence", 0.9)
+    done.set("automation", "retry_seconds", 0.01)
+    result = done.dagster(**tags)
+    assert done.executed() == ["register"] * times, "and what was good is not made again"
+    assert result.success is (times == 2)
+
+
 def test_a_failed_audit_stops_the_graph_with_the_stages_words(done: Tree) -> None:
     done.behave(faces="audit")
     done.set("faces", "min_face", 30)
@@ -152,7 +194,6 @@ def test_a_failed_audit_stops_the_graph_with_the_stages_words(done: Tree) -> Non
     assert check.severity is dg.AssetCheckSeverity.ERROR
     assert check.description == words
     assert "| row_floor | samples.parquet |" in check.metadata["expectations"].value
-    assert not (done.root / "data/tiny/faces").exists()
 
     done.behave()
     assert _failures(done.dagster("faces", "pairs")) == {}

@@ -37,9 +37,9 @@ WHERE_A_MODEL_CLASSIFIES = {"ingest.watermark_label"}
 """Read where `ingest.watermark_model` names one (tests/stages/test_watermark.py)."""
 OTHERWISE_UNREAD = {"ingest": {"classifiers"}, "pairs": {"synthesizer"}}
 """Weights that only such a profile reads."""
-READ_BY_NO_STAGE = {"serve", "subject"}
-"""Sections of a running server, which reads its release, and of `learn-subject`
-(tests/vcd/test_id_tokens.py)."""
+READ_BY_NO_STAGE = {"serve", "subject", "automation"}
+"""Sections of a running server, which reads its release, of `learn-subject`
+(tests/vcd/test_id_tokens.py), and of what starts runs (tests/graph/test_automation.py)."""
 
 
 def fields(profile: Profile) -> set[str]:

@@ -1,0 +1,180 @@
+"""What somebody is told when nobody watches: once, in the log, by a webhook and by e-mail.
+
+An alert is written down first, in `work/alerts/`, and then sent; what could not be sent waits there
+and is tried again. Addresses hold secrets, so they come from the environment and never from a
+profile. `python -m orchestration.alerts` sends a trial to every address.
+"""
+
+import contextlib
+import os
+import re
+import smtplib
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import KW_ONLY, asdict, dataclass
+from email.message import EmailMessage
+from pathlib import Path
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+from mm_model.errors import UserError
+from mm_model.store import atomic, documents
+
+WEBHOOK, EMAIL = "MM_ALERT_WEBHOOK", "MM_ALERT_EMAIL"
+"""Variables: an http(s) address that takes JSON, and smtp(s)://user:password@host:port/?from=&to="""
+
+_PATIENCE = 10.0
+_PORTS = {"smtp": 25, "smtps": 465}
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One thing that somebody should know. `key` names it: nothing is told twice under one key."""
+
+    key: str
+    sentence: str
+    _: KW_ONLY
+    job: str = ""
+    stage: str = ""
+    run_id: str = ""
+
+    @property
+    def title(self) -> str:
+        """What happened and where, in a few words."""
+        where = f" in {self.stage}" if self.stage else ""
+        return f"Magic Mirror: {self.job or 'automation'}{where}"
+
+
+def folder(root: Path) -> Path:
+    """Where alerts are written down."""
+    return root / "work" / "alerts"
+
+
+def log(root: Path) -> Path:
+    """A line for each alert."""
+    return root / "work" / "alerts.log"
+
+
+def tell(root: Path, alert: Alert) -> list[str]:
+    """Write an alert down and send it; return why it could not be sent by one way or another.
+
+    An alert that was told before is not told again.
+    """
+    path = folder(root) / f"{re.sub(r'[^A-Za-z0-9-]', '-', alert.key)[:120]}.json"
+    if not path.is_file():
+        at = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
+        said = {**asdict(alert), "at": at, "host": socket.gethostname(), "tree": str(root)}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with log(root).open("a") as lines:
+            lines.write(f"{at}  {alert.title}: {alert.sentence}  (run {alert.run_id or 'none'})\n")
+        atomic.write_json(path, {**said, "sent": []})
+    return send_waiting(root)
+
+
+def send_waiting(root: Path) -> list[str]:
+    """Send what was not sent yet; return why it could not be.
+
+    One address that does not answer keeps no other from its turn, and is asked once a call.
+    """
+    ways, problems = list(_ways()), {}
+    for path in sorted(folder(root).glob("*.json")):
+        said = documents.read_or_empty(path)
+        for name, send in ways:
+            if not said or name in said["sent"] or name in problems:
+                continue
+            try:
+                send(said)
+            except Exception as error:  # whatever the other side or the way there does
+                problems[name] = f"{name} could not be reached: {_reason(error)}"
+                continue
+            said = {**said, "sent": [*said["sent"], name]}
+            atomic.write_json(path, said)
+    return list(problems.values())
+
+
+def waiting(root: Path) -> bool:
+    """Whether anything is still to be sent by a way that there is now."""
+    names = {name for name, _ in _ways()}
+    known = (documents.read_or_empty(path) for path in folder(root).glob("*.json"))
+    return any(names - set(said.get("sent", names)) for said in known)
+
+
+def _ways() -> Iterator[tuple[str, Callable[[Mapping[str, str]], None]]]:
+    """Each way that the environment names, by its variable."""
+    if url := os.environ.get(WEBHOOK):
+        yield WEBHOOK, lambda said: _post(url, said)
+    if address := os.environ.get(EMAIL):
+        yield EMAIL, lambda said: _mail(address, said)
+
+
+def _reason(error: Exception) -> str:
+    """Why it could not be sent. A library's words may hold the address, which is a secret."""
+    return str(error) if isinstance(error, UserError) else type(error).__name__
+
+
+def _text(said: Mapping[str, str]) -> str:
+    run = f"\nRun: {said['run_id']}" if said["run_id"] else ""
+    return f"{said['sentence']}\n\nWhere: {said['tree']} on {said['host']}\nWhen: {said['at']}{run}"
+
+
+def _title(said: Mapping[str, str]) -> str:
+    return Alert("", "", job=said["job"], stage=said["stage"]).title
+
+
+def _post(url: str, said: Mapping[str, str]) -> None:
+    import requests
+
+    names = ("key", "sentence", "job", "stage", "run_id", "at", "host", "tree")
+    # `text` is what chat services show
+    body = {"text": f"{_title(said)}\n{_text(said)}", **{name: said[name] for name in names}}
+    answer = requests.post(url, json=body, timeout=_PATIENCE, allow_redirects=False)
+    if not answer.ok:
+        raise UserError(f"it answered {answer.status_code}")
+
+
+def _mail(address: str, said: Mapping[str, str]) -> None:
+    parts, sender, receivers = _mailbox(address)
+    message = EmailMessage()
+    message["Subject"] = " ".join(_title(said).split())
+    message["From"], message["To"] = sender, ", ".join(receivers)
+    message.set_content(_text(said))
+    kind = smtplib.SMTP_SSL if parts.scheme == "smtps" else smtplib.SMTP
+    port = parts.port or _PORTS[parts.scheme]
+    # not its own block: that fails on a strange farewell, when the message is sent already
+    with contextlib.closing(kind(parts.hostname or "", port, timeout=_PATIENCE)) as server:
+        server.ehlo()
+        if parts.scheme == "smtp" and server.has_extn("starttls"):
+            server.starttls()
+        if parts.username:
+            server.login(unquote(parts.username), unquote(parts.password or ""))
+        server.send_message(message)
+        with contextlib.suppress(smtplib.SMTPException, OSError):
+            server.quit()
+
+
+def _mailbox(address: str) -> tuple[SplitResult, str, list[str]]:
+    """The server, the sender and the receivers that the address names."""
+    parts = urlsplit(address)
+    asked = parse_qs(parts.query)
+    receivers = [one.strip() for text in asked.get("to", []) for one in text.split(",")]
+    if parts.scheme not in _PORTS or not parts.hostname or not any(receivers):
+        raise UserError(f"{EMAIL} must read smtp://user:password@host:587/?from=a@b.org&to=c@d.org")
+    return parts, asked.get("from", receivers)[0], receivers
+
+
+def main() -> int:
+    """Send a trial to every address of the environment; return the exit status."""
+    from orchestration import home
+
+    if not any(True for _ in _ways()):
+        print(f"No address is named: set {WEBHOOK} or {EMAIL} (docs/decisions/automation.md).")
+        return 1
+    root = home.root()
+    problems = tell(root, Alert(f"trial-{time.time_ns()}", "This is a trial.", job="trial"))
+    print("\n".join(problems) or "The trial was sent.")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

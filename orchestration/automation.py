@@ -1,0 +1,47 @@
+"""What the profile says of runs that nobody waits for, and which runs those are."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.storage.tags import (
+    BACKFILL_ID_TAG,
+    MAX_RETRIES_TAG,
+    SCHEDULE_NAME_TAG,
+    SENSOR_NAME_TAG,
+)
+
+from mm_model.settings import AutomationSettings, load_params, load_profile
+
+
+def settings(root: Path) -> AutomationSettings:
+    """The section `automation` of the profile that the tree at `root` uses, as it stands now.
+
+    Raises:
+        UserError: `params.yaml` or the profile is not valid.
+    """
+    return load_profile(root, load_params(root).profile).automation
+
+
+def is_unattended(run: dg.DagsterRun) -> bool:
+    """Whether no person waits for this run: a schedule, a sensor or a backfill asked for it."""
+    return any(tag in run.tags for tag in (SCHEDULE_NAME_TAG, SENSOR_NAME_TAG, BACKFILL_ID_TAG))
+
+
+def tags(said: AutomationSettings) -> dict[str, str]:
+    """Tags for a run that nobody waits for: how often it begins again when its process is lost."""
+    return {MAX_RETRIES_TAG: str(said.retries)}
+
+
+def again(said: AutomationSettings) -> dg.RetryPolicy | None:
+    """How a step of such a run is tried again, where its failure allows it."""
+    if not said.retries:
+        return None
+    return dg.RetryPolicy(max_retries=said.retries, delay=said.retry_seconds)
+
+
+def freshness(said: AutomationSettings) -> dg.FreshnessPolicy | None:
+    """How old the registered model may be on Dagster's page; None where nobody minds."""
+    if said.fresh_hours is None:
+        return None
+    return dg.FreshnessPolicy.time_window(timedelta(hours=said.fresh_hours))
