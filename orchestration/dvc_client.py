@@ -45,6 +45,8 @@ from orchestration.pipes import LineReader
 from orchestration.process_group import ProcessGroup
 from orchestration.worker import client, named
 
+_SEVERAL = 3
+"""From so many stages on, one look at all of them is quicker than asking DVC for each."""
 _NOISE = (  # hints on git, of which dvc.lock needs none here
     "To track the changes with git",
     "To enable auto staging",
@@ -79,6 +81,7 @@ class DvcStageClient:
         self.finished: list[Outcome] = []
         self.up_to_date: frozenset[str] = frozenset()
         self._turn = contextlib.ExitStack()
+        self._looked = False
 
     def leave(self) -> None:
         """Give the tree free for others: the run is over."""
@@ -90,6 +93,7 @@ class DvcStageClient:
         For a run of everything that starts now: the answer holds until a stage changes something.
         The code is read while DVC looks.
         """
+        self._looked = True
         with ThreadPoolExecutor(1) as beside:
             beside.submit(by_code.learn, self.package)
             try:
@@ -97,6 +101,12 @@ class DvcStageClient:
                 self.up_to_date = frozenset(every) - set(settled(self.root))
             except UserError:
                 self.up_to_date = frozenset()
+
+    def _look_once(self, context: dg.AssetExecutionContext) -> None:
+        """`look` at the first stage of a run of several, where nobody has looked before."""
+        if not self._looked and len(context.job_def.nodes) >= _SEVERAL:
+            self.look()
+        self._looked = True
 
     def input_version(self, asset: str) -> dg.DataVersion:
         """Version of one of the inputs that `params.yaml` names, by its listing."""
@@ -121,6 +131,7 @@ class DvcStageClient:
         """
         runs.claim(context.instance, context.run.run_id)
         self._begin(context, stage)
+        self._look_once(context)
         layout = Layout(self.root, load_params(self.root).profile)
         observed = self._observe(context, stage)
         started = time.time()

@@ -87,7 +87,7 @@ def _unchanged(run_id: str, mark: object, seconds: float) -> bool:
 
 
 def _is_dead(instance: dg.DagsterInstance, run: dg.DagsterRun, alone: bool) -> bool:
-    if run.tags.get(HOME, _home(instance)) != _home(instance):
+    if run.tags.get(HOME, _home(instance)) != _home(instance) and not are_own(instance):
         return False  # its lease lies elsewhere: who has it judges
     if TAG not in run.tags:
         return alone or _unchanged(run.run_id, run.status, START_SECONDS)

@@ -194,7 +194,9 @@ def _plant(root: Path) -> None:
         stub.parent.mkdir(parents=True, exist_ok=True)
         stub.write_text("# version 1\n")
     with (root / ".gitignore").open("a") as ignored:
-        ignored.write("\n/executions.txt\n/told.txt\n/sleeping-*\n/killed-*\n/library/\n")
+        ignored.write(
+            "\n/executions.txt\n/told.txt\n/sleeping-*\n/killed-*\n/figures.json\n/library/\n"
+        )
     _git(root, "init", "-q")
     _git(root, "add", "-A")
     _git(root, "commit", "-qm", "toy")

@@ -57,7 +57,7 @@ class _Post(socketserver.StreamRequestHandler):
             if inside is not None:
                 self.server.heard.append("\n".join(inside))  # type: ignore[attr-defined]
                 inside = None
-            elif line == "DATA":
+            elif line.upper() == "DATA":
                 inside = []
                 self.wfile.write(b"354 go on\r\n")
                 continue

@@ -3,6 +3,7 @@
 `behaviour.json` (no dependency of any stage) says which stage is to fail, sleep or be the real one.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import yaml
 
+from mm_model.errors import of_machine
 from mm_model.run import made_by, stages
 from mm_model.run.runner import fingerprint_of, model_digests
 from mm_model.serving import code
@@ -67,20 +69,37 @@ REPORT = {
 }
 
 
+def _files(name: str, layout: Layout) -> list[str]:
+    """Names of the raw files that a stage's output knows of: those that lie there, then those that
+    the stage before had, without what `faces` finds nobody in."""
+    if name == "sources":
+        return sorted(path.name for path in (ROOT / "raw").iterdir())
+    above = {"ingest": "sources", "faces": "ingest", "pairs": "faces", "precompute": "pairs"}
+    taken = layout.output(above.get(name, "precompute")) / "files.json"
+    known = json.loads(taken.read_text())
+    return [one for one in known if not (name == "faces" and one.startswith("nobody"))]
+
+
 def _write(name: str, out: Path, fingerprint: str, layout: Layout) -> None:
     """What every stage leaves, and what the stages after it read of some."""
     (out / "pictures").mkdir(parents=True, exist_ok=True)
     (out / "result.txt").write_text(fingerprint)
     (out / "pictures" / "sheet.jpg").write_bytes(b"\xff\xd8 toy \xff\xd9")
+    if "@" not in name:
+        atomic.write_json(out / "files.json", _files(name, layout))
     if name == "evaluate":
         measured = code.measured(layout.output("finetune") / "adapter")
         goal = {"name": "faces_found", "value": 0.9, "least": 0.8, "passed": True, "decides": True}
-        said = {"identity": 0.5, "measured": measured, "goals": [goal]}
+        said = {"identity": 0.5, "goals": [goal]}
+        if (ROOT / "figures.json").is_file():  # what a test wants to have been measured
+            said = json.loads((ROOT / "figures.json").read_text())
+        said |= {"measured": measured}
         atomic.write_json(out / "metrics.json", said)
     if name == "precompute":
         (out / "pictures" / "shard-000000.tar").write_bytes(b"toy shard")
-    if name == "finetune":
-        atomic.write_json(out / "adapter" / "config.json", {})
+    if name in ("pretrain", "finetune"):
+        trained = {"fingerprint": fingerprint, "files": _files(name, layout)}
+        atomic.write_json(out / "adapter" / "magic_mirror_config.json", trained)
     atomic.write_json(out / "report.json", REPORT)
 
 
@@ -103,6 +122,9 @@ def main(name: str) -> int:
     if behaviour == "killed once" and not (mark := ROOT / f"killed-{name}").exists():
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
+    if behaviour == "full":
+        print(f"Stopped: {of_machine(OSError(errno.ENOSPC, 'no space'))}", file=sys.stderr)
+        return 1
     if behaviour == "sleep":
         _sleep(name)
     if behaviour == "real":
@@ -122,7 +144,8 @@ def main(name: str) -> int:
     fingerprint = fingerprint_of(known, profile, inputs, models)
     out = layout.work(name, fingerprint) / "out"
     _write(name, out, fingerprint, layout)
-    sentence = _audit(name, out, failed := behaviour == "audit")
+    bad = name == "faces" and any(one.startswith("bad") for one in _files(name, layout))
+    sentence = _audit(name, out, failed := behaviour == "audit" or bad)
     if failed:
         print(f"Stopped: {sentence}", file=sys.stderr)
         return 1
