@@ -36,7 +36,7 @@ export GX_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help setup run dev serve generate judges filters eight-bit matte postgres cluster ray s3 s3-test consisid remote push pull prune releases rollback unpin test test-slow test-endurance test-figures lint figures figure8 figure9 figure14 figure16 gamma masks methods protocol subjects facesize page card weights example clean
+.PHONY: help setup run dev serve generate judges filters eight-bit matte postgres cluster ray s3 s3-test consisid remote push pull prune doctor releases rollback unpin test test-slow test-endurance test-figures lint figures figure8 figure9 figure14 figure16 gamma masks methods protocol subjects facesize page card weights example clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -129,6 +129,9 @@ pull: setup ## Bring what was pushed, and its dvc.lock, into this tree (SHARDS=0
 
 prune: setup ## Delete from the object store and the cache what no lock names any more
 	@$(LATER) $(BIN)/python -m orchestration.remote prune
+
+doctor: setup ## Look for what is wrong here, and say what mends it
+	@$(BIN)/python -m orchestration.doctor
 
 releases: setup ## List the registered versions and who chose the champion
 	@$(BIN)/python -m mm_model releases

@@ -102,6 +102,15 @@ def _is_dead(instance: dg.DagsterInstance, run: dg.DagsterRun, alone: bool) -> b
     return not lives
 
 
+def told_apart(
+    instance: dg.DagsterInstance,
+) -> tuple[list[dg.DagsterRun], list[dg.DagsterRun]]:
+    """Runs that are said to go on: those whose process is gone, and the others. Changes nothing."""
+    started = _started(instance)
+    dead = [run for run in started if _is_dead(instance, run, alone=False)]
+    return dead, [run for run in started if run not in dead]
+
+
 def settle(instance: dg.DagsterInstance, alone: bool = False) -> int:
     """Close the runs whose process is gone and free their places; return how many there were.
 

@@ -331,6 +331,9 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
             "alerts",
             "a run that failed is told of once, with what and where, by log, webhook and e-mail",
         ),
+        Capability(
+            "doctor", "what is wrong in a tree or on its machine is said, with what mends it"
+        ),
         Capability("plan", "hours, disk, traffic and memory before anything is rented"),
         Capability(
             "two machines, one graph",

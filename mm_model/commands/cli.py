@@ -18,6 +18,7 @@ from pathlib import Path
 from mm_model import lifeline
 from mm_model.commands import (
     config,
+    doctor,
     example_subject,
     export,
     imports,
@@ -263,11 +264,8 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="print it as JSON")
     command.set_defaults(act=_status)
 
-    config.add_to(commands)
-    plan.add_to(commands)
-    parameters.add_to(commands)
-    imports.add_to(commands)
-    prove.add_to(commands)
+    for more in (config, doctor, plan, parameters, imports, prove):
+        more.add_to(commands)
 
     _add_weights(commands)
 
@@ -318,10 +316,8 @@ def _add_pages(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _add_subjects(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    example_subject.add_to(commands)
-    learn_subject.add_to(commands)
-    refine.add_to(commands)
-    measure.add_to(commands)
+    for more in (example_subject, learn_subject, refine, measure):
+        more.add_to(commands)
 
 
 def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

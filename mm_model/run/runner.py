@@ -66,7 +66,7 @@ def model_digest(stage: Stage, name: str, params: Params, layout: Layout) -> str
                 f"correct the path there{more if name == 'backbone' else ''}."
             )
         if name != "sources":
-            _as_recorded(path)
+            as_recorded(path)
         # Somebody's raw folder may hold files we may not read; the stage records each of them.
         return digests.of_path(path, tolerant=name == "sources")
     except OSError as error:
@@ -76,8 +76,12 @@ def model_digest(stage: Stage, name: str, params: Params, layout: Layout) -> str
         ) from None
 
 
-def _as_recorded(folder: Path) -> None:
-    """Hold a folder of weights to the digests in its own manifest, where it has one."""
+def as_recorded(folder: Path) -> None:
+    """Hold a folder of weights to the digests in its own manifest, where it has one.
+
+    Raises:
+        UserError: a file is missing or differs.
+    """
     path = folder / manifest.NAME
     if not path.is_file():
         return

@@ -8,17 +8,14 @@ import contextlib
 import datetime
 import json
 import logging
-import os
-import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import psutil
-from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.test_utils import create_test_daemon_workspace_context, freeze_time
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster._daemon.auto_run_reexecution.event_log_consumer import EventLogConsumerDaemon
@@ -26,28 +23,36 @@ from dagster._daemon.run_coordinator import QueuedRunCoordinatorDaemon
 from dagster._daemon.sensor import execute_sensor_iteration
 from dagster._scheduler.scheduler import launch_scheduled_runs
 
-from orchestration import home
+from mm_model.errors import UserError
+from mm_model.register import pins, served
+from mm_model.store.layout import Layout
+from mm_model.tracking import store
+from orchestration import alerts, home
 from tests.graph.conftest import REPOSITORY, Tree
+from tests.serving.house import metrics
 
+MODEL = "magic-mirror"
 _LOG = logging.getLogger("nights")
 _OVER = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
-_PATIENCE = 240.0
-BEGIN = datetime.datetime(2026, 3, 1, 12, tzinfo=datetime.UTC)
+_PATIENCE = 400.0
+_BETWEEN = datetime.timedelta(seconds=61)
+_ASKED = ("dagster/schedule_name", "dagster/sensor_name")
 
 
-@dataclass
 class Daemon:
     """`dagster dev` without its page: a code server, and the daemon's loops as they are called."""
 
-    tree: Tree
-    _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    def __init__(self, tree: Tree, now: datetime.datetime) -> None:
+        self.tree, self.now = tree, now
+        self._stack = contextlib.ExitStack()
 
     def start(self) -> None:
         """Start the code server and open the books."""
         home.prepare(self.tree.root)
+        self._stack = contextlib.ExitStack()
         self.instance = self._stack.enter_context(dg.DagsterInstance.get())
         target = WorkspaceFileTarget(paths=[str(REPOSITORY / "workspace.yaml")])
-        self.workspace = self._stack.enter_context(
+        self._workspace = self._stack.enter_context(
             create_test_daemon_workspace_context(target, self.instance)
         )
 
@@ -56,7 +61,7 @@ class Daemon:
         self._stack.close()
 
     def power_cut(self) -> None:
-        """Kill everything at once, as when the power fails."""
+        """Kill everything at once."""
         for process in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.Error):
                 process.kill()
@@ -65,37 +70,40 @@ class Daemon:
 
     def switch_on(self, *names: str) -> None:
         """Switch schedules and sensors on, as on Dagster's page."""
-        repository = self._repository()
-        for name in names:
-            if repository.has_schedule(name):
-                self.instance.start_schedule(repository.get_schedule(name))
-            else:
-                self.instance.start_sensor(repository.get_sensor(name))
-
-    def _repository(self) -> Any:
-        (entry,) = self.workspace.create_request_context().get_code_location_entries().values()
+        (entry,) = self._workspace.create_request_context().get_code_location_entries().values()
         assert entry.code_location is not None, entry.load_error
         (repository,) = entry.code_location.get_repositories().values()
-        return repository
+        with freeze_time(self.now):
+            for name in names:
+                if repository.has_schedule(name):
+                    self.instance.start_schedule(repository.get_schedule(name))
+                else:
+                    self.instance.start_sensor(repository.get_sensor(name))
 
-    def tick(self, when: datetime.datetime, during: Callable[[], None] | None = None) -> None:
-        """One round of all loops at a time of day, until nothing is left to be carried out.
+    def tick(self, when: datetime.datetime, during: Callable[[], bool] | None = None) -> None:
+        """All loops, round by round from a time of day on, until nothing is left to be done.
 
-        `during` is called while runs go on.
+        `during` is called while runs go on, and ends the rounds by True.
         """
-        with freeze_time(when):
-            list(launch_scheduled_runs(self.workspace, _LOG, when, iteration_times={}))
-            list(execute_sensor_iteration(self.workspace, _LOG, None, None))
-        end = time.monotonic() + _PATIENCE
+        self.now, end = when, time.monotonic() + _PATIENCE
         while time.monotonic() < end:
-            list(QueuedRunCoordinatorDaemon(interval_seconds=1).run_iteration(self.workspace))
-            list(EventLogConsumerDaemon().run_iteration(self.workspace))
+            self._round()
             if not self._busy():
                 return
-            if during is not None:
-                during()
-            time.sleep(0.2)
+            pause = time.monotonic() + 2
+            while time.monotonic() < pause and self._busy():
+                if during is not None and during():
+                    return
+                time.sleep(0.1)
         raise AssertionError(f"a run does not end: {self.runs()[-1]}")
+
+    def _round(self) -> None:
+        with freeze_time(self.now):
+            list(launch_scheduled_runs(self._workspace, _LOG, self.now, iteration_times={}))
+            list(execute_sensor_iteration(self._workspace, _LOG, None, None))
+        list(EventLogConsumerDaemon().run_iteration(self._workspace))
+        list(QueuedRunCoordinatorDaemon(interval_seconds=1).run_iteration(self._workspace))
+        self.now += _BETWEEN
 
     def _busy(self) -> bool:
         return any(run.status not in _OVER for run in self.runs())
@@ -104,23 +112,43 @@ class Daemon:
         """Every run, the oldest first."""
         return list(reversed(self.instance.get_runs()))
 
-    def worker(self) -> psutil.Process | None:
-        """The process of the run that goes on."""
+    def kill_run(self) -> None:
+        """Kill the process that executes a run, and nothing else."""
         for process in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.Error):
                 if "toy_stage.py" in process.cmdline():
-                    parents = process.parents()
-                    (run,) = [
-                        one for one in parents if "multiprocessing" in " ".join(one.cmdline())
-                    ][:1] or [None]
-                    return run
-        return None
+                    # stage, shell of DVC's, DVC, then the run
+                    next(one for one in process.parents() if "dvc" not in one.cmdline()[:4]).kill()
+                    return
+
+
+class Watch:
+    """Somebody who asks all the time whether the champion can be served, by the registry alone."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.asked, self.failed, self._layout = 0, [], layout
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def _look(self) -> None:
+        while not self._over.wait(2):
+            self.asked += 1
+            try:
+                served.checked_folder(self._layout, MODEL)
+            except UserError as error:
+                self.failed.append(str(error))
+
+    def end(self) -> None:
+        """Stop asking."""
+        self._over.set()
+        self._thread.join()
 
 
 @dataclass(frozen=True)
 class Night:
-    """What one night left: runs by what asked for them and how they ended, stages that worked,
-    champion and challenger, and what somebody was told."""
+    """What a night left: its runs by who asked for them and how they ended, the stages that worked,
+    champion and challenger, what the champion was trained on, and what somebody was told."""
 
     number: int
     story: str
@@ -128,4 +156,102 @@ class Night:
     worked: tuple[str, ...]
     champion: int | None
     challenger: int | None
+    files: int
     told: tuple[str, ...]
+
+
+@dataclass
+class World:
+    """A tree, its daemon and what is seen of both from one morning to the next."""
+
+    tree: Tree
+    daemon: Daemon
+    nights: list[Night] = field(default_factory=list)
+    _runs: int = 0
+    _told: int = 0
+
+    @property
+    def layout(self) -> Layout:
+        """Of the tree."""
+        return Layout(self.tree.root, "tiny")
+
+    def arrive(self, name: str, count: int = 10) -> None:
+        """Files of somebody come into the source folder."""
+        for index in range(count):
+            (self.tree.root / "raw" / f"{name}-{index}").write_text(name)
+
+    def leave(self, name: str) -> None:
+        """Somebody's files go."""
+        for path in (self.tree.root / "raw").glob(f"{name}-*"):
+            path.unlink()
+
+    def measure(self, identity: float) -> None:
+        """What the next evaluation is to find."""
+        said = metrics([identity, identity + 0.1, identity + 0.2, identity + 0.1])
+        (self.tree.root / "figures.json").write_text(json.dumps(said))
+
+    def behave(self, **stages: str) -> None:
+        """As the tree's, with the real stage `register`."""
+        self.tree.behave(**{"register": "real", **stages})
+
+    def alias(self, name: str) -> int | None:
+        """The version an alias points to."""
+        if not self.layout.database.exists():
+            return None
+        found = pins.alias_version(store.open_client(self.layout), MODEL, name)
+        return None if found is None else int(found.version)
+
+    def trained_on(self) -> list[str]:
+        """Names of the files that the champion was trained on, as its release says."""
+        folder = served.checked_folder(self.layout, MODEL)
+        (path,) = folder.rglob("adapter/magic_mirror_config.json")
+        return list(json.loads(path.read_text())["files"])
+
+    def morning(self, story: str) -> Night:
+        """Write down what happened since the last morning."""
+        runs = self.daemon.runs()[self._runs :]
+        self._runs += len(runs)
+        path = alerts.log(self.tree.root)
+        told = path.read_text().splitlines() if path.is_file() else []
+        night = Night(
+            len(self.nights) + 1,
+            story,
+            tuple(_ended(run) for run in runs),
+            tuple(self.tree.executed()),
+            self.alias("champion"),
+            self.alias("challenger"),
+            len(self.trained_on()),
+            tuple(line.split("  ")[1] for line in told[self._told :]),
+        )
+        self._told = len(told)
+        self.nights.append(night)
+        return night
+
+
+def _ended(run: dg.DagsterRun) -> str:
+    asked = next((run.tags[tag] for tag in _ASKED if tag in run.tags), "somebody")
+    again = " again" if "dagster/parent_run_id" in run.tags else ""
+    return f"{asked}{again}: {run.status.value.lower()}"
+
+
+def at(day: int, clock: str) -> datetime.datetime:
+    """A time of day in March 2026."""
+    hour, minute = map(int, clock.split(":"))
+    return datetime.datetime(2026, 3, day, hour, minute, 5, tzinfo=datetime.UTC)
+
+
+@contextlib.contextmanager
+def world(tree: Tree) -> Iterator[World]:
+    """A tree at noon of the first day, with schedule and sensor switched on."""
+    tree.set("automation", "quiet_seconds", 0.001)
+    tree.set("automation", "retry_seconds", 0.1)
+    (tree.root / "weights" / "backbone" / "model_index.json").write_text("{}")
+    daemon = Daemon(tree, at(1, "12:00"))
+    daemon.start()
+    try:
+        daemon.switch_on("nightly", "new_media")
+        made: Any = World(tree, daemon)
+        made.behave()
+        yield made
+    finally:
+        daemon.power_cut()
