@@ -77,8 +77,7 @@ _KEPT = {
     "measure": _UNCHANGED,
     "export": "nothing half-written was put there",
     "releases": _UNCHANGED,
-    "rollback": _LOOK,
-    "unpin": _LOOK,
+    **dict.fromkeys(("promote", "rollback", "pin", "unpin"), _LOOK),
     "example": _OLD_STAYS,
     "save-reply": _OLD_STAYS,
 }

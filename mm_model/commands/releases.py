@@ -1,4 +1,5 @@
-"""The commands `releases`, `rollback` and `unpin`: which version is champion, and why."""
+"""The commands `releases`, `promote`, `rollback`, `pin` and `unpin`: which version is champion, and
+why."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the three to the command line."""
+    """Add the five to the command line."""
     command = commands.add_parser("releases", help="list the registered versions and who chose")
     command.set_defaults(act=_releases)
 
@@ -18,6 +19,15 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     command.add_argument("--to", type=int, help="version; the champion before this one when absent")
     command.add_argument("--reason", default="", help="why, kept with the pin")
     command.set_defaults(act=_rollback)
+
+    command = commands.add_parser("promote", help="make a version champion and pin it")
+    command.add_argument("version", type=int, help="the version's number")
+    command.add_argument("--reason", default="", help="why, kept with the pin")
+    command.set_defaults(act=_promote)
+
+    command = commands.add_parser("pin", help="keep the champion that stands until 'unpin'")
+    command.add_argument("--reason", default="", help="why, kept with the pin")
+    command.set_defaults(act=_pin)
 
     command = commands.add_parser("unpin", help="let the promotion rule choose the champion again")
     command.set_defaults(act=_unpin)
@@ -50,6 +60,20 @@ def _rollback(options: argparse.Namespace) -> None:
     layout = _layout()
     name = rules(layout).model_name
     print(choice.roll_back(layout, name, options.to, options.reason))
+
+
+def _promote(options: argparse.Namespace) -> None:
+    from mm_model.register import choice
+
+    layout = _layout()
+    print(choice.promote(layout, rules(layout).model_name, options.version, options.reason))
+
+
+def _pin(options: argparse.Namespace) -> None:
+    from mm_model.register import choice
+
+    layout = _layout()
+    print(choice.keep(layout, rules(layout).model_name, options.reason))
 
 
 def _unpin(_: argparse.Namespace) -> None:
