@@ -28,6 +28,7 @@ from mm_model.commands import (
     prove,
     refine,
     releases,
+    serve,
 )
 from mm_model.commands.generate import command as generate
 from mm_model.commands.generate import interrupt
@@ -215,16 +216,6 @@ def _example(_: argparse.Namespace) -> None:
     print(layout.relative(example.write(example.default_path(layout), layout)))
 
 
-def _serve(options: argparse.Namespace) -> None:
-    from mm_model.register import served
-    from mm_model.serving import launch
-
-    layout = _layout()
-    name = releases.rules(layout).model_name
-    folder = served.checked_folder(layout, name, options.alias)
-    launch.become_the_door(folder, options.host, options.port, options.allow)
-
-
 def _save_reply(options: argparse.Namespace) -> None:
     from mm_model.serving import example
 
@@ -281,7 +272,7 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(act=_catalogue)
 
     _add_pages(commands)
-    _add_serve(commands)
+    serve.add_to(commands)
     _add_subjects(commands)
     generate.add_to(commands)
     releases.add_to(commands)
@@ -321,17 +312,6 @@ def _add_subjects(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     learn_subject.add_to(commands)
     refine.add_to(commands)
     measure.add_to(commands)
-
-
-def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser("serve", help="serve the champion on this machine")
-    command.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    command.add_argument("--port", type=int, default=5000, help="port to listen on")
-    command.add_argument("--alias", default="champion", help="alias or number of a version")
-    command.add_argument(
-        "--allow", nargs="+", default=[], metavar="NAME", help="further names it is asked for under"
-    )
-    command.set_defaults(act=_serve)
 
 
 def _add_replies(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -40,7 +40,8 @@ def rules(layout: Layout) -> "RegisterSettings":
     return load_profile(layout.root, layout.profile).register_
 
 
-def _layout() -> Layout:
+def layout_of_the_tree() -> Layout:
+    """The places of the profile that `params.yaml` names."""
     from mm_model.settings import load_params
 
     root = repository_root()
@@ -50,14 +51,14 @@ def _layout() -> Layout:
 def _releases(_: argparse.Namespace) -> None:
     from mm_model.register import choice
 
-    layout = _layout()
+    layout = layout_of_the_tree()
     print(choice.listing(layout, rules(layout).model_name))
 
 
 def _rollback(options: argparse.Namespace) -> None:
     from mm_model.register import choice
 
-    layout = _layout()
+    layout = layout_of_the_tree()
     name = rules(layout).model_name
     print(choice.roll_back(layout, name, options.to, options.reason))
 
@@ -65,20 +66,20 @@ def _rollback(options: argparse.Namespace) -> None:
 def _promote(options: argparse.Namespace) -> None:
     from mm_model.register import choice
 
-    layout = _layout()
+    layout = layout_of_the_tree()
     print(choice.promote(layout, rules(layout).model_name, options.version, options.reason))
 
 
 def _pin(options: argparse.Namespace) -> None:
     from mm_model.register import choice
 
-    layout = _layout()
+    layout = layout_of_the_tree()
     print(choice.keep(layout, rules(layout).model_name, options.reason))
 
 
 def _unpin(_: argparse.Namespace) -> None:
     from mm_model.register import choice
 
-    layout = _layout()
+    layout = layout_of_the_tree()
     for sentence in choice.lift(layout, rules(layout)):
         print(sentence)

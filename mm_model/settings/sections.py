@@ -284,6 +284,14 @@ class ServeSettings(Section):
         return self
 
 
+class FollowSettings(Section):
+    """How `make serve` follows its alias: seconds between two looks at the registry, and between
+    two attempts at a release that cannot be served."""
+
+    look_seconds: bounds.Seconds
+    retry_seconds: bounds.Seconds
+
+
 class Profile(Section):
     """A complete set of values."""
 
@@ -301,6 +309,7 @@ class Profile(Section):
     subject: SubjectSettings
     register_: RegisterSettings = Field(alias="register")
     serve: ServeSettings
+    follow: FollowSettings
 
     @property
     def trainings(self) -> dict[str, TrainSettings]:

@@ -96,7 +96,7 @@ def test_an_interrupted_start_of_serving_promises_no_resumption(
     def interrupted(*_: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(served, "checked_folder", interrupted)
+    monkeypatch.setattr(served, "chosen", interrupted)
     assert cli.main(["serve"]) == 130
     said = capsys.readouterr().err
     assert said == "Interrupted; nothing is served, and no release was changed.\n"
