@@ -23,7 +23,7 @@ from assets import (
 )
 from assets.graph import SUBJECT, nodes
 from mm_model.environment import silence_telemetry
-from orchestration import code_version, home, resources
+from orchestration import code_version, home, release_jobs, resources
 from orchestration.dvc_client import DvcStageClient
 from orchestration.jobs import everything, subjects
 from orchestration.schedules import nightly
@@ -65,7 +65,7 @@ def build(client: DvcStageClient) -> dg.Definitions:
             asset.map_asset_specs(versioned) if isinstance(asset, dg.AssetsDefinition) else asset
             for asset in assets
         ],
-        jobs=[everything, subjects],
+        jobs=[everything, subjects, *release_jobs.JOBS],
         schedules=[nightly],
         sensors=[new_media, outside_runs, listed_subjects, new_photographs],
         resources={"stages": resources.for_runs(client)},
