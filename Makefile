@@ -15,7 +15,7 @@ DEV_PORT ?= 3000
 TEST_WORKERS ?= 2
 # What a person writes is taken as it was written ($100 stays $100, also from the environment), and
 # reaches a recipe's shell through the environment alone.
-WRITTEN := SOURCES FACEPACK CONSENT PROFILE STRICT REF PROMPT OUT SEED ADAPTER FRAMES SIZE STEPS GUIDANCE FORCE BLUR URL ENDPOINT LIKENESS SHARDS VERSION REASON
+WRITTEN := SOURCES FACEPACK CONSENT PROFILE STRICT REF PROMPT OUT SEED ADAPTER FRAMES SIZE STEPS GUIDANCE FORCE BLUR URL ENDPOINT LIKENESS SHARDS VERSION REASON OWED
 $(foreach name,$(WRITTEN),$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 # UV=1 installs with uv, which must be on PATH; pip otherwise.
 ifeq ($(UV),1)
@@ -130,8 +130,8 @@ pull: setup ## Bring what was pushed, and its dvc.lock, into this tree (SHARDS=0
 prune: setup ## Delete from the object store and the cache what no lock names any more
 	@$(LATER) $(BIN)/python -m orchestration.remote prune
 
-releases: setup ## List the registered versions and who chose the champion
-	@$(BIN)/python -m mm_model releases
+releases: setup ## List the registered versions and who chose the champion (OWED=1: terms, withdrawn samples)
+	@$(BIN)/python -m mm_model releases $$([ "$$OWED" = 1 ] && echo --owed)
 
 rollback: setup ## Make the champion before this one champion again and pin it (VERSION=2 REASON='why')
 	@$(BIN)/python -m mm_model rollback $${VERSION:+--to="$$VERSION"} $${REASON:+--reason="$$REASON"}

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the five to the command line."""
     command = commands.add_parser("releases", help="list the registered versions and who chose")
+    command.add_argument(
+        "--owed", action="store_true", help="terms of use, and samples that were withdrawn since"
+    )
     command.set_defaults(act=_releases)
 
     command = commands.add_parser("rollback", help="make an earlier version champion and pin it")
@@ -48,10 +51,13 @@ def layout_of_the_tree() -> Layout:
     return Layout(root, load_params(root).profile)
 
 
-def _releases(_: argparse.Namespace) -> None:
-    from mm_model.register import choice
+def _releases(options: argparse.Namespace) -> None:
+    from mm_model.register import choice, owed
 
     layout = layout_of_the_tree()
+    if options.owed:
+        print("\n".join(owed.sentences(layout, rules(layout).model_name)))
+        return
     print(choice.listing(layout, rules(layout).model_name))
 
 

@@ -123,6 +123,7 @@ def made(tmp_path_factory: Any, root: Path) -> Path:
     ("words", "called"),
     [
         (["releases"], ["releases"]),
+        (["releases", "OWED=1"], ["releases", "--owed"]),
         (["unpin"], ["unpin"]),
         (["rollback"], ["rollback"]),
         (["rollback", "VERSION=2"], ["rollback", "--to=2"]),
