@@ -15,7 +15,7 @@ DEV_PORT ?= 3000
 TEST_WORKERS ?= 2
 # What a person writes is taken as it was written ($100 stays $100, also from the environment), and
 # reaches a recipe's shell through the environment alone.
-WRITTEN := SOURCES FACEPACK CONSENT PROFILE STRICT REF PROMPT OUT SEED ADAPTER FRAMES SIZE STEPS GUIDANCE FORCE BLUR URL ENDPOINT LIKENESS SHARDS
+WRITTEN := SOURCES FACEPACK CONSENT PROFILE STRICT REF PROMPT OUT SEED ADAPTER FRAMES SIZE STEPS GUIDANCE FORCE BLUR URL ENDPOINT LIKENESS SHARDS VERSION REASON OWED
 $(foreach name,$(WRITTEN),$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 # UV=1 installs with uv, which must be on PATH; pip otherwise.
 ifeq ($(UV),1)
@@ -36,7 +36,7 @@ export GX_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help setup run dev serve generate judges filters eight-bit matte postgres cluster ray s3 s3-test consisid remote push pull prune doctor releases rollback unpin test test-slow test-endurance test-figures lint figures figure8 figure9 figure14 figure16 gamma masks methods protocol subjects facesize page card weights example clean
+.PHONY: help setup run dev serve generate judges filters eight-bit matte postgres cluster ray s3 s3-test consisid remote push pull prune doctor releases promote rollback pin unpin test test-slow test-endurance test-figures lint figures figure8 figure9 figure14 figure16 gamma masks methods protocol subjects facesize page card weights example clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -133,11 +133,18 @@ prune: setup ## Delete from the object store and the cache what no lock names an
 doctor: setup ## Look for what is wrong here, and say what mends it
 	@$(BIN)/python -m orchestration.doctor
 
-releases: setup ## List the registered versions and who chose the champion
-	@$(BIN)/python -m mm_model releases
+releases: setup ## List the registered versions and who chose the champion (OWED=1: terms, withdrawn samples)
+	@$(BIN)/python -m mm_model releases $$([ "$$OWED" = 1 ] && echo --owed)
 
 rollback: setup ## Make the champion before this one champion again and pin it (VERSION=2 REASON='why')
-	@$(BIN)/python -m mm_model rollback $(if $(VERSION),--to "$$VERSION") $(if $(REASON),--reason "$$REASON")
+	@$(BIN)/python -m mm_model rollback $${VERSION:+--to="$$VERSION"} $${REASON:+--reason="$$REASON"}
+
+promote: setup ## Make a version champion, whatever the rule says, and pin it (VERSION=3 REASON='why')
+	@[ -n "$$VERSION" ] || { echo "Which version? make promote VERSION=3 REASON='why' (make releases lists them)"; exit 1; }
+	@$(BIN)/python -m mm_model promote "$$VERSION" $${REASON:+--reason="$$REASON"}
+
+pin: setup ## Pin the champion as it stands, so that no newcomer takes its place (REASON='why')
+	@$(BIN)/python -m mm_model pin $${REASON:+--reason="$$REASON"}
 
 unpin: setup ## Let the promotion rule choose the champion again
 	@$(BIN)/python -m mm_model unpin

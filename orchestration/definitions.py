@@ -24,7 +24,15 @@ from assets import (
 from assets.graph import SUBJECT, nodes
 from mm_model.environment import silence_telemetry
 from mm_model.settings import AutomationSettings
-from orchestration import automation, code_version, home, jobs, resources, schedules
+from orchestration import (
+    automation,
+    code_version,
+    home,
+    jobs,
+    release_jobs,
+    resources,
+    schedules,
+)
 from orchestration.dvc_client import DvcStageClient
 from orchestration.sensors import new_media, outside_runs
 from orchestration.subjects import listed_subjects, new_photographs
@@ -68,7 +76,7 @@ def build(client: DvcStageClient) -> dg.Definitions:
             asset.map_asset_specs(versioned) if isinstance(asset, dg.AssetsDefinition) else asset
             for asset in assets
         ],
-        jobs=[jobs.everything(said), jobs.subjects(said)],
+        jobs=[jobs.everything(said), jobs.subjects(said), *release_jobs.JOBS],
         schedules=[schedules.nightly(said)],
         sensors=[
             *(new_media, outside_runs, listed_subjects, new_photographs),

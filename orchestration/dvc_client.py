@@ -87,6 +87,10 @@ class DvcStageClient:
         """Give the tree free for others: the run is over."""
         self._turn.close()
 
+    def come(self, say: Callable[[str], None]) -> None:
+        """Have the tree to ourselves until `leave`, after the runs of Dagster at work in it."""
+        turn.come(self._turn, self.root, say)
+
     def look(self) -> None:
         """Ask DVC once which stages are up to date; those are not asked for one by one.
 
@@ -161,7 +165,7 @@ class DvcStageClient:
     def _begin(self, context: dg.AssetExecutionContext, stage: str) -> None:
         """Have the tree to ourselves until `leave`, and tell others which stage is at work."""
         try:
-            held = self._turn.enter_context(turn.held(self.root, "A Dagster run"))
+            held = self._turn.enter_context(turn.held(self.root, turn.DAGSTER))
         except BusyError as error:
             waits = automation.is_unattended(context.run)
             raise dg.Failure(str(error), allow_retries=waits) from None

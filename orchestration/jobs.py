@@ -9,6 +9,8 @@ from mm_model.settings import AutomationSettings
 from orchestration import automation
 
 EVERYTHING, SUBJECTS = "everything", "subjects"
+_TREE = {"magic_mirror/tree": "whole"}
+"""By this tag Dagster's queue lets one of them go on at a time (`dagster.yaml`)."""
 
 
 def everything(said: AutomationSettings) -> UnresolvedAssetJobDefinition:
@@ -18,6 +20,7 @@ def everything(said: AutomationSettings) -> UnresolvedAssetJobDefinition:
         selection=dg.AssetSelection.all() - dg.AssetSelection.assets(SUBJECT),
         executor_def=dg.in_process_executor,
         op_retry_policy=automation.again(said),
+        tags=_TREE,
         description="From the raw media to the registered model; what has not changed is not run.",
     )
 
@@ -30,5 +33,6 @@ def subjects(said: AutomationSettings) -> UnresolvedAssetJobDefinition:
         partitions_def=LISTED,
         executor_def=dg.in_process_executor,
         op_retry_policy=automation.again(said),
+        tags=_TREE,
         description="The tokens of one subject, from its photographs; a backfill takes several.",
     )

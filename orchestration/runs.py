@@ -20,6 +20,8 @@ from mm_model.store import lease
 TAG = "magic_mirror/lease"
 HOME = "magic_mirror/home"
 """On a run: machine and home of Dagster that it goes on in; books may be shared by several."""
+BESIDE = {"magic_mirror/beside": "releases"}
+"""Tags of a run that touches no stage: it may go on beside one of the tree."""
 START_SECONDS = 180.0
 """A run without a lease that shows no change for so long is not going to."""
 
@@ -151,11 +153,16 @@ def in_the_way(instance: dg.DagsterInstance) -> list[str]:
     return sorted(_in_pools(instance))
 
 
+def is_beside(run: dg.DagsterRun) -> bool:
+    """Whether the run touches no stage."""
+    return BESIDE.items() <= run.tags.items()
+
+
 def under_way(instance: dg.DagsterInstance) -> bool:
-    """Whether a run is queued or going on, after the dead ones were settled."""
+    """Whether a run of the graph is queued or going on, after the dead ones were settled."""
     settle(instance)
-    waiting = dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED])
-    return bool(_started(instance) or instance.get_runs(waiting, limit=1))
+    waiting = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))
+    return any(not is_beside(run) for run in (*_started(instance), *waiting))
 
 
 def _started(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:

@@ -209,6 +209,10 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
             "promotion, pins, rollback",
             "a rule chooses the champion; an earlier release is brought back and stays",
         ),
+        Capability(
+            "serving follows the champion",
+            "a promotion or rollback is served without a restart, and no request is lost",
+        ),
         Capability("served release", "every byte is checked before any of its code runs"),
         Capability(
             "served as evaluated",

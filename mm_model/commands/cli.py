@@ -29,6 +29,7 @@ from mm_model.commands import (
     prove,
     refine,
     releases,
+    serve,
 )
 from mm_model.commands.generate import command as generate
 from mm_model.commands.generate import interrupt
@@ -78,8 +79,7 @@ _KEPT = {
     "measure": _UNCHANGED,
     "export": "nothing half-written was put there",
     "releases": _UNCHANGED,
-    "rollback": _LOOK,
-    "unpin": _LOOK,
+    **dict.fromkeys(("promote", "rollback", "pin", "unpin"), _LOOK),
     "example": _OLD_STAYS,
     "save-reply": _OLD_STAYS,
 }
@@ -217,16 +217,6 @@ def _example(_: argparse.Namespace) -> None:
     print(layout.relative(example.write(example.default_path(layout), layout)))
 
 
-def _serve(options: argparse.Namespace) -> None:
-    from mm_model.register import served
-    from mm_model.serving import launch
-
-    layout = _layout()
-    name = releases.rules(layout).model_name
-    folder = served.checked_folder(layout, name, options.alias)
-    launch.become_the_door(folder, options.host, options.port, options.allow)
-
-
 def _save_reply(options: argparse.Namespace) -> None:
     from mm_model.serving import example
 
@@ -280,7 +270,7 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(act=_catalogue)
 
     _add_pages(commands)
-    _add_serve(commands)
+    serve.add_to(commands)
     _add_subjects(commands)
     generate.add_to(commands)
     releases.add_to(commands)
@@ -318,17 +308,6 @@ def _add_pages(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _add_subjects(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     for more in (example_subject, learn_subject, refine, measure):
         more.add_to(commands)
-
-
-def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser("serve", help="serve the champion on this machine")
-    command.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    command.add_argument("--port", type=int, default=5000, help="port to listen on")
-    command.add_argument("--alias", default="champion", help="alias or number of a version")
-    command.add_argument(
-        "--allow", nargs="+", default=[], metavar="NAME", help="further names it is asked for under"
-    )
-    command.set_defaults(act=_serve)
 
 
 def _add_replies(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -1,9 +1,10 @@
-"""What a person does with releases: list them, choose another champion, give the choice back.
+"""What a person does with releases: list them, choose a champion, give the choice back.
 
 A choice is a pin: registration respects it until it is lifted.
 """
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mm_model.errors import UserError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
+_Chooser = Callable[[pins.Standing, "dict[int, ModelVersion]"], int]
 _COLUMNS = ("version", "release", "aliases", "identity", "tree", "registered")
 
 
@@ -61,11 +63,36 @@ def roll_back(layout: Layout, model_name: str, to: int | None, reason: str) -> s
     Raises:
         UserError: there is no such version, it cannot be served, or the registry cannot be used.
     """
+    return _chosen(layout, model_name, reason, _earlier if to is None else lambda *_: to)
+
+
+def promote(layout: Layout, model_name: str, version: int, reason: str) -> str:
+    """Make `version` the champion, whatever the promotion rule says, and pin it.
+
+    Returns a sentence that says what was done.
+
+    Raises:
+        UserError: as `roll_back`.
+    """
+    return _chosen(layout, model_name, reason, lambda *_: version)
+
+
+def keep(layout: Layout, model_name: str, reason: str) -> str:
+    """Pin the present champion as it stands; a pin that holds already gets the new reason.
+
+    Returns a sentence that says what was done.
+
+    Raises:
+        UserError: no version is champion, it cannot be served, or the registry cannot be used.
+    """
+    return _chosen(layout, model_name, reason, _present)
+
+
+def _chosen(layout: Layout, model_name: str, reason: str, number_of: _Chooser) -> str:
     _refuse_empty(layout, model_name)
     with versions.registry(layout) as client, versions.deciding(layout):
         known = {int(one.version): one for one in _known(client, model_name)}
-        before = pins.standing(client, model_name)
-        number = _earlier(before, known) if to is None else to
+        number = number_of(pins.standing(client, model_name), known)
         if number not in known:
             raise UserError(
                 f"There is no version {number} of {model_name}: 'python -m mm_model releases' "
@@ -78,6 +105,7 @@ def roll_back(layout: Layout, model_name: str, to: int | None, reason: str) -> s
                 "another; the champion stays as it is."
             )
         pin = pins.pin(client, model_name, number, reason)
+        versions.no_challenger(client, model_name, number)
     return pin.sentence()
 
 
@@ -119,6 +147,16 @@ def _known(client: "MlflowClient", model_name: str) -> "list[ModelVersion]":
     if not known:
         raise served.nothing_yet(model_name)
     return known
+
+
+def _present(before: pins.Standing, known: "dict[int, ModelVersion]") -> int:
+    """The champion that stands."""
+    if before.number is None:
+        raise UserError(
+            "No version is champion, so none can be pinned: name one with 'python -m mm_model "
+            f"promote {max(known)}'."
+        )
+    return before.number
 
 
 def _earlier(before: pins.Standing, known: "dict[int, ModelVersion]") -> int:

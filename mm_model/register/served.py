@@ -16,6 +16,7 @@ from mm_model.errors import UserError
 from mm_model.register.check import Flaw, refuse_flaws
 from mm_model.register.pins import CHALLENGER, CHAMPION, alias_version
 from mm_model.serving.config import backbone_folder
+from mm_model.serving.follow import ChosenVersion
 from mm_model.store import digests, lock
 from mm_model.store.layout import Layout
 from mm_model.tracking import places, store
@@ -58,6 +59,21 @@ def checked_folder(layout: Layout, model_name: str, alias_or_version: str = CHAM
                 f"nothing of it was run: {flaw}; {_mend(client, version, folder)}."
             ) from None
     return folder
+
+
+def chosen(layout: Layout, model_name: str, alias: str = CHAMPION) -> ChosenVersion:
+    """The version that an alias names now, and its release digest; no file is looked at.
+
+    Raises:
+        UserError: there is no such version, or it was registered without a digest.
+    """
+    from mm_model.register import versions
+
+    if not store.is_shared(layout) and not layout.database.exists():
+        raise nothing_yet(model_name)
+    with versions.registry(layout, reading=True) as client:
+        version = _version(client, model_name, alias)
+        return ChosenVersion(int(version.version), digest_of(version))
 
 
 def _mend(client: "MlflowClient", damaged: "ModelVersion", folder: Path | None) -> str:

@@ -28,7 +28,7 @@ _MARKS = {
 
 def run(job: Job) -> Report:
     """Register the adapter that `evaluate` found to be the candidate, with its numbers."""
-    from mm_model.register import origin, versions
+    from mm_model.register import origin, trained, versions
 
     tree = origin.checked(job.layout)
     metrics = metrics_of(job.inputs["evaluate"])
@@ -36,7 +36,7 @@ def run(job: Job) -> Report:
         job.layout,
         _package(job, metrics),
         metrics=metrics,
-        tags=tags_of(job, metrics, tree.state),
+        tags=tags_of(job, metrics, tree.state) | trained.keep(job, candidate(metrics)),
         rule=job.profile.register_,
         work=job.work,
     )

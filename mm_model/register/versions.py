@@ -244,7 +244,7 @@ def by_rule(
     """Where no person chose (`found`): decide by the rule, move the aliases, keep the sentences."""
     name, number = rule.model_name, int(version.version)
     if found.number == number:
-        _no_challenger(client, name, number)
+        no_challenger(client, name, number)
         return True, _said(version) or ("This version is the champion already.",)
     decision = _decision(
         client, layout, version, ours=ours, metrics=metrics, rule=rule, found=found
@@ -252,7 +252,7 @@ def by_rule(
     if decision.promote and not pins.move(client, name, number, found):
         decision = promotion.Promotion(False, (*decision.comparisons, "A person moved the alias."))
     if decision.promote:
-        _no_challenger(client, name, number)
+        no_challenger(client, name, number)
         said = json.dumps(decision.sentences)
         client.set_model_version_tag(name, version.version, _DECISION, said)
     else:
@@ -349,7 +349,7 @@ def kept(
         return None, None
 
 
-def _no_challenger(client: "MlflowClient", name: str, number: int) -> None:
+def no_challenger(client: "MlflowClient", name: str, number: int) -> None:
     """A champion is no challenger."""
     waiting = pins.alias_version(client, name, CHALLENGER)
     if waiting is not None and int(waiting.version) == number:

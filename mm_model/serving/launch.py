@@ -1,4 +1,4 @@
-"""Starts the door of a released model from the release's own code, in place of this process.
+"""Starts the door of a released model from the release's own code.
 
 What is served is the code that was evaluated, not this tree's: a fresh Python searches the
 release's `code/` first, and neither the working directory nor a script's folder at all.
@@ -6,17 +6,18 @@ release's `code/` first, and neither the working directory nor a script's folder
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from mm_model.errors import UserError
+from mm_model.serving import handed
 
 _DOOR = "mm_model/serving/__main__.py"
 
 
 def become_the_door(folder: Path, host: str, port: int, allowed: Sequence[str]) -> NoReturn:
-    """Serve the checked release in `folder`; does not return.
+    """Serve the checked release in `folder`, in place of this process; does not return.
 
     Raises:
         UserError: the release is older than the door.
@@ -35,26 +36,40 @@ def door_command(
     Raises:
         UserError: the release is older than the door.
     """
+    command = ["-m", "mm_model.serving", *told(folder, host, port, allowed)]
+    return [*_python(), *command], _environment(folder, os.environ)
+
+
+def handed_command(
+    folder: Path, descriptors: Sequence[int], words: Sequence[str], environment: Mapping[str, str]
+) -> tuple[list[str], dict[str, str]]:
+    """The same on a socket that is handed on: `descriptors` as `mm_model.serving.handed` takes
+    them, `words` as `told` gives them."""
+    command = [*_python(), handed.__file__, *map(str, descriptors), *words]
+    return command, _environment(folder, environment)
+
+
+def _python() -> list[str]:
+    # -B: compiled files would be new files in the release's folder
+    return [sys.executable, "-P", "-B"]
+
+
+def told(folder: Path, host: str, port: int, allowed: Sequence[str]) -> list[str]:
+    """What the door of the release in `folder` is told on its command line.
+
+    Raises:
+        UserError: the release is older than the door.
+    """
     folder = folder.resolve()
     if not (folder / "code" / _DOOR).is_file():
         raise UserError(
             f"The release in {folder} was made before there was a door: run 'make run' for a new "
             "one, or serve it with MLflow's own command (mlflow/README.md)."
         )
-    searched = [str(folder / "code"), *filter(None, [os.environ.get("PYTHONPATH")])]
-    # -B: compiled files would be new files in the release's folder
-    arguments = [
-        sys.executable,
-        "-P",
-        "-B",
-        "-m",
-        "mm_model.serving",
-        "--folder",
-        str(folder),
-        "--host",
-        host,
-        "--port",
-        str(port),
-        *(["--allow", *allowed] if allowed else []),
-    ]
-    return arguments, {**os.environ, "PYTHONPATH": os.pathsep.join(searched)}
+    place = ["--folder", str(folder), "--host", host, "--port", str(port)]
+    return [*place, *(["--allow", *allowed] if allowed else [])]
+
+
+def _environment(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
+    searched = [str(folder.resolve() / "code"), *filter(None, [given.get("PYTHONPATH")])]
+    return {**given, "PYTHONPATH": os.pathsep.join(searched)}

@@ -285,6 +285,14 @@ class ServeSettings(Section):
         return self
 
 
+class FollowSettings(Section):
+    """How `make serve` follows its alias: seconds between two looks at the registry, and between
+    two attempts at a release that cannot be served."""
+
+    look_seconds: bounds.Seconds
+    retry_seconds: bounds.Seconds
+
+
 class Profile(Section):
     """A complete set of values."""
 
@@ -303,6 +311,7 @@ class Profile(Section):
     register_: RegisterSettings = Field(alias="register")
     serve: ServeSettings
     automation: AutomationSettings
+    follow: FollowSettings
 
     @property
     def trainings(self) -> dict[str, TrainSettings]:

@@ -260,9 +260,11 @@ KNOWN = {
     ("lifeline.py", "Popen"),
     ("loading.py", "DataLoader"),
     ("launch.py", "Popen"),
+    ("follow.py", "Popen"),
 }
 """Readers of samples are torch's own, and look for their parent: `tests/train/test_loading.py`. The
-processes of a training follow the stage: `tests/seams/test_processes_of_training.py`."""
+processes of a training follow the stage: `tests/seams/test_processes_of_training.py`. Doors hold
+the line of who follows the champion: `tests/serving/test_follow.py`."""
 
 
 def test_no_module_starts_a_process_but_through_the_line() -> None:

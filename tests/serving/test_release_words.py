@@ -96,7 +96,7 @@ def test_an_interrupted_start_of_serving_promises_no_resumption(
     def interrupted(*_: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(served, "checked_folder", interrupted)
+    monkeypatch.setattr(served, "chosen", interrupted)
     assert cli.main(["serve"]) == 130
     said = capsys.readouterr().err
     assert said == "Interrupted; nothing is served, and no release was changed.\n"
@@ -123,14 +123,22 @@ def made(tmp_path_factory: Any, root: Path) -> Path:
     ("words", "called"),
     [
         (["releases"], ["releases"]),
+        (["releases", "OWED=1"], ["releases", "--owed"]),
         (["unpin"], ["unpin"]),
         (["rollback"], ["rollback"]),
-        (["rollback", "VERSION=2"], ["rollback", "--to", "2"]),
+        (["rollback", "VERSION=2"], ["rollback", "--to=2"]),
         (
             ["rollback", "VERSION=12", 'REASON=it\'s "worse" `id` now'],
-            ["rollback", "--to", "12", "--reason", 'it\'s "worse" `id` now'],
+            ["rollback", "--to=12", '--reason=it\'s "worse" `id` now'],
         ),
-        (["rollback", "REASON=two  words"], ["rollback", "--reason", "two  words"]),
+        (["rollback", "REASON=two  words"], ["rollback", "--reason=two  words"]),
+        (["promote", "VERSION=3"], ["promote", "3"]),
+        (
+            ["promote", "VERSION=3", "REASON=-50% at $5 (it's)"],
+            ["promote", "3", "--reason=-50% at $5 (it's)"],
+        ),
+        (["pin"], ["pin"]),
+        (["pin", "REASON=a show tomorrow"], ["pin", "--reason=a show tomorrow"]),
     ],
 )
 def test_make_passes_it_on(made: Path, words: list[str], called: list[str]) -> None:
@@ -141,7 +149,13 @@ def test_make_passes_it_on(made: Path, words: list[str], called: list[str]) -> N
     assert cli.parser().parse_args(called).act
 
 
+def test_make_promote_asks_which(made: Path) -> None:
+    clean = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    done = subprocess.run(["make", "promote"], cwd=made, capture_output=True, text=True, env=clean)
+    assert done.returncode and "make promote VERSION=3" in done.stdout
+
+
 def test_make_s_help_names_them(made: Path) -> None:
     done = subprocess.run(["make", "help"], cwd=made, capture_output=True, text=True, check=True)
     listed = [line.split()[1] for line in done.stdout.splitlines()]
-    assert {"releases", "rollback", "unpin", "serve"} <= set(listed)
+    assert {"releases", "promote", "rollback", "pin", "unpin", "serve"} <= set(listed)

@@ -1,0 +1,308 @@
+"""Serves what an alias of the registry names, and follows it: a move starts the next one's door.
+
+This process keeps the listening socket and accepts nothing. Each release runs in a process of its
+own (`mm_model.serving.handed`) on that one socket. The next one is started beside the one at work;
+when it takes requests, the old one takes no new connection, answers what it has, and ends. So no
+request falls between the two. For that moment two releases are in memory, and never a third.
+"""
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Protocol
+
+from mm_model import lifeline
+from mm_model.errors import UserError, first_line
+from mm_model.serving import launch
+from mm_model.settings import FollowSettings
+
+_TICK_SECONDS = 0.1
+_LAST_SECONDS = 2.0
+"""How long the end waits for a look at the registry that is under way."""
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True)
+class ChosenVersion:
+    """The version that an alias names, and its release digest."""
+
+    version: int
+    digest: str
+
+    def __str__(self) -> str:
+        return f"version {self.version} (release {self.digest[:12]})"
+
+
+class ReleaseSource(Protocol):
+    """Where releases come from."""
+
+    def wanted(self) -> ChosenVersion:
+        """What is to be served.
+
+        Raises:
+            UserError: nobody can say.
+        """
+        ...
+
+    def folder(self, choice: ChosenVersion) -> Path:
+        """Its folder, after it was checked.
+
+        Raises:
+            UserError: it is not what was registered.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Front:
+    """Where requests come in, and what every door is told and finds in its environment."""
+
+    listening: socket.socket
+    host: str
+    allowed: Sequence[str]
+    environment: Mapping[str, str]
+
+    def words(self, folder: Path) -> list[str]:
+        """What the door of the release in `folder` is told.
+
+        Raises:
+            UserError: the release is older than the door.
+        """
+        return launch.told(folder, self.host, self.listening.getsockname()[1], self.allowed)
+
+
+@dataclass(eq=False)
+class _Served:
+    """One release in a process of its own."""
+
+    choice: ChosenVersion
+    process: subprocess.Popen
+    telling: int | None
+    ready: bool = False
+
+    @classmethod
+    def start(cls, choice: ChosenVersion, folder: Path, front: Front) -> "_Served":
+        telling, told = os.pipe()
+        ends = (lifeline.line().fileno(), front.listening.fileno(), told)
+        words = front.words(folder)
+        command, environment = launch.handed_command(folder, ends, words, front.environment)
+        try:
+            process = subprocess.Popen(
+                command,
+                env=environment,
+                pass_fds=ends,
+                stdin=subprocess.DEVNULL,
+                process_group=0,  # Ctrl-C comes here alone, and is passed on once
+            )
+        except BaseException:
+            os.close(telling)
+            raise
+        finally:
+            os.close(told)
+        return cls(choice, process, telling)
+
+    def is_ready(self) -> bool:
+        """Whether it takes requests."""
+        if self.telling is not None and select.select([self.telling], [], [], 0)[0]:
+            self.ready = bool(os.read(self.telling, 1))
+            os.close(self.telling)
+            self.telling = None
+        return self.ready
+
+    def is_over(self) -> bool:
+        """Whether its process has ended."""
+        return self.process.poll() is not None
+
+    def leave(self) -> None:
+        """Let it answer what it has, take nothing new, and end."""
+        self.process.send_signal(signal.SIGUSR1)
+
+    def end(self, number: int) -> None:
+        """Pass a signal on; who takes no requests yet has nothing to put in order."""
+        self.process.send_signal(number if self.ready else signal.SIGKILL)
+
+
+@dataclass
+class _News:
+    """What the look at the registry found, for the one who starts and ends processes."""
+
+    wanted: ChosenVersion
+    checked: tuple[ChosenVersion, Path] | None = None
+    not_before: dict[ChosenVersion, float] = field(default_factory=dict)
+
+
+class Follower:
+    """Serves what `source` wants, until it is told to end; `say` takes sentences."""
+
+    def __init__(
+        self,
+        source: ReleaseSource,
+        front: Front,
+        settings: FollowSettings,
+        say: Callable[[str], None],
+    ) -> None:
+        self._source, self._front, self._settings, self._say = source, front, settings, say
+        self._complained = ""
+        self._served: _Served | None = None
+        self._next: _Served | None = None
+        self._leaving: _Served | None = None
+        self._told: int | None = None
+        self._over = threading.Event()
+
+    def serve(self, first: ChosenVersion) -> int:
+        """Serve `first`, then whatever is wanted; return the exit status of what was served last,
+        negative where a signal ended it.
+
+        Raises:
+            UserError: the first cannot be served.
+            KeyboardInterrupt: told to end before it took requests.
+        """
+        news = _News(first)
+        folder = self._checked(first)
+        before = {number: signal.signal(number, self._end) for number in _ENDING}
+        try:
+            self._served = self._started(first, folder)
+            if not self._came_up(self._served):
+                return self._served.process.returncode
+            self._say(f"{_capital(first)} is served; a move of its alias is followed.")
+            watching = threading.Thread(target=self._watch, args=(news,), daemon=True)
+            watching.start()
+            status = self._follow(news)
+            watching.join(_LAST_SECONDS)
+            return status
+        finally:
+            self._over.set()
+            for one in self._all():
+                one.process.kill()
+                one.process.wait()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _all(self) -> list[_Served]:
+        every = dict.fromkeys((self._served, self._next, self._leaving))
+        return [one for one in every if one is not None and not one.is_over()]
+
+    def _end(self, number: int, _: FrameType | None) -> None:
+        self._told = number
+        self._over.set()
+        for one in self._all():
+            one.end(number)
+
+    def _checked(self, choice: ChosenVersion) -> Path:
+        folder = self._source.folder(choice)
+        self._front.words(folder)
+        return folder
+
+    def _started(self, choice: ChosenVersion, folder: Path) -> _Served:
+        started = _Served.start(choice, folder, self._front)
+        if self._told is not None:  # while it was being started
+            started.end(self._told)
+        return started
+
+    def _came_up(self, first: _Served) -> bool:
+        while not first.is_ready():
+            if first.is_over():
+                if self._told is not None:
+                    raise KeyboardInterrupt
+                return False
+            time.sleep(_TICK_SECONDS)
+        return True
+
+    def _follow(self, news: _News) -> int:
+        """Until the one that is served has ended: start, hand over, let go."""
+        assert self._served is not None
+        while not self._served.is_over():
+            if self._leaving is not None and self._leaving.is_over():
+                self._leaving = None
+            if self._told is None:
+                self._step(news)
+            time.sleep(_TICK_SECONDS)
+        if self._told is None:
+            self._say(f"{_capital(self._served.choice)} has ended by itself: nothing is served.")
+        if self._told is not None and self._leaving is not None:
+            self._leaving.process.wait()  # it was told as well
+        return self._served.process.returncode
+
+    def _step(self, news: _News) -> None:
+        if (coming := self._next) is not None:
+            if coming.is_over():
+                status = coming.process.returncode
+                self._next = None
+                self._failed(news, coming.choice, f"its process ended with status {status}")
+            elif coming.choice != news.wanted:
+                coming.process.kill()  # the alias has moved again
+                coming.process.wait()
+                self._next = None
+            elif coming.is_ready():
+                self._hand_over(coming)
+            return
+        checked, news.checked = news.checked, None
+        if checked is None or self._leaving is not None or checked[0] != news.wanted:
+            return
+        choice, folder = checked
+        try:
+            self._next = self._started(choice, folder)
+        except OSError as error:
+            self._failed(news, choice, first_line(error))
+
+    def _hand_over(self, coming: _Served) -> None:
+        assert self._served is not None
+        self._leaving, self._served, self._next = self._served, coming, None
+        self._leaving.leave()
+        self._complained = ""
+        self._say(
+            f"{_capital(coming.choice)} is served now; version {self._leaving.choice.version} "
+            "answers what it has and ends."
+        )
+
+    def _failed(self, news: _News, choice: ChosenVersion, why: str) -> None:
+        seconds = self._settings.retry_seconds
+        news.not_before[choice] = time.monotonic() + seconds
+        self._complain(
+            f"{_capital(choice)} is wanted and cannot be served ({why}), tried again every "
+            f"{seconds:g} s"
+        )
+
+    def _complain(self, why: str) -> None:
+        """Say it, once while it stays so."""
+        assert self._served is not None
+        if why != self._complained:
+            self._complained = why
+            self._say(f"{why}: version {self._served.choice.version} goes on being served.")
+
+    def _watch(self, news: _News) -> None:
+        """Look at the registry again and again; check what is to be served next."""
+        while not self._over.wait(self._settings.look_seconds):
+            assert self._served is not None
+            try:
+                news.wanted = wanted = self._source.wanted()
+            except Exception as error:  # whatever it is, what is served goes on
+                self._complain(f"What to serve cannot be told ({_clause(error)})")
+                continue
+            aims = {one.choice for one in (self._served, self._next) if one is not None}
+            late = time.monotonic() < news.not_before.get(wanted, 0.0)
+            if wanted in aims or late or news.checked is not None or self._leaving is not None:
+                if wanted == self._served.choice:
+                    self._complained = ""
+                continue
+            try:
+                news.checked = (wanted, self._checked(wanted))
+            except Exception as error:
+                self._failed(news, wanted, _clause(error))
+
+
+def _capital(choice: ChosenVersion) -> str:
+    return str(choice).capitalize()
+
+
+def _clause(error: Exception) -> str:
+    said = str(error) if isinstance(error, UserError) else first_line(error)
+    return said.rstrip(".")

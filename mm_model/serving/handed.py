@@ -1,0 +1,129 @@
+"""Runs a release's own door on a socket that is handed on, and lets it leave without a loss.
+
+Started by path (`mm_model.serving.launch`) with the release's code in front: `mm_model` is the
+release's here, as it was evaluated, also of releases made before anything followed the champion.
+Put into its door are the socket, which whoever started this keeps, and the meaning of SIGUSR1: take
+no new connection, answer every request that comes on those there are, and end when they are gone.
+"""
+
+import asyncio
+import importlib
+import importlib.util
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import uvicorn
+
+_DOOR = "mm_model.serving.__main__"
+_SETTLE_SECONDS = 0.1
+"""How long what was let in last may take to become a connection that is waited for."""
+_LOOK_SECONDS = 0.05
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+class Leave:
+    """How a server leaves its socket to another process.
+
+    A connection that stays open must not be closed by us: a request may be on its way there. So it
+    is answered with "Connection: close", or closes after uvicorn's usual idle seconds.
+    """
+
+    def __init__(self) -> None:
+        self._begun = False
+        self._task: asyncio.Task[None] | None = None
+
+    def around(self, app: Any) -> App:
+        """The application, whose replies end their connections once leaving has begun."""
+
+        async def answer(scope: Message, receive: Receive, send: Send) -> None:
+            async def closing(message: Message) -> None:
+                if self._begun and message["type"] == "http.response.start":
+                    headers = [one for one in message["headers"] if one[0] != b"connection"]
+                    message = {**message, "headers": [*headers, (b"connection", b"close")]}
+                await send(message)
+
+            await app(scope, receive, closing)
+
+        return answer
+
+    def begin(self, server: "uvicorn.Server") -> None:
+        """Leave; the server ends by itself when nobody is connected any more."""
+        self._begun = True
+        self._task = self._task or asyncio.get_running_loop().create_task(self._leave(server))
+
+    async def _leave(self, server: "uvicorn.Server") -> None:
+        loop = asyncio.get_running_loop()
+        if isinstance(loop, asyncio.SelectorEventLoop):
+            # Closed at once, asyncio would drop a connection that it took a moment before.
+            for listening in (one for listener in server.servers for one in listener.sockets):
+                loop.remove_reader(listening.fileno())
+            await asyncio.sleep(_SETTLE_SECONDS)
+        for listener in server.servers:
+            listener.close()
+        await asyncio.sleep(_SETTLE_SECONDS)
+        while server.server_state.connections or server.server_state.tasks:
+            await asyncio.sleep(_LOOK_SECONDS)
+        server.should_exit = True
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - "Serving has ended." it has not
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve: descriptors of the line, the socket and the pipe to say on that requests are taken,
+    then what the release's door is told."""
+    line, listening, telling, *told = arguments
+    _hold(int(line))
+    door = importlib.import_module(_DOOR)
+    leave = Leave()
+
+    def bound(_host: str, _port: int) -> socket.socket:
+        return socket.socket(fileno=int(listening))
+
+    def server(config: "uvicorn.Config", *others: Any) -> "uvicorn.Server":
+        made = original(config, *others)
+        config.app = leave.around(config.app)
+        startup = made.startup
+
+        async def announced(sockets: list[socket.socket] | None = None) -> None:
+            await startup(sockets)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, leave.begin, made)
+            os.write(int(telling), b"\n")
+            os.close(int(telling))
+
+        made.startup = announced
+        return made
+
+    _put(door, "bound", bound)
+    original = _put(door, "server", server)
+    return door.main(told)
+
+
+def _put(door: Any, name: str, ours: Callable) -> Callable:
+    """Put ours in the place of a function of the door; returns the door's."""
+    there = next(one for one in (name, f"_{name}") if hasattr(door, one))  # earlier doors: private
+    theirs = getattr(door, there)
+    setattr(door, there, ours)
+    return theirs
+
+
+def _hold(line: int) -> None:
+    """End when who started this ends; a release need not carry the module that does it."""
+    place = Path(__file__).resolve().parents[1] / "lifeline.py"
+    found = importlib.util.spec_from_file_location("lifeline_of_the_tree", place)
+    assert found is not None and found.loader is not None
+    lifeline = importlib.util.module_from_spec(found)
+    found.loader.exec_module(lifeline)
+    lifeline.hold(line)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
