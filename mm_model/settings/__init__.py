@@ -17,6 +17,7 @@ from mm_model.settings.sections import (
     RunSettings,
     ServeSettings,
     SourcesSettings,
+    TrackingSettings,
     TrainSettings,
 )
 
@@ -37,6 +38,7 @@ __all__ = [
     "ServeSettings",
     "Share",
     "SourcesSettings",
+    "TrackingSettings",
     "TrainSettings",
     "load_params",
     "load_profile",
