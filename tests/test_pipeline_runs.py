@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -251,6 +252,8 @@ def start(layout: Layout, name: str, seconds: float, **variables: str) -> subpro
 def test_two_stages_at_once_make_one_run(layout: Layout) -> None:
     both = [start(layout, name, 0, DAGSTER_RUN_ID="abc-1") for name in ("pretrain", "subject")]
     assert [one.wait(180) for one in both] == [0, 0]
+    with stage(layout, "evaluate").running({}, {}):
+        pass  # ships what a busy machine left
     (parent,) = pipelines(layout)
     assert set(below(layout, parent)) == {"pretrain", "subject"}
     assert parent.info.status == "FINISHED"
@@ -260,7 +263,10 @@ def test_two_stages_at_once_make_one_run(layout: Layout) -> None:
 def test_after_a_kill_no_run_stays_at_work(layout: Layout, monkeypatch: Any) -> None:
     process = start(layout, "pretrain", 600, DAGSTER_RUN_ID="abc-1")
     assert process.stdout is not None and process.stdout.readline() == "begun\n"
-    eventually(lambda: pipelines(layout) and below(layout, pipelines(layout)[0]))
+    for _ in range(3):  # it may take a busy machine more than a minute to load MLflow
+        with contextlib.suppress(AssertionError):
+            eventually(lambda: pipelines(layout) and below(layout, pipelines(layout)[0]))
+            break
     assert pipelines(layout)[0].info.status == "RUNNING"
     process.send_signal(signal.SIGKILL)
     process.wait(30)
