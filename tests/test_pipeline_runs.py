@@ -12,13 +12,14 @@ import sys
 import textwrap
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mm_model.store.layout import Layout
 from mm_model.tracking.parents import KEY_TAG
-from mm_model.tracking.told import Summary, Told, TrackedData
+from mm_model.tracking.told import RunContext, Summary, TrackedData
 from mm_model.tracking.tracker import Tracker
 from tests.test_tracking import (
     ROOT,
@@ -46,11 +47,11 @@ LAST = replace(
 )
 
 
-def told(**changed: Any) -> Told:
+def told(**changed: Any) -> RunContext:
     """What a run is told, without readings of the machine."""
     whole = {"pretrain": {"steps": 3}, "params": {"profile": "tiny"}}
     usual = {"data": (DATA,), "whole": whole, "samples": "tree", "system_seconds": None}
-    return Told(**{**usual, **changed})
+    return RunContext(**{**usual, **changed})
 
 
 def stage(layout: Layout, name: str, **changed: Any) -> Tracker:
@@ -304,3 +305,24 @@ for stage in ("pretrain", "finetune"):
     assert [len(one) for one in keys] == [2, 2]
     assert len({*keys[0]}) == len({*keys[1]}) == 1
     assert keys[0] != keys[1]
+
+
+def test_gpus_are_read_where_the_stage_works_on_them(monkeypatch: Any) -> None:
+    from mm_model.tracking.system import SystemReader
+
+    def unknown(place: int) -> int:
+        raise ModuleNotFoundError("pynvml")
+
+    cuda = SimpleNamespace(
+        is_initialized=lambda: True,
+        device_count=lambda: 1,
+        mem_get_info=lambda place: (6_000_000, 8_000_000),
+        utilization=unknown,
+    )
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+    found = SystemReader().read()
+    assert found["system/gpu_0_memory_usage_megabytes"] == 2
+    assert found["system/gpu_0_memory_usage_percentage"] == 25
+    assert "system/gpu_0_utilization_percentage" not in found
+    monkeypatch.setattr(cuda, "is_initialized", lambda: False)
+    assert not [name for name in SystemReader().read() if "gpu" in name]

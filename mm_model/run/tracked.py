@@ -11,6 +11,7 @@ from typing import Any
 from mm_model.run.stage import Job, Report
 from mm_model.settings import Params, Profile
 from mm_model.store import documents, locked, tables
+from mm_model.store.atomic import Document
 from mm_model.store.layout import Layout
 from mm_model.store.manifest import Manifest
 from mm_model.tracking.told import (
@@ -18,13 +19,15 @@ from mm_model.tracking.told import (
     MODEL,
     PROCESSING,
     TRAINING,
+    RunContext,
     Summary,
-    Told,
     TrackedData,
 )
 
 _CONTEXTS = {"pretrain": TRAINING, "finetune": TRAINING, "evaluate": EVALUATION}
 _MODELS = frozenset({"pretrain", "finetune"})
+_TOLD_WHOLE = _MODELS | {"register"}
+"""Stages whose few numbers are worth comparing; those of the others stand at their own runs."""
 _RAW = "sources"
 _CELLS, _METRICS = "cells.parquet", "metrics.json"
 
@@ -36,14 +39,14 @@ def told(
     layout: Layout,
     taken: Mapping[str, Manifest],
     models: Mapping[str, str],
-) -> Told:
+) -> RunContext:
     """What is known of the run of `stage` before it begins.
 
     taken: manifests of the outputs it reads, by stage. models: digests of its other inputs.
     """
     values = profile.model_dump(mode="json", by_alias=True)
     rules = profile.tracking
-    return Told(
+    return RunContext(
         data=tuple(_data(stage, params, layout, taken, models)),
         whole={**values, "params": params.model_dump(mode="json")},
         samples=rules.samples,
@@ -77,11 +80,11 @@ def _data(
 
 def summary(stage: str, report: Report, out: Path, digest: str) -> Summary:
     """What the pipeline's run shows of the finished candidate in `out`, whose digest is given."""
-    said: dict[str, Any] = {
+    said: Document = {
         f"{stage}/samples_kept": report.counts.kept,
         f"{stage}/samples_rejected": sum(report.counts.rejected.values()),
     }
-    curves: tuple[tuple[int, dict[str, Any]], ...] = ()
+    curves: tuple[tuple[int, Document], ...] = ()
     if stage == "evaluate":
         metrics = documents.read_or_empty(out / _METRICS)
         said |= _evaluated(metrics)
@@ -92,7 +95,7 @@ def summary(stage: str, report: Report, out: Path, digest: str) -> Summary:
             )
             for point in metrics.get("curve", ())
         )
-    else:
+    elif stage in _TOLD_WHOLE:
         said |= {f"{stage}/{name}": value for name, value in report.metrics.items()}
     lines = [report.counts.line(), *(f"- {note}" for note in report.notes)]
     return Summary(metrics=said, curves=curves, digest=digest, note="\n".join(lines))
@@ -101,11 +104,11 @@ def summary(stage: str, report: Report, out: Path, digest: str) -> Summary:
 _OVER_STEPS = ("identity", "face_found_rate", "rank1")
 
 
-def _evaluated(metrics: Mapping[str, Any]) -> dict[str, Any]:
+def _evaluated(metrics: Mapping[str, Any]) -> Document:
     """The candidate's means, the base's beside them, the gain and how many goals were passed."""
     variants = metrics.get("variants", {})
     named = {"candidate": metrics.get("candidate"), "base": "base", "true_clip": "true_clip"}
-    said: dict[str, Any] = {
+    said: Document = {
         f"{shown}/{name}": _value(entry)
         for shown, variant in named.items()
         for name, entry in variants.get(variant, {}).items()

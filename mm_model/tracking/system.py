@@ -8,7 +8,6 @@ import contextlib
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
 
 Numbers = dict[str, float]
 _MEGA = 1e6
@@ -16,7 +15,7 @@ _MEGA = 1e6
 
 class SystemReader:
     """Reads processor, memory, disk and network of the machine, this process's memory with its
-    children's, and each GPU that NVIDIA's library or PyTorch knows."""
+    children's, and each GPU that PyTorch works on."""
 
     def __init__(self) -> None:
         import psutil
@@ -65,28 +64,8 @@ class SystemReader:
 
 
 def _gpus() -> Numbers:
-    try:
-        import pynvml
-    except ImportError:
-        return _of_torch(sys.modules.get("torch"))
-    pynvml.nvmlInit()
-    found: Numbers = {}
-    for place in range(pynvml.nvmlDeviceGetCount()):
-        device = pynvml.nvmlDeviceGetHandleByIndex(place)
-        memory = pynvml.nvmlDeviceGetMemoryInfo(device)
-        found |= {
-            f"gpu_{place}_utilization_percentage": pynvml.nvmlDeviceGetUtilizationRates(device).gpu,
-            f"gpu_{place}_memory_usage_megabytes": memory.used / _MEGA,
-            f"gpu_{place}_memory_usage_percentage": 100 * memory.used / memory.total,
-        }
-        with contextlib.suppress(pynvml.NVMLError):  # not every card tells
-            power = pynvml.nvmlDeviceGetPowerUsage(device)
-            found[f"gpu_{place}_power_usage_watts"] = power / 1000
-    return found
-
-
-def _of_torch(torch: Any) -> Numbers:
-    """Memory alone, and only where the stage uses the cards: asking would wake them."""
+    """Only where the stage uses the cards: asking would wake them."""
+    torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
         return {}
     found: Numbers = {}
@@ -96,6 +75,9 @@ def _of_torch(torch: Any) -> Numbers:
             f"gpu_{place}_memory_usage_megabytes": (total - free) / _MEGA,
             f"gpu_{place}_memory_usage_percentage": 100 * (total - free) / total,
         }
+        with contextlib.suppress(Exception):  # PyTorch asks NVIDIA's package, where it is installed
+            found[f"gpu_{place}_utilization_percentage"] = torch.cuda.utilization(place)
+            found[f"gpu_{place}_power_usage_watts"] = torch.cuda.power_draw(place) / 1000
     return found
 
 

@@ -45,7 +45,7 @@ class TrackedData:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class RunContext:
     """What a stage's run is told: its data, and the configuration of the whole pipeline run.
 
     whole: values by section, which become parameters of the pipeline's run. samples: where pictures

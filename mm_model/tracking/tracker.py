@@ -19,7 +19,7 @@ from mm_model.store.atomic import Document
 from mm_model.store.layout import Layout
 from mm_model.tracking import pipeline, system
 from mm_model.tracking.spool import NO_RUNS, JoinedSpool, MlflowRuns, Spool
-from mm_model.tracking.told import Summary, Told, flat
+from mm_model.tracking.told import RunContext, Summary, flat
 
 _LONGEST_VALUE, _LONGEST_NOTE = 500, 5000
 _NOTE = "mlflow.note.content"
@@ -39,7 +39,7 @@ class Tracker:
         stage: str,
         folder: Path | None = None,
         *,
-        told: Told | None = None,
+        told: RunContext | None = None,
     ) -> None:
         self._layout = layout
         self._stage = stage
