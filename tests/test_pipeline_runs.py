@@ -191,8 +191,10 @@ def test_pictures_go_where_the_profile_lets_them(layout: Layout) -> None:
         tracker = stage(layout, samples, samples=samples)
         with tracker.running({}, {}):
             tracker.picture(picture, "seen", 3)
+            Tracker(layout, samples, tracker.folder).picture(picture, "joined", 3)
     kept = {run.info.run_name: layout.root / run.info.artifact_uri for run in runs(layout)}
-    assert (kept["tree"] / "samples" / "seen-0000003.mp4").is_file()
+    found = {path.name for path in (kept["tree"] / "samples").iterdir()}
+    assert found == {"seen-0000003.mp4", "joined-0000003.mp4"}
     assert not (kept["none"] / "samples").exists()
 
 

@@ -104,14 +104,19 @@ def summary(stage: str, report: Report, out: Path, digest: str) -> Summary:
 _OVER_STEPS = ("identity", "face_found_rate", "rank1")
 
 
+_BESIDE = ("identity", "face_found_rate")
+"""What is shown of the base and of true clips, to read the candidate's by."""
+
+
 def _evaluated(metrics: Mapping[str, Any]) -> Document:
-    """The candidate's means, the base's beside them, the gain and how many goals were passed."""
+    """The candidate's means, some of the base's, the gain and how many goals were passed."""
     variants = metrics.get("variants", {})
     named = {"candidate": metrics.get("candidate"), "base": "base", "true_clip": "true_clip"}
     said: Document = {
         f"{shown}/{name}": _value(entry)
         for shown, variant in named.items()
         for name, entry in variants.get(variant, {}).items()
+        if shown == "candidate" or name in _BESIDE
     }
     gain = metrics.get("gain", {}).get("candidate_over_base", {})
     said |= {f"gain/{end}": gain.get(end) for end in ("value", "low", "high")}

@@ -47,12 +47,14 @@ _OF_THE_MACHINE = "system/"
 class _State:
     """What has reached MLflow: the runs and the byte offset behind the last shipped event.
 
-    began: when the stage did, and last: when it was heard of last, in milliseconds.
+    samples: where pictures may go. began: when the stage did, and last: when it was heard of last,
+    in milliseconds.
     """
 
     run_id: str | None = None
     parent_id: str | None = None
     stage: str = ""
+    samples: str = "tree"
     began: int = 0
     last: int = 0
     offset: int = 0
@@ -137,7 +139,7 @@ class Shipper:
         elif kind == "points":
             self._points(client, state, group)
         elif kind == "picture":
-            self._picture(client, folder, state.run_id, first)
+            self._picture(client, folder, state, first)
         elif kind == "report":
             send_points(client, state.run_id, map(_point, group))
             text = folder / "report.json"
@@ -155,6 +157,7 @@ class Shipper:
 
     def _start(self, client: "MlflowClient", folder: Path, state: _State, event: Document) -> None:
         state.stage, state.began = event["name"], event["time"]
+        state.samples = event.get("samples", state.samples)
         below = self._parent(client, folder, state, event)
         if state.attempted:  # the answer to an earlier attempt may have been lost
             found = client.search_runs(
@@ -181,13 +184,16 @@ class Shipper:
         )
         return {_PARENT_TAG: state.parent_id}
 
-    def _picture(self, client: "MlflowClient", folder: Path, run_id: str, event: Document) -> None:
+    def _picture(
+        self, client: "MlflowClient", folder: Path, state: _State, event: Document
+    ) -> None:
         """What may not leave the tree is not sent to a server."""
-        if event.get("goes") != "all" and not store.is_own(self._layout):
+        goes = state.samples == "all" or (state.samples == "tree" and store.is_own(self._layout))
+        if not goes:
             return
         picture = folder / "files" / event["file"]
         if picture.is_file():
-            self._artifacts(client, run_id).log_artifact(str(picture), "samples")
+            self._artifacts(client, str(state.run_id)).log_artifact(str(picture), "samples")
 
     def _data(self, client: "MlflowClient", state: _State, event: Document) -> None:
         send_data(client, str(state.run_id), event["data"])

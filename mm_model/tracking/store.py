@@ -33,7 +33,7 @@ _LOCK = "work/mlflow.lock"
 _UNREADABLE = "%?"
 _CONNECT_SECONDS = 2.0
 _SHOWN_AS = {"mlflow.experimentKind": "custom_model_development"}
-"""MLflow's page then shows an experiment as one of trainings, not of prompts."""
+"""MLflow's list then names the kind of an experiment, and need not guess it."""
 _SHORT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
 _QUIET = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
 _LONG = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "300"}

@@ -97,16 +97,12 @@ class Tracker:
         """A copy of the file `path`, a picture or a clip, becomes the artifact
         `samples/<name>-<step>.<suffix>`, where the profile lets such pictures go."""
 
-        goes = self._told.samples if self._told is not None else "tree"
-        if goes == "none":
-            return
-
         def event() -> Document:
             clean = re.sub(r"[^\w\-.]", "_", name)
             file = f"{clean}-{int(step):07d}{Path(path).suffix}"
             if self._spool is not None:
                 shutil.copyfile(path, self._spool.files / file)
-            return {"kind": "picture", "file": file, "goes": goes}
+            return {"kind": "picture", "file": file}
 
         self._add(event)
 
@@ -168,6 +164,7 @@ class Tracker:
             "name": self._stage,
             "tags": {name: value for name, value in {**tags, **own, **shown}.items() if value},
             "params": _params(settings),
+            "samples": self._told.samples if self._told is not None else "tree",
             "pipeline": self._pipeline(own),
         }
 
