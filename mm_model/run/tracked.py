@@ -63,7 +63,7 @@ def _data(
 ) -> Iterator[TrackedData]:
     recorded = locked.stages(layout.root)
     context = _CONTEXTS.get(stage, PROCESSING)
-    if stage == _RAW:
+    if _RAW in models:
         path = params.sources
         yield TrackedData("raw", path, digest=models[_RAW], context=context)
     for name, made in taken.items():
