@@ -42,6 +42,9 @@ if they in [end for end, _ in ends.poll()]:
 _GONE = "The program that started this stage has ended: start the stage again."
 _SECONDS = 2.0
 """Between two readings of a time of birth, where the clock was set meanwhile."""
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_BORN = 19
+"""Where /proc/<pid>/stat says when a process began, counted behind its name."""
 _guard = threading.Lock()
 _own: "tuple[Connection, Connection] | None" = None
 _held: list[Any] = []  # what must stay open in a child
@@ -151,6 +154,27 @@ def follow(mark: str, program: str) -> None:
         raise UserError(_GONE)
     if they.pid != 1:  # the system ends everybody with its first process
         _end_with(they)
+
+
+def starter(mark: str, program: str) -> str | None:
+    """A name of the process that set the environment variable `mark` for this one, which no other
+    process of any machine has; None without `mark`, or where that process has ended.
+
+    Its time of birth is counted by the kernel from its own start: a clock that is set changes none.
+    """
+    if mark not in os.environ:
+        return None
+    import psutil
+
+    try:
+        they = _marker(mark, program, psutil)
+        if they is None:
+            return None
+        kernel = _BOOT.read_text().strip()
+        born = Path(f"/proc/{they.pid}/stat").read_text().rpartition(")")[2].split()[_BORN]
+        return f"{kernel}-{they.pid}-{born}"
+    except (OSError, IndexError, psutil.Error):
+        return None
 
 
 def this_process() -> tuple[int, float]:

@@ -110,7 +110,7 @@ def test_a_finished_run_says_what_it_was_and_gave(layout: Layout, monkeypatch: A
         picture.unlink()
         metrics = {"score": 0.25, "word": "text", "absent": None}
         tracker.report(Report(Counts(3, 2, {"IO_EMPTY": 1}), metrics).as_dict())
-    (run,) = runs(layout)
+    (run,) = (one for one in runs(layout) if one.info.run_name == "pretrain")
     assert (run.info.status, run.info.run_name) == ("FINISHED", "pretrain")
     assert run.data.tags["dvc.stage"] == "pretrain"
     assert run.data.tags["dagster.run_id"] == "abc-1"

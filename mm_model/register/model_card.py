@@ -1,7 +1,7 @@
 """The card of an adapter for model hubs: README.md with the header that they read.
 
 The header is YAML: licence, base model, task, results. Nobody who was shown or tested is named: of
-an evaluation the card holds means over people alone. The prose lies in `templates/model_card.md`.
+an evaluation the card holds means over people alone. The prose lies in `templates/`.
 """
 
 import math
@@ -99,7 +99,12 @@ def base_of(family: str) -> str | None:
 def card(facts: AdapterFacts) -> str:
     """The whole README.md."""
     header = yaml.safe_dump(metadata(facts), sort_keys=False, allow_unicode=True)
-    return f"---\n{header}---\n\n{_body(facts)}"
+    return f"---\n{header}---\n\n{_body(facts, 'model_card.md')}"
+
+
+def in_short(facts: AdapterFacts) -> str:
+    """What a registry shows of a version: the card without its header and the ways to use it."""
+    return _body(facts, "version_card.md")
 
 
 def metadata(facts: AdapterFacts) -> Document:
@@ -174,7 +179,7 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def _body(facts: AdapterFacts) -> str:
+def _body(facts: AdapterFacts, template: str) -> str:
     environment = Environment(  # Markdown: nothing of it is HTML
         loader=PackageLoader("mm_model.register"),
         undefined=StrictUndefined,
@@ -191,7 +196,7 @@ def _body(facts: AdapterFacts) -> str:
         }
         for row in _measured(facts)
     ]
-    return environment.get_template("model_card.md").render(
+    return environment.get_template(template).render(
         config={"stage": None, "step": None, "trained": None, **facts.config},
         parameters=facts.parameters,
         sha256=facts.sha256,

@@ -28,7 +28,7 @@ _MARKS = {
 
 def run(job: Job) -> Report:
     """Register the adapter that `evaluate` found to be the candidate, with its numbers."""
-    from mm_model.register import origin, trained, versions
+    from mm_model.register import announce, origin, trained, versions
 
     tree = origin.checked(job.layout)
     metrics = metrics_of(job.inputs["evaluate"])
@@ -39,6 +39,7 @@ def run(job: Job) -> Report:
         tags=tags_of(job, metrics, tree.state) | trained.keep(job, candidate(metrics)),
         rule=job.profile.register_,
         work=job.work,
+        said=announce.of_job(job, metrics),
     )
     atomic.write_json(job.out / RELEASE, asdict(release))
     rows = [

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mm_model.errors import UserError, first_line, of_machine
-from mm_model.register import card, floors, pins, promotion, shelf
+from mm_model.register import announce, card, floors, pins, promotion, shelf
 from mm_model.register.package import EVALUATION, Package
 from mm_model.register.pins import CHALLENGER, CHAMPION
 from mm_model.register.served import DIGEST_TAG
@@ -96,10 +96,12 @@ def publish(
     tags: Mapping[str, str],
     rule: RegisterSettings,
     work: Path,
+    said: announce.Announcement,
 ) -> Release:
     """Register the release once, decide on promotion, set the aliases.
 
-    `tags` say where a new version comes from; those of a known one stay as they are.
+    `tags` say where a new version comes from and `said` what is shown of it; what stands at a known
+    one stays as it is.
 
     Raises:
         UserError: the registry cannot be used; nothing was promoted then.
@@ -109,7 +111,8 @@ def publish(
         _registered_model(client, name)
         version = _known(client, layout, name, described, work)
         if version is None:
-            version = _new(client, layout, name, described, tags=tags, work=work)
+            version = _new(client, layout, name, described, tags=tags, said=said, work=work)
+        announce.complete(client, version, said)
         with deciding(layout):
             promoted, sentences = _settle(
                 client, layout, version, described=described, metrics=metrics, rule=rule
@@ -183,11 +186,13 @@ def _new(
     described: Package,
     *,
     tags: Mapping[str, str],
+    said: announce.Announcement,
     work: Path,
 ) -> "ModelVersion":
     """Send the files, look at what arrived, then make the version with its tags."""
     experiment = store.experiment_id(client, layout)
-    model_id = client.create_logged_model(experiment, name).model_id
+    run = said.source_run
+    model_id = client.create_logged_model(experiment, name, run).model_id
     uri = client.get_logged_model(model_id).artifact_location
     shelf.put(layout, uri, described, work)
     client.finalize_logged_model(model_id, "READY")
@@ -198,7 +203,12 @@ def _new(
         "model_id": model_id,
     }
     return client.create_model_version(
-        name, f"models:/{model_id}", tags={**tags, **marks}, model_id=model_id
+        name,
+        f"models:/{model_id}",
+        run,
+        {**tags, **marks, **said.tags},
+        description=said.description,
+        model_id=model_id,
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mm_model.environment import bound_threads, silence_telemetry
 from mm_model.errors import UserError
-from mm_model.run import feasible, made_by, stages, views
+from mm_model.run import feasible, made_by, stages, tracked, views
 from mm_model.run.stage import Job, Report, Stage
 from mm_model.settings import Params, Profile, load_params, load_profile, show
 from mm_model.settings.listed import NAME as LIST
@@ -132,15 +132,11 @@ def _already_done(stage: str, output: Path, fingerprint: str) -> manifest.Manife
 def _compute(stage: Stage, job: Job) -> Report:
     shutil.rmtree(job.out, ignore_errors=True)
     job.out.mkdir(parents=True)
-    tags = {
-        "stage": stage.name,
-        "stage_version": str(stage.version),
-        "fingerprint": job.fingerprint,
-        "profile_digest": job.profile.digest,
-    }
-    with job.tracker.running(tags, job.profile.part(*stage.sections)):
-        report = stage.run(job)
-        job.tracker.report(report.as_dict())
+    report = stage.run(job)
+    job.tracker.report(report.as_dict())
+    views.attempt(
+        "choice of samples for MLflow", lambda: tracked.show_samples(job, report), views.WITHOUT
+    )
     atomic.write_json(job.out / "report.json", report.as_dict())
     return report
 
@@ -184,6 +180,7 @@ def _run_alone(
     models = model_digests(stage, params, layout)
     fingerprint = fingerprint_of(stage, profile, input_digests, models)
     work = layout.work(stage.name, fingerprint)
+    about = tracked.told(stage.name, params, profile, layout, found, models)
     with lock.held(work, f"stage {stage.name}", _DYING):
         job = Job(
             stage=stage,
@@ -194,7 +191,7 @@ def _run_alone(
             inputs=inputs,
             work=work,
             out=work / "out",
-            tracker=Tracker(layout, stage.name),
+            tracker=Tracker(layout, stage.name, told=about),
             views=shown,
         )
         return _run_locked(job, input_digests)
@@ -209,7 +206,8 @@ def _run_locked(job: Job, input_digests: dict[str, str]) -> Report:
         print(f"[{stage.name}] up to date: {done.report['line']}", flush=True)
         return _report_of(done)
     started = time.monotonic()
-    report = _made(job, input_digests)
+    with job.tracker.running(_tags(job), job.profile.part(*stage.sections)):
+        report = _made(job, input_digests)
     atomic.sweep(output)
     atomic.publish_folder(job.out, output)
     shutil.rmtree(job.work / "checkpoints", ignore_errors=True)
@@ -220,6 +218,15 @@ def _run_locked(job: Job, input_digests: dict[str, str]) -> Report:
     for note in report.notes:
         print(f"[{stage.name}] note: {note}", flush=True)
     return report
+
+
+def _tags(job: Job) -> dict[str, str]:
+    return {
+        "stage": job.stage.name,
+        "stage_version": str(job.stage.version),
+        "fingerprint": job.fingerprint,
+        "profile_digest": job.profile.digest,
+    }
 
 
 def _made(job: Job, input_digests: dict[str, str]) -> Report:
@@ -238,7 +245,7 @@ def _made(job: Job, input_digests: dict[str, str]) -> Report:
     audit.require_passed(stage.name, job.out, job.profile, bounds)
     require_account(stage.name, job.out, report.counts, job.inputs)
     then, now = now, made_by.record(stage.name)  # somebody may have written while this ran
-    manifest.seal(
+    sealed = manifest.seal(
         job.out,
         manifest.Manifest(
             stage=stage.name,
@@ -251,6 +258,7 @@ def _made(job: Job, input_digests: dict[str, str]) -> Report:
             before=made_by.before([*others, then], now),
         ),
     )
+    job.tracker.summary(tracked.summary(stage.name, report, job.out, sealed.digest))
     return report
 
 

@@ -19,6 +19,7 @@ from mm_model.settings.sections import (
     RunSettings,
     ServeSettings,
     SourcesSettings,
+    TrackingSettings,
     TrainSettings,
 )
 
@@ -41,6 +42,7 @@ __all__ = [
     "ServeSettings",
     "Share",
     "SourcesSettings",
+    "TrackingSettings",
     "TrainSettings",
     "load_params",
     "load_profile",

@@ -252,6 +252,19 @@ class RegisterSettings(Section):
     confidence: bounds.InnerShare
 
 
+class TrackingSettings(Section):
+    """What is told to MLflow; none of it changes a result, so no stage runs again for it.
+
+    samples: where pictures and clips of people go: `none`, `tree` (the tree's own store alone,
+    never a server) or `all`. sample_clips: at most so many clips of one evaluation. system_seconds:
+    between two readings of processor, memory, disk and GPU; null reads none.
+    """
+
+    samples: Literal["none", "tree", "all"]
+    sample_clips: bounds.SomeOrNone
+    system_seconds: bounds.Seconds | None
+
+
 class ServeSettings(Section):
     """Limits a request must keep (pixels, frames, steps) and the values used when it is silent.
 
@@ -309,6 +322,7 @@ class Profile(Section):
     evaluate: EvaluateSettings
     subject: SubjectSettings
     register_: RegisterSettings = Field(alias="register")
+    tracking: TrackingSettings
     serve: ServeSettings
     automation: AutomationSettings
     follow: FollowSettings

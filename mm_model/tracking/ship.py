@@ -1,7 +1,8 @@
 """Carries spooled tracking events to MLflow: in order, in batches, each once.
 
-A spool folder holds `events.jsonl` (written by `mm_model.tracking.tracker`), copies of pictures and
-`state.json` (the run and how far it was shipped). This module never writes events.
+What a stage says goes to its own run, and in short to the run of its pipeline. A spool folder
+holds `events.jsonl` (written by `mm_model.tracking.tracker`), copies of pictures and `state.json`
+(the runs and how far it was shipped). This module never writes events.
 """
 
 import contextlib
@@ -17,7 +18,18 @@ from mm_model.errors import UserError
 from mm_model.store import atomic, documents
 from mm_model.store.atomic import Document
 from mm_model.store.layout import Layout
-from mm_model.tracking import places, store
+from mm_model.tracking import parents, places, store
+from mm_model.tracking.sent import (
+    METRICS_A_BATCH,
+    refused,
+    send_data,
+    send_params,
+    send_points,
+    send_tags,
+    unless_refused,
+)
+from mm_model.tracking.spool import STATE
+from mm_model.tracking.told import EVALUATION, TRAINING
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -25,19 +37,26 @@ if TYPE_CHECKING:
 
 EVENTS = "events.jsonl"
 LOCK = "lock"
-_STATE = "state.json"
 _KEY_TAG = "magic_mirror.execution"
-_METRICS_A_BATCH = 1000
-_PARAMS_A_BATCH = 100
-_KINDS = ("start", "points", "picture", "report", "end")
-_REFUSALS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST"}
+_PARENT_TAG = "mlflow.parentRunId"
+_KINDS = ("start", "data", "points", "picture", "report", "summary", "end")
+_OF_THE_MACHINE = "system/"
 
 
 @dataclass
 class _State:
-    """What has reached MLflow: the run and the byte offset behind the last shipped event."""
+    """What has reached MLflow: the runs and the byte offset behind the last shipped event.
+
+    samples: where pictures may go. began: when the stage did, and last: when it was heard of last,
+    in milliseconds.
+    """
 
     run_id: str | None = None
+    parent_id: str | None = None
+    stage: str = ""
+    samples: str = "tree"
+    began: int = 0
+    last: int = 0
     offset: int = 0
     attempted: bool = False
     ended: bool = False
@@ -67,15 +86,16 @@ class Shipper:
             Exception: whatever the store raised; what was sent before is recorded and not sent
                 again.
         """
-        path = folder / _STATE
+        path = folder / STATE
         state = _state(path)
         for group, behind in _groups(folder / EVENTS, state.offset):
             try:
                 self._send(folder, state, group)
             except Exception as error:
-                if not _refused(error):
+                if not refused(error):
                     raise  # a run deleted by hand must not hold up what follows for ever
             state.ended = group[0]["kind"] == "end"
+            state.last = max(state.last, group[-1]["time"])
             state.offset = behind
             atomic.write_json(path, vars(state))
         return state.ended
@@ -88,45 +108,57 @@ class Shipper:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except OSError:
                     continue  # its process lives and ships for itself
-                if not self.ship(folder) and (run_id := _state(folder / _STATE).run_id):
-                    self._kill(run_id)
+                if not self.ship(folder):
+                    self._kill(_state(folder / STATE))
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _kill(self, run_id: str) -> None:
-        try:
-            self._connect().set_terminated(run_id, "KILLED")
-        except Exception as error:
-            if not _refused(error):
-                raise
+    def _kill(self, state: _State) -> None:
+        """Mark a run that nobody lives to end: it did when it was heard of last."""
+        if state.run_id is None:
+            return
+        client = self._connect()
+        with unless_refused():
+            client.set_terminated(state.run_id, "KILLED", state.last)
+        self._settle(client, state)
+
+    def _settle(self, client: "MlflowClient", state: _State) -> None:
+        if state.parent_id is not None:
+            with unless_refused():
+                parents.settle(client, self._layout, self._experiment, state.parent_id)
 
     def _send(self, folder: Path, state: _State, group: list[Document]) -> None:
         client = self._connect()
-        kind = group[0]["kind"]
+        first = group[0]
+        kind = first["kind"]
         if kind == "start":
-            self._start(client, folder, state, group[0])
+            self._start(client, folder, state, first)
         elif state.run_id is None:
             return  # its first line was damaged: there is no run to send to
+        elif kind == "data":
+            self._data(client, state, first)
         elif kind == "points":
-            self._points(client, state.run_id, group)
+            self._points(client, state, group)
         elif kind == "picture":
-            picture = folder / "files" / group[0]["file"]
-            if picture.is_file():
-                self._artifacts(client, state.run_id).log_artifact(str(picture), "samples")
+            self._picture(client, folder, state, first)
         elif kind == "report":
-            self._points(client, state.run_id, group)
+            send_points(client, state.run_id, map(_point, group))
             text = folder / "report.json"
-            text.write_text(group[0]["text"])
+            text.write_text(first["text"])
             self._artifacts(client, state.run_id).log_artifact(str(text))
+        elif kind == "summary":
+            self._summary(client, state, first)
         elif kind == "end":
-            client.set_terminated(state.run_id, group[0]["status"], group[0]["time"])
+            client.set_terminated(state.run_id, first["status"], first["time"])
+            self._end(client, state, first["time"])
 
     def _artifacts(self, client: "MlflowClient", run_id: str) -> "ArtifactRepository":
         run = client.get_run(run_id)
         return places.artifacts(self._layout, run.info.artifact_uri)
 
     def _start(self, client: "MlflowClient", folder: Path, state: _State, event: Document) -> None:
-        from mlflow.entities import Param
-
+        state.stage, state.began = event["name"], event["time"]
+        state.samples = event.get("samples", state.samples)
+        below = self._parent(client, folder, state, event)
         if state.attempted:  # the answer to an earlier attempt may have been lost
             found = client.search_runs(
                 [self._experiment], f"tags.`{_KEY_TAG}` = '{folder.name}'", max_results=1
@@ -134,24 +166,77 @@ class Shipper:
             state.run_id = found[0].info.run_id if found else None
         if state.run_id is None:
             state.attempted = True
-            atomic.write_json(folder / _STATE, vars(state))
-            tags = {**event["tags"], _KEY_TAG: folder.name}
+            atomic.write_json(folder / STATE, vars(state))
+            tags = {**event["tags"], **below, _KEY_TAG: folder.name}
             run = client.create_run(self._experiment, event["time"], tags, event["name"])
             state.run_id = run.info.run_id
-        params = [Param(name, value) for name, value in event["params"].items()]
-        for first in range(0, len(params), _PARAMS_A_BATCH):
-            client.log_batch(state.run_id, params=params[first : first + _PARAMS_A_BATCH])
+        send_params(client, state.run_id, event["params"])
+        self._settle(client, state)
 
-    def _points(self, client: "MlflowClient", run_id: str, events: list[Document]) -> None:
-        from mlflow.entities import Metric
+    def _parent(
+        self, client: "MlflowClient", folder: Path, state: _State, event: Document
+    ) -> dict[str, str]:
+        """The tag that puts a run below its pipeline's; nothing where a stage was run alone."""
+        if not (wanted := event.get("pipeline")):
+            return {}
+        state.parent_id = parents.found_or_made(
+            client, self._layout, self._experiment, wanted, parents.began(folder, event)
+        )
+        return {_PARENT_TAG: state.parent_id}
 
-        metrics = [
-            Metric(name, float(value), event["time"], event["step"])
-            for event in events
-            for name, value in event["metrics"].items()
-        ]
-        for first in range(0, len(metrics), _METRICS_A_BATCH):
-            client.log_batch(run_id, metrics=metrics[first : first + _METRICS_A_BATCH])
+    def _picture(
+        self, client: "MlflowClient", folder: Path, state: _State, event: Document
+    ) -> None:
+        """What may not leave the tree is not sent to a server."""
+        goes = state.samples == "all" or (state.samples == "tree" and store.is_own(self._layout))
+        if not goes:
+            return
+        picture = folder / "files" / event["file"]
+        if picture.is_file():
+            self._artifacts(client, str(state.run_id)).log_artifact(str(picture), "samples")
+
+    def _data(self, client: "MlflowClient", state: _State, event: Document) -> None:
+        send_data(client, str(state.run_id), event["data"])
+        of_models = [one for one in event["data"] if one["context"] in (TRAINING, EVALUATION)]
+        if state.parent_id is not None:
+            with unless_refused():
+                send_data(client, state.parent_id, of_models)
+
+    def _points(self, client: "MlflowClient", state: _State, events: list[Document]) -> None:
+        """To the stage's run, and below the stage's name to the pipeline's: there two runs are
+        compared. Readings of the machine stay with the stage."""
+        points = [_point(event) for event in events]
+        send_points(client, str(state.run_id), points)
+        if state.parent_id is not None:
+            with unless_refused():
+                send_points(client, state.parent_id, (_below(state.stage, one) for one in points))
+
+    def _summary(self, client: "MlflowClient", state: _State, event: Document) -> None:
+        send_tags(client, str(state.run_id), event["tags"])
+        if state.parent_id is not None:
+            curves = [(event["time"], int(step), values) for step, values in event["curves"]]
+            with unless_refused():
+                send_points(client, state.parent_id, [_point(event), *curves])
+
+    def _end(self, client: "MlflowClient", state: _State, time: int) -> None:
+        if state.parent_id is not None:
+            taken = {f"seconds/{state.stage}": (time - state.began) / 1000}
+            with unless_refused():
+                send_points(client, state.parent_id, [(time, 0, taken)])
+            self._settle(client, state)
+
+
+_Point = tuple[int, int, dict[str, float]]
+
+
+def _point(event: Document) -> _Point:
+    return event["time"], event["step"], event["metrics"]
+
+
+def _below(stage: str, point: _Point) -> _Point:
+    time, step, numbers = point
+    kept = {name: one for name, one in numbers.items() if not name.startswith(_OF_THE_MACHINE)}
+    return time, step, {f"{stage}/{name}": one for name, one in kept.items()}
 
 
 def _state(path: Path) -> _State:
@@ -162,11 +247,6 @@ def _state(path: Path) -> _State:
         return _State(**documents.read(path))
     except (UserError, TypeError):
         return _State(attempted=True)
-
-
-def _refused(error: Exception) -> bool:
-    """Whether the store answered and will answer the same again."""
-    return getattr(error, "error_code", None) in _REFUSALS
 
 
 def _event(line: bytes) -> Document | None:
@@ -192,7 +272,7 @@ def _groups(path: Path, offset: int) -> Iterator[tuple[list[Document], int]]:
             if event is None:
                 offset += len(line)
                 continue
-            full = sum(len(known["metrics"]) for known in group) >= _METRICS_A_BATCH
+            full = sum(len(known["metrics"]) for known in group) >= METRICS_A_BATCH
             if group and (event["kind"] != "points" or full):
                 yield group, offset
                 group = []

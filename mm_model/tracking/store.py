@@ -32,6 +32,8 @@ _SQLITE = "sqlite:///"
 _LOCK = "work/mlflow.lock"
 _UNREADABLE = "%?"
 _CONNECT_SECONDS = 2.0
+_SHOWN_AS = {"mlflow.experimentKind": "custom_model_development"}
+"""MLflow's list then names the kind of an experiment, and need not guess it."""
 _SHORT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
 _QUIET = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
 _LONG = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "300"}
@@ -249,6 +251,9 @@ def experiment_id(client: "MlflowClient", layout: Layout) -> str:
                 raise
     if known.lifecycle_stage == "deleted":
         client.restore_experiment(known.experiment_id)
+    for name, value in _SHOWN_AS.items():
+        if name not in known.tags:
+            client.set_experiment_tag(known.experiment_id, name, value)
     return known.experiment_id
 
 
@@ -256,10 +261,10 @@ def _new_experiment(client: "MlflowClient", layout: Layout, name: str) -> str:
     """Make it; in the tree's own store its artifacts are named from the root before anyone asks."""
     database = local_file(layout.tracking_uri)
     if database is None:
-        return client.create_experiment(name)
+        return client.create_experiment(name, tags=_SHOWN_AS)
     folder = database.parent / places.FOLDER / name
     with _creation_lock(layout.root / _LOCK):
-        made = client.create_experiment(name, str(folder))
+        made = client.create_experiment(name, str(folder), _SHOWN_AS)
         if is_own(layout):
             places.settle(database, layout.root)
     return made

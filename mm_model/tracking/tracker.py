@@ -6,44 +6,47 @@ a later execution ships it. Nothing here raises into a stage.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import re
 import shutil
 import subprocess
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from mm_model.errors import first_line
 from mm_model.store.atomic import Document
 from mm_model.store.layout import Layout
+from mm_model.tracking import pipeline, system
+from mm_model.tracking.spool import NO_RUNS, JoinedSpool, MlflowRuns, Spool
+from mm_model.tracking.told import RunContext, Summary, flat
 
-_BATCH_SECONDS = 1.0
-_RETRY_SECONDS = 2.0
-_SERVER_GRACE = 10.0
-_LOCAL_GRACE = 60.0
-_FAULTY_GRACE = 30.0
-_MAX_SPOOL_BYTES = 256 << 20
+_LONGEST_VALUE, _LONGEST_NOTE = 500, 5000
+_NOTE = "mlflow.note.content"
 _ILLEGAL = re.compile(r"[^\w\-. :/]")
 
 
 class Tracker:
     """Tracking of one stage. Calls outside `running` do nothing.
 
-    With the `folder` of another process's tracker it adds to that one's run, which ships what it
-    finds when it is poked.
+    `told` is what else MLflow is told. With the `folder` of another process's tracker it adds to
+    that one's run, which ships what it finds when it is poked.
     """
 
-    def __init__(self, layout: Layout, stage: str, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        stage: str,
+        folder: Path | None = None,
+        *,
+        told: RunContext | None = None,
+    ) -> None:
         self._layout = layout
         self._stage = stage
-        self._spool: _Spool | _JoinedSpool | None = None
+        self._told = told
+        self._spool: Spool | JoinedSpool | None = None
         if folder is not None:
-            self._spool = _quietly(lambda: _JoinedSpool(folder))
+            self._spool = _quietly(lambda: JoinedSpool(folder))
 
     @property
     def folder(self) -> Path | None:
@@ -65,10 +68,12 @@ class Tracker:
         the local file, half of it when that just refused. What is left then stays in
         `work/<profile>/spool`.
         """
-        self._spool = _quietly(lambda: _Spool(self._layout, self._stage))
-        status = "FINISHED"
+        self._spool = _quietly(lambda: Spool(self._layout, self._stage))
+        status, readings = "FINISHED", None
         try:
             self._add(lambda: self._start(tags, settings))
+            self._add(self._data)
+            readings = _quietly(self._readings)
             yield
         except Exception:
             status = "FAILED"
@@ -77,6 +82,8 @@ class Tracker:
             status = "KILLED"
             raise
         finally:
+            if readings is not None:
+                _quietly(readings.close)
             self._add(lambda: {"kind": "end", "status": status})
             if (spool := self._spool) is not None:
                 _quietly(spool.close)
@@ -87,7 +94,8 @@ class Tracker:
         self._add(lambda: {"kind": "points", "step": int(step), "metrics": _numbers(metrics)})
 
     def picture(self, path: Path, name: str, step: int) -> None:
-        """A copy of the file `path` becomes the artifact `samples/<name>-<step>.<suffix>`."""
+        """A copy of the file `path`, a picture or a clip, becomes the artifact
+        `samples/<name>-<step>.<suffix>`, where the profile lets such pictures go."""
 
         def event() -> Document:
             clean = re.sub(r"[^\w\-.]", "_", name)
@@ -112,6 +120,34 @@ class Tracker:
 
         self._add(event)
 
+    def summary(self, said: Summary) -> None:
+        """What the pipeline's run shows of this stage, and the note on the stage's own."""
+        self._add(
+            lambda: {
+                "kind": "summary",
+                "step": 0,
+                "metrics": _numbers(said.metrics),
+                "curves": [[step, _numbers(values)] for step, values in said.curves],
+                "tags": {
+                    "output_digest": said.digest,
+                    _NOTE: said.note[:_LONGEST_NOTE],
+                },
+            }
+        )
+
+    def runs(self, seconds: float) -> MlflowRuns:
+        """MLflow's runs of this execution; none where the store does not know them in time."""
+        return self._spool.runs(seconds) if self._spool is not None else NO_RUNS
+
+    def _data(self) -> Document:
+        data = self._told.data if self._told is not None else ()
+        return {"kind": "data", "data": [one.as_document() for one in data]}
+
+    def _readings(self) -> "system.SystemReadings | None":
+        if self._told is None or self._told.system_seconds is None:
+            return None
+        return system.SystemReadings(self._told.system_seconds, self.log)
+
     def _start(self, tags: Mapping[str, str], settings: Mapping[str, Any]) -> Document:
         own = {
             "profile": self._layout.profile,
@@ -119,127 +155,31 @@ class Tracker:
             "dvc.stage": os.environ.get("DVC_STAGE"),
             "dagster.run_id": os.environ.get("DAGSTER_RUN_ID"),
         }
+        shown = {
+            "mlflow.source.name": f"python -m mm_model run {self._stage}",
+            "mlflow.source.type": "LOCAL",
+        }
         return {
             "kind": "start",
             "name": self._stage,
-            "tags": {name: value for name, value in {**tags, **own}.items() if value},
-            "params": dict(_flat(settings)),
+            "tags": {name: value for name, value in {**tags, **own, **shown}.items() if value},
+            "params": _params(settings),
+            "samples": self._told.samples if self._told is not None else "tree",
+            "pipeline": self._pipeline(own),
         }
+
+    def _pipeline(self, own: Mapping[str, str | None]) -> Document | None:
+        """The pipeline's run as it is to be made, by whichever stage reaches the store first."""
+        if (found := pipeline.of_process()) is None:
+            return None
+        kept = ("profile", "git_revision", "dagster.run_id")
+        tags = {name: own[name] for name in kept if own.get(name)}
+        whole = _params(self._told.whole) if self._told is not None else {}
+        return {"key": found.key, "by": found.by, "tags": tags, "params": whole}
 
     def _add(self, event: Any) -> None:
         if (spool := self._spool) is not None:
             _quietly(lambda: spool.append(event()))
-
-
-class _Spool:
-    """The folder of one execution, its lock, and the thread that ships it."""
-
-    def __init__(self, layout: Layout, stage: str) -> None:
-        self._layout = layout
-        self._stage = stage
-        self._parent = layout.root / "work" / layout.profile / "spool"
-        self.folder = self._parent / f"{time.time_ns():020d}-{stage}-{os.getpid()}"
-        self.files = self.folder / "files"
-        self.files.mkdir(parents=True)
-        self._lock: IO[str] = (self.folder / "lock").open("w")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self._events = (self.folder / "events.jsonl").open("ab", buffering=0)
-        self._guard = threading.Lock()
-        self._wake = threading.Event()
-        self._closing = threading.Event()
-        self._all_shipped = False
-        self._fault = "the tracking store was slow"
-        self._faulty = False
-        self._dropped = 0
-        self._thread = threading.Thread(target=self._ship, name="tracking", daemon=True)
-        self._thread.start()
-
-    def append(self, event: Document) -> None:
-        """Write one event to disk; when the spool is full, points are counted instead of kept."""
-        line = json.dumps({"time": int(time.time() * 1000), **event}).encode() + b"\n"
-        with self._guard:
-            if event["kind"] == "points" and self._events.tell() > _MAX_SPOOL_BYTES:
-                self._dropped += 1
-                return
-            self._events.write(line)
-        self._wake.set()
-
-    def poke(self) -> None:
-        """There may be events that somebody else wrote."""
-        self._wake.set()
-
-    def close(self) -> None:
-        """Wait for the thread within the grace, then leave the rest to a later execution."""
-        from mm_model.tracking.store import local_file
-
-        self._closing.set()
-        self._wake.set()
-        local = local_file(self._layout.tracking_uri) is not None
-        patience = _FAULTY_GRACE if self._faulty else _LOCAL_GRACE
-        self._thread.join(patience if local else _SERVER_GRACE)
-        self._events.close()
-        if not self._all_shipped:
-            print(
-                f"[{self._stage}] note: this run's points are kept in "
-                f"{self._layout.relative(self.folder)} and shipped by the next run "
-                f"({self._fault}).",
-                flush=True,
-            )
-        if self._dropped:
-            print(f"[{self._stage}] note: {self._dropped} points did not fit the spool.")
-
-    def _ship(self) -> None:
-        """The thread. It holds the lock to its end, so that no one else ships beside it."""
-        try:
-            self._ship_until_closed()
-        finally:
-            if self._all_shipped:
-                shutil.rmtree(self.folder, ignore_errors=True)
-            self._lock.close()
-
-    def _ship_until_closed(self) -> None:
-        """Ship, sleep, try again; the last try is made after `close` was called."""
-        shipper = None
-        while True:
-            closing = self._closing.is_set()
-            pause = _BATCH_SECONDS
-            self._wake.clear()
-            try:
-                if shipper is None:
-                    from mm_model.tracking.ship import Shipper
-
-                    shipper = Shipper(self._layout)
-                self._all_shipped = shipper.ship(self.folder)
-                shipper.adopt(self._parent)
-                self._faulty = False
-            except Exception as error:
-                self._fault = f"{type(error).__name__}: {first_line(error)}"
-                self._faulty = True
-                pause = _RETRY_SECONDS
-            if closing:
-                return
-            self._closing.wait(pause)
-            if pause == _BATCH_SECONDS:
-                self._wake.wait()
-
-
-class _JoinedSpool:
-    """The folder of an execution that another process tracks: a line a write, in one piece."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.files = folder, folder / "files"
-        self._events = (folder / "events.jsonl").open("ab", buffering=0)
-
-    def append(self, event: Document) -> None:
-        """Write one event to disk."""
-        line = json.dumps({"time": int(time.time() * 1000), **event}).encode() + b"\n"
-        self._events.write(line)
-
-    def poke(self) -> None:
-        """Whoever made the folder ships it."""
-
-    def close(self) -> None:
-        """The other process ends its run itself."""
 
 
 def _quietly(act: Any) -> Any:
@@ -259,12 +199,8 @@ def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _flat(inner, f"{name}.{key}" if name else str(key))
-    else:
-        yield _ILLEGAL.sub("_", name), str(value)[:500]
+def _params(settings: Mapping[str, Any]) -> dict[str, str]:
+    return {_ILLEGAL.sub("_", name): text[:_LONGEST_VALUE] for name, text in flat(settings)}
 
 
 def git_revision(root: Path) -> str | None:

@@ -6,7 +6,9 @@ here touches training's randomness. Several processes share the people; the firs
 """
 
 import shutil
+import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,12 @@ from PIL import Image
 from mm_model.generation.backbone import Backbone
 from mm_model.generation.clips import Sampling, Size, features_of, generate, rows_of
 from mm_model.generation.reference_book import ReferenceBook
+from mm_model.media.encode import write_mp4
 from mm_model.media.sheet import grid, picture_bytes, strip
 from mm_model.nn.identity.portrait import Photograph, portrait
 from mm_model.nn.injection.condition import IdentityFeatures
 from mm_model.records import WATCHED_REFERENCES
+from mm_model.run import views
 from mm_model.run.stage import Job
 from mm_model.settings import TrainSettings
 from mm_model.store import sealed, tables
@@ -131,8 +135,17 @@ class Watcher:
         self._save(strips, f"step_{step:06d}.strip.jpg")
         sheet = grid(rows, (sizes.height, sizes.width), zoom=max(1, 96 // sizes.height))
         path = self._save(sheet, f"step_{step:06d}.jpg")
-        self.job.tracker.picture(path, f"samples/step_{step:06d}.jpg", step)
+        self.job.tracker.picture(path, "people", step)
+        if self.num_frames > 1:
+            views.attempt("clip for MLflow", partial(self._film, clips, step), views.WITHOUT)
         self.job.show()
+
+    def _film(self, clips: np.ndarray, step: int) -> None:
+        """Send `clips`, `[P,F,H,W,3]`, side by side as one clip."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "people.mp4"
+            write_mp4(path, np.concatenate(list(clips), axis=2), self.job.profile.model.fps)
+            self.job.tracker.picture(path, "people", step)
 
     def _clips(self) -> np.ndarray:
         """Clips `[P,F,H,W,3]` of all people, each made by one of the processes."""

@@ -74,7 +74,7 @@ def test_a_stage_that_loses_a_row_publishes_nothing(
     for name in ("audit", "require_passed"):  # of which three files are too few
         monkeypatch.setattr(f"mm_model.quality.audit.{name}", lambda *_: None)
     monkeypatch.setattr("mm_model.tracking.tracker.Tracker._add", lambda *_: None)
-    monkeypatch.setattr("mm_model.tracking.tracker._Spool", lambda *_: None)
+    monkeypatch.setattr("mm_model.tracking.tracker.Spool", lambda *_: None)
     whole = IngestTally.of
 
     def forgetful(self: IngestTally, rows: Iterable[Row]) -> Iterator[Row]:

@@ -81,7 +81,7 @@ def place(small_root: Path, package: Path, work: Work, monkeypatch: Any) -> Path
     monkeypatch.setattr("mm_model.quality.audit.require_passed", lambda *_: None)
     monkeypatch.setattr("mm_model.quality.account.require_account", lambda *_: None)
     monkeypatch.setattr("mm_model.tracking.tracker.Tracker._add", lambda *_: None)
-    monkeypatch.setattr("mm_model.tracking.tracker._Spool", lambda *_: None)
+    monkeypatch.setattr("mm_model.tracking.tracker.Spool", lambda *_: None)
     monkeypatch.setattr("mm_model.report.views.VIEWS", ())
     monkeypatch.setenv("MM_ROOT", str(small_root))
     return small_root

@@ -50,7 +50,7 @@ def place(small_root: Path, monkeypatch: Any) -> Path:
     for name in ("audit.audit", "audit.require_passed", "account.require_account"):
         monkeypatch.setattr(f"mm_model.quality.{name}", lambda *_: None)
     monkeypatch.setattr("mm_model.tracking.tracker.Tracker._add", lambda *_: None)
-    monkeypatch.setattr("mm_model.tracking.tracker._Spool", lambda *_: None)
+    monkeypatch.setattr("mm_model.tracking.tracker.Spool", lambda *_: None)
     runner.run("sources", small_root)
     runner.run("ingest", small_root)
     return small_root
