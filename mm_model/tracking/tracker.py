@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mm_model.errors import first_line
+from mm_model.store import experiment
 from mm_model.store.atomic import Document
 from mm_model.store.layout import Layout
 
@@ -28,6 +29,8 @@ _SERVER_GRACE = 10.0
 _LOCAL_GRACE = 60.0
 _FAULTY_GRACE = 30.0
 _MAX_SPOOL_BYTES = 256 << 20
+_RESULT = ":(exclude)dvc.lock"
+"""What a run writes is no change of what it was made from."""
 _ILLEGAL = re.compile(r"[^\w\-. :/]")
 
 
@@ -113,11 +116,14 @@ class Tracker:
         self._add(event)
 
     def _start(self, tags: Mapping[str, str], settings: Mapping[str, Any]) -> Document:
+        asked = experiment.current()
         own = {
             "profile": self._layout.profile,
             "git_revision": git_revision(self._layout.root),
             "dvc.stage": os.environ.get("DVC_STAGE"),
             "dagster.run_id": os.environ.get("DAGSTER_RUN_ID"),
+            "dvc.experiment": asked.name if asked else None,
+            "dvc.baseline": asked.baseline if asked else None,
         }
         return {
             "kind": "start",
@@ -284,7 +290,7 @@ def git_revision(root: Path) -> str | None:
 
     try:
         git("ls-files", "--error-unmatch", "params.yaml")
-        changed = git("status", "--porcelain", "--untracked-files=no")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", _RESULT)
         return git("rev-parse", "HEAD") + ("+changed" if changed else "")
     except (OSError, subprocess.SubprocessError):
         return None

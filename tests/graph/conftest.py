@@ -198,7 +198,6 @@ def _plant(root: Path) -> None:
     _git(root, "init", "-q")
     _git(root, "add", "-A")
     _git(root, "commit", "-qm", "toy")
-    _git(root, "update-index", "--skip-worktree", "dvc.lock")
 
 
 @pytest.fixture(scope="session", autouse=True)

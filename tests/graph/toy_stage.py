@@ -17,7 +17,7 @@ from mm_model.run import made_by, stages
 from mm_model.run.runner import fingerprint_of, model_digests
 from mm_model.serving import code
 from mm_model.settings import load_params, load_profile
-from mm_model.store import atomic, closure, digests, manifest
+from mm_model.store import atomic, closure, digests, figures, manifest
 from mm_model.store.layout import Layout
 
 ROOT = Path.cwd()
@@ -64,6 +64,18 @@ REPORT = {
     "pictures": ["pictures/sheet.jpg"],
     "notes": ["One sample showed no face."],
 }
+
+
+def _show(name: str, out: Path, steps: int) -> None:
+    """What DVC compares: more steps of pretraining, more identity."""
+    if name in ("pretrain", "finetune"):
+        figures.write(out, {"loss_first": 1.0, "loss_last": 1 / steps})
+        figures.plot(out, "curve", [{"step": at, "loss": 1 / at} for at in (1, steps)])
+    if name == "evaluate":
+        figures.write(out, {"identity": steps / 1000})
+        for table in ("learning", "people", "ladder"):
+            row = {"step": 1, "identity": 0.5, "pretrain": 0.5, "person": "a"}
+            figures.plot(out, table, [row | {"rank1": 0.5, "rung": "clips"}])
 
 
 def _write(name: str, out: Path, fingerprint: str, layout: Layout) -> None:
@@ -116,6 +128,7 @@ def main(name: str) -> int:
     fingerprint = fingerprint_of(known, profile, inputs, models)
     out = layout.work(name, fingerprint) / "out"
     _write(name, out, fingerprint, layout)
+    _show(name, out, profile.pretrain.steps)
     sentence = _audit(name, out, failed := behaviour == "audit")
     if failed:
         print(f"Stopped: {sentence}", file=sys.stderr)
