@@ -60,7 +60,8 @@ endif
 setup: $(STAMP) ## Make the virtual environment from the lock file
 	@$(LATER) $(BIN)/python -m orchestration.venv
 	@$(LATER) $(BIN)/python -m orchestration.home
-	@git ls-files --error-unmatch dvc.lock >/dev/null 2>&1 && git update-index --skip-worktree dvc.lock || true
+	@# earlier releases hid dvc.lock from git, and DVC's experiments then lost it (docs/decisions/dvc-lock.md)
+	@git ls-files --error-unmatch dvc.lock >/dev/null 2>&1 && git update-index --no-skip-worktree dvc.lock || true
 
 run: setup ## Run the whole pipeline (SOURCES=folder FACEPACK=pack CONSENT='basis' for your own media; STRICT=1)
 ifdef SOURCES
