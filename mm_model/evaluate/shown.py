@@ -35,12 +35,17 @@ def write(out: Path, summary: Document) -> None:
 
 
 def _people(summary: Document) -> list[figures.Point]:
-    """A row a person: the mean identity by variant."""
-    known = [name for name in variants.MODELS if name in summary["per_person"]]
+    """A row a person: the mean identity of the candidate, then of each model."""
+    measured = summary["per_person"]
+    known = {"identity": summary["candidate"], **{name: name for name in variants.MODELS}}
     return [
         {
             "person": person,
-            **{name: summary["per_person"][name]["identity"][at] for name in known},
+            **{
+                column: measured[name]["identity"][at]
+                for column, name in known.items()
+                if name in measured
+            },
         }
         for at, person in enumerate(summary["identities"])
     ]
