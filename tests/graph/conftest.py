@@ -159,7 +159,7 @@ def _plant(root: Path) -> None:
     for name in (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore"):
         shutil.copy(REPOSITORY / name, root / name)
     (root / "profiles").mkdir()
-    for name in ("common", "tiny"):
+    for name in ("common", "tiny", "overrides"):
         shutil.copy(REPOSITORY / "profiles" / f"{name}.yaml", root / "profiles")
     graph = (REPOSITORY / "dvc.yaml").read_text()
     assert graph.count("python -m mm_model run") >= len(STAGES)
@@ -194,7 +194,7 @@ def _plant(root: Path) -> None:
         stub.parent.mkdir(parents=True, exist_ok=True)
         stub.write_text("# version 1\n")
     with (root / ".gitignore").open("a") as ignored:
-        ignored.write("\n/executions.txt\n/told.txt\n/sleeping-*\n/library/\n")
+        ignored.write("\n/executions.txt\n/told.txt\n/experiments.txt\n/sleeping-*\n/library/\n")
     _git(root, "init", "-q")
     _git(root, "add", "-A")
     _git(root, "commit", "-qm", "toy")

@@ -17,7 +17,7 @@ from mm_model.run import made_by, stages
 from mm_model.run.runner import fingerprint_of, model_digests
 from mm_model.serving import code
 from mm_model.settings import load_params, load_profile
-from mm_model.store import atomic, closure, digests, figures, manifest
+from mm_model.store import atomic, closure, digests, experiment, figures, manifest
 from mm_model.store.layout import Layout
 
 ROOT = Path.cwd()
@@ -107,6 +107,9 @@ def main(name: str) -> int:
     with (ROOT / "executions.txt").open("a") as log:
         log.write(f"{name}\n")
     print(f"[{name}] at work", flush=True)
+    if (asked := experiment.current()) is not None:
+        with (experiment.tree_of(ROOT) / "experiments.txt").open("a") as log:
+            log.write(f"{asked.name} {name} {'aside' if experiment.is_aside(ROOT) else 'here'}\n")
     told = [os.environ.get(one, "") for one in ("MLFLOW_TRACKING_URI", "DAGSTER_RUN_ID")]
     (ROOT / "told.txt").write_text("\n".join(told))
     if behaviour == "sleep":
