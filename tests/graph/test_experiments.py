@@ -67,7 +67,9 @@ def test_a_queue_leaves_the_tree_as_it_was(tree: Tree, tmp_path: Path) -> None:
         "diff": pytest.approx(0.01),
     }
     said = compared(tree, "params", "diff", "sweep-1", "sweep-2")
-    assert said == {"data/tiny/settings.json": {"pretrain.steps": {"old": 40, "new": 50}}}
+    assert said == {
+        "data/tiny/settings.json": {"pretrain.steps": {"old": 40, "new": 50, "diff": 10}}
+    }
     tree.dvc("plots", "diff", "sweep-1", "sweep-2", "-o", str(tmp_path / "plots"))
     page = (tmp_path / "plots" / "index.html").read_text()
     assert "loss of pretraining" in page and "rank 1 by link" in page

@@ -16,7 +16,7 @@ from mm_model.run import aside
 from mm_model.store import consents
 from mm_model.store.layout import Layout, repository_root
 from mm_model.tracking import store
-from mm_model.tracking.tracker import Tracker
+from mm_model.tracking.tracker import Tracker, git_revision
 from tests.serving.house import House
 from tests.stages.test_register import BETTER, GOOD, empty_store, house, next_adapter, standing
 
@@ -119,3 +119,16 @@ def test_the_folder_is_the_root_and_the_books_are_the_trees(
     assert repository_root() == tree, "MM_ROOT counts elsewhere"
     take_back(monkeypatch)
     assert os.environ["MM_ROOT"] == str(tree)
+
+
+def test_a_run_s_record_does_not_make_the_tree_changed(tmp_path: Path) -> None:
+    for name in ("params.yaml", "dvc.lock"):
+        (tmp_path / name).write_text("a: 1\n")
+    who = ["-c", "user.name=toy", "-c", "user.email=toy@localhost"]
+    for words in (["init", "-q"], ["add", "-A"], [*who, "commit", "-qm", "toy"]):
+        subprocess.run(["git", "-C", str(tmp_path), *words], check=True)
+    clean = git_revision(tmp_path)
+    (tmp_path / "dvc.lock").write_text("a: 2\n")
+    assert git_revision(tmp_path) == clean and clean and "+changed" not in clean
+    (tmp_path / "params.yaml").write_text("a: 2\n")
+    assert git_revision(tmp_path) == f"{clean}+changed"
