@@ -60,7 +60,8 @@ endif
 setup: $(STAMP) ## Make the virtual environment from the lock file
 	@$(LATER) $(BIN)/python -m orchestration.venv
 	@$(LATER) $(BIN)/python -m orchestration.home
-	@git ls-files --error-unmatch dvc.lock >/dev/null 2>&1 && git update-index --skip-worktree dvc.lock || true
+	@# earlier releases hid dvc.lock from git, and DVC's experiments then lost it (docs/decisions/dvc-lock.md)
+	@git ls-files --error-unmatch dvc.lock >/dev/null 2>&1 && git update-index --no-skip-worktree dvc.lock || true
 
 run: setup ## Run the whole pipeline (SOURCES=folder FACEPACK=pack CONSENT='basis' for your own media; STRICT=1)
 ifdef SOURCES
@@ -118,14 +119,19 @@ s3-test: setup ## The same, and the server that its tests start
 consisid: setup ## Install what reads faces for ConsisID (generate --method consisid, docs/public-weights.md)
 	@$(INSTALL) --no-deps $$($(EXTRAS) consisid)
 
-remote: setup ## Name an object store (URL=s3://bucket/prefix ENDPOINT=http://host:port LIKENESS=s3://...)
+remote: setup ## Name a store (URL=s3://bucket/prefix or a folder ENDPOINT=http://host:port LIKENESS=s3://...)
 	@$(BIN)/python -m orchestration.remote set $${URL:+--url="$$URL"} $${LIKENESS:+--likeness="$$LIKENESS"} $${ENDPOINT:+--endpoint="$$ENDPOINT"}
 
-push: setup ## Push what was made, and then dvc.lock, to the object store
-	@$(LATER) $(BIN)/python -m orchestration.remote push
+NAMED = $${URL:+--url="$$URL"} $${LIKENESS:+--likeness="$$LIKENESS"} $${ENDPOINT:+--endpoint="$$ENDPOINT"}
+push: setup ## Push what was made, and then dvc.lock, to the store (URL=... names it first)
+	@$(LATER) $(BIN)/python -m orchestration.remote push $(NAMED)
 
-pull: setup ## Bring what was pushed, and its dvc.lock, into this tree (SHARDS=0: all but training's shards)
-	@$(LATER) $(BIN)/python -m orchestration.remote pull $$([ "$$SHARDS" = 0 ] && echo --without-shards)
+pull: setup ## Bring what was pushed, and its dvc.lock, here (URL=store of a fresh clone; PROFILE=; SHARDS=0: not training's)
+	@case "$$URL" in s3://*) $(BIN)/python -c 'import boto3, dvc_s3' 2>/dev/null || $(INSTALL) --no-deps $$($(EXTRAS) s3);; esac
+ifdef PROFILE
+	@$(BIN)/python -m mm_model use --profile="$$PROFILE"
+endif
+	@$(LATER) $(BIN)/python -m orchestration.remote pull $(NAMED) $$([ "$$SHARDS" = 0 ] && echo --without-shards)
 
 prune: setup ## Delete from the object store and the cache what no lock names any more
 	@$(LATER) $(BIN)/python -m orchestration.remote prune

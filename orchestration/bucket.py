@@ -39,10 +39,10 @@ class Bucket:
             boto3, settings, errors, ours = map(importlib.import_module, _PACKAGES)
         except ImportError:
             raise UserError("What speaks to an object store is not installed: make s3.") from None
-        self._remote = remote
+        self._remote, self._places = remote, remote.buckets
         self._botocore, self._ours = errors, ours
         config = settings.Config(connect_timeout=5, read_timeout=60, retries={"max_attempts": 3})
-        with self._sentences(remote.places[STORE]):
+        with self._sentences(remote.buckets[STORE]):
             session = boto3.session.Session()
             if session.get_credentials() is None:
                 raise UserError(f"There are no credentials for {self._where()}: set {KEYS}.")
@@ -88,7 +88,7 @@ class Bucket:
         Raises:
             UserError: one does not; the sentence says why.
         """
-        for one in self._remote.places.values():
+        for one in self._places.values():
             with self._sentences(one):
                 self._client.list_objects_v2(Bucket=one.bucket, Prefix=one.prefix, MaxKeys=1)
 
@@ -103,12 +103,12 @@ class Bucket:
 
     def objects(self, name: str) -> dict[str, int]:
         """Digest and size of everything that DVC keeps at the place `name`."""
-        listed = self._listed(self._remote.places[name], OBJECTS)
+        listed = self._listed(self._places[name], OBJECTS)
         return {key.replace("/", ""): size for key, size in listed}
 
     def put(self, name: str, digest: str, path: Path) -> None:
         """Put the object of a digest where DVC would, at the place `name`."""
-        place = self._remote.places[name]
+        place = self._places[name]
         with self._sentences(place):
             key = place.key(f"{OBJECTS}/{digest[:2]}/{digest[2:]}")
             self._client.upload_file(str(path), place.bucket, key)
@@ -117,7 +117,7 @@ class Bucket:
         """Bring the small object of a digest here; nothing is written where it is absent or other
         than its digest says.
         """
-        place = self._remote.places[name]
+        place = self._places[name]
         with self._sentences(place):
             key = place.key(f"{OBJECTS}/{digest[:2]}/{digest[2:]}")
             try:
@@ -130,12 +130,12 @@ class Bucket:
 
     def profiles(self) -> list[str]:
         """Profiles whose lock lies there."""
-        listed = (key for key, _ in self._listed(self._remote.places[STORE], LOCKS))
+        listed = (key for key, _ in self._listed(self._places[STORE], LOCKS))
         return sorted(key.removesuffix("/dvc.lock") for key in listed if key.endswith("/dvc.lock"))
 
     def lock(self, profile: str) -> tuple[bytes, str] | None:
         """The lock of a profile and the commit it was pushed from ("" if not known), or None."""
-        place = self._remote.places[STORE]
+        place = self._places[STORE]
         with self._sentences(place):
             try:
                 got = self._client.get_object(Bucket=place.bucket, Key=self._lock_key(profile))
@@ -145,19 +145,19 @@ class Bucket:
 
     def put_lock(self, profile: str, content: bytes, commit: str) -> None:
         """Put the lock of a profile there: whoever reads gets the old one or this, whole."""
-        place = self._remote.places[STORE]
+        place = self._places[STORE]
         named = {"Metadata": {"commit": commit}} if commit else {}
         with self._sentences(place):
             key = self._lock_key(profile)
             self._client.put_object(Bucket=place.bucket, Key=key, Body=content, **named)
 
     def _lock_key(self, profile: str) -> str:
-        return self._remote.places[STORE].key(f"{LOCKS}/{profile}/dvc.lock")
+        return self._places[STORE].key(f"{LOCKS}/{profile}/dvc.lock")
 
     def keeps_versions(self) -> list[str]:
         """Buckets that keep what is deleted or replaced, as far as that may be asked."""
         found = []
-        for bucket in sorted({one.bucket for one in self._remote.places.values()}):
+        for bucket in sorted({one.bucket for one in self._places.values()}):
             with contextlib.suppress(Exception):
                 said = self._client.get_bucket_versioning(Bucket=bucket)
                 found += [bucket] if said.get("Status") else []

@@ -9,6 +9,7 @@ import dagster as dg
 from mm_model.errors import BusyError, UserError
 from mm_model.run import made_by, views
 from mm_model.settings import load_params, load_profile
+from mm_model.settings.bases import overridden_fields
 from mm_model.store import atomic
 from mm_model.store.layout import Layout
 from orchestration import bring_over, by_code, jobs, resources, runs, subjects
@@ -31,6 +32,8 @@ def run(root: Path, started: float) -> str:
     params = load_params(root)
     profile = load_profile(root, params.profile)
     print(f"Profile {params.profile}: {profile.title}", flush=True)
+    if changed := overridden_fields(root):
+        print(f"profiles/overrides.yaml changes {', '.join(changed)}.", flush=True)
     # An interrupt that arrives while a connection is closed would be logged with its traceback.
     logging.getLogger("sqlalchemy").setLevel(logging.CRITICAL)
     layout = Layout(root, params.profile)

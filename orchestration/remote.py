@@ -20,18 +20,24 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m orchestration.remote", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     name = commands.add_parser("set", help="name the object store")
-    name.add_argument("--url", help="s3://bucket/prefix")
-    name.add_argument("--likeness", help="where embeddings go, by default URL/likeness")
-    name.add_argument("--endpoint", help="the server, where it is not AWS")
+    _add_store(name)
     for command, what in (
         ("push", "push what dvc.lock names, then the lock"),
         ("pull", "bring the profile's outputs and lock here"),
         ("prune", "delete there, and from the cache here, what no lock names any more"),
     ):
         added = commands.add_parser(command, help=what)
+        if command != "prune":
+            _add_store(added)
         if command == "pull":
             added.add_argument("--without-shards", action="store_true", help="leave them there")
     return parser
+
+
+def _add_store(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--url", help="s3://bucket/prefix, or a folder; it is named from now on")
+    parser.add_argument("--likeness", help="where embeddings go, by default URL/likeness")
+    parser.add_argument("--endpoint", help="the server, where it is not AWS")
 
 
 def _run(arguments: list[str] | None) -> None:
@@ -43,6 +49,8 @@ def _run(arguments: list[str] | None) -> None:
         _set(root, asked)
     else:
         home.prepare(root)
+        if getattr(asked, "url", None):
+            _set(root, asked)
         left = {"shards": False} if getattr(asked, "without_shards", False) else {}
         _move(root, asked.command, **left)
 

@@ -1,4 +1,4 @@
-"""Push what `dvc.lock` names to an object store, pull it into another tree, prune what is unnamed.
+"""Push what `dvc.lock` names to a store, pull it into another tree, prune what is unnamed.
 
 DVC moves the objects. The lock itself travels last on the way up, so that it never names what is
 absent, and on the way down it replaces the tree's own only when everything it names lies here
@@ -26,6 +26,7 @@ from mm_model.store.objects import ENDPOINT
 from orchestration import address, objects, views
 from orchestration.bucket import OBJECTS, Bucket
 from orchestration.dvc_command import dvc, environment, mend_lock
+from orchestration.folder import Folder
 from orchestration.objects import Cache, Output
 from orchestration.process_group import ProcessGroup
 
@@ -52,7 +53,7 @@ class Transfer:
     def __post_init__(self) -> None:
         self.remote = address.read(self.root)
         self.profile = load_params(self.root).profile
-        self.bucket = Bucket(self.remote)
+        self.bucket = Folder(self.remote) if self.remote.is_folder else Bucket(self.remote)
         self.bucket.look()
 
     @property
@@ -114,7 +115,7 @@ class Transfer:
     def _shards(self, own: list[Output]) -> str:
         """The setting by which a training reads its shards in the store; "" if there are none."""
         remote = next((out.remote for out in own if streamed.has_shards(out.stage)), None)
-        if remote is None:
+        if remote is None or self.remote.is_folder:
             return ""
         place = self.remote.places[remote]
         server = f" {ENDPOINT}={self.remote.endpoint}" if self.remote.endpoint else ""
@@ -133,6 +134,8 @@ class Transfer:
             UserError: nothing was pushed, another lock than `wanted` was, an object is absent or
                 damaged, or an output that DVC does not know lies in the way.
         """
+        if not shards and self.remote.is_folder:
+            raise UserError("SHARDS=0 leaves shards in a bucket: from a folder pull all.")
         lock, commit = self._pushed(wanted)
         own, others = objects.of_profile(objects.outputs(lock), self.profile)
         if others:

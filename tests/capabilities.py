@@ -322,7 +322,14 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
             "with the same bytes; a node may die",
         ),
         Capability(
-            "object store", "what was made is pushed to S3 and pulled elsewhere; nothing runs again"
+            "object store",
+            "what was made is pushed to S3 or a folder and pulled elsewhere by one line; nothing "
+            "runs again",
+        ),
+        Capability(
+            "experiments",
+            "`dvc exp run` in the tree, aside and queued: the tree stays as it was, nothing is "
+            "registered, and MLflow keeps the runs under the experiment's name",
         ),
         Capability(
             "shards from a store",

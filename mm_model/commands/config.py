@@ -1,6 +1,7 @@
 """The command `config`: show a profile with where each value came from, or write its values out."""
 
 import argparse
+from pathlib import PurePosixPath
 
 from mm_model.store.layout import repository_root
 
@@ -24,7 +25,16 @@ def _show(options: argparse.Namespace) -> None:
 
 
 def _write(_: argparse.Namespace) -> None:
+    from mm_model.run import aside
     from mm_model.settings import load_params, show
 
     root = repository_root()
+    if brought := aside.bring(root):
+        print(f"[settings] not kept by git, taken from the tree: {', '.join(_tops(brought))}")
     show.write(root, load_params(root).profile)
+
+
+def _tops(names: list[str]) -> list[str]:
+    """The folders that the files lie in; a file of `profiles` by its own name."""
+    parts = [PurePosixPath(name) for name in names]
+    return sorted({str(one if one.parent.name == "profiles" else one.parent) for one in parts})

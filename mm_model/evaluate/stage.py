@@ -2,7 +2,7 @@
 
 takes  ingest, faces, pairs, pretrain, finetune
 gives  cells.parquet (one row per clip), judged.parquet (one row per clip and judge),
-       people.parquet (their pictures), metrics.json, videos/, strips/
+       people.parquet (their pictures), metrics.json, figures.json, plots/, videos/, strips/
 Identity comes from judges, recognisers that no loss, filter or conditioning ever used, against
 pictures that were not shown to the model; the headline is by the best outsider on the shelf.
 Every change of the code that would be served is measured anew: a release is what was evaluated.

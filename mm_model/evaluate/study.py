@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mm_model.errors import UserError
-from mm_model.evaluate import candidate, judged, sheets, tested, twins, variants
+from mm_model.evaluate import candidate, judged, sheets, shown, tested, twins, variants
 from mm_model.evaluate.cells import Cell, framed, write
 from mm_model.evaluate.examination import (
     SHUFFLED,
@@ -205,6 +205,7 @@ def run_study(job: Job) -> Report:
     notes += [f"{name}: not measured, {why}." for name, why in unavailable.items()]
     conditions = _conditions(job, people, pack=exam.pack, judge=exam.bench.headline.pack)
     write_json(job.out / "metrics.json", {**summary, **conditions})
+    shown.write(job.out, summary)
     for make in (sheets.save_overview, sheets.save_contact):
         drawn = partial(make, job, people, found.stills, stage)
         views.attempt("contact sheet", drawn, views.WITHOUT)

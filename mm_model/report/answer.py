@@ -53,6 +53,8 @@ def _verdict(release: Document | None) -> tuple[str, str]:
     """A state of the style sheet, and what became of the release in a few words."""
     if release is None:
         return "waiting", "Not released yet."
+    if "experiment" in (release.get("aliases") or ()):
+        return "waiting", "An experiment: nothing is registered."
     version = f"Version {release['version']}" if release.get("version") else "The release"
     if release.get("promoted"):
         return "yes", f"{version} was promoted: it is the champion."

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mm_model.environment import bound_threads, silence_telemetry
 from mm_model.errors import UserError
-from mm_model.run import feasible, made_by, stages, tracked, views
+from mm_model.run import aside, feasible, made_by, stages, tracked, views
 from mm_model.run.stage import Job, Report, Stage
 from mm_model.settings import Params, Profile, load_params, load_profile, show
 from mm_model.settings.listed import NAME as LIST
@@ -152,6 +152,7 @@ def run(name: str, root: Path, shown: views.Views = ()) -> Report:
     """
     silence_telemetry()
     made_by.strict()  # a word that means nothing is refused before anything is written
+    aside.bring(root)
     params = load_params(root)
     profile = load_profile(root, params.profile)
     bound_threads(profile.run.threads)
@@ -191,7 +192,7 @@ def _run_alone(
             inputs=inputs,
             work=work,
             out=work / "out",
-            tracker=Tracker(layout, stage.name, told=about),
+            tracker=Tracker(layout.books, stage.name, told=about),
             views=shown,
         )
         return _run_locked(job, input_digests)

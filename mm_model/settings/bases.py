@@ -2,11 +2,12 @@
 
 `base: NAME` in a file names the profile that says what the file does not. A file without that line
 builds on `common`, and `local` on `real-small`, from which `make run SOURCES=...` writes it: a file
-that says everything loses nothing by that, and goes on working when a new field comes.
+that says everything loses nothing by that, and goes on working when a new field comes. What
+`overrides` says lies over all of them: `dvc exp run -S` writes there, since it rewrites a file.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ Values = dict[str, Any]
 
 BASE = "base"
 COMMON, LOCAL, OF_LOCAL = "common", "local", "real-small"
+OVERRIDES = "overrides"
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,34 @@ def gathered(root: Path, name: str) -> Written:
     for said in reversed(chain.values()):
         result = _over(said, result)
     return result
+
+
+def overridden(root: Path, below: Written) -> Written:
+    """What `profiles/overrides.yaml` says over a profile; the profile where it says nothing.
+
+    The file is told as the origin of its values, and is none of the profile's own files.
+
+    Raises:
+        UserError: it cannot be read, or is no mapping.
+    """
+    path = path_of(root, OVERRIDES)
+    said = read(path) if path.is_file() else None
+    if said is None or not said.values:
+        return below
+    found = _over(_mapping(said), below)
+    return replace(found, files=below.files, names_base=below.names_base)
+
+
+def overridden_fields(root: Path) -> list[str]:
+    """The fields that `profiles/overrides.yaml` gives, as in `pretrain.steps`; [] without it.
+
+    Raises:
+        UserError: as `overridden`.
+    """
+    empty = Written({}, {}, ())
+    found = overridden(root, empty).origins
+    inner = [".".join(place) for place in found if len(place) == 2]
+    return sorted(inner)
 
 
 def _mapping(said: Written) -> Written:

@@ -60,7 +60,7 @@ def holds(root: Path, path: Path) -> bool:
 
 
 def load_profile(root: Path, name: str) -> Profile:
-    """Read `<root>/profiles/<name>.yaml` and the profiles that it builds on.
+    """Read `<root>/profiles/<name>.yaml` and the profiles that it builds on, below overrides.
 
     Raises:
         UserError: absent, not YAML, a missing value, or one against the laws of its section.
@@ -84,6 +84,7 @@ def resolved(root: Path, name: str) -> tuple[Profile, Written]:
             f"{written.files[0]} is what other profiles build on, and no profile itself: "
             f"params.yaml may name one of {', '.join(names(root))}."
         )
+    written = bases.overridden(root, written)
     return _with_prompts(checked(Profile, written, root), written, root), written
 
 

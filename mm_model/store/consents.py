@@ -17,7 +17,7 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
-from mm_model.store import digests
+from mm_model.store import digests, experiment
 from mm_model.store.atomic import Document, sync_folder
 
 VARIABLE = "MM_CONSENTS"
@@ -78,9 +78,10 @@ def is_of_words(identity: str) -> bool:
 
 
 def path_below(root: Path) -> Path:
-    """The file that `MM_CONSENTS` names, else `work/likeness/consents.jsonl` below `root`."""
+    """The file that `MM_CONSENTS` names, else `work/likeness/consents.jsonl` of the tree."""
     named = os.environ.get(VARIABLE)
-    return Path(named) if named else root / "work" / "likeness" / "consents.jsonl"
+    tree = experiment.tree_of(root)
+    return Path(named) if named else tree / "work" / "likeness" / "consents.jsonl"
 
 
 def record(path: Path, statement: Statement) -> None:

@@ -7,9 +7,16 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from mm_model.store import experiment
+
 
 def repository_root() -> Path:
-    """The folder that holds `params.yaml`: `MM_ROOT` if set, else the working directory."""
+    """The folder that holds `params.yaml`: `MM_ROOT` if set, else the working directory.
+
+    An experiment that DVC runs beside its tree works in its own folder, whatever `MM_ROOT` says.
+    """
+    if experiment.is_aside(Path.cwd()):
+        return Path.cwd().resolve()
     return Path(os.environ.get("MM_ROOT") or Path.cwd()).resolve()
 
 
@@ -24,6 +31,11 @@ class Layout:
     def data(self) -> Path:
         """Declared outputs, versioned by DVC: one folder a stage."""
         return self.root / "data" / self.profile
+
+    @property
+    def books(self) -> "Layout":
+        """Where runs and versions are kept: of an experiment beside its tree, the tree's."""
+        return Layout(experiment.tree_of(self.root), self.profile)
 
     def output(self, stage: str) -> Path:
         """The published output folder of a stage; a subject's lies in the folder of all of them."""

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mm_model.store import experiment
 from mm_model.store.atomic import Document
 from mm_model.store.layout import Layout
 from mm_model.tracking import pipeline, system
@@ -23,6 +24,8 @@ from mm_model.tracking.told import RunContext, Summary, flat
 
 _LONGEST_VALUE, _LONGEST_NOTE = 500, 5000
 _NOTE = "mlflow.note.content"
+_RESULT = ":(exclude)dvc.lock"
+"""What a run writes is no change of what it was made from."""
 _ILLEGAL = re.compile(r"[^\w\-. :/]")
 
 
@@ -149,11 +152,14 @@ class Tracker:
         return system.SystemReadings(self._told.system_seconds, self.log)
 
     def _start(self, tags: Mapping[str, str], settings: Mapping[str, Any]) -> Document:
+        asked = experiment.current()
         own = {
             "profile": self._layout.profile,
             "git_revision": git_revision(self._layout.root),
             "dvc.stage": os.environ.get("DVC_STAGE"),
             "dagster.run_id": os.environ.get("DAGSTER_RUN_ID"),
+            "dvc.experiment": asked.name if asked else None,
+            "dvc.baseline": asked.baseline if asked else None,
         }
         shown = {
             "mlflow.source.name": f"python -m mm_model run {self._stage}",
@@ -220,7 +226,7 @@ def git_revision(root: Path) -> str | None:
 
     try:
         git("ls-files", "--error-unmatch", "params.yaml")
-        changed = git("status", "--porcelain", "--untracked-files=no")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", _RESULT)
         return git("rev-parse", "HEAD") + ("+changed" if changed else "")
     except (OSError, subprocess.SubprocessError):
         return None

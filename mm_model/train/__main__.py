@@ -67,7 +67,7 @@ def _learn(launch: Launch) -> None:
         inputs=launch.inputs,
         work=launch.work,
         out=launch.work / "out",
-        tracker=Tracker(layout, stage.name, launch.spool if processes.is_first else None),
+        tracker=Tracker(layout.books, stage.name, launch.spool if processes.is_first else None),
     )
     folder = job.inputs["precompute"]
     data = ShardSet(folder, launch.samples, source_of(layout.root, folder, launch.samples))

@@ -5,7 +5,7 @@ import pandas as pd
 from mm_model.records import TARGETS_COLUMNS, Counts
 from mm_model.run.stage import Job, Report
 from mm_model.settings import TrainSettings
-from mm_model.store import tables
+from mm_model.store import figures, tables
 from mm_model.train.shards import ShardSet
 
 
@@ -48,4 +48,16 @@ def report_of(
         "loss_first": float(curve["loss_velocity"].head(tail).mean()),
         "loss_last": float(curve["loss_velocity"].tail(tail).mean()),
     }
+    _write_figures(job, curve, {name: metrics[name] for name in ("loss_first", "loss_last")})
     return Report(Counts(len(data), len(data)), metrics, tuple(last), tuple(notes))
+
+
+def _write_figures(job: Job, curve: pd.DataFrame, losses: dict[str, float]) -> None:
+    """The curve as DVC draws it: the losses, and the identity loss's cosine where it was taken."""
+    figures.write(job.out, losses)
+    columns = ["step", *(name for name in curve.columns if name.startswith(("loss", "identity")))]
+    rows: list[figures.Point] = [
+        {str(name): None if pd.isna(value) else value for name, value in row.items()}
+        for row in curve[columns].to_dict("records")
+    ]
+    figures.plot(job.out, "curve", figures.thinned(rows, by="step"))

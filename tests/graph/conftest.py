@@ -159,7 +159,7 @@ def _plant(root: Path) -> None:
     for name in (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore"):
         shutil.copy(REPOSITORY / name, root / name)
     (root / "profiles").mkdir()
-    for name in ("common", "tiny"):
+    for name in ("common", "tiny", "overrides"):
         shutil.copy(REPOSITORY / "profiles" / f"{name}.yaml", root / "profiles")
     graph = (REPOSITORY / "dvc.yaml").read_text()
     assert graph.count("python -m mm_model run") >= len(STAGES)
@@ -195,12 +195,11 @@ def _plant(root: Path) -> None:
         stub.write_text("# version 1\n")
     with (root / ".gitignore").open("a") as ignored:
         ignored.write(
-            "\n/executions.txt\n/told.txt\n/sleeping-*\n/killed-*\n/figures.json\n/library/\n"
+            "\n/executions.txt\n/told.txt\n/experiments.txt\n/sleeping-*\n/killed-*\n/figures.json\n/library/\n"
         )
     _git(root, "init", "-q")
     _git(root, "add", "-A")
     _git(root, "commit", "-qm", "toy")
-    _git(root, "update-index", "--skip-worktree", "dvc.lock")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -53,7 +53,7 @@ def test_a_full_run_leaves_everything_up_to_date(fresh: Tree) -> None:
         text=True,
         check=True,
     )
-    assert git.stdout == ""
+    assert git.stdout == " M dvc.lock\n", "the record of the run, and nothing else"
 
     assert _failures(fresh.dagster("faces")) == {}
     assert fresh.executed() == []

@@ -20,7 +20,7 @@ from mm_model.run import made_by, stages
 from mm_model.run.runner import fingerprint_of, model_digests
 from mm_model.serving import code
 from mm_model.settings import load_params, load_profile
-from mm_model.store import atomic, closure, digests, manifest
+from mm_model.store import atomic, closure, digests, experiment, figures, manifest
 from mm_model.store.layout import Layout
 
 ROOT = Path.cwd()
@@ -80,6 +80,18 @@ def _files(name: str, layout: Layout) -> list[str]:
     return [one for one in known if not (name == "faces" and one.startswith("nobody"))]
 
 
+def _show(name: str, out: Path, steps: int) -> None:
+    """What DVC compares: more steps of pretraining, more identity."""
+    if name in ("pretrain", "finetune"):
+        figures.write(out, {"loss_first": 1.0, "loss_last": 1 / steps})
+        figures.plot(out, "curve", [{"step": at, "loss": 1 / at} for at in (1, steps)])
+    if name == "evaluate":
+        figures.write(out, {"identity": steps / 1000})
+        for table in ("learning", "people", "ladder"):
+            row = {"step": 1, "identity": 0.5, "pretrain": 0.5, "person": "a"}
+            figures.plot(out, table, [row | {"rank1": 0.5, "rung": "clips"}])
+
+
 def _write(name: str, out: Path, fingerprint: str, layout: Layout) -> None:
     """What every stage leaves, and what the stages after it read of some."""
     (out / "pictures").mkdir(parents=True, exist_ok=True)
@@ -117,6 +129,9 @@ def main(name: str) -> int:
     with (ROOT / "executions.txt").open("a") as log:
         log.write(f"{name}\n")
     print(f"[{name}] at work", flush=True)
+    if (asked := experiment.current()) is not None:
+        with (experiment.tree_of(ROOT) / "experiments.txt").open("a") as log:
+            log.write(f"{asked.name} {name} {'aside' if experiment.is_aside(ROOT) else 'here'}\n")
     told = [os.environ.get(one, "") for one in ("MLFLOW_TRACKING_URI", "DAGSTER_RUN_ID")]
     (ROOT / "told.txt").write_text("\n".join(told))
     if behaviour == "killed once" and not (mark := ROOT / f"killed-{name}").exists():
@@ -144,6 +159,7 @@ def main(name: str) -> int:
     fingerprint = fingerprint_of(known, profile, inputs, models)
     out = layout.work(name, fingerprint) / "out"
     _write(name, out, fingerprint, layout)
+    _show(name, out, profile.pretrain.steps)
     bad = name == "faces" and any(one.startswith("bad") for one in _files(name, layout))
     sentence = _audit(name, out, failed := behaviour == "audit" or bad)
     if failed:
