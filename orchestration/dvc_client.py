@@ -61,7 +61,8 @@ class Outcome:
     """How one `dvc repro` of a stage went: `how` is computed, restored or unchanged.
 
     `code` says how the code that made the output differs from the code of now, `worker` on which
-    other machine it ran, `audit` holds the failed one that was told from there.
+    other machine it ran, `audit` holds the failed one that was told from there, `outward`
+    what the stage found outside the tree, such as a pin.
     """
 
     stage: str
@@ -73,6 +74,7 @@ class Outcome:
     code: made_by.Difference | None = None
     worker: str = ""
     audit: dict | None = None
+    outward: str = ""
 
     def hear(self, line: str) -> None:
         """Take in one line of the output."""
@@ -345,8 +347,8 @@ class DvcStageClient:
         tags = dvc_lock.version_tags(entry, made_by, self.root, observed)
         metadata = rendering.report_metadata(layout, stage)
         outcome.account = str(metadata.get("account", ""))
-        if outcome.worker:
-            metadata["worker"] = outcome.worker
+        told = {"worker": outcome.worker, "found outside": outcome.outward}
+        metadata |= {name: value for name, value in told.items() if value}
         return dg.MaterializeResult(
             metadata={"how": outcome.how, "seconds": round(outcome.seconds, 1), **metadata},
             data_version=dg.DataVersion(entry.data_version),
@@ -374,8 +376,10 @@ class DvcStageClient:
                 outcome.hear(line)
                 context.log.info(line)
                 stood = stood or "up to date" in line
-                if self._echo and "up to date" not in line:
-                    self._echo(line)
+                if "up to date" not in line:
+                    outcome.outward = line
+                    if self._echo:
+                        self._echo(line)
             outcome.status = group.wait()
         return stood
 

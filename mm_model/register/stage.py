@@ -92,7 +92,7 @@ def confirm(job: Job) -> bool:
         )
     except (KeyError, TypeError):
         return False  # an earlier release of this project wrote it
-    return versions.stands(job.layout, release)
+    return versions.stands(job.layout, release, job.say)
 
 
 def _package(job: Job, metrics: Document) -> Any:
