@@ -327,8 +327,8 @@ class DvcStageClient:
         tags = dvc_lock.version_tags(entry, made_by, self.root, observed)
         metadata = rendering.report_metadata(layout, stage)
         outcome.account = str(metadata.get("account", ""))
-        if outcome.worker:
-            metadata["worker"] = outcome.worker
+        told = {"worker": outcome.worker, "found outside": outcome.outward}
+        metadata |= {name: value for name, value in told.items() if value}
         return dg.MaterializeResult(
             metadata={"how": outcome.how, "seconds": round(outcome.seconds, 1), **metadata},
             data_version=dg.DataVersion(entry.data_version),
@@ -356,8 +356,10 @@ class DvcStageClient:
                 outcome.hear(line)
                 context.log.info(line)
                 stood = stood or "up to date" in line
-                if self._echo and "up to date" not in line:
-                    self._echo(line)
+                if "up to date" not in line:
+                    outcome.outward = line
+                    if self._echo:
+                        self._echo(line)
             outcome.status = group.wait()
         return stood
 

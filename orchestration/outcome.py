@@ -17,7 +17,8 @@ class Outcome:
     """How one `dvc repro` of a stage went: `how` is computed, restored or unchanged.
 
     `code` says how the code that made the output differs from the code of now, `worker` on which
-    other machine it ran, `audit` holds the failed one that was told from there.
+    other machine it ran, `audit` holds the failed one that was told from there, `outward` what the
+    stage found outside the tree, such as a pin.
     """
 
     stage: str
@@ -29,6 +30,7 @@ class Outcome:
     code: made_by.Difference | None = None
     worker: str = ""
     audit: dict | None = None
+    outward: str = ""
 
     def hear(self, line: str) -> None:
         """Take in one line of the output."""

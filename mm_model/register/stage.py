@@ -93,7 +93,7 @@ def confirm(job: Job) -> bool:
     release = account.read(job.layout.output("register"), RELEASE)
     if release is None or experiment.current() is not None:
         return release is not None
-    return versions.stands(job.layout, release)
+    return versions.stands(job.layout, release, job.say)
 
 
 def _package(job: Job, metrics: Document) -> Any:

@@ -7,7 +7,7 @@ interrupted registration never leaves a champion that cannot be served.
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
@@ -131,8 +131,9 @@ def publish(
     )
 
 
-def stands(layout: Layout, release: Release) -> bool:
-    """Whether the registry still holds `release`: version, files; aliases unless a person chose.
+def stands(layout: Layout, release: Release, say: Callable[[str], None]) -> bool:
+    """Whether the registry still holds `release`: version, files; aliases unless a person chose,
+    which `say` is told then.
 
     Raises:
         UserError: the registry cannot be used.
@@ -144,8 +145,11 @@ def stands(layout: Layout, release: Release) -> bool:
         if shelf.flaw(client, layout, version) is not None:
             return False
         with deciding(layout):
-            pinned = pins.settle(client, release.model_name).pin is not None
-        return pinned or _aliases(client, release.model_name, version) == release.aliases
+            pin = pins.settle(client, release.model_name).pin
+        if pin is not None:
+            say(pin.sentence())
+            return True
+        return _aliases(client, release.model_name, version) == release.aliases
 
 
 def numbered(client: "MlflowClient", name: str) -> "list[ModelVersion]":

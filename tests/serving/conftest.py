@@ -74,6 +74,7 @@ class Server:
         door: bool = False,
         log: Path | None = None,
         prefix: Sequence[str] = (),
+        words: Sequence[str] = (),
     ) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -91,7 +92,7 @@ class Server:
         stock = "models serve -m models:/magic-mirror@champion --env-manager local -t 3600 -p"
         command = [str(binaries / "mlflow"), *stock.split(), str(self.port)]
         if door:
-            command = [sys.executable, "-m", "mm_model", "serve", "--port", str(self.port)]
+            command = [sys.executable, "-m", "mm_model", "serve", "--port", str(self.port), *words]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [*prefix, *command],
