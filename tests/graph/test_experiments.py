@@ -108,5 +108,3 @@ def test_beside_the_tree_and_in_it(tree: Tree, monkeypatch: pytest.MonkeyPatch) 
     assert said["data/tiny/evaluate/figures.json"]["identity"]["diff"] == pytest.approx(0.01)
     tree.dvc("exp", "branch", "aside", "kept")
     assert "dvc.lock" in git(tree, "show", "--stat", "kept")
-    assert tree.dagster().success, "and the tree goes on as its own"
-    assert tree.is_clean()
