@@ -345,6 +345,9 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
         Capability(
             "doctor", "what is wrong in a tree or on its machine is said, with what mends it"
         ),
+        Capability(
+            "explain", "what made a release or a sample, and where it went, from what stages left"
+        ),
         Capability("plan", "hours, disk, traffic and memory before anything is rented"),
         Capability(
             "two machines, one graph",

@@ -30,7 +30,7 @@ ORDER = (
     {"consisid"},
     {"refine"},
     {"evaluate", "proving", "register", "embedded.training", "reproduce"},
-    {"report", "doctor"},
+    {"report", "doctor", "explain"},
     {"card"},
     {"commands"},
 )

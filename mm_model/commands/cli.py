@@ -20,6 +20,7 @@ from mm_model.commands import (
     config,
     doctor,
     example_subject,
+    explain,
     export,
     imports,
     learn_subject,
@@ -254,7 +255,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="print it as JSON")
     command.set_defaults(act=_status)
 
-    for more in (config, doctor, plan, parameters, imports, prove):
+    for more in (config, doctor, explain, plan, parameters, imports, prove):
         more.add_to(commands)
 
     _add_weights(commands)

@@ -36,6 +36,11 @@ def sentences(layout: Layout, model_name: str) -> list[str]:
         ]
 
 
+def of_version(layout: Layout, version: "ModelVersion", *, is_champion: bool) -> list[str]:
+    """Terms and samples of one version, a line each."""
+    return _paragraph(layout, version, is_champion=is_champion).splitlines()[1:]
+
+
 def _paragraph(layout: Layout, version: "ModelVersion", *, is_champion: bool) -> str:
     tags = version.tags
     use, because = tags.get("terms", "unknown"), tags.get("terms_because")

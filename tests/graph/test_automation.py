@@ -143,6 +143,14 @@ def test_a_run_whose_process_is_gone_holds_nothing_up(fresh: Tree) -> None:
     assert runs.under_way(fresh.instance), "a living run is going on"
 
 
+def test_a_renamed_host_keeps_no_dead_run_alive(fresh: Tree) -> None:
+    """Books in files are one home's: who lives there is known by leases alone."""
+    dead = _made_run(fresh, _leave_lease(fresh, "killed"))
+    fresh.instance.add_run_tags(dead, {runs.HOME: f"before:{fresh.instance.root_directory}"})
+    assert not runs.under_way(fresh.instance)
+    assert fresh.instance.get_run_by_id(dead).status is dg.DagsterRunStatus.FAILURE
+
+
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The steady clock by which runs are watched; its one number may be set."""

@@ -1,0 +1,139 @@
+"""What made a release and what came of it: its run, data, decision, and what it owes."""
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+from mm_model.errors import UserError
+from mm_model.explain.account import Account
+from mm_model.register import owed, pins, served, trained, versions
+from mm_model.run import stages
+from mm_model.settings import load_profile
+from mm_model.store import manifest
+from mm_model.store.layout import Layout
+from mm_model.tracking import store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+_SHORT = 12
+_FIGURE = "evaluation_"
+
+
+def of_release(layout: Layout, asked: str) -> Account | None:
+    """The account of a version by its number or an alias; None where there is none such.
+
+    Raises:
+        UserError: the registry cannot be used.
+    """
+    if not store.is_shared(layout) and not layout.database.exists():
+        return None
+    name = load_profile(layout.root, layout.profile).register_.model_name
+    with versions.registry(layout, reading=True) as client:
+        pointed = client.get_registered_model(name).aliases
+        number = int(pointed[asked]) if asked in pointed else int(asked) if asked.isdigit() else 0
+        known = {int(one.version): one for one in versions.numbered(client, name)}
+        if number not in known:
+            return None
+        version, standing = known[number], pins.standing(client, name)
+        aliases = sorted(alias for alias, one in pointed.items() if int(one) == number)
+        digest = version.tags.get(served.DIGEST_TAG, "none")
+        account = Account(f"{name} version {number}, release {digest[:_SHORT]}")
+        _of_standing(account, version, standing, aliases)
+        _of_making(account, version)
+        _of_parts(account, client, layout, version)
+        _of_data(account, layout, version)
+        is_champion = standing.number == number
+        account.tell("owed", *owed.of_version(layout, version, is_champion=is_champion))
+        account.tell(
+            "serve", f"python -m mm_model serve --alias {aliases[0] if aliases else number}"
+        )
+    return account
+
+
+def _of_standing(
+    account: Account, version: "ModelVersion", standing: pins.Standing, aliases: list[str]
+) -> None:
+    at = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(version.creation_timestamp / 1000))
+    number = int(version.version)
+    pinned = standing.pin.sentence() if standing.pin and standing.pin.version == number else ""
+    before = "it was champion before" if number in standing.earlier else ""
+    account.tell(
+        "standing",
+        f"registered on {at}, {'as ' + ', '.join(aliases) if aliases else 'no alias points to it'}",
+        pinned,
+        before,
+        *_decision(version),
+        aliases=aliases,
+        registered=at,
+    )
+
+
+def _decision(version: "ModelVersion") -> list[str]:
+    try:
+        said = json.loads(version.tags.get("decision", "[]"))
+    except ValueError:
+        return []
+    return [str(one) for one in said] if isinstance(said, list) else []
+
+
+def _of_making(account: Account, version: "ModelVersion") -> None:
+    tags = version.tags
+
+    def said(name: str) -> str:
+        return str(tags.get(name, "unknown"))
+
+    figures = {
+        name.removeprefix(_FIGURE): value
+        for name, value in sorted(tags.items())
+        if name.startswith(_FIGURE)
+    }
+    account.tell(
+        "made by",
+        f"profile {said('profile')}, values {said('profile_digest')[:_SHORT]}",
+        f"code of {said('git_revision')}, the tree was {said('tree')}",
+        f"adapter of the stage {said('candidate')}",
+        f"MLflow's run {version.run_id}" if version.run_id else "",
+        f"figures: {', '.join(f'{name} {value}' for name, value in figures.items())}"
+        * bool(figures),
+        run_id=version.run_id,
+        figures=figures,
+        tags=dict(tags),
+    )
+
+
+def _of_parts(
+    account: Account, client: "MlflowClient", layout: Layout, version: "ModelVersion"
+) -> None:
+    card, _ = versions.kept(client, layout, version)
+    if card is None:
+        account.tell("holds", "its files are gone or damaged")
+        return
+    parts = {name: digest[:_SHORT] for name, digest in sorted(card.parts.items())}
+    size = sum(file.bytes for file in card.files.values()) / 1e6
+    lines = [f"{name} {digest}" for name, digest in parts.items()]
+    account.tell("holds", f"{len(card.files)} files, {size:.1f} MB", *lines, parts=parts)
+
+
+def _of_data(account: Account, layout: Layout, version: "ModelVersion") -> None:
+    """The outputs that it was made of, and whether they are those that lie in the tree now."""
+    of_profile = Layout(layout.root, version.tags.get("profile", layout.profile))
+    lines, now = [], {}
+    for name in stages.NAMES:
+        wanted = version.tags.get(f"manifest_{name}")
+        if wanted is None:
+            continue
+        try:
+            same = manifest.read(of_profile.output(name)).digest == wanted
+        except UserError:
+            same = False
+        now[name] = same
+        where = "lies in the tree" if same else "is not what lies in the tree now"
+        lines.append(f"output of {name} {wanted[:_SHORT]}, which {where}")
+    used = trained.of_version(layout, version.tags)
+    told = "was not recorded" if used is None else f"were {len(used)}"
+    lines.append(
+        f"samples that trained it: {told} ('python -m mm_model explain SAMPLE' tells of one)"
+    )
+    account.tell("data", *lines, outputs=now, samples=sorted(used or ()))

@@ -1,0 +1,179 @@
+"""What became of one file: which stage kept or rejected it and why, whom it shows, what it trained.
+
+Reads what the stages published, in their order, and the registry; computes nothing.
+"""
+
+from pathlib import Path
+
+from mm_model.errors import UserError
+from mm_model.explain.account import Account
+from mm_model.rows import Row
+from mm_model.store import tables
+from mm_model.store.layout import Layout
+
+DIGITS = 16
+"""A sample goes by so many digits of its file's SHA-256 (`mm_model/ingest`)."""
+_NAMED = 5
+_TRAININGS = ("pretrain", "finetune")
+
+
+def of_sample(layout: Layout, asked: str) -> Account | None:
+    """The account of the file `asked`: a sample's id, a source's id, a name or a path; None where
+    no run of `sources` saw it.
+
+    Raises:
+        UserError: no stage ran yet, several files answer to the name, or a table is damaged.
+    """
+    inventory = layout.output("sources") / "inventory.parquet"
+    if not inventory.is_file():
+        raise UserError(f"Profile '{layout.profile}' has no samples yet: start with 'make run'.")
+    found = [row for row in tables.rows(inventory) if _answers(row, asked)]
+    if not found:
+        return None
+    if len(found) > 1:
+        ids = ", ".join(str(row["sha256"])[:DIGITS] for row in found[:_NAMED])
+        raise UserError(f"{len(found)} files answer to '{asked}': name one by its id ({ids}).")
+    (row,) = found
+    sample = str(row["sha256"] or "")[:DIGITS]
+    account = Account(f"Sample {sample or 'without content'}, file {row['path'] or row['name']}")
+    _of_source(account, row)
+    if row["status"] == "kept":
+        for tell in (_of_ingest, _of_faces, _of_pairs, _of_trainings, _of_evaluation):
+            tell(account, layout, sample)
+        _of_releases(account, layout, sample)
+    return account
+
+
+def _answers(row: Row, asked: str) -> bool:
+    names = (row["source_id"], row["name"], row["path"])
+    sha = str(row["sha256"] or "")
+    exact = asked in [str(name) for name in names if name]
+    return exact or (len(asked) >= DIGITS and sha.startswith(asked))
+
+
+def _decided(row: Row) -> str:
+    """How a stage decided, in words."""
+    if row["status"] == "kept":
+        return "kept"
+    value, bound = row.get("reason_value"), row.get("reason_threshold")
+    measured = f" ({value:g}, bound {bound:g})" if value is not None and bound is not None else ""
+    said = f": {row['message']}" if row.get("message") else ""
+    return f"{row['status']}, {row['reason']}{measured}{said}"
+
+
+def _of_source(account: Account, row: Row) -> None:
+    drawn = "drawn by this project" if row["synthetic"] else "given"
+    licence = f", licence {row['licence']}" if row["licence"] else ""
+    account.tell(
+        "sources",
+        _decided(row),
+        f"{drawn}, {row['bytes']} bytes{licence}",
+        f"consent: {row['consent']}" if row["consent"] else "",
+        status=row["status"],
+        reason=row["reason"],
+        consent=row["consent"],
+        licence=row["licence"],
+        sha256=row["sha256"],
+    )
+
+
+def _rows(path: Path, **where: str) -> list[Row]:
+    return list(tables.rows(path, where=where)) if path.is_file() else []
+
+
+def _of_ingest(account: Account, layout: Layout, sample: str) -> None:
+    for row in _rows(layout.output("ingest") / "samples.parquet", sample_id=sample):
+        frames = f", {row['num_frames']} frames" if row["media"] == "clip" else ""
+        account.tell(
+            "ingest",
+            _decided(row),
+            f"{row['media']} of {row['width']} x {row['height']} pixels{frames}",
+            f"caption: {row['caption']} (from {row['caption_origin']})" if row["caption"] else "",
+            status=row["status"],
+            reason=row["reason"],
+            caption=row["caption"],
+        )
+
+
+def _of_faces(account: Account, layout: Layout, sample: str) -> None:
+    for row in _rows(layout.output("faces") / "samples.parquet", sample_id=sample):
+        whom = f"it shows {row['identity']}, of the people in {row['split']}" * bool(
+            row["identity"]
+        )
+        seen = f"a face in {row['frames_found']} of {row['frames_examined']} frames"
+        account.tell(
+            "faces",
+            _decided(row),
+            whom if row["identity"] else "",
+            seen,
+            status=row["status"],
+            reason=row["reason"],
+            identity=row["identity"],
+            split=row["split"],
+        )
+
+
+def _of_pairs(account: Account, layout: Layout, sample: str) -> None:
+    folder = layout.output("pairs")
+    target = [
+        row for row in _rows(folder / "pairs.parquet", target=sample) if row["status"] == "kept"
+    ]
+    pictures = {
+        str(row["reference"])
+        for name in ("sample_id", "origin")
+        for row in _rows(folder / "references.parquet", **{name: sample})
+    }
+    shown: set[str] = set()
+    if pictures:
+        where = {"reference": sorted(pictures)}
+        table = tables.rows(folder / "pairs.parquet", ("target", "status"), where)
+        shown = {str(row["target"]) for row in table if row["status"] == "kept"}
+    account.tell(
+        "pairs",
+        f"target of {len(target)} pairs" + (f" ({_kinds(target)})" if target else ""),
+        f"{len(pictures)} references come from it, shown to {len(shown)} targets",
+        target_of=len(target),
+        references=sorted(pictures),
+        shown_to=sorted(shown),
+    )
+
+
+def _kinds(pairs: list[Row]) -> str:
+    kinds = [str(row["kind"]) for row in pairs]
+    return ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
+
+
+def _of_trainings(account: Account, layout: Layout, sample: str) -> None:
+    for stage in _TRAININGS:
+        path = layout.output(stage) / "targets.parquet"
+        if not path.is_file():
+            continue
+        here = bool(_rows(path, sample_id=sample))
+        said = "it was learned from" if here else "it was no target"
+        account.tell(stage, said, target=here)
+
+
+def _of_evaluation(account: Account, layout: Layout, sample: str) -> None:
+    path = layout.output("evaluate") / "people.parquet"
+    rows = _rows(path, picture=sample)
+    if rows:
+        roles = sorted({str(row["role"]) for row in rows})
+        account.tell("evaluate", f"tested with, as {', '.join(roles)}", roles=roles)
+
+
+def _of_releases(account: Account, layout: Layout, sample: str) -> None:
+    from mm_model.register import trained, versions
+    from mm_model.settings import load_profile
+    from mm_model.tracking import store
+
+    if not store.is_shared(layout) and not layout.database.exists():
+        return
+    name = load_profile(layout.root, layout.profile).register_.model_name
+    with versions.registry(layout, reading=True) as client:
+        known = versions.numbered(client, name)
+        used = {int(one.version): trained.of_version(layout, one.tags) for one in known}
+    holds = [number for number, samples in used.items() if samples and sample in samples]
+    unknown = [number for number, samples in used.items() if samples is None]
+    told = f"it trained version {', '.join(map(str, holds))}" if holds else "it trained none"
+    more = f"of version {', '.join(map(str, unknown))} that was not recorded" if unknown else ""
+    account.tell("releases", told, more, trained=holds, unknown=unknown)
