@@ -85,8 +85,8 @@ def _config(root: Path) -> ConfigObj:
 
 
 def is_path(url: str) -> bool:
-    """Whether a store's address is that of a folder."""
-    return "://" not in url
+    """Whether a store's address is that of a folder; a bare word may be a bucket half written."""
+    return "://" not in url and url[:1] in ("/", ".", "~")
 
 
 def _folders(root: Path, url: str, likeness: str | None) -> dict[str, FolderPlace]:
@@ -111,6 +111,11 @@ def write(root: Path, url: str, likeness: str | None = None, endpoint: str | Non
     Raises:
         UserError: as `place` and `server`, or both are one place.
     """
+    if "://" not in url and not is_path(url):
+        raise UserError(
+            "URL is not the address of a bucket: write URL=s3://bucket/prefix, or the path of a "
+            "folder, which begins with /, . or ~."
+        )
     places = _folders(root, url, likeness) if is_path(url) else _buckets(url, likeness)
     if places[STORE] == places[LIKENESS]:
         raise UserError("LIKENESS is the place that URL names: leave it out, or name another.")

@@ -26,10 +26,10 @@ def _explain(options: argparse.Namespace) -> None:
 
     root = repository_root()
     layout, asked = Layout(root, load_params(root).profile), options.what
-    account = release.of_release(layout, asked) or sample.of_sample(layout, asked)
-    if account is None:
+    life = release.of_release(layout, asked) or sample.of_sample(layout, asked)
+    if life is None:
         raise UserError(
             f"There is no release and no sample '{asked}' here: 'python -m mm_model releases' "
             "lists releases, and a sample is named by its file."
         )
-    print(json.dumps(account.facts, indent=1) if options.json else account.text())
+    print(json.dumps(life.facts, indent=1) if options.json else life.text())

@@ -11,7 +11,7 @@ from mm_model.commands.releases import layout_of_the_tree, rules
 from mm_model.store.layout import Layout
 
 if TYPE_CHECKING:
-    from mm_model.serving.follow import ChosenVersion
+    from mm_model.serving.chosen import ChosenVersion
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

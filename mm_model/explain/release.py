@@ -2,10 +2,10 @@
 
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import Any
 
 from mm_model.errors import UserError
-from mm_model.explain.account import Account
+from mm_model.explain.biography import Biography
 from mm_model.register import owed, pins, served, trained, versions
 from mm_model.run import stages
 from mm_model.settings import load_profile
@@ -13,16 +13,12 @@ from mm_model.store import manifest
 from mm_model.store.layout import Layout
 from mm_model.tracking import store
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
-
 _SHORT = 12
 _FIGURE = "evaluation_"
 
 
-def of_release(layout: Layout, asked: str) -> Account | None:
-    """The account of a version by its number or an alias; None where there is none such.
+def of_release(layout: Layout, asked: str) -> Biography | None:
+    """The biography of a version by its number or an alias; None where there is none such.
 
     Raises:
         UserError: the registry cannot be used.
@@ -39,27 +35,25 @@ def of_release(layout: Layout, asked: str) -> Account | None:
         version, standing = known[number], pins.standing(client, name)
         aliases = sorted(alias for alias, one in pointed.items() if int(one) == number)
         digest = version.tags.get(served.DIGEST_TAG, "none")
-        account = Account(f"{name} version {number}, release {digest[:_SHORT]}")
-        _of_standing(account, version, standing, aliases)
-        _of_making(account, version)
-        _of_parts(account, client, layout, version)
-        _of_data(account, layout, version)
+        life = Biography(f"{name} version {number}, release {digest[:_SHORT]}")
+        _of_standing(life, version, standing, aliases)
+        _of_making(life, version)
+        _of_parts(life, client, layout, version)
+        _of_data(life, layout, version)
         is_champion = standing.number == number
-        account.tell("owed", *owed.of_version(layout, version, is_champion=is_champion))
-        account.tell(
-            "serve", f"python -m mm_model serve --alias {aliases[0] if aliases else number}"
-        )
-    return account
+        life.tell("owed", *owed.of_version(layout, version, is_champion=is_champion))
+        life.tell("serve", f"python -m mm_model serve --alias {aliases[0] if aliases else number}")
+    return life
 
 
 def _of_standing(
-    account: Account, version: "ModelVersion", standing: pins.Standing, aliases: list[str]
+    life: Biography, version: Any, standing: pins.Standing, aliases: list[str]
 ) -> None:
     at = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(version.creation_timestamp / 1000))
     number = int(version.version)
     pinned = standing.pin.sentence() if standing.pin and standing.pin.version == number else ""
     before = "it was champion before" if number in standing.earlier else ""
-    account.tell(
+    life.tell(
         "standing",
         f"registered on {at}, {'as ' + ', '.join(aliases) if aliases else 'no alias points to it'}",
         pinned,
@@ -70,7 +64,7 @@ def _of_standing(
     )
 
 
-def _decision(version: "ModelVersion") -> list[str]:
+def _decision(version: Any) -> list[str]:
     try:
         said = json.loads(version.tags.get("decision", "[]"))
     except ValueError:
@@ -78,7 +72,7 @@ def _decision(version: "ModelVersion") -> list[str]:
     return [str(one) for one in said] if isinstance(said, list) else []
 
 
-def _of_making(account: Account, version: "ModelVersion") -> None:
+def _of_making(life: Biography, version: Any) -> None:
     tags = version.tags
 
     def said(name: str) -> str:
@@ -89,7 +83,7 @@ def _of_making(account: Account, version: "ModelVersion") -> None:
         for name, value in sorted(tags.items())
         if name.startswith(_FIGURE)
     }
-    account.tell(
+    life.tell(
         "made by",
         f"profile {said('profile')}, values {said('profile_digest')[:_SHORT]}",
         f"code of {said('git_revision')}, the tree was {said('tree')}",
@@ -103,20 +97,18 @@ def _of_making(account: Account, version: "ModelVersion") -> None:
     )
 
 
-def _of_parts(
-    account: Account, client: "MlflowClient", layout: Layout, version: "ModelVersion"
-) -> None:
+def _of_parts(life: Biography, client: Any, layout: Layout, version: Any) -> None:
     card, _ = versions.kept(client, layout, version)
     if card is None:
-        account.tell("holds", "its files are gone or damaged")
+        life.tell("holds", "its files are gone or damaged")
         return
     parts = {name: digest[:_SHORT] for name, digest in sorted(card.parts.items())}
     size = sum(file.bytes for file in card.files.values()) / 1e6
     lines = [f"{name} {digest}" for name, digest in parts.items()]
-    account.tell("holds", f"{len(card.files)} files, {size:.1f} MB", *lines, parts=parts)
+    life.tell("holds", f"{len(card.files)} files, {size:.1f} MB", *lines, parts=parts)
 
 
-def _of_data(account: Account, layout: Layout, version: "ModelVersion") -> None:
+def _of_data(life: Biography, layout: Layout, version: Any) -> None:
     """The outputs that it was made of, and whether they are those that lie in the tree now."""
     of_profile = Layout(layout.root, version.tags.get("profile", layout.profile))
     lines, now = [], {}
@@ -136,4 +128,4 @@ def _of_data(account: Account, layout: Layout, version: "ModelVersion") -> None:
     lines.append(
         f"samples that trained it: {told} ('python -m mm_model explain SAMPLE' tells of one)"
     )
-    account.tell("data", *lines, outputs=now, samples=sorted(used or ()))
+    life.tell("data", *lines, outputs=now, samples=sorted(used or ()))

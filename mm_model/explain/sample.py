@@ -6,7 +6,7 @@ Reads what the stages published, in their order, and the registry; computes noth
 from pathlib import Path
 
 from mm_model.errors import UserError
-from mm_model.explain.account import Account
+from mm_model.explain.biography import Biography
 from mm_model.rows import Row
 from mm_model.store import tables
 from mm_model.store.layout import Layout
@@ -17,9 +17,9 @@ _NAMED = 5
 _TRAININGS = ("pretrain", "finetune")
 
 
-def of_sample(layout: Layout, asked: str) -> Account | None:
-    """The account of the file `asked`: a sample's id, a source's id, a name or a path; None where
-    no run of `sources` saw it.
+def of_sample(layout: Layout, asked: str) -> Biography | None:
+    """The biography of the file `asked` (a sample's id, a source's id, a name or a path); None
+    where no run of `sources` saw it.
 
     Raises:
         UserError: no stage ran yet, several files answer to the name, or a table is damaged.
@@ -35,13 +35,13 @@ def of_sample(layout: Layout, asked: str) -> Account | None:
         raise UserError(f"{len(found)} files answer to '{asked}': name one by its id ({ids}).")
     (row,) = found
     sample = str(row["sha256"] or "")[:DIGITS]
-    account = Account(f"Sample {sample or 'without content'}, file {row['path'] or row['name']}")
-    _of_source(account, row)
+    life = Biography(f"Sample {sample or 'without content'}, file {row['path'] or row['name']}")
+    _of_source(life, row)
     if row["status"] == "kept":
         for tell in (_of_ingest, _of_faces, _of_pairs, _of_trainings, _of_evaluation):
-            tell(account, layout, sample)
-        _of_releases(account, layout, sample)
-    return account
+            tell(life, layout, sample)
+        _of_releases(life, layout, sample)
+    return life
 
 
 def _answers(row: Row, asked: str) -> bool:
@@ -61,10 +61,10 @@ def _decided(row: Row) -> str:
     return f"{row['status']}, {row['reason']}{measured}{said}"
 
 
-def _of_source(account: Account, row: Row) -> None:
+def _of_source(life: Biography, row: Row) -> None:
     drawn = "drawn by this project" if row["synthetic"] else "given"
     licence = f", licence {row['licence']}" if row["licence"] else ""
-    account.tell(
+    life.tell(
         "sources",
         _decided(row),
         f"{drawn}, {row['bytes']} bytes{licence}",
@@ -81,10 +81,10 @@ def _rows(path: Path, **where: str) -> list[Row]:
     return list(tables.rows(path, where=where)) if path.is_file() else []
 
 
-def _of_ingest(account: Account, layout: Layout, sample: str) -> None:
+def _of_ingest(life: Biography, layout: Layout, sample: str) -> None:
     for row in _rows(layout.output("ingest") / "samples.parquet", sample_id=sample):
         frames = f", {row['num_frames']} frames" if row["media"] == "clip" else ""
-        account.tell(
+        life.tell(
             "ingest",
             _decided(row),
             f"{row['media']} of {row['width']} x {row['height']} pixels{frames}",
@@ -95,13 +95,13 @@ def _of_ingest(account: Account, layout: Layout, sample: str) -> None:
         )
 
 
-def _of_faces(account: Account, layout: Layout, sample: str) -> None:
+def _of_faces(life: Biography, layout: Layout, sample: str) -> None:
     for row in _rows(layout.output("faces") / "samples.parquet", sample_id=sample):
         whom = f"it shows {row['identity']}, of the people in {row['split']}" * bool(
             row["identity"]
         )
         seen = f"a face in {row['frames_found']} of {row['frames_examined']} frames"
-        account.tell(
+        life.tell(
             "faces",
             _decided(row),
             whom if row["identity"] else "",
@@ -113,7 +113,7 @@ def _of_faces(account: Account, layout: Layout, sample: str) -> None:
         )
 
 
-def _of_pairs(account: Account, layout: Layout, sample: str) -> None:
+def _of_pairs(life: Biography, layout: Layout, sample: str) -> None:
     folder = layout.output("pairs")
     target = [
         row for row in _rows(folder / "pairs.parquet", target=sample) if row["status"] == "kept"
@@ -128,7 +128,7 @@ def _of_pairs(account: Account, layout: Layout, sample: str) -> None:
         where = {"reference": sorted(pictures)}
         table = tables.rows(folder / "pairs.parquet", ("target", "status"), where)
         shown = {str(row["target"]) for row in table if row["status"] == "kept"}
-    account.tell(
+    life.tell(
         "pairs",
         f"target of {len(target)} pairs" + (f" ({_kinds(target)})" if target else ""),
         f"{len(pictures)} references come from it, shown to {len(shown)} targets",
@@ -143,25 +143,25 @@ def _kinds(pairs: list[Row]) -> str:
     return ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
 
 
-def _of_trainings(account: Account, layout: Layout, sample: str) -> None:
+def _of_trainings(life: Biography, layout: Layout, sample: str) -> None:
     for stage in _TRAININGS:
         path = layout.output(stage) / "targets.parquet"
         if not path.is_file():
             continue
         here = bool(_rows(path, sample_id=sample))
         said = "it was learned from" if here else "it was no target"
-        account.tell(stage, said, target=here)
+        life.tell(stage, said, target=here)
 
 
-def _of_evaluation(account: Account, layout: Layout, sample: str) -> None:
+def _of_evaluation(life: Biography, layout: Layout, sample: str) -> None:
     path = layout.output("evaluate") / "people.parquet"
     rows = _rows(path, picture=sample)
     if rows:
         roles = sorted({str(row["role"]) for row in rows})
-        account.tell("evaluate", f"tested with, as {', '.join(roles)}", roles=roles)
+        life.tell("evaluate", f"tested with, as {', '.join(roles)}", roles=roles)
 
 
-def _of_releases(account: Account, layout: Layout, sample: str) -> None:
+def _of_releases(life: Biography, layout: Layout, sample: str) -> None:
     from mm_model.register import trained, versions
     from mm_model.settings import load_profile
     from mm_model.tracking import store
@@ -176,4 +176,4 @@ def _of_releases(account: Account, layout: Layout, sample: str) -> None:
     unknown = [number for number, samples in used.items() if samples is None]
     told = f"it trained version {', '.join(map(str, holds))}" if holds else "it trained none"
     more = f"of version {', '.join(map(str, unknown))} that was not recorded" if unknown else ""
-    account.tell("releases", told, more, trained=holds, unknown=unknown)
+    life.tell("releases", told, more, trained=holds, unknown=unknown)

@@ -15,8 +15,8 @@ import yaml
 from mm_model.errors import UserError
 from mm_model.register.check import Flaw, refuse_flaws
 from mm_model.register.pins import CHALLENGER, CHAMPION, alias_version
+from mm_model.serving.chosen import ChosenVersion
 from mm_model.serving.config import backbone_folder
-from mm_model.serving.follow import ChosenVersion
 from mm_model.store import digests, lock
 from mm_model.store.layout import Layout
 from mm_model.tracking import places, store

@@ -22,23 +22,13 @@ from typing import Protocol
 from mm_model import lifeline
 from mm_model.errors import UserError, first_line
 from mm_model.serving import launch
+from mm_model.serving.chosen import ChosenVersion as ChosenVersion
 from mm_model.settings import FollowSettings
 
 _TICK_SECONDS = 0.1
 _LAST_SECONDS = 2.0
 """How long the end waits for a look at the registry that is under way."""
 _ENDING = (signal.SIGINT, signal.SIGTERM)
-
-
-@dataclass(frozen=True)
-class ChosenVersion:
-    """The version that an alias names, and its release digest."""
-
-    version: int
-    digest: str
-
-    def __str__(self) -> str:
-        return f"version {self.version} (release {self.digest[:12]})"
 
 
 class ReleaseSource(Protocol):

@@ -28,7 +28,6 @@ from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import (
 from mm_model.store import lease
 from mm_model.store.layout import Layout
 from orchestration import home, runs
-from orchestration.schedules import nightly
 from tests.graph.conftest import REPOSITORY, Tree
 from tests.graph.test_automation import NIGHT
 from tests.serving.house import House
@@ -150,6 +149,7 @@ def test_a_release_s_run_keeps_no_night_from_its_run(
 ) -> None:
     made(fresh, books, "rollback", dg.DagsterRunStatus.QUEUED)
     context = dg.build_schedule_context(books, scheduled_execution_time=NIGHT)
+    (nightly,) = fresh.definitions().schedules
     assert isinstance(nightly(context), dg.RunRequest)
     made(fresh, books, "everything", dg.DagsterRunStatus.QUEUED)
     assert isinstance(nightly(context), dg.SkipReason)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mm_model.commands import cli, releases
+from mm_model.commands import cli, releases, serve
 from mm_model.commands.generate import interrupt, work
 from mm_model.serving.config import of_profile
 from mm_model.serving.mirror import Mirror
@@ -245,9 +245,10 @@ def test_each_command_says_what_is_true_of_it(
         def fail(*_: Any, error: BaseException = error) -> None:
             raise error
 
-        for name in ("_layout", "repository_root"):
-            for module in (cli, releases):
-                monkeypatch.setattr(module, name, fail)
+        for module in (cli, releases, serve):
+            for name in ("_layout", "layout_of_the_tree", "repository_root"):
+                if hasattr(module, name):
+                    monkeypatch.setattr(module, name, fail)
         status = cli.main(arguments)
         err = capsys.readouterr().err
         full = isinstance(error, OSError)

@@ -1,4 +1,4 @@
-"""An account: headings, each with its lines."""
+"""Where a thing comes from and where it went, under headings of their own."""
 
 from dataclasses import dataclass, field
 
@@ -6,7 +6,7 @@ from mm_model.store.atomic import Document
 
 
 @dataclass
-class Account:
+class Biography:
     """What is told of one thing, in the order in which it happened. `facts` is the same as data."""
 
     title: str
