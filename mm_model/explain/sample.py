@@ -3,7 +3,7 @@
 Reads what the stages published, in their order, and the registry; computes nothing.
 """
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from mm_model.errors import UserError
 from mm_model.explain.biography import Biography
@@ -27,14 +27,22 @@ def of_sample(layout: Layout, asked: str) -> Biography | None:
     inventory = layout.output("sources") / "inventory.parquet"
     if not inventory.is_file():
         raise UserError(f"Profile '{layout.profile}' has no samples yet: start with 'make run'.")
-    found = [row for row in tables.rows(inventory) if _answers(row, asked)]
+    ingested = layout.output("ingest") / "samples.parquet"
+    sources = {str(row["source_id"]) for row in _rows(ingested, sample_id=asked)}
+    found = [
+        row
+        for row in tables.rows(inventory)
+        if str(row["source_id"]) in sources or (not sources and _answers(row, asked))
+    ]
     if not found:
         return None
     if len(found) > 1:
         ids = ", ".join(str(row["sha256"])[:DIGITS] for row in found[:_NAMED])
         raise UserError(f"{len(found)} files answer to '{asked}': name one by its id ({ids}).")
     (row,) = found
-    sample = str(row["sha256"] or "")[:DIGITS]
+    known = _rows(ingested, source_id=str(row["source_id"]))
+    # a copy of another file has an id of its own
+    sample = str(known[0]["sample_id"] if known else row["sha256"] or "")[:DIGITS]
     life = Biography(f"Sample {sample or 'without content'}, file {row['path'] or row['name']}")
     _of_source(life, row)
     if row["status"] == "kept":
@@ -154,8 +162,11 @@ def _of_trainings(life: Biography, layout: Layout, sample: str) -> None:
 
 
 def _of_evaluation(life: Biography, layout: Layout, sample: str) -> None:
-    path = layout.output("evaluate") / "people.parquet"
-    rows = _rows(path, picture=sample)
+    rows = [
+        row
+        for row in _rows(layout.output("evaluate") / "people.parquet")
+        if PurePosixPath(str(row["picture"])).stem == sample
+    ]
     if rows:
         roles = sorted({str(row["role"]) for row in rows})
         life.tell("evaluate", f"tested with, as {', '.join(roles)}", roles=roles)

@@ -37,9 +37,10 @@ WHERE_A_MODEL_CLASSIFIES = {"ingest.watermark_label"}
 """Read where `ingest.watermark_model` names one (tests/stages/test_watermark.py)."""
 OTHERWISE_UNREAD = {"ingest": {"classifiers"}, "pairs": {"synthesizer"}}
 """Weights that only such a profile reads."""
-READ_BY_NO_STAGE = {"serve", "subject", "automation"}
+READ_BY_NO_STAGE = {"serve", "subject", "automation", "follow"}
 """Sections of a running server, which reads its release, of `learn-subject`
-(tests/vcd/test_id_tokens.py), and of what starts runs (tests/graph/test_automation.py)."""
+(tests/vcd/test_id_tokens.py), of what starts runs (tests/graph/test_automation.py) and of what
+follows an alias (tests/serving/test_follow.py)."""
 
 
 def fields(profile: Profile) -> set[str]:
