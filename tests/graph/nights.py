@@ -34,7 +34,7 @@ from tests.serving.house import metrics
 MODEL = "magic-mirror"
 _LOG = logging.getLogger("nights")
 _OVER = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
-_PATIENCE = 400.0
+_PATIENCE = 900.0
 _BETWEEN = datetime.timedelta(seconds=61)
 _ASKED = ("dagster/schedule_name", "dagster/sensor_name")
 
