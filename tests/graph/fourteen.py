@@ -1,6 +1,6 @@
 """The story of fourteen nights: what happens to a tree that nobody watches, night by night.
 
-`python -m tests.graph.fourteen` lives through them and writes `docs/fourteen-nights.md`.
+`python -m tests.graph.fourteen FILE` lives through them and writes the page.
 """
 
 import os
@@ -17,7 +17,6 @@ from orchestration import runs
 from tests.graph import conftest, nights
 from tests.graph.nights import Night, Watch, World, at
 
-PAGE = conftest.REPOSITORY / "docs" / "fourteen-nights.md"
 HEAD = """# Fourteen nights alone
 
 What a tree does that nobody watches: the schedule `nightly` and the sensor `new_media` are on, and
@@ -25,8 +24,8 @@ things happen. The definitions, the daemon's loops, the code server, DVC, the re
 of promotion are the real ones; each run is a process. The clock is made up, and so is what the
 stages compute: they hand the files' names on, and an evaluation finds what the story says.
 
-`.venv/bin/python -m tests.graph.fourteen` lives through it and writes this page. `files` are those
-that the champion was trained on, `told` is what stands in `work/alerts.log`.
+`.venv/bin/python -m tests.graph.fourteen FILE` lives through it and writes this page. `files` are
+those that the champion was trained on, `told` is what stands in `work/alerts.log`.
 
 | night | what happened | runs | stages that worked | champion | challenger | files | told |
 |---|---|---|---|---|---|---|---|
@@ -208,7 +207,7 @@ def _stages(worked: tuple[str, ...]) -> str:
     return ", ".join(worked) or "none"
 
 
-def main() -> None:
+def main(page: Path) -> None:
     """Live through them in a tree of their own and write the page."""
     os.environ.pop("DAGSTER_HOME", None)
     os.environ.pop("MLFLOW_TRACKING_URI", None)
@@ -217,7 +216,7 @@ def main() -> None:
     os.environ["MM_ROOT"] = str(place / "tree")
     conftest._plant(place / "tree")
     with lived(conftest.Tree(place / "tree")) as (found, _, watch):
-        PAGE.write_text(written(found))
+        page.write_text(written(found))
         print(written(found), file=sys.stderr)
         print(f"asked {watch.asked} times, refused {watch.failed}", file=sys.stderr)
     print(f"{time.monotonic() - begun:.0f} s", file=sys.stderr)
@@ -225,4 +224,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]))
