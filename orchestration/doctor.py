@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from mm_model.doctor.diagnosis import Diagnosis, Look, gathered
+from mm_model.doctor.diagnosis import Diagnosis, Look, told
 
 
 def _fit(_: Path) -> Iterator[Diagnosis]:
@@ -81,14 +81,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m orchestration.doctor", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     options = parser.parse_args()
-    root, found = home.root(), []
-    for finding in gathered([*library.of_tree(root), *looks(root)]):
-        found.append(finding)
-        if not options.json:
-            print(finding.line(), flush=True)
-    if options.json:
-        print(json.dumps([one.as_dict() for one in found], indent=1))
-    return int(any(one.state == "bad" for one in found))
+    root = home.root()
+    return int(not told([*library.of_tree(root), *looks(root)], options.json))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """The command `doctor`: what is wrong here, and what mends it."""
 
 import argparse
-import json
 
 from mm_model.store.layout import repository_root
 
@@ -18,13 +17,6 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 def _doctor(options: argparse.Namespace) -> int:
     from mm_model.doctor import looks
-    from mm_model.doctor.diagnosis import gathered
+    from mm_model.doctor.diagnosis import told
 
-    found = []
-    for finding in gathered(looks.of_tree(repository_root())):
-        found.append(finding)
-        if not options.json:
-            print(finding.line(), flush=True)
-    if options.json:
-        print(json.dumps([one.as_dict() for one in found], indent=1))
-    return ILL if any(one.state == "bad" for one in found) else 0
+    return 0 if told(looks.of_tree(repository_root()), options.json) else ILL

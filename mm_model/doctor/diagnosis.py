@@ -1,5 +1,6 @@
 """What a look found: a sentence, and the way out where something is wrong."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -44,3 +45,15 @@ def gathered(looks: Iterable[tuple[str, Look]]) -> Iterator[Diagnosis]:
             known = of_machine(error)
             said = str(known) if known else f"it cannot be looked at: {first_line(error)}"
             yield Diagnosis(subject, "bad", said)
+
+
+def told(looks: Iterable[tuple[str, Look]], as_json: bool) -> bool:
+    """Print what the looks find, as they find it or as JSON at the end; whether nothing is bad."""
+    found = []
+    for one in gathered(looks):
+        found.append(one)
+        if not as_json:
+            print(one.line(), flush=True)
+    if as_json:
+        print(json.dumps([one.as_dict() for one in found], indent=1))
+    return not any(one.state == "bad" for one in found)

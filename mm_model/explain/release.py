@@ -1,6 +1,5 @@
 """What made a release and what came of it: its run, data, decision, and what it owes."""
 
-import json
 import time
 from typing import Any
 
@@ -58,18 +57,10 @@ def _of_standing(
         f"registered on {at}, {'as ' + ', '.join(aliases) if aliases else 'no alias points to it'}",
         pinned,
         before,
-        *_decision(version),
+        *versions.said_of(version),
         aliases=aliases,
         registered=at,
     )
-
-
-def _decision(version: Any) -> list[str]:
-    try:
-        said = json.loads(version.tags.get("decision", "[]"))
-    except ValueError:
-        return []
-    return [str(one) for one in said] if isinstance(said, list) else []
 
 
 def _of_making(life: Biography, version: Any) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path, PurePosixPath
 
 from mm_model.errors import UserError
 from mm_model.explain.biography import Biography
+from mm_model.register import trained, versions
+from mm_model.register.trained import DIGITS
 from mm_model.rows import Row
 from mm_model.store import tables
 from mm_model.store.layout import Layout
 
-DIGITS = 16
-"""A sample goes by so many digits of its file's SHA-256 (`mm_model/ingest`)."""
 _NAMED = 5
 _TRAININGS = ("pretrain", "finetune")
 
@@ -173,7 +173,6 @@ def _of_evaluation(life: Biography, layout: Layout, sample: str) -> None:
 
 
 def _of_releases(life: Biography, layout: Layout, sample: str) -> None:
-    from mm_model.register import trained, versions
     from mm_model.settings import load_profile
     from mm_model.tracking import store
 

@@ -16,7 +16,7 @@ from mm_model.store.layout import Layout
 from mm_model.tracking import places, store
 
 TAG, COUNT_TAG = "trained_on", "trained_samples"
-_DIGITS = 16
+DIGITS = 16
 _SCHEMA = 1
 _TARGETS, _INVENTORY = "targets.parquet", "inventory.parquet"
 _PAIRS, _REFERENCES = "pairs.parquet", "references.parquet"
@@ -73,7 +73,7 @@ def present(layout: Layout) -> frozenset[str] | None:
     except (OSError, UserError):
         return None
     rows = zip(table["sha256"], table["status"], strict=True)
-    return frozenset(content[:_DIGITS] for content, status in rows if content and status == "kept")
+    return frozenset(content[:DIGITS] for content, status in rows if content and status == "kept")
 
 
 def _references(layout: Layout, targets: set[str]) -> set[str]:

@@ -232,7 +232,7 @@ def _settle(
             client, layout, version, ours=described.card, metrics=metrics, rule=rule, found=found
         )
     if found.number == int(version.version):
-        return False, (*_said(version), found.pin.sentence())
+        return False, (*said_of(version), found.pin.sentence())
     decision = _decision(
         client, layout, version, ours=described.card, metrics=metrics, rule=rule, found=found
     )
@@ -259,7 +259,7 @@ def by_rule(
     name, number = rule.model_name, int(version.version)
     if found.number == number:
         no_challenger(client, name, number)
-        return True, _said(version) or ("This version is the champion already.",)
+        return True, said_of(version) or ("This version is the champion already.",)
     decision = _decision(
         client, layout, version, ours=ours, metrics=metrics, rule=rule, found=found
     )
@@ -339,7 +339,7 @@ def _does_not_count(client: "MlflowClient", layout: Layout, champion: "ModelVers
     return None
 
 
-def _said(version: "ModelVersion") -> tuple[str, ...]:
+def said_of(version: "ModelVersion") -> tuple[str, ...]:
     """What was decided when it was promoted, so that a repeated registration says the same."""
     try:
         said = json.loads(version.tags.get(_DECISION, "[]"))

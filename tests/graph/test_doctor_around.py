@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from mm_model.doctor.diagnosis import gathered
 from mm_model.store import lease
 from orchestration import alerts, doctor, home, runs
 from tests.graph.conftest import Tree
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.capability("doctor", scale="T")
 def _found(tree: Tree) -> dict[str, list]:
     said: dict[str, list] = {}
     looks = [one for one in doctor.looks(tree.root) if one[0] != "pip check"]
-    for one in doctor.gathered(looks):
+    for one in gathered(looks):
         said.setdefault(one.subject, []).append(one)
     return said
 

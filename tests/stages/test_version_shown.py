@@ -9,19 +9,13 @@ from typing import Any
 import pytest
 
 from mm_model.register import stage as register
-from mm_model.store.layout import Layout
 from mm_model.tracking import store
-from tests.serving.house import House, metrics
+from tests.serving.house import House
+from tests.stages.test_register import GOOD, empty_store
+
+__all__ = ["empty_store"]  # a fixture
 
 pytestmark = pytest.mark.capability("tracking", scale="T")
-GOOD = metrics([0.3, 0.4, 0.5, 0.4])
-
-
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: Any) -> Path:
-    root = tmp_path_factory.mktemp("store")
-    store.open_client(Layout(root, "tiny"))
-    return root / "mlflow.db"
 
 
 @pytest.fixture
