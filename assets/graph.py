@@ -9,9 +9,8 @@ from dataclasses import KW_ONLY, dataclass
 from functools import cache
 from pathlib import Path
 
-import yaml
-
 from mm_model.settings.listed import SEGMENTERS
+from mm_model.store import locked
 
 FILE = Path(__file__).resolve().parent.parent / "dvc.yaml"
 INPUT_ASSETS = {
@@ -94,7 +93,7 @@ def _node(name: str, entry: dict) -> Node:
 @cache
 def nodes() -> dict[str, Node]:
     """Every stage but `SETTINGS` and `SUBJECT` by name, in the order of the file."""
-    stages = yaml.safe_load(FILE.read_text())["stages"]
+    stages = locked.parsed(FILE.read_text())["stages"]
     apart = (SETTINGS, SUBJECT)
     return {name: _node(name, entry) for name, entry in stages.items() if name not in apart}
 
@@ -102,7 +101,7 @@ def nodes() -> dict[str, Node]:
 @cache
 def subject() -> Node:
     """What the stages of all subjects have in common."""
-    return _node(SUBJECT, yaml.safe_load(FILE.read_text())["stages"][SUBJECT]["do"])
+    return _node(SUBJECT, locked.parsed(FILE.read_text())["stages"][SUBJECT]["do"])
 
 
 def node(stage: str) -> Node:

@@ -25,7 +25,7 @@ from assets.graph import INPUT_ASSETS, nodes
 from mm_model.errors import UserError
 from mm_model.run.stages import listed
 from mm_model.settings import Params, load_params
-from mm_model.store import digests
+from mm_model.store import digests, locked
 from mm_model.store.layout import Layout
 from orchestration.listing import Listing
 
@@ -72,7 +72,7 @@ def _stages(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         return {}
     try:
-        return (yaml.safe_load(path.read_text()) or {}).get("stages", {})
+        return (locked.parsed(path.read_text()) or {}).get("stages", {})
     except (ValueError, AttributeError, yaml.YAMLError):
         raise UserError(f"{path} is damaged: {MEND}.") from None
 

@@ -12,6 +12,7 @@ import yaml
 
 from assets.graph import FILE, asset, partition
 from mm_model.errors import UserError
+from mm_model.store import locked
 from orchestration.address import STORE
 from orchestration.dvc_lock import MEND
 
@@ -29,7 +30,7 @@ class Output:
 def remotes(graph: Path = FILE) -> dict[str, str]:
     """Stage to the remote of its output, where `dvc.yaml` names one."""
     found: dict[str, str] = {}
-    for name, entry in yaml.safe_load(graph.read_text())["stages"].items():
+    for name, entry in locked.parsed(graph.read_text())["stages"].items():
         for out in entry.get("do", entry)["outs"]:
             for said in out.values() if isinstance(out, dict) else ():
                 found[name] = said.get("remote", STORE)
@@ -43,7 +44,7 @@ def outputs(lock: bytes) -> list[Output]:
         UserError: the lock is damaged.
     """
     try:
-        stages = yaml.safe_load(lock)["stages"]
+        stages = locked.parsed(lock)["stages"]
         where = remotes()
         return [
             Output(name, out["path"], out["md5"], where.get(asset(name), STORE))
@@ -62,7 +63,7 @@ def of_profile(outs: list[Output], profile: str) -> tuple[list[Output], list[Out
 
 def without(lock: bytes, outs: list[Output]) -> bytes:
     """The lock without the stages that made these outputs."""
-    said = yaml.safe_load(lock)
+    said = locked.parsed(lock)
     for name in {one.stage for one in outs}:
         del said["stages"][name]
     return yaml.safe_dump(said, sort_keys=False).encode()
@@ -75,7 +76,7 @@ def unlisted(outs: list[Output], subjects: Collection[str]) -> list[Output]:
 
 def plain(lock: bytes) -> bytes:
     """The lock with names that a `dvc.yaml` without `foreach` may have."""
-    said = yaml.safe_load(lock)
+    said = locked.parsed(lock)
     said["stages"] = {plainly(name): entry for name, entry in said["stages"].items()}
     return yaml.safe_dump(said, sort_keys=False).encode()
 

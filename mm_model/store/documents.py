@@ -1,7 +1,7 @@
 """Small JSON documents that this project wrote itself, read with one sentence for a damaged one."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -10,11 +10,11 @@ from mm_model.store import recovery
 from mm_model.store.atomic import Document
 
 
-def read(path: Path, way_out: str | None = None, kind: type = dict) -> Any:
+def read(path: Path, way_out: str | Callable[[], str] | None = None, kind: type = dict) -> Any:
     """The JSON object (or what `kind` says) in `path`.
 
-    `way_out` ends the sentence when the file is torn; without it, it says how to get a published
-    output back.
+    `way_out` ends the sentence when the file is torn, or finds its end then; without it, it says
+    how to get a published output back.
 
     Raises:
         UserError: the file holds no JSON of that kind.
@@ -26,9 +26,8 @@ def read(path: Path, way_out: str | None = None, kind: type = dict) -> Any:
         content = None
     if not isinstance(content, kind):
         what = "object" if kind is dict else kind.__name__
-        raise UserError(
-            f"{path} is damaged (no JSON {what}): {way_out or recovery.way_out_of(path)}."
-        )
+        help_ = way_out() if callable(way_out) else way_out or recovery.way_out_of(path)
+        raise UserError(f"{path} is damaged (no JSON {what}): {help_}.")
     return content
 
 

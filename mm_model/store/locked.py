@@ -10,11 +10,22 @@ from typing import Any
 
 import yaml
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's reads it ten times as fast
+
+
+def parsed(text: str | bytes) -> Any:
+    """What a lock or graph of DVC's says, of which hundreds of lines are read often.
+
+    Raises:
+        yaml.YAMLError: it is not YAML.
+    """
+    return yaml.load(text, Loader=_LOADER)
+
 
 def stages(root: Path) -> list[Mapping[str, Any]]:
     """The entries of the stages in `<root>/dvc.lock`."""
     try:
-        found = yaml.safe_load((root / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+        found = parsed((root / "dvc.lock").read_text(encoding="utf-8"))["stages"]
         return [entry for entry in found.values() if isinstance(entry, Mapping)]
     except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):
         return []

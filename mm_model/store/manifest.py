@@ -6,6 +6,7 @@ so equal work gives equal bytes, and its own digest, so that a change to it is n
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 from mm_model.errors import UserError
@@ -70,11 +71,10 @@ def read(folder: Path) -> Manifest:
             f"{folder} has no {NAME}: run the stage that makes it "
             f"(python -m mm_model run {folder.name}, or dvc repro)."
         )
-    way_out = recovery.way_out(folder, {NAME: None})
+    way_out = partial(recovery.way_out, folder, {NAME: None})
     content = documents.read(path, way_out)
-    damaged = UserError(f"{path} is damaged (it differs from its own digest): {way_out}.")
     if content.get("own_digest", "") not in ("", _digest_of(content)):
-        raise damaged
+        raise _changed(path, way_out())
     if content.get("schema") != SCHEMA:
         raise UserError(
             f"{path} has schema {content.get('schema')}, this version reads {SCHEMA}: "
@@ -83,7 +83,11 @@ def read(folder: Path) -> Manifest:
     try:
         return Manifest(**content)
     except TypeError:
-        raise damaged from None
+        raise _changed(path, way_out()) from None
+
+
+def _changed(path: Path, way_out: str) -> UserError:
+    return UserError(f"{path} is damaged (it differs from its own digest): {way_out}.")
 
 
 def verified(folder: Path, elsewhere: Callable[[str], bool] = lambda name: False) -> Manifest:

@@ -78,7 +78,7 @@ def _copies(root: Path, place: str, damaged: Mapping[str, str | None]) -> dict[P
 
 def _lock_is_whole(root: Path) -> bool:
     try:
-        return isinstance(yaml.safe_load((root / "dvc.lock").read_text()), dict)
+        return isinstance(locked.parsed((root / "dvc.lock").read_text()), dict)
     except (OSError, ValueError, yaml.YAMLError):
         return False
 
