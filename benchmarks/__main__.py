@@ -38,6 +38,9 @@ NAMES = {
     "streaming": "time that a training waits for samples of the paper's sizes, over its steps",
     "stage_memory": "memory a row of the stages that compare all rows, over 200 bytes",
     "table3": "table 3 of the paper on a GPU: the worst of its three ratios over its goal",
+    "stage_overhead": "seconds that Dagster and DVC add to a stage's own command, over 1.5",
+    "nothing_to_do": "time of a run with nothing to do, the slowest of three ways, over a full run",
+    "dev_answers": "seconds until Dagster's page shows the graph, over 20",
     "ray_scale": "speed of workers of a Ray cluster over that of as many local processes",
 }
 

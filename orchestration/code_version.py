@@ -9,7 +9,7 @@ an output (its manifest).
 from pathlib import Path
 
 from mm_model.run import stages
-from mm_model.settings import load_params, load_profile
+from mm_model.settings import Profile
 from mm_model.store import digests, documents
 
 _SHOWN = 12
@@ -19,13 +19,8 @@ def _text(version: int, settings_digest: str) -> str:
     return f"{version}+{settings_digest[:_SHOWN]}"
 
 
-def current(root: Path, stage: str) -> str:
-    """Version of the stage as it would run now below `root`.
-
-    Raises:
-        UserError: `params.yaml` or the profile is not valid.
-    """
-    profile = load_profile(root, load_params(root).profile)
+def current(profile: Profile, stage: str) -> str:
+    """Version of the stage as it would run now with the profile."""
     known = stages.load(stage)
     return _text(known.version, digests.of_value(known.settings(profile)))
 

@@ -4,7 +4,6 @@ Loads no torch, MLflow, diffusers or Great Expectations: every process of Dagste
 """
 
 from functools import partial
-from pathlib import Path
 
 import dagster as dg
 
@@ -23,7 +22,7 @@ from assets import (
 )
 from assets.graph import SUBJECT, nodes
 from mm_model.environment import silence_telemetry
-from mm_model.settings import AutomationSettings
+from mm_model.settings import Profile, load_params, load_profile
 from orchestration import (
     automation,
     code_version,
@@ -53,12 +52,12 @@ _MODULES = (
 )
 
 
-def _versioned(spec: dg.AssetSpec, root: Path, said: AutomationSettings) -> dg.AssetSpec:
+def _versioned(spec: dg.AssetSpec, profile: Profile) -> dg.AssetSpec:
     name = spec.key.to_user_string()
     if name not in (*nodes(), SUBJECT):
         return spec
-    spec = spec.replace_attributes(code_version=code_version.current(root, name))
-    fresh = automation.freshness(said) if name == RELEASE else None
+    spec = spec.replace_attributes(code_version=code_version.current(profile, name))
+    fresh = automation.freshness(profile.automation) if name == RELEASE else None
     return spec.replace_attributes(freshness_policy=fresh) if fresh else spec
 
 
@@ -68,9 +67,10 @@ def build(client: DvcStageClient) -> dg.Definitions:
     Raises:
         UserError: `params.yaml` or the profile there is not valid.
     """
-    said = automation.settings(client.root)
+    profile = load_profile(client.root, load_params(client.root).profile)
+    said = profile.automation
     assets = dg.load_assets_from_modules(_MODULES, include_specs=True)
-    versioned = partial(_versioned, root=client.root, said=said)
+    versioned = partial(_versioned, profile=profile)
     return dg.Definitions(
         assets=[
             asset.map_asset_specs(versioned) if isinstance(asset, dg.AssetsDefinition) else asset

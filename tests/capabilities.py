@@ -273,6 +273,11 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
     ),
     "Running it": (
         Capability("Dagster over DVC", "one way down; whoever ran last, both agree"),
+        Capability(
+            "nights alone",
+            "what arrived or left is trained at night, a rule promotes, what broke is told",
+            first=True,
+        ),
         Capability("STRICT=1", "what other code made is named, and made again when asked"),
         Capability("killed, moved, full disk", "a run goes on, elsewhere too, and nothing is lost"),
         Capability("one at a time", "a second run in one tree is told of the first"),

@@ -206,7 +206,7 @@ def test_a_killed_training_resumes_to_the_same_bytes(
     command = [sys.executable, "-m", "mm_model", "run", "pretrain"]
     environment = {**os.environ, "MM_ROOT": str(place), "PYTHONPATH": str(root)}
     first = subprocess.Popen(command, env=environment, cwd=root, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not list(place.glob("work/tiny/pretrain/*/checkpoints/step_*.safetensors")):
         assert first.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)

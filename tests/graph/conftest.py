@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,8 @@ from orchestration import definitions, jobs
 from orchestration.dvc_client import DvcStageClient
 from orchestration.dvc_command import environment
 
+PATIENCE = 300.0
+"""Seconds that something may take to begin, on a machine that does much else."""
 REPOSITORY = Path(__file__).resolve().parents[2]
 STAGES = (
     *("sources", "ingest", "faces", "pairs", "precompute"),
@@ -97,6 +100,13 @@ class Tree:
         """Let stages fail their audit ("audit"), sleep ("sleep") or die ("killed once")."""
         (self.root / "behaviour.json").write_text(json.dumps(stages))
 
+    def until_asleep(self, stage: str = "sources") -> None:
+        """Wait until a stage that was told to sleep is at work."""
+        end = time.monotonic() + PATIENCE
+        while not (self.root / f"sleeping-{stage}").is_file():
+            assert time.monotonic() < end, "the stage never began"
+            time.sleep(0.05)
+
     def executed(self) -> list[str]:
         """Stages whose command ran since the last call, in order."""
         log = self.root / "executions.txt"
@@ -154,7 +164,8 @@ def _git(root: Path, *arguments: str) -> None:
     subprocess.run(["git", *who, *arguments], cwd=root, check=True, capture_output=True)
 
 
-def _plant(root: Path) -> None:
+def plant(root: Path) -> None:
+    """Make a toy tree at `root`, in which nothing ran yet."""
     (root / ".dvc").mkdir(parents=True)
     for name in (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore"):
         shutil.copy(REPOSITORY / name, root / name)
@@ -218,7 +229,7 @@ def _importable() -> Iterator[None]:
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A toy tree in which nothing ran yet; copy it, never run in it."""
     root = tmp_path_factory.mktemp("planted") / "tree"
-    _plant(root)
+    plant(root)
     return root
 
 

@@ -214,11 +214,11 @@ def main(page: Path) -> None:
     os.environ["PYTHONPATH"] = str(conftest.REPOSITORY)
     place, begun = Path(tempfile.mkdtemp()), time.monotonic()
     os.environ["MM_ROOT"] = str(place / "tree")
-    conftest._plant(place / "tree")
+    conftest.plant(place / "tree")
     with lived(conftest.Tree(place / "tree")) as (found, _, watch):
         page.write_text(written(found))
         print(written(found), file=sys.stderr)
-        print(f"asked {watch.asked} times, refused {watch.failed}", file=sys.stderr)
+        print(f"served {watch.served} times, then refused: {watch.failed}", file=sys.stderr)
     print(f"{time.monotonic() - begun:.0f} s", file=sys.stderr)
     shutil.rmtree(place, ignore_errors=True)
 

@@ -123,21 +123,26 @@ class Daemon:
 
 
 class Watch:
-    """Somebody who asks all the time whether the champion can be served, by the registry alone."""
+    """Somebody who asks all the time whether the champion can be served, by the registry alone.
+
+    `served` counts the answers, `failed` holds what was said instead of one after the first.
+    """
 
     def __init__(self, layout: Layout) -> None:
-        self.asked, self.failed, self._layout = 0, [], layout
+        self.served, self._layout = 0, layout
+        self.failed: list[str] = []
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
         self._thread.start()
 
     def _look(self) -> None:
         while not self._over.wait(2):
-            self.asked += 1
             try:
                 served.checked_folder(self._layout, MODEL)
+                self.served += 1
             except UserError as error:
-                self.failed.append(str(error))
+                if self.served:
+                    self.failed.append(str(error))
 
     def end(self) -> None:
         """Stop asking."""

@@ -52,7 +52,7 @@ def be_user(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 
 def _wait(endpoint: str, log: Path) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while time.monotonic() < until:
         with contextlib.suppress(OSError):
             urllib.request.urlopen(f"{endpoint}/moto-api/data.json", timeout=5).read()

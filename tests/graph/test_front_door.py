@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from orchestration import home
-from tests.graph.conftest import REPOSITORY, Tree
+from tests.graph.conftest import PATIENCE, REPOSITORY, Tree
 
 
 def _start(tree: Tree, dagster_home: Path) -> subprocess.Popen:
@@ -60,16 +60,14 @@ def test_a_cancelled_run_leaves_nothing_behind(
 ) -> None:
     fresh.behave(sources="sleep")
     process = _start(fresh, dagster_home)
-    deadline = time.monotonic() + 60
-    while not (fresh.root / "sleeping-sources").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    fresh.until_asleep()
     assert fresh.processes(), "the stage is at work"
     process.send_signal(number)
     cancelled = time.monotonic()
     while fresh.processes() and time.monotonic() < cancelled + 3:
         time.sleep(0.05)
     assert fresh.processes() == []
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=PATIENCE)
     if number is not signal.SIGKILL:
         assert process.returncode == 130
         assert err.strip().splitlines()[-1].startswith("Interrupted")
@@ -158,7 +156,7 @@ def test_make_dev_serves_the_graph(tmp_path: Path) -> None:
         preexec_fn=_take_interrupts,
     )
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE
         while not (found := _assets(port)) and time.monotonic() < deadline:
             assert server.poll() is None, server.communicate()[0]
             time.sleep(0.5)

@@ -28,7 +28,7 @@ from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import (
 from mm_model.store import lease
 from mm_model.store.layout import Layout
 from orchestration import home, runs
-from tests.graph.conftest import REPOSITORY, Tree
+from tests.graph.conftest import PATIENCE, REPOSITORY, Tree
 from tests.graph.test_automation import NIGHT
 from tests.serving.house import House
 from tests.stages.test_releases import champion, grown, trained
@@ -157,7 +157,7 @@ def test_a_release_s_run_keeps_no_night_from_its_run(
 
 def until(condition: Any) -> None:
     """Wait for something that must come."""
-    end = time.monotonic() + 120
+    end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end, "it did not come"
         time.sleep(0.1)

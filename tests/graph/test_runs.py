@@ -2,7 +2,6 @@
 
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 import dagster as dg
@@ -205,9 +204,7 @@ def test_a_killed_stage_fails_and_runs_again(done: Tree) -> None:
     done.set("register", "confidence", 0.9)
 
     def kill() -> None:
-        deadline = time.monotonic() + 60
-        while not (done.root / "sleeping-register").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        done.until_asleep("register")
         for process in done.processes():
             if "toy_stage.py" in process.cmdline():
                 process.kill()

@@ -16,7 +16,7 @@ import pytest
 from mm_model.store import lease
 from mm_model.store.layout import Layout
 from orchestration import dvc_command, home, runs
-from tests.graph.conftest import REPOSITORY, STAGES, Tree
+from tests.graph.conftest import PATIENCE, REPOSITORY, STAGES, Tree
 
 pytestmark = pytest.mark.capability("one at a time", scale="T")
 
@@ -53,14 +53,6 @@ def _run(tree: Tree, *command: str) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def _asleep(tree: Tree, stage: str = "sources") -> None:
-    """Wait until the stage is at work."""
-    deadline = time.monotonic() + 90
-    while not (tree.root / f"sleeping-{stage}").exists():
-        assert time.monotonic() < deadline, "the stage never began"
-        time.sleep(0.05)
-
-
 def _gone(tree: Tree, within: float) -> bool:
     deadline = time.monotonic() + within
     while tree.processes() and time.monotonic() < deadline:
@@ -77,7 +69,7 @@ def _one_sentence(text: str) -> str:
 def test_a_second_run_is_told_of_the_first_and_works_once_that_was_killed(fresh: Tree) -> None:
     fresh.behave(sources="sleep")
     with _started(fresh, "orchestration.run") as first:
-        _asleep(fresh)
+        fresh.until_asleep()
         before = (fresh.root / "params.yaml").read_bytes()
         status, _, err = _run(fresh, "orchestration.run")
         assert status == BUSY
@@ -99,7 +91,7 @@ def test_a_second_run_is_told_of_the_first_and_works_once_that_was_killed(fresh:
 def test_a_run_beside_a_plain_dvc_repro_is_told_of_it(fresh: Tree) -> None:
     fresh.behave(sources="sleep")
     with _started(fresh, "dvc", "repro", cwd=fresh.root) as repro:
-        _asleep(fresh)
+        fresh.until_asleep()
         status, _, err = _run(fresh, "orchestration.run")
         assert status == BUSY
         assert f"dvc repro (process {repro.pid}) is at work here" in _one_sentence(err)
@@ -122,7 +114,7 @@ def test_a_run_beside_another_is_told_of_it(fresh: Tree) -> None:
 def test_a_dagster_run_beside_a_run_fails_with_the_sentence(fresh: Tree) -> None:
     fresh.behave(sources="sleep")
     with _started(fresh, "orchestration.run") as first:
-        _asleep(fresh)
+        fresh.until_asleep()
         result = fresh.dagster("sources")
         (failure,) = result.filter_events(lambda event: event.is_step_failure)
         told = failure.step_failure_data.user_failure_data.description
@@ -149,11 +141,11 @@ def test_locks_of_a_process_that_is_gone_are_not_waited_for(done: Tree) -> None:
 def test_a_dvc_that_is_killed_alone_takes_its_stage_along(fresh: Tree) -> None:
     fresh.behave(sources="sleep")
     with _started(fresh, "orchestration.run") as run:
-        _asleep(fresh)
+        fresh.until_asleep()
         (dvc,) = [one for one in fresh.processes() if "dvc" in one.cmdline()[:3]]
         dvc.kill()
         assert _gone(fresh, within=3)
-        _, err = run.communicate(timeout=60)
+        _, err = run.communicate(timeout=PATIENCE)
     assert run.returncode == 1
     assert "Traceback" not in err
 
@@ -168,7 +160,7 @@ def test_a_signal_ends_it_whenever_it_comes(
     with _started(fresh, "orchestration.run") as run:
         time.sleep(after)
         os.killpg(run.pid, number)  # as a terminal does
-        _, err = run.communicate(timeout=20)
+        _, err = run.communicate(timeout=PATIENCE)
     assert run.returncode == 130
     assert err.strip() == "Interrupted; finished work is kept and the next run resumes."
     assert _gone(fresh, within=3)
@@ -183,7 +175,7 @@ def test_a_signal_ends_it_while_dvc_s_lock_is_awaited(fresh: Tree) -> None:
         with _started(fresh, "orchestration.run") as run:
             assert f"A DVC command (process {os.getpid()}) is at work" in run.stdout.readline()
             os.killpg(run.pid, signal.SIGINT)
-            _, err = run.communicate(timeout=20)
+            _, err = run.communicate(timeout=PATIENCE)
     finally:
         lock.close()
     assert run.returncode == 130
@@ -197,7 +189,7 @@ def test_a_run_of_dagster_s_command_line_is_named(fresh: Tree) -> None:
     select = ("--select", "sources")
     command = ("dagster", "asset", "materialize", "-m", "orchestration.definitions", *select)
     with _started(fresh, *command) as dagster:
-        _asleep(fresh)
+        fresh.until_asleep()
         status, _, err = _run(fresh, "orchestration.run")
         assert status == BUSY
         told = _one_sentence(err)

@@ -17,7 +17,7 @@ from orchestration import turn
 from orchestration.dvc_command import environment
 from orchestration.worker import client, named
 from tests.graph import machines, stores
-from tests.graph.conftest import Tree
+from tests.graph.conftest import PATIENCE, Tree
 from tests.graph.machines import Machine
 from tests.graph.stores import SECRET, Store
 from tests.graph.test_object_store import clone, contents, well
@@ -66,13 +66,6 @@ def _gone(tree: Tree, within: float) -> bool:
     while tree.processes() and time.monotonic() < until:
         time.sleep(0.1)
     return not tree.processes()
-
-
-def _asleep(tree: Tree, stage: str) -> None:
-    until = time.monotonic() + 60
-    while not (tree.root / f"sleeping-{stage}").is_file():
-        assert time.monotonic() < until, "the stage never began"
-        time.sleep(0.1)
 
 
 def test_a_stage_runs_there_and_is_seen_here(done: Tree, box: Tree) -> None:
@@ -144,11 +137,11 @@ def test_who_goes_away_ends_the_work_there(done: Tree, box: Tree, number: int) -
         stderr=subprocess.STDOUT,
         text=True,
     ) as run:
-        _asleep(box, "pretrain")
+        box.until_asleep("pretrain")
         run.send_signal(number)
-        said = run.communicate(timeout=30)[0]
+        said = run.communicate(timeout=PATIENCE)[0]
     assert "Traceback" not in said
-    assert _gone(box, within=10), box.processes()
+    assert _gone(box, within=60), box.processes()
     if number == signal.SIGKILL:
         box.behave()
         assert done.dagster("pretrain").success, "and the next run is not in anybody's way"

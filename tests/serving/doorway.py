@@ -24,7 +24,7 @@ from mm_model.serving.door import Door
 from mm_model.serving.mirror import Mirror
 from tests.serving.conftest import one_face
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class PacedEngine:
