@@ -126,7 +126,7 @@ def write(settings: team.Settings) -> Path:
         UserError: nobody has a password yet, or a path or value cannot stand there.
     """
     if not known(settings.root):
-        raise UserError("Nobody has a password yet: make team-user NAME=you.")
+        raise UserError("Nobody has a password yet: make team-user WHO=you.")
     folder = team.folder(settings.root)
     atomic.write_text(folder / "pages.conf", filled(values(settings)))
     # Its workers read the passwords: as root they would else run as somebody who may not.

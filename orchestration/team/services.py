@@ -52,9 +52,18 @@ def mlflow(settings: team.Settings) -> dict[str, str]:
     }
 
 
-def _plain(settings: team.Settings, **told: str) -> dict[str, str]:
-    """The environment of a service: ours without what is nobody's business, and what it is told."""
-    kept = {name: one for name, one in settings.values.items() if name not in _NOT_HANDED_ON}
+def _plain(
+    settings: team.Settings, told: Mapping[str, str], *, keys: bool = False
+) -> dict[str, str]:
+    """The environment of a service: ours without what is nobody's business, and what it is told.
+
+    `keys` says that it moves data to and from a bucket itself.
+    """
+    kept = {
+        name: one
+        for name, one in settings.values.items()
+        if name not in _NOT_HANDED_ON and (keys or not name.startswith("AWS_"))
+    }
     return {**kept, "MM_ROOT": str(settings.root), "PYTHONUNBUFFERED": "1", **told}
 
 
@@ -92,14 +101,14 @@ def of(settings: team.Settings) -> list[Service]:
         Service(
             "mlflow",
             (sys.executable, "-m", "mlflow", "server"),
-            _plain(settings, **mlflow(settings)),
+            _plain(settings, mlflow(settings), keys=True),
         ),
         Service(
             "code",
             (*code, *host, str(settings.port("INNER_CODE"))),
-            _plain(settings, **books, **tracked),
+            _plain(settings, books | tracked, keys=True),
         ),
-        Service("dagster", (*page, str(settings.port("INNER_DAGSTER"))), _plain(settings, **books)),
-        Service("daemon", daemon, _plain(settings, **books, **tracked)),
-        Service("door", door, _plain(settings, **tracked)),
+        Service("dagster", (*page, str(settings.port("INNER_DAGSTER"))), _plain(settings, books)),
+        Service("daemon", daemon, _plain(settings, books | tracked)),
+        Service("door", door, _plain(settings, tracked)),
     ]
