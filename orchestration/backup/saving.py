@@ -77,9 +77,14 @@ def _fill(root: Path, aside: Path, say: Say) -> None:
     for name in outside:
         say(f"Not in it: {name}.")
     files = {name: digests.of_file(aside / name) for name in parts.files_of(aside)}
-    made = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
-    profile = load_params(root).profile
-    said = inventory.Inventory(made, str(root), commit(root), profile, outside, files)
+    said = inventory.Inventory(
+        made=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+        tree=str(root),
+        commit=commit(root),
+        profile=load_params(root).profile,
+        outside=outside,
+        files=files,
+    )
     inventory.write(aside, said)
 
 

@@ -254,6 +254,7 @@ def test_a_team_s_services_are_stopped_first(lived_in: Tree, kept: Path, tmp_pat
         here(root, kept)
 
 
+@pytest.mark.slow
 def test_databases_on_postgresql_come_back_whole(
     lived_in: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -308,6 +309,15 @@ def test_a_database_is_saved_while_somebody_writes_to_it(tmp_path: Path) -> None
     with sqlite3.connect(tmp_path / "b.db") as copy:
         assert copy.execute("SELECT n FROM t").fetchall() == [(1,)]
     assert sorted(path.name for path in tmp_path.glob("b.db*")) == ["b.db"]
-    (tmp_path / "c.db").write_bytes((tmp_path / "a.db").read_bytes()[:3000] + b"x" * 5000)
-    with pytest.raises(UserError, match=r"c\.db"):
-        databases.copy_sqlite(tmp_path / "c.db", tmp_path / "d.db")
+
+
+def test_a_database_that_is_damaged_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "c.db"
+    with sqlite3.connect(path) as made:
+        made.execute("CREATE TABLE t (n TEXT)")
+        made.executemany("INSERT INTO t VALUES (?)", [("x" * 500,)] * 200)
+    content = bytearray(path.read_bytes())
+    content[8192:12288] = b"\xff" * 4096
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"c\.db is damaged"):
+        databases.copy_sqlite(path, tmp_path / "d.db")
