@@ -15,7 +15,7 @@ DEV_PORT ?= 3000
 TEST_WORKERS ?= 2
 # What a person writes is taken as it was written ($100 stays $100, also from the environment), and
 # reaches a recipe's shell through the environment alone.
-WRITTEN := SOURCES FACEPACK CONSENT PROFILE STRICT REF PROMPT OUT SEED ADAPTER FRAMES SIZE STEPS GUIDANCE FORCE BLUR URL ENDPOINT LIKENESS SHARDS VERSION REASON OWED
+WRITTEN := SOURCES FACEPACK CONSENT PROFILE STRICT REF PROMPT OUT SEED ADAPTER FRAMES SIZE STEPS GUIDANCE FORCE BLUR URL ENDPOINT LIKENESS SHARDS VERSION REASON OWED WHO TO FROM
 $(foreach name,$(WRITTEN),$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 # UV=1 installs with uv, which must be on PATH; pip otherwise.
 ifeq ($(UV),1)
@@ -38,7 +38,7 @@ export GOMP_SPINCOUNT ?= 10000
 # Many short processes run here; without Python's byte code each would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run dev serve generate judges filters eight-bit matte postgres cluster ray s3 s3-test consisid remote push pull prune doctor releases promote rollback pin unpin test test-slow test-endurance test-figures lint figures figure8 figure9 figure14 figure16 gamma masks methods protocol subjects facesize page card weights example clean
+.PHONY: help setup run dev serve team team-user backup restore generate judges filters eight-bit matte postgres cluster ray s3 s3-test consisid remote push pull prune doctor releases promote rollback pin unpin test test-slow test-endurance test-figures lint figures figure8 figure9 figure14 figure16 gamma masks methods protocol subjects facesize page card weights example clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -81,6 +81,21 @@ dev: setup ## Serve Dagster's web page on the graph at 127.0.0.1:$(DEV_PORT)
 
 serve: setup ## Serve the champion on 127.0.0.1:$(PORT)
 	@$(BIN)/python -m mm_model serve --port $(PORT)
+
+team: setup ## Serve Dagster, MLflow and the door to a team, behind a password (docs/team.md)
+	@$(LATER) $(BIN)/python -m orchestration.team start
+
+team-user: setup ## Give somebody a password for them (WHO=ada; asked for, or read as a line)
+	@[ -n "$$WHO" ] || { echo "Whose? make team-user WHO=ada"; exit 1; }
+	@$(BIN)/python -m orchestration.team let-in -- "$$WHO"
+
+backup: setup ## Save the tree, its books and its registry to a new folder (TO=/folder)
+	@[ -n "$$TO" ] || { echo "Where to? make backup TO=/folder, on another disk"; exit 1; }
+	@$(LATER) $(BIN)/python -m orchestration.backup save --to="$$TO"
+
+restore: setup ## Bring a backup into this empty clone (FROM=/folder/of-a-backup)
+	@[ -n "$$FROM" ] || { echo "From where? make restore FROM=/folder/2026-11-30T02-00-00Z"; exit 1; }
+	@$(LATER) $(BIN)/python -m orchestration.backup restore --from="$$FROM"
 
 # Extras of pyproject.toml alone: their packages need none that neither they nor the lock hold.
 EXTRAS = $(BIN)/python -c 'import sys, tomllib; known = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; print(*(one for name in sys.argv[1:] for one in known[name]))'

@@ -102,6 +102,10 @@ class ProcessGroup:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
 
+    def interrupt(self) -> None:
+        """Interrupt the whole group, from another thread; whoever reads its lines sees the end."""
+        self._signal(signal.SIGINT)
+
     def wait(self) -> int:
         """Exit status of the command."""
         return self._process.wait()

@@ -344,6 +344,15 @@ GROUPS: dict[str, tuple[Capability, ...]] = {
             "shared services", "two trees keep one set of Dagster's books and one MLflow server"
         ),
         Capability(
+            "team",
+            "Dagster's page, MLflow's and the door behind one password, as plain processes on "
+            "PostgreSQL",
+        ),
+        Capability(
+            "backup",
+            "a tree and a team's books are saved by one command and restored whole by another",
+        ),
+        Capability(
             "alerts",
             "a run that failed is told of once, with what and where, by log, webhook and e-mail",
         ),

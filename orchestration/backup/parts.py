@@ -1,0 +1,112 @@
+"""What of a tree belongs into a backup: what nothing else would bring back.
+
+Left out is what git keeps, what is made again from the rest (pages, catalogue, caches that say they
+may be removed), what only names processes that live now, and secrets.
+"""
+
+import fnmatch
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from mm_model.errors import UserError
+from mm_model.settings import load_params
+from mm_model.store.walk import entries_below, why
+
+DATABASES_FIRST = ("*.db",)
+"""Copied before the files that they name: what is added meanwhile is then named by nobody."""
+_KEPT = ("dvc.lock", "params.yaml", "subjects.yaml", ".dvc/config.local")
+_FOLDERS = ("profiles", "mlruns", "work")
+_LEFT_OUT = (
+    # made again from what is there
+    *("work/measured/*", "work/painted/*", "work/*/precomputed/*", "work/*/catalogue.db"),
+    "work/releases/*",  # fetched from the registry again
+    # of processes that live now
+    *("*.lease", "*.lock", "*.aside", "*-wal", "*-shm", "*-journal", "work/registry/*"),
+    *("work/dagster/leases/*", "work/dagster/dagster.yaml", "work/restore.json"),
+    # of a team: secrets, and what is written at each start
+    *("work/team/secrets.env", "work/team/*.log*", "work/team/nginx*", "work/team/pages.conf"),
+    "work/team/workspace.yaml",
+)
+_TAKEN_ANYWAY = ("dvc.lock", "work/locks/*")
+
+
+def wanted(path: str) -> bool:
+    """Whether the file at `path` (from the root) belongs into a backup."""
+    if any(fnmatch.fnmatchcase(path, pattern) for pattern in _TAKEN_ANYWAY):
+        return True
+    return not any(fnmatch.fnmatchcase(path, pattern) for pattern in _LEFT_OUT)
+
+
+def files_of(folder: Path) -> Iterator[str]:
+    """Paths of all files below, from the folder; links are not followed.
+
+    Raises:
+        UserError: something cannot be looked into.
+    """
+    if not folder.is_dir():
+        return
+    for entry in entries_below(folder, lambda name: name != "__pycache__"):
+        if entry.error is not None:
+            raise UserError(f"{entry.path} cannot be read ({why(entry.error)}): mend that first.")
+        if entry.is_file:
+            yield entry.relative.as_posix()
+
+
+def of_tree(root: Path) -> list[str]:
+    """Paths from the root of what belongs into its backup, databases first.
+
+    Raises:
+        UserError: something cannot be looked into, or `params.yaml` is not valid.
+    """
+    found = {name for name in _KEPT if (root / name).is_file()}
+    for folder in _FOLDERS:
+        found |= {f"{folder}/{name}" for name in files_of(root / folder)}
+    found |= {path.name for path in root.glob("*.db")}
+    found = {path for path in found if wanted(path)}
+    given = (path for name in inputs(root)[0] for path in _untracked(root, name))
+    found |= {path for path in given if not path.endswith(".py")}  # code is git's, or a release's
+    return sorted(found, key=lambda path: (not _is_database(path), path))
+
+
+def _is_database(path: str) -> bool:
+    return any(fnmatch.fnmatchcase(path, pattern) for pattern in DATABASES_FIRST)
+
+
+def inputs(root: Path) -> tuple[list[str], list[str]]:
+    """What stages read and none of them made: paths inside the tree, and paths outside of it.
+
+    Raises:
+        UserError: `params.yaml` is not valid.
+    """
+    named = {value for name, value in load_params(root).model_dump().items() if name != "profile"}
+    try:
+        stages = yaml.safe_load((root / "dvc.lock").read_text())["stages"].values()
+        named |= {dep["path"] for entry in stages for dep in entry.get("deps", ())}
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        pass  # one that is damaged or absent names nothing; it is kept as it is
+    paths = sorted(name for name in named if (root / name).exists())
+    inside = [path for path in paths if _is_inside(root, path)]
+    return (
+        [path for path in inside if not path.startswith("data/")],
+        [path for path in paths if path not in inside],
+    )
+
+
+def _is_inside(root: Path, path: str) -> bool:
+    return Path(os.path.normpath(root / path)).is_relative_to(root)
+
+
+def _untracked(root: Path, name: str) -> list[str]:
+    """Files at or below `name` that git does not keep; all of them where there is no git."""
+    path = root / name
+    below = [name] if path.is_file() else [f"{name}/{file}" for file in files_of(path)]
+    if not (root / ".git").exists():
+        return below
+    asked = ["git", "-C", str(root), "ls-files", "-z", "--", name]
+    said = subprocess.run(asked, capture_output=True, check=False).stdout.decode(errors="replace")
+    kept = set(said.split("\0"))
+    return [file for file in below if os.path.normpath(file) not in kept]
