@@ -38,12 +38,18 @@ READ_THE_CHAIN = (
 SHARED = Path(os.environ.get("MM_TEST_MEDIA", ROOT.parent / "shared"))
 
 
+@pytest.hookimpl(trylast=True)  # when what is not asked for is gone
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A marker that names no known capability or scale stops the collection.
 
-    Who reads the small chain comes first, and so to one worker: another need not wait for it.
+    Who reads the small chain comes first, and so to one worker: another need not wait for it. Who
+    takes minutes begins the second worker's half: at the end the others would wait for it.
     """
     items.sort(key=lambda item: not item.nodeid.startswith(READ_THE_CHAIN))
+    long = [item for item in items if item.get_closest_marker("minutes")]
+    items[:] = [item for item in items if item not in long]
+    half = (len(items) - len(long)) // 2
+    items[half:half] = long
     for item in items:
         for marker in item.iter_markers("capability"):
             try:

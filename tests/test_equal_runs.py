@@ -57,6 +57,7 @@ def run_beside_each_other(name: str, places: list[Path], root: Path) -> None:
         assert process.returncode == 0, Path(log.name).read_text()[-2000:]
 
 
+@pytest.mark.minutes
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("made", "load_processes"),

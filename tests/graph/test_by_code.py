@@ -189,6 +189,7 @@ def _front_door(tree: Tree, home: Path, **environment: str) -> str:
     return ran.stdout
 
 
+@pytest.mark.minutes
 def test_make_run_warns_and_strict_mends(done: Tree, tmp_path: Path) -> None:
     done.behave(register="real")
     for name, (old, new) in NOT_SERVED.items():

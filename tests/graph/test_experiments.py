@@ -50,6 +50,7 @@ def compared(tree: Tree, *words: str) -> dict[str, dict[str, float]]:
     return found.get("diff", found)
 
 
+@pytest.mark.minutes
 def test_a_queue_leaves_the_tree_as_it_was(tree: Tree, tmp_path: Path) -> None:
     before = looks(tree)
     sweep = f"{OVERRIDES}:++pretrain.steps=40,50"

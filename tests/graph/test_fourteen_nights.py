@@ -14,7 +14,11 @@ from tests.graph import fourteen
 from tests.graph.conftest import REPOSITORY, Tree
 from tests.graph.nights import Night, Watch, World
 
-pytestmark = [pytest.mark.slow, pytest.mark.capability("nights alone", scale="T")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.minutes,
+    pytest.mark.capability("nights alone", scale="T"),
+]
 
 PAGE = REPOSITORY / "docs" / "fourteen-nights.md"
 NIGHTS = 14

@@ -75,6 +75,7 @@ def test_a_cancelled_run_leaves_nothing_behind(
 
 
 @pytest.mark.slow
+@pytest.mark.minutes
 def test_nothing_to_do_is_said_and_quick(done: Tree, dagster_home: Path) -> None:
     """The stage register is the real one: what it left in the registry is asked for each time."""
     done.behave(register="real")

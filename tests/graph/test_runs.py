@@ -71,6 +71,7 @@ def test_an_outside_repro_is_reported_once(done: Tree) -> None:
     assert done.tick_outside_runs() == 0
 
 
+@pytest.mark.minutes
 def test_parts_by_either_in_any_order(done: Tree) -> None:
     done.tick_outside_runs()
     done.set("pairs", "per_target", 7)

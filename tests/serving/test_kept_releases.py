@@ -45,6 +45,7 @@ def answered_by(house: House, version: int, record: dict[str, Any]) -> str:
     return json.loads(said)["predictions"][0]["adapter_digest"]
 
 
+@pytest.mark.minutes
 def test_the_previous_three_load_and_answer(
     tmp_path: Path, monkeypatch: Any, pack_and_size: tuple[Path, int]
 ) -> None:

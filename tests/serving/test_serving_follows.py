@@ -78,6 +78,7 @@ def adapter_of(house: House, version: int) -> str:
     return digests.of_folder(folder / "artifacts" / "adapter")
 
 
+@pytest.mark.minutes
 def test_no_request_fails_while_releases_are_rolled_back_and_promoted(house: House) -> None:
     first, second = (adapter_of(house, number) for number in (1, 2))
     record = {**example.record(load_profile(house.root, "tiny")), "num_inference_steps": 2}
