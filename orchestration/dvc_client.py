@@ -43,6 +43,7 @@ from orchestration.listing import Listing
 from orchestration.outcome import STOPPED, Outcome
 from orchestration.pipes import LineReader
 from orchestration.process_group import ProcessGroup
+from orchestration.ready_dvc import ReadyDvc
 from orchestration.worker import client, named
 
 _SEVERAL = 3
@@ -81,10 +82,12 @@ class DvcStageClient:
         self.finished: list[Outcome] = []
         self.up_to_date: frozenset[str] = frozenset()
         self._turn = contextlib.ExitStack()
+        self._ready = ReadyDvc(root)
         self._looked = False
 
     def leave(self) -> None:
         """Give the tree free for others: the run is over."""
+        self._ready.leave()
         self._turn.close()
 
     def come(self, say: Callable[[str], None]) -> None:
@@ -239,13 +242,17 @@ class DvcStageClient:
         mend_lock(self.root)
         with self._heard(context, outcome) as (hear, told):
             env = {**self._environment(context), **told}
-            with ProcessGroup(
-                dvc("repro", "--single-item", *options, SETTINGS, stage), self.root, env
-            ) as group:
+            words = ("repro", "--single-item", *options, SETTINGS, stage)
+            with self._ready.started(words, env, self._follows(context, stage)) as group:
                 for line in group.lines():
                     hear(line)
                 outcome.status = group.wait()
         return outcome
+
+    def _follows(self, context: dg.AssetExecutionContext, stage: str) -> bool:
+        """Whether another stage of this run comes after this one."""
+        chosen = {node.name for node in context.job_def.nodes}
+        return stage in [name for name in nodes() if name in chosen][:-1]
 
     def _on_worker(
         self,

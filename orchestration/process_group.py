@@ -91,6 +91,10 @@ class ProcessGroup:
                 self._process.stdin.write(text)
                 self._process.stdin.flush()
 
+    def lives(self) -> bool:
+        """Whether the command has not ended."""
+        return self._process.poll() is None
+
     def hang_up(self, patience: float) -> None:
         """Close the command's standard input, and give it so many seconds for its end."""
         self._close_input()
