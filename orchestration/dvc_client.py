@@ -147,11 +147,12 @@ class DvcStageClient:
         if outcome.status:
             yield from self._failed_audit(layout, outcome, started)
             self._put_back(context, layout, outcome)
-            raise dg.Failure(
+            failure = dg.Failure(
                 outcome.sentence,
                 metadata={"last lines": dg.MetadataValue.md(_quoted(outcome.last))},
                 allow_retries=outcome.may_be_repeated and automation.is_unattended(context.run),
             )
+            raise automation.stopped(context, failure, self.root)
         if outcome.how == "restored" or outcome.worker:
             views.rebuild(self.root, self._views, context.log.warning)
         outcome.code = by_code.look(layout, stage, self.package)
@@ -168,7 +169,8 @@ class DvcStageClient:
             held = self._turn.enter_context(turn.held(self.root, turn.DAGSTER))
         except BusyError as error:
             waits = automation.is_unattended(context.run)
-            raise dg.Failure(str(error), allow_retries=waits) from None
+            failure = dg.Failure(str(error), allow_retries=waits)
+            raise automation.stopped(context, failure, self.root) from None
         if held is not None:
             held.say(stage)
 
