@@ -35,6 +35,7 @@ from orchestration import (
     listing,
     rendering,
     runs,
+    studies,
     turn,
     views,
 )
@@ -65,7 +66,8 @@ class DvcStageClient:
     that rebuild derived views when DVC restored an output without running its stage. `outward`
     names stages whose result also lives outside this tree (the registry), which DVC cannot see:
     when DVC has nothing to run, the stage itself is asked to look. `package` is the library that
-    stages run. `finished` holds the outcomes, `up_to_date` the stages that `look` found so.
+    stages run, `studies` what runs a study. `finished` holds the outcomes, `up_to_date` the stages
+    that `look` found so.
     """
 
     def __init__(
@@ -75,9 +77,11 @@ class DvcStageClient:
         views: tuple[str, ...] = ("catalogue", "page"),
         outward: tuple[str, ...] = ("register",),
         package: Path = closure.PACKAGE,
+        *,
+        studies: tuple[str, ...] = ("-m", "mm_model.reproduce"),
     ) -> None:
         self.root, self._echo, self._views, self._outward = root, echo, views, outward
-        self.package = package
+        self.package, self._studies = package, studies
         self.finished: list[Outcome] = []
         self.up_to_date: frozenset[str] = frozenset()
         self._turn = contextlib.ExitStack()
@@ -162,6 +166,16 @@ class DvcStageClient:
         yield by_code.check_result(stage, outcome.code)
         yield from judged.check_results(layout, stage)
         yield self._result(context, layout, outcome, observed)
+
+    def study(self, context: dg.AssetExecutionContext, key: str) -> StageEvents:
+        """Run one study at one size; yield its result.
+
+        Raises:
+            dagster.Failure: as `run`.
+        """
+        self._begin(context, key)
+        say = context.log.info
+        yield studies.brought_up(context, self.root, key, command=self._studies, say=say)
 
     def _begin(self, context: dg.AssetExecutionContext, stage: str) -> None:
         """Have the tree to ourselves until `leave`, and tell others which stage is at work."""
