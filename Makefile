@@ -202,8 +202,8 @@ gamma: setup ## Show motion and identity against the correlation of the frames' 
 masks: setup ## Learn drawn people with true masks and without: background, motion, smoothness (40 minutes; resumes)
 	@$(LATER) $(BIN)/python -m mm_model.reproduce masks
 
-methods: setup ## Compare Magic Mirror, tokens of a subject, and both, on the same people (a quarter of an hour; resumes)
-	@$(LATER) $(BIN)/python -m mm_model.reproduce methods
+methods: setup ## Compare Magic Mirror, tokens of a subject, and both, on the same people (a quarter of an hour; TIER=smoke; resumes)
+	@$(LATER) $(BIN)/python -m mm_model.reproduce methods $${TIER:+--tier "$$TIER"}
 
 protocol: setup ## Run Magic-Me's protocol with its two ablations (TIER=smoke, quick or paper; CLIP=DIR DINO=DIR; resumes)
 	@$(LATER) $(BIN)/python -m mm_model.reproduce protocol $${TIER:+--tier "$$TIER"} $${CLIP:+--clip "$$CLIP"} $${DINO:+--dino "$$DINO"}

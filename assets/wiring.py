@@ -29,6 +29,10 @@ class StageRunner(Protocol):
         """Run one stage to its end; yield its checks and its result, or raise `dg.Failure`."""
         ...
 
+    def study(self, context: dg.AssetExecutionContext, key: str) -> StageEvents:
+        """Run one study at one size, as in `protocol|quick`; yield its result, or raise."""
+        ...
+
     def input_version(self, asset: str) -> dg.DataVersion:
         """Version of one of the inputs that `params.yaml` names."""
         ...

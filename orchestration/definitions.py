@@ -8,6 +8,7 @@ from functools import partial
 import dagster as dg
 
 from assets import (
+    drop,
     evaluate,
     faces,
     finetune,
@@ -18,6 +19,7 @@ from assets import (
     pretrain,
     register,
     sources,
+    study,
     subject,
 )
 from assets.graph import SUBJECT, nodes
@@ -32,6 +34,7 @@ from orchestration import (
     resources,
     schedules,
 )
+from orchestration.drops import source_drops
 from orchestration.dvc_client import DvcStageClient
 from orchestration.sensors import new_media, outside_runs
 from orchestration.subjects import listed_subjects, new_photographs
@@ -49,6 +52,8 @@ _MODULES = (
     evaluate,
     register,
     subject,
+    study,
+    drop,
 )
 
 
@@ -76,10 +81,10 @@ def build(client: DvcStageClient) -> dg.Definitions:
             asset.map_asset_specs(versioned) if isinstance(asset, dg.AssetsDefinition) else asset
             for asset in assets
         ],
-        jobs=[jobs.everything(said), jobs.subjects(said), *release_jobs.JOBS],
+        jobs=[jobs.everything(said), jobs.subjects(said), jobs.studies(said), *release_jobs.JOBS],
         schedules=[schedules.nightly(said)],
         sensors=[
-            *(new_media, outside_runs, listed_subjects, new_photographs),
+            *(new_media, outside_runs, listed_subjects, new_photographs, source_drops),
             *(failed_runs, overdue),
         ],
         resources={"stages": resources.for_runs(client)},

@@ -35,6 +35,7 @@ from orchestration import (
     listing,
     rendering,
     runs,
+    studies,
     turn,
     views,
 )
@@ -66,7 +67,8 @@ class DvcStageClient:
     that rebuild derived views when DVC restored an output without running its stage. `outward`
     names stages whose result also lives outside this tree (the registry), which DVC cannot see:
     when DVC has nothing to run, the stage itself is asked to look. `package` is the library that
-    stages run. `finished` holds the outcomes, `up_to_date` the stages that `look` found so.
+    stages run, `studies` what runs a study. `finished` holds the outcomes, `up_to_date` the stages
+    that `look` found so.
     """
 
     def __init__(
@@ -76,9 +78,11 @@ class DvcStageClient:
         views: tuple[str, ...] = ("catalogue", "page"),
         outward: tuple[str, ...] = ("register",),
         package: Path = closure.PACKAGE,
+        *,
+        studies: tuple[str, ...] = ("-m", "mm_model.reproduce"),
     ) -> None:
         self.root, self._echo, self._views, self._outward = root, echo, views, outward
-        self.package = package
+        self.package, self._studies = package, studies
         self.finished: list[Outcome] = []
         self.up_to_date: frozenset[str] = frozenset()
         self._turn = contextlib.ExitStack()
@@ -150,11 +154,12 @@ class DvcStageClient:
         if outcome.status:
             yield from self._failed_audit(layout, outcome, started)
             self._put_back(context, layout, outcome)
-            raise dg.Failure(
+            failure = dg.Failure(
                 outcome.sentence,
                 metadata={"last lines": dg.MetadataValue.md(_quoted(outcome.last))},
                 allow_retries=outcome.may_be_repeated and automation.is_unattended(context.run),
             )
+            raise automation.stopped(context, failure, self.root)
         if outcome.how == "restored" or outcome.worker:
             views.rebuild(self.root, self._views, context.log.warning)
         outcome.code = by_code.look(layout, stage, self.package)
@@ -165,13 +170,24 @@ class DvcStageClient:
         yield from judged.check_results(layout, stage)
         yield self._result(context, layout, outcome, observed)
 
+    def study(self, context: dg.AssetExecutionContext, key: str) -> StageEvents:
+        """Run one study at one size; yield its result.
+
+        Raises:
+            dagster.Failure: as `run`.
+        """
+        self._begin(context, key)
+        say = context.log.info
+        yield studies.brought_up(context, self.root, key, command=self._studies, say=say)
+
     def _begin(self, context: dg.AssetExecutionContext, stage: str) -> None:
         """Have the tree to ourselves until `leave`, and tell others which stage is at work."""
         try:
             held = self._turn.enter_context(turn.held(self.root, turn.DAGSTER))
         except BusyError as error:
             waits = automation.is_unattended(context.run)
-            raise dg.Failure(str(error), allow_retries=waits) from None
+            failure = dg.Failure(str(error), allow_retries=waits)
+            raise automation.stopped(context, failure, self.root) from None
         if held is not None:
             held.say(stage)
 

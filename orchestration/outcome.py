@@ -18,7 +18,8 @@ class Outcome:
 
     `code` says how the code that made the output differs from the code of now, `worker` on which
     other machine it ran, `audit` holds the failed one that was told from there, `outward` what the
-    stage found outside the tree, such as a pin.
+    stage found outside the tree, such as a pin, `command` is what shows its last lines where that
+    is not the stage by hand.
     """
 
     stage: str
@@ -31,6 +32,7 @@ class Outcome:
     worker: str = ""
     audit: dict | None = None
     outward: str = ""
+    command: str = ""
 
     def hear(self, line: str) -> None:
         """Take in one line of the output."""
@@ -57,7 +59,7 @@ class Outcome:
             return f"{self.stage} was killed (signal {signal}); finished work is kept: run again."
         return (
             f"{self.stage} ended with status {self.status} and said no reason: "
-            f"see its last lines with 'python -m mm_model run {self.stage}'."
+            f"see its last lines with '{self.command or f'python -m mm_model run {self.stage}'}'."
         )
 
     @property

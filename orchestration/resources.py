@@ -10,7 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from orchestration import runs
+from orchestration import automation, runs
 from orchestration.dvc_client import DvcStageClient
 
 _LOG = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ def for_runs(client: DvcStageClient) -> dg.ResourceDefinition:
             run, instance = context.dagster_run, context.instance
             if run is not None and instance is not None and not runs.is_beside(run):
                 runs.claim(instance, run.run_id)
+                automation.keep(client.root, run, instance)
                 client.come((context.log or _LOG).info)
             yield client
         finally:

@@ -88,10 +88,19 @@ def _unchanged(run_id: str, mark: object, seconds: float) -> bool:
     return time.monotonic() - since >= seconds
 
 
+def _has_lease(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether the run names a lease of its own: one that begins again has the tags of the one
+    before it, until its process claims it."""
+    if TAG not in run.tags or run.parent_run_id is None:
+        return TAG in run.tags
+    before = instance.get_run_by_id(run.parent_run_id)
+    return before is None or before.tags.get(TAG) != run.tags[TAG]
+
+
 def _is_dead(instance: dg.DagsterInstance, run: dg.DagsterRun, alone: bool) -> bool:
     if run.tags.get(HOME, _home(instance)) != _home(instance) and not are_own(instance):
         return False  # its lease lies elsewhere: who has it judges
-    if TAG not in run.tags:
+    if not _has_lease(instance, run):
         return alone or _unchanged(run.run_id, run.status, START_SECONDS)
     path = _folder(instance) / run.tags[TAG]
     if path.parent in _own and _own[path.parent].path == path:

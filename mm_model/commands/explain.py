@@ -1,4 +1,5 @@
-"""The command `explain`: what made a release or a sample, and where it went."""
+"""The commands `explain` and `drops`: what made a release or a sample and where it went, and what
+each arrival of files gave."""
 
 import argparse
 import json
@@ -8,7 +9,7 @@ from mm_model.store.layout import Layout, repository_root
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add it to the command line."""
+    """Add both to the command line."""
     command = commands.add_parser(
         "explain", help="tell what made a release or a sample, and where it went"
     )
@@ -18,6 +19,12 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     )
     command.add_argument("--json", action="store_true", help="print it as JSON")
     command.set_defaults(act=_explain)
+
+    command = commands.add_parser(
+        "drops", help="list what came into the source folder, by arrival, and what each gave"
+    )
+    command.add_argument("--json", action="store_true", help="print it as JSON")
+    command.set_defaults(act=_drops)
 
 
 def _explain(options: argparse.Namespace) -> None:
@@ -33,3 +40,21 @@ def _explain(options: argparse.Namespace) -> None:
             "lists releases, and a sample is named by its file."
         )
     print(json.dumps(life.facts, indent=1) if options.json else life.text())
+
+
+def _drops(options: argparse.Namespace) -> None:
+    from mm_model.explain import drops
+    from mm_model.settings import load_params, load_profile
+
+    root = repository_root()
+    params = load_params(root)
+    folder = root / params.sources
+    if not folder.is_dir():
+        raise UserError(f"{params.sources} is not a folder: nothing arrives there by itself.")
+    apart = load_profile(root, params.profile).automation.quiet_seconds
+    found = drops.of_folder(Layout(root, params.profile), folder, apart)
+    if options.json:
+        print(json.dumps([one.facts for one in found]))
+    else:
+        lines = [f"{one.key}  {one.line()}" for one in found]
+        print("\n".join(lines) or f"{params.sources} is empty.")

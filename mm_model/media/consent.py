@@ -6,6 +6,7 @@ age weights: the record states adulthood. Its words go into the file of consents
 (`mm_model.store.consents`) and nowhere else.
 """
 
+import contextlib
 import fnmatch
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -79,6 +80,10 @@ def consent_for(
         return record
     if stated is not None:
         return ConsentRecord(stated)
+    with contextlib.suppress(OSError):
+        if not any(folder.iterdir()):
+            how = f"if its disk is away, bring it back; else {how}"
+            raise UserError(f"{folder} has no consent record, and nothing else: {how}.")
     raise UserError(f"{folder} has no consent record: {how}.")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mm_model.environment import bound_threads, keep_freed_memory, silence_telemetry
+from mm_model.reproduce import tiers
 
 NAMES = {
     "facesize": "identity that Face VCD gives back, against the face's size in pixels",
@@ -30,13 +31,17 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _protocol(command: argparse.ArgumentParser) -> None:
+def _tiers(command: argparse.ArgumentParser, study: str) -> None:
+    help_of = {
+        "methods": "2 people x 1 sentence, hardly learned, or 6 x 4",
+        "protocol": "2 subjects x 1 sentence, 4 x 4, or the paper's 16 x 25",
+    }
     command.add_argument(
-        "--tier",
-        choices=("smoke", "quick", "paper"),
-        default="quick",
-        help="2 subjects x 1 sentence, 4 x 4, or the paper's 16 x 25",
+        "--tier", choices=tiers.TIERS[study], default=tiers.QUICK, help=help_of[study]
     )
+
+
+def _protocol(command: argparse.ArgumentParser) -> None:
     command.add_argument("--clip", type=Path, metavar="DIR", help="CLIP (as clip-vit-base-patch32)")
     command.add_argument("--dino", type=Path, metavar="DIR", help="DINO (as dino-vits16) or DINOv2")
 
@@ -47,6 +52,8 @@ def _told(module: Any, options: argparse.Namespace) -> list[Any]:
         from mm_model.metrics.embedders import open_networks
 
         return [module.TIERS[options.tier], open_networks(options.clip, options.dino)]
+    if options.figure in tiers.TIERS:
+        return [module.TIERS[options.tier]]
     return [] if vars(options).get("steps") is None else [module.longer(options.steps)]
 
 
@@ -61,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         if name == "figure8":
             command.add_argument("--steps", type=int, help="of each training; 200 unless given")
+        if name in tiers.TIERS:
+            _tiers(command, name)
         if name == "protocol":
             _protocol(command)
     options = parser.parse_args(arguments)

@@ -26,7 +26,7 @@ from mm_model.generation.references import batch_references, inputs_of
 from mm_model.metrics.intervals import mean_interval, paired_interval
 from mm_model.metrics.pixels import frame_change
 from mm_model.nn.injection import files
-from mm_model.reproduce import plots
+from mm_model.reproduce import plots, tiers
 from mm_model.reproduce.alike import shipped_judges
 from mm_model.reproduce.drawn_tokens import TokenLearning
 from mm_model.reproduce.figure9 import trained_adapter
@@ -75,6 +75,12 @@ class MethodsStudy:
     )
     seed: int = 10
     steps: int | None = None
+
+
+TIERS = {
+    tiers.SMOKE: MethodsStudy((8, 9), ("{} smiles",), steps=2),
+    tiers.QUICK: MethodsStudy(),
+}
 
 
 class _Bench:
@@ -184,7 +190,7 @@ def reproduce(root: Path, processes: int = 2, study: MethodsStudy | None = None)
     It is that of `make run` (profile tiny), else the one that `make figure8` keeps. Resumes by
     person.
     """
-    study = study or MethodsStudy()
+    study = study or TIERS[tiers.QUICK]
     folder, whose = trained_adapter(root, processes)
     torch.set_num_threads(max(1, processes))
     bench = _Bench(root, folder, study)
@@ -193,9 +199,11 @@ def reproduce(root: Path, processes: int = 2, study: MethodsStudy | None = None)
     setting: Document = {"study": asdict(study), "subject": values}
     judges = [bench.likeness.judges[name].digest for name in sorted(bench.likeness.judges)]
     origin = digests.of_value([VERSION, setting, bench.weights, made_by, judges])
-    shelf = Shelf(root / "work" / "reproduce" / NAME, NAME, origin)
+    tier = next((name for name, one in TIERS.items() if one == study), "own")
+    shelf = Shelf(tiers.folder_of(root, NAME, tier), NAME, origin)
     parts = [_part(bench, shelf, seed) for seed in study.people]
     said = {
+        **({"command": f"make {NAME} TIER={tier}"} if tier == tiers.SMOKE else {}),
         "profile": _PROFILE,
         **setting,
         "adapter": {"from": whose, "sha256": made_by},

@@ -23,7 +23,7 @@ from mm_model.embedded.objects.things import Pictured
 from mm_model.embedded.people.action import ACTIONS, STILLS
 from mm_model.metrics.subject import SubjectClip, SubjectNetworks, measured
 from mm_model.progress import Steps
-from mm_model.reproduce import verdicts
+from mm_model.reproduce import tiers, verdicts
 from mm_model.reproduce.alike import Likeness, ObjectLooks, shipped_judges
 from mm_model.reproduce.drawn_tokens import TokenLearning
 from mm_model.reproduce.masks import ground_alike
@@ -92,9 +92,9 @@ class ProtocolStudy:
 
 
 TIERS = {
-    "smoke": ProtocolStudy((14,), (1,), (), 1, steps=2, sampling=2),
-    "quick": ProtocolStudy((14, 15), (1,), (0,), 4),
-    "paper": ProtocolStudy(tuple(range(14, 22)), (1, 5, 6, 8), (0, 6, 8, 9), 25),
+    tiers.SMOKE: ProtocolStudy((14,), (1,), (), 1, steps=2, sampling=2),
+    tiers.QUICK: ProtocolStudy((14, 15), (1,), (0,), 4),
+    tiers.PAPER: ProtocolStudy(tuple(range(14, 22)), (1, 5, 6, 8), (0, 6, 8, 9), 25),
 }
 """`paper`: 16 subjects and 25 sentences. Two subjects are too few for an interval."""
 
@@ -141,7 +141,7 @@ def reproduce(
     """Write `protocol.json` and `protocol.png` of a tier; returns where they lie. Resumes by
     subject, and a learning by its steps.
     """
-    study, networks = study or TIERS["quick"], networks or SubjectNetworks()
+    study, networks = study or TIERS[tiers.QUICK], networks or SubjectNetworks()
     torch.set_num_threads(max(1, processes))
     profile = load_profile(root, "tiny")
     opened = open_base(root / "weights" / "tiny" / "backbone", profile)
@@ -164,8 +164,7 @@ def reproduce(
     packs = [likeness.judges[name].digest for name in sorted(likeness.judges)]
     known = [VERSION, setting, asked, opened.digest, packs, networks.weights]
     tier = next((name for name, one in TIERS.items() if one == study), "own")
-    folder = root / "work" / "reproduce" / NAME / tier
-    shelf = Shelf(folder, NAME, digests.of_value(known))
+    shelf = Shelf(tiers.folder_of(root, NAME, tier), NAME, digests.of_value(known))
     parts = [_part(bench, shelf, one) for one in study.subjects]
     from mm_model.reproduce import plots
 

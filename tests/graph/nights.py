@@ -16,9 +16,16 @@ from typing import Any
 
 import dagster as dg
 import psutil
+from dagster._core.execution.backfill import (
+    BulkActionsFilter,
+    BulkActionStatus,
+    PartitionBackfill,
+)
 from dagster._core.test_utils import create_test_daemon_workspace_context, freeze_time
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster._daemon.auto_run_reexecution.event_log_consumer import EventLogConsumerDaemon
+from dagster._daemon.backfill import execute_backfill_iteration
+from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 from dagster._daemon.run_coordinator import QueuedRunCoordinatorDaemon
 from dagster._daemon.sensor import execute_sensor_iteration
 from dagster._scheduler.scheduler import launch_scheduled_runs
@@ -34,6 +41,7 @@ from tests.serving.house import metrics
 MODEL = "magic-mirror"
 _LOG = logging.getLogger("nights")
 _OVER = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+_REQUESTED = BulkActionStatus.REQUESTED
 _PATIENCE = 900.0
 _BETWEEN = datetime.timedelta(seconds=61)
 _ASKED = ("dagster/schedule_name", "dagster/sensor_name")
@@ -87,9 +95,10 @@ class Daemon:
         """
         self.now, end = when, time.monotonic() + _PATIENCE
         while time.monotonic() < end:
+            quiet = not self._busy()
             self._round()
-            if not self._busy():
-                return
+            if quiet and not self._busy():
+                return  # also what the last run's end was told of
             pause = time.monotonic() + 2
             while time.monotonic() < pause and self._busy():
                 if during is not None and during():
@@ -101,12 +110,33 @@ class Daemon:
         with freeze_time(self.now):
             list(launch_scheduled_runs(self._workspace, _LOG, self.now, iteration_times={}))
             list(execute_sensor_iteration(self._workspace, _LOG, None, None))
+        list(execute_backfill_iteration(self._workspace, _LOG))
+        list(execute_run_monitoring_iteration(self._workspace, _LOG))
         list(EventLogConsumerDaemon().run_iteration(self._workspace))
         list(QueuedRunCoordinatorDaemon(interval_seconds=1).run_iteration(self._workspace))
         self.now += _BETWEEN
 
     def _busy(self) -> bool:
-        return any(run.status not in _OVER for run in self.runs())
+        waits = self.instance.get_backfills(filters=BulkActionsFilter(statuses=[_REQUESTED]))
+        return bool(waits) or any(run.status not in _OVER for run in self.runs())
+
+    def backfill(self, asset: str, *partitions: str) -> str:
+        """Ask for partitions of an asset, as its page does; return the backfill's name."""
+        asked = PartitionBackfill.from_asset_partitions(
+            backfill_id="asked",
+            asset_graph=self._workspace.create_request_context().asset_graph,
+            backfill_timestamp=self.now.timestamp(),
+            tags={},
+            dynamic_partitions_store=self.instance,
+            partition_names=list(partitions),
+            asset_selection=[dg.AssetKey(asset)],
+            all_partitions=False,
+            title=None,
+            description=None,
+            run_config=None,
+        )
+        self.instance.add_backfill(asked)
+        return asked.backfill_id
 
     def runs(self) -> list[dg.DagsterRun]:
         """Every run, the oldest first."""

@@ -13,6 +13,13 @@ from orchestration.definitions import defs
 FILE = Path(__file__).with_name("graph.txt")
 
 
+def _partitions(found: dg.PartitionsDefinition | None) -> str:
+    """Their name, or all of them where they are fixed."""
+    if isinstance(found, dg.StaticPartitionsDefinition):
+        return ", ".join(found.get_partition_keys())
+    return getattr(found, "name", None) or ""
+
+
 def _asset(graph: AssetGraph, key: dg.AssetKey) -> str:
     node = graph.get(key)
     checks = ", ".join(sorted(check.name for check in graph.get_check_keys_for_assets({key})))
@@ -21,7 +28,7 @@ def _asset(graph: AssetGraph, key: dg.AssetKey) -> str:
         "from": ", ".join(sorted(parent.to_user_string() for parent in node.parent_keys)),
         "checks": checks,
         "pools": ", ".join(sorted(node.pools or ())),
-        "partitions": node.partitions_def.name if node.partitions_def else "",
+        "partitions": _partitions(node.partitions_def),
         "kinds": ", ".join(sorted(node.kinds)),
     }
     lines = [f"  {name}: {text}" for name, text in said.items() if text]

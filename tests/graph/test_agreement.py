@@ -22,13 +22,16 @@ LIKENESS = {"faces", "precompute", "subject"}
 GROUPS = {
     "inputs": {
         *("raw", "facepack", "judge", "judges", "captioners", "classifiers", "synthesizer"),
-        *("backbone", "photographs"),
+        *("backbone", "photographs", "drop"),
     },
     "data": {"sources", "ingest", "faces", "pairs"},
     "training": {"precompute", "pretrain", "finetune"},
     "release": {"evaluate", "register"},
     "subjects": {"subject"},
+    "studies": {"study"},
 }
+
+GPU = {"precompute", "pretrain", "finetune", "evaluate", "subject", "study"}
 
 
 def test_dvc_lists_the_stages_in_order() -> None:
@@ -80,21 +83,20 @@ def test_groups_and_the_gpu_pool() -> None:
         for name in names:
             node = assets.get(dg.AssetKey(name))
             assert node.group_name == group
-            wants_gpu = name in {"precompute", "pretrain", "finetune", "evaluate", "subject"}
-            assert (node.pools or set()) == ({"gpu"} if wants_gpu else set())
+            assert (node.pools or set()) == ({"gpu"} if name in GPU else set())
     assert len(assets.get_all_asset_keys()) == sum(map(len, GROUPS.values()))
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("*", {*stages.NAMES, stages.SUBJECT}),
+        ("*", {*stages.NAMES, stages.SUBJECT, "study"}),
         ("group:data", GROUPS["data"]),
-        ("key:finetune+", {"finetune", "evaluate", "register"}),
+        ("key:finetune+", {"finetune", "evaluate", "register", "study"}),
         ("+key:ingest and not group:inputs", {"sources", "ingest"}),
         (
             'kind:"pytorch" or key:register',
-            {"precompute", "pretrain", "finetune", "evaluate", "register", "subject"},
+            {"precompute", "pretrain", "finetune", "evaluate", "register", "subject", "study"},
         ),
     ],
 )

@@ -73,7 +73,7 @@ def test_what_is_on_by_default(fresh: Tree) -> None:
     assert nightly.default_status is dg.DefaultScheduleStatus.STOPPED
     assert {sensor.name for sensor in loaded.sensors} == {
         *("new_media", "outside_runs", "listed_subjects", "new_photographs"),
-        *("failed_runs", "alerts"),
+        *("failed_runs", "alerts", "source_drops"),
     }
     assert subjects.listed_subjects.default_status is dg.DefaultSensorStatus.RUNNING
     assert subjects.new_photographs.default_status is dg.DefaultSensorStatus.STOPPED

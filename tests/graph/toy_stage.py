@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from mm_model.errors import of_machine
+from mm_model.errors import UserError, of_machine
 from mm_model.run import made_by, stages
 from mm_model.run.runner import fingerprint_of, model_digests
 from mm_model.serving import code
@@ -48,13 +48,19 @@ def _sleep(name: str) -> None:
     time.sleep(300)
 
 
-def _really(name: str) -> None:
+def _really(name: str) -> int:
+    """The stage itself, ended as the command line ends it."""
     from mm_model.report.views import VIEWS
     from mm_model.run import runner
 
     if not (ROOT / "data" / "tiny" / name / "release.json").is_file():  # a toy's own output
         shutil.rmtree(ROOT / "data" / "tiny" / name, ignore_errors=True)
-    runner.run(name, ROOT, VIEWS)
+    try:
+        runner.run(name, ROOT, VIEWS)
+    except UserError as error:
+        print(f"Stopped: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 REPORT = {
@@ -143,8 +149,7 @@ def main(name: str) -> int:
     if behaviour == "sleep":
         _sleep(name)
     if behaviour == "real":
-        _really(name)
-        return 0
+        return _really(name)
     params = load_params(ROOT)
     profile, layout = load_profile(ROOT, params.profile), Layout(ROOT, params.profile)
     entry = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][name.partition("@")[0]]
