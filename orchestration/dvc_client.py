@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 from assets import graph
 from assets.graph import INPUT_ASSETS, SETTINGS, nodes
@@ -33,6 +32,7 @@ from orchestration import (
     failed,
     judged,
     listing,
+    observed_inputs,
     rendering,
     runs,
     studies,
@@ -237,8 +237,8 @@ class DvcStageClient:
         observed = self.inputs()
         for model in graph.node(stage).models:
             asset = INPUT_ASSETS[model]
-            if observed[asset].digest != recorded_version(context.instance, asset):
-                context.log_event(observation(asset, observed[asset].digest))
+            if observed[asset].digest != observed_inputs.recorded_version(context.instance, asset):
+                context.log_event(observed_inputs.observation(asset, observed[asset].digest))
         if graph.partition(stage):
             folder = stages.given(stage, self.root)["folder"]
             observed[graph.PHOTOGRAPHS] = listing.of(self.root / folder)
@@ -385,18 +385,6 @@ class DvcStageClient:
                         self._echo(line)
             outcome.status = group.wait()
         return stood
-
-
-def observation(asset: str, version: str) -> dg.AssetObservation:
-    """An event that records which version of an input lies there."""
-    return dg.AssetObservation(asset, tags={DATA_VERSION_TAG: version})
-
-
-def recorded_version(instance: dg.DagsterInstance, asset: str) -> str | None:
-    """Version of an input as last observed; None when it never was."""
-    records = instance.fetch_observations(dg.AssetKey(asset), limit=1).records
-    event = records[0].asset_observation if records else None
-    return event.tags.get(DATA_VERSION_TAG) if event and event.tags else None
 
 
 def _quoted(lines: list[str]) -> str:

@@ -16,9 +16,10 @@ from mm_model.run import stages
 from mm_model.settings import Params, load_params
 from mm_model.store.layout import Layout
 from orchestration import by_code, code_version, dvc_lock, judged, listing, rendering
-from orchestration.dvc_client import DvcStageClient, observation, recorded_version
+from orchestration.dvc_client import DvcStageClient
 from orchestration.dvc_command import status
 from orchestration.listing import Listing
+from orchestration.observed_inputs import observation, recorded_version
 
 Event = dg.AssetObservation | dg.AssetMaterialization | dg.AssetCheckEvaluation
 _LATER = Listing("changed after the run that used it", ())

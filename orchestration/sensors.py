@@ -16,8 +16,9 @@ from mm_model.store import digests, lease
 from mm_model.store.layout import Layout
 from mm_model.store.walk import why
 from orchestration import automation, by_code, jobs, listing, outside, runs
-from orchestration.dvc_client import DvcStageClient, observation, recorded_version
+from orchestration.dvc_client import DvcStageClient
 from orchestration.dvc_lock import FILES_TAG, NEWEST_TAG
+from orchestration.observed_inputs import observation, recorded_version
 
 Stages = dg.ResourceParam[DvcStageClient]
 
