@@ -20,6 +20,7 @@ from mm_model.store.consents import Statement, find, path_below, record
 from mm_model.store.layout import Layout
 from orchestration import alerts, home
 from orchestration.backup import books, databases, inventory, restoring, saving
+from orchestration.team import settings as team
 from tests.graph import stores
 from tests.graph.conftest import REPOSITORY, Tree, _git
 from tests.report import servers
@@ -42,6 +43,9 @@ def lived_in(grown: Path, tmp_path_factory: pytest.TempPathFactory) -> Tree:
     (root / "profiles" / "local.yaml").write_text("# mine\n")
     record(path_below(root), SAID)
     alerts.tell(root, alerts.Alert("one", "Something was wrong."))
+    (team.private_folder(root) / "passwords").write_text("ada:digest\n")
+    team.secrets(root).write_text("A_SECRET=hidden-word\n")
+    team.secrets(root).chmod(0o600)
     (root / "work" / "measured").mkdir()
     (root / "work" / "measured" / "ingest.db").write_text("made again")
     with pytest.MonkeyPatch.context() as patch:
@@ -115,6 +119,8 @@ def test_an_empty_clone_is_the_tree_again(lived_in: Tree, kept: Path, tmp_path: 
     with sqlite3.connect(root / "mlflow.db") as opened:
         assert opened.execute("SELECT name FROM runs").fetchall() == [("a run",)]
     assert (root / "mlruns" / "models" / "MLmodel").read_text() == "a model"
+    assert stat.S_IMODE(team.folder(root).stat().st_mode) == 0o700
+    assert [path.name for path in team.folder(root).iterdir()] == ["passwords"], "no secret"
     assert not (root / "work" / "measured").exists(), "what is made again stays out"
     with dg.DagsterInstance.from_config(str(root / "work" / "dagster")) as instance:
         (run,) = instance.get_runs()
@@ -360,5 +366,5 @@ def test_a_database_that_is_damaged_is_named(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[8192:12288] = b"\xff" * 4096
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"c\.db is damaged"):
+    with pytest.raises(UserError, match=r"c\.db (is damaged|could not be saved)"):
         databases.copy_sqlite(path, tmp_path / "d.db")
