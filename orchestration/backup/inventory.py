@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from mm_model.errors import UserError
 from mm_model.store import atomic, digests, documents
@@ -57,11 +57,18 @@ def whole(folder: Path) -> Inventory:
     if content.get("schema") != SCHEMA:
         raise UserError(f"{path} has schema {content.get('schema')}, this version reads {SCHEMA}.")
     known = Inventory(**content)
+    if strange := [name for name in known.files if not _is_below(name)]:
+        raise UserError(f"{path} names {strange[0]!r}, which is no place in a backup: {_DAMAGED}.")
     wrong = [name for name, digest in known.files.items() if _of(folder / name) != digest]
     if wrong:
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         raise UserError(f"{folder / wrong[0]}{more} is missing or damaged: {_DAMAGED}.")
     return known
+
+
+def _is_below(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return bool(parts) and ".." not in parts and not name.startswith("/")
 
 
 def _of(path: Path) -> str | None:

@@ -26,7 +26,7 @@ _LEFT_OUT = (
     "work/releases/*",  # fetched from the registry again
     # of processes that live now
     *("*.lease", "*.lock", "*.aside", "*-wal", "*-shm", "*-journal", "work/registry/*"),
-    *("work/dagster/leases/*", "work/dagster/dagster.yaml", "work/restore.json"),
+    *("work/*dagster/leases/*", "work/*dagster/dagster.yaml", "work/restore.json"),
     # of a team: secrets, and what is written at each start
     *("work/team/secrets.env", "work/team/*.log*", "work/team/nginx*", "work/team/pages.conf"),
     "work/team/workspace.yaml",

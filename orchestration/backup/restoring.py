@@ -15,6 +15,7 @@ from orchestration import home, views
 from orchestration.backup import books, databases, inventory, parts, saving
 from orchestration.backup.inventory import Inventory
 from orchestration.dvc_command import dvc, ran
+from orchestration.team import settings as team
 
 Say = Callable[[str], None]
 _MARK = "restore.json"
@@ -116,6 +117,8 @@ def _place(root: Path, folder: Path, known: Inventory, kept: books.Books) -> Non
         *(one for one in _LAST if one in tree),
     ]:
         _put(folder / "tree" / path, root / path)
+    if team.folder(root).is_dir():
+        team.private_folder(root)
     home.settle_git(root)  # the clone may be kept by git where the saved tree was not
 
 

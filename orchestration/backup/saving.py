@@ -5,10 +5,12 @@ as it is at one moment, and before the files that it names.
 """
 
 import contextlib
+import hashlib
 import os
 import shutil
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from mm_model.errors import UserError
@@ -68,6 +70,8 @@ def _fill(root: Path, aside: Path, say: Say) -> None:
     cache = cache_of(root)
     count = sum(_copy(cache / path, aside / "cache" / path) for path in parts.files_of(cache))
     say(f"Saved {count} objects of DVC's cache.")
+    for path in _misnamed(aside / "cache"):
+        say(f"Damaged in DVC's cache, and saved as it is: {cache / path}.")
     if kept.artifacts is not None:
         books.fetch_artifacts(kept.artifacts, aside / "artifacts")
         say(f"Saved MLflow's artifacts at {kept.artifacts}.")
@@ -100,6 +104,19 @@ def _copy(source: Path, target: Path) -> bool:
     except FileNotFoundError:
         return False  # a log or a half-written file that went meanwhile
     return True
+
+
+def _misnamed(cache: Path) -> list[str]:
+    """Objects of a cache that are not what their name, their MD5, says."""
+    wrong = []
+    for path in parts.files_of(cache):
+        if path.startswith("files/md5/"):
+            name = "".join(path.split("/")[2:]).removesuffix(".dir")
+            with (cache / path).open("rb") as content:
+                digest = hashlib.file_digest(content, partial(hashlib.md5, usedforsecurity=False))
+            if digest.hexdigest() != name:
+                wrong.append(path)
+    return wrong
 
 
 def cache_of(root: Path) -> Path:

@@ -72,6 +72,8 @@ def _start(root: Path) -> None:
         settings = team.read(root)
         team.check(settings)
         logs = team.private_folder(root)
+        # A home of its own: commands in this tree that know of no database write the other's anew.
+        os.environ["DAGSTER_HOME"] = str(logs / "dagster")
         os.environ[home.BOOKS] = settings.values[home.BOOKS]
         home.prepare(root)
         found = services.of(team.read(root))

@@ -19,7 +19,9 @@ from mm_model.store import lease
 from mm_model.store.consents import Statement, find, path_below, record
 from mm_model.store.layout import Layout
 from orchestration import alerts, home
-from orchestration.backup import databases, inventory, restoring, saving
+from orchestration.backup import books, databases, inventory, restoring, saving
+from orchestration.team import settings as team
+from tests.graph import stores
 from tests.graph.conftest import REPOSITORY, Tree, _git
 from tests.report import servers
 
@@ -41,6 +43,9 @@ def lived_in(grown: Path, tmp_path_factory: pytest.TempPathFactory) -> Tree:
     (root / "profiles" / "local.yaml").write_text("# mine\n")
     record(path_below(root), SAID)
     alerts.tell(root, alerts.Alert("one", "Something was wrong."))
+    (team.private_folder(root) / "passwords").write_text("ada:digest\n")
+    team.secrets(root).write_text("A_SECRET=hidden-word\n")
+    team.secrets(root).chmod(0o600)
     (root / "work" / "measured").mkdir()
     (root / "work" / "measured" / "ingest.db").write_text("made again")
     with pytest.MonkeyPatch.context() as patch:
@@ -114,6 +119,8 @@ def test_an_empty_clone_is_the_tree_again(lived_in: Tree, kept: Path, tmp_path: 
     with sqlite3.connect(root / "mlflow.db") as opened:
         assert opened.execute("SELECT name FROM runs").fetchall() == [("a run",)]
     assert (root / "mlruns" / "models" / "MLmodel").read_text() == "a model"
+    assert stat.S_IMODE(team.folder(root).stat().st_mode) == 0o700
+    assert [path.name for path in team.folder(root).iterdir()] == ["passwords"], "no secret"
     assert not (root / "work" / "measured").exists(), "what is made again stays out"
     with dg.DagsterInstance.from_config(str(root / "work" / "dagster")) as instance:
         (run,) = instance.get_runs()
@@ -123,6 +130,31 @@ def test_an_empty_clone_is_the_tree_again(lived_in: Tree, kept: Path, tmp_path: 
 
 def test_a_backup_is_for_its_owner_alone(kept: Path) -> None:
     assert stat.S_IMODE(kept.stat().st_mode) == 0o700
+
+
+def test_a_list_that_leads_out_of_the_backup_is_refused(
+    lived_in: Tree, kept: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(kept, tmp_path / "kept"))
+    said = json.loads((folder / inventory.NAME).read_text())
+    del said["own_digest"]
+    for name in ("tree/../../out", "/etc/out"):
+        inventory.write(folder, inventory.Inventory(**said | {"files": {name: "0"}}))
+        with pytest.raises(UserError, match="no place in a backup"):
+            here(clone_of(lived_in, tmp_path / f"clone{len(name)}"), folder)
+
+
+def test_an_object_of_the_cache_that_is_damaged_is_named(lived_in: Tree, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(lived_in.root, tmp_path / "tree", symlinks=True))
+    objects = sorted((root / ".dvc" / "cache" / "files").rglob("*"))
+    one = next(path for path in objects if path.is_file())
+    one.chmod(0o644)
+    one.write_bytes(b"flipped")
+    home.prepare(root)
+    said: list[str] = []
+    (tmp_path / "to").mkdir()
+    saving.save(root, tmp_path / "to", said.append)
+    assert f"Damaged in DVC's cache, and saved as it is: {one}." in said
 
 
 @pytest.mark.parametrize("what", ["a byte", "a file", "the list", "the end"])
@@ -254,6 +286,21 @@ def test_a_team_s_services_are_stopped_first(lived_in: Tree, kept: Path, tmp_pat
         here(root, kept)
 
 
+def test_artifacts_in_a_bucket_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stores.be_user(monkeypatch, tmp_path)
+    with stores.s3(tmp_path, "old", "new") as store:
+        monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", store.endpoint)
+        for name in ("mlflow/1/models/m-1/MLmodel", "mlflow/notes.txt"):
+            store.client.put_object(Bucket="old", Key=name, Body=name.encode())
+        books.fetch_artifacts("s3://old/mlflow", tmp_path / "kept")
+        books.bring_artifacts(tmp_path / "kept", "s3://new/mlflow")
+        assert store.keys("new") == store.keys("old")
+        found = store.client.get_object(Bucket="new", Key="mlflow/1/models/m-1/MLmodel")
+        assert found["Body"].read() == b"mlflow/1/models/m-1/MLmodel"
+    with pytest.raises(UserError, match="s3://old/mlflow could not be read"):
+        books.fetch_artifacts("s3://old/mlflow", tmp_path / "again")
+
+
 @pytest.mark.slow
 def test_databases_on_postgresql_come_back_whole(
     lived_in: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -319,5 +366,5 @@ def test_a_database_that_is_damaged_is_named(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[8192:12288] = b"\xff" * 4096
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"c\.db is damaged"):
+    with pytest.raises(UserError, match=r"c\.db (is damaged|could not be saved)"):
         databases.copy_sqlite(path, tmp_path / "d.db")

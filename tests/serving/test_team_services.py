@@ -171,3 +171,11 @@ def test_no_password_stands_in_a_list_of_processes_or_a_log(running: Team) -> No
         if one.status == psutil.CONN_LISTEN
     }
     assert listening == {"127.0.0.1"}
+
+
+def test_nobody_is_left_when_it_is_killed(running: Team) -> None:
+    """The last of this file: the team is gone after it."""
+    everybody = psutil.Process(running.process.pid).children(recursive=True)
+    running.process.kill()
+    gone, left = psutil.wait_procs(everybody, timeout=START_SECONDS)
+    assert len(gone) > 6 and not left

@@ -1,0 +1,54 @@
+"""Services of a team are kept at work: started again, logged, and all ended together."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from orchestration.team.keeping import Keeper
+from orchestration.team.services import Service
+
+pytestmark = pytest.mark.capability("team", scale="T")
+FIRST_DIES = """
+import pathlib, sys, time
+mark = pathlib.Path("died")
+if not mark.exists():
+    mark.touch()
+    print("first words"); print("no database"); sys.exit(3)
+print("at work", flush=True)
+time.sleep(600)
+"""
+
+
+def test_one_that_ends_is_started_again_and_its_last_words_are_told(tmp_path: Path) -> None:
+    told: list[str] = []
+    came = threading.Event()
+
+    class Log(threading.Thread):
+        def run(self) -> None:
+            while not came.wait(0.05):
+                log = tmp_path / "one.log"
+                if log.is_file() and "at work" in log.read_text():
+                    came.set()
+
+    one = Service("one", (sys.executable, "-c", FIRST_DIES), dict(os.environ))
+    two = Service("two", ("/bin/sh", "-c", "sleep 600 & wait"), dict(os.environ))
+    keeper = Keeper([one, two], tmp_path, tmp_path, told.append)
+    keeper.start()
+    try:
+        watch = Log(daemon=True)
+        watch.start()
+        assert came.wait(120)
+        below = psutil.Process().children(recursive=True)
+    finally:
+        keeper.end()
+    assert told == ["one ended (3), again in 2 s. Last: no database"]
+    lines = (tmp_path / "one.log").read_text().splitlines()
+    assert lines[:3] == ["first words", "no database", "at work"]
+    gone, left = psutil.wait_procs(below, timeout=60)
+    assert len(gone) >= 5 and not left
