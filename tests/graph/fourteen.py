@@ -24,8 +24,9 @@ things happen. The definitions, the daemon's loops, the code server, DVC, the re
 of promotion are the real ones; each run is a process. The clock is made up, and so is what the
 stages compute: they hand the files' names on, and an evaluation finds what the story says.
 
-`.venv/bin/python -m tests.graph.fourteen docs/fourteen-nights.md` lives through it and writes this page. `files` are
-those that the champion was trained on, `told` is what stands in `work/alerts.log`.
+`.venv/bin/python -m tests.graph.fourteen docs/fourteen-nights.md` lives through it and writes this
+page. `files` are those that the champion was trained on, `told` is what stands in
+`work/alerts.log`.
 
 | night | what happened | runs | stages that worked | champion | challenger | files | told |
 |---|---|---|---|---|---|---|---|
