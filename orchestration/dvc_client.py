@@ -380,7 +380,7 @@ class DvcStageClient:
                 context.log.info(line)
                 stood = stood or "up to date" in line
                 if "up to date" not in line:
-                    outcome.outward = line
+                    outcome.outward = f"{outcome.outward} {line}".strip()
                     if self._echo:
                         self._echo(line)
             outcome.status = group.wait()
