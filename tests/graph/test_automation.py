@@ -85,8 +85,9 @@ def test_nightly_asks_once_a_night_unless_a_run_is_going_on(fresh: Tree, tmp_pat
     fresh.instance = dg.DagsterInstance.local_temp(str(tmp_path))
 
     def tick(when: datetime.datetime = NIGHT) -> dg.RunRequest | dg.SkipReason:
-        context = dg.build_schedule_context(fresh.instance, scheduled_execution_time=when)
-        return fresh.definitions().resolve_schedule_def("nightly")(context)
+        nightly = fresh.definitions().resolve_schedule_def("nightly")
+        with dg.build_schedule_context(fresh.instance, scheduled_execution_time=when) as context:
+            return nightly(context)
 
     assert tick().run_key == "2026-03-01 02:00"
     assert tick(NIGHT + datetime.timedelta(hours=6)).run_key == "2026-03-01 08:00"
@@ -105,8 +106,8 @@ def test_a_profile_says_when_and_how_often(fresh: Tree, tmp_path: Path) -> None:
     loaded = fresh.definitions()
     (nightly,) = loaded.schedules
     assert (nightly.cron_schedule, nightly.execution_timezone) == ("30 4 * * 1-5", "Europe/Paris")
-    context = dg.build_schedule_context(fresh.instance, scheduled_execution_time=NIGHT)
-    assert nightly(context).tags["dagster/max_retries"] == "0"
+    with dg.build_schedule_context(fresh.instance, scheduled_execution_time=NIGHT) as context:
+        assert nightly(context).tags["dagster/max_retries"] == "0"
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,9 @@ def night(world: World) -> str:
     says of the release."""
     tree = world.tree
     loaded = definitions.build(DvcStageClient(tree.root, views=()))
-    context = dg.build_schedule_context(tree.instance, scheduled_execution_time=NIGHT)
-    asked: Any = loaded.resolve_schedule_def("nightly")(context)
+    nightly = loaded.resolve_schedule_def("nightly")
+    with dg.build_schedule_context(tree.instance, scheduled_execution_time=NIGHT) as context:
+        asked: Any = nightly(context)
     result = loaded.resolve_job_def(jobs.EVERYTHING).execute_in_process(
         instance=tree.instance,
         raise_on_error=False,
@@ -64,3 +65,16 @@ def test_the_champion_stays_and_the_run_says_why(world: World) -> None:
     said = night(world)  # nothing is new: the registry is asked whether all stands
     assert (world.alias("champion"), world.alias("challenger")) == (1, 2)
     assert "the faces of Tuesday" in said
+
+
+def test_a_pin_that_came_after_the_last_run_is_told_by_the_next(world: World) -> None:
+    world.measure(0.3)
+    night(world)
+    world.measure(0.8)
+    world.tree.set("evaluate", "people", 20)
+    assert "the light" not in night(world)
+    assert world.alias("champion") == 2
+    assert cli.main(["rollback", "--reason", "the light"]) == 0
+    said = night(world)
+    assert (world.alias("champion"), world.alias("challenger")) == (1, None)
+    assert "the light" in said

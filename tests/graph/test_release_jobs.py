@@ -148,11 +148,11 @@ def test_a_release_s_run_keeps_no_night_from_its_run(
     fresh: Tree, books: dg.DagsterInstance
 ) -> None:
     made(fresh, books, "rollback", dg.DagsterRunStatus.QUEUED)
-    context = dg.build_schedule_context(books, scheduled_execution_time=NIGHT)
     (nightly,) = fresh.definitions().schedules
-    assert isinstance(nightly(context), dg.RunRequest)
-    made(fresh, books, "everything", dg.DagsterRunStatus.QUEUED)
-    assert isinstance(nightly(context), dg.SkipReason)
+    with dg.build_schedule_context(books, scheduled_execution_time=NIGHT) as context:
+        assert isinstance(nightly(context), dg.RunRequest)
+        made(fresh, books, "everything", dg.DagsterRunStatus.QUEUED)
+        assert isinstance(nightly(context), dg.SkipReason)
 
 
 def until(condition: Any) -> None:
