@@ -40,7 +40,11 @@ class ReadyDvc:
                 group = own.enter_context(ProcessGroup(dvc(*arguments), self._root, env))
             if more:
                 self._get_ready()
-            yield group
+            try:
+                yield group
+            except BaseException:
+                self.leave()  # who is interrupted needs none, and whoever looks finds none
+                raise
 
     def leave(self) -> None:
         """End one that got ready and was not needed."""

@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     takes minutes begins the second worker's half: at the end the others would wait for it.
     """
     items.sort(key=lambda item: not item.nodeid.startswith(READ_THE_CHAIN))
-    long = [item for item in items if item.get_closest_marker("minutes")]
+    long = [item for item in items if any(item.iter_markers("minutes"))]
     items[:] = [item for item in items if item not in long]
     half = (len(items) - len(long)) // 2
     items[half:half] = long

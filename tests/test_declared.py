@@ -23,11 +23,11 @@ EXTRAS = {
     "benchmarks": (),
     "tests": ("orchestrate", "dev"),
 }
-# Needed without an import of ours: DVC and
-# Dagster are commands, three hold their parsers together, three are commands of `make`, and the
+# Needed without an import of ours: Dagster's page
+# is a command, three hold their parsers together, three are commands of `make`, and the
 # type checker reads the stubs.
 NEVER_IMPORTED = {
-    "dvc",
+    "ruamel-yaml-clib",  # DVC's YAML finds it by itself
     "dagster-webserver",
     "hydra-core",
     "omegaconf",
