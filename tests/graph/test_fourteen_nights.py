@@ -1,4 +1,8 @@
-"""Fourteen nights alone: what somebody finds in the mornings, with Dagster's own daemon."""
+"""Fourteen nights alone: what somebody finds in the mornings, with Dagster's own daemon.
+
+A quarter of an hour beside other tests; a lost run, a backfill, a pin and a choice are in the slow
+tests, each by itself.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from tests.graph.nights import Night, Watch, World
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.minutes,
+    pytest.mark.endurance,
     pytest.mark.capability("nights alone", scale="T"),
 ]
 
