@@ -17,7 +17,7 @@ from mm_model.rows import Row
 from mm_model.settings import load_params
 from mm_model.store import digests, manifest
 from mm_model.store.layout import Layout
-from orchestration import runs
+from orchestration import dynamic, runs
 from orchestration.dvc_client import DvcStageClient
 from orchestration.dvc_command import ran
 
@@ -105,14 +105,6 @@ def source_drops(
         found = {str(drop["key"]): drop for drop in _found(stages)}
     except UserError as error:
         return dg.SkipReason(str(error))
-    known = context.instance.get_dynamic_partitions(DROPS.name or "")
-    new, gone = (
-        [key for key in found if key not in known],
-        [key for key in known if key not in found],
-    )
-    asked: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
-    asked += [DROPS.build_add_request(new)] if new else []
-    asked += [DROPS.build_delete_request(gone)] if gone else []
     events = [
         _event(drop)
         for key, drop in found.items()
@@ -120,7 +112,7 @@ def source_drops(
     ]
     return dg.SensorResult(
         skip_reason=f"{len(events)} arrivals have another account than before.",
-        dynamic_partitions_requests=asked,
+        dynamic_partitions_requests=dynamic.in_step(DROPS, found, context.instance),
         asset_events=events,
         cursor=cursor,
     )

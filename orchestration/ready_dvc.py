@@ -26,7 +26,6 @@ class ReadyDvc:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._waiting: contextlib.ExitStack | None = None
         self._group: ProcessGroup | None = None
 
     @contextlib.contextmanager
@@ -48,25 +47,22 @@ class ReadyDvc:
 
     def leave(self) -> None:
         """End one that got ready and was not needed."""
-        if self._waiting is not None:
-            self._waiting.close()
-        self._waiting = self._group = None
+        group, self._group = self._group, None
+        if group is not None:
+            group.__exit__(None, None, None)
 
     def _get_ready(self) -> None:
-        self._waiting = contextlib.ExitStack()
-        self._group = self._waiting.enter_context(
-            ProcessGroup(_COMMAND, self._root, environment(self._root), hears=True)
-        )
+        group = ProcessGroup(_COMMAND, self._root, environment(self._root), hears=True)
+        self._group = group.__enter__()
 
     def _taken(
         self, own: contextlib.ExitStack, arguments: tuple[str, ...], env: Mapping[str, str]
     ) -> ProcessGroup | None:
         """The one that got ready, told what to do; None where there is none that lives."""
-        waiting, group = self._waiting, self._group
-        self._waiting = self._group = None
-        if waiting is None or group is None:
+        group, self._group = self._group, None
+        if group is None:
             return None
-        own.push(waiting.__exit__)
+        own.push(group)
         if not group.lives():
             return None
         group.tell(json.dumps({"arguments": dvc(*arguments)[3:], "environment": dict(env)}) + "\n")

@@ -13,7 +13,7 @@ from assets.graph import SUBJECT
 from assets.subject import SUBJECTS
 from mm_model.errors import UserError
 from mm_model.run import stages
-from orchestration import automation, jobs, listing, outside, runs
+from orchestration import automation, dynamic, jobs, listing, outside, runs
 from orchestration.dvc_client import DvcStageClient
 from orchestration.dvc_lock import PHOTOGRAPHS_TAG, of_photographs
 
@@ -27,7 +27,7 @@ def listed(root: Path, instance: dg.DagsterInstance) -> list[str]:
         UserError: the list is not valid.
     """
     names = _names(root)
-    new, gone = _changes(names, instance)
+    new, gone = dynamic.changes(SUBJECTS, names, instance)
     instance.add_dynamic_partitions(SUBJECTS.name or "", new)
     for name in gone:
         instance.delete_dynamic_partition(SUBJECTS.name or "", name)
@@ -36,13 +36,6 @@ def listed(root: Path, instance: dg.DagsterInstance) -> list[str]:
 
 def _names(root: Path) -> list[str]:
     return [stage.partition("@")[2] for stage in stages.listed(root)]
-
-
-def _changes(names: list[str], instance: dg.DagsterInstance) -> tuple[list[str], list[str]]:
-    """Names to add and names to delete."""
-    known = instance.get_dynamic_partitions(SUBJECTS.name or "")
-    new = [name for name in names if name not in known]
-    return new, [name for name in known if name not in names]
 
 
 @dg.sensor(
@@ -56,12 +49,9 @@ def listed_subjects(
 ) -> dg.SensorResult | dg.SkipReason:
     """Keep the partitions as the list says."""
     try:
-        new, gone = _changes(_names(stages.root), context.instance)
+        asked = dynamic.in_step(SUBJECTS, _names(stages.root), context.instance)
     except UserError as error:
         return dg.SkipReason(str(error))
-    asked: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
-    asked += [SUBJECTS.build_add_request(new)] if new else []
-    asked += [SUBJECTS.build_delete_request(gone)] if gone else []
     if not asked:
         return dg.SkipReason("Every listed subject has its partition.")
     return dg.SensorResult(dynamic_partitions_requests=asked)

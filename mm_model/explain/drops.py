@@ -3,8 +3,6 @@
 Reads the folder's listing and the tables of the first three stages; computes nothing.
 """
 
-import hashlib
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mm_model.errors import UserError
+from mm_model.media import names
 from mm_model.records import Status
 from mm_model.store import tables
 from mm_model.store.atomic import Document
@@ -89,24 +88,19 @@ def of_folder(layout: Layout, folder: Path, apart: float) -> list[Drop]:
     except OSError as error:
         raise UserError(f"{folder} cannot be listed ({why(error)}): mend it.") from None
     fates, drops = _fates(layout), list[Drop]()
-    for moment, path, size in found:
+    for moment, source, size in found:
         if not drops or moment - drops[-1].last > apart:
             drops.append(Drop(moment, moment))
         drops[-1].last = moment
-        drops[-1]._add(size, fates.get(path))
+        drops[-1]._add(size, fates.get(source))
     return drops
 
 
 def _arrivals(folder: Path) -> Iterator[tuple[float, str, int]]:
-    """When each file was written here, where it lies below the folder, and its bytes."""
+    """When each file was written here, its source id, and its bytes."""
     for entry in entries_below(folder):
         if entry.status is not None and entry.error is None:
-            yield entry.status.st_ctime, _named(entry.relative), entry.status.st_size
-
-
-def _named(relative: Path) -> str:
-    """The name by which `sources` knows a file: it holds no path that is not text."""
-    return hashlib.sha256(os.fsencode(relative)).hexdigest()[:16]
+            yield entry.status.st_ctime, names.source_id(entry.relative), entry.status.st_size
 
 
 def _fates(layout: Layout) -> Mapping[str, _Fate]:

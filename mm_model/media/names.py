@@ -3,6 +3,7 @@
 Two forms: one to show, one to open the file again. Names never carry meaning for the pipeline.
 """
 
+import hashlib
 import os
 from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -31,6 +32,11 @@ def stored(path: Path | str) -> str:
     if shown(path) == text and not text.startswith(_QUOTED):
         return text
     return _QUOTED + quote_from_bytes(os.fsencode(path))
+
+
+def source_id(name: Path | str) -> str:
+    """The name by which `sources` knows a file: it holds no path that is not text."""
+    return hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
 
 
 def opened(text: str, root: Path) -> Path:

@@ -3,12 +3,12 @@
 What cannot be read is a row as well, with the reason.
 """
 
-import hashlib
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from mm_model.media import names
 from mm_model.media.captions import CaptionError
 from mm_model.media.failure import MediaError
 from mm_model.media.names import shown, stored
@@ -30,7 +30,7 @@ Captions = dict[str, dict[str, str]]
 def inventory(job: Job, source: Source, captions: Captions) -> Iterator[Row]:
     """Rows of `inventory.parquet`, one at a time; captions are put into `captions`."""
     for item in job.each(source.items(), len(source), "digesting files"):
-        source_id = hashlib.sha256(os.fsencode(item.name)).hexdigest()[:16]
+        source_id = names.source_id(item.name)
         place, found = _kept(item, source_id, job)
         if item.caption is not None:
             captions[source_id] = _caption(item.caption, item.caption_origin)

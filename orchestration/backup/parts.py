@@ -10,10 +10,9 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
-
 from mm_model.errors import UserError
 from mm_model.settings import load_params
+from mm_model.store import locked
 from mm_model.store.walk import entries_below, why
 
 DATABASES_FIRST = ("*.db",)
@@ -83,11 +82,8 @@ def inputs(root: Path) -> tuple[list[str], list[str]]:
         UserError: `params.yaml` is not valid.
     """
     named = {value for name, value in load_params(root).model_dump().items() if name != "profile"}
-    try:
-        stages = yaml.safe_load((root / "dvc.lock").read_text())["stages"].values()
-        named |= {dep["path"] for entry in stages for dep in entry.get("deps", ())}
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
-        pass  # one that is damaged or absent names nothing; it is kept as it is
+    for entry in locked.stages(root):  # a lock that is damaged names nothing; it is kept as it is
+        named |= {dep["path"] for dep in entry.get("deps", ())}
     paths = sorted(name for name in named if (root / name).exists())
     inside = [path for path in paths if _is_inside(root, path)]
     return (
