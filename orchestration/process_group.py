@@ -84,16 +84,16 @@ class ProcessGroup:
         for line in self._process.stdout or ():
             yield line.rstrip()
 
-    def tell(self, text: str) -> None:
-        """Write to the command's standard input; one that listens no more is told nothing."""
-        if self._process.stdin is not None:
-            with contextlib.suppress(OSError, ValueError):
-                self._process.stdin.write(text)
-                self._process.stdin.flush()
-
-    def lives(self) -> bool:
-        """Whether the command has not ended."""
-        return self._process.poll() is None
+    def tell(self, text: str) -> bool:
+        """Write to the command's standard input; False if it listens no more."""
+        if self._process.stdin is None:
+            return False
+        try:
+            self._process.stdin.write(text)
+            self._process.stdin.flush()
+        except (OSError, ValueError):
+            return False
+        return True
 
     def hang_up(self, patience: float) -> None:
         """Close the command's standard input, and give it so many seconds for its end."""

@@ -63,10 +63,8 @@ class ReadyDvc:
         if group is None:
             return None
         own.push(group)
-        if not group.lives():
-            return None
-        group.tell(json.dumps({"arguments": dvc(*arguments)[3:], "environment": dict(env)}) + "\n")
-        return group
+        told = {"arguments": dvc(*arguments)[3:], "environment": dict(env)}
+        return group if group.tell(json.dumps(told) + "\n") else None
 
 
 def main() -> int:

@@ -146,10 +146,8 @@ class Daemon:
         """Kill the process that executes a run, and nothing else."""
         for process in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.Error):
-                if "toy_stage.py" in process.cmdline():
-                    # stage, shell of DVC's, DVC, then the run
-                    next(one for one in process.parents() if "dvc" not in one.cmdline()[:4]).kill()
-                    return
+                if "execute_run" in process.cmdline():
+                    process.kill()
 
 
 class Watch:
