@@ -146,8 +146,10 @@ class Daemon:
         """Kill the process that executes a run, and nothing else."""
         for process in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.Error):
-                if "execute_run" in process.cmdline():
-                    process.kill()
+                run = process.parent()  # who executes a run starts DVC itself
+                if "dvc" in process.cmdline()[:4] and run is not None:
+                    run.kill()
+                    return
 
 
 class Watch:
