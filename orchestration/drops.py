@@ -68,7 +68,8 @@ def _event(drop: Row) -> dg.AssetMaterialization:
             "kept": drop["kept"],
             "rejected": sum(drop["rejected"].values()),
             "failed": sum(drop["failed"].values()),
-            "unlisted": drop["unlisted"],
+            "not read yet": drop["waiting"],
+            "beside (captions, lists, archives)": drop["beside"],
             **({"reasons": dg.MetadataValue.md(table)} if reasons else {}),
         },
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mm_model.errors import UserError
 from mm_model.media import names
+from mm_model.media.folder import may_be_sample
 from mm_model.records import Status
 from mm_model.store import tables
 from mm_model.store.atomic import Document
@@ -28,8 +29,8 @@ _KEPT: _Fate = (Status.KEPT.value, "")
 class Drop:
     """Files that came together. `first`, `last`: when they were written here (ctime, seconds).
 
-    `rejected` and `failed` map reasons to numbers. `unlisted` are files that are no sample by
-    themselves (captions, lists, archives) or that no run has read yet.
+    `rejected` and `failed` map reasons to numbers. `waiting` are files that no run has read yet,
+    `beside` those that are no sample by themselves (captions, lists, archives).
     """
 
     first: float
@@ -39,7 +40,8 @@ class Drop:
     kept: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
-    unlisted: int = 0
+    waiting: int = 0
+    beside: int = 0
 
     @property
     def key(self) -> str:
@@ -52,7 +54,7 @@ class Drop:
         return {"key": self.key, **vars(self)}
 
     def line(self) -> str:
-        """`12 files = 9 kept + 2 rejected (FACE_NONE 2) + 0 failed + 1 unlisted`."""
+        """`12 files = 8 kept + 2 rejected (FACE_NONE 2) + 0 failed + 1 not read yet + 1 beside`."""
 
         def told(found: Counter[str]) -> str:
             named = ", ".join(f"{reason} {number}" for reason, number in sorted(found.items()))
@@ -61,14 +63,17 @@ class Drop:
         return (
             f"{self.files} files = {self.kept} kept"
             f" + {self.rejected.total()} rejected{told(self.rejected)}"
-            f" + {self.failed.total()} failed{told(self.failed)} + {self.unlisted} unlisted"
+            f" + {self.failed.total()} failed{told(self.failed)}"
+            f" + {self.waiting} not read yet + {self.beside} beside (captions, lists, archives)"
         )
 
-    def _add(self, size: int, fate: _Fate | None) -> None:
+    def _add(self, name: Path, size: int, fate: _Fate | None) -> None:
         self.files += 1
         self.bytes += size
-        if fate is None:
-            self.unlisted += 1
+        if fate is None and may_be_sample(name):
+            self.waiting += 1
+        elif fate is None:
+            self.beside += 1
         elif fate == _KEPT:
             self.kept += 1
         else:
@@ -88,19 +93,19 @@ def of_folder(layout: Layout, folder: Path, apart: float) -> list[Drop]:
     except OSError as error:
         raise UserError(f"{folder} cannot be listed ({why(error)}): mend it.") from None
     fates, drops = _fates(layout), list[Drop]()
-    for moment, source, size in found:
+    for moment, name, size in found:
         if not drops or moment - drops[-1].last > apart:
             drops.append(Drop(moment, moment))
         drops[-1].last = moment
-        drops[-1]._add(size, fates.get(source))
+        drops[-1]._add(name, size, fates.get(names.source_id(name)))
     return drops
 
 
-def _arrivals(folder: Path) -> Iterator[tuple[float, str, int]]:
-    """When each file was written here, its source id, and its bytes."""
+def _arrivals(folder: Path) -> Iterator[tuple[float, Path, int]]:
+    """When each file was written here, its name from the folder on, and its bytes."""
     for entry in entries_below(folder):
         if entry.status is not None and entry.error is None:
-            yield entry.status.st_ctime, names.source_id(entry.relative), entry.status.st_size
+            yield entry.status.st_ctime, entry.relative, entry.status.st_size
 
 
 def _fates(layout: Layout) -> Mapping[str, _Fate]:

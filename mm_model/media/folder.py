@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mm_model.errors import UserError
 from mm_model.media.failure import MediaError
+from mm_model.media.names import tar_ending
 from mm_model.records import Reason
 from mm_model.store.walk import Entry, entries_below, why
 
@@ -95,10 +96,22 @@ def _walk(folder: Path) -> Iterator[tuple[MediaFile, bool]]:
         if problem is None and entry.is_link and _is_folder(entry.path):
             continue
         # The name of a folder says nothing of what is in it.
-        suffix = "" if entry.is_folder else entry.path.suffix.lower()
-        if suffix not in _NOT_MEDIA and entry.path.name.lower() != "readme.md":
-            found = MediaFile(entry.path, entry.relative, problem, unlisted=entry.is_folder)
-            yield found, suffix == _TEXT
+        text = not entry.is_folder and entry.path.suffix.lower() == _TEXT
+        if text or entry.is_folder or _may_be_media(entry.path):
+            yield MediaFile(entry.path, entry.relative, problem, unlisted=entry.is_folder), text
+
+
+def _may_be_media(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    return suffix != _TEXT and suffix not in _NOT_MEDIA and path.name.lower() != "readme.md"
+
+
+def may_be_sample(relative: Path) -> bool:
+    """Whether a file may be a photograph or clip by itself, by its name from the folder on: it is
+    not hidden, no caption, list or note, and no archive or index of others."""
+    hidden = any(part.startswith(".") for part in relative.parts)
+    holds_others = tar_ending(relative) is not None or relative.suffix.lower() == ".parquet"
+    return _may_be_media(relative) and not hidden and not holds_others
 
 
 def _is_folder(path: Path) -> bool:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mm_model.errors import UserError
 from mm_model.media.consent import consent_for
-from mm_model.media.folder import media_below
+from mm_model.media.folder import may_be_sample, media_below
 from mm_model.media.names import opened, shown, stored
 from mm_model.records import Reason
 from mm_model.store import digests
@@ -262,3 +262,21 @@ def test_a_record_that_is_refused_is_not_quoted(tmp_path: Path, text: str) -> No
     with pytest.raises(UserError) as refused:
         consent_for(tmp_path, None)
     assert "ada" not in str(refused.value).replace(str(tmp_path), "").lower()
+
+
+@pytest.mark.parametrize(
+    ("name", "may"),
+    [
+        ("ann/a.jpg", True),
+        ("clip.MOV", True),
+        ("without-ending", True),
+        ("ann/a.jpg.txt", False),
+        ("consent.yaml", False),
+        ("README.md", False),
+        ("ann/.hidden/a.jpg", False),
+        ("part-0001.tar.gz", False),
+        ("index.parquet", False),
+    ],
+)
+def test_a_name_says_what_may_be_a_sample_by_itself(name: str, may: bool) -> None:
+    assert may_be_sample(Path(name)) is may
