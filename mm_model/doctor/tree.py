@@ -73,7 +73,7 @@ def at_work(root: Path) -> Iterator[Diagnosis]:
         said = f"{holder.what} (process {holder.process} on {holder.host}) is gone"
         yield Diagnosis("lock", "good", f"{said}; its lock holds nobody up")
     elif lives:
-        yield Diagnosis("lock", "note", holder.sentence.partition(":")[0])
+        yield Diagnosis("lock", "note", holder.fact)
     else:
         said = f"{holder.what} of {holder.host} may be at work here"
         yield Diagnosis("lock", "note", said, "the next run watches whether it lives")

@@ -55,13 +55,18 @@ class Holder:
     boot: str | None
 
     @property
-    def sentence(self) -> str:
-        """Who is at work, since when, and what to do."""
+    def fact(self) -> str:
+        """Who is at work and since when."""
         at = f"at stage {self.stage}, " if self.stage else ""
         return (
             f"{self.what} is at work here since {self.since} ({at}process {self.process} on "
-            f"{self.host}): wait for its end, or stop it there."
+            f"{self.host})"
         )
+
+    @property
+    def sentence(self) -> str:
+        """Who is at work, since when, and what to do."""
+        return f"{self.fact}: wait for its end, or stop it there."
 
 
 OnDoubt = Callable[[Holder], None]

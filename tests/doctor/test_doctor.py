@@ -12,7 +12,7 @@ import pytest
 from mm_model.commands import cli
 from mm_model.doctor import machine
 from mm_model.register import served
-from mm_model.store import atomic, digests
+from mm_model.store import atomic, digests, lease
 from tests.serving.house import House, alone, metrics
 
 pytestmark = pytest.mark.capability("doctor", scale="T")
@@ -60,6 +60,20 @@ def test_a_sound_tree_is_told_sound(house: House, capsys: Any) -> None:
     assert found["judges"][0]["state"] == "note", "a shelf need not be there"
     assert cli.main(["doctor"]) == 0
     assert "ok    champion: magic-mirror version 1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("stage", [None, "pretrain"])
+def test_who_is_at_work_is_told_whole(house: House, capsys: Any, stage: str | None) -> None:
+    with lease.held(house.layout.lease, "make run", stage) as held:
+        assert held is not None
+        _, found = asked(capsys)
+        holder = held.holder
+    (said,) = found["lock"]
+    at = "at stage pretrain, " if stage else ""
+    assert said["sentence"] == (
+        f"make run is at work here since {holder.since} ({at}process {holder.process} on "
+        f"{holder.host})"
+    )
 
 
 def test_a_damaged_champion_is_bad_with_the_way_out(house: House, capsys: Any) -> None:
