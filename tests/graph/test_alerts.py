@@ -1,7 +1,9 @@
 """What somebody is told of a run that failed: once, with what and where, by each way there is."""
 
 import datetime
+import errno
 import json
+import os
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -134,6 +136,63 @@ def test_what_could_not_be_sent_waits_and_tells_no_secret(
         assert [one["sentence"] for one in hook.heard] == ["This is one.", "This is two."]
     assert not alerts.waiting(tmp_path)
     assert len(_lines(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("when", ["before it is written down", "before that is noted"])
+def test_a_full_disk_is_told_of_and_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    told = Alert("one", "There is no space left.")
+    with _webhook() as hook:
+        monkeypatch.setenv(WEBHOOK, _url(hook))
+        if when == "before that is noted":
+            hook.answer = 500
+            assert len(alerts.tell(tmp_path, told)) == 1
+            hook.answer, hook.heard = 200, []
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", full)
+            said = " ".join(alerts.tell(tmp_path, told))
+            assert ("cannot be written" in said) is (when == "before it is written down")
+            alerts.tell(tmp_path, told)
+            alerts.send_waiting(tmp_path)
+        alerts.tell(tmp_path, told)
+        assert [one["sentence"] for one in hook.heard] == ["There is no space left."]
+    assert not alerts.waiting(tmp_path)
+    assert len(_lines(tmp_path)) == 1, "the log has it once there is space again"
+
+
+def test_no_folder_to_write_in_keeps_nobody_from_being_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work").write_text("in the way")
+    with _webhook() as hook:
+        monkeypatch.setenv(WEBHOOK, _url(hook))
+        (problem,) = alerts.tell(tmp_path, Alert("one", "This is one."))
+        assert "cannot be written" in problem
+        assert [one["sentence"] for one in hook.heard] == ["This is one."]
+
+
+def test_an_address_that_is_named_later_hears_nothing_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mailbox: socketserver.ThreadingTCPServer
+) -> None:
+    mail = f"smtp://127.0.0.1:{mailbox.server_address[1]}/?to=me@b.org"
+    alerts.tell(tmp_path, Alert("old", "Nobody was to be told."))
+    with _webhook() as hook:
+        monkeypatch.setenv(WEBHOOK, _url(hook))
+        assert not alerts.waiting(tmp_path)
+        alerts.tell(tmp_path, Alert("heard", "The webhook heard it."))
+        hook.answer = 500
+        alerts.tell(tmp_path, Alert("deaf", "Nobody heard it."))
+        monkeypatch.delenv(WEBHOOK)
+        monkeypatch.setenv(EMAIL, mail)
+        assert alerts.waiting(tmp_path)
+        assert alerts.send_waiting(tmp_path) == []
+    assert next(iter(hook.heard))["sentence"] == "The webhook heard it."
+    (letter,) = mailbox.heard  # type: ignore[attr-defined]
+    assert "Nobody heard it." in letter
 
 
 @pytest.mark.parametrize("address", ["mail.b.org", "smtp://b.org", "ftp://b.org/?to=me@b.org"])
