@@ -62,7 +62,8 @@ def test_what_dvc_left_is_told(fresh: Tree) -> None:
     assert lock.state == "bad" and "is damaged: remove it and run again" in lock.sentence
     (fresh.root / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
     (torn_one,) = _found(fresh)["DVC's locks"]
-    assert torn_one.state == "note" and torn.read_text() == '{"half": '
+    assert torn_one.state == "note" and torn_one.fix == "the next run removes it"
+    assert torn.read_text() == '{"half": '
 
 
 def test_an_alert_that_waits_is_told(fresh: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,6 +72,7 @@ def test_an_alert_that_waits_is_told(fresh: Tree, monkeypatch: pytest.MonkeyPatc
     alerts.tell(fresh.root, alerts.Alert("one", "This is one."))
     (waits,) = _found(fresh)["alerts"]
     assert waits.state == "bad" and "secret" not in waits.sentence
+    assert "python -m orchestration.alerts" in waits.fix
 
 
 def test_make_doctor_says_it_all(fresh: Tree, own_home: Path) -> None:
