@@ -169,6 +169,9 @@ def _title(said: Mapping[str, str]) -> str:
 def _post(url: str, said: Mapping[str, str]) -> None:
     import requests
 
+    parts = _parts(url)
+    if parts is None or parts.scheme not in ("http", "https"):
+        raise UserError(f"{WEBHOOK} must read https://host/path")
     names = ("key", "sentence", "job", "stage", "run_id", "at", "host", "tree")
     # `text` is what chat services show
     body = {"text": f"{_title(said)}\n{_text(said)}", **{name: said[name] for name in names}}
@@ -199,12 +202,21 @@ def _mail(address: str, said: Mapping[str, str]) -> None:
 
 def _mailbox(address: str) -> tuple[SplitResult, str, list[str]]:
     """The server, the sender and the receivers that the address names."""
-    parts = urlsplit(address)
-    asked = parse_qs(parts.query)
+    parts = _parts(address)
+    asked = parse_qs(parts.query) if parts else {}
     receivers = [one.strip() for text in asked.get("to", []) for one in text.split(",")]
-    if parts.scheme not in _PORTS or not parts.hostname or not any(receivers):
+    if parts is None or parts.scheme not in _PORTS or not any(receivers):
         raise UserError(f"{EMAIL} must read smtp://user:password@host:587/?from=a@b.org&to=c@d.org")
     return parts, asked.get("from", receivers)[0], receivers
+
+
+def _parts(address: str) -> SplitResult | None:
+    """The parts of an address; None where it names no host, or a port that is none."""
+    try:
+        parts = urlsplit(address)
+        return parts if parts.hostname and parts.port != 0 else None
+    except ValueError:
+        return None
 
 
 def main() -> int:

@@ -195,13 +195,26 @@ def test_an_address_that_is_named_later_hears_nothing_old(
     assert "Nobody heard it." in letter
 
 
-@pytest.mark.parametrize("address", ["mail.b.org", "smtp://b.org", "ftp://b.org/?to=me@b.org"])
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        (EMAIL, "mail.b.org/secret"),
+        (EMAIL, "smtp://b.org/secret"),
+        (EMAIL, "ftp://b.org/secret?to=me@b.org"),
+        (EMAIL, "smtp://me:secret@b.org:99999/?to=me@b.org"),
+        (WEBHOOK, "hooks.b.org/secret"),
+        (WEBHOOK, "ftp://hooks.b.org/secret"),
+        (WEBHOOK, "https:///secret"),
+        (WEBHOOK, "https://hooks.b.org:port/secret"),
+    ],
+)
 def test_an_address_that_is_none_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, address: str
 ) -> None:
-    monkeypatch.setenv(EMAIL, address)
+    monkeypatch.setenv(name, address)
     (problem,) = alerts.tell(tmp_path, Alert("one", "This is one."))
-    assert "MM_ALERT_EMAIL must read smtp://" in problem
+    assert f"{name} must read {'smtp' if name == EMAIL else 'https'}://" in problem
+    assert "secret" not in problem
     assert len(_lines(tmp_path)) == 1, "the log has it all the same"
 
 
