@@ -10,6 +10,7 @@ import os
 import re
 import smtplib
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -154,6 +155,8 @@ def _ways() -> Iterator[Way]:
 
 def _reason(error: Exception) -> str:
     """Why it could not be sent. A library's words may hold the address, which is a secret."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "its certificate is not trusted here (SSL_CERT_FILE names one that is)"
     return str(error) if isinstance(error, UserError) else type(error).__name__
 
 
@@ -186,13 +189,18 @@ def _mail(address: str, said: Mapping[str, str]) -> None:
     message["Subject"] = " ".join(_title(said).split())
     message["From"], message["To"] = sender, ", ".join(receivers)
     message.set_content(_text(said))
-    kind = smtplib.SMTP_SSL if parts.scheme == "smtps" else smtplib.SMTP
-    port = parts.port or _PORTS[parts.scheme]
+    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    trusted = ssl.create_default_context()  # smtplib's own would take any certificate
+    made: smtplib.SMTP = (
+        smtplib.SMTP_SSL(host, port, timeout=_PATIENCE, context=trusted)
+        if parts.scheme == "smtps"
+        else smtplib.SMTP(host, port, timeout=_PATIENCE)
+    )
     # not its own block: that fails on a strange farewell, when the message is sent already
-    with contextlib.closing(kind(parts.hostname or "", port, timeout=_PATIENCE)) as server:
+    with contextlib.closing(made) as server:
         server.ehlo()
         if parts.scheme == "smtp" and server.has_extn("starttls"):
-            server.starttls()
+            server.starttls(context=trusted)
         if parts.username:
             server.login(unquote(parts.username), unquote(parts.password or ""))
         server.send_message(message)
