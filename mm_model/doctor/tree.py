@@ -88,10 +88,10 @@ def outputs(root: Path, package: Path = closure.PACKAGE) -> Iterator[Diagnosis]:
     late = [one for one in found if not one.is_current]
     for one in late:
         absent = not layout.output(one.stage).exists()
-        said = "was not made yet" if absent else one.line()
+        sentence = "was not made yet" if absent else one.line()
         # what is up to date and of other code runs only when told so
         fix = "make run STRICT=1 makes it again" if one.state == "up to date" else "make run"
-        yield Diagnosis(one.stage, "note", said, fix)
+        yield Diagnosis(one.stage, "note", sentence, fix)
     if not late:
         yield Diagnosis("stages", "good", f"all {len(found)} are up to date")
     for path in sorted(layout.root.glob(f"work/{params.profile}/*/*/out/audit.json")):
