@@ -277,33 +277,6 @@ def test_what_lies_elsewhere_is_said(
     assert find(folder / "consents" / "consents.jsonl", SAID.id) == SAID
 
 
-def test_what_a_person_gave_is_saved_or_named(lived_in: Tree, tmp_path: Path) -> None:
-    """Photographs that no run has learned, values changed since the commit, and links."""
-    root = Path(shutil.copytree(lived_in.root, tmp_path / "tree", symlinks=True))
-    photograph = root / "photos" / "rex" / "photos" / "1.jpg"
-    photograph.parent.mkdir(parents=True)
-    photograph.write_text("a dog")
-    rex = "rex: {folder: photos/rex, kind: animal, word: dog}"
-    changed = {
-        "subjects.yaml": f"subject_base: weights/backbone\nsubjects:\n  {rex}\n",
-        "params.yaml": (root / "params.yaml").read_text() + "# mine\n",
-        ".dvc/config.local": "[core]\n    checksum_jobs = 1\n",
-        "profiles/tiny.yaml": (root / "profiles/tiny.yaml").read_text() + "# mine\n",
-    }
-    for name, text in changed.items():
-        (root / name).write_text(text)
-    (root / "raw" / "linked").symlink_to(tmp_path / "elsewhere.jpg")
-    home.prepare(root)
-    said: list[str] = []
-    (tmp_path / "to").mkdir()
-    folder = saving.save(root, tmp_path / "to", said.append)
-    again = clone_of(lived_in, tmp_path / "clone")
-    here(again, folder)
-    assert {name: (again / name).read_text() for name in changed} == changed
-    assert (again / photograph.relative_to(root)).read_text() == "a dog"
-    assert f"Not in it: raw/linked, a link to {tmp_path / 'elsewhere.jpg'}." in said
-
-
 def test_a_team_s_services_are_stopped_first(lived_in: Tree, kept: Path, tmp_path: Path) -> None:
     root = clone_of(lived_in, tmp_path / "clone")
     with (
