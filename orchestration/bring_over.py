@@ -63,8 +63,8 @@ def outputs(root: Path) -> Iterator[str]:
             continue
         if (reason := _other_work(name, params, profile, layout)) is not None:
             again.add(name)
-            how = "moved" if gone else "was parted"
-            yield f"{name}: its code {how} and its output is made again, since {reason}."
+            how = _what(gone[0]) if gone else "its code was parted"
+            yield f"{name}: {how} and its output is made again, since {reason.rstrip('.')}."
             continue
         if not settled:
             _dvc(root, "repro", "--single-item", SETTINGS)  # what stages are compared by
@@ -72,6 +72,11 @@ def outputs(root: Path) -> Iterator[str]:
         _dvc(root, "commit", "--force", name)
         how = f"{gone[0]} lies elsewhere" if gone else f"{parted[0]} is written otherwise"
         yield f"{name}: its output counts on, though {how} now."
+
+
+def _what(gone: str) -> str:
+    """What happened to a path that the lock names and that is gone: inputs do not move by us."""
+    return "its code moved" if gone.endswith(".py") else f"{gone} is gone"
 
 
 def _dvc(root: Path, *arguments: str) -> None:

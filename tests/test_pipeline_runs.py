@@ -98,6 +98,19 @@ def test_stages_stand_below_one_run_that_sums_them_up(layout: Layout) -> None:
 
 
 @pytest.mark.usefixtures("by_dagster")
+def test_an_experiment_is_found_whole_by_its_name(layout: Layout, monkeypatch: Any) -> None:
+    told_by_dvc = {"DVC_EXP_NAME": "sweep-2", "DVC_EXP_BASELINE_REV": "c0ffee"}
+    for name, value in (told_by_dvc | {"DVC_ROOT": str(layout.root)}).items():
+        monkeypatch.setenv(name, value)
+    with stage(layout, "pretrain").running({}, {}):
+        pass
+    (parent,) = pipelines(layout)
+    for run in (parent, below(layout, parent)["pretrain"]):
+        assert run.data.tags["dvc.experiment"] == "sweep-2"
+        assert run.data.tags["dvc.baseline"] == "c0ffee"
+
+
+@pytest.mark.usefixtures("by_dagster")
 def test_a_description_that_somebody_wrote_stays(layout: Layout) -> None:
     from mm_model.tracking import store
 

@@ -15,7 +15,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     )
     command.add_argument(
         "what",
-        help="a version's number or alias, or a sample: its id, its file's name or its path",
+        help="a version's number, alias or release, or a sample: its id, its file's name or path",
     )
     command.add_argument("--json", action="store_true", help="print it as JSON")
     command.set_defaults(act=_explain)

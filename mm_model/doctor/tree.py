@@ -7,7 +7,7 @@ from pathlib import Path
 from mm_model.doctor.diagnosis import Diagnosis
 from mm_model.run import runner, stages, status
 from mm_model.settings import Params, load_params, load_profile
-from mm_model.store import digests, documents, lease
+from mm_model.store import closure, digests, documents, lease
 from mm_model.store.layout import Layout
 from mm_model.terms import weights
 
@@ -79,15 +79,19 @@ def at_work(root: Path) -> Iterator[Diagnosis]:
         yield Diagnosis("lock", "note", said, "the next run watches whether it lives")
 
 
-def outputs(root: Path) -> Iterator[Diagnosis]:
-    """Stages that would run, and candidates that failed their audit and lie aside."""
+def outputs(root: Path, package: Path = closure.PACKAGE) -> Iterator[Diagnosis]:
+    """Stages that would run or that other code than `package` made, and candidates that failed
+    their audit and lie aside."""
     params = load_params(root)
     layout = Layout(root, params.profile)
-    found = status.of_tree(root, params)
+    found = status.of_tree(root, params, package)
     late = [one for one in found if not one.is_current]
     for one in late:
         absent = not layout.output(one.stage).exists()
-        yield Diagnosis(one.stage, "note", "was not made yet" if absent else one.line(), "make run")
+        sentence = "was not made yet" if absent else one.line()
+        # what is up to date and of other code runs only when told so
+        fix = "make run STRICT=1 makes it again" if one.state == "up to date" else "make run"
+        yield Diagnosis(one.stage, "note", sentence, fix)
     if not late:
         yield Diagnosis("stages", "good", f"all {len(found)} are up to date")
     for path in sorted(layout.root.glob(f"work/{params.profile}/*/*/out/audit.json")):

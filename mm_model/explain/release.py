@@ -1,6 +1,7 @@
 """What made a release and what came of it: its run, data, decision, and what it owes."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from mm_model.errors import UserError
@@ -13,11 +14,14 @@ from mm_model.store.layout import Layout
 from mm_model.tracking import store
 
 _SHORT = 12
+_FEWEST = 8
+"""So many characters of a digest name a release."""
 _FIGURE = "evaluation_"
 
 
 def of_release(layout: Layout, asked: str) -> Biography | None:
-    """The biography of a version by its number or an alias; None where there is none such.
+    """The biography of a version by its number, an alias, or the beginning of its release's digest;
+    None where there is none such.
 
     Raises:
         UserError: the registry cannot be used.
@@ -27,8 +31,8 @@ def of_release(layout: Layout, asked: str) -> Biography | None:
     name = load_profile(layout.root, layout.profile).register_.model_name
     with versions.registry(layout, reading=True) as client:
         pointed = client.get_registered_model(name).aliases
-        number = int(pointed[asked]) if asked in pointed else int(asked) if asked.isdigit() else 0
         known = {int(one.version): one for one in versions.numbered(client, name)}
+        number = int(pointed[asked]) if asked in pointed else _number(known, asked)
         if number not in known:
             return None
         version, standing = known[number], pins.standing(client, name)
@@ -45,13 +49,34 @@ def of_release(layout: Layout, asked: str) -> Biography | None:
     return life
 
 
+def _number(known: Mapping[int, Any], asked: str) -> int:
+    """The version of that number, else the newest of that release; 0 for none."""
+    if asked.isdecimal() and int(asked) in known:
+        return int(asked)
+    same = [
+        number
+        for number, one in known.items()
+        if len(asked) >= _FEWEST and one.tags.get(served.DIGEST_TAG, "").startswith(asked)
+    ]
+    return max(same, default=0)
+
+
+def _figure(text: str) -> str:
+    try:
+        return f"{float(text):.4g}"
+    except ValueError:
+        return text
+
+
 def _of_standing(
     life: Biography, version: Any, standing: pins.Standing, aliases: list[str]
 ) -> None:
     at = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(version.creation_timestamp / 1000))
     number = int(version.version)
     pinned = standing.pin.sentence() if standing.pin and standing.pin.version == number else ""
-    before = "it was champion before" if number in standing.earlier else ""
+    # whom a person went back from is no measure any more, but was champion all the same
+    was = number in standing.earlier or (number != standing.number and versions.said_of(version))
+    before = "it was champion before" if was else ""
     life.tell(
         "standing",
         f"registered on {at}, {'as ' + ', '.join(aliases) if aliases else 'no alias points to it'}",
@@ -77,10 +102,10 @@ def _of_making(life: Biography, version: Any) -> None:
     life.tell(
         "made by",
         f"profile {said('profile')}, values {said('profile_digest')[:_SHORT]}",
-        f"code of {said('git_revision')}, the tree was {said('tree')}",
+        f"commit {said('git_revision')}; code, profiles and graph were {said('tree')}",
         f"adapter of the stage {said('candidate')}",
         f"MLflow's run {version.run_id}" if version.run_id else "",
-        f"figures: {', '.join(f'{name} {value}' for name, value in figures.items())}"
+        f"figures: {', '.join(f'{name} {_figure(one)}' for name, one in figures.items())}"
         * bool(figures),
         run_id=version.run_id,
         figures=figures,

@@ -26,7 +26,10 @@ def of_sample(layout: Layout, asked: str) -> Biography | None:
     """
     inventory = layout.output("sources") / "inventory.parquet"
     if not inventory.is_file():
-        raise UserError(f"Profile '{layout.profile}' has no samples yet: start with 'make run'.")
+        raise UserError(
+            f"There is no release '{asked}' here, and profile '{layout.profile}' has no samples "
+            "yet: start with 'make run'."
+        )
     ingested = layout.output("ingest") / "samples.parquet"
     sources = {str(row["source_id"]) for row in _rows(ingested, sample_id=asked)}
     found = [

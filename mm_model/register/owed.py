@@ -38,7 +38,8 @@ def sentences(layout: Layout, model_name: str) -> list[str]:
 
 def of_version(layout: Layout, version: "ModelVersion", *, is_champion: bool) -> list[str]:
     """Terms and samples of one version, a line each."""
-    return _paragraph(layout, version, is_champion=is_champion).splitlines()[1:]
+    lines = _paragraph(layout, version, is_champion=is_champion).splitlines()[1:]
+    return [line.strip() for line in lines]
 
 
 def _paragraph(layout: Layout, version: "ModelVersion", *, is_champion: bool) -> str:

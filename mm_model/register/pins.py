@@ -124,15 +124,19 @@ def move(client: "MlflowClient", name: str, version: int, before: Standing) -> b
 def pin(client: "MlflowClient", name: str, version: int, reason: str) -> Pin:
     """Let a person make `version` the champion, until it is lifted.
 
-    The alias is moved first: after a kill in between it is still seen to be a person's.
+    The alias is moved first: after a kill in between it is still seen to be a person's. Who pins
+    again what is pinned, and says no reason, leaves the one that was said.
     """
     before = standing(client, name)
-    made = Pin(version, _person(), _now(), " ".join(reason.split())[:_LONGEST])
+    said = " ".join(reason.split())[:_LONGEST]
+    if not said and before.pin is not None and before.pin.version == version:
+        said = before.pin.reason
+    made = Pin(version, _person(), _now(), said)
     client.set_registered_model_alias(name, CHAMPION, str(version))
     if before.number != version:
-        said = _object(client.get_registered_model(name).tags.get(_SET))
+        ours = _object(client.get_registered_model(name).tags.get(_SET))
         earlier = _after(before.earlier, before.number, version)
-        _write(client, name, said.get("version"), earlier)
+        _write(client, name, ours.get("version"), earlier)
     client.set_registered_model_tag(name, _PIN, json.dumps(asdict(made)))
     return made
 

@@ -56,7 +56,7 @@ def checked_folder(layout: Layout, model_name: str, alias_or_version: str = CHAM
         except Flaw as flaw:
             raise UserError(
                 f"Version {version.version} of {model_name} is not what was registered, and "
-                f"nothing of it was run: {flaw}; {_mend(client, version, folder)}."
+                f"nothing of it was run: {flaw}; {_mend(client, layout, version, folder)}."
             ) from None
     return folder
 
@@ -76,18 +76,25 @@ def chosen(layout: Layout, model_name: str, alias: str = CHAMPION) -> ChosenVers
         return ChosenVersion(int(version.version), digest_of(version))
 
 
-def _mend(client: "MlflowClient", damaged: "ModelVersion", folder: Path | None) -> str:
+def _mend(
+    client: "MlflowClient", layout: Layout, damaged: "ModelVersion", folder: Path | None
+) -> str:
     """What mends a version, or serves in its place."""
+    from mm_model.register import shelf
+
     known = client.search_model_versions(f"name = '{damaged.name}'")
-    others = sorted(int(one.version) for one in known if one.version != damaged.version)
+    other = {int(one.version): one for one in known if one.version != damaged.version}
+    others = sorted(other)
     back = f"restore {folder} from a copy"
     if folder is None:
         back = "restore it in the server's store"
     elif not others or int(damaged.version) > others[-1]:
         back = "'python -m mm_model run register' puts it back while the tree still holds the same"
-    if not others:
+    # what took this one's files may have taken those of others
+    whole = (one for one in reversed(others) if shelf.flaw(client, layout, other[one]) is None)
+    if (best := next(whole, None)) is None:
         return f"{back}, or run 'make run' for a new one"
-    return f"{back}, or choose another: 'python -m mm_model rollback --to {others[-1]}'"
+    return f"{back}, or choose another: 'python -m mm_model rollback --to {best}'"
 
 
 def nothing_yet(model_name: str) -> UserError:

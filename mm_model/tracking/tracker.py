@@ -178,7 +178,7 @@ class Tracker:
         """The pipeline's run as it is to be made, by whichever stage reaches the store first."""
         if (found := pipeline.of_process()) is None:
             return None
-        kept = ("profile", "git_revision", "dagster.run_id")
+        kept = ("profile", "git_revision", "dagster.run_id", "dvc.experiment", "dvc.baseline")
         tags = {name: own[name] for name in kept if own.get(name)}
         whole = _params(self._told.whole) if self._told is not None else {}
         return {"key": found.key, "by": found.by, "tags": tags, "params": whole}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mm_model.errors import UserError
 from mm_model.settings import load_params
+from mm_model.settings.listed import load_subjects
 from mm_model.store import locked
 from mm_model.store.walk import entries_below, why
 
@@ -40,8 +41,8 @@ def wanted(path: str) -> bool:
     return not any(fnmatch.fnmatchcase(path, pattern) for pattern in _LEFT_OUT)
 
 
-def files_of(folder: Path) -> Iterator[str]:
-    """Paths of all files below, from the folder; links are not followed.
+def files_of(folder: Path, links: bool = False) -> Iterator[str]:
+    """Paths of all files below, from the folder; of all links with `links`, which are not followed.
 
     Raises:
         UserError: something cannot be looked into.
@@ -51,7 +52,7 @@ def files_of(folder: Path) -> Iterator[str]:
     for entry in entries_below(folder, lambda name: name != "__pycache__"):
         if entry.error is not None:
             raise UserError(f"{entry.path} cannot be read ({why(entry.error)}): mend that first.")
-        if entry.is_file:
+        if entry.is_link if links else entry.is_file:
             yield entry.relative.as_posix()
 
 
@@ -66,7 +67,7 @@ def of_tree(root: Path) -> list[str]:
         found |= {f"{folder}/{name}" for name in files_of(root / folder)}
     found |= {path.name for path in root.glob("*.db")}
     found = {path for path in found if wanted(path)}
-    given = (path for name in inputs(root)[0] for path in _untracked(root, name))
+    given = (path for name in _inputs(root)[0] for path in _untracked(root, name))
     found |= {path for path in given if not path.endswith(".py")}  # code is git's, or a release's
     return sorted(found, key=lambda path: (not _is_database(path), path))
 
@@ -75,13 +76,27 @@ def _is_database(path: str) -> bool:
     return any(fnmatch.fnmatchcase(path, pattern) for pattern in DATABASES_FIRST)
 
 
-def inputs(root: Path) -> tuple[list[str], list[str]]:
+def outside(root: Path) -> list[str]:
+    """What stages read and a backup lacks: paths outside of the tree, and links inside of it.
+
+    Raises:
+        UserError: `params.yaml` or `subjects.yaml` is not valid.
+    """
+    inside, beyond = _inputs(root)
+    links = {path for name in inside for path in _untracked(root, name, links=True)}
+    return [*beyond, *(f"{path}, a link to {(root / path).readlink()}" for path in sorted(links))]
+
+
+def _inputs(root: Path) -> tuple[list[str], list[str]]:
     """What stages read and none of them made: paths inside the tree, and paths outside of it.
 
     Raises:
-        UserError: `params.yaml` is not valid.
+        UserError: `params.yaml` or `subjects.yaml` is not valid.
     """
     named = {value for name, value in load_params(root).model_dump().items() if name != "profile"}
+    if (listed := load_subjects(root)) is not None:  # also those that no run has learned yet
+        named |= {listed.subject_base, *(one.folder for one in listed.subjects.values())}
+        named |= {path for one in listed.subjects.values() for path in one.networks.values()}
     for entry in locked.stages(root):  # a lock that is damaged names nothing; it is kept as it is
         named |= {dep["path"] for dep in entry.get("deps", ())}
     paths = sorted(name for name in named if (root / name).exists())
@@ -96,10 +111,13 @@ def _is_inside(root: Path, path: str) -> bool:
     return Path(os.path.normpath(root / path)).is_relative_to(root)
 
 
-def _untracked(root: Path, name: str) -> list[str]:
-    """Files at or below `name` that git does not keep; all of them where there is no git."""
+def _untracked(root: Path, name: str, links: bool = False) -> list[str]:
+    """Files, or links, at or below `name` that git does not keep; all where there is no git."""
     path = root / name
-    below = [name] if path.is_file() else [f"{name}/{file}" for file in files_of(path)]
+    if path.is_file():
+        below = [name] * (not links)
+    else:
+        below = [f"{name}/{file}" for file in files_of(path, links)]
     if not (root / ".git").exists():
         return below
     asked = ["git", "-C", str(root), "ls-files", "-z", "--", name]

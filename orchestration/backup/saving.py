@@ -77,7 +77,7 @@ def _fill(root: Path, aside: Path, say: Say) -> None:
         say(f"Saved MLflow's artifacts at {kept.artifacts}.")
     if kept.consents is not None and kept.consents.is_file():
         _copy(kept.consents, aside / "consents" / "consents.jsonl")
-    outside = [*parts.inputs(root)[1], *kept.elsewhere]
+    outside = [*parts.outside(root), *kept.elsewhere]
     for name in outside:
         say(f"Not in it: {name}.")
     files = {name: digests.of_file(aside / name) for name in parts.files_of(aside)}

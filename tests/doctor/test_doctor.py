@@ -95,6 +95,7 @@ def test_a_pin_and_what_is_not_shipped_are_notes(house: House, capsys: Any) -> N
     assert status == 0
     assert "for the fair" in found["pin"][0]["sentence"]
     assert "1 execution not shipped" in found["MLflow"][0]["sentence"]
+    assert "ships them" in found["MLflow"][0]["fix"]
 
 
 def test_settings_and_inputs_that_are_wrong(house: House, capsys: Any) -> None:
@@ -138,6 +139,7 @@ def test_a_server_that_is_named_and_dead_tells_no_password(
     (server,) = found["MM_CATALOGUE_URL"]
     assert (status, server["state"]) == (1, "bad")
     assert server["sentence"].startswith("127.0.0.1:9 does not answer")
+    assert server["fix"] == "start it, or unset it"
     assert "geheim" not in json.dumps(found)
 
 
@@ -166,6 +168,7 @@ def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: Any, gib: float, state
     (found,) = machine.disk(tmp_path)
     assert found.state == state
     assert f"{gib:.1f} GiB free" in found.sentence
+    assert ("dvc gc" in found.fix) is (state != "good")
 
 
 def test_nothing_is_changed_by_looking(house: House, capsys: Any) -> None:

@@ -1,7 +1,9 @@
 """What somebody is told of a run that failed: once, with what and where, by each way there is."""
 
 import datetime
+import errno
 import json
+import os
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -136,13 +138,83 @@ def test_what_could_not_be_sent_waits_and_tells_no_secret(
     assert len(_lines(tmp_path)) == 2
 
 
-@pytest.mark.parametrize("address", ["mail.b.org", "smtp://b.org", "ftp://b.org/?to=me@b.org"])
-def test_an_address_that_is_none_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+@pytest.mark.parametrize("when", ["before it is written down", "before that is noted"])
+def test_a_full_disk_is_told_of_and_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    monkeypatch.setenv(EMAIL, address)
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    told = Alert("one", "There is no space left.")
+    with _webhook() as hook:
+        monkeypatch.setenv(WEBHOOK, _url(hook))
+        if when == "before that is noted":
+            hook.answer = 500
+            assert len(alerts.tell(tmp_path, told)) == 1
+            hook.answer, hook.heard = 200, []
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", full)
+            said = " ".join(alerts.tell(tmp_path, told))
+            assert ("cannot be written" in said) is (when == "before it is written down")
+            alerts.tell(tmp_path, told)
+            alerts.send_waiting(tmp_path)
+        alerts.tell(tmp_path, told)
+        assert [one["sentence"] for one in hook.heard] == ["There is no space left."]
+    assert not alerts.waiting(tmp_path)
+    assert len(_lines(tmp_path)) == 1, "the log has it once there is space again"
+
+
+def test_no_folder_to_write_in_keeps_nobody_from_being_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work").write_text("in the way")
+    with _webhook() as hook:
+        monkeypatch.setenv(WEBHOOK, _url(hook))
+        (problem,) = alerts.tell(tmp_path, Alert("one", "This is one."))
+        assert "cannot be written" in problem
+        assert [one["sentence"] for one in hook.heard] == ["This is one."]
+
+
+def test_an_address_that_is_named_later_hears_nothing_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mailbox: socketserver.ThreadingTCPServer
+) -> None:
+    mail = f"smtp://127.0.0.1:{mailbox.server_address[1]}/?to=me@b.org"
+    alerts.tell(tmp_path, Alert("old", "Nobody was to be told."))
+    with _webhook() as hook:
+        monkeypatch.setenv(WEBHOOK, _url(hook))
+        assert not alerts.waiting(tmp_path)
+        alerts.tell(tmp_path, Alert("heard", "The webhook heard it."))
+        hook.answer = 500
+        alerts.tell(tmp_path, Alert("deaf", "Nobody heard it."))
+        monkeypatch.delenv(WEBHOOK)
+        monkeypatch.setenv(EMAIL, mail)
+        assert alerts.waiting(tmp_path)
+        assert alerts.send_waiting(tmp_path) == []
+    assert next(iter(hook.heard))["sentence"] == "The webhook heard it."
+    (letter,) = mailbox.heard  # type: ignore[attr-defined]
+    assert "Nobody heard it." in letter
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        (EMAIL, "mail.b.org/secret"),
+        (EMAIL, "smtp://b.org/secret"),
+        (EMAIL, "ftp://b.org/secret?to=me@b.org"),
+        (EMAIL, "smtp://me:secret@b.org:99999/?to=me@b.org"),
+        (WEBHOOK, "hooks.b.org/secret"),
+        (WEBHOOK, "ftp://hooks.b.org/secret"),
+        (WEBHOOK, "https:///secret"),
+        (WEBHOOK, "https://hooks.b.org:port/secret"),
+    ],
+)
+def test_an_address_that_is_none_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, address: str
+) -> None:
+    monkeypatch.setenv(name, address)
     (problem,) = alerts.tell(tmp_path, Alert("one", "This is one."))
-    assert "MM_ALERT_EMAIL must read smtp://" in problem
+    assert f"{name} must read {'smtp' if name == EMAIL else 'https'}://" in problem
+    assert "secret" not in problem
     assert len(_lines(tmp_path)) == 1, "the log has it all the same"
 
 
@@ -185,7 +257,7 @@ def test_a_lost_run_is_told_unless_it_begins_again(fresh: Tree) -> None:
     assert run.run_id in line
 
 
-def test_an_old_model_is_told_of_once(
+def test_each_old_model_is_told_of_once(
     fresh: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def tick() -> str:
@@ -197,12 +269,12 @@ def test_an_old_model_is_told_of_once(
     fresh.set("automation", "fresh_hours", 36)
     assert tick() == "Nothing is left to be told.", "there was no model yet"
     now = runs.now()
-    for late in (35, 37):
+    for late in (35, 37, 38):  # the last two grow old, one after the other
         fresh.instance.report_runless_asset_event(dg.AssetMaterialization("register"))
         for hours in (1, late, late + 1):
             monkeypatch.setattr(runs, "now", lambda hours=hours: now + hours * 3600)
             tick()
-    (line,) = _lines(fresh.root)
-    assert "more than 36 hours ago" in line
+    first, second = _lines(fresh.root)
+    assert "more than 36 hours ago" in first and "more than 36 hours ago" in second
     policy = fresh.definitions().resolve_asset_graph().get(dg.AssetKey("register")).freshness_policy
     assert policy.fail_window.to_timedelta() == datetime.timedelta(hours=36)

@@ -9,17 +9,19 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from mm_model.doctor import tree
 from mm_model.doctor.diagnosis import gathered
 from mm_model.store import lease
 from orchestration import alerts, doctor, home, runs
 from tests.graph.conftest import Tree
+from tests.graph.test_by_code import CHANGES
 
 pytestmark = pytest.mark.capability("doctor", scale="T")
 
 
-def _found(tree: Tree) -> dict[str, list]:
+def _found(place: Tree) -> dict[str, list]:
     said: dict[str, list] = {}
-    looks = [one for one in doctor.looks(tree.root) if one[0] != "pip check"]
+    looks = [one for one in doctor.looks(place.root) if one[0] != "pip check"]
     for one in gathered(looks):
         said.setdefault(one.subject, []).append(one)
     return said
@@ -62,7 +64,16 @@ def test_what_dvc_left_is_told(fresh: Tree) -> None:
     assert lock.state == "bad" and "is damaged: remove it and run again" in lock.sentence
     (fresh.root / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
     (torn_one,) = _found(fresh)["DVC's locks"]
-    assert torn_one.state == "note" and torn.read_text() == '{"half": '
+    assert torn_one.state == "note" and torn_one.fix == "the next run removes it"
+    assert torn.read_text() == '{"half": '
+
+
+def test_what_other_code_made_is_mended_by_being_told_so(done: Tree) -> None:
+    """A plain run does not make it again, so it is no way out of it."""
+    done.change_code("metrics/identity.py", *CHANGES["metrics/identity.py"])
+    done.set("register", "confidence", 0.9)
+    fixes = {one.subject: one.fix for one in tree.outputs(done.root, done.package)}
+    assert fixes == {"evaluate": "make run STRICT=1 makes it again", "register": "make run"}
 
 
 def test_an_alert_that_waits_is_told(fresh: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,6 +82,7 @@ def test_an_alert_that_waits_is_told(fresh: Tree, monkeypatch: pytest.MonkeyPatc
     alerts.tell(fresh.root, alerts.Alert("one", "This is one."))
     (waits,) = _found(fresh)["alerts"]
     assert waits.state == "bad" and "secret" not in waits.sentence
+    assert "python -m orchestration.alerts" in waits.fix
 
 
 def test_make_doctor_says_it_all(fresh: Tree, own_home: Path) -> None:

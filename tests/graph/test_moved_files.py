@@ -133,6 +133,16 @@ def test_a_file_that_changed_where_it_lies_runs_its_stage(done: Tree) -> None:
     assert done.executed() == ["faces"]
 
 
+def test_an_input_that_is_gone_is_not_called_moved_code(done: Tree) -> None:
+    (done.root / "weights" / "captioners").rename(done.root / "elsewhere")
+    (said,) = bring_over.outputs(done.root)
+    assert said.startswith(
+        "ingest: weights/captioners is gone and its output is made again, since params.yaml: "
+        "captioners: weights/captioners does not exist"
+    )
+    assert said.endswith("there.") and ".." not in said
+
+
 def test_a_damaged_lock_is_named(done: Tree) -> None:
     (done.root / "dvc.lock").write_text("{")
     with pytest.raises(UserError, match=r"dvc\.lock is damaged"):

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from orchestration.team import keeping
 from orchestration.team.keeping import Keeper
 from orchestration.team.services import Service
 
@@ -53,3 +54,25 @@ def test_one_that_ends_is_started_again_and_its_last_words_are_told(tmp_path: Pa
     assert lines[:3] == ["first words", "no database", "at work"]
     gone, left = psutil.wait_procs(below, timeout=60)
     assert len(gone) >= 5 and not left
+
+
+def test_the_pause_grows_to_its_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "_FIRST", 1.0)
+    monkeypatch.setattr(keeping, "_LONGEST", 2.0)
+    told: list[str] = []
+    thrice = threading.Event()
+
+    def hear(line: str) -> None:
+        told.append(line)
+        if len(told) == 3:
+            thrice.set()
+
+    one = Service("one", ("/bin/sh", "-c", "echo no database; exit 3"), dict(os.environ))
+    keeper = Keeper([one], tmp_path, tmp_path, hear)
+    keeper.start()
+    try:
+        assert thrice.wait(120)
+    finally:
+        keeper.end()
+    pauses = [line.partition("again in ")[2].partition(".")[0] for line in told[:3]]
+    assert pauses == ["1 s", "2 s", "2 s"]

@@ -70,6 +70,9 @@ def test_a_release(chain: Chain, monkeypatch: Any, capsys: Any) -> None:
     said = _facts(chain, monkeypatch, capsys, "1")
     (alias,) = said["standing"]["aliases"]
     assert _facts(chain, monkeypatch, capsys, alias) == said
+    release = said["made by"]["tags"]["release_digest"]
+    for asked in (release, release[:12]):  # as `releases` shows it
+        assert _facts(chain, monkeypatch, capsys, asked) == said
     assert said["data"]["outputs"] == dict.fromkeys(said["data"]["outputs"], True)
     learned = set(chain.table("pretrain", "targets")["sample_id"])
     assert learned <= set(said["data"]["samples"])
@@ -83,7 +86,7 @@ def test_a_release(chain: Chain, monkeypatch: Any, capsys: Any) -> None:
 
 def test_what_there_is_not(chain: Chain, monkeypatch: Any, capsys: Any) -> None:
     monkeypatch.setenv("MM_ROOT", str(chain.place))
-    for asked in ("999", "no-such-file.jpg"):
+    for asked in ("999", "no-such-file.jpg", "0" * 12, ""):
         assert cli.main(["explain", asked]) == 1
         said = capsys.readouterr().err
         assert f"There is no release and no sample '{asked}' here" in said

@@ -46,7 +46,9 @@ def main(arguments):
     {first}
     import uvicorn
 
-    config = uvicorn.Config(app, loop="{loop}", log_config=None, access_log=False)
+    # whoever ends it while somebody is answered cuts that off, as the real door's grace would
+    told = {{"timeout_graceful_shutdown": 0, "timeout_keep_alive": 60}}
+    config = uvicorn.Config(app, loop="{loop}", log_config=None, access_log=False, **told)
     {private}server(config, app).run([{private}bound("", 0)])
     print("Serving has ended.", file=sys.stderr)
     return 0

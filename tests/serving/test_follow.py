@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,7 @@ def test_an_idle_connection_is_answered_once_more_and_told_to_close(following: F
     assert said_on(connection) == "one"
     following.wants(2)
     until(lambda: "is served now" in following.log)
+    time.sleep(1)  # the old one has long begun to leave
     connection.request("GET", "/")
     reply = connection.getresponse()
     assert (reply.read(), reply.getheader("connection")) == (b"one", "close")

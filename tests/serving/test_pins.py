@@ -117,6 +117,21 @@ def test_an_alias_taken_away_leaves_its_version_behind() -> None:
     assert measures(registry) == (1,)
 
 
+@pytest.mark.parametrize("chosen", [1, 2])
+@MOVED
+def test_a_person_who_is_quicker_than_registration_keeps_the_choice(
+    moved: Callable[[Any, int], None], chosen: int
+) -> None:
+    registry: Any = Registry()
+    promoted(registry, 1, 2)
+    registry.known.append(3)
+    before = pins.settle(registry, NAME)  # and the rule is asked
+    moved(registry, chosen)
+    pinned = (moved, chosen) != (by_mlflow, 2)  # which leaves no trace
+    assert pins.move(registry, NAME, 3, before) is not pinned
+    assert registry.aliases[pins.CHAMPION] == (str(chosen) if pinned else "3")
+
+
 def test_a_kill_amid_a_rollback_leaves_the_same_measures() -> None:
     registry: Any = Registry()
     promoted(registry, 1, 2, 3)

@@ -80,6 +80,15 @@ def test_a_middle_version_is_no_newest(house: House) -> None:
     restored(module)
 
 
+def test_a_version_that_is_damaged_too_is_not_named(house: House) -> None:
+    modules = [damaged(house, number) for number in ("1", "3")]
+    assert said_of(house, "1").endswith("rollback --to 2'.")
+    modules.append(damaged(house, "2"))
+    assert said_of(house, "1").endswith("from a copy, or run 'make run' for a new one.")
+    for module in modules:
+        restored(module)
+
+
 def test_an_only_version_has_no_other(tmp_path: Path) -> None:
     with alone(tmp_path / "root") as house:
         house.stub_weights()

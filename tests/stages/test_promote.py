@@ -58,6 +58,26 @@ def test_a_pinned_champion_keeps_its_place_from_a_better_newcomer(
     assert champion(house) == 3
 
 
+def test_a_reason_stays_until_another_is_said(house: House, capsys: Any) -> None:
+    say(capsys, "rollback", "--reason", "blue faces")
+    for words in (("pin",), ("promote", "1"), ("pin", "--reason", " ")):
+        assert "(blue faces)" in say(capsys, *words)
+    assert "(red ones)" in say(capsys, "pin", "--reason", "red ones")
+    assert "(" not in say(capsys, "promote", "2"), "another choice has a reason of its own"
+
+
+def test_whom_a_person_went_back_from_is_explained(house: House, capsys: Any) -> None:
+    say(capsys, "rollback", "--reason", "blue faces")
+    left = say(capsys, "explain", "2")
+    assert "no alias points to it\n  it was champion before" in left
+    now = say(capsys, "explain", "champion")
+    assert "(blue faces)" in now and "it was champion before" not in now
+    release = say(capsys, "releases").splitlines()[1].split()[1]  # as it is shown there
+    assert say(capsys, "explain", release) == left
+    assert "There is no release 'aaaaaaaa' here" in refused(capsys, "explain", "aaaaaaaa")
+    assert "There is no release '9' here" in refused(capsys, "explain", "9")
+
+
 def test_a_pin_keeps_who_was_champion_before(house: House, capsys: Any) -> None:
     say(capsys, "pin")
     say(capsys, "rollback")
