@@ -80,6 +80,25 @@ def folder_likeness(
     return float(np.mean(alike)) if alike else None
 
 
+_LETTERS = 8
+"""Of a sample's id in the name of a person; 16 it has."""
+
+
+def names(firsts: Sequence[str], grows: bool) -> list[str]:
+    """A name for each identity by the id of its first sample.
+
+    Where the source `grows`, the name is cut from that id, so that files of others leave it as it
+    is: seeds and tests of a person hang on the name. Two who would share one have the whole id.
+    Else the number in the order given.
+    """
+    if not grows:
+        return [f"id-{number:04d}" for number in range(1, len(firsts) + 1)]
+    shared = Counter(first[:_LETTERS] for first in firsts)
+    return [
+        f"id-{first[:_LETTERS] if shared[first[:_LETTERS]] == 1 else first}" for first in firsts
+    ]
+
+
 def hashed_share(seed: int, key: str) -> float:
     """A number in [0, 1) that depends only on `seed` and `key`, not on who else is there."""
     digest = hashlib.sha256(f"{seed}/{key}".encode()).digest()

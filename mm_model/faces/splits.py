@@ -24,7 +24,10 @@ def assign(job: Job, kept: Kept, labels: np.ndarray) -> None:
     What an identity's split is, the majority of its samples says where the source prescribes one
     (a tie is held out); see `split_identities` for the rest.
     """
-    members = {f"id-{label + 1:04d}": places for label, places in people.by_label(labels)}
+    groups = [places for _, places in people.by_label(labels)]
+    firsts = [kept[places[0]][0]["sample_id"] for places in groups]
+    drawn = all(sample["synthetic"] for sample, _ in kept)
+    members = dict(zip(people.names(firsts, grows=not drawn), groups, strict=True))
     given = {
         name: people.majority_split([kept[place][0]["split"] for place in places])
         for name, places in members.items()

@@ -167,3 +167,10 @@ def test_folders_of_one_file_say_nothing() -> None:
     assert identity.folder_likeness(vectors, ["a", "b", None], 0.4) is None
     assert identity.folder_likeness(vectors[:0], [], 0.4) is None
     assert identity.folder_likeness(vectors, ["a", "a", None], 0.4) == 1
+
+
+def test_a_person_of_a_folder_that_grows_is_named_by_its_first_sample() -> None:
+    ids = ["0a1b2c3d4e5f6071", "7e7e7e7e00000000", "7e7e7e7e11111111"]
+    assert identity.names(ids[:2], grows=True) == ["id-0a1b2c3d", "id-7e7e7e7e"]
+    assert identity.names(ids, grows=True) == ["id-0a1b2c3d", f"id-{ids[1]}", f"id-{ids[2]}"]
+    assert identity.names(ids, grows=False) == ["id-0001", "id-0002", "id-0003"], "all are known"

@@ -178,6 +178,28 @@ def test_without_a_prescribed_split_somebody_is_held_out(
     assert any("no person's folder" in note for note in report.notes)
 
 
+@pytest.mark.parametrize("mode", ["clusters", "folders"])
+def test_who_comes_later_leaves_the_others_their_names_and_sides(
+    small_root: Path, run_stage: Run, edit_profile: Callable, mode: str
+) -> None:
+    """Of a folder that grows: a name carries the person's noise and place in an evaluation."""
+    rules = {"identity": mode, "cluster_above": 0.5, "held_out_share": 0.5}
+    edit_profile(small_root, **{f"faces.{name}": value for name, value in rules.items()})
+    everybody = _as_real(people(list(range(10_000, 10_012)), photos=2, clips=0), split=None)
+    known = [one for one in everybody if int(str(one.subject)[-2:]) % 2]
+
+    def told(samples: list[Sample]) -> dict[str, tuple[str, str]]:
+        write_ingest(_ingest(small_root), samples)
+        run_stage(small_root, "faces")
+        kept = [row for row in _rows(small_root) if row["status"] == "kept"]
+        return {row["name"]: (row["identity"], row["split"]) for row in kept}
+
+    before, after = told(known), told(everybody)
+    assert len(before) == len(known) and len(set(before.values())) == 6
+    assert len(set(after.values())) == 12
+    assert {name: after[name] for name in before} == before
+
+
 def test_nobody_usable_is_an_account_and_no_crash(small_root: Path, run_stage: Run) -> None:
     write_ingest(_ingest(small_root), faults()[:1])
     report = run_stage(small_root, "faces")
