@@ -4,8 +4,8 @@ The tag names are Dagster's own constants, so that an asset which an outside `dv
 judged fresh or stale exactly like one Dagster made.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +44,13 @@ PHOTOGRAPHS_TAG = "magic_mirror/photographs"
 
 @dataclass(frozen=True)
 class Entry:
-    """One stage of the lock: DVC's digest of its output, and of each dependency by path."""
+    """One stage of the lock: DVC's digest of its output, and of each dependency by path; of those
+    that are folders, how many files they held."""
 
     stage: str
     data_version: str
     dependencies: Mapping[str, str]
+    files: Mapping[str, int] = field(default_factory=dict)
 
 
 def entries(root: Path, profile: str) -> dict[str, Entry]:
@@ -63,8 +65,10 @@ def entries(root: Path, profile: str) -> dict[str, Entry]:
         entry = stages.get(name, {})
         for out in entry.get("outs", []):
             if root / out["path"] == Layout(root, profile).output(name):
-                dependencies = {dep["path"]: dep["md5"] for dep in entry.get("deps", [])}
-                found[name] = Entry(name, out["md5"], dependencies)
+                deps = entry.get("deps", [])
+                dependencies = {dep["path"]: dep["md5"] for dep in deps}
+                files = {dep["path"]: dep["nfiles"] for dep in deps if "nfiles" in dep}
+                found[name] = Entry(name, out["md5"], dependencies, files)
     return found
 
 
@@ -97,13 +101,16 @@ def version_tags(
 ) -> dict[str, str]:
     """The tags that say what was made, by which code, from what.
 
-    `observed` maps input assets to the listing the run may have read.
+    `observed` maps input assets to the listing the run may have read. Of one that says nothing of
+    arrivals, the number of files is the lock's.
     """
-    versions = _parent_versions(entry, load_params(root), observed)
+    params = load_params(root)
+    versions = _parent_versions(entry, params, observed)
     raw: dict[str, str] = {}
     if "raw" in versions:
         there = observed["raw"]
-        raw = {NEWEST_TAG: repr(there.newest), FILES_TAG: str(len(there.arrivals))}
+        number = len(there.arrivals) or entry.files.get(params.sources, 0)
+        raw = {NEWEST_TAG: repr(there.newest), FILES_TAG: str(number)}
     if graph.partition(entry.stage) and graph.PHOTOGRAPHS in observed:
         raw[PHOTOGRAPHS_TAG] = of_photographs(observed[graph.PHOTOGRAPHS])
     return {
@@ -114,3 +121,12 @@ def version_tags(
         **{get_input_data_version_tag(AssetKey(name)): value for name, value in versions.items()},
         **{get_input_event_pointer_tag(AssetKey(name)): NULL_EVENT_POINTER for name in versions},
     }
+
+
+def tags_of_inputs(assets: Iterable[str]) -> set[str]:
+    """Which of these tags tell of the listing of one of these input assets."""
+    own = {"raw": {NEWEST_TAG, FILES_TAG}, graph.PHOTOGRAPHS: {PHOTOGRAPHS_TAG}}
+    found: set[str] = set()
+    for name in assets:
+        found |= {get_input_data_version_tag(AssetKey(name))} | own.get(name, set())
+    return found

@@ -61,10 +61,18 @@ def latest_record(instance: dg.DagsterInstance, stage: str) -> dg.EventLogRecord
     return next(iter(instance.fetch_materializations(wanted, limit=1).records), None)
 
 
-def _is_recorded(instance: dg.DagsterInstance, stage: str, tags: Mapping[str, str]) -> bool:
+def _is_recorded(
+    instance: dg.DagsterInstance,
+    stage: str,
+    tags: Mapping[str, str],
+    used: Mapping[str, Listing],
+) -> bool:
+    """Whether the latest record says these tags. Of an input that changed since, only the record
+    can tell how it was."""
     made = latest(instance, stage)
     known = (made.tags or {}) if made else {}
-    return all(known.get(name) == value for name, value in tags.items())
+    unknown = dvc_lock.tags_of_inputs(name for name in used if used[name] is _LATER)
+    return all(known.get(name) == value for name, value in tags.items() if name not in unknown)
 
 
 def events(instance: dg.DagsterInstance, client: DvcStageClient) -> Iterator[Event]:
@@ -89,7 +97,7 @@ def events(instance: dg.DagsterInstance, client: DvcStageClient) -> Iterator[Eve
             continue
         used = _used(client.root, stage, params, changes, inputs)
         tags = dvc_lock.version_tags(entry, made_by, client.root, used)
-        if not _is_recorded(instance, stage, tags):
+        if not _is_recorded(instance, stage, tags, used):
             metadata = rendering.report_metadata(layout, stage)
             yield dg.AssetMaterialization(
                 graph.asset(stage),

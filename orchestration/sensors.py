@@ -25,8 +25,8 @@ Stages = dg.ResourceParam[DvcStageClient]
 
 @dataclass(frozen=True)
 class _Used:
-    """What the last run of `sources` may have read: arrival of its newest file, how many files, and
-    a name of that run."""
+    """What the last run of `sources` may have read: arrival of its newest file (0 where nobody
+    knows), how many files, and a name of that run."""
 
     newest: float = 0.0
     files: int = 0
@@ -69,7 +69,7 @@ def _reason_to_wait(
     said: AutomationSettings, found: listing.Listing, used: _Used, seen: _Seen
 ) -> str | None:
     new = found.since(max(seen.asked, used.newest))
-    still_there = len(found.arrivals) - found.since(used.newest)
+    still_there = len(found.arrivals) - (found.since(used.newest) if used.newest else 0)
     removed = max(0, used.files - still_there)  # what was written anew is gone as it was
     if new < said.minimum_files and removed < said.minimum_removed:
         return (

@@ -13,7 +13,7 @@ import pytest
 from mm_model.errors import UserError
 from mm_model.store import lease
 from mm_model.store.layout import Layout
-from orchestration import everything, listing, runs, sensors, subjects, watching
+from orchestration import everything, listing, outside, runs, sensors, subjects, watching
 from tests.graph.conftest import Tree
 
 NIGHT = datetime.datetime(2026, 3, 1, 2, tzinfo=datetime.UTC)
@@ -307,6 +307,33 @@ def test_new_media_asks_when_files_went_or_changed(
     tick = _tick_new_media(fresh, tick.cursor)
     clock[0] += 301
     assert _tick_new_media(fresh, tick.cursor).run_requests, "what is written over is gone"
+
+
+def test_what_went_right_after_a_run_is_missed_by_new_media(fresh: Tree) -> None:
+    """Before `outside_runs` had looked: the run's own record stays the one that counts."""
+    fresh.set("automation", "quiet_seconds", 0.000001)
+    _arrive(fresh, ENOUGH)
+    assert fresh.dagster("sources").success
+    (fresh.root / "raw" / "clip-3").unlink()
+    made = outside.latest_record(fresh.instance, "sources")
+    fresh.tick_outside_runs()
+    kept = outside.latest_record(fresh.instance, "sources")
+    assert made is not None and kept is not None and kept.storage_id == made.storage_id
+    assert "dependency" in fresh.stale()["sources"], "it is not what lies there now"
+    (request,) = _tick_new_media(fresh).run_requests
+    assert request.run_key
+
+
+@pytest.mark.parametrize("gone", [1, 0])
+def test_what_went_after_a_plain_dvc_repro_is_missed_too(fresh: Tree, gone: int) -> None:
+    fresh.set("automation", "quiet_seconds", 0.000001)
+    _arrive(fresh, ENOUGH)
+    tick = _tick_new_media(fresh)
+    fresh.dvc("repro", "--single-item", "settings", "sources")
+    for number in range(gone):
+        (fresh.root / "raw" / f"clip-{number}").unlink()
+    fresh.tick_outside_runs()
+    assert len(_tick_new_media(fresh, tick.cursor).run_requests) == gone
 
 
 def test_new_media_knows_what_a_run_has_read(fresh: Tree, later: None) -> None:
