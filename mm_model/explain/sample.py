@@ -10,7 +10,7 @@ from mm_model.explain.biography import Biography
 from mm_model.register import trained, versions
 from mm_model.register.trained import DIGITS
 from mm_model.rows import Row
-from mm_model.store import tables
+from mm_model.store import digests, tables
 from mm_model.store.layout import Layout
 
 _NAMED = 5
@@ -18,8 +18,8 @@ _TRAININGS = ("pretrain", "finetune")
 
 
 def of_sample(layout: Layout, asked: str) -> Biography | None:
-    """The biography of the file `asked` (a sample's id, a source's id, a name or a path); None
-    where no run of `sources` saw it.
+    """The biography of the file `asked` (a sample's id, a source's id, a name or a path, also of a
+    copy elsewhere); None where the last run of `sources` did not see it and it trained no release.
 
     Raises:
         UserError: no stage ran yet, several files answer to the name, or a table is damaged.
@@ -37,8 +37,10 @@ def of_sample(layout: Layout, asked: str) -> Biography | None:
         for row in tables.rows(inventory)
         if str(row["source_id"]) in sources or (not sources and _answers(row, asked))
     ]
+    if not found and Path(asked).is_file():
+        return of_sample(layout, digests.of_file(Path(asked)))
     if not found:
-        return None
+        return _withdrawn(layout, asked[:DIGITS])
     if len(found) > 1:
         ids = ", ".join(str(row["sha256"])[:DIGITS] for row in found[:_NAMED])
         raise UserError(f"{len(found)} files answer to '{asked}': name one by its id ({ids}).")
@@ -175,12 +177,19 @@ def _of_evaluation(life: Biography, layout: Layout, sample: str) -> None:
         life.tell("evaluate", f"tested with, as {', '.join(roles)}", roles=roles)
 
 
-def _of_releases(life: Biography, layout: Layout, sample: str) -> None:
+def _withdrawn(layout: Layout, sample: str) -> Biography | None:
+    """Of a sample that is gone what the releases know of it; None where none was trained on it."""
+    life = Biography(f"Sample {sample}, which the last run of sources did not find")
+    return life if _of_releases(life, layout, sample) else None
+
+
+def _of_releases(life: Biography, layout: Layout, sample: str) -> bool:
+    """Tell which releases it trained; whether there is one."""
     from mm_model.settings import load_profile
     from mm_model.tracking import store
 
     if not store.is_shared(layout) and not layout.database.exists():
-        return
+        return False
     name = load_profile(layout.root, layout.profile).register_.model_name
     with versions.registry(layout, reading=True) as client:
         known = versions.numbered(client, name)
@@ -190,3 +199,4 @@ def _of_releases(life: Biography, layout: Layout, sample: str) -> None:
     told = f"it trained version {', '.join(map(str, holds))}" if holds else "it trained none"
     more = f"of version {', '.join(map(str, unknown))} that was not recorded" if unknown else ""
     life.tell("releases", told, more, trained=holds, unknown=unknown)
+    return bool(holds)

@@ -10,7 +10,7 @@ import pytest
 
 from mm_model.store import tables
 from tests.serving.house import House
-from tests.stages.test_owed import content, learned, sample
+from tests.stages.test_owed import content, learned, registered, sample
 from tests.stages.test_releases import grown, house, refused, say
 
 __all__ = ["grown", "house"]  # fixtures
@@ -112,3 +112,21 @@ def test_the_stage_that_left_a_file_out_is_named(known: House, capsys: Any) -> N
 
 def test_a_file_that_nobody_knows(known: House, capsys: Any) -> None:
     assert "There is no release and no sample 'g.jpg' here" in refused(capsys, "explain", "g.jpg")
+
+
+def test_a_file_that_was_taken_away_is_told_of_by_the_releases_it_trained(
+    known: House, tmp_path: Path, capsys: Any
+) -> None:
+    inventory = known.layout.output("sources") / "inventory.parquet"
+    files = tables.records(inventory)
+    registered(known)
+    write(inventory, files)
+    (copy := tmp_path / "mine.jpg").write_bytes(b"b")
+    assert "file raw/b.jpg" in say(capsys, "explain", str(copy)), "known by what is in it"
+    write(inventory, [row for row in files if row["name"] != "b.jpg"])
+    told = say(capsys, "explain", sample("b"))
+    assert "which the last run of sources did not find" in told
+    assert "it trained version 3" in told
+    assert say(capsys, "explain", str(copy)) == told
+    assert say(capsys, "explain", content("b")) == told
+    assert "no sample" in refused(capsys, "explain", sample("nobody"))
