@@ -53,15 +53,21 @@ def _is_no_torchao_enum(record: logging.LogRecord) -> bool:
     )
 
 
-def bound_threads(threads: int) -> None:
-    """Give numeric libraries at most `threads` threads; call before importing them.
+def thread_limits(threads: int) -> dict[str, str]:
+    """The environment of numeric libraries that are to use at most `threads` threads.
 
     A thread that waits for the others soon goes to sleep: GNU's OpenMP else spins for milliseconds,
     which costs other programs a core, and on a busy machine this one most of its speed.
     """
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(name, str(threads))
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    return {**dict.fromkeys(names, str(threads)), "GOMP_SPINCOUNT": "10000"}
+
+
+def bound_threads(threads: int) -> None:
+    """Give numeric libraries at most `threads` threads; call before importing them. What is set
+    already wins."""
+    for name, value in thread_limits(threads).items():
+        os.environ.setdefault(name, value)
 
 
 def keep_freed_memory() -> None:

@@ -20,13 +20,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mm_model.errors import UserError
-
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
     import psutil
+
+    from mm_model.errors import UserError
 
 _F_SETSIG = 10  # fcntl.h of Linux; Python has no name for it
 _KEEPER = """
@@ -39,7 +39,6 @@ for end in they, we:
 if they in [end for end, _ in ends.poll()]:
     signal.pidfd_send_signal(we, signal.SIGKILL)
 """
-_GONE = "The program that started this stage has ended: start the stage again."
 _SECONDS = 2.0
 """Between two readings of a time of birth, where the clock was set meanwhile."""
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -151,7 +150,7 @@ def follow(mark: str, program: str) -> None:
     except (ProcessLookupError, psutil.NoSuchProcess):
         they = None
     if they is None:
-        raise UserError(_GONE)
+        raise _gone()
     if they.pid != 1:  # the system ends everybody with its first process
         _end_with(they)
 
@@ -197,7 +196,7 @@ def follow_process(number: int, born: float) -> None:
         if abs(they.create_time() - born) > _SECONDS:
             raise ProcessLookupError
     except (ProcessLookupError, psutil.NoSuchProcess):
-        raise UserError(_GONE) from None
+        raise _gone() from None
     _end_with(they)
 
 
@@ -213,7 +212,7 @@ def _end_with(they: "psutil.Process") -> None:
     except (ProcessLookupError, psutil.NoSuchProcess):
         alive = False
     if not alive:
-        raise UserError(_GONE)
+        raise _gone()
     # A process of its own: a thread of ours would wait while C code keeps Python's lock.
     _held.append(
         subprocess.Popen(
@@ -227,6 +226,13 @@ def _end_with(they: "psutil.Process") -> None:
     )
     for end in ends:
         os.close(end)
+
+
+def _gone() -> "UserError":
+    # beside a release's code this module is loaded by its path: `mm_model` is not ours there
+    from mm_model.errors import UserError
+
+    return UserError("The program that started this stage has ended: start the stage again.")
 
 
 def _marker(mark: str, program: str, psutil: Any) -> Any:

@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _serve(options: argparse.Namespace) -> None:
     listening = bound(options.host, options.port)  # before the seconds that loading takes
-    bound_threads(_threads(options.folder))
+    bound_threads(threads(options.folder))
     os.environ["MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT"] = _NO_LIMIT  # who goes away ends the work
     import uvicorn
     from mlflow.pyfunc import load_model, scoring_server
@@ -131,8 +131,12 @@ def bound(host: str, port: int) -> socket.socket:
     return opened
 
 
-def _threads(folder: Path) -> int:
-    """How many threads the release computes with; numeric libraries ask when they are imported."""
+def threads(folder: Path) -> int:
+    """How many threads the release computes with; numeric libraries ask when they are imported.
+
+    Raises:
+        UserError: the folder holds no release.
+    """
     import yaml
 
     try:

@@ -3,26 +3,24 @@
 This process keeps the listening socket and accepts nothing. Each release runs in a process of its
 own (`mm_model.serving.handed`) on that one socket. The next one is started beside the one at work;
 when it takes requests, the old one takes no new connection, answers what it has, and ends. So no
-request falls between the two. For that moment two releases are in memory, and never a third.
+request falls between the two. For that moment two releases are in memory, and never a third. The
+process of the next one may have been prepared: its libraries, which take longest, are loaded.
 """
 
-import os
-import select
+import contextlib
 import signal
-import socket
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
-from mm_model import lifeline
 from mm_model.errors import UserError, first_line
-from mm_model.serving import launch
 from mm_model.serving.chosen import ChosenVersion as ChosenVersion
+from mm_model.serving.doors import DoorProcess, PreparedProcess
+from mm_model.serving.doors import Front as Front
 from mm_model.settings import FollowSettings
 
 _TICK_SECONDS = 0.1
@@ -52,72 +50,12 @@ class ReleaseSource(Protocol):
 
 
 @dataclass(frozen=True)
-class Front:
-    """Where requests come in, and what every door is told and finds in its environment."""
-
-    listening: socket.socket
-    host: str
-    allowed: Sequence[str]
-    environment: Mapping[str, str]
-
-    def words(self, folder: Path) -> list[str]:
-        """What the door of the release in `folder` is told.
-
-        Raises:
-            UserError: the release is older than the door.
-        """
-        return launch.told(folder, self.host, self.listening.getsockname()[1], self.allowed)
-
-
-@dataclass(eq=False)
 class _Served:
-    """One release in a process of its own."""
+    """One release, and the process that serves it."""
 
     choice: ChosenVersion
-    process: subprocess.Popen
-    telling: int | None
-    ready: bool = False
-
-    @classmethod
-    def start(cls, choice: ChosenVersion, folder: Path, front: Front) -> "_Served":
-        telling, told = os.pipe()
-        ends = (lifeline.line().fileno(), front.listening.fileno(), told)
-        words = front.words(folder)
-        command, environment = launch.handed_command(folder, ends, words, front.environment)
-        try:
-            process = subprocess.Popen(
-                command,
-                env=environment,
-                pass_fds=ends,
-                stdin=subprocess.DEVNULL,
-                process_group=0,  # Ctrl-C comes here alone, and is passed on once
-            )
-        except BaseException:
-            os.close(telling)
-            raise
-        finally:
-            os.close(told)
-        return cls(choice, process, telling)
-
-    def is_ready(self) -> bool:
-        """Whether it takes requests."""
-        if self.telling is not None and select.select([self.telling], [], [], 0)[0]:
-            self.ready = bool(os.read(self.telling, 1))
-            os.close(self.telling)
-            self.telling = None
-        return self.ready
-
-    def is_over(self) -> bool:
-        """Whether its process has ended."""
-        return self.process.poll() is not None
-
-    def leave(self) -> None:
-        """Let it answer what it has, take nothing new, and end."""
-        self.process.send_signal(signal.SIGUSR1)
-
-    def end(self, number: int) -> None:
-        """Pass a signal on; who takes no requests yet has nothing to put in order."""
-        self.process.send_signal(number if self.ready else signal.SIGKILL)
+    folder: Path
+    door: DoorProcess
 
 
 @dataclass
@@ -144,6 +82,7 @@ class Follower:
         self._served: _Served | None = None
         self._next: _Served | None = None
         self._leaving: _Served | None = None
+        self._prepared: PreparedProcess | None = None
         self._told: int | None = None
         self._over = threading.Event()
 
@@ -161,7 +100,8 @@ class Follower:
         try:
             self._served = self._started(first, folder)
             if not self._came_up(self._served):
-                return self._served.process.returncode
+                return self._served.door.process.returncode
+            self._prepare()
             self._say(f"{_capital(first)} is served; a move of its alias is followed.")
             watching = threading.Thread(target=self._watch, args=(news,), daemon=True)
             watching.start()
@@ -171,14 +111,15 @@ class Follower:
         finally:
             self._over.set()
             for one in self._all():
-                one.process.kill()
-                one.process.wait()
+                one.kill()
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _all(self) -> list[_Served]:
-        every = dict.fromkeys((self._served, self._next, self._leaving))
-        return [one for one in every if one is not None and not one.is_over()]
+    def _all(self) -> list[DoorProcess]:
+        every = [one.door for one in (self._served, self._next, self._leaving) if one is not None]
+        if self._prepared is not None:
+            every.append(self._prepared.door)
+        return [one for one in dict.fromkeys(every) if not one.is_over()]
 
     def _end(self, number: int, _: FrameType | None) -> None:
         self._told = number
@@ -192,14 +133,23 @@ class Follower:
         return folder
 
     def _started(self, choice: ChosenVersion, folder: Path) -> _Served:
-        started = _Served.start(choice, folder, self._front)
+        prepared, self._prepared = self._prepared, None
+        door = prepared.becomes(folder, self._front) if prepared is not None else None
+        started = _Served(choice, folder, door or DoorProcess.start(folder, self._front))
         if self._told is not None:  # while it was being started
-            started.end(self._told)
+            started.door.end(self._told)
         return started
 
+    def _prepare(self) -> None:
+        """Have a process ready for the release that is served next; without one it takes longer."""
+        assert self._served is not None
+        if self._settings.prepare and self._prepared is None and self._told is None:
+            with contextlib.suppress(OSError, UserError):
+                self._prepared = PreparedProcess.like(self._served.folder, self._front)
+
     def _came_up(self, first: _Served) -> bool:
-        while not first.is_ready():
-            if first.is_over():
+        while not first.door.is_ready():
+            if first.door.is_over():
                 if self._told is not None:
                     raise KeyboardInterrupt
                 return False
@@ -209,29 +159,30 @@ class Follower:
     def _follow(self, news: _News) -> int:
         """Until the one that is served has ended: start, hand over, let go."""
         assert self._served is not None
-        while not self._served.is_over():
-            if self._leaving is not None and self._leaving.is_over():
+        while not self._served.door.is_over():
+            if self._leaving is not None and self._leaving.door.is_over():
                 self._leaving = None
+                self._prepare()
             if self._told is None:
                 self._step(news)
             time.sleep(_TICK_SECONDS)
         if self._told is None:
             self._say(f"{_capital(self._served.choice)} has ended by itself: nothing is served.")
         if self._told is not None and self._leaving is not None:
-            self._leaving.process.wait()  # it was told as well
-        return self._served.process.returncode
+            self._leaving.door.process.wait()  # it was told as well
+        return self._served.door.process.returncode
 
     def _step(self, news: _News) -> None:
         if (coming := self._next) is not None:
-            if coming.is_over():
-                status = coming.process.returncode
+            if coming.door.is_over():
+                status = coming.door.process.returncode
                 self._next = None
                 self._failed(news, coming.choice, f"its process ended with status {status}")
             elif coming.choice != news.wanted:
-                coming.process.kill()  # the alias has moved again
-                coming.process.wait()
+                coming.door.kill()  # the alias has moved again
                 self._next = None
-            elif coming.is_ready():
+                self._prepare()
+            elif coming.door.is_ready():
                 self._hand_over(coming)
             return
         checked, news.checked = news.checked, None
@@ -246,7 +197,7 @@ class Follower:
     def _hand_over(self, coming: _Served) -> None:
         assert self._served is not None
         self._leaving, self._served, self._next = self._served, coming, None
-        self._leaving.leave()
+        self._leaving.door.leave()
         self._complained = ""
         self._say(
             f"{_capital(coming.choice)} is served now; version {self._leaving.choice.version} "

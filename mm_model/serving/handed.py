@@ -4,11 +4,16 @@ Started by path (`mm_model.serving.launch`) with the release's code in front: `m
 release's here, as it was evaluated, also of releases made before anything followed the champion.
 Put into its door are the socket, which whoever started this keeps, and the meaning of SIGUSR1: take
 no new connection, answer every request that comes on those there are, and end when they are gone.
+
+It may be started before its release is known: it then loads the libraries that every release's door
+needs, none of which a release carries, and waits for its words.
 """
 
 import asyncio
+import contextlib
 import importlib
 import importlib.util
+import json
 import os
 import signal
 import socket
@@ -21,6 +26,13 @@ if TYPE_CHECKING:
     import uvicorn
 
 _DOOR = "mm_model.serving.__main__"
+_LIBRARIES = (
+    "mlflow.pyfunc.scoring_server",
+    "uvicorn",
+    "diffusers.pipelines.cogvideo.pipeline_cogvideox",
+    "insightface.app",
+)
+"""What takes a door its first seconds; with them come torch, transformers, pandas and OpenCV."""
 _SETTLE_SECONDS = 0.1
 """How long what was let in last may take to become a connection that is waited for."""
 _LOOK_SECONDS = 0.05
@@ -79,9 +91,12 @@ class Leave:
 
 def main(arguments: Sequence[str]) -> int:
     """Serve: descriptors of the line, the socket and the pipe to say on that requests are taken,
-    then what the release's door is told."""
+    then what the release's door is told; without that it waits for it on standard input."""
     line, listening, telling, *told = arguments
-    _hold(int(line))
+    _of_the_tree("lifeline").hold(int(line))
+    told = told or _told_later()
+    if not told:
+        return 0
     door = importlib.import_module(_DOOR)
     leave = Leave()
 
@@ -115,14 +130,35 @@ def _put(door: Any, name: str, ours: Callable) -> Callable:
     return theirs
 
 
-def _hold(line: int) -> None:
-    """End when who started this ends; a release need not carry the module that does it."""
-    place = Path(__file__).resolve().parents[1] / "lifeline.py"
-    found = importlib.util.spec_from_file_location("lifeline_of_the_tree", place)
+def _told_later() -> list[str]:
+    """Load the libraries, then wait: the place of a release's code and what its door is told.
+    Nothing, where who started this has no use for it any more."""
+    environment = _of_the_tree("environment")  # libraries ask when they are imported
+    environment.silence_telemetry()
+    environment.keep_freed_memory()
+    for name in _LIBRARIES:
+        with contextlib.suppress(Exception):  # the release says better what is missing
+            importlib.import_module(name)
+    line = sys.stdin.readline()
+    if not line:
+        return []
+    code, *told = json.loads(line)
+    given = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [code, given]))
+    sys.path.insert(0, code)
+    importlib.invalidate_caches()
+    return told
+
+
+def _of_the_tree(name: str) -> Any:
+    """A module of this tree, by its path: a release need not carry it, and `mm_model` is the
+    release's."""
+    place = Path(__file__).resolve().parents[1] / f"{name}.py"
+    found = importlib.util.spec_from_file_location(f"{name}_of_the_tree", place)
     assert found is not None and found.loader is not None
-    lifeline = importlib.util.module_from_spec(found)
-    found.loader.exec_module(lifeline)
-    lifeline.hold(line)
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
 
 
 if __name__ == "__main__":

@@ -41,12 +41,15 @@ def door_command(
 
 
 def handed_command(
-    folder: Path, descriptors: Sequence[int], words: Sequence[str], environment: Mapping[str, str]
+    folder: Path | None,
+    descriptors: Sequence[int],
+    words: Sequence[str],
+    environment: Mapping[str, str],
 ) -> tuple[list[str], dict[str, str]]:
     """The same on a socket that is handed on: `descriptors` as `mm_model.serving.handed` takes
-    them, `words` as `told` gives them."""
+    them, `words` as `told` gives them; without a folder and words it waits for them."""
     command = [*_python(), handed.__file__, *map(str, descriptors), *words]
-    return command, _environment(folder, environment)
+    return command, dict(environment) if folder is None else _environment(folder, environment)
 
 
 def _python() -> list[str]:
@@ -70,6 +73,11 @@ def told(folder: Path, host: str, port: int, allowed: Sequence[str]) -> list[str
     return [*place, *(["--allow", *allowed] if allowed else [])]
 
 
+def code_of(folder: Path) -> str:
+    """Where the code of the release in `folder` lies."""
+    return str(folder.resolve() / "code")
+
+
 def _environment(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
-    searched = [str(folder.resolve() / "code"), *filter(None, [given.get("PYTHONPATH")])]
+    searched = [code_of(folder), *filter(None, [given.get("PYTHONPATH")])]
     return {**given, "PYTHONPATH": os.pathsep.join(searched)}

@@ -300,10 +300,14 @@ class ServeSettings(Section):
 
 class FollowSettings(Section):
     """How `make serve` follows its alias: seconds between two looks at the registry, and between
-    two attempts at a release that cannot be served."""
+    two attempts at a release that cannot be served.
+
+    prepare: the process of the next release waits with its libraries loaded.
+    """
 
     look_seconds: bounds.Seconds
     retry_seconds: bounds.Seconds
+    prepare: bool
 
 
 class Profile(Section):

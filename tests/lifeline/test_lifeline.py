@@ -260,7 +260,7 @@ KNOWN = {
     ("lifeline.py", "Popen"),
     ("loading.py", "DataLoader"),
     ("launch.py", "Popen"),
-    ("follow.py", "Popen"),
+    ("doors.py", "Popen"),
 }
 """Readers of samples are torch's own, and look for their parent: `tests/train/test_loading.py`. The
 processes of a training follow the stage: `tests/seams/test_processes_of_training.py`. Doors hold

@@ -55,9 +55,12 @@ def main(arguments):
 """
 
 
-def release(folder: Path, mark: str, first: str = "pass", **door: str) -> Path:
+def release(folder: Path, mark: str, first: str = "pass", threads: int = 1, **door: str) -> Path:
     """A release's folder with such a door, which answers with `mark`; `first` is done first."""
     door = {"private": "", "loop": "auto", **door}
+    described = {"flavors": {"python_function": {"config": {"threads": threads}}}}
+    folder.mkdir()
+    (folder / "MLmodel").write_text(json.dumps(described))
     code = folder / "code" / "mm_model"
     (code / "serving").mkdir(parents=True)
     (code / "__init__.py").touch()
@@ -86,7 +89,8 @@ class FileSource:
 
 
 def main() -> int:
-    settings = FollowSettings(look_seconds=0.1, retry_seconds=0.5)
+    prepare = "prepare" in sys.argv
+    settings = FollowSettings(look_seconds=0.1, retry_seconds=0.5, prepare=prepare)
     with bound("127.0.0.1", 0) as listening:
         Path("port").write_text(str(listening.getsockname()[1]))
         front = follow.Front(listening, "127.0.0.1", [], dict(os.environ))

@@ -28,13 +28,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 class Following:
     """The follower in a folder of its own, serving version 1."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, *words: str) -> None:
         self.place = place
         release(place / "release-1", "one")
         self.wants(1)
         with (place / "log").open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.serving.follower"],
+                [sys.executable, "-m", "tests.serving.follower", *words],
                 cwd=place,
                 env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
                 stdout=log,
@@ -74,11 +74,20 @@ def said_on(connection: http.client.HTTPConnection, path: str = "/") -> str:
 
 @pytest.fixture
 def following(tmp_path: Path) -> Iterator[Following]:
-    running = Following(tmp_path)
+    yield from _running(Following(tmp_path))
+
+
+def _running(running: Following) -> Iterator[Following]:
     yield running
     with contextlib.suppress(ProcessLookupError):
         os.killpg(running.process.pid, signal.SIGKILL)
     running.process.wait(30)
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Iterator[Following]:
+    """One that has a process ready for the next release."""
+    yield from _running(Following(tmp_path, "prepare"))
 
 
 def kept_asking(following: Following, over: threading.Event, said: list[str]) -> None:
@@ -223,3 +232,72 @@ def test_a_door_that_dies_ends_the_serving(following: Following) -> None:
     following.doors()[0].kill()
     assert following.process.wait(30) != 0
     assert "Version 1 (release 1111) has ended by itself: nothing is served." in following.log
+
+
+SEEN = """
+    import mm_model, os
+    said = [os.getpid(), mm_model.__file__, os.environ["PYTHONPATH"], "torch" in sys.modules]
+    Path("seen").write_text(__import__("json").dumps(said))
+""".strip()
+
+
+def waiting(following: Following) -> psutil.Process:
+    """The process that was prepared: the one that nobody is served by."""
+    until(lambda: len(following.doors()) == 2)
+    return next(one for one in following.doors() if "--folder" not in one.cmdline())
+
+
+def test_the_next_release_is_served_by_the_process_that_was_prepared(prepared: Following) -> None:
+    ready = waiting(prepared)
+    release(prepared.place / "release-2", "two", first=SEEN)
+    with crowd(prepared) as every:
+        prepared.wants(2)
+        until(lambda: all(said[-1] == "two" for said in every))
+    number, package, searched, loaded = json.loads((prepared.place / "seen").read_text())
+    code = str(prepared.place / "release-2" / "code")
+    assert (number, loaded) == (ready.pid, True)
+    assert package == f"{code}/mm_model/__init__.py", "the code is the release's"
+    assert searched.split(os.pathsep)[0] == code
+    until(lambda: len(prepared.doors()) == 2)
+    assert ready.pid in [one.pid for one in prepared.doors()], "the other is prepared anew"
+    prepared.wants(1)
+    until(lambda: prepared.asked() == "one")
+
+
+@pytest.mark.parametrize("why", ["it has died", "it has other threads"])
+def test_where_the_prepared_process_cannot_be_used_another_is_started(
+    prepared: Following, why: str
+) -> None:
+    ready = waiting(prepared)
+    if why == "it has died":
+        ready.kill()
+    threads = 3 if why == "it has other threads" else 1
+    release(prepared.place / "release-2", "two", first=SEEN, threads=threads)
+    prepared.wants(2)
+    until(lambda: prepared.asked() == "two")
+    number, _, _, loaded = json.loads((prepared.place / "seen").read_text())
+    assert number != ready.pid and not loaded
+    until(lambda: len(prepared.doors()) == 2)
+    assert ready not in prepared.doors()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_the_prepared_process_ends_with_whoever_prepared_it(
+    prepared: Following, number: signal.Signals
+) -> None:
+    waiting(prepared)
+    doors = prepared.doors()
+    prepared.process.send_signal(number)
+    prepared.process.wait(30)
+    assert left(doors) == []
+
+
+def test_a_release_that_is_no_more_wanted_gives_its_place_to_another(prepared: Following) -> None:
+    ready = waiting(prepared)
+    release(prepared.place / "release-2", "two", first="Path('begun').touch(); time.sleep(600)")
+    prepared.wants(2)
+    until(lambda: (prepared.place / "begun").exists())
+    prepared.wants(1)
+    until(lambda: not ready.is_running() or ready.status() == psutil.STATUS_ZOMBIE)
+    assert waiting(prepared).pid != ready.pid
+    assert prepared.asked() == "one"
