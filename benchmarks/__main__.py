@@ -19,6 +19,7 @@ NAMES = {
     "serving_overhead": "a request at the door over the direct call of the same model",
     "serving_load": "clips a second of many clients at the door over those of one",
     "serving_memory": "memory of the door after 1,000 mixed requests over that after 50",
+    "serving_follows": "seconds from a move of the alias until the other is served, over 10",
     "shot_cuts": "clips whose cuts we tell right over those of the best of other detectors",
     "text_looks": "pictures whose text the second look tells right over those of the cheap rule",
     "watermark_looks": "made watermarks above a bound less clean pictures above it, by one's model",

@@ -113,13 +113,16 @@ def running(folder: Path) -> Iterator[Running]:
 
 def release(options: argparse.Namespace) -> Path:
     """The folder of the release to measure: the one named, else this tree's champion."""
-    if options.folder is not None:
-        return options.folder
+    return options.folder if options.folder is not None else champion()[0]
+
+
+def champion() -> tuple[Path, str]:
+    """The folder of this tree's champion, checked, and its release digest."""
     from mm_model.register import served
 
     layout = _layout()
     name = load_profile(layout.root, layout.profile).register_.model_name
-    return served.checked_folder(layout, name)
+    return served.checked_folder(layout, name), served.chosen(layout, name).digest
 
 
 def record(steps: int | None = None) -> dict[str, Any]:
