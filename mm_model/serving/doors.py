@@ -2,20 +2,25 @@
 for the next: its libraries are loaded, and it waits to be told of which release it is the door.
 """
 
+import contextlib
 import json
 import os
 import select
 import signal
 import socket
 import subprocess
+import sysconfig
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mm_model import lifeline
 from mm_model.environment import thread_limits
+from mm_model.errors import UserError
 from mm_model.serving import __main__ as door
 from mm_model.serving import launch
+
+Installed = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class DoorProcess:
 
     process: subprocess.Popen
     telling: int | None
+    prepared: bool = False
     ready: bool = False
 
     @classmethod
@@ -74,11 +80,11 @@ class DoorProcess:
             raise
         finally:
             os.close(told)
-        return cls(process, telling)
+        return cls(process, telling, prepared=not words)
 
     def is_ready(self) -> bool:
         """Whether it takes requests."""
-        if self.telling is not None and select.select([self.telling], [], [], 0)[0]:
+        if self.telling is not None and _has_news(self.telling):
             self.ready = bool(os.read(self.telling, 1))
             os.close(self.telling)
             self.telling = None
@@ -94,42 +100,61 @@ class DoorProcess:
 
     def end(self, number: int) -> None:
         """Pass a signal on; who takes no requests yet has nothing to put in order."""
-        self.process.send_signal(number if self.ready else signal.SIGKILL)
+        self.process.send_signal(number if self.is_ready() else signal.SIGKILL)
 
     def kill(self) -> None:
-        """End it now."""
+        """End it now, if it has not ended, and let go of what was open for it."""
         self.process.kill()
         self.process.wait()
         if self.telling is not None:
             os.close(self.telling)
             self.telling = None
+        if self.process.stdin is not None:
+            with contextlib.suppress(OSError):  # what was not read is lost with it
+                self.process.stdin.close()
 
 
 @dataclass(frozen=True)
 class PreparedProcess:
-    """A door whose release is not known yet, only how many threads its libraries use."""
+    """A door whose release is not known yet, only how many threads its libraries use, and that
+    they are those that are installed."""
 
     door: DoorProcess
     threads: int
+    installed: Installed
 
     @classmethod
     def like(cls, folder: Path, front: Front) -> "PreparedProcess":
         """One for releases like that in `folder`."""
-        threads = door.threads(folder)
+        threads, installed = door.threads(folder), _installed()
         limits = {**thread_limits(threads), **front.environment}
-        return cls(DoorProcess._start(front, None, (), limits), threads)
+        return cls(DoorProcess._start(front, None, (), limits), threads, installed)
 
     def becomes(self, folder: Path, front: Front) -> DoorProcess | None:
         """Make it the door of the release in `folder`; None where it cannot be, and is ended."""
         into = self.door.process.stdin
         assert into is not None
         try:
-            if door.threads(folder) == self.threads:
+            if (door.threads(folder), _installed()) == (self.threads, self.installed):
                 code = launch.code_of(folder)
                 with into:
                     into.write(json.dumps([code, *front.words(folder)]).encode() + b"\n")
                 return self.door
-        except OSError:
-            pass  # it has died
+        except (OSError, UserError):
+            pass  # it has died, or the release is one that says nothing of threads
         self.door.kill()
         return None
+
+
+def _installed() -> Installed:
+    """When packages were last installed or removed here: a release may need others than those that
+    a process has loaded meanwhile."""
+    folders = dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib"))
+    return tuple(Path(folder).stat().st_mtime_ns for folder in folders)
+
+
+def _has_news(end: int) -> bool:
+    """Whether reading from this end of a pipe waits for nobody; `select` knows 1024 of them."""
+    poll = select.poll()
+    poll.register(end, select.POLLIN)
+    return bool(poll.poll(0))

@@ -7,7 +7,6 @@ request falls between the two. For that moment two releases are in memory, and n
 process of the next one may have been prepared: its libraries, which take longest, are loaded.
 """
 
-import contextlib
 import signal
 import threading
 import time
@@ -83,6 +82,8 @@ class Follower:
         self._next: _Served | None = None
         self._leaving: _Served | None = None
         self._prepared: PreparedProcess | None = None
+        self._unprepared: _Served | None = None
+        self._signals: list[int] = []  # that came, and are not passed on yet
         self._told: int | None = None
         self._over = threading.Event()
 
@@ -96,12 +97,11 @@ class Follower:
         """
         news = _News(first)
         folder = self._checked(first)
-        before = {number: signal.signal(number, self._end) for number in _ENDING}
+        before = {number: signal.signal(number, self._note) for number in _ENDING}
         try:
             self._served = self._started(first, folder)
             if not self._came_up(self._served):
                 return self._served.door.process.returncode
-            self._prepare()
             self._say(f"{_capital(first)} is served; a move of its alias is followed.")
             watching = threading.Thread(target=self._watch, args=(news,), daemon=True)
             watching.start()
@@ -121,11 +121,16 @@ class Follower:
             every.append(self._prepared.door)
         return [one for one in dict.fromkeys(every) if not one.is_over()]
 
-    def _end(self, number: int, _: FrameType | None) -> None:
-        self._told = number
-        self._over.set()
-        for one in self._all():
-            one.end(number)
+    def _note(self, number: int, _: FrameType | None) -> None:
+        self._signals.append(number)  # no more: it comes amid whatever is being done
+
+    def _pass_on(self) -> None:
+        """Tell every process what this one was told since."""
+        while self._signals:
+            self._told = self._signals.pop(0)
+            self._over.set()
+            for one in self._all():
+                one.end(self._told)
 
     def _checked(self, choice: ChosenVersion) -> Path:
         folder = self._source.folder(choice)
@@ -135,64 +140,82 @@ class Follower:
     def _started(self, choice: ChosenVersion, folder: Path) -> _Served:
         prepared, self._prepared = self._prepared, None
         door = prepared.becomes(folder, self._front) if prepared is not None else None
-        started = _Served(choice, folder, door or DoorProcess.start(folder, self._front))
-        if self._told is not None:  # while it was being started
-            started.door.end(self._told)
-        return started
+        return _Served(choice, folder, door or DoorProcess.start(folder, self._front))
 
-    def _prepare(self) -> None:
-        """Have a process ready for the release that is served next; without one it takes longer."""
+    def _prepare(self, news: _News) -> None:
+        """While what is served is what is wanted, have a process ready for the release that comes
+        next; without one it takes longer."""
         assert self._served is not None
-        if self._settings.prepare and self._prepared is None and self._told is None:
-            with contextlib.suppress(OSError, UserError):
+        settled = self._served.choice == news.wanted and self._next is self._leaving is None
+        needed = self._prepared is None and self._unprepared is not self._served
+        if self._settings.prepare and settled and needed:
+            try:
                 self._prepared = PreparedProcess.like(self._served.folder, self._front)
+            except (OSError, UserError):
+                self._unprepared = self._served  # not tried again for this one
 
     def _came_up(self, first: _Served) -> bool:
-        while not first.door.is_ready():
-            if first.door.is_over():
-                if self._told is not None:
-                    raise KeyboardInterrupt
-                return False
+        while not first.door.is_over():
+            self._pass_on()
+            if self._told is None and first.door.is_ready():
+                return True
             time.sleep(_TICK_SECONDS)
-        return True
+        self._pass_on()
+        if self._told is not None:
+            raise KeyboardInterrupt
+        return False
 
     def _follow(self, news: _News) -> int:
         """Until the one that is served has ended: start, hand over, let go."""
         assert self._served is not None
         while not self._served.door.is_over():
+            self._pass_on()
             if self._leaving is not None and self._leaving.door.is_over():
                 self._leaving = None
-                self._prepare()
             if self._told is None:
                 self._step(news)
+                self._prepare(news)
             time.sleep(_TICK_SECONDS)
+        self._pass_on()
         if self._told is None:
             self._say(f"{_capital(self._served.choice)} has ended by itself: nothing is served.")
-        if self._told is not None and self._leaving is not None:
-            self._leaving.door.process.wait()  # it was told as well
+            return self._served.door.process.returncode
+        while self._leaving is not None and not self._leaving.door.is_over():
+            time.sleep(_TICK_SECONDS)  # it was told as well
+            self._pass_on()
         return self._served.door.process.returncode
 
     def _step(self, news: _News) -> None:
         if (coming := self._next) is not None:
-            if coming.door.is_over():
-                status = coming.door.process.returncode
-                self._next = None
-                self._failed(news, coming.choice, f"its process ended with status {status}")
-            elif coming.choice != news.wanted:
+            if coming.choice != news.wanted:
                 coming.door.kill()  # the alias has moved again
                 self._next = None
-                self._prepare()
+            elif coming.door.is_over():
+                self._not_up(news, coming)
             elif coming.door.is_ready():
                 self._hand_over(coming)
             return
         checked, news.checked = news.checked, None
         if checked is None or self._leaving is not None or checked[0] != news.wanted:
             return
-        choice, folder = checked
+        self._begin(news, *checked)
+
+    def _begin(self, news: _News, choice: ChosenVersion, folder: Path) -> None:
         try:
             self._next = self._started(choice, folder)
-        except OSError as error:
-            self._failed(news, choice, first_line(error))
+        except (OSError, UserError) as error:
+            self._failed(news, choice, _clause(error))
+
+    def _not_up(self, news: _News, coming: _Served) -> None:
+        """Try again from nothing where the process had been prepared: it says little of the release
+        that this one ended."""
+        coming.door.kill()
+        self._next = None
+        if coming.door.prepared:
+            self._begin(news, coming.choice, coming.folder)
+        else:
+            status = coming.door.process.returncode
+            self._failed(news, coming.choice, f"its process ended with status {status}")
 
     def _hand_over(self, coming: _Served) -> None:
         assert self._served is not None

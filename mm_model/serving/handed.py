@@ -18,7 +18,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,22 +132,48 @@ def _put(door: Any, name: str, ours: Callable) -> Callable:
 
 def _told_later() -> list[str]:
     """Load the libraries, then wait: the place of a release's code and what its door is told.
-    Nothing, where who started this has no use for it any more."""
+    Nothing, where who started this has no use for it any more, or it is of no use."""
     environment = _of_the_tree("environment")  # libraries ask when they are imported
     environment.silence_telemetry()
     environment.keep_freed_memory()
-    for name in _LIBRARIES:
-        with contextlib.suppress(Exception):  # the release says better what is missing
-            importlib.import_module(name)
+    with _silent():
+        for name in _LIBRARIES:
+            with contextlib.suppress(Exception):  # the release says better what is missing
+                importlib.import_module(name)
+    if "mm_model" in sys.modules:  # by a library's plug-in: this tree's, not the release's
+        return []
     line = sys.stdin.readline()
     if not line:
         return []
     code, *told = json.loads(line)
+    sys.argv += told
     given = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [code, given]))
     sys.path.insert(0, code)
     importlib.invalidate_caches()
     return told
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """What libraries say is said by the first release's door already; here it would come amid the
+    work of another. Also what C code writes is dropped; what is logged later goes its way."""
+    kept = []
+    for end in (1, 2):
+        with contextlib.suppress(OSError):  # it may be closed
+            kept.append((end, os.dup(end)))
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for end, _ in kept:
+        os.dup2(nowhere, end)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
+        for end, copy in kept:
+            os.dup2(copy, end)
+            os.close(copy)
 
 
 def _of_the_tree(name: str) -> Any:

@@ -90,7 +90,8 @@ class FileSource:
 
 def main() -> int:
     prepare = "prepare" in sys.argv
-    settings = FollowSettings(look_seconds=0.1, retry_seconds=0.5, prepare=prepare)
+    retry = 600 if "patient" in sys.argv else 0.5
+    settings = FollowSettings(look_seconds=0.1, retry_seconds=retry, prepare=prepare)
     with bound("127.0.0.1", 0) as listening:
         Path("port").write_text(str(listening.getsockname()[1]))
         front = follow.Front(listening, "127.0.0.1", [], dict(os.environ))
