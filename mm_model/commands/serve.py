@@ -48,6 +48,7 @@ class _Registry:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    _open_standard_ends()
     from mm_model.register import served
     from mm_model.serving import launch
 
@@ -57,6 +58,14 @@ def _serve(options: argparse.Namespace) -> int:
         folder = served.checked_folder(layout, name, options.alias)
         launch.become_the_door(folder, options.host, options.port, options.allow)
     return _followed(options, _Registry(layout, name, options.alias))
+
+
+def _open_standard_ends() -> None:
+    """Open what whoever started this had closed of input, output and errors: a socket would get its
+    number, and be lost where a door gets its own."""
+    while (end := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(end)
 
 
 def _followed(options: argparse.Namespace, source: _Registry) -> int:

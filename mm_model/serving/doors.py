@@ -32,6 +32,11 @@ class Front:
     allowed: Sequence[str]
     environment: Mapping[str, str]
 
+    def __post_init__(self) -> None:
+        # The system lets two bind one port for reuse until one listens, which takes a door seconds.
+        # Doors allow it again, so that who starts after them waits for no old connection.
+        self.listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+
     def words(self, folder: Path) -> list[str]:
         """What the door of the release in `folder` is told.
 

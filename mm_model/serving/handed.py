@@ -109,6 +109,8 @@ def main(arguments: Sequence[str]) -> int:
         startup = made.startup
 
         async def announced(sockets: list[socket.socket] | None = None) -> None:
+            for one in sockets or ():  # until now nobody else may bind its port (`doors.Front`)
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             await startup(sockets)
             asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, leave.begin, made)
             os.write(int(telling), b"\n")

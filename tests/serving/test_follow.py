@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
+from mm_model.errors import UserError
+from mm_model.serving.__main__ import bound
 from tests.lifeline.family import left
 from tests.serving.doorway import until
 from tests.serving.follower import release
@@ -160,3 +164,42 @@ def test_who_is_told_to_end_as_it_comes_up_ends_in_order(tmp_path: Path) -> None
     assert left(family) == []
     log = (tmp_path / "log").read_text()
     assert "is served" not in log and "KeyboardInterrupt" in log
+
+
+def test_a_second_one_on_the_port_is_refused_while_the_first_comes_up(tmp_path: Path) -> None:
+    release(tmp_path / "release-1", "one", first="Path('begun').touch(); time.sleep(600)")
+    process = begun(tmp_path)
+    until((tmp_path / "begun").exists)
+    try:
+        with pytest.raises(UserError, match="cannot be opened"):
+            bound("127.0.0.1", int((tmp_path / "port").read_text()))
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_the_port_is_free_again_at_once(following: Following) -> None:
+    assert following.asked() == "one"
+    connection = following.connected()
+    assert said_on(connection) == "one"
+    following.process.kill()  # its end of the connection lingers
+    following.process.wait()
+
+    def free() -> bool:
+        with contextlib.suppress(UserError), bound("127.0.0.1", following.port):
+            return True
+        return False
+
+    until(free)
+    connection.close()
+
+
+def test_who_is_started_with_its_input_closed_serves(tmp_path: Path) -> None:
+    code = (
+        "import os; from mm_model.commands import serve; serve._open_standard_ends()\n"
+        "ends = '/proc/self/fd'\n"
+        "print(*[os.readlink(f'{ends}/{end}') for end in (0, 2)], len(os.listdir(ends)))"
+    )
+    command = ["/bin/sh", "-c", '"$@" <&- 2>&-', "sh", sys.executable, "-c", code]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said == "/dev/null /dev/null 4\n", "the fourth is what lists them"
