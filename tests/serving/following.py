@@ -32,11 +32,13 @@ def begun(place: Path, *words: str, searched: Path | None = None) -> subprocess.
     """A follower's process in `place`, which has a release, and writes there into `log`."""
     point(place, 1)
     paths = [str(one) for one in (searched, REPOSITORY) if one is not None]
-    with (place / "log").open("w") as log:
+    (place / "typed").write_text("typed")
+    with (place / "log").open("w") as log, (place / "typed").open() as typed:
         return subprocess.Popen(
             [sys.executable, "-m", "tests.serving.follower", *words],
             cwd=place,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            stdin=typed,
             stdout=log,
             stderr=log,
             start_new_session=True,

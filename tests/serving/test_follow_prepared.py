@@ -21,7 +21,7 @@ from mm_model.serving.__main__ import bound
 from tests.lifeline.family import left
 from tests.serving.doorway import until
 from tests.serving.follower import release
-from tests.serving.following import Following, crowd, running
+from tests.serving.following import REPOSITORY, Following, crowd, running
 
 SEEN = """
     import mm_model, os
@@ -110,6 +110,53 @@ def test_a_prepared_door_finds_what_one_finds_that_starts_from_nothing(tmp_path:
         if name not in more or name in first["environment"]
     }
     assert second == json.loads(json.dumps(first).replace("release-1", "release-2"))
+    assert second["input"] == "", "what somebody types is for nobody here"
+    script = str(REPOSITORY / "mm_model" / "serving")
+    assert second["path"][0] == f"{tmp_path}/release-2/code" and script not in second["path"]
+    assert list(tmp_path.glob("release-*/**/__pycache__")) == [], "a release is as it was made"
+
+
+def test_libraries_are_loaded_under_the_limits_of_what_is_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    for name in ("MKL_NUM_THREADS", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    noted = (
+        "import json, os, pathlib; pathlib.Path('limits').write_text(json.dumps({**os.environ}))"
+    )
+    release(tmp_path / "release-1", "one", threads=3)
+    start = Following(tmp_path, *PATIENT, searched=libraries(tmp_path / "libraries", app=noted))
+    with running(start):
+        until(
+            lambda: (tmp_path / "limits").exists() and (tmp_path / "limits").read_text()[-1:] == "}"
+        )
+        limits = json.loads((tmp_path / "limits").read_text())
+    assert limits["MKL_NUM_THREADS"] == "3"
+    assert limits["OMP_NUM_THREADS"] == "7", "what somebody set wins, as at a plain start"
+    assert limits["HF_HUB_OFFLINE"] == "1", "nothing is asked of others"
+
+
+def test_nobody_is_prepared_while_two_releases_are_in_memory(prepared: Following) -> None:
+    waiting(prepared)
+    release(prepared.place / "release-2", "two")
+    with contextlib.closing(prepared.connected()) as held:
+        held.request("GET", "/slow")
+        until((prepared.place / "under-way").exists)
+        prepared.wants(2)
+        until(lambda: "is served now" in prepared.log)
+        time.sleep(1)
+        assert len(prepared.doors()) == 2
+        (prepared.place / "go-on").touch()
+        assert held.getresponse().read() == b"one"
+    until(lambda: prepared.asked() == "two")
+
+
+def test_ctrl_c_in_a_terminal_reaches_who_follows_alone(prepared: Following) -> None:
+    """A terminal tells a whole group of processes; told twice, a door cuts its replies off."""
+    waiting(prepared)
+    groups = [os.getpgid(one.pid) for one in prepared.doors()]
+    assert groups == [one.pid for one in prepared.doors()]
 
 
 @pytest.mark.parametrize("why", ["it has died", "it has other threads", "nobody knows its threads"])
