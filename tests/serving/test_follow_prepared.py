@@ -239,6 +239,7 @@ def test_many_moves_leave_nothing_open_and_nobody_unburied(prepared: Following) 
     release(prepared.place / "release-2", "two")
     release(prepared.place / "release-3", "three", first="raise SystemExit(3)", threads=2)
     waiting(prepared)
+    time.sleep(0.5)  # who starts a process has more open until that has begun
     before = prepared.open_files()
     for turn in range(6):
         wanted, mark = ((2, "two"), (1, "one"))[turn % 2]
@@ -247,7 +248,7 @@ def test_many_moves_leave_nothing_open_and_nobody_unburied(prepared: Following) 
     prepared.wants(3)
     until(lambda: "cannot be served" in prepared.log)
     prepared.wants(1)
-    until(lambda: prepared.open_files() == before)
+    until(lambda: prepared.open_files() <= before)
     until(lambda: len(prepared.doors()) == 2)
     assert psutil.STATUS_ZOMBIE not in [one.status() for one in prepared.doors()]
 
@@ -275,10 +276,15 @@ def test_after_packages_were_installed_the_prepared_process_is_not_used(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("serves", [False, True], ids=["waiting", "serving"])
 def test_the_prepared_process_ends_with_whoever_prepared_it(
-    prepared: Following, number: signal.Signals
+    prepared: Following, number: signal.Signals, serves: bool
 ) -> None:
     waiting(prepared)
+    if serves:
+        release(prepared.place / "release-2", "two")
+        prepared.wants(2)
+        until(lambda: prepared.asked() == "two")
     family = prepared.doors()
     prepared.process.send_signal(number)
     prepared.process.wait(30)
