@@ -187,9 +187,13 @@ class Follower:
 
     def _step(self, news: _News) -> None:
         if (coming := self._next) is not None:
-            if coming.choice != news.wanted:
-                coming.door.kill()  # the alias has moved again
+            if coming.choice != news.wanted:  # the alias has moved again
                 self._next = None
+                if coming.door.is_ready():
+                    self._leaving = coming  # somebody may be answered by it already
+                    coming.door.leave()
+                else:
+                    coming.door.kill()
             elif coming.door.is_over():
                 self._not_up(news, coming)
             elif coming.door.is_ready():

@@ -47,7 +47,7 @@ def main(arguments):
     import uvicorn
 
     # whoever ends it while somebody is answered cuts that off, as the real door's grace would
-    told = {{"timeout_graceful_shutdown": 0, "timeout_keep_alive": 60}}
+    told = {{"timeout_graceful_shutdown": {grace}, "timeout_keep_alive": 60}}
     config = uvicorn.Config(app, loop="{loop}", log_config=None, access_log=False, **told)
     {private}server(config, app).run([{private}bound("", 0)])
     print("Serving has ended.", file=sys.stderr)
@@ -57,7 +57,7 @@ def main(arguments):
 
 def release(folder: Path, mark: str, first: str = "pass", threads: int = 1, **door: str) -> Path:
     """A release's folder with such a door, which answers with `mark`; `first` is done first."""
-    door = {"private": "", "loop": "auto", **door}
+    door = {"private": "", "loop": "auto", "grace": "0", **door}
     described = {"flavors": {"python_function": {"config": {"threads": threads}}}}
     folder.mkdir()
     (folder / "MLmodel").write_text(json.dumps(described))

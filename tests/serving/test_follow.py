@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
+import os
 import signal
 import socket
 import subprocess
@@ -17,10 +19,13 @@ import psutil
 import pytest
 
 from mm_model.errors import UserError
+from mm_model.serving import follow
 from mm_model.serving.__main__ import bound
+from mm_model.serving.doors import DoorProcess
+from mm_model.settings import FollowSettings
 from tests.lifeline.family import left
 from tests.serving.doorway import until
-from tests.serving.follower import release
+from tests.serving.follower import FileSource, release
 from tests.serving.following import Following, begun, crowd, running, said_on
 
 
@@ -104,6 +109,45 @@ def test_an_alias_that_moves_back_meanwhile_ends_the_newcomer(following: Followi
     following.wants(1)
     until(lambda: len(following.doors()) == 1)
     assert following.asked() == "one"
+
+
+def test_a_door_that_takes_requests_already_answers_them_where_the_alias_moves_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = release(tmp_path / "release-2", "two")
+    settings = FollowSettings(look_seconds=1, retry_seconds=1, prepare=False)
+    with bound("127.0.0.1", 0) as listening:
+        port = listening.getsockname()[1]
+        front = follow.Front(listening, "127.0.0.1", [], dict(os.environ))
+        follower = follow.Follower(FileSource(), front, settings, print)
+        door = DoorProcess.start(folder, front)
+        follower._next = follow._Served(follow.ChosenVersion(2, "2222"), folder, door)
+        until(lambda: is_open(port))
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port)) as held:
+            held.request("GET", "/slow")
+            until((tmp_path / "under-way").exists)
+            time.sleep(0.5)  # nobody has looked yet whether it takes requests
+            follower._step(follow._News(follow.ChosenVersion(1, "1111")))
+            (tmp_path / "go-on").touch()
+            assert held.getresponse().read() == b"two"
+        assert door.process.wait(30) == 0
+
+
+def test_who_is_ended_amid_a_move_lets_the_old_one_answer(tmp_path: Path) -> None:
+    release(tmp_path / "release-1", "one", grace="30")
+    release(tmp_path / "release-2", "two")
+    with running(Following(tmp_path)) as following:
+        with contextlib.closing(following.connected()) as held:
+            held.request("GET", "/slow")
+            until((tmp_path / "under-way").exists)
+            following.wants(2)
+            until(lambda: "is served now" in following.log)
+            following.process.terminate()
+            time.sleep(1)  # the new one has ended
+            (tmp_path / "go-on").touch()
+            assert held.getresponse().read() == b"one"
+        following.process.wait(30)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
