@@ -146,7 +146,8 @@ class Follower:
         """While what is served is what is wanted, have a process ready for the release that comes
         next; without one it takes longer."""
         assert self._served is not None
-        settled = self._served.choice == news.wanted and self._next is self._leaving is None
+        moving = self._next is not None or self._leaving is not None
+        settled = self._served.choice == news.wanted and not moving
         needed = self._prepared is None and self._unprepared is not self._served
         if self._settings.prepare and settled and needed:
             try:
