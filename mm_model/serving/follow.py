@@ -55,6 +55,7 @@ class _Served:
     choice: ChosenVersion
     folder: Path
     door: DoorProcess
+    started: float = field(default_factory=time.monotonic)
 
 
 @dataclass
@@ -199,6 +200,11 @@ class Follower:
                 self._not_up(news, coming)
             elif coming.door.is_ready():
                 self._hand_over(coming)
+            elif time.monotonic() - coming.started > self._settings.start_seconds:
+                coming.door.kill()
+                self._next = None
+                seconds = self._settings.start_seconds
+                self._failed(news, coming.choice, f"it does not answer after {seconds:g} s")
             return
         checked, news.checked = news.checked, None
         if checked is None or self._leaving is not None or checked[0] != news.wanted:

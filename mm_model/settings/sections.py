@@ -302,11 +302,13 @@ class FollowSettings(Section):
     """How `make serve` follows its alias: seconds between two looks at the registry, and between
     two attempts at a release that cannot be served.
 
-    prepare: the process of the next release waits with its libraries loaded.
+    start_seconds: how long the next release may take until it answers. prepare: the process of the
+    next release waits with its libraries loaded.
     """
 
     look_seconds: bounds.Seconds
     retry_seconds: bounds.Seconds
+    start_seconds: bounds.Seconds
     prepare: bool
 
 

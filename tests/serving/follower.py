@@ -91,7 +91,10 @@ class FileSource:
 def main() -> int:
     prepare = "prepare" in sys.argv
     retry = 600 if "patient" in sys.argv else 0.5
-    settings = FollowSettings(look_seconds=0.1, retry_seconds=retry, prepare=prepare)
+    start = 5 if "impatient" in sys.argv else 600
+    settings = FollowSettings(
+        look_seconds=0.1, retry_seconds=retry, start_seconds=start, prepare=prepare
+    )
     with bound("127.0.0.1", 0) as listening:
         Path("port").write_text(str(listening.getsockname()[1]))
         front = follow.Front(listening, "127.0.0.1", [], dict(os.environ))

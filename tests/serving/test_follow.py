@@ -92,6 +92,20 @@ def test_who_cannot_start_leaves_the_old_one_serving(following: Following) -> No
     assert "version 1 goes on being served." in following.log
 
 
+@pytest.mark.parametrize("words", [(), ("prepare",)], ids=["plain", "prepared"])
+def test_who_never_answers_is_ended_and_told_of(tmp_path: Path, words: tuple[str, ...]) -> None:
+    release(tmp_path / "release-2", "two", first="Path('begun').touch(); time.sleep(600)")
+    with running(Following(tmp_path, "impatient", "patient", *words)) as following:
+        following.wants(2)
+        until(lambda: "it does not answer after 5 s" in following.log)
+        assert (tmp_path / "begun").exists() or words
+        assert following.asked() == "one"
+        said = "Version 2 (release 2222) is wanted and cannot be served (it does not answer after"
+        assert said in following.log and "version 1 goes on being served." in following.log
+        following.wants(1)
+        until(lambda: len(following.doors()) == 1 + len(words))
+
+
 def test_a_registry_that_is_silent_changes_nothing(following: Following) -> None:
     release(following.place / "release-2", "two")
     (following.place / "registry.json").unlink()
@@ -116,7 +130,7 @@ def test_a_door_that_takes_requests_already_answers_them_where_the_alias_moves_b
 ) -> None:
     monkeypatch.chdir(tmp_path)
     folder = release(tmp_path / "release-2", "two")
-    settings = FollowSettings(look_seconds=1, retry_seconds=1, prepare=False)
+    settings = FollowSettings(look_seconds=1, retry_seconds=1, start_seconds=600, prepare=False)
     with bound("127.0.0.1", 0) as listening:
         port = listening.getsockname()[1]
         front = follow.Front(listening, "127.0.0.1", [], dict(os.environ))
