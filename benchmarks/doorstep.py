@@ -38,6 +38,18 @@ class Reply:
     body: bytes
 
 
+def ask(port: int, method: str, path: str, body: bytes | None = None) -> Reply:
+    """One request to the door at that port of this machine, and its whole reply."""
+    started = time.perf_counter()
+    asked = http.client.HTTPConnection("127.0.0.1", port, timeout=_REPLY_SECONDS)
+    with contextlib.closing(asked):
+        asked.request(method, path, body, {"content-type": "application/json"})
+        reply = asked.getresponse()
+        content = reply.read()
+    seconds = time.perf_counter() - started
+    return Reply(reply.status, seconds, float(reply.headers.get("retry-after", 0)), content)
+
+
 class Running:
     """A door in a process of its own."""
 
@@ -64,21 +76,11 @@ class Running:
 
     def get(self, path: str) -> Reply:
         """One GET."""
-        return self._ask("GET", path, None)
+        return ask(self.port, "GET", path)
 
     def post(self, body: bytes) -> Reply:
         """One POST to /invocations."""
-        return self._ask("POST", "/invocations", body)
-
-    def _ask(self, method: str, path: str, body: bytes | None) -> Reply:
-        started = time.perf_counter()
-        asked = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_REPLY_SECONDS)
-        asked.request(method, path, body, {"content-type": "application/json"})
-        reply = asked.getresponse()
-        content = reply.read()
-        seconds = time.perf_counter() - started
-        asked.close()
-        return Reply(reply.status, seconds, float(reply.headers.get("retry-after", 0)), content)
+        return ask(self.port, "POST", "/invocations", body)
 
     @property
     def megabytes(self) -> float:

@@ -74,9 +74,20 @@ def _moves(following: subprocess.Popen, place: Path, options: argparse.Namespace
             _line(following, f"Version {number} ")
             took.append(time.monotonic() - before)
             doorstep.tell(f"{took[-1]:.1f} s, {asking.answered} requests answered")
+        time.sleep(options.pause)
+    if not options.unprepared:
+        doorstep.tell(f"{_own_megabytes(following):.0f} MB are the prepared process's own")
     if asking.failed:
         raise UserError(f"{asking.failed} requests were not answered.")
     return took
+
+
+def _own_megabytes(following: subprocess.Popen) -> float:
+    """Memory that nobody shares of the process that was started last."""
+    import psutil
+
+    last = max(psutil.Process(following.pid).children(), key=psutil.Process.create_time)
+    return last.memory_full_info().uss / 1e6
 
 
 def _line(following: subprocess.Popen, told: str) -> str:
@@ -98,16 +109,10 @@ class _Asking:
 
     def _ask(self) -> None:
         while not self._over:
-            asked = http.client.HTTPConnection("127.0.0.1", self._port, timeout=600)
             try:
-                asked.request(
-                    "POST", "/invocations", self._body, {"content-type": "application/json"}
-                )
-                good = asked.getresponse().status == 200
-            except OSError:
+                good = doorstep.ask(self._port, "POST", "/invocations", self._body).status == 200
+            except (OSError, http.client.HTTPException):
                 good = False
-            finally:
-                asked.close()
             self.answered, self.failed = self.answered + good, self.failed + (not good)
 
     def __enter__(self) -> "_Asking":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ import psutil
 import pytest
 
 from mm_model import environment
-from mm_model.serving import doors, follow
+from mm_model.serving import doors, follow, handed
 from mm_model.serving.__main__ import bound
 from tests.lifeline.family import left
 from tests.serving.doorway import until
@@ -114,6 +115,12 @@ def test_a_prepared_door_finds_what_one_finds_that_starts_from_nothing(tmp_path:
     script = str(REPOSITORY / "mm_model" / "serving")
     assert second["path"][0] == f"{tmp_path}/release-2/code" and script not in second["path"]
     assert list(tmp_path.glob("release-*/**/__pycache__")) == [], "a release is as it was made"
+
+
+def test_what_is_loaded_before_a_release_is_known_is_installed() -> None:
+    """A name that is gone would be passed over, and each move would take long again."""
+    for name in handed._LIBRARIES:
+        assert importlib.util.find_spec(name) is not None, name
 
 
 def test_libraries_are_loaded_under_the_limits_of_what_is_served(
